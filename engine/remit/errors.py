@@ -1,0 +1,274 @@
+"""Every way Remit can fail, grouped by the moment it happens.
+
+An error is data for a caller who can act on it: a stable `reason` that programs match on, a canonical gRPC
+`status`, a message for people, and `metadata` naming the values. The reasons are a public promise.
+Law: no error is ever an answer; a caller who sees one has been told neither yes nor no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import ClassVar
+
+
+class Status(Enum):
+    """The canonical gRPC status codes Remit uses, by their wire numbers, free of any transport import."""
+
+    CANCELLED = 1
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class RemitError(Exception):
+    """The root of all of them. `field` names the request field at fault, where there is one."""
+
+    reason: ClassVar[str] = "INTERNAL"
+    status: ClassVar[Status] = Status.INTERNAL
+
+    def __init__(self, message: str, *, field: str = "", **metadata: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.metadata: Mapping[str, str] = {key: str(value) for key, value in metadata.items()}
+
+
+# --- when a request is read -------------------------------------------------------------------------------------
+
+
+class InvalidArgument(RemitError):
+    """A field is missing, malformed, too long or contradicts another one."""
+
+    reason = "INVALID_ARGUMENT"
+    status = Status.INVALID_ARGUMENT
+
+
+class InvalidReference(InvalidArgument):
+    """An object, subject or relation name is not of its form."""
+
+    reason = "INVALID_REFERENCE"
+
+
+class InvalidRelationship(InvalidArgument):
+    """The text of a relationship cannot be read, or its parts contradict each other."""
+
+    reason = "INVALID_RELATIONSHIP"
+
+
+class InvalidContext(InvalidArgument):
+    """A caveat's context is not a JSON object, too large, or holds a value JSON numbers cannot carry."""
+
+    reason = "INVALID_CONTEXT"
+
+
+class InvalidToken(InvalidArgument):
+    """The text is not a token."""
+
+    reason = "INVALID_TOKEN"
+
+
+class ForeignToken(InvalidArgument):
+    """The token belongs to another store, or to this store before it was restored or recreated."""
+
+    reason = "FOREIGN_TOKEN"
+
+
+class FutureToken(RemitError):
+    """The token's revision has not happened yet in this store."""
+
+    reason = "FUTURE_TOKEN"
+    status = Status.OUT_OF_RANGE
+
+
+class InvalidCursor(InvalidArgument):
+    """The cursor is damaged or belongs to another query."""
+
+    reason = "INVALID_CURSOR"
+
+
+class LimitExceeded(InvalidArgument):
+    """A request is larger than a limit allows; the metadata names the limit and both numbers."""
+
+    reason = "LIMIT_EXCEEDED"
+
+
+# --- when a schema is read or changed ---------------------------------------------------------------------------
+
+
+class SchemaInvalid(InvalidArgument):
+    """The schema text does not compile. `issues` holds every finding, each with position, caret and suggestion
+    already rendered; the message is the first of them."""
+
+    reason = "SCHEMA_INVALID"
+
+    def __init__(self, message: str, *, issues: Sequence[object] = (), **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.issues = tuple(issues)
+
+
+class SchemaNotFound(RemitError):
+    """The store has no schema yet."""
+
+    reason = "SCHEMA_NOT_FOUND"
+    status = Status.NOT_FOUND
+
+
+class SchemaOrphansRelationships(RemitError):
+    """The new schema has no place for relationships that exist. The metadata counts them, the message names some."""
+
+    reason = "SCHEMA_ORPHANS_RELATIONSHIPS"
+    status = Status.FAILED_PRECONDITION
+
+
+# --- when a question is asked -----------------------------------------------------------------------------------
+
+
+class UnknownType(RemitError):
+    """The schema has no definition of that name."""
+
+    reason = "UNKNOWN_TYPE"
+    status = Status.FAILED_PRECONDITION
+
+
+class UnknownRelation(RemitError):
+    """The definition has no relation or permission of that name."""
+
+    reason = "UNKNOWN_RELATION"
+    status = Status.FAILED_PRECONDITION
+
+
+class StepBudgetSpent(RemitError):
+    """The evaluation was not finished within its steps. It is not a no."""
+
+    reason = "STEP_BUDGET"
+    status = Status.RESOURCE_EXHAUSTED
+
+
+class DeadlineExceeded(RemitError):
+    """The caller's deadline passed while the evaluation ran."""
+
+    reason = "DEADLINE_EXCEEDED"
+    status = Status.DEADLINE_EXCEEDED
+
+
+class Cancelled(RemitError):
+    """The caller went away."""
+
+    reason = "CANCELLED"
+    status = Status.CANCELLED
+
+
+class NegativeCycle(RemitError):
+    """The answer is undefined: it depends on its own negation. The message names the cycle."""
+
+    reason = "NEGATIVE_CYCLE"
+    status = Status.FAILED_PRECONDITION
+
+
+class CaveatFailed(RemitError):
+    """A caveat the answer depends on could not be evaluated with the parameters at hand (a wrong type, a missing
+    map key, a division by zero), or the expression itself failed."""
+
+    reason = "CAVEAT_FAILED"
+    status = Status.INVALID_ARGUMENT
+
+
+# --- when facts are written -------------------------------------------------------------------------------------
+
+
+class RelationshipRefused(RemitError):
+    """The schema does not allow this relationship: the relation is a permission, or the subject type, caveat or
+    times are not declared on it."""
+
+    reason = "RELATIONSHIP_NOT_ALLOWED"
+    status = Status.FAILED_PRECONDITION
+
+
+class RelationshipExists(RemitError):
+    """CREATE met a relationship that is already there."""
+
+    reason = "RELATIONSHIP_EXISTS"
+    status = Status.ALREADY_EXISTS
+
+
+class PreconditionFailed(RemitError):
+    """A precondition of the write does not hold."""
+
+    reason = "PRECONDITION_FAILED"
+    status = Status.FAILED_PRECONDITION
+
+
+class SingleTaken(RemitError):
+    """A `single` relation of this resource already has another subject."""
+
+    reason = "SINGLE_RELATION_TAKEN"
+    status = Status.FAILED_PRECONDITION
+
+
+class ManagedRefused(RemitError):
+    """A `managed` relation was written by a caller without the right `write-managed`."""
+
+    reason = "MANAGED_RELATION"
+    status = Status.PERMISSION_DENIED
+
+
+# --- when the store is opened, read or written ------------------------------------------------------------------
+
+
+class StoreNotFound(RemitError):
+    """No such store, or none this caller may see: the two answers are the same on purpose."""
+
+    reason = "STORE_NOT_FOUND"
+    status = Status.NOT_FOUND
+
+
+class StoreExists(RemitError):
+    """A store of that name is already there."""
+
+    reason = "STORE_EXISTS"
+    status = Status.ALREADY_EXISTS
+
+
+class StoreLocked(RemitError):
+    """Another process has this data directory open."""
+
+    reason = "STORE_LOCKED"
+    status = Status.FAILED_PRECONDITION
+
+
+class StoreFormatUnknown(RemitError):
+    """The data directory was written in a format this version does not know."""
+
+    reason = "STORE_FORMAT_UNKNOWN"
+    status = Status.FAILED_PRECONDITION
+
+
+class StoreFull(RemitError):
+    """The disk or the map is full. Nothing of the write was applied; reads go on."""
+
+    reason = "STORE_FULL"
+    status = Status.RESOURCE_EXHAUSTED
+
+
+class StoreUnavailable(RemitError):
+    """The store cannot be opened or written now (permissions, an I/O error, shutting down)."""
+
+    reason = "STORE_UNAVAILABLE"
+    status = Status.UNAVAILABLE
+
+
+class StoreDamaged(RemitError):
+    """What the store holds breaks one of its own laws."""
+
+    reason = "STORE_DAMAGED"
+    status = Status.DATA_LOSS

@@ -1,0 +1,4 @@
+"""The schema language: text in, plan out.
+
+`compile_schema(text)` is the door: source → tokens → syntax tree → checked plan, with warnings. `format_schema(text)`
+prints canonical text. Everything else in here is a step of those two."""

@@ -1,0 +1,148 @@
+"""The compiled schema: what the evaluator, the store's admission and every listing read.
+
+Everything is resolved and checked: a name that stands in here exists. It is plain frozen data with no behaviour but
+lookups, so a second engine can be built from it field by field.
+Law: two schema texts with the same plan mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from remit.language.caveats import Caveat
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectType:
+    """One alternative right of a relation's colon: `user`, `user:*`, `group#member`, with its traits."""
+
+    type: str
+    relation: str = ""  # "" for plain and wildcard; `type#...` is plain
+    wildcard: bool = False
+    caveat: str | None = None
+    expiration: bool = False
+    not_before: bool = False
+
+
+# --- expressions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Nil:
+    """`nil`: nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """`self`: the resource itself, as a plain subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A relation or permission of the same definition."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """`a + b + …`: the greatest of the children. At least two; nested unions are flattened."""
+
+    children: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intersection:
+    """`a & b & …`: the least of the children. At least two; nested intersections are flattened."""
+
+    children: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """`base - subtracted`: min(base, not subtracted)."""
+
+    base: Expression
+    subtracted: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """`relation->name` and `relation.any(name)` (all=False), `relation.all(name)` (all=True): asked of the objects that
+    `relation` leads to. A target type without `name` answers NO for its objects."""
+
+    relation: str
+    name: str
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectArrow:
+    """`subject->name`: the acting subject's own object has `name` for itself."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """`relation.exists()`: at least one valid relationship, whoever the subject is."""
+
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """`child.along(relations…)`: every link of the subject's chain is in `child` of this resource."""
+
+    child: str  # a relation or permission of the same definition
+    relations: tuple[str, ...]
+
+
+Expression = Nil | Self | Name | Union | Intersection | Exclusion | Arrow | SubjectArrow | Exists | Along
+
+
+# --- definitions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """`relation name: subject_types`."""
+
+    name: str
+    subject_types: tuple[SubjectType, ...]
+    single: bool = False
+    managed: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`permission name = expression`. `annotation` holds the types of `permission name: a | b =`, informative."""
+
+    name: str
+    expression: Expression
+    annotation: tuple[str, ...] = ()
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """An object type: its relations and permissions by name. The two never share a name."""
+
+    name: str
+    relations: Mapping[str, Relation]
+    permissions: Mapping[str, Permission]
+    doc: str = ""
+
+    def has(self, name: str) -> bool:
+        return name in self.relations or name in self.permissions
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A compiled schema: definitions and caveats by name, and the text it came from (imports expanded)."""
+
+    definitions: Mapping[str, Definition]
+    caveats: Mapping[str, Caveat]
+    text: str = ""
+    chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`

@@ -1,0 +1,225 @@
+"""The syntax tree: what the parser saw, before anything is known of what the names mean.
+
+Every node carries its span for messages; spans, like redundant parentheses, do not take part in equality, so that
+`parse(print(tree)) == tree` can be stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open character offsets [start, end) into a source text."""
+
+    start: int
+    end: int
+
+
+NOWHERE = Span(0, 0)
+
+
+def _span() -> Span:
+    return field(default=NOWHERE, compare=False, kw_only=True)  # type: ignore[no-any-return]
+
+
+# --- expressions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NilSyntax:
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSyntax:
+    """`self`, only under `use self`; elsewhere it is an ordinary name."""
+
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class NameSyntax:
+    name: str
+    span: Span = _span()
+
+
+class Operator(Enum):
+    """In order of binding, tightest first: `+`, then `&`, then `-`; all left-associative."""
+
+    UNION = "+"
+    INTERSECTION = "&"
+    EXCLUSION = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class BinarySyntax:
+    operator: Operator
+    left: ExpressionSyntax
+    right: ExpressionSyntax
+    parenthesized: bool = field(default=False, compare=False, kw_only=True)  # the writer put parentheses around it
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowSyntax:
+    """`left->name` (function None), `left.any(name)`, `left.all(name)`. `left` is a name in every schema that compiles;
+    the parser also accepts chained arrows, which the checker refuses with a position. Under `use delegation`,
+    `subject->name` is an arrow whose left is the name `subject`."""
+
+    left: ExpressionSyntax
+    name: str
+    function: str | None = None  # None, "any" or "all"
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ExistsSyntax:
+    """`relation.exists()` under `use delegation`."""
+
+    relation: NameSyntax
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class AlongSyntax:
+    """`child.along(r1, r2, …)` under `use delegation`."""
+
+    child: NameSyntax
+    relations: tuple[NameSyntax, ...]
+    span: Span = _span()
+
+
+ExpressionSyntax = NilSyntax | SelfSyntax | NameSyntax | BinarySyntax | ArrowSyntax | ExistsSyntax | AlongSyntax
+
+
+# --- members of a definition ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSyntax:
+    """One subject type: `user`, `user:*`, `group#member`, `user#...`, each optionally `with` traits."""
+
+    type: str
+    relation: str | None = None  # "..." stays as it was written
+    wildcard: bool = False
+    caveat: str | None = None
+    expiration: bool = False
+    not_before: bool = False
+    caveat_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class RelationSyntax:
+    name: str
+    types: tuple[TypeSyntax, ...]
+    single: bool = False
+    managed: bool = False
+    comments: tuple[str, ...] = ()  # the comments above it, each as written with its markers
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionSyntax:
+    name: str
+    expression: ExpressionSyntax
+    annotation: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class PartialReferenceSyntax:
+    """`...name` inside a definition or a partial."""
+
+    name: str
+    comments: tuple[str, ...] = ()
+    span: Span = _span()
+
+
+MemberSyntax = RelationSyntax | PermissionSyntax | PartialReferenceSyntax
+
+
+# --- the top level ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UseSyntax:
+    """`use flag`."""
+
+    flag: str
+    comments: tuple[str, ...] = ()
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSyntax:
+    """`import "path"`, relative to the file it stands in."""
+
+    path: str
+    comments: tuple[str, ...] = ()
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionSyntax:
+    name: str
+    members: tuple[MemberSyntax, ...]
+    comments: tuple[str, ...] = ()
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class PartialSyntax:
+    name: str
+    members: tuple[MemberSyntax, ...]
+    comments: tuple[str, ...] = ()
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterTypeSyntax:
+    """`int`, `list<string>`, `map<any>`: a name and, for list and map, its one child."""
+
+    name: str
+    child: ParameterTypeSyntax | None = None
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSyntax:
+    name: str
+    type: ParameterTypeSyntax
+    span: Span = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class CaveatSyntax:
+    """`caveat name(parameters) { expression }`. `expression` is the CEL text, stripped; `expression_span` says where
+    it begins, so that a CEL error's position maps back."""
+
+    name: str
+    parameters: tuple[ParameterSyntax, ...]
+    expression: str
+    comments: tuple[str, ...] = ()
+    expression_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+    span: Span = _span()
+
+
+TopLevelSyntax = UseSyntax | ImportSyntax | DefinitionSyntax | PartialSyntax | CaveatSyntax
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSyntax:
+    """One source text, in the order it was written. `trailing_comments` stand after the last item."""
+
+    items: tuple[TopLevelSyntax, ...]
+    trailing_comments: tuple[str, ...] = ()

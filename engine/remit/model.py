@@ -1,0 +1,224 @@
+"""The nouns of Remit as frozen data: objects, subjects, relationships, verdicts, filters, updates.
+
+Nothing here reads a clock, a disk or a socket. References are named tuples, not dataclasses, because they are the
+keys of every index and a tuple hashes and compares in C.
+Law: a value in here is already valid; `notation.py` and the wire check what comes from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+WILDCARD = "*"
+DEFAULT_STORE = "default"
+
+
+class Verdict(IntEnum):
+    """What a question is answered with. Ordered: NO < CONDITIONAL < YES; only YES opens the door."""
+
+    NO = 0
+    CONDITIONAL = 1
+    YES = 2
+
+
+class ObjectRef(NamedTuple):
+    """`type:id`."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+class SubjectRef(NamedTuple):
+    """An object (`relation` empty), a userset `type:id#relation`, or a wildcard `type:*`."""
+
+    type: str
+    id: str
+    relation: str = ""
+
+    @property
+    def object(self) -> ObjectRef:
+        return ObjectRef(self.type, self.id)
+
+    @property
+    def is_userset(self) -> bool:
+        return self.relation != ""
+
+    @property
+    def is_wildcard(self) -> bool:
+        return self.id == WILDCARD
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}#{self.relation}" if self.relation else f"{self.type}:{self.id}"
+
+
+class CaveatUse(NamedTuple):
+    """A caveat beside a relationship: its name and the parameters fixed when it was written.
+
+    `context_json` is canonical JSON of an object (see `notation.canonical_json`), "{}" where none were given: text,
+    so that it hashes, compares and is stored as it is."""
+
+    name: str
+    context_json: str = "{}"
+
+
+class Qualifiers(NamedTuple):
+    """What makes an edge count only sometimes. Times are microseconds since the Unix epoch, UTC.
+
+    Expired iff `expiration_us <= now_us`; active iff `not_before_us <= now_us`."""
+
+    caveat: CaveatUse | None = None
+    not_before_us: int | None = None
+    expiration_us: int | None = None
+
+    def counts_at(self, now_us: int) -> bool:
+        """Whether the edge is there at all at that time, whatever its caveat says."""
+        return (self.expiration_us is None or self.expiration_us > now_us) and (
+            self.not_before_us is None or self.not_before_us <= now_us
+        )
+
+
+PLAIN = Qualifiers()
+
+
+class RelationshipKey(NamedTuple):
+    """The triple. There is one relationship per key."""
+
+    resource: ObjectRef
+    relation: str
+    subject: SubjectRef
+
+    def __str__(self) -> str:
+        return f"{self.resource}#{self.relation}@{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A fact: `resource#relation@subject`, and what qualifies it."""
+
+    resource: ObjectRef
+    relation: str
+    subject: SubjectRef
+    qualifiers: Qualifiers = PLAIN
+
+    @property
+    def key(self) -> RelationshipKey:
+        return RelationshipKey(self.resource, self.relation, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who wrote a relationship and when: the key's principal, the run it came from (empty if none), the revision."""
+
+    principal: str
+    run: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRelationship:
+    """A relationship as the store remembers it."""
+
+    relationship: Relationship
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipFilter:
+    """Which relationships are meant. A field that is None matches everything; `subject_relation` "" means plain.
+
+    `resource_id` and `resource_id_prefix` exclude each other."""
+
+    resource_type: str | None = None
+    resource_id: str | None = None
+    resource_id_prefix: str | None = None
+    relation: str | None = None
+    subject_type: str | None = None
+    subject_id: str | None = None
+    subject_relation: str | None = None
+
+    def matches(self, key: RelationshipKey) -> bool:
+        """Whether the triple is meant. Cost: O(1)."""
+        resource, relation, subject = key
+        return (
+            (self.resource_type is None or resource.type == self.resource_type)
+            and (self.resource_id is None or resource.id == self.resource_id)
+            and (self.resource_id_prefix is None or resource.id.startswith(self.resource_id_prefix))
+            and (self.relation is None or relation == self.relation)
+            and (self.subject_type is None or subject.type == self.subject_type)
+            and (self.subject_id is None or subject.id == self.subject_id)
+            and (self.subject_relation is None or subject.relation == self.subject_relation)
+        )
+
+
+class Operation(Enum):
+    """What an update does to its triple."""
+
+    TOUCH = "touch"  # write it, whatever was there
+    CREATE = "create"  # write it; refuse the request if it is there
+    DELETE = "delete"  # remove it; nothing happens if it is not there
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One line of a write request. For DELETE the qualifiers are ignored."""
+
+    operation: Operation
+    relationship: Relationship
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """Something that must be true at the moment of the write: a match exists, or none does."""
+
+    filter: RelationshipFilter
+    must_match: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One triple's fate in a committed revision: `before` and `after`, None where it was or is absent.
+
+    A change in which both are the same relationship is kept: a TOUCH renews the provenance."""
+
+    before: StoredRelationship | None
+    after: StoredRelationship | None
+
+    @property
+    def key(self) -> RelationshipKey:
+        stored = self.after or self.before
+        assert stored is not None, "a change has a before or an after"
+        return stored.relationship.key
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Everything one revision did: what the changelog keeps, the graph applies and Watch will tell.
+
+    `schema_text` is the new schema where the revision changed it, else None. `managed_bypass` says that a managed
+    relation was written by a caller holding the right to, not by one of Remit's own verbs."""
+
+    revision: int
+    committed_at_us: int
+    principal: str
+    changes: tuple[Change, ...] = ()
+    schema_text: str | None = None
+    metadata_json: str = "{}"
+    managed_bypass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights.
+
+    With no keys the server listens on loopback only and its callers hold every right (DESIGN 7)."""
+
+    principal: str = "local"
+    run: str = ""
+    may_write_managed: bool = False
+
+
+LOCAL_CALLER = Caller(may_write_managed=True)

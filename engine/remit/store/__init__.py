@@ -1,0 +1,1 @@
+"""Where facts live: LMDB on disk, or memory for tests and trials, behind one interface."""

@@ -1,0 +1,146 @@
+"""What Remit asks of a store: the small interface behind which LMDB stands today and a shared database tomorrow.
+
+A store keeps, for each named store of the process: identity (UUID, epoch), a schema, relationships with their
+provenance, and a changelog of deltas. All writing goes through `submit`: admission (the callable) reads and writes
+inside its own transaction, sees its predecessors of the same batch, and either becomes a revision of its own or
+leaves no trace.
+Law: an acknowledged write is durable; a write that failed changed nothing; revisions have no gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIdentity:
+    """Which store this is. `uuid` is 16 bytes; `epoch` changes whenever the store is restored or recreated."""
+
+    name: str
+    uuid: bytes
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHead:
+    """Where a store stands: its identity, last revision (0 when empty), schema text (None before the first)."""
+
+    identity: StoreIdentity
+    revision: int
+    schema_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an admission decided: everything of the delta but the revision's number and time, which the store gives."""
+
+    principal: str
+    metadata_json: str = "{}"
+    managed_bypass: bool = False
+
+
+class ReadTransaction(Protocol):
+    """A consistent view of one named store."""
+
+    @property
+    def head(self) -> StoreHead: ...
+
+    def get(self, key: RelationshipKey) -> StoredRelationship | None:
+        """The relationship at a triple, expired or not. Cost: O(log n)."""
+        ...
+
+    def scan(
+        self, filter: RelationshipFilter, after: RelationshipKey | None = None
+    ) -> Iterator[StoredRelationship]:
+        """Matching relationships in a stable total order, strictly after a triple if one is given (which need not
+        exist any more). Uses an index by resource, or by subject where only the subject is named. The order depends
+        only on the filter's shape, never on time."""
+        ...
+
+    def changelog(self, after_revision: int) -> Iterator[Delta]:
+        """The deltas of revisions > `after_revision`, oldest first."""
+        ...
+
+
+class WriteTransaction(ReadTransaction, Protocol):
+    """A view in which an admission also writes. What it writes it sees, and so do its successors in the batch."""
+
+    def put(self, stored: StoredRelationship) -> None:
+        """Write a triple; the change (before, after) is recorded for the delta."""
+        ...
+
+    def delete(self, key: RelationshipKey) -> None:
+        """Remove a triple if it is there; recorded likewise."""
+        ...
+
+    def put_schema(self, text: str) -> None:
+        """Make this the store's schema from this revision on."""
+        ...
+
+    @property
+    def next_revision(self) -> int:
+        """The revision this write will be, should it commit: what provenance is stamped with."""
+        ...
+
+
+Admission = Callable[[WriteTransaction], Draft]
+"""Validates a request against the transaction and writes it, or raises: then nothing of it remains."""
+
+CommitListener = Callable[[str, Delta], None]
+"""Called with (store name, delta) by the writer thread, in revision order, after the commit is durable and before
+anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
+
+
+class Store(Protocol):
+    """All named stores of one data directory (or of one memory)."""
+
+    def names(self) -> list[str]: ...
+
+    def create(self, name: str) -> StoreIdentity:
+        """Make an empty store. Raises StoreExists."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a store and all it holds. Raises StoreNotFound."""
+        ...
+
+    def read(self, name: str) -> ReadTransactionContext:
+        """`with store.read(name) as view:` a consistent view, usable in this thread. Raises StoreNotFound."""
+        ...
+
+    def submit(self, name: str, admission: Admission) -> Future[Delta]:
+        """Queue a write. The future holds the committed delta, or the error the admission raised, or StoreFull /
+        StoreUnavailable if the commit itself failed. Group commit: one durable commit may carry many of these."""
+        ...
+
+    def subscribe(self, listener: CommitListener) -> None:
+        """Set the listener. Called once, before the first write."""
+        ...
+
+    def clock_us(self) -> int:
+        """The latest time this store has promised never to go behind (microseconds); 0 for a new one."""
+        ...
+
+    def promise_clock(self, ceiling_us: int) -> None:
+        """Durably promise that no later start will see a time below `ceiling_us`. Not a revision."""
+        ...
+
+    def size_bytes(self) -> int:
+        """Bytes of disk (or estimated memory) in use."""
+        ...
+
+    def close(self) -> None:
+        """Finish queued writes, refuse new ones, release the directory."""
+        ...
+
+
+class ReadTransactionContext(Protocol):
+    """The context manager `Store.read` returns."""
+
+    def __enter__(self) -> ReadTransaction: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
