@@ -8,20 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Half-open character offsets [start, end) into a source text."""
-
-    start: int
-    end: int
-
-
-NOWHERE = Span(0, 0)
-
-
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, kw_only=True)  # type: ignore[no-any-return]
+from remit.language.source import NO_SOURCES, SourceMap
+from remit.language.source import NOWHERE as NOWHERE
+from remit.language.source import Span as Span
 
 
 # --- expressions ------------------------------------------------------------------------------------------------
@@ -29,20 +18,20 @@ def _span() -> Span:
 
 @dataclass(frozen=True, slots=True)
 class NilSyntax:
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class SelfSyntax:
     """`self`, only under `use self`; elsewhere it is an ordinary name."""
 
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class NameSyntax:
     name: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 class Operator(Enum):
@@ -59,7 +48,7 @@ class BinarySyntax:
     left: ExpressionSyntax
     right: ExpressionSyntax
     parenthesized: bool = field(default=False, compare=False, kw_only=True)  # the writer put parentheses around it
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,7 @@ class ArrowSyntax:
     name: str
     function: str | None = None  # None, "any" or "all"
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,7 @@ class ExistsSyntax:
     """`relation.exists()` under `use delegation`."""
 
     relation: NameSyntax
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +78,7 @@ class AlongSyntax:
 
     child: NameSyntax
     relations: tuple[NameSyntax, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 ExpressionSyntax = NilSyntax | SelfSyntax | NameSyntax | BinarySyntax | ArrowSyntax | ExistsSyntax | AlongSyntax
@@ -109,7 +98,7 @@ class TypeSyntax:
     expiration: bool = False
     not_before: bool = False
     caveat_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +109,7 @@ class RelationSyntax:
     managed: bool = False
     comments: tuple[str, ...] = ()  # the comments above it, each as written with its markers
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +119,7 @@ class PermissionSyntax:
     annotation: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +128,7 @@ class PartialReferenceSyntax:
 
     name: str
     comments: tuple[str, ...] = ()
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 MemberSyntax = RelationSyntax | PermissionSyntax | PartialReferenceSyntax
@@ -154,7 +143,7 @@ class UseSyntax:
 
     flag: str
     comments: tuple[str, ...] = ()
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +152,7 @@ class ImportSyntax:
 
     path: str
     comments: tuple[str, ...] = ()
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +160,9 @@ class DefinitionSyntax:
     name: str
     members: tuple[MemberSyntax, ...]
     comments: tuple[str, ...] = ()
+    trailing_comments: tuple[str, ...] = ()  # after the last member
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +170,9 @@ class PartialSyntax:
     name: str
     members: tuple[MemberSyntax, ...]
     comments: tuple[str, ...] = ()
+    trailing_comments: tuple[str, ...] = ()  # after the last member
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +181,14 @@ class ParameterTypeSyntax:
 
     name: str
     child: ParameterTypeSyntax | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterSyntax:
     name: str
     type: ParameterTypeSyntax
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +202,7 @@ class CaveatSyntax:
     comments: tuple[str, ...] = ()
     expression_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
 TopLevelSyntax = UseSyntax | ImportSyntax | DefinitionSyntax | PartialSyntax | CaveatSyntax
@@ -219,7 +210,9 @@ TopLevelSyntax = UseSyntax | ImportSyntax | DefinitionSyntax | PartialSyntax | C
 
 @dataclass(frozen=True, slots=True)
 class SchemaSyntax:
-    """One source text, in the order it was written. `trailing_comments` stand after the last item."""
+    """One source text, in the order it was written. `trailing_comments` stand after the last item. `sources` knows the
+    file, line and column of every span in the tree, also where imports brought in other files: pass it to `Issue`."""
 
     items: tuple[TopLevelSyntax, ...]
     trailing_comments: tuple[str, ...] = ()
+    sources: SourceMap = field(default=NO_SOURCES, compare=False, kw_only=True)
