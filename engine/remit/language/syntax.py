@@ -12,7 +12,6 @@ from remit.language.source import NO_SOURCES, SourceMap
 from remit.language.source import NOWHERE as NOWHERE
 from remit.language.source import Span as Span
 
-
 # --- expressions ------------------------------------------------------------------------------------------------
 
 
