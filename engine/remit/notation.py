@@ -1,0 +1,313 @@
+"""Relationships as text, and the checks every reference from outside must pass.
+
+`resource#relation@subject[caveat:{json}][not_before:…][expiration:…]`: split at the first `#`, then the first `@`, types
+at the first `:`; trailers in that order, their JSON read by a JSON reader. Times are RFC 3339.
+Law: `parse_relationship(format_relationship(r)) == r` for every valid relationship."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from remit.errors import InvalidContext, InvalidReference, InvalidRelationship
+from remit.model import PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+
+ID_BYTES_MAX = 1024
+NAME_PATTERN = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
+TYPE_PATTERN = re.compile(rf"(?:{NAME_PATTERN.pattern}/)*{NAME_PATTERN.pattern}")
+TYPE_LENGTH_MAX = 256
+_ID_PATTERN = re.compile(r"[\x21\x22\x24-\x5a\x5c\x5e-\x7e]+")  # printable ASCII but `#`, `[`, `]`
+_EXACT_INTEGER_MAX = 2**53
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+
+# --- checks -----------------------------------------------------------------------------------------------------
+
+
+def checked_type(name: str, *, field: str = "") -> str:
+    """The type name, or InvalidReference."""
+    if len(name) > TYPE_LENGTH_MAX or not TYPE_PATTERN.fullmatch(name):
+        raise InvalidReference(
+            f"`{shortened(name)}` is not a type name: lower-case letters, digits and `_`, beginning with a letter, "
+            "with `/` between prefixes",
+            field=field,
+        )
+    return name
+
+
+def checked_name(name: str, *, field: str = "") -> str:
+    """The relation, permission or caveat name, or InvalidReference."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise InvalidReference(
+            f"`{shortened(name)}` is not a relation name: up to 64 lower-case letters, digits and `_`, beginning with a "
+            "letter and not ending in `_`",
+            field=field,
+        )
+    return name
+
+
+def checked_id(id: str, *, field: str = "") -> str:
+    """The object id, or InvalidReference. The wildcard is not an object's id; see `checked_subject`."""
+    if id == WILDCARD:
+        raise InvalidReference("`*` alone is a wildcard, not an object id", field=field)
+    if not id:
+        raise InvalidReference("an object id is missing", field=field)
+    if len(id) > ID_BYTES_MAX:
+        raise InvalidReference(
+            f"the object id `{shortened(id)}` has {len(id)} characters, more than the {ID_BYTES_MAX} allowed", field=field
+        )
+    if not _ID_PATTERN.fullmatch(id):
+        wrong = next(char for char in id if not _ID_PATTERN.fullmatch(char))
+        raise InvalidReference(
+            f"the object id `{shortened(id)}` holds {wrong!a}: ids are printable ASCII without space, `#`, `[` and `]`",
+            field=field,
+        )
+    return id
+
+
+def checked_object(object: ObjectRef, *, field: str = "") -> ObjectRef:
+    """The object with a valid type and id, or InvalidReference."""
+    checked_type(object.type, field=field)
+    checked_id(object.id, field=field)
+    return object
+
+
+def checked_subject(subject: SubjectRef, *, wildcard: bool = False, field: str = "") -> SubjectRef:
+    """The subject with valid parts, or InvalidReference. A wildcard only where the caller may mean one."""
+    checked_type(subject.type, field=field)
+    if subject.relation:
+        checked_name(subject.relation, field=field)
+    if subject.is_wildcard:
+        if not wildcard:
+            raise InvalidReference(
+                f"`{subject}` asks about everyone at once: a question names one subject", field=field
+            )
+        if subject.relation:
+            raise InvalidReference(f"`{subject}`: a wildcard has no relation", field=field)
+        return subject
+    checked_id(subject.id, field=field)
+    return subject
+
+
+def shortened(text: str, length_max: int = 80) -> str:
+    """The text for a message: printable and not longer than a line."""
+    visible = text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return visible if len(visible) <= length_max else visible[: length_max - 1] + "…"
+
+
+# --- references -------------------------------------------------------------------------------------------------
+
+
+def parse_object(text: str) -> ObjectRef:
+    """`type:id`."""
+    type_name, colon, id = text.partition(":")
+    if not colon:
+        raise InvalidReference(f"`{shortened(text)}` is not an object: write `type:id`")
+    return checked_object(ObjectRef(type_name, id))
+
+
+def parse_subject(text: str, *, wildcard: bool = False) -> SubjectRef:
+    """`type:id`, `type:id#relation` or, where allowed, `type:*`. `type:id#...` is the plain subject."""
+    plain, hash_sign, relation = text.partition("#")
+    type_name, colon, id = plain.partition(":")
+    if not colon:
+        raise InvalidReference(f"`{shortened(text)}` is not a subject: write `type:id` or `type:id#relation`")
+    if hash_sign and not relation:
+        raise InvalidReference(f"`{shortened(text)}` ends in `#`: name a relation or leave the `#` away")
+    return checked_subject(SubjectRef(type_name, id, "" if relation == "..." else relation), wildcard=wildcard)
+
+
+def parse_question(text: str) -> tuple[ObjectRef, str, SubjectRef]:
+    """`resource#permission@subject`, the three parts of a check."""
+    resource, relation, subject = _split_triple(text)
+    return parse_object(resource), checked_name(relation), parse_subject(subject)
+
+
+def _split_triple(text: str) -> tuple[str, str, str]:
+    resource, hash_sign, rest = text.partition("#")
+    relation, at_sign, subject = rest.partition("@")
+    if not hash_sign or not at_sign:
+        raise InvalidRelationship(f"`{shortened(text)}` is not of the form `type:id#relation@type:id`")
+    return resource, relation, subject
+
+
+# --- relationships ----------------------------------------------------------------------------------------------
+
+
+def parse_relationship(text: str) -> Relationship:
+    """A relationship with its trailers. Raises InvalidRelationship, InvalidReference or InvalidContext."""
+    text = text.strip()
+    triple, bracket, trailers = text.partition("[")
+    resource, relation, subject = _split_triple(triple)
+    return Relationship(
+        parse_object(resource),
+        checked_name(relation),
+        parse_subject(subject, wildcard=True),
+        _parse_trailers(bracket + trailers, text) if bracket else PLAIN,
+    )
+
+
+def _parse_trailers(trailers: str, text: str) -> Qualifiers:
+    """`[caveat:{json}][not_before:…][expiration:…]`, each optional, in that order."""
+    caveat: CaveatUse | None = None
+    times: dict[str, int] = {}
+    position = 0
+    while position < len(trailers):
+        if trailers[position] != "[":
+            raise InvalidRelationship(f"`{shortened(text)}`: expected `[` at `{shortened(trailers[position:], 20)}`")
+        word_match = re.compile(r"[a-z0-9_/]+").match(trailers, position + 1)
+        if word_match is None:
+            raise InvalidRelationship(f"`{shortened(text)}`: expected a caveat, `not_before` or `expiration` after `[`")
+        word, position = word_match.group(), word_match.end()
+        if word in ("not_before", "expiration") and trailers.startswith(":", position) and trailers[position + 1] != "{":
+            close = trailers.find("]", position)
+            if close < 0:
+                raise InvalidRelationship(f"`{shortened(text)}`: `[{word}:` is not closed")
+            if word in times or (word == "not_before" and "expiration" in times):
+                raise InvalidRelationship(
+                    f"`{shortened(text)}`: trailers come once each, in the order caveat, not_before, expiration"
+                )
+            times[word] = parse_time(trailers[position + 1 : close])
+            position = close
+        else:
+            if caveat is not None or times:
+                raise InvalidRelationship(
+                    f"`{shortened(text)}`: trailers come once each, in the order caveat, not_before, expiration"
+                )
+            checked_type(word)
+            context: object = {}
+            if trailers.startswith(":", position):
+                context, position = _read_json(trailers, position + 1, text)
+            caveat = CaveatUse(word, canonical_json(context))
+        if not trailers.startswith("]", position):
+            raise InvalidRelationship(f"`{shortened(text)}`: `[{word}` is not closed")
+        position += 1
+    return Qualifiers(caveat, times.get("not_before"), times.get("expiration"))
+
+
+def _read_json(text: str, position: int, whole: str) -> tuple[object, int]:
+    try:
+        return _DECODER.raw_decode(text, position)
+    except ValueError as error:
+        raise InvalidContext(f"`{shortened(whole)}`: the caveat's context is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidContext(f"`{shortened(whole)}`: the caveat's context is nested too deeply") from error
+
+
+def format_relationship(relationship: Relationship) -> str:
+    """The canonical text of a relationship."""
+    qualifiers = relationship.qualifiers
+    text = str(relationship.key)
+    if qualifiers.caveat is not None:
+        name, context_json = qualifiers.caveat
+        text += f"[{name}]" if context_json == "{}" else f"[{name}:{context_json}]"
+    if qualifiers.not_before_us is not None:
+        text += f"[not_before:{format_time(qualifiers.not_before_us)}]"
+    if qualifiers.expiration_us is not None:
+        text += f"[expiration:{format_time(qualifiers.expiration_us)}]"
+    return text
+
+
+# --- times ------------------------------------------------------------------------------------------------------
+
+
+def parse_time(text: str) -> int:
+    """RFC 3339 → microseconds since the epoch. Digits beyond the microsecond are cut off."""
+    text = text.strip()
+    try:
+        if not _TIME_PATTERN.fullmatch(text):
+            raise ValueError(text)
+        at = datetime.fromisoformat(text.upper())
+        return (at - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRelationship(
+            f"`{shortened(text)}` is not an RFC 3339 time such as `2027-01-31T12:00:00Z`"
+        ) from error
+
+
+def format_time(time_us: int) -> str:
+    """Microseconds since the epoch → RFC 3339 in UTC, with a fraction only where there is one."""
+    at = _EPOCH + timedelta(microseconds=time_us)
+    return at.isoformat().replace("+00:00", "Z")
+
+
+# --- caveat contexts --------------------------------------------------------------------------------------------
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidContext(f"the key `{shortened(twice)}` stands twice in one JSON object")
+    return result
+
+
+def _refuse_constant(name: str) -> object:
+    raise InvalidContext(f"`{name}` is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_refuse_constant)
+
+
+def parse_context(text: str) -> dict[str, object]:
+    """A context given as JSON text. Raises InvalidContext."""
+    try:
+        value = _DECODER.decode(text)
+    except ValueError as error:
+        raise InvalidContext(f"the context is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidContext("the context is nested too deeply") from error
+    return normalized_context(value)
+
+
+def normalized_context(value: object) -> dict[str, object]:
+    """A context as every engine sees it: numbers that are whole are ints, NaN and what a double cannot carry exactly
+    are refused, so that JSON text and protobuf's Struct (all doubles) mean the same."""
+    if not isinstance(value, Mapping):
+        raise InvalidContext(f"a context is a JSON object, not {type(value).__name__}")
+    try:
+        return {str(key): _normalized(item) for key, item in value.items()}
+    except RecursionError as error:
+        raise InvalidContext("the context is nested too deeply") from error
+
+
+def _normalized(value: object) -> object:
+    match value:
+        case None | bool() | str():
+            if isinstance(value, str) and not value.isascii():
+                _checked_unicode(value)
+            return value
+        case int():
+            if abs(value) > _EXACT_INTEGER_MAX:
+                raise InvalidContext(f"the number `{value}` is beyond 2^53 and would lose digits: pass it as a string")
+            return value
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise InvalidContext(f"`{value}` is not a JSON number")
+            if value.is_integer() and abs(value) <= _EXACT_INTEGER_MAX:
+                return int(value)
+            return value
+        case list() | tuple():
+            return [_normalized(item) for item in value]
+        case Mapping():
+            return {str(key): _normalized(item) for key, item in value.items()}
+        case _:
+            raise InvalidContext(f"a value of type {type(value).__name__} is not JSON")
+
+
+def _checked_unicode(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidContext("a string holds half of a surrogate pair, which no encoding can carry") from error
+
+
+def canonical_json(value: object) -> str:
+    """The one text of a context: keys sorted, no spaces, whole numbers without a fraction. Raises InvalidContext."""
+    return json.dumps(
+        normalized_context(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
