@@ -1,6 +1,7 @@
 """The two trees an answer can come with: why a Check said so, and who an Expand found.
 
-Frozen data, made by the evaluator and rendered at the edges; each node mirrors a message of permissions.proto."""
+Frozen data, made by the evaluator and rendered at the edges; each node mirrors a message of permissions.proto. Both are
+flat lists whose entries refer to one another, so that depth and circles in the facts cost nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 
 
 class ExplanationKind(Enum):
-    """What kind of step a node of an explanation is."""
+    """What kind of operand a node of an explanation is."""
 
     QUESTION = 1
     RELATIONSHIP = 2
@@ -19,14 +20,12 @@ class ExplanationKind(Enum):
     INTERSECTION = 4
     EXCLUSION = 5
     CONSTANT = 6
-    REFERENCE = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a verdict is what it is. For YES one sufficient branch is shown, otherwise every operand that kept it there.
-
-    `resource`, `relation`, `subject` are set for questions and references, `relationship` for relationships."""
+class ExplanationNode:
+    """One operand of a definition. `resource`, `relation`, `subject` are set for questions, `relationship` and perhaps
+    `missing` for relationships, `note` is a sentence for people."""
 
     kind: ExplanationKind
     verdict: Verdict
@@ -36,7 +35,27 @@ class Explanation:
     relationship: Relationship | None = None
     missing: tuple[str, ...] = ()
     note: str = ""
-    children: tuple[Explanation, ...] = ()
+    children: tuple[ExplanationNode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedQuestion:
+    """A question, its verdict, and what made it so. `relation` may read `child.along(r1, r2)`."""
+
+    resource: ObjectRef
+    relation: str
+    subject: SubjectRef
+    verdict: Verdict
+    definition: ExplanationNode
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a verdict is what it is: each question that mattered once, the first the one asked; nodes refer to others by
+    (resource, relation, subject). For YES one sufficient branch is shown, otherwise every operand that kept it there."""
+
+    questions: tuple[ExplainedQuestion, ...]
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +69,10 @@ class ExpandSet:
 
 @dataclass(frozen=True, slots=True)
 class ExpandReference:
-    """`resource#relation`, opened elsewhere in the tree (`cycle`: around this very node), or beyond the depth asked."""
+    """`resource#relation`, among the sets of the expansion, or `truncated`: beyond the depth asked."""
 
     resource: ObjectRef
     relation: str
-    cycle: bool = False
     truncated: bool = False
 
 
@@ -76,10 +94,10 @@ class ExpandExclusion:
 
 @dataclass(frozen=True, slots=True)
 class ExpandSubject:
-    """One fact; `userset` is the set of its subject where there is one to open."""
+    """One fact; `userset` is the set of its subject (in an arrow: of its target), where there is one."""
 
     relationship: Relationship
-    userset: ExpandNode | None = None
+    userset: ExpandReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +153,16 @@ class ExpandNobody:
     """The empty set."""
 
 
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Everyone who has a relation or permission of a resource: sets made of sets, each opened once, breadth first; the
+    first is the one asked for. A list, because facts may nest deeper than a message and go around in circles."""
+
+    sets: tuple[ExpandSet, ...]
+
+
 ExpandNode = (
-    ExpandSet
-    | ExpandReference
+    ExpandReference
     | ExpandUnion
     | ExpandIntersection
     | ExpandExclusion

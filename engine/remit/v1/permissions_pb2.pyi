@@ -79,7 +79,7 @@ class CheckRequest(_message.Message):
     permission: _builtins.str
     """A relation or permission of its definition."""
     explain: _builtins.bool
-    """Whether to return the tree of why. It costs about as much again as the check."""
+    """Whether to say why. It costs as much again as the check, or more for a no: then nothing is cut short."""
     @_builtins.property
     def consistency(self) -> _core_pb2.Consistency:
         """How fresh the answer must be."""
@@ -141,7 +141,7 @@ class CheckResponse(_message.Message):
 
     @_builtins.property
     def explanation(self) -> Global___Explanation:
-        """The tree of why, where it was asked for."""
+        """Why, where it was asked for."""
 
     def __init__(
         self,
@@ -283,9 +283,83 @@ Global___CheckAnswer: _TypeAlias = CheckAnswer  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
-    """Why a verdict is what it is: a node per operand that decided, with the facts at its leaves.
+    """Why a verdict is what it is: every question that mattered, each told once, with the facts that decided it.
+    A list and not a nested tree, because chains may be deeper than a protobuf message may nest: a question's
+    definition refers to other questions of the list, and a question met again in a circle simply refers back.
     For YES one sufficient branch is shown, for NO and CONDITIONAL every operand that kept it there.
     """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Questions were left out, because the explanation would be too long."""
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedQuestion]:
+        """The first is the question asked."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___ExplainedQuestion] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class ExplainedQuestion(_message.Message):
+    """A question and how it came to its verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    relation: _builtins.str
+    """The relation, permission, or `child.along(…)` asked."""
+    verdict: _core_pb2.Verdict.ValueType
+    """What it came to."""
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The object asked about."""
+
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """The subject asked about."""
+
+    @_builtins.property
+    def definition(self) -> Global___ExplanationNode:
+        """What made it so."""
+
+    def __init__(
+        self,
+        *,
+        resource: _core_pb2.ObjectReference | None = ...,
+        relation: _builtins.str = ...,
+        subject: _core_pb2.SubjectReference | None = ...,
+        verdict: _core_pb2.Verdict.ValueType = ...,
+        definition: Global___ExplanationNode | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "relation", b"relation", "resource", b"resource", "subject", b"subject", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedQuestion: _TypeAlias = ExplainedQuestion  # noqa: Y015
+
+@_typing.final
+class ExplanationNode(_message.Message):
+    """One operand of a definition."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -293,44 +367,40 @@ class Explanation(_message.Message):
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Kind.ValueType], _builtins.type):
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExplanationNode._Kind.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        KIND_UNSPECIFIED: Explanation._Kind.ValueType  # 0
+        KIND_UNSPECIFIED: ExplanationNode._Kind.ValueType  # 0
         """Never sent by a server."""
-        KIND_QUESTION: Explanation._Kind.ValueType  # 1
-        """A question `resource#relation@subject`; its child is how it is defined."""
-        KIND_RELATIONSHIP: Explanation._Kind.ValueType  # 2
-        """A relationship decided (or failed to)."""
-        KIND_UNION: Explanation._Kind.ValueType  # 3
+        KIND_QUESTION: ExplanationNode._Kind.ValueType  # 1
+        """Another question of the list (or one left out, if the list was truncated)."""
+        KIND_RELATIONSHIP: ExplanationNode._Kind.ValueType  # 2
+        """A relationship."""
+        KIND_UNION: ExplanationNode._Kind.ValueType  # 3
         """The greatest of its children."""
-        KIND_INTERSECTION: Explanation._Kind.ValueType  # 4
+        KIND_INTERSECTION: ExplanationNode._Kind.ValueType  # 4
         """The least of its children."""
-        KIND_EXCLUSION: Explanation._Kind.ValueType  # 5
+        KIND_EXCLUSION: ExplanationNode._Kind.ValueType  # 5
         """The first child, unless the second."""
-        KIND_CONSTANT: Explanation._Kind.ValueType  # 6
+        KIND_CONSTANT: ExplanationNode._Kind.ValueType  # 6
         """Something true or false by itself, told in `note`."""
-        KIND_REFERENCE: Explanation._Kind.ValueType  # 7
-        """A question already explained elsewhere in this tree, or one met again on its own path."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """What kind of step this is."""
+        """What kind of operand this is."""
 
-    KIND_UNSPECIFIED: Explanation.Kind.ValueType  # 0
+    KIND_UNSPECIFIED: ExplanationNode.Kind.ValueType  # 0
     """Never sent by a server."""
-    KIND_QUESTION: Explanation.Kind.ValueType  # 1
-    """A question `resource#relation@subject`; its child is how it is defined."""
-    KIND_RELATIONSHIP: Explanation.Kind.ValueType  # 2
-    """A relationship decided (or failed to)."""
-    KIND_UNION: Explanation.Kind.ValueType  # 3
+    KIND_QUESTION: ExplanationNode.Kind.ValueType  # 1
+    """Another question of the list (or one left out, if the list was truncated)."""
+    KIND_RELATIONSHIP: ExplanationNode.Kind.ValueType  # 2
+    """A relationship."""
+    KIND_UNION: ExplanationNode.Kind.ValueType  # 3
     """The greatest of its children."""
-    KIND_INTERSECTION: Explanation.Kind.ValueType  # 4
+    KIND_INTERSECTION: ExplanationNode.Kind.ValueType  # 4
     """The least of its children."""
-    KIND_EXCLUSION: Explanation.Kind.ValueType  # 5
+    KIND_EXCLUSION: ExplanationNode.Kind.ValueType  # 5
     """The first child, unless the second."""
-    KIND_CONSTANT: Explanation.Kind.ValueType  # 6
+    KIND_CONSTANT: ExplanationNode.Kind.ValueType  # 6
     """Something true or false by itself, told in `note`."""
-    KIND_REFERENCE: Explanation.Kind.ValueType  # 7
-    """A question already explained elsewhere in this tree, or one met again on its own path."""
 
     KIND_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
@@ -341,38 +411,38 @@ class Explanation(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
-    kind: Global___Explanation.Kind.ValueType
-    """What kind of step this is."""
+    kind: Global___ExplanationNode.Kind.ValueType
+    """What kind of operand this is."""
     verdict: _core_pb2.Verdict.ValueType
-    """What this step came to."""
+    """What it came to."""
     relation: _builtins.str
-    """For questions and references: the relation, permission or `child.along(…)` asked."""
+    """For KIND_QUESTION: the relation, permission, or `child.along(…)` asked."""
     note: _builtins.str
-    """A sentence for people, e.g. "no relationship", "run:r-7 has no delegated_by"."""
+    """A sentence for people, e.g. "run:r-7 has no delegated_by"."""
     @_builtins.property
     def resource(self) -> _core_pb2.ObjectReference:
-        """For questions and references: the object asked about."""
+        """For KIND_QUESTION: the object asked about."""
 
     @_builtins.property
     def subject(self) -> _core_pb2.SubjectReference:
-        """For questions and references: the subject asked about."""
+        """For KIND_QUESTION: the subject asked about."""
 
     @_builtins.property
     def relationship(self) -> _core_pb2.Relationship:
-        """For relationships: the fact."""
+        """For KIND_RELATIONSHIP: the fact."""
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Caveat parameters missing at this leaf."""
+        """For KIND_RELATIONSHIP: caveat parameters that are missing."""
 
     @_builtins.property
-    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplanationNode]:
         """The operands shown."""
 
     def __init__(
         self,
         *,
-        kind: Global___Explanation.Kind.ValueType = ...,
+        kind: Global___ExplanationNode.Kind.ValueType = ...,
         verdict: _core_pb2.Verdict.ValueType = ...,
         resource: _core_pb2.ObjectReference | None = ...,
         relation: _builtins.str = ...,
@@ -380,7 +450,7 @@ class Explanation(_message.Message):
         relationship: _core_pb2.Relationship | None = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
         note: _builtins.str = ...,
-        children: _abc.Iterable[Global___Explanation] | None = ...,
+        children: _abc.Iterable[Global___ExplanationNode] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["relationship", b"relationship", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -388,7 +458,7 @@ class Explanation(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+Global___ExplanationNode: _TypeAlias = ExplanationNode  # noqa: Y015
 
 @_typing.final
 class ExpandRequest(_message.Message):
@@ -404,10 +474,10 @@ class ExpandRequest(_message.Message):
     permission: _builtins.str
     """A relation or permission of its definition."""
     depth: _builtins.int
-    """How many nested sets to open, at least 1; 0 means all. Deeper ones are left as references marked `truncated`."""
+    """How many sets deep to open, at least 1; 0 means all. Deeper ones are referred to but not listed."""
     @_builtins.property
     def consistency(self) -> _core_pb2.Consistency:
-        """How fresh the tree must be."""
+        """How fresh it must be."""
 
     @_builtins.property
     def resource(self) -> _core_pb2.ObjectReference:
@@ -434,14 +504,17 @@ Global___ExpandRequest: _TypeAlias = ExpandRequest  # noqa: Y015
 class ExpandResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    TREE_FIELD_NUMBER: _builtins.int
+    SETS_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     EVALUATED_AT_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The revision this was answered at."""
     @_builtins.property
-    def tree(self) -> Global___ExpandNode:
-        """The set asked for."""
+    def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpandSet]:
+        """Every set the tree is made of, each opened once, breadth first; the first is the set asked for. A list and not a
+        nested tree, because facts may nest deeper than a protobuf message and may go around in circles: a definition
+        refers to other sets of the list.
+        """
 
     @_builtins.property
     def evaluated_at(self) -> _timestamp_pb2.Timestamp:
@@ -450,13 +523,13 @@ class ExpandResponse(_message.Message):
     def __init__(
         self,
         *,
-        tree: Global___ExpandNode | None = ...,
+        sets: _abc.Iterable[Global___ExpandSet] | None = ...,
         token: _builtins.str = ...,
         evaluated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "tree", b"tree"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "token", b"token", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "sets", b"sets", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -470,7 +543,6 @@ class ExpandNode(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SET_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     UNION_FIELD_NUMBER: _builtins.int
     INTERSECTION_FIELD_NUMBER: _builtins.int
@@ -483,12 +555,8 @@ class ExpandNode(_message.Message):
     SELF_FIELD_NUMBER: _builtins.int
     NOBODY_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def set(self) -> Global___ExpandSet:
-        """A named set, opened here."""
-
-    @_builtins.property
     def reference(self) -> Global___ExpandReference:
-        """A named set that is opened elsewhere in this tree, or not at all because of `depth`."""
+        """A named set."""
 
     @_builtins.property
     def union(self) -> Global___ExpandNodes:
@@ -533,7 +601,6 @@ class ExpandNode(_message.Message):
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
-        set: Global___ExpandSet | None = ...,
         reference: Global___ExpandReference | None = ...,
         union: Global___ExpandNodes | None = ...,
         intersection: Global___ExpandNodes | None = ...,
@@ -546,11 +613,11 @@ class ExpandNode(_message.Message):
         self: _core_pb2.ObjectReference | None = ...,
         nobody: Global___ExpandNobody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["along", b"along", "arrow", b"arrow", "exclusion", b"exclusion", "exists", b"exists", "intersection", b"intersection", "leaf", b"leaf", "nobody", b"nobody", "node", b"node", "reference", b"reference", "self", b"self", "set", b"set", "subject_filter", b"subject_filter", "union", b"union"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["along", b"along", "arrow", b"arrow", "exclusion", b"exclusion", "exists", b"exists", "intersection", b"intersection", "leaf", b"leaf", "nobody", b"nobody", "node", b"node", "reference", b"reference", "self", b"self", "subject_filter", b"subject_filter", "union", b"union"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["along", b"along", "arrow", b"arrow", "exclusion", b"exclusion", "exists", b"exists", "intersection", b"intersection", "leaf", b"leaf", "nobody", b"nobody", "node", b"node", "reference", b"reference", "self", b"self", "set", b"set", "subject_filter", b"subject_filter", "union", b"union"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["along", b"along", "arrow", b"arrow", "exclusion", b"exclusion", "exists", b"exists", "intersection", b"intersection", "leaf", b"leaf", "nobody", b"nobody", "node", b"node", "reference", b"reference", "self", b"self", "subject_filter", b"subject_filter", "union", b"union"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_node: _TypeAlias = _typing.Literal["set", "reference", "union", "intersection", "exclusion", "leaf", "arrow", "along", "subject_filter", "exists", "self", "nobody"]  # noqa: Y015
+    _WhichOneofReturnType_node: _TypeAlias = _typing.Literal["reference", "union", "intersection", "exclusion", "leaf", "arrow", "along", "subject_filter", "exists", "self", "nobody"]  # noqa: Y015
     _WhichOneofArgType_node: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_node) -> _WhichOneofReturnType_node | None: ...
 
@@ -592,20 +659,17 @@ Global___ExpandSet: _TypeAlias = ExpandSet  # noqa: Y015
 
 @_typing.final
 class ExpandReference(_message.Message):
-    """`resource#relation`, not opened here."""
+    """`resource#relation`, to be found among the sets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESOURCE_FIELD_NUMBER: _builtins.int
     RELATION_FIELD_NUMBER: _builtins.int
-    CYCLE_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     relation: _builtins.str
     """Its relation or permission."""
-    cycle: _builtins.bool
-    """The set is one of those this node stands in: a cycle."""
     truncated: _builtins.bool
-    """The set is opened nowhere in this tree, because of `depth`."""
+    """It is not among them, because of `depth`: expand it by itself."""
     @_builtins.property
     def resource(self) -> _core_pb2.ObjectReference:
         """The object."""
@@ -615,12 +679,11 @@ class ExpandReference(_message.Message):
         *,
         resource: _core_pb2.ObjectReference | None = ...,
         relation: _builtins.str = ...,
-        cycle: _builtins.bool = ...,
         truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "relation", b"relation", "resource", b"resource", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relation", b"relation", "resource", b"resource", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -682,7 +745,7 @@ Global___ExpandExclusion: _TypeAlias = ExpandExclusion  # noqa: Y015
 
 @_typing.final
 class ExpandLeaf(_message.Message):
-    """Facts of one relation that count now, each with its userset opened."""
+    """Facts of one relation that count now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -721,14 +784,14 @@ class ExpandSubject(_message.Message):
         """The fact, with its caveat and times."""
 
     @_builtins.property
-    def userset(self) -> Global___ExpandNode:
-        """For a userset subject: its set."""
+    def userset(self) -> Global___ExpandReference:
+        """The set of its subject: of a userset in a leaf, of what an arrow asks its target. Unset where there is none."""
 
     def __init__(
         self,
         *,
         relationship: _core_pb2.Relationship | None = ...,
-        userset: Global___ExpandNode | None = ...,
+        userset: Global___ExpandReference | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["relationship", b"relationship", "userset", b"userset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -756,7 +819,7 @@ class ExpandArrow(_message.Message):
     """Every target (and at least one) must contain the subject, instead of any."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpandSubject]:
-        """The targets: each fact, and the target's set. Unset where its type has no such permission: no one."""
+        """The targets: each fact, and the target's set; no one where its type has no such permission."""
 
     def __init__(
         self,

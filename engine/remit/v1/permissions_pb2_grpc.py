@@ -74,7 +74,7 @@ class PermissionsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Expand(self, request, context):
-        """The tree of everyone who has a relation or permission of a resource.
+        """Everyone who has a relation or permission of a resource, as sets made of sets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
