@@ -267,6 +267,12 @@ class StoreUnavailable(RemitError):
     status = Status.UNAVAILABLE
 
 
+class StoreOverloaded(StoreUnavailable):
+    """The writer's queue is full. Nothing of the write was tried; try again a little later."""
+
+    reason = "STORE_OVERLOADED"
+
+
 class StoreDamaged(RemitError):
     """What the store holds breaks one of its own laws."""
 

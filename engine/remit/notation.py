@@ -1,7 +1,7 @@
 """Relationships as text, and the checks every reference from outside must pass.
 
-`resource#relation@subject[caveat:{json}][not_before:…][expiration:…]`: split at the first `#`, then the first `@`, types
-at the first `:`; trailers in that order, their JSON read by a JSON reader. Times are RFC 3339.
+`resource#relation@subject[caveat:{json}][not_before:…][expiration:…]`: split at the first `#`, then the first `@`,
+types at the first `:`; trailers in that order, their JSON read by a JSON reader. Times are RFC 3339.
 Law: `parse_relationship(format_relationship(r)) == r` for every valid relationship."""
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def checked_name(name: str, *, field: str = "") -> str:
     """The relation, permission or caveat name, or InvalidReference."""
     if not NAME_PATTERN.fullmatch(name):
         raise InvalidReference(
-            f"`{shortened(name)}` is not a relation name: up to 64 lower-case letters, digits and `_`, beginning with a "
-            "letter and not ending in `_`",
+            f"`{shortened(name)}` is not a relation name: up to 64 lower-case letters, digits and `_`, beginning with "
+            "a letter and not ending in `_`",
             field=field,
         )
     return name
@@ -57,7 +57,8 @@ def checked_id(id: str, *, field: str = "") -> str:
         raise InvalidReference("an object id is missing", field=field)
     if len(id) > ID_BYTES_MAX:
         raise InvalidReference(
-            f"the object id `{shortened(id)}` has {len(id)} characters, more than the {ID_BYTES_MAX} allowed", field=field
+            f"the object id `{shortened(id)}` has {len(id)} characters, more than the {ID_BYTES_MAX} allowed",
+            field=field,
         )
     if not _ID_PATTERN.fullmatch(id):
         wrong = next(char for char in id if not _ID_PATTERN.fullmatch(char))
@@ -162,7 +163,11 @@ def _parse_trailers(trailers: str, text: str) -> Qualifiers:
         if word_match is None:
             raise InvalidRelationship(f"`{shortened(text)}`: expected a caveat, `not_before` or `expiration` after `[`")
         word, position = word_match.group(), word_match.end()
-        if word in ("not_before", "expiration") and trailers.startswith(":", position) and trailers[position + 1] != "{":
+        if (
+            word in ("not_before", "expiration")
+            and trailers.startswith(":", position)
+            and trailers[position + 1] != "{"
+        ):
             close = trailers.find("]", position)
             if close < 0:
                 raise InvalidRelationship(f"`{shortened(text)}`: `[{word}:` is not closed")

@@ -97,6 +97,9 @@ class Along:
     child: str  # a relation or permission of the same definition
     relations: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.child}.along({', '.join(self.relations)})"
+
 
 Expression = Nil | Self | Name | Union | Intersection | Exclusion | Arrow | SubjectArrow | Exists | Along
 

@@ -1,0 +1,535 @@
+"""What Check means. Slow, plain, and the judge of everything faster; read this file first.
+
+A *goal* asks whether a subject has a relation or permission of an object. Each goal has one *equation*: how its value
+follows from facts and from other goals, built with `+` (the greatest), `&` (the least) and `-` (the first, unless the
+second). The schema says which; relationships fill in the operands. Facts may form circles, so equations may too, and
+their meaning is the well-founded model: what can be founded without going around in a circle is so, what cannot is
+not, and only a circle through the right of a `-` can leave a goal undefined.
+
+Values are NO < CONDITIONAL < YES. While a goal is unfinished it is known only between bounds, (low, high), and
+everything here computes with bounds: that makes a cut circle, a goal that is undefined for good, and a caveat that
+failed one and the same thing, and an answer that does not hang on it comes out exact whatever the order.
+
+Laws: the answer does not depend on the order of evaluation; a goal below YES that rested on an unfinished goal is
+remembered only when its whole circle is settled; each goal is settled once, so the cost is polynomial."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from remit.budget import Budget
+from remit.errors import CaveatFailed, NegativeCycle
+from remit.language import plan
+from remit.language.names import require_name, require_type
+from remit.model import (
+    PLAIN,
+    CaveatUse,
+    ObjectRef,
+    Qualifiers,
+    Relationship,
+    SubjectRef,
+    Verdict,
+)
+from remit.notation import parse_context
+
+Bounds = tuple[int, int]
+"""(low, high) in the numbers of Verdict. Equal: the value is known."""
+
+NO: Bounds = (0, 0)
+CONDITIONAL: Bounds = (1, 1)
+YES: Bounds = (2, 2)
+UNKNOWN: Bounds = (0, 2)
+_HIGHEST = 2
+
+
+class GraphView(Protocol):
+    """What evaluation asks of a graph: `graph.Graph`, or one laid over another."""
+
+    def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None: ...
+
+    def usersets(self, resource: ObjectRef, relation: str) -> Iterable[tuple[SubjectRef, Qualifiers]]: ...
+
+    def edges(self, resource: ObjectRef, relation: str) -> Iterable[tuple[SubjectRef, Qualifiers]]: ...
+
+
+# --- goals and equations ----------------------------------------------------------------------------------------
+
+
+class Goal(NamedTuple):
+    """Does `subject` have `name` of `object`? `name` is a relation, a permission, or one `along` of a permission."""
+
+    object: ObjectRef
+    name: str | plan.Along
+    subject: SubjectRef
+
+    def __str__(self) -> str:
+        return f"{self.object}#{self.name}@{self.subject}"
+
+
+class Fact(NamedTuple):
+    """An operand known by itself: a relationship and its caveat's value, or a constant told in `note`."""
+
+    bounds: Bounds
+    relationship: Relationship | None = None
+    note: str = ""
+    missing: frozenset[str] = frozenset()
+    failure: CaveatFailed | None = None
+
+
+class AnyOf(NamedTuple):
+    """The greatest of its operands; NO of none."""
+
+    operands: Iterable[Operand]
+
+
+class AllOf(NamedTuple):
+    """The least of its operands, of which there is at least one."""
+
+    operands: Iterable[Operand]
+
+
+class ButNot(NamedTuple):
+    """`base`, unless `subtracted`: min(base, not subtracted)."""
+
+    base: Operand
+    subtracted: Operand
+
+
+Operand = Goal | Fact | AnyOf | AllOf | ButNot
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question came to. `missing` are the caveat parameters a CONDITIONAL waits for, sorted."""
+
+    verdict: Verdict
+    missing: tuple[str, ...] = ()
+    steps: int = 0
+
+
+class Equations:
+    """Says, for one schema, graph, time and request context, how each goal follows from facts and other goals."""
+
+    def __init__(
+        self, schema: plan.Schema, graph: GraphView, now_us: int, context: Mapping[str, object], budget: Budget
+    ) -> None:
+        self.schema = schema
+        self.graph = graph
+        self.now_us = now_us
+        self.context = context
+        self.budget = budget
+        self._caveats: dict[CaveatUse, Fact] = {}
+
+    def of(self, goal: Goal) -> Operand:
+        """The equation of a goal. Operands are made one by one as they are asked for, in a fixed order."""
+        self.budget.spend()
+        object, name, subject = goal
+        if isinstance(name, plan.Along):
+            return AllOf(self._along(object, name, subject))
+        if subject == (object.type, object.id, name):
+            return Fact(YES, note="a userset contains itself")
+        definition = self.schema.definitions[object.type]
+        permission = definition.permissions.get(name)
+        if permission is not None:
+            return self._expression(permission.expression, object, subject)
+        if name in definition.relations:
+            return AnyOf(self._relation(object, name, subject))
+        return Fact(NO, note=f"`{object.type}` has no `{name}`")
+
+    def _relation(self, object: ObjectRef, relation: str, subject: SubjectRef) -> Generator[Operand, None, None]:
+        """A subject is in a relation by its own edge, by a wildcard (plain subjects only), or through a userset."""
+        direct = self.graph.find(object, relation, subject)
+        if direct is not None and direct.counts_at(self.now_us):
+            yield self._fact(object, relation, subject, direct)
+        if not subject.relation:
+            everyone = SubjectRef(subject.type, "*")
+            wildcard = self.graph.find(object, relation, everyone)
+            if wildcard is not None and wildcard.counts_at(self.now_us):
+                yield self._fact(object, relation, everyone, wildcard)
+        for userset, qualifiers in self.graph.usersets(object, relation):
+            self.budget.spend()
+            if userset != subject and qualifiers.counts_at(self.now_us):
+                through = Goal(userset.object, userset.relation, subject)
+                yield AllOf((self._fact(object, relation, userset, qualifiers), through))
+
+    def _expression(self, expression: plan.Expression, object: ObjectRef, subject: SubjectRef) -> Operand:
+        match expression:
+            case plan.Name(name):
+                return Goal(object, name, subject)
+            case plan.Union(children):
+                return AnyOf(self._expression(child, object, subject) for child in children)
+            case plan.Intersection(children):
+                return AllOf(self._expression(child, object, subject) for child in children)
+            case plan.Exclusion(base, subtracted):
+                return ButNot(self._expression(base, object, subject), self._expression(subtracted, object, subject))
+            case plan.Arrow(relation, name, every):
+                if every:
+                    return AllOf(self._every_target(object, relation, name, subject))
+                edges = self._edges(object, relation)
+                return AnyOf(AllOf((fact, Goal(target.object, name, subject))) for target, fact in edges)
+            case plan.SubjectArrow(name):
+                if subject.relation:
+                    return Fact(NO, note="a userset has no permission of its own")
+                return Goal(subject.object, name, subject)
+            case plan.Exists(relation):
+                return AnyOf(fact for _, fact in self._edges(object, relation))
+            case plan.Along():
+                return Goal(object, expression, subject)
+            case plan.Self():
+                itself = subject == (object.type, object.id, "")
+                return Fact(YES if itself else NO, note="the resource itself" if itself else "not the resource itself")
+            case plan.Nil():
+                return Fact(NO, note="nobody")
+
+    def _every_target(
+        self, object: ObjectRef, relation: str, name: str, subject: SubjectRef
+    ) -> Generator[Operand, None, None]:
+        """`relation.all(name)`: every target, and at least one."""
+        alone = True
+        for target, fact in self._edges(object, relation):
+            alone = False
+            yield AllOf((fact, Goal(target.object, name, subject)))
+        if alone:
+            yield Fact(NO, note=f"{object} has no {relation}")
+
+    def _along(self, object: ObjectRef, along: plan.Along, subject: SubjectRef) -> Generator[Operand, None, None]:
+        """Every link of the subject's chain is in the child: the subject itself, and all that is above it, until types
+        that declare none of the relations. A link that should have a delegator and has none breaks the chain."""
+        if subject.relation:
+            yield Fact(NO, note="a userset has no chain")
+            return
+        yield Goal(object, along.child, subject)
+        declared = self.schema.definitions[subject.type].relations
+        for relation in along.relations:
+            if relation not in declared:
+                continue
+            rootless = True
+            for link, fact in self._edges(subject.object, relation):
+                rootless = False
+                if link.relation or link.is_wildcard:
+                    # The compiler allows no such chain; should one ever stand here, nobody is at its end.
+                    yield Fact(NO, fact.relationship, note="a chain leads through single objects only")
+                else:
+                    yield AllOf((fact, Goal(object, along, link)))
+            if rootless:
+                yield Fact(NO, note=f"{subject} has no {relation}")
+
+    def _edges(self, object: ObjectRef, relation: str) -> Generator[tuple[SubjectRef, Fact], None, None]:
+        for subject, qualifiers in self.graph.edges(object, relation):
+            self.budget.spend()
+            if qualifiers.counts_at(self.now_us):
+                yield subject, self._fact(object, relation, subject, qualifiers)
+
+    def _fact(self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers) -> Fact:
+        relationship = Relationship(object, relation, subject, qualifiers)
+        if qualifiers is PLAIN or qualifiers.caveat is None:
+            return Fact(YES, relationship)
+        return self._caveat(qualifiers.caveat)._replace(relationship=relationship)
+
+    def _caveat(self, use: CaveatUse) -> Fact:
+        """The value of a caveat. One that fails is known to be nothing at all: the answer fails if it hangs on it."""
+        fact = self._caveats.get(use)
+        if fact is None:
+            try:
+                verdict, missing = self.schema.caveats[use.name].evaluate(parse_context(use.context_json), self.context)
+                fact = Fact((verdict.value, verdict.value), missing=missing)
+            except CaveatFailed as failure:
+                fact = Fact(UNKNOWN, failure=failure)
+            self._caveats[use] = fact
+        return fact
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+Folding = Generator[Goal, Bounds, Bounds]
+
+
+def fold(operand: Operand) -> Folding:
+    """The bounds of an operand. Yields the goals whose bounds it needs, and stops asking when it can know no more."""
+    match operand:
+        case Goal():
+            return (yield operand)
+        case Fact(bounds):
+            return bounds
+        case AnyOf(operands):
+            low, high = NO
+            for each in operands:
+                bounds = (yield each) if type(each) is Goal else (yield from fold(each))
+                low, high = max(low, bounds[0]), max(high, bounds[1])
+                if low == _HIGHEST:
+                    break
+            return low, high
+        case AllOf(operands):
+            low, high = YES
+            for each in operands:
+                bounds = (yield each) if type(each) is Goal else (yield from fold(each))
+                low, high = min(low, bounds[0]), min(high, bounds[1])
+                if high == 0:
+                    break
+            return low, high
+        case ButNot(base, subtracted):
+            low, high = yield from fold(base)
+            if high == 0:
+                return NO
+            minus_low, minus_high = yield from fold(subtracted)
+            return min(low, _HIGHEST - minus_high), min(high, _HIGHEST - minus_low)
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A goal being worked on. `lowest` is the earliest waiting goal that it, or what it asked, has met (Tarjan)."""
+
+    goal: Goal
+    folding: Folding
+    order: int
+    lowest: int
+    received: Bounds | None = None  # what to send into the folding next; None starts it
+
+
+class Evaluation:
+    """Answers questions over one schema, graph, time and request context, remembering what it has settled.
+
+    Cost of a check: O(goals reached + edges looked at), and in circles through `-` at most that times their size."""
+
+    def __init__(
+        self,
+        schema: plan.Schema,
+        graph: GraphView,
+        *,
+        now_us: int,
+        context: Mapping[str, object] | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self.schema = schema
+        self.equations = Equations(schema, graph, now_us, context or {}, budget or Budget())
+        self.settled: dict[Goal, Bounds] = {}
+
+    def check(self, resource: ObjectRef, name: str, subject: SubjectRef, budget: Budget | None = None) -> Answer:
+        """Raises UnknownType, UnknownRelation, StepBudgetSpent, NegativeCycle, CaveatFailed, and what the budget's
+        interrupt raises. Pass a budget to give each question its own."""
+        if budget is not None:
+            self.equations.budget = budget
+        goal = self.goal(resource, name, subject)
+        low, high = self.solve(goal)
+        if low != high:
+            raise self._undefined(goal)
+        verdict = Verdict(low)
+        missing = self._missing(goal) if verdict is Verdict.CONDITIONAL else ()
+        return Answer(verdict, missing, self.equations.budget.steps)
+
+    def goal(self, resource: ObjectRef, name: str, subject: SubjectRef) -> Goal:
+        """The question as a goal, its names known to the schema."""
+        require_name(self.schema, resource.type, name, field="resource")
+        if subject.relation:
+            require_name(self.schema, subject.type, subject.relation, field="subject")
+        else:
+            require_type(self.schema, subject.type, field="subject")
+        return Goal(resource, name, subject)
+
+    def solve(self, root: Goal) -> Bounds:
+        """The bounds of a goal, everything it rests on settled. Depth-first, on a stack of our own."""
+        known = self.settled.get(root)
+        if known is not None:
+            return known
+        path: list[_Frame] = []
+        waiting: list[Goal] = []  # met but not settled, in the order met: the goals of unfinished circles
+        order: dict[Goal, int] = {}  # of the waiting
+        provisional: dict[Goal, Bounds] = {}  # of the waiting
+
+        def open_goal(goal: Goal) -> None:
+            number = len(order)
+            order[goal] = number
+            provisional[goal] = UNKNOWN
+            waiting.append(goal)
+            path.append(_Frame(goal, fold(self.equations.of(goal)), number, number))
+
+        open_goal(root)
+        while path:
+            frame = path[-1]
+            try:
+                wanted = frame.folding.send(frame.received)  # type: ignore[arg-type]  # None starts a generator
+            except StopIteration as finished:
+                bounds: Bounds = finished.value
+            else:
+                known = self.settled.get(wanted)
+                if known is not None:
+                    frame.received = known
+                elif wanted in order:
+                    frame.lowest = min(frame.lowest, order[wanted])
+                    frame.received = provisional[wanted]
+                else:
+                    open_goal(wanted)
+                continue
+            path.pop()
+            provisional[frame.goal] = bounds
+            if bounds[0] == bounds[1]:
+                # Exact whatever the unfinished goals come to, so it may be remembered at once.
+                self.settled[frame.goal] = bounds
+            if frame.lowest == frame.order:
+                circle = waiting[frame.order :]
+                del waiting[frame.order :]
+                self._settle([goal for goal in circle if goal not in self.settled], provisional)
+                for goal in circle:
+                    del order[goal], provisional[goal]
+            elif path:
+                # Even where this goal itself is exact, the goals it left waiting hang on the earlier one.
+                path[-1].lowest = min(path[-1].lowest, frame.lowest)
+            if path:
+                path[-1].received = self.settled.get(frame.goal, bounds)
+        return self.settled[root]
+
+    def _settle(self, circle: list[Goal], bounds: Mapping[Goal, Bounds]) -> None:
+        """Settle the goals of a finished circle: the alternating fixed point (Van Gelder 1989).
+
+        With what is subtracted taken at its lowest, rising from below gives an upper bound; with that as what is
+        subtracted, rising gives a better lower bound; and so on until nothing moves. Without a `-` inside the circle
+        the first turn is the last. What still has low < high then is undefined, and stays so."""
+        low = {goal: bounds[goal][0] for goal in circle}
+        high: dict[Goal, int] = {}
+        while low != high:
+            high = self._rise(circle, low, low, side=1)
+            better = self._rise(circle, low, high, side=0)
+            if better == low:
+                break
+            low = better
+        for goal in circle:
+            self.settled[goal] = (low[goal], high[goal])
+
+    def _rise(
+        self, circle: list[Goal], start: Mapping[Goal, int], other: Mapping[Goal, int], side: int
+    ) -> dict[Goal, int]:
+        """The least fixed point above `start` of one side of the bounds (0 low, 1 high), the other side standing still.
+        Cost: O(edges within the circle)."""
+        value = dict(start)
+        asked_by: dict[Goal, set[Goal]] = {}
+        queue = deque(reversed(circle))  # those met last hang least on the others
+        queued = set(circle)
+        while queue:
+            goal = queue.popleft()
+            queued.discard(goal)
+            folding = fold(self.equations.of(goal))
+            received: Bounds | None = None
+            try:
+                while True:
+                    wanted = folding.send(received)  # type: ignore[arg-type]  # None starts a generator
+                    received = self.settled.get(wanted)
+                    if received is None:
+                        asked_by.setdefault(wanted, set()).add(goal)
+                        received = (value[wanted], other[wanted]) if side == 0 else (other[wanted], value[wanted])
+            except StopIteration as finished:
+                risen: int = finished.value[side]
+            if risen > value[goal]:
+                value[goal] = risen
+                for asker in asked_by.get(goal, ()):
+                    if asker not in queued:
+                        queued.add(asker)
+                        queue.append(asker)
+        return value
+
+    # --- what a finished evaluation can tell --------------------------------------------------------------------
+
+    def value(self, operand: Operand) -> Bounds:
+        """The bounds of an operand whose iterables can be read again (see `materialized`)."""
+        folding = fold(operand)
+        received: Bounds | None = None
+        try:
+            while True:
+                received = self.solve(folding.send(received))  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration as finished:
+            result: Bounds = finished.value
+            return result
+
+    def _parts(self, operand: Operand, wanted: Bounds | None, negative: bool = False) -> Iterator[tuple[Operand, bool]]:
+        """The goals and facts an operand's value rests on: those that are `wanted` (None: undefined) all the way down.
+        With each, whether it stands to the right of a `-`."""
+        bounds = self.value(operand)
+        if bounds != wanted if wanted is not None else bounds[0] == bounds[1]:
+            return
+        match operand:
+            case AnyOf(operands) | AllOf(operands):
+                for each in operands:
+                    yield from self._parts(each, wanted, negative)
+            case ButNot(base, subtracted):
+                yield from self._parts(base, wanted, negative)
+                yield from self._parts(subtracted, wanted, True)
+            case _:
+                yield operand, negative
+
+    def _missing(self, root: Goal) -> tuple[str, ...]:
+        """The parameters missing at every caveat that leaves the answer conditional, sorted."""
+        names: set[str] = set()
+        seen = {root}
+        queue = deque([root])
+        while queue:
+            for part, _ in self._parts(materialized(self.equations.of(queue.popleft())), CONDITIONAL):
+                if isinstance(part, Fact):
+                    names |= part.missing
+                elif isinstance(part, Goal) and part not in seen:
+                    seen.add(part)
+                    queue.append(part)
+        return tuple(sorted(names))
+
+    def _undefined(self, root: Goal) -> CaveatFailed | NegativeCycle:
+        """Why the answer is undefined: the first failed caveat by its message, else the shortest circle through a `-`.
+        Both are chosen by text, so that the same world fails with the same words in whatever order it was walked."""
+        failures: list[CaveatFailed] = []
+        asks: dict[Goal, dict[Goal, bool]] = {}
+        queue = deque([root])
+        while queue:
+            goal = queue.popleft()
+            if goal in asks:
+                continue
+            asks[goal] = {}
+            for part, negative in self._parts(materialized(self.equations.of(goal)), None):
+                if isinstance(part, Fact) and part.failure is not None:
+                    failures.append(part.failure)
+                elif isinstance(part, Goal):
+                    asks[goal][part] = asks[goal].get(part, False) or negative
+                    queue.append(part)
+        if failures:
+            return min(failures, key=lambda failure: failure.message)
+        circles = (
+            [goal, *way]
+            for goal in asks
+            for part, negative in asks[goal].items()
+            if negative and (way := _shortest_way(asks, part, goal))
+        )
+        circle = min(circles, key=lambda goals: (len(goals), [str(goal) for goal in goals]))
+        return NegativeCycle(
+            f"`{root}` is undefined: it depends on its own negation, {' → '.join(f'`{goal}`' for goal in circle)}",
+            question=root,
+        )
+
+
+def materialized(operand: Operand) -> Operand:
+    """The operand with its iterables made tuples, to be read more than once. Cost: O(operands)."""
+    match operand:
+        case AnyOf(operands):
+            return AnyOf(tuple(materialized(each) for each in operands))
+        case AllOf(operands):
+            return AllOf(tuple(materialized(each) for each in operands))
+        case ButNot(base, subtracted):
+            return ButNot(materialized(base), materialized(subtracted))
+        case _:
+            return operand
+
+
+def _shortest_way(asks: Mapping[Goal, Mapping[Goal, bool]], start: Goal, end: Goal) -> list[Goal]:
+    """The goals from `start` to `end`, both included; empty where there is no way. Ties are broken by text."""
+    came_from: dict[Goal, Goal | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        goal = queue.popleft()
+        if goal == end:
+            way = [goal]
+            while (before := came_from[way[-1]]) is not None:
+                way.append(before)
+            return way[::-1]
+        for part in sorted(asks[goal], key=str):
+            if part not in came_from:
+                came_from[part] = goal
+                queue.append(part)
+    return []
