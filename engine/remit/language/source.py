@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from remit.errors import SchemaInvalid
 
 # A carriage return alone ends a line in SpiceDB's lexer too, so that old Mac texts have lines as well.
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -158,6 +161,12 @@ class Issue:
 
     def __str__(self) -> str:
         return self.render()
+
+
+def refusal(issues: Sequence[Issue]) -> SchemaInvalid:
+    """The error that carries these issues, at least one; its message is the first, on one line."""
+    first = issues[0]
+    return SchemaInvalid(first.summary(), issues=issues, file=first.file, line=first.line, column=first.column)
 
 
 def _prefix(place: Place) -> str:
