@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import ClassVar
 
 
 class Status(Enum):
     """The canonical gRPC status codes Remit uses, by their wire numbers, free of any transport import."""
 
     CANCELLED = 1
+    UNKNOWN = 2
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
@@ -24,6 +24,7 @@ class Status(Enum):
     FAILED_PRECONDITION = 9
     ABORTED = 10
     OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
     DATA_LOSS = 15
@@ -33,8 +34,8 @@ class Status(Enum):
 class RemitError(Exception):
     """The root of all of them. `field` names the request field at fault, where there is one."""
 
-    reason: ClassVar[str] = "INTERNAL"
-    status: ClassVar[Status] = Status.INTERNAL
+    reason: str = "INTERNAL"
+    status: Status = Status.INTERNAL
 
     def __init__(self, message: str, *, field: str = "", **metadata: object) -> None:
         super().__init__(message)
@@ -100,6 +101,19 @@ class LimitExceeded(InvalidArgument):
     """A request is larger than a limit allows; the metadata names the limit and both numbers."""
 
     reason = "LIMIT_EXCEEDED"
+
+
+class MalformedRequest(InvalidArgument):
+    """The bytes are not the protobuf message the method takes, or a string in it is not UTF-8."""
+
+    reason = "MALFORMED_REQUEST"
+
+
+class UnknownMethod(RemitError):
+    """The server has no such service or method."""
+
+    reason = "UNKNOWN_METHOD"
+    status = Status.UNIMPLEMENTED
 
 
 # --- when a schema is read or changed ---------------------------------------------------------------------------
@@ -278,3 +292,53 @@ class StoreDamaged(RemitError):
 
     reason = "STORE_DAMAGED"
     status = Status.DATA_LOSS
+
+
+# --- when a server starts, is asked too much, or answers --------------------------------------------------------
+
+
+class AddressRefused(RemitError):
+    """The server does not listen there: the address is taken, is not one of this machine, or is open to others while
+    there are no keys to tell callers apart."""
+
+    reason = "ADDRESS_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
+class Overloaded(RemitError):
+    """As many requests are under way as the server takes on at once. Nothing of this one was tried; try again a little
+    later."""
+
+    reason = "OVERLOADED"
+    status = Status.RESOURCE_EXHAUSTED
+
+
+class AnswerTooLarge(RemitError):
+    """The answer is known, but larger or nested deeper than one message may be. The message says how to ask for less."""
+
+    reason = "ANSWER_TOO_LARGE"
+    status = Status.RESOURCE_EXHAUSTED
+
+
+class RemoteError(RemitError):
+    """What a client raises: the error a server answered with, or that no server could be reached. `reason` and `status`
+    are those of the server's error, or the status' name where the transport itself failed; `findings` are a schema's
+    (see `wire.schemas.Finding`); `retry_after_s` is set where the server says when to come back."""
+
+    def __init__(
+        self,
+        reason: str,
+        status: Status,
+        message: str,
+        *,
+        field: str = "",
+        metadata: Mapping[str, str] | None = None,
+        findings: Sequence[object] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field)
+        self.metadata = dict(metadata or {})  # a server's keys may be any, also those that are parameters here
+        self.reason = reason
+        self.status = status
+        self.findings = tuple(findings)
+        self.retry_after_s = retry_after_s

@@ -20,6 +20,9 @@ TYPE_PATTERN = re.compile(rf"(?:{NAME_PATTERN.pattern}/)*{NAME_PATTERN.pattern}"
 TYPE_LENGTH_MAX = 256
 _ID_PATTERN = re.compile(r"[\x21\x22\x24-\x5a\x5c\x5e-\x7e]+")  # printable ASCII but `#`, `[`, `]`
 _EXACT_INTEGER_MAX = 2**53
+# Readers of protobuf stop at a hundred nested messages, and each level of a Struct is three of them; this leaves forty
+# for what a context may stand in.
+CONTEXT_DEPTH_MAX = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
@@ -67,6 +70,13 @@ def checked_id(id: str, *, field: str = "") -> str:
             field=field,
         )
     return id
+
+
+def checked_id_prefix(prefix: str, *, field: str = "") -> str:
+    """The beginning of object ids, or InvalidReference. An empty one would silently mean every object."""
+    if not prefix:
+        raise InvalidReference("an empty prefix would mean every id: leave it away to say so", field=field)
+    return prefix if prefix == WILDCARD else checked_id(prefix, field=field)
 
 
 def checked_object(object: ObjectRef, *, field: str = "") -> ObjectRef:
@@ -166,7 +176,7 @@ def _parse_trailers(trailers: str, text: str) -> Qualifiers:
         if (
             word in ("not_before", "expiration")
             and trailers.startswith(":", position)
-            and trailers[position + 1] != "{"
+            and not trailers.startswith(":{", position)
         ):
             close = trailers.find("]", position)
             if close < 0:
@@ -274,18 +284,17 @@ def normalized_context(value: object) -> dict[str, object]:
     are refused, so that JSON text and protobuf's Struct (all doubles) mean the same."""
     if not isinstance(value, Mapping):
         raise InvalidContext(f"a context is a JSON object, not {type(value).__name__}")
-    try:
-        return {str(key): _normalized(item) for key, item in value.items()}
-    except RecursionError as error:
-        raise InvalidContext("the context is nested too deeply") from error
+    return {_checked_unicode(str(key)): _normalized(item, 2) for key, item in value.items()}
 
 
-def _normalized(value: object) -> object:
+def _normalized(value: object, depth: int) -> object:
+    if depth > CONTEXT_DEPTH_MAX and isinstance(value, list | tuple | Mapping):
+        raise InvalidContext(f"the context is nested deeper than {CONTEXT_DEPTH_MAX} levels")
     match value:
-        case None | bool() | str():
-            if isinstance(value, str) and not value.isascii():
-                _checked_unicode(value)
+        case None | bool():
             return value
+        case str():
+            return _checked_unicode(value)
         case int():
             if abs(value) > _EXACT_INTEGER_MAX:
                 raise InvalidContext(f"the number `{value}` is beyond 2^53 and would lose digits: pass it as a string")
@@ -297,18 +306,20 @@ def _normalized(value: object) -> object:
                 return int(value)
             return value
         case list() | tuple():
-            return [_normalized(item) for item in value]
+            return [_normalized(item, depth + 1) for item in value]
         case Mapping():
-            return {str(key): _normalized(item) for key, item in value.items()}
+            return {_checked_unicode(str(key)): _normalized(item, depth + 1) for key, item in value.items()}
         case _:
             raise InvalidContext(f"a value of type {type(value).__name__} is not JSON")
 
 
-def _checked_unicode(text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidContext("a string holds half of a surrogate pair, which no encoding can carry") from error
+def _checked_unicode(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidContext("a string holds half of a surrogate pair, which no encoding can carry") from error
+    return text
 
 
 def canonical_json(value: object) -> str:
