@@ -39,15 +39,17 @@ _TRAITS = ("not_before", "expiration")
 _Node = TypeVar("_Node", bound=TopLevelSyntax | MemberSyntax)
 
 
-def parse(source: Source) -> SchemaSyntax:
-    """The tree of one text; raises SchemaInvalid with one issue, the first mistake. Cost: O(characters)."""
-    return _Parser(source).schema()
+def parse(source: Source, *, forbidden_words: frozenset[str] = frozenset()) -> SchemaSyntax:
+    """The tree of one text; raises SchemaInvalid with one issue, the first mistake. Cost: O(characters).
+
+    `forbidden_words` may not be used as names, for the sake of other files (see imports.py)."""
+    return _Parser(source, forbidden_words).schema()
 
 
 class _Parser:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, forbidden_words: frozenset[str]) -> None:
         self.source = source
-        self.reader = Reader(source)
+        self.reader = Reader(source, forbidden_words)
         self.has_definition = False
 
     # --- the top level ------------------------------------------------------------------------------------------

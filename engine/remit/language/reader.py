@@ -28,8 +28,9 @@ _FOREIGN = {
 class Reader:
     """One source, one token ahead. `flags` are the `use` flags seen so far."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, forbidden_words: frozenset[str] = frozenset()) -> None:
         self.source = source
+        self._forbidden_words = forbidden_words
         self.flags: set[str] = set()
         self._lexer = Lexer(source)
         self._comments: list[str] = []
@@ -43,6 +44,8 @@ class Reader:
         taken = self.token
         self.last_end = taken.end
         self.token = self._lexer.next()
+        if self.token.text in self._forbidden_words and self.token.kind is TokenKind.NAME:
+            raise self._forbidden()
         self._trailing = len(self._comments) + self._lexer.trailing
         self._comments.extend(self._lexer.comments)
         return taken
@@ -133,6 +136,12 @@ class Reader:
     def refuse(self, code: str, message: str, span: Span | None = None, suggestion: str = "") -> SchemaInvalid:
         """A refusal at the span, or at `token`."""
         return refusal([Issue("error", code, message, span or self.token.span, self.source, suggestion)])
+
+    def _forbidden(self) -> SchemaInvalid:
+        word = self.token.text
+        flag = next(flag for flag, words in FLAGS.items() if word in words)
+        message = f"`{word}` is a name here, but a keyword in another file of this schema, by `use {flag}`"
+        return self.refuse("reserved-word", message, suggestion="rename it, or do without that flag there")
 
     def _why_reserved(self, word: str) -> str:
         flags = [f"`use {flag}`" for flag in FLAGS if flag in self.flags and word in FLAGS[flag]]

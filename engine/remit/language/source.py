@@ -76,14 +76,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceMap:
-    """Every source of one schema, by rising base; the first is the file that was asked for, the rest its imports."""
+    """Every source of one schema, by rising base; the first is the file that was asked for, the rest its imports.
+    Bases leave one offset free between two sources, so that the end of one is not the beginning of the next."""
 
     sources: tuple[Source, ...] = ()
-
-    @property
-    def end(self) -> int:
-        """The base for the next source: one free offset apart, so that an end and the next beginning differ."""
-        return self.sources[-1].end + 1 if self.sources else 0
 
     def of(self, span: Span) -> Source:
         """The source a span lies in. Cost: O(log sources)."""

@@ -1,0 +1,148 @@
+"""Syntax tree → canonical text: one way to write each tree, whoever wrote it first.
+
+Tabs, one member a line, a blank line between things of different kinds and before a comment. Parentheses stand where
+the tree needs them and wherever operators are mixed, since few people remember that `+` binds tighter than `&`.
+Law: parse(print(tree)) == tree for every tree that parses; printing what was printed changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from remit.language.syntax import (
+    AlongSyntax,
+    ArrowSyntax,
+    BinarySyntax,
+    CaveatSyntax,
+    DefinitionSyntax,
+    ExistsSyntax,
+    ExpressionSyntax,
+    ImportSyntax,
+    MemberSyntax,
+    NameSyntax,
+    NilSyntax,
+    ParameterTypeSyntax,
+    PartialReferenceSyntax,
+    PartialSyntax,
+    PermissionSyntax,
+    RelationSyntax,
+    SchemaSyntax,
+    SelfSyntax,
+    TopLevelSyntax,
+    TypeSyntax,
+    UseSyntax,
+)
+
+_INDENT = "\t"
+
+
+def print_schema(tree: SchemaSyntax) -> str:
+    """The canonical text, ending in one line's end ("" for an empty tree). Cost: O(length of the text)."""
+    lines: list[str] = []
+    previous: TopLevelSyntax | None = None
+    for item in tree.items:
+        if previous is not None and _is_spaced(previous, item):
+            lines.append("")
+        lines.extend(_comments(item.comments, ""))
+        lines.extend(_top_level(item))
+        previous = item
+    if previous is not None and tree.trailing_comments:
+        lines.append("")
+    lines.extend(_comments(tree.trailing_comments, ""))
+    return "".join(line + "\n" for line in lines)
+
+
+def print_expression(expression: ExpressionSyntax) -> str:
+    """One expression, on one line."""
+    match expression:
+        case NilSyntax():
+            return "nil"
+        case SelfSyntax():
+            return "self"
+        case NameSyntax(name):
+            return name
+        case ExistsSyntax(relation):
+            return f"{relation.name}.exists()"
+        case AlongSyntax(child, relations):
+            return f"{child.name}.along({', '.join(relation.name for relation in relations)})"
+        case ArrowSyntax(left, name, None):
+            return f"{print_expression(left)}->{name}"
+        case ArrowSyntax(left, name, function):
+            return f"{print_expression(left)}.{function}({name})"
+        case BinarySyntax(operator, left, right):
+            return f"{_operand(left, expression)} {operator.value} {_operand(right, expression)}"
+
+
+def _operand(operand: ExpressionSyntax, parent: BinarySyntax) -> str:
+    text = print_expression(operand)
+    is_chain = isinstance(operand, BinarySyntax) and operand.operator is parent.operator and operand is parent.left
+    return text if is_chain or not isinstance(operand, BinarySyntax) else f"({text})"
+
+
+# --- the top level ----------------------------------------------------------------------------------------------
+
+
+def _is_spaced(previous: TopLevelSyntax, item: TopLevelSyntax) -> bool:
+    """Only `use` stands close to `use`, and `import` to `import`."""
+    is_close = isinstance(item, UseSyntax | ImportSyntax) and type(item) is type(previous)
+    return bool(item.comments) or not is_close
+
+
+def _top_level(item: TopLevelSyntax) -> list[str]:
+    match item:
+        case UseSyntax(flag):
+            return [f"use {flag}"]
+        case ImportSyntax(path):
+            quote = "'" if '"' in path else '"'
+            return [f"import {quote}{path}{quote}"]
+        case DefinitionSyntax(name, members):
+            return _block(f"definition {name}", members, item.trailing_comments)
+        case PartialSyntax(name, members):
+            return _block(f"partial {name}", members, item.trailing_comments)
+        case CaveatSyntax(name, parameters, expression):
+            listed = ", ".join(f"{parameter.name} {_parameter_type(parameter.type)}" for parameter in parameters)
+            # CEL stands as it was written: white space may be inside its strings.
+            return [f"caveat {name}({listed}) {{", _INDENT + expression, "}"]
+
+
+def _block(header: str, members: Sequence[MemberSyntax], trailing_comments: tuple[str, ...]) -> list[str]:
+    if not members and not trailing_comments:
+        return [header + " {}"]
+    lines = [header + " {"]
+    for index, member in enumerate(members):
+        if index and (member.comments or type(member) is not type(members[index - 1])):
+            lines.append("")
+        lines.extend(_comments(member.comments, _INDENT))
+        lines.append(_INDENT + _member(member))
+    if members and trailing_comments:
+        lines.append("")
+    lines.extend(_comments(trailing_comments, _INDENT))
+    return [*lines, "}"]
+
+
+def _member(member: MemberSyntax) -> str:
+    match member:
+        case RelationSyntax(name, types):
+            modifiers = ("single " if member.single else "") + ("managed " if member.managed else "")
+            return f"{modifiers}relation {name}: {' | '.join(_type(one) for one in types)}"
+        case PermissionSyntax(name, expression, annotation):
+            annotated = f": {' | '.join(annotation)}" if annotation else ""
+            return f"permission {name}{annotated} = {print_expression(expression)}"
+        case PartialReferenceSyntax(name):
+            return f"...{name}"
+
+
+def _type(node: TypeSyntax) -> str:
+    suffix = ":*" if node.wildcard else f"#{node.relation}" if node.relation is not None else ""
+    traits = [node.caveat] if node.caveat is not None else []
+    traits += ["not_before"] if node.not_before else []
+    traits += ["expiration"] if node.expiration else []
+    return node.type + suffix + (f" with {' and '.join(traits)}" if traits else "")
+
+
+def _parameter_type(node: ParameterTypeSyntax) -> str:
+    return node.name if node.child is None else f"{node.name}<{_parameter_type(node.child)}>"
+
+
+def _comments(comments: Iterable[str], indent: str) -> list[str]:
+    """Each line indented but the empty ones: the lexer takes the same indentation off again."""
+    return [indent + line if line else line for comment in comments for line in comment.split("\n")]
