@@ -24,7 +24,12 @@ _EXACT_INTEGER_MAX = 2**53
 # for what a context may stand in.
 CONTEXT_DEPTH_MAX = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TIME_PATTERN = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_TIME_US_MIN = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_TIME_US_MAX = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_TRAILER_WORD = re.compile(r"[a-z0-9_/]+")
 
 
 # --- checks -----------------------------------------------------------------------------------------------------
@@ -169,15 +174,13 @@ def _parse_trailers(trailers: str, text: str) -> Qualifiers:
     while position < len(trailers):
         if trailers[position] != "[":
             raise InvalidRelationship(f"`{shortened(text)}`: expected `[` at `{shortened(trailers[position:], 20)}`")
-        word_match = re.compile(r"[a-z0-9_/]+").match(trailers, position + 1)
+        word_match = _TRAILER_WORD.match(trailers, position + 1)
         if word_match is None:
             raise InvalidRelationship(f"`{shortened(text)}`: expected a caveat, `not_before` or `expiration` after `[`")
         word, position = word_match.group(), word_match.end()
-        if (
-            word in ("not_before", "expiration")
-            and trailers.startswith(":", position)
-            and not trailers.startswith(":{", position)
-        ):
+        # A caveat may be named `expiration` too: its context is an object, and a time never begins with a brace.
+        is_time = trailers.startswith(":", position) and not trailers.startswith(":{", position)
+        if is_time and word in ("not_before", "expiration"):
             close = trailers.find("]", position)
             if close < 0:
                 raise InvalidRelationship(f"`{shortened(text)}`: `[{word}:` is not closed")
@@ -185,7 +188,7 @@ def _parse_trailers(trailers: str, text: str) -> Qualifiers:
                 raise InvalidRelationship(
                     f"`{shortened(text)}`: trailers come once each, in the order caveat, not_before, expiration"
                 )
-            times[word] = parse_time(trailers[position + 1 : close])
+            times[word] = parse_time(trailers[position + 1 : close], round_up=word == "not_before")
             position = close
         else:
             if caveat is not None or times:
@@ -229,18 +232,26 @@ def format_relationship(relationship: Relationship) -> str:
 # --- times ------------------------------------------------------------------------------------------------------
 
 
-def parse_time(text: str) -> int:
-    """RFC 3339 → microseconds since the epoch. Digits beyond the microsecond are cut off."""
+def parse_time(text: str, *, round_up: bool = False) -> int:
+    """RFC 3339 → microseconds since the epoch. What is finer than a microsecond is cut off, or rounded up where asked:
+    an expiration must not come later than was said, a `not_before` not earlier."""
     text = text.strip()
+    parts = _TIME_PATTERN.fullmatch(text)
     try:
-        if not _TIME_PATTERN.fullmatch(text):
+        if parts is None:
             raise ValueError(text)
-        at = datetime.fromisoformat(text.upper())
-        return (at - _EPOCH) // timedelta(microseconds=1)
+        seconds, fraction, offset = parts[1], parts[2] or "", parts[3]
+        at = datetime.fromisoformat(seconds.upper() + offset.upper())
+        time_us = (at - _EPOCH) // timedelta(microseconds=1) + int(fraction[:6].ljust(6, "0"))
+        if round_up and fraction[6:].strip("0"):
+            time_us += 1
+        if not _TIME_US_MIN <= time_us <= _TIME_US_MAX:
+            raise ValueError(text)
     except (ValueError, OverflowError) as error:
         raise InvalidRelationship(
             f"`{shortened(text)}` is not an RFC 3339 time such as `2027-01-31T12:00:00Z`"
         ) from error
+    return time_us
 
 
 def format_time(time_us: int) -> str:
@@ -284,7 +295,7 @@ def normalized_context(value: object) -> dict[str, object]:
     are refused, so that JSON text and protobuf's Struct (all doubles) mean the same."""
     if not isinstance(value, Mapping):
         raise InvalidContext(f"a context is a JSON object, not {type(value).__name__}")
-    return {_checked_unicode(str(key)): _normalized(item, 2) for key, item in value.items()}
+    return {_checked_key(key): _normalized(item, 2) for key, item in value.items()}
 
 
 def _normalized(value: object, depth: int) -> object:
@@ -297,7 +308,9 @@ def _normalized(value: object, depth: int) -> object:
             return _checked_unicode(value)
         case int():
             if abs(value) > _EXACT_INTEGER_MAX:
-                raise InvalidContext(f"the number `{value}` is beyond 2^53 and would lose digits: pass it as a string")
+                # Python refuses to print integers of more than 4,300 digits.
+                shown = str(value) if value.bit_length() < 128 else shortened(hex(value), 20)
+                raise InvalidContext(f"the number `{shown}` is beyond 2^53 and would lose digits: pass it as a string")
             return value
         case float():
             if value != value or value in (float("inf"), float("-inf")):
@@ -308,9 +321,15 @@ def _normalized(value: object, depth: int) -> object:
         case list() | tuple():
             return [_normalized(item, depth + 1) for item in value]
         case Mapping():
-            return {_checked_unicode(str(key)): _normalized(item, depth + 1) for key, item in value.items()}
+            return {_checked_key(key): _normalized(item, depth + 1) for key, item in value.items()}
         case _:
             raise InvalidContext(f"a value of type {type(value).__name__} is not JSON")
+
+
+def _checked_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidContext(f"the keys of a context are strings, not {type(key).__name__}")
+    return _checked_unicode(key)
 
 
 def _checked_unicode(text: str) -> str:
