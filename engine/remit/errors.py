@@ -314,7 +314,7 @@ class Overloaded(RemitError):
 
 
 class AnswerTooLarge(RemitError):
-    """The answer is known, but larger or nested deeper than one message may be. The message says how to ask for less."""
+    """The answer is known, but too large or too deep for one message. The text says how to ask for less."""
 
     reason = "ANSWER_TOO_LARGE"
     status = Status.RESOURCE_EXHAUSTED
