@@ -53,9 +53,7 @@ class ReadTransaction(Protocol):
         """The relationship at a triple, expired or not. Cost: O(log n)."""
         ...
 
-    def scan(
-        self, filter: RelationshipFilter, after: RelationshipKey | None = None
-    ) -> Iterator[StoredRelationship]:
+    def scan(self, filter: RelationshipFilter, after: RelationshipKey | None = None) -> Iterator[StoredRelationship]:
         """Matching relationships in a stable total order, strictly after a triple if one is given (which need not
         exist any more). Uses an index by resource, or by subject where only the subject is named. The order depends
         only on the filter's shape, never on time."""
@@ -63,6 +61,10 @@ class ReadTransaction(Protocol):
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         """The deltas of revisions > `after_revision`, oldest first."""
+        ...
+
+    def schema_text_at(self, revision: int) -> str | None:
+        """The schema as it stood at a revision of the past, None before the first one."""
         ...
 
 
@@ -88,7 +90,10 @@ class WriteTransaction(ReadTransaction, Protocol):
 
 
 Admission = Callable[[WriteTransaction], Draft]
-"""Validates a request against the transaction and writes it, or raises: then nothing of it remains."""
+"""Validates a request against the transaction and writes it, or raises: then nothing of it remains.
+
+It may be called a second time, against a new transaction, when the first attempt of its batch could not be finished:
+so it keeps nothing from an earlier call. An admission that changes nothing still becomes a revision, as in SpiceDB."""
 
 CommitListener = Callable[[str, Delta], None]
 """Called with (store name, delta) by the writer thread, in revision order, after the commit is durable and before

@@ -1,0 +1,108 @@
+"""The changelog: what every revision did, as bytes, and the relationships that come of replaying it.
+
+One revision is one or more rows: the first says when and by whom, every row carries changes as (triple, value before,
+value after) with the values exactly as the table of relationships held them.
+Law: replaying all deltas of a store into an empty dictionary gives its relationships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgpack
+
+from remit.errors import StoreDamaged
+from remit.model import Change, Delta, RelationshipKey, StoredRelationship
+from remit.store.keys import decode_revision, decode_value, pack, revision_key, unpack
+from remit.store.tables import Item
+
+# Large rows live on pages of their own, next to each other; LMDB must find that many free pages in a row, so a huge
+# delta is cut. Among 4, 32 and 256 kB: 32 wastes little on the last page and is found easily.
+PART_BYTES = 32_000
+
+
+@dataclass(slots=True)
+class RawChange:
+    """A triple's fate while its request is still being written: the values' bytes, None where absent.
+
+    `written` is what `after` was encoded from, so that telling of the change decodes nothing."""
+
+    whole: bytes
+    before: bytes | None
+    after: bytes | None
+    written: StoredRelationship | None
+
+    def told(self) -> Change:
+        before = decode_value(self.whole, self.before) if self.before is not None else None
+        return Change(before, self.written)
+
+
+def encode_delta(prefix: bytes, delta: Delta, changes: Sequence[RawChange]) -> Iterator[Item]:
+    """The rows of one revision. The schema text is not repeated: it is kept under the same revision."""
+    parts: list[list[bytes | None]] = [[]]
+    weight = 0
+    for change in changes:
+        if weight >= PART_BYTES:
+            parts.append([])
+            weight = 0
+        parts[-1] += (change.whole, change.before, change.after)
+        weight += len(change.whole) + len(change.before or b"") + len(change.after or b"")
+    is_schema = delta.schema_text is not None
+    first = (delta.committed_at_us, delta.principal, delta.metadata_json, delta.managed_bypass, is_schema, len(parts))
+    yield revision_key(prefix, delta.revision), pack((*first, parts[0]))
+    for number, part in enumerate(parts[1:], start=1):
+        yield revision_key(prefix, delta.revision, number), pack(part)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDelta:
+    """A delta as the changelog holds it: without the schema text, of which it only knows that there was one."""
+
+    delta: Delta
+    is_schema: bool
+
+
+def decode_deltas(rows: Iterator[Item], revision: int) -> Iterator[LoggedDelta]:
+    """The deltas in rows that begin with the first row of `revision`. Raises StoreDamaged at a gap."""
+    for key, value in rows:
+        found, part = decode_revision(key)
+        if (found, part) != (revision, 0):
+            raise StoreDamaged(f"the changelog lacks revision `{revision}`: found `{found}`, part `{part}`")
+        yield _decode_delta(revision, value, rows)
+        revision += 1
+
+
+def _decode_delta(revision: int, value: bytes, following: Iterator[Item]) -> LoggedDelta:
+    try:
+        committed_at_us, principal, metadata_json, managed_bypass, is_schema, parts, cells = unpack(value)
+        for number in range(1, parts):
+            key, value = next(following, (b"", b""))
+            if not key or decode_revision(key) != (revision, number):
+                raise StoreDamaged(f"the changelog lacks part `{number}` of revision `{revision}`")
+            cells += unpack(value)
+        changes = tuple(_decode_change(*cells[at : at + 3]) for at in range(0, len(cells), 3))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise StoreDamaged(f"revision `{revision}` of the changelog cannot be read: {error}") from error
+    delta = Delta(
+        revision, committed_at_us, principal, changes, metadata_json=metadata_json, managed_bypass=managed_bypass
+    )
+    return LoggedDelta(delta, is_schema)
+
+
+def _decode_change(whole: bytes, before: bytes | None, after: bytes | None) -> Change:
+    return Change(
+        decode_value(whole, before) if before is not None else None,
+        decode_value(whole, after) if after is not None else None,
+    )
+
+
+def replay(deltas: Iterable[Delta]) -> dict[RelationshipKey, StoredRelationship]:
+    """The relationships that remain after the deltas, from nothing. Cost: O(changes)."""
+    relationships: dict[RelationshipKey, StoredRelationship] = {}
+    for delta in deltas:
+        for change in delta.changes:
+            if change.after is None:
+                relationships.pop(change.key, None)
+            else:
+                relationships[change.key] = change.after
+    return relationships

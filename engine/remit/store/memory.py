@@ -1,0 +1,253 @@
+"""A store that lives in memory and dies with the process: for tests, trials and `--in-memory`.
+
+One sorted dictionary a table; a row is a chain of versions, newest first, each with the number of the commit that made
+it. A snapshot is only a number, and sees the newest version that is not newer: so readers neither wait for the writer
+nor see half of what it does.
+Law: no snapshot ever sees a version that was committed after it began."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Self
+
+from sortedcontainers import SortedDict
+
+from remit.errors import StoreUnavailable
+from remit.store.stores import QUEUE_MAX, TableStore
+from remit.store.tables import Item, Table, steady_items
+from remit.store.writer import stop_process
+
+# What a row costs beside its key and value: two bytes objects, a version, a place in the dictionary and in its order.
+ROW_BYTES = 250
+
+
+class Version(NamedTuple):
+    """What a row was from one commit on; `value` None where it was removed."""
+
+    commit: int
+    value: bytes | None
+    older: Version | None
+
+    def at(self, commit: int) -> bytes | None:
+        """Cost: O(versions since), one unless somebody reads long."""
+        version: Version | None = self
+        while version is not None and version.commit > commit:
+            version = version.older
+        return version.value if version is not None else None
+
+
+class MemoryTables:
+    """The tables. A lock guards each step, never a whole view."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: dict[Table, SortedDict[bytes, Version]] = {table: SortedDict() for table in Table}
+        self._committed = 0
+        self._readers: Counter[int] = Counter()
+        self._stale: deque[tuple[int, Table, bytes]] = deque()  # (commit, row) where an older version may be left
+        self._size_bytes = 0
+        self._is_closed = False
+
+    def snapshot(self) -> MemorySnapshot:
+        with self.lock:
+            if self._is_closed:
+                raise StoreUnavailable("the store is closed")
+            self._readers[self._committed] += 1
+            return MemorySnapshot(self, self._committed)
+
+    def begin(self) -> MemoryTransaction:
+        return MemoryTransaction(self, self._committed + 1, None)
+
+    def size_bytes(self) -> int:
+        return self._size_bytes
+
+    def close(self) -> None:
+        with self.lock:
+            if self._readers:
+                raise StoreUnavailable(f"`{self._readers.total()}` views are still open")
+            self._is_closed = True
+
+    def release(self, commit: int) -> None:
+        with self.lock:
+            self._readers[commit] -= 1
+            if not self._readers[commit]:
+                del self._readers[commit]
+
+    def advance(self, commit: int, undo: list[Undo]) -> None:
+        """Let everybody who begins from now on see a commit, and drop the versions nobody can see any more."""
+        with self.lock:
+            self._committed = commit
+            for table, key, before in undo:
+                after = self.rows[table][key]
+                if before is None or before.commit < commit:  # the first touch of this row
+                    self._size_bytes += _row_bytes(key, after) - _row_bytes(key, before)
+                self._stale.append((commit, table, key))
+            oldest = min(self._readers, default=commit)
+            while self._stale and self._stale[0][0] <= oldest:
+                _, table, key = self._stale.popleft()
+                self._prune(self.rows[table], key, oldest)
+
+    def _prune(self, rows: SortedDict[bytes, Version], key: bytes, oldest: int) -> None:
+        """Cut a row's chain below the version that the oldest reader sees; a removed row goes altogether."""
+        kept: list[Version] = []
+        version = rows.get(key)
+        while version is not None:
+            kept.append(version)
+            if version.commit <= oldest:
+                break
+            version = version.older
+        if len(kept) == 1 and kept[0].value is None and kept[0].commit <= oldest:
+            del rows[key]
+        elif kept:
+            chain: Version | None = None
+            for version in reversed(kept):
+                chain = Version(version.commit, version.value, chain)
+            rows[key] = chain
+
+    def fetch(self, table: Table, start: bytes, limit: int, commit: int) -> list[Item]:
+        """Up to `limit` rows from `start` on, as a commit saw them."""
+        found: list[Item] = []
+        with self.lock:
+            rows = self.rows[table]
+            for key in rows.irange(start):
+                value = rows[key].at(commit)
+                if value is not None:
+                    found.append((key, value))
+                    if len(found) == limit:
+                        break
+        return found
+
+
+Undo = tuple[Table, bytes, Version | None]
+
+
+def _row_bytes(key: bytes, version: Version | None) -> int:
+    if version is None or version.value is None:
+        return 0
+    return ROW_BYTES + len(key) + len(version.value)
+
+
+class MemorySnapshot:
+    """All tables as one commit left them."""
+
+    def __init__(self, tables: MemoryTables, commit: int) -> None:
+        self._tables = tables
+        self._commit = commit
+        self._is_closed = False
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        self._check_open()
+        version = self._tables.rows[table].get(key)  # one step of a dictionary: it needs no lock
+        return version.at(self._commit) if version is not None else None
+
+    def items(self, table: Table, start: bytes) -> Iterator[Item]:
+        def fetch(start: bytes, limit: int) -> list[Item]:
+            self._check_open()
+            return self._tables.fetch(table, start, limit, self._commit)
+
+        return steady_items(fetch, start)
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._tables.release(self._commit)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("this view has ended")
+
+
+class MemoryTransaction:
+    """Writes versions of a commit that nobody sees yet, and remembers what to put back."""
+
+    def __init__(self, tables: MemoryTables, commit: int, parent: MemoryTransaction | None) -> None:
+        self._tables = tables
+        self._commit = commit
+        self._parent = parent
+        self._undo: list[Undo] = []
+        self._is_closed = False
+        self.writes = 0
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        self._check_open()
+        version = self._tables.rows[table].get(key)
+        return version.value if version is not None else None
+
+    def items(self, table: Table, start: bytes) -> Iterator[Item]:
+        def fetch(start: bytes, limit: int) -> list[Item]:
+            self._check_open()
+            return self._tables.fetch(table, start, limit, self._commit)
+
+        return steady_items(fetch, start, lambda: self.writes)
+
+    def put(self, table: Table, key: bytes, value: bytes) -> None:
+        self._set(table, key, value)
+
+    def insert(self, table: Table, key: bytes, value: bytes) -> bool:
+        is_absent = self.get(table, key) is None
+        if is_absent:
+            self._set(table, key, value)
+        return is_absent
+
+    def delete(self, table: Table, key: bytes) -> bool:
+        is_present = self.get(table, key) is not None
+        if is_present:
+            self._set(table, key, None)
+        return is_present
+
+    def nested(self) -> Self:
+        self._check_open()
+        return type(self)(self._tables, self._commit, self)
+
+    def commit(self) -> None:
+        self._check_open()
+        self._is_closed = True
+        if self._parent is None:
+            self._tables.advance(self._commit, self._undo)
+        else:
+            self._parent._undo += self._undo
+            self._parent.writes += self.writes
+
+    def abort(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        with self._tables.lock:
+            for table, key, before in reversed(self._undo):
+                if before is None:
+                    del self._tables.rows[table][key]
+                else:
+                    self._tables.rows[table][key] = before
+
+    def close(self) -> None:
+        self.abort()
+
+    def _set(self, table: Table, key: bytes, value: bytes | None) -> None:
+        self._check_open()
+        rows = self._tables.rows[table]
+        before = rows.get(key)
+        # A version of this same commit is replaced, the one below it stays for those who read it.
+        older = before.older if before is not None and before.commit == self._commit else before
+        with self._tables.lock:
+            rows[key] = Version(self._commit, value, older)
+        self._undo.append((table, key, before))
+        self.writes += 1
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("this transaction has ended")
+
+
+class MemoryStore(TableStore):
+    """A store in memory. `clock_us` stamps the deltas; see `TableStore`."""
+
+    def __init__(
+        self,
+        *,
+        clock_us: Callable[[], int],
+        fatal: Callable[[str], None] = stop_process,
+        queue_max: int = QUEUE_MAX,
+    ) -> None:
+        super().__init__(MemoryTables(), clock_us=clock_us, fatal=fatal, queue_max=queue_max)

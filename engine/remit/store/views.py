@@ -1,0 +1,237 @@
+"""One named store as a request sees it: to read, and to write in an admission.
+
+Written once over the tables, so every store behaves alike; only the tables beneath differ.
+Law: rows by resource and rows by subject name the same triples, and every change is in the changelog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import msgpack
+
+from remit.errors import StoreDamaged, StoreNotFound
+from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.store.changelog import RawChange, decode_deltas, encode_delta, replay
+from remit.store.interface import Draft, StoreHead, StoreIdentity
+from remit.store.keys import (
+    RowDecoder,
+    decode_pointer,
+    decode_value,
+    encode_pointer,
+    encode_value,
+    name_key,
+    pack,
+    resource_first,
+    revision_key,
+    scan_plan,
+    schema_key,
+    shorten,
+    start_after,
+    store_prefix,
+    subject_first,
+    unpack,
+    whole_triple,
+)
+from remit.store.tables import Item, Snapshot, Table, Transaction
+
+
+class SchemaCache:
+    """The newest schema text of each store, so that a view need not fetch a long text it has met before.
+
+    Law: only committed schemas enter, so a revision number means one text for ever."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[int, str]] = {}
+
+    def get(self, number: int, revision: int) -> str | None:
+        known = self._texts.get(number)
+        return known[1] if known is not None and known[0] == revision else None
+
+    def put(self, number: int, revision: int, text: str) -> None:
+        self._texts[number] = (revision, text)
+
+
+class View:
+    """A consistent view of one named store. It lives as long as its snapshot and belongs to one thread.
+
+    While it is open, LMDB cannot reuse the pages that writers leave behind: keep it short."""
+
+    def __init__(self, snapshot: Snapshot, name: str, schemas: SchemaCache) -> None:
+        record = snapshot.get(Table.STORES, name_key(name))
+        if record is None:
+            raise StoreNotFound(f"there is no store `{name}`", store=name)
+        try:
+            number, uuid, epoch = unpack(record)
+            self._prefix = store_prefix(number)
+            self._revision: int
+            self._schema_revision: int
+            self._revision, self._schema_revision = unpack(snapshot.get(Table.HEADS, self._prefix) or b"")
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise StoreDamaged(f"the record of store `{name}` cannot be read: {error}", store=name) from error
+        self._snapshot = snapshot
+        self._number: int = number
+        self._identity = StoreIdentity(name, uuid, epoch)
+        self._schemas = schemas
+
+    @property
+    def head(self) -> StoreHead:
+        return StoreHead(self._identity, self._revision, self._schema_text())
+
+    def get(self, key: RelationshipKey) -> StoredRelationship | None:
+        whole = resource_first(*key)
+        value = self._snapshot.get(Table.RELATIONSHIPS, self._prefix + shorten(whole))
+        return decode_value(whole, value) if value is not None else None
+
+    def scan(self, filter: RelationshipFilter, after: RelationshipKey | None = None) -> Iterator[StoredRelationship]:
+        """Cost: O(log n), then O(1) a row under the filter's longest prefix; by subject O(log n) a match."""
+        table, prefix, covers = scan_plan(filter)
+        start = prefix if after is None else max(prefix, start_after(table, after))
+        rows = self._rows(table, prefix, start)
+        if table is Table.BY_SUBJECT:
+            return self._scan_by_subject(rows, filter)
+        decoded = map(RowDecoder().decode, rows)
+        return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
+
+    def changelog(self, after_revision: int) -> Iterator[Delta]:
+        start = revision_key(b"", after_revision + 1)
+        for logged in decode_deltas(self._rows(Table.CHANGELOG, b"", start), after_revision + 1):
+            delta = logged.delta
+            yield replace(delta, schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
+
+    def schema_text_at(self, revision: int) -> str | None:
+        for _, value in self._rows(Table.SCHEMAS, b"", schema_key(b"", revision)):
+            return value.decode()
+        return None
+
+    def check_invariants(self) -> None:
+        """Raise StoreDamaged where the store breaks a law of its own. Cost: O(everything), for tests and `verify`."""
+        by_resource = {stored.relationship.key: stored for stored in self.scan(RelationshipFilter())}
+        by_subject = [decode_pointer(*row) for row in self._rows(Table.BY_SUBJECT, b"", b"")]
+        if len(by_subject) != len(by_resource) or set(by_subject) != by_resource.keys():
+            raise StoreDamaged(f"`{len(by_resource)}` rows by resource, and other `{len(by_subject)}` by subject")
+        deltas = list(self.changelog(0))
+        if len(deltas) != self._revision:
+            raise StoreDamaged(f"the changelog ends at revision `{len(deltas)}`, the store at `{self._revision}`")
+        if replay(deltas) != by_resource:
+            raise StoreDamaged("replaying the changelog gives other relationships")
+
+    def _schema_text(self) -> str | None:
+        if not self._schema_revision:
+            return None
+        text = self._schemas.get(self._number, self._schema_revision)
+        if text is None:
+            text = self.schema_text_at(self._schema_revision)
+            if text is None:
+                raise StoreDamaged(f"the schema of revision `{self._schema_revision}` is missing")
+            self._schemas.put(self._number, self._schema_revision, text)
+        return text
+
+    def _rows(self, table: Table, prefix: bytes, start: bytes) -> Iterator[Item]:
+        """The rows of this store under a prefix, from `start` on, their keys still whole."""
+        prefix = self._prefix + prefix
+        for row in self._snapshot.items(table, self._prefix + start):
+            if not row[0].startswith(prefix):
+                return
+            yield row
+
+    def _scan_by_subject(self, rows: Iterator[Item], filter: RelationshipFilter) -> Iterator[StoredRelationship]:
+        for key, value in rows:
+            triple = decode_pointer(key, value)
+            if filter.matches(triple):
+                stored = self.get(triple)
+                if stored is None:
+                    raise StoreDamaged(f"`{triple}` is listed by subject and is not there")
+                yield stored
+
+
+class WriteView(View):
+    """The view an admission writes through; `finish` makes a revision of it."""
+
+    _snapshot: Transaction
+
+    def __init__(self, transaction: Transaction, name: str, schemas: SchemaCache) -> None:
+        super().__init__(transaction, name, schemas)
+        self._changes: dict[bytes, RawChange] = {}
+        self._new_schema: str | None = None
+
+    @property
+    def next_revision(self) -> int:
+        return self._revision + 1
+
+    def put(self, stored: StoredRelationship) -> None:
+        """Cost: O(log n)."""
+        relationship = stored.relationship
+        triple = relationship.resource, relationship.relation, relationship.subject
+        whole = resource_first(*triple)
+        row = self._prefix + shorten(whole)
+        value = encode_value(stored, whole)
+        before = None
+        if self._snapshot.insert(Table.RELATIONSHIPS, row, value):
+            pointer = subject_first(*triple)
+            self._snapshot.put(Table.BY_SUBJECT, self._prefix + shorten(pointer), encode_pointer(pointer))
+        else:
+            before = self._row_of(row, whole)
+            self._snapshot.put(Table.RELATIONSHIPS, row, value)
+        self._record(whole, before, value, stored)
+
+    def delete(self, key: RelationshipKey) -> None:
+        """Cost: O(log n)."""
+        whole = resource_first(*key)
+        row = self._prefix + shorten(whole)
+        before = self._row_of(row, whole)
+        if before is not None:
+            self._snapshot.delete(Table.RELATIONSHIPS, row)
+            self._snapshot.delete(Table.BY_SUBJECT, self._prefix + shorten(subject_first(*key)))
+            self._record(whole, before, None, None)
+
+    def put_schema(self, text: str) -> None:
+        self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
+        self._new_schema = text
+
+    def finish(self, draft: Draft, committed_at_us: int) -> Delta:
+        """Write the changelog and the new head. The delta is true once the transaction is committed."""
+        changes = [raw for raw in self._changes.values() if raw.before is not None or raw.after is not None]
+        delta = Delta(
+            revision=self.next_revision,
+            committed_at_us=committed_at_us,
+            principal=draft.principal,
+            changes=tuple(raw.told() for raw in changes),
+            schema_text=self._new_schema,
+            metadata_json=draft.metadata_json,
+            managed_bypass=draft.managed_bypass,
+        )
+        for key, value in encode_delta(self._prefix, delta, changes):
+            self._snapshot.put(Table.CHANGELOG, key, value)
+        schema_revision = delta.revision if self._new_schema is not None else self._schema_revision
+        self._snapshot.put(Table.HEADS, self._prefix, pack((delta.revision, schema_revision)))
+        return delta
+
+    def remember_schema(self) -> None:
+        """After the commit: from now on the new schema is a fact."""
+        if self._new_schema is not None:
+            self._schemas.put(self._number, self.next_revision, self._new_schema)
+
+    def _schema_text(self) -> str | None:
+        if self._new_schema is not None:
+            return self._new_schema
+        if not self._schema_revision:
+            return None
+        # A predecessor of the same batch may have put this schema, and may yet fail: look, but remember nothing.
+        known = self._schemas.get(self._number, self._schema_revision)
+        return known if known is not None else self.schema_text_at(self._schema_revision)
+
+    def _row_of(self, row: bytes, whole: bytes) -> bytes | None:
+        value = self._snapshot.get(Table.RELATIONSHIPS, row)
+        if value is not None and whole_triple(row, value) != whole:
+            raise StoreDamaged(f"the row of `{whole!r}` holds another triple")
+        return value
+
+    def _record(
+        self, whole: bytes, before: bytes | None, after: bytes | None, written: StoredRelationship | None
+    ) -> None:
+        known = self._changes.get(whole)
+        if known is None:
+            self._changes[whole] = RawChange(whole, before, after, written)
+        else:
+            known.after, known.written = after, written

@@ -1,0 +1,225 @@
+"""The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
+
+A task runs in a nested transaction of its own: it succeeds and its successors in the batch see what it did, or it
+raises and leaves no trace. Nobody is told anything, not even a refusal (it may rest on a predecessor), before the commit is
+durable; if the commit fails, every task of the batch fails.
+Law: told means durable, and tasks happen in the order they were queued."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from remit.errors import RemitError, StoreOverloaded, StoreUnavailable
+from remit.store.tables import Transaction, TransactionPoisoned
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# What one commit carries at most: few enough that the first in the batch does not wait long for the last (10 µs a
+# write), many enough that the fsync (some 0.25 ms) is shared well.
+BATCH_TASKS_MAX = 256
+BATCH_WRITES_MAX = 10_000
+
+
+@dataclass(slots=True)
+class Task(Generic[T]):
+    """One thing to be written. `run` may be called again, on a new transaction, if its batch could not be finished;
+    `settled` is called once the commit is durable, before anyone is told, and must not fail."""
+
+    run: Callable[[Transaction], T]
+    settled: Callable[[T], None] | None = None
+    future: Future[T] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    task: Task[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        if self.error is None:
+            self.task.future.set_result(self.result)
+        else:
+            self.task.future.set_exception(self.error)
+
+
+def stop_process(message: str) -> None:
+    """What happens when memory no longer equals the disk: nothing may be answered any more, not even an exit handler
+    may run."""
+    os._exit(70)  # EX_SOFTWARE
+
+
+class Writer:
+    """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None."""
+
+    def __init__(
+        self,
+        begin: Callable[[], Transaction],
+        *,
+        chore: Callable[[], Task[Any] | None],
+        fatal: Callable[[str], None],
+        queue_max: int,
+    ) -> None:
+        self._begin = begin
+        self._chore = chore
+        self._fatal = fatal
+        self._queue_max = queue_max
+        self._queue: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._refusal: RemitError | None = None  # why nothing is taken any more
+        self._last_seen = False  # the end of the queue was taken
+        self._thread = threading.Thread(target=self._run, name="remit-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_current_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def submit(self, task: Task[T]) -> Future[T]:
+        """Queue a task. A refusal, too, is found in the future. Cost: O(1)."""
+        with self._lock:
+            refusal = self._refusal
+            if refusal is None and self._queue.qsize() >= self._queue_max:
+                refusal = StoreOverloaded(
+                    f"`{self._queue_max}` writes are waiting already: try again a little later", waiting=self._queue_max
+                )
+            if refusal is None:
+                self._queue.put(task)
+        if refusal is not None:
+            task.future.set_exception(refusal)
+        return task.future
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread. Twice is once."""
+        self._refuse(StoreUnavailable("the store is shutting down"))
+        self._thread.join()
+
+    def _refuse(self, refusal: RemitError) -> None:
+        with self._lock:
+            if self._refusal is None:
+                self._queue.put(None)
+                self._refusal = refusal
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._last_seen:
+            chore = self._chore()
+            first = self._take(wait=chore is None)
+            self._write(self._batch(first, chore))
+        self._refuse_queued()
+
+    def _take(self, *, wait: bool) -> Task[Any] | None:
+        """The next task somebody still waits for; None if there is none, or none any more."""
+        while not self._last_seen:
+            try:
+                task = self._queue.get(block=wait)
+            except Empty:
+                return None
+            if task is None:
+                self._last_seen = True
+            elif task.future.set_running_or_notify_cancel():
+                return task
+        return None
+
+    def _batch(self, first: Task[Any] | None, chore: Task[Any] | None) -> Iterator[Task[Any]]:
+        """The first task, then whatever is queued by the time it is done, and so on; the chore comes last."""
+        task, count = first, 1
+        while task is not None:
+            yield task
+            task = self._take(wait=False) if count < BATCH_TASKS_MAX else None
+            count += 1
+        if chore is not None:
+            yield chore
+
+    def _write(self, tasks: Iterable[Task[Any]]) -> None:
+        """One commit for all; where what lies below gives up on the whole transaction, one for each."""
+        tried: list[Task[Any]] = []
+        try:
+            outcomes = self._commit_together(tasks, tried)
+        except TransactionPoisoned as error:
+            if len(tried) == 1:
+                _fail(tried, error)
+            else:
+                for task in tried:
+                    self._write([task])
+        except RemitError as error:
+            _fail(tried, error)
+        except BaseException as error:  # whatever it was, the callers must hear of it, and the thread live on
+            logger.exception("a batch of %d writes could not be committed", len(tried))
+            _fail(tried, StoreUnavailable(f"the write could not be committed: {error}"))
+        else:
+            self._settle(outcomes)
+
+    def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
+        """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
+        outcomes: list[_Outcome] = []
+        transaction: Transaction | None = None
+        try:
+            for task in tasks:
+                tried.append(task)
+                if transaction is None:
+                    transaction = self._begin()
+                outcomes.append(_attempt(task, transaction))
+                if transaction.writes >= BATCH_WRITES_MAX:
+                    break
+            if transaction is not None:
+                transaction.commit()
+        finally:
+            if transaction is not None:
+                transaction.abort()  # nothing, once it is committed
+        return outcomes
+
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        """The commit is durable: first memory follows, then everybody is told."""
+        try:
+            for outcome in outcomes:
+                if outcome.error is None and outcome.task.settled is not None:
+                    outcome.task.settled(outcome.result)
+        except BaseException as error:  # whatever it was, memory no longer equals the disk
+            message = f"a committed write could not be applied in memory, the process must stop: {error}"
+            logger.critical(message, exc_info=True)
+            self._fatal(message)
+            # Only where `fatal` returns, in a test: no more writes, and nobody is told that all is well.
+            self._refuse(StoreUnavailable(message))
+            self._last_seen = True
+            _fail([outcome.task for outcome in outcomes], StoreUnavailable(message))
+        else:
+            for outcome in outcomes:
+                outcome.tell()
+
+    def _refuse_queued(self) -> None:
+        """Whoever is still queued when the thread ends early hears why."""
+        while True:
+            try:
+                task = self._queue.get_nowait()
+            except Empty:
+                return
+            if task is not None and self._refusal is not None and task.future.set_running_or_notify_cancel():
+                _fail([task], self._refusal)
+
+
+def _attempt(task: Task[Any], transaction: Transaction) -> _Outcome:
+    """Run one task in a transaction of its own. Raises only if the outer transaction is lost."""
+    nested = transaction.nested()
+    try:
+        result = task.run(nested)
+        nested.commit()
+    except BaseException as error:  # noqa: BLE001 - the caller of the task gets it, whatever it is
+        nested.abort()
+        return _Outcome(task, error=error)
+    return _Outcome(task, result)
+
+
+def _fail(tasks: Iterable[Task[Any]], error: BaseException) -> None:
+    for task in tasks:
+        task.future.set_exception(error)
