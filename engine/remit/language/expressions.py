@@ -29,8 +29,8 @@ from remit.language.tokens import DELEGATION, TokenKind
 # below ten; of the peers' examples the deepest has six.
 DEPTH_MAX = 200
 # Unions of hundreds of names are real (generated role schemas). `+` and `&` are associative, so a longer chain is read
-# as a chain of parenthesised groups of this many, which keeps the tree shallow whatever its length.
-CHAIN_MAX = 100
+# as a chain of parenthesised groups of this many: three levels of groups hold a quarter of a million names.
+CHAIN_MAX = 64
 
 _OPERATORS = {
     TokenKind.PLUS: Operator.UNION,

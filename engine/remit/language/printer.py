@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from remit.language.expressions import CHAIN_MAX
 from remit.language.syntax import (
     AlongSyntax,
     ArrowSyntax,
@@ -36,7 +37,7 @@ _INDENT = "\t"
 
 
 def print_schema(tree: SchemaSyntax) -> str:
-    """The canonical text, ending in one line's end ("" for an empty tree). Cost: O(length of the text)."""
+    """The canonical text, ending in one line's end ("" for an empty tree). Cost: O(length of the text · depth)."""
     lines: list[str] = []
     previous: TopLevelSyntax | None = None
     for item in tree.items:
@@ -68,14 +69,26 @@ def print_expression(expression: ExpressionSyntax) -> str:
             return f"{print_expression(left)}->{name}"
         case ArrowSyntax(left, name, function):
             return f"{print_expression(left)}.{function}({name})"
-        case BinarySyntax(operator, left, right):
-            return f"{_operand(left, expression)} {operator.value} {_operand(right, expression)}"
+        case BinarySyntax():
+            return _chain(expression)[0]
 
 
-def _operand(operand: ExpressionSyntax, parent: BinarySyntax) -> str:
+def _chain(expression: BinarySyntax) -> tuple[str, int]:
+    """A binary expression, and how many operands stand side by side in it. Parentheses around the left of a chain
+    change nothing but its length, so they keep a long one from being read as groups (see CHAIN_MAX)."""
+    left, operator, count = expression.left, expression.operator, 1
+    if isinstance(left, BinarySyntax) and left.operator is operator:
+        text, count = _chain(left)
+        if count == CHAIN_MAX:
+            text, count = f"({text})", 1
+    else:
+        text = _operand(left)
+    return f"{text} {operator.value} {_operand(expression.right)}", count + 1
+
+
+def _operand(operand: ExpressionSyntax) -> str:
     text = print_expression(operand)
-    is_chain = isinstance(operand, BinarySyntax) and operand.operator is parent.operator and operand is parent.left
-    return text if is_chain or not isinstance(operand, BinarySyntax) else f"({text})"
+    return f"({text})" if isinstance(operand, BinarySyntax) else text
 
 
 # --- the top level ----------------------------------------------------------------------------------------------

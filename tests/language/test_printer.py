@@ -1,0 +1,123 @@
+"""Laws of the canonical text: it says what the tree says, and it is its own canonical text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from remit.language import syntax as sx
+from remit.language.expressions import CHAIN_MAX
+from remit.language.parser import parse
+from remit.language.printer import print_expression, print_schema
+from remit.language.source import Source
+from syntax_strategies import expressions, schemas
+
+
+def read(text):
+    return parse(Source("schema.zed", text))
+
+
+@settings(max_examples=150)
+@given(schemas())
+def test_parse_of_print_is_identity(tree):
+    text = print_schema(tree)
+    assert read(text) == tree
+    assert print_schema(read(text)) == text
+
+
+@settings(max_examples=100)
+@given(expressions(frozenset({"delegation", "self"})))
+def test_parentheses_that_change_nothing_are_not_part_of_the_tree(expression):
+    """The printed text with every operand wrapped again reads as the same tree."""
+    header = "use delegation\nuse self\ndefinition a {\n permission p = "
+
+    def wrapped(node):
+        if isinstance(node, sx.BinarySyntax):
+            return f"(({wrapped(node.left)}) {node.operator.value} ({wrapped(node.right)}))"
+        return f"({print_expression(node)})"
+
+    tree = read(f"{header}{wrapped(expression)}\n}}")
+    assert tree == read(f"{header}{print_expression(expression)}\n}}")
+    assert tree.items[-1].members[0].expression == expression
+
+
+@given(st.sampled_from("+&-"), st.integers(CHAIN_MAX - 2, 3 * CHAIN_MAX))
+@settings(max_examples=30)
+def test_a_long_chain_nested_to_the_left_prints_as_itself(operator, length):
+    expression = sx.NameSyntax("a")
+    for _ in range(length):
+        expression = sx.BinarySyntax(sx.Operator(operator), expression, sx.NameSyntax("b"))
+    tree = sx.SchemaSyntax((sx.DefinitionSyntax("a", (sx.PermissionSyntax("p", expression),)),))
+    assert read(print_schema(tree)) == tree
+
+
+def test_mixed_operators_stand_in_parentheses_and_equal_ones_do_not():
+    tree = read("definition d {\n permission p = a + b + c & d - e + (f) + (g + h)\n}")
+    assert print_schema(tree) == "definition d {\n\tpermission p = ((a + b + c) & d) - (e + f + (g + h))\n}\n"
+
+
+def test_the_canonical_layout_has_tabs_and_a_blank_line_between_kinds():
+    untidy = """\
+use not_before;use expiration;
+use delegation
+// Everyone.
+definition   user{ /* inside */
+// before the end
+}
+definition acme / doc {
+    /**
+     * who reads
+     */
+    managed single relation  reader : user:* with expiration and not_before | team #member // trailing
+    relation team:team
+    permission read:user|team=reader.exists()   +team . any( member )
+    ; permission link = read.along(reader,
+        team)
+}
+caveat is_open ( hours list< int > , kind string ) {
+  kind == "}"
+}
+// the end"""
+    assert (
+        print_schema(read(untidy))
+        == """\
+use not_before
+use expiration
+use delegation
+
+// Everyone.
+/* inside */
+definition user {
+\t// before the end
+}
+
+definition acme/doc {
+\t/**
+\t * who reads
+\t */
+\t// trailing
+\tsingle managed relation reader: user:* with not_before and expiration | team#member
+\trelation team: team
+
+\tpermission read: user | team = reader.exists() + team.any(member)
+\tpermission link = read.along(reader, team)
+}
+
+caveat is_open(hours list<int>, kind string) {
+\tkind == "}"
+}
+
+// the end
+"""
+    )
+
+
+@pytest.mark.parametrize("path", ["a.zed", "it's.zed", 'the "best".zed'])
+def test_an_import_is_quoted_by_what_its_path_does_not_hold(path):
+    tree = sx.SchemaSyntax((sx.UseSyntax("import"), sx.ImportSyntax(path)))
+    assert read(print_schema(tree)) == tree
+
+
+def test_an_empty_tree_is_an_empty_text():
+    assert print_schema(sx.SchemaSyntax(())) == ""
+    assert read("") == sx.SchemaSyntax(())
