@@ -17,6 +17,7 @@ from remit.model import PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relat
 ID_BYTES_MAX = 1024
 NAME_PATTERN = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
 TYPE_PATTERN = re.compile(rf"(?:{NAME_PATTERN.pattern}/)*{NAME_PATTERN.pattern}")
+CAVEAT_PATTERN = re.compile(r"(?:[A-Za-z0-9_]{1,64}/)*[A-Za-z0-9_]{1,64}", re.ASCII)  # SpiceDB allows capitals here
 TYPE_LENGTH_MAX = 256
 _ID_PATTERN = re.compile(r"[\x21\x22\x24-\x5a\x5c\x5e-\x7e]+")  # printable ASCII but `#`, `[`, `]`
 _EXACT_INTEGER_MAX = 2**53
@@ -29,7 +30,7 @@ _TIME_PATTERN = re.compile(
 )
 _TIME_US_MIN = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _TIME_US_MAX = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_TRAILER_WORD = re.compile(r"[a-z0-9_/]+")
+_TRAILER_WORD = re.compile(r"[A-Za-z0-9_/]+")
 
 
 # --- checks -----------------------------------------------------------------------------------------------------
@@ -53,6 +54,15 @@ def checked_name(name: str, *, field: str = "") -> str:
             f"`{shortened(name)}` is not a relation name: up to 64 lower-case letters, digits and `_`, beginning with "
             "a letter and not ending in `_`",
             field=field,
+        )
+    return name
+
+
+def checked_caveat(name: str, *, field: str = "") -> str:
+    """The caveat name, or InvalidReference."""
+    if len(name) > TYPE_LENGTH_MAX or not CAVEAT_PATTERN.fullmatch(name):
+        raise InvalidReference(
+            f"`{shortened(name)}` is not a caveat name: letters, digits and `_`, with `/` between prefixes", field=field
         )
     return name
 
@@ -195,7 +205,7 @@ def _parse_trailers(trailers: str, text: str) -> Qualifiers:
                 raise InvalidRelationship(
                     f"`{shortened(text)}`: trailers come once each, in the order caveat, not_before, expiration"
                 )
-            checked_type(word)
+            checked_caveat(word)
             context: object = {}
             if trailers.startswith(":", position):
                 context, position = _read_json(trailers, position + 1, text)

@@ -329,6 +329,15 @@ def _is_in_cidr(address: str, cidr: str) -> bool:
     return parsed in _parse_network(cidr) and "%" not in address
 
 
+def is_cidr(text: str) -> bool:
+    """Whether `in_cidr` can read the network."""
+    try:
+        _parse_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 _CIDR = re.compile(r"[^/%]+/(0|[1-9]\d{0,2})", re.ASCII)
 
 

@@ -6,7 +6,7 @@ Law: two schema texts with the same plan mean the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from remit.language.caveats import Caveat
@@ -102,6 +102,19 @@ class Along:
 
 
 Expression = Nil | Self | Name | Union | Intersection | Exclusion | Arrow | SubjectArrow | Exists | Along
+
+
+def nodes_of(expression: Expression) -> Iterator[Expression]:
+    """The expression and every expression inside it, each before its own operands."""
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case Union(children) | Intersection(children):
+                waiting.extend(reversed(children))
+            case Exclusion(base, subtracted):
+                waiting += (subtracted, base)
 
 
 # --- definitions ------------------------------------------------------------------------------------------------

@@ -1,0 +1,376 @@
+"""The schema judged by its names: everything SpiceDB's compiler and type system refuse, each at its place.
+
+All findings are reported, not the first; what depends on a name that is not known is not judged further. What needs to
+know who can reach what (DESIGN 3's rules of delegation, type annotations) is in `delegation.py`.
+Law: a tree without findings compiles to a plan in which every name exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remit.language.caveats import ExpressionIssue, find_expression_issues
+from remit.language.declarations import SUBJECT, Declarations, Declared, Findings, declarations_of, walk
+from remit.language.parameters import GENERIC, NAMES, ParameterType
+from remit.language.source import Issue, Span
+from remit.language.suggest import did_you_mean
+from remit.language.syntax import (
+    AlongSyntax,
+    ArrowSyntax,
+    CaveatSyntax,
+    DefinitionSyntax,
+    ExistsSyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    ParameterTypeSyntax,
+    PermissionSyntax,
+    RelationSyntax,
+    SchemaSyntax,
+    TypeSyntax,
+)
+from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
+
+_PLAIN_RELATION = (None, "", "...")  # `user` and `user#...` are the same subject type
+
+# A word that a flag would give a meaning, and the flag.
+_FLAGGED_WORDS = {"self": "self", "expiration": "expiration", "not_before": "not_before", SUBJECT: "delegation"}
+
+
+def check(tree: SchemaSyntax) -> tuple[Issue, ...]:
+    """Every mistake in a tree whose imports and partials are expanded; empty where there is none.
+    Cost: O(tree), and CEL's compiler for each caveat."""
+    checker = _Checker(declarations_of(tree))
+    checker.check()
+    return checker.found.issues
+
+
+class _Checker:
+    def __init__(self, declarations: Declarations) -> None:
+        self.declarations = declarations
+        self.definitions = declarations.definitions
+        self.found = Findings(declarations.tree)
+
+    def check(self) -> None:
+        self._top_level_names()
+        for caveat in self.declarations.caveats.values():
+            self._caveat(caveat)
+        for definition in self.definitions.values():
+            self._member_names(definition)
+            for relation in definition.relations:
+                self._relation(definition, relation)
+            for permission in definition.permissions:
+                for node in walk(permission.expression):
+                    self._operand(definition, permission, node)
+            self._alias_cycles(definition)
+
+    # --- names --------------------------------------------------------------------------------------------------
+
+    def _top_level_names(self) -> None:
+        seen: dict[str, str] = {}
+        for item in self.declarations.tree.items:
+            if not isinstance(item, (DefinitionSyntax, CaveatSyntax)):
+                continue
+            kind = "definition" if isinstance(item, DefinitionSyntax) else "caveat"
+            pattern = TYPE_PATTERN if isinstance(item, DefinitionSyntax) else CAVEAT_PATTERN
+            if len(item.name) > TYPE_LENGTH_MAX or not pattern.fullmatch(item.name):
+                self._name_refused(kind, item.name, item.name_span)
+            if item.name in seen:
+                message = f"{kind} `{item.name}` has the name of a {seen[item.name]} above"
+                self.found.error("duplicate-definition", message, item.name_span, "give one of them another name")
+            seen.setdefault(item.name, kind)
+
+    def _member_names(self, definition: Declared) -> None:
+        seen: dict[str, str] = {}
+        for member in definition.syntax.members:
+            if not isinstance(member, (RelationSyntax, PermissionSyntax)):
+                continue
+            kind = "relation" if isinstance(member, RelationSyntax) else "permission"
+            if not NAME_PATTERN.fullmatch(member.name):
+                self._name_refused(kind, member.name, member.name_span)
+            if member.name == SUBJECT and self.declarations.uses_delegation:
+                message = f"{kind} `{SUBJECT}` has the name that `use delegation` gives to the acting subject"
+                self.found.error("reserved-name", message, member.name_span, "give it another name")
+            if member.name in seen:
+                message = f"{kind} `{member.name}` has the name of a {seen[member.name]} of `{definition.name}` above"
+                self.found.error("duplicate-member", message, member.name_span, "give one of them another name")
+            seen.setdefault(member.name, kind)
+
+    def _name_refused(self, kind: str, name: str, span: Span) -> None:
+        advice = "names are up to 64 of `a-z`, `0-9` and `_`, from a letter to a letter or digit"
+        self.found.error("invalid-name", f"`{name}` is no name for a {kind}", span, advice)
+
+    # --- relations ----------------------------------------------------------------------------------------------
+
+    def _relation(self, definition: Declared, relation: RelationSyntax) -> None:
+        if not relation.types:
+            message = f"relation `{relation.name}` of `{definition.name}` allows no subject type"
+            self.found.error("missing-subject-type", message, relation.name_span)
+        seen: set[object] = set()
+        for type_ in relation.types:
+            self._subject_type(definition, relation, type_)
+            branch = (
+                type_.type,
+                _plain(type_.relation),
+                type_.wildcard,
+                type_.caveat,
+                type_.expiration,
+                type_.not_before,
+            )
+            if branch in seen:
+                message = f"relation `{relation.name}` of `{definition.name}` allows `{source_of(type_)}` twice"
+                self.found.error("duplicate-subject-type", message, type_.span, "leave one of them out")
+            seen.add(branch)
+
+    def _subject_type(self, definition: Declared, relation: RelationSyntax, type_: TypeSyntax) -> None:
+        target = self.definitions.get(type_.type)
+        if target is None:
+            message = f"type `{type_.type}` is not defined"
+            self.found.unknown("unknown-type", message, type_.type, self.definitions, type_.span)
+        elif (name := _plain(type_.relation)) is not None:
+            if name not in target.members:
+                message = f"relation or permission `{name}` is not defined on `{target.name}`"
+                self.found.unknown("unknown-relation", message, name, target.members, type_.span)
+            # SpiceDB's rule: within one definition a userset may bring a wildcard with it, from another it may not.
+            elif target is not definition and (wildcard := self._wildcard_in(target.name, name)):
+                message = (
+                    f"`{target.name}#{name}` holds `{wildcard}`, and a relation of another definition may not "
+                    "bring a wildcard in"
+                )
+                self.found.error(
+                    "transitive-wildcard", message, type_.span, f"allow `{wildcard}` on `{relation.name}` itself"
+                )
+        if type_.caveat is not None and type_.caveat not in self.declarations.caveats:
+            message = f"caveat `{type_.caveat}` is not defined"
+            advice = did_you_mean(type_.caveat, self.declarations.caveats) or _flag_advice(type_.caveat)
+            self.found.error("unknown-caveat", message, type_.caveat_span, advice)
+        for trait, stands in (("expiration", type_.expiration), ("not_before", type_.not_before)):
+            if stands and trait not in self.declarations.flags:
+                message = f"`with {trait}` is not known without its flag"
+                self.found.error("flag-missing", message, type_.span, _flag_advice(trait))
+
+    def _wildcard_in(self, definition: str, relation: str) -> str:
+        """The first wildcard that a relation holds, itself or by the usersets it allows, or ""."""
+        seen: set[tuple[str, str]] = set()
+        waiting = [(definition, relation)]
+        while waiting:
+            at = waiting.pop()
+            if at in seen or at[0] not in self.definitions:
+                continue
+            seen.add(at)
+            found = self.definitions[at[0]].relation(at[1])
+            for type_ in found.types if found else ():
+                if type_.wildcard:
+                    return f"{type_.type}:*"
+                if (name := _plain(type_.relation)) is not None:
+                    waiting.append((type_.type, name))
+        return ""
+
+    # --- permissions --------------------------------------------------------------------------------------------
+
+    def _operand(self, definition: Declared, permission: PermissionSyntax, node: ExpressionSyntax) -> None:
+        match node:
+            case NameSyntax(name):
+                if name not in definition.members:
+                    self._unknown_member(definition, name, node.span)
+            case ArrowSyntax():
+                self._arrow(definition, permission, node)
+            case ExistsSyntax(relation):
+                self._needs_relation(definition, relation, "exists-on-permission", "`exists()` asks a relation")
+            case AlongSyntax():
+                self._along(definition, permission, node)
+
+    def _arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
+        if not isinstance(arrow.left, NameSyntax):
+            message = "an arrow begins at a relation, not at another arrow"
+            advice = "give the first arrow a permission of its own on the type it leads to, and point at that"
+            self.found.error("chained-arrow", message, arrow.left.span, advice)
+            return
+        if self.declarations.is_subject_arrow(arrow):
+            if arrow.name == permission.name:
+                self._self_reference(permission, arrow.span)
+            return
+        found = self._needs_relation(
+            definition, arrow.left, "permission-on-arrow-left", "an arrow begins at a relation"
+        )
+        if found and (wildcard := self._wildcard_in(definition.name, arrow.left.name)):
+            message = f"relation `{arrow.left.name}` holds `{wildcard}`, and an arrow cannot be walked from everyone"
+            advice = "split the relation: one that leads to objects, one that holds the wildcard"
+            self.found.error("wildcard-on-arrow-left", message, arrow.left.span, advice)
+
+    def _along(self, definition: Declared, permission: PermissionSyntax, along: AlongSyntax) -> None:
+        if along.child.name not in definition.members:
+            self._unknown_member(definition, along.child.name, along.child.span)
+        if along.child.name == permission.name:
+            self._self_reference(permission, along.span)
+        if not along.relations:
+            message = "`along()` names no relation to follow from link to link"
+            self.found.error("along-empty", message, along.span, "name the chain's relations: `along(delegated_by)`")
+        seen: set[str] = set()
+        for relation in along.relations:
+            if relation.name in seen:
+                message = f"`along` names `{relation.name}` twice"
+                self.found.error("along-repeats", message, relation.span, "leave one of them out")
+            elif not any(known.relation(relation.name) for known in self.definitions.values()):
+                self._along_stranger(relation)
+            seen.add(relation.name)
+        # A chain is followed without asking anything of the request, so what makes it must be plain.
+        for known in self.definitions.values():
+            for name in seen:
+                if chained := known.relation(name):
+                    self._chain_relation(known, chained)
+
+    def _along_stranger(self, relation: NameSyntax) -> None:
+        if any(known.permission(relation.name) for known in self.definitions.values()):
+            message = f"`along` follows relations, and `{relation.name}` is a permission"
+            self.found.error("along-permission", message, relation.span, "name the relations it is made of")
+            return
+        message = f"relation `{relation.name}` is not defined on any type"
+        names = (known.name for declared in self.definitions.values() for known in declared.relations)
+        self.found.unknown("unknown-relation", message, relation.name, names, relation.span)
+
+    def _chain_relation(self, definition: Declared, relation: RelationSyntax) -> None:
+        for type_ in relation.types:
+            carried = [
+                what
+                for what, stands in (
+                    ("a wildcard", type_.wildcard),
+                    ("a userset", _plain(type_.relation) is not None),
+                    ("a caveat", type_.caveat is not None),
+                    ("a time", type_.expiration or type_.not_before),
+                )
+                if stands
+            ]
+            if carried:
+                message = (
+                    f"`{source_of(type_)}` gives the chain relation `{relation.name}` of `{definition.name}` "
+                    f"{' and '.join(carried)}, and the links of a chain are plain"
+                )
+                self.found.error("chain-relation-qualified", message, type_.span, f"allow `{type_.type}` alone")
+
+    def _self_reference(self, permission: PermissionSyntax, span: Span) -> None:
+        message = f"permission `{permission.name}` asks itself"
+        self.found.error("self-reference", message, span, "give what is asked of each link a name of its own")
+
+    def _needs_relation(self, definition: Declared, name: NameSyntax, code: str, law: str) -> bool:
+        if name.name not in definition.members:
+            self._unknown_member(definition, name.name, name.span)
+            return False
+        if definition.relation(name.name) is None:
+            self.found.error(code, f"{law}, and `{name.name}` of `{definition.name}` is a permission", name.span)
+            return False
+        return True
+
+    def _unknown_member(self, definition: Declared, name: str, span: Span) -> None:
+        message = f"relation or permission `{name}` is not defined on `{definition.name}`"
+        if name == SUBJECT and self.declarations.uses_delegation:
+            advice = "the acting subject is asked by `subject->permission`"
+        else:
+            advice = did_you_mean(name, definition.members)
+            if not advice and _FLAGGED_WORDS.get(name) not in self.declarations.flags:
+                advice = _flag_advice(name)
+        self.found.error("unknown-relation", message, span, advice)
+
+    def _alias_cycles(self, definition: Declared) -> None:
+        """`permission a = b` with `permission b = a`, of whatever length: what each means is only the others."""
+        aliases = {
+            permission.name: permission.expression.name
+            for permission in definition.permissions
+            if isinstance(permission.expression, NameSyntax)
+        }
+        told: set[str] = set()
+        for name in aliases:
+            path: list[str] = []
+            at = name
+            while at in aliases and at not in path and at not in told:
+                path.append(at)
+                at = aliases[at]
+            if at in path:
+                circle = path[path.index(at) :]
+                first = definition.members[circle[0]]
+                message = f"permissions of `{definition.name}` are one another: {' = '.join((*circle, circle[0]))}"
+                self.found.error("permission-cycle", message, first.name_span, "one of them must say who is in it")
+            told.update(path)
+
+    # --- caveats ------------------------------------------------------------------------------------------------
+
+    def _caveat(self, caveat: CaveatSyntax) -> None:
+        parameters: dict[str, ParameterType] = {}
+        is_whole = True
+        for parameter in caveat.parameters:
+            if parameter.name in parameters:
+                message = f"caveat `{caveat.name}` has parameter `{parameter.name}` twice"
+                self.found.error("duplicate-parameter", message, parameter.span, "leave one of them out")
+            type_ = self._parameter_type(parameter.type)
+            is_whole = is_whole and type_ is not None
+            if type_ is not None:
+                parameters.setdefault(parameter.name, type_)
+        if is_whole:
+            for issue in find_expression_issues(parameters, caveat.expression):
+                self._expression_issue(caveat, issue)
+
+    def _parameter_type(self, syntax: ParameterTypeSyntax) -> ParameterType | None:
+        if syntax.name not in NAMES:
+            message = f"parameter type `{syntax.name}` is not known"
+            advice = did_you_mean(syntax.name, NAMES) or f"there are {', '.join(NAMES)}"
+            self.found.error("unknown-parameter-type", message, syntax.span, advice)
+            return None
+        child = self._parameter_type(syntax.child) if syntax.child else None
+        if syntax.child and child is None:
+            return None
+        if (child is not None) != (syntax.name in GENERIC):
+            message = f"parameter type `{syntax.name}` {'holds no other' if child else 'says what it holds'}"
+            advice = f"write `{syntax.name}`" if child else f"write `{syntax.name}<any>`, or what it holds"
+            self.found.error("unknown-parameter-type", message, syntax.span, advice)
+            return None
+        return ParameterType(syntax.name, child)
+
+    def _expression_issue(self, caveat: CaveatSyntax, issue: ExpressionIssue) -> None:
+        span = caveat.name_span
+        if issue.parameter:
+            span = next(parameter.span for parameter in caveat.parameters if parameter.name == issue.parameter)
+        elif caveat.parameters:
+            span = _span_within(caveat, issue)
+        self.found.error(issue.code, f"caveat `{caveat.name}`: {issue.message}", span, _advice_on(issue))
+
+
+def _advice_on(issue: ExpressionIssue) -> str:
+    match issue.code:
+        case "unused-parameter":
+            return "use it, or leave it out"
+        case "reserved-parameter-name":
+            return "give it another name"
+        case "caveat-without-parameters":
+            return "a condition that depends on nothing is no condition"
+        case "expression-not-bool":
+            return "compare it with something"
+    return ""
+
+
+def _span_within(caveat: CaveatSyntax, issue: ExpressionIssue) -> Span:
+    """CEL counts lines and columns within the expression; the schema counts characters."""
+    lines = caveat.expression.split("\n")
+    before = sum(len(line) + 1 for line in lines[: issue.line - 1])
+    start = caveat.expression_span.start + min(before + issue.column - 1, len(caveat.expression))
+    return Span(start, min(start + 1, max(caveat.expression_span.end, start)))
+
+
+def _plain(relation: str | None) -> str | None:
+    """The relation of a userset; None where the type is plain."""
+    return None if relation in _PLAIN_RELATION else relation
+
+
+def _flag_advice(word: str) -> str:
+    flag = _FLAGGED_WORDS.get(word)
+    return f"write `use {flag}` at the top of the schema" if flag else ""
+
+
+def source_of(type_: TypeSyntax) -> str:
+    """A subject type as it is written."""
+    subject = f"{type_.type}:*" if type_.wildcard else type_.type
+    if (relation := _plain(type_.relation)) is not None:
+        subject = f"{type_.type}#{relation}"
+    traits: Sequence[str] = [
+        *([type_.caveat] if type_.caveat else []),
+        *(["not_before"] if type_.not_before else []),
+        *(["expiration"] if type_.expiration else []),
+    ]
+    return f"{subject} with {' and '.join(traits)}" if traits else subject

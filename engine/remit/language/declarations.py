@@ -1,0 +1,136 @@
+"""What a schema declares, by name, and a place to put what is found wrong with it: the checker's and the lints' ground.
+
+Where a name is declared twice the first declaration counts, so that one mistake is one issue and the rest of the
+schema is still judged.
+Law: everything here is read off the tree; nothing is known to be right yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from remit.language.source import Issue, Severity, Span
+from remit.language.suggest import did_you_mean
+from remit.language.syntax import (
+    ArrowSyntax,
+    BinarySyntax,
+    CaveatSyntax,
+    DefinitionSyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    PermissionSyntax,
+    RelationSyntax,
+    SchemaSyntax,
+    UseSyntax,
+)
+from remit.language.tokens import DELEGATION
+
+Member = RelationSyntax | PermissionSyntax
+SUBJECT = "subject"  # the acting subject, left of an arrow under `use delegation`
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One definition and its members by name."""
+
+    syntax: DefinitionSyntax
+    members: Mapping[str, Member]
+
+    @property
+    def name(self) -> str:
+        return self.syntax.name
+
+    @property
+    def relations(self) -> Iterator[RelationSyntax]:
+        return (member for member in self.members.values() if isinstance(member, RelationSyntax))
+
+    @property
+    def permissions(self) -> Iterator[PermissionSyntax]:
+        return (member for member in self.members.values() if isinstance(member, PermissionSyntax))
+
+    def relation(self, name: str) -> RelationSyntax | None:
+        member = self.members.get(name)
+        return member if isinstance(member, RelationSyntax) else None
+
+    def permission(self, name: str) -> PermissionSyntax | None:
+        member = self.members.get(name)
+        return member if isinstance(member, PermissionSyntax) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """Every definition, caveat and flag of a schema whose imports and partials are expanded."""
+
+    tree: SchemaSyntax
+    flags: frozenset[str]
+    definitions: Mapping[str, Declared]
+    caveats: Mapping[str, CaveatSyntax]
+
+    @property
+    def uses_delegation(self) -> bool:
+        return DELEGATION in self.flags
+
+    def is_subject_arrow(self, node: ExpressionSyntax) -> bool:
+        """Whether the node is `subject->name`."""
+        return (
+            self.uses_delegation
+            and isinstance(node, ArrowSyntax)
+            and node.function is None
+            and isinstance(node.left, NameSyntax)
+            and node.left.name == SUBJECT
+        )
+
+
+def declarations_of(tree: SchemaSyntax) -> Declarations:
+    """Cost: O(tree)."""
+    definitions: dict[str, Declared] = {}
+    caveats: dict[str, CaveatSyntax] = {}
+    for item in tree.items:
+        if isinstance(item, DefinitionSyntax) and item.name not in definitions:
+            members: dict[str, Member] = {}
+            for member in item.members:
+                if isinstance(member, (RelationSyntax, PermissionSyntax)):
+                    members.setdefault(member.name, member)
+            definitions[item.name] = Declared(item, members)
+        elif isinstance(item, CaveatSyntax):
+            caveats.setdefault(item.name, item)
+    flags = frozenset(item.flag for item in tree.items if isinstance(item, UseSyntax))
+    return Declarations(tree, flags, definitions, caveats)
+
+
+def walk(expression: ExpressionSyntax) -> Iterator[ExpressionSyntax]:
+    """The expression and everything below it but the names inside arrows, `exists` and `along`."""
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, BinarySyntax):
+            waiting += (node.right, node.left)
+
+
+@dataclass(slots=True)
+class Findings:
+    """The issues found so far, each once, in the order of their places."""
+
+    tree: SchemaSyntax
+    _issues: dict[tuple[str, str, Span], Issue] = field(default_factory=dict)
+
+    def error(self, code: str, message: str, span: Span, suggestion: str = "") -> None:
+        self._add("error", code, message, span, suggestion)
+
+    def warning(self, code: str, message: str, span: Span, suggestion: str = "") -> None:
+        self._add("warning", code, message, span, suggestion)
+
+    def unknown(
+        self, code: str, message: str, word: str, candidates: Iterator[str] | Mapping[str, object], span: Span
+    ) -> None:
+        """An error about a word that is near one of the candidates, or near none."""
+        self.error(code, message, span, did_you_mean(word, candidates))
+
+    def _add(self, severity: Severity, code: str, message: str, span: Span, suggestion: str) -> None:
+        issue = Issue(severity, code, message, span, self.tree.sources, suggestion)
+        self._issues.setdefault((code, message, span), issue)
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        return tuple(sorted(self._issues.values(), key=lambda issue: (issue.span.start, issue.span.end)))

@@ -1,0 +1,250 @@
+"""Warnings: schemas that compile and probably do not mean what their writer hopes.
+
+The first five are SpiceDB's, by its names. A comment above a relation, permission, caveat or definition silences one of
+them there: `// remit-ignore-warning: name` (SpiceDB's `spicedb-ignore-warning` is read too).
+Law: a warning changes nothing; the plan is the same with and without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from remit.language import plan
+from remit.language.caveats import is_cidr
+from remit.language.declarations import Declarations, Declared, Findings, Member, walk
+from remit.language.printer import print_expression
+from remit.language.reach import Reach
+from remit.language.source import Issue, Span
+from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax
+
+LINTS: Mapping[str, str] = {
+    "relation-name-references-parent": "a name that ends in the type's own name says it twice",
+    "permission-references-itself": "a permission that reads itself adds nothing by it",
+    "arrow-references-unreachable-relation": "an arrow to a name that nothing it leads to has is always NO",
+    "arrow-references-relation": "an arrow that points at another type's relation ties the two types together",
+    "arrow-walks-subject-relation": "an arrow looks at a userset's object and ignores its relation",
+    "mixed-operators-without-parentheses": "`+` binds tighter than `&`, and `&` tighter than `-`; few expect it",
+    "permission-never-satisfied": "nobody can be in this permission, whatever is written",
+    "authority-does-not-narrow": "a run may hold this without the links above it holding it",
+    "invalid-cidr": "an `in_cidr` whose network cannot be read fails whenever it is asked",
+}
+"""Every warning by its stable name, and why it is one."""
+
+
+def lint(declarations: Declarations, schema: plan.Schema) -> tuple[Issue, ...]:
+    """The warnings of a schema that compiles. Cost: O(reach of the schema)."""
+    linter = _Linter(declarations, schema)
+    for definition in declarations.definitions.values():
+        for member in definition.members.values():
+            linter.member(definition, member)
+    linter.authority()
+    linter.caveats()
+    return linter.found.issues
+
+
+class _Linter:
+    def __init__(self, declarations: Declarations, schema: plan.Schema) -> None:
+        self.declarations = declarations
+        self.schema = schema
+        self.found = Findings(declarations.tree)
+        self.reach = Reach(schema, identity=False)
+
+    def _warn(self, definition: Declared, member: Member, code: str, message: str, span: Span, advice: str) -> None:
+        if code not in _silenced(definition.syntax.comments) | _silenced(member.comments):
+            self.found.warning(code, message, span, advice)
+
+    # --- one member at a time -----------------------------------------------------------------------------------
+
+    def member(self, definition: Declared, member: Member) -> None:
+        kind = "permission" if isinstance(member, PermissionSyntax) else "relation"
+        own_name = definition.name.rpartition("/")[2]
+        if member.name.endswith(own_name):
+            message = f"{kind} `{member.name}` repeats the name of its type `{definition.name}`"
+            shorter = member.name.removesuffix(own_name).rstrip("_")
+            advice = f"call it `{shorter}`" if shorter else "name it for what it means"
+            self._warn(definition, member, "relation-name-references-parent", message, member.name_span, advice)
+        if isinstance(member, PermissionSyntax):
+            self._permission(definition, member)
+
+    def _permission(self, definition: Declared, permission: PermissionSyntax) -> None:
+        for node in walk(permission.expression):
+            if isinstance(node, NameSyntax) and node.name == permission.name:
+                message = f"permission `{permission.name}` reads itself"
+                advice = "leave it out; behind a `-` it leaves the answer undefined"
+                self._warn(definition, permission, "permission-references-itself", message, node.span, advice)
+            elif self.declarations.is_subject_arrow(node) and isinstance(node, ArrowSyntax):
+                self._subject_arrow(definition, permission, node)
+            elif isinstance(node, ArrowSyntax):
+                self._arrow(definition, permission, node)
+        if mixed := _mixed(permission.expression):
+            message = f"`{permission.name}` mixes operators without parentheses"
+            advice = f"it is read as `{print_expression(permission.expression)}`; write it so, or as you mean it"
+            self._warn(definition, permission, "mixed-operators-without-parentheses", message, mixed.span, advice)
+        compiled = self.schema.definitions[definition.name].permissions[permission.name]
+        # A bare `nil` is said on purpose.
+        if compiled.expression != plan.Nil() and not self.reach.subjects(definition.name, permission.name):
+            message = f"nobody can be in permission `{permission.name}` of `{definition.name}`"
+            advice = "the types on its two sides never meet, or it only ever asks itself"
+            self._warn(definition, permission, "permission-never-satisfied", message, permission.name_span, advice)
+
+    def _arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
+        assert isinstance(arrow.left, NameSyntax), "the checker refuses chained arrows"
+        relation = self.schema.definitions[definition.name].relations[arrow.left.name]
+        targets = [self.schema.definitions[subject.type] for subject in relation.subject_types]
+        shown = print_expression(arrow)
+        if not any(target.has(arrow.name) for target in targets):
+            message = f"`{shown}` is always NO: `{arrow.name}` is on no type that `{relation.name}` leads to"
+            advice = f"it leads to {', '.join(sorted({f'`{target.name}`' for target in targets}))}"
+            self._warn(definition, permission, "arrow-references-unreachable-relation", message, arrow.span, advice)
+        for target in targets:
+            if target.name != definition.name and arrow.name in target.relations:
+                message = f"`{shown}` points at a relation of `{target.name}`"
+                advice = f"give `{target.name}` a permission that says what the relation grants, and point at that"
+                self._warn(definition, permission, "arrow-references-relation", message, arrow.span, advice)
+                break
+        for subject in relation.subject_types:
+            if subject.relation:
+                message = f"`{shown}` ignores `#{subject.relation}` of `{subject.type}#{subject.relation}`"
+                advice = "an arrow looks at the object alone; allow the plain type, or ask the userset by a permission"
+                self._warn(definition, permission, "arrow-walks-subject-relation", message, arrow.span, advice)
+                break
+
+    def _subject_arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
+        if not any(known.has(arrow.name) for known in self.schema.definitions.values()):
+            message = f"`subject->{arrow.name}` is always NO: no type has `{arrow.name}`"
+            advice = "declare it on the types that act"
+            self._warn(definition, permission, "arrow-references-unreachable-relation", message, arrow.span, advice)
+
+    # --- authority that does not narrow -------------------------------------------------------------------------
+
+    def authority(self) -> None:
+        """What a link of a chain could hold although a link above it does not (DESIGN 3)."""
+        chained = frozenset(
+            definition.name
+            for definition in self.schema.definitions.values()
+            if not self.schema.chain_relations.isdisjoint(definition.relations)
+        )
+        if not chained:
+            return
+        links = chained | {
+            subject.type
+            for type_ in chained
+            for relation in self.schema.definitions[type_].relations.values()
+            if relation.name in self.schema.chain_relations
+            for subject in relation.subject_types
+        }
+        outside = Reach(self.schema, identity=False, along=False)
+        # `exists()` holds for everyone at once, so subtracting it stops every link alike.
+        named = Reach(self.schema, identity=False, exists=False)
+        for definition, permission in self._entries():
+            if held := chained & outside.subjects(definition.name, permission.name).plain:
+                message = (
+                    f"{_listed(held)} can be in `{permission.name}` of `{definition.name}` by no `along`: nothing asks "
+                    "whether the links above may"
+                )
+                advice = "name what a link needs, and make this `….along(…)` of it"
+                self._warn(definition, permission, "authority-does-not-narrow", message, permission.name_span, advice)
+                continue
+            for at, by, exclusion in self._exclusions(definition, permission):
+                base = self.reach.subjects_of(at.name, exclusion.base).plain
+                stopped = links & named.subjects_of(at.name, exclusion.subtracted).plain
+                if stopped and chained & base:
+                    message = (
+                        f"`{by.name}` subtracts outside `along` what can hold {_listed(stopped)}: it stops the acting "
+                        "subject alone, and not a run below one that it holds"
+                    )
+                    advice = "subtract it inside the permission that `along` asks of every link"
+                    self._warn(at, by, "authority-does-not-narrow", message, by.name_span, advice)
+
+    def _entries(self) -> Iterator[tuple[Declared, PermissionSyntax]]:
+        """The permissions that no other uses: those that are asked from outside."""
+        used: set[tuple[str, str]] = set()
+        asked_of_subjects: set[str] = set()
+        for definition in self.schema.definitions.values():
+            for permission in definition.permissions.values():
+                for node in plan.nodes_of(permission.expression):
+                    match node:
+                        case plan.SubjectArrow(name):
+                            asked_of_subjects.add(name)
+                        case plan.Name(name) if name != permission.name:
+                            used.add((definition.name, name))
+                        case plan.Along(name):
+                            used.add((definition.name, name))
+                        case plan.Arrow(relation, name):
+                            types = definition.relations[relation].subject_types
+                            # A folder that asks its parent is not used by anything else for it.
+                            used.update(
+                                (subject.type, name)
+                                for subject in types
+                                if (subject.type, name) != (definition.name, permission.name)
+                            )
+            for relation_ in definition.relations.values():
+                used.update((subject.type, subject.relation) for subject in relation_.subject_types if subject.relation)
+        for declared in self.declarations.definitions.values():
+            for syntax in declared.permissions:
+                if (declared.name, syntax.name) not in used and syntax.name not in asked_of_subjects:
+                    yield declared, syntax
+
+    def _exclusions(
+        self, definition: Declared, permission: PermissionSyntax
+    ) -> Iterator[tuple[Declared, PermissionSyntax, plan.Exclusion]]:
+        """Every exclusion that a permission's answer rests on without an `along` in between, and where it stands."""
+        seen = {(definition.name, permission.name)}
+        waiting = list(seen)
+        while waiting:
+            type_, name = waiting.pop()
+            declared = self.declarations.definitions[type_]
+            syntax = declared.permission(name)
+            if syntax is None:
+                continue
+            for node in plan.nodes_of(self.schema.definitions[type_].permissions[name].expression):
+                goals: list[tuple[str, str]] = []
+                match node:
+                    case plan.Exclusion():
+                        yield declared, syntax, node
+                    case plan.Name(other):
+                        goals = [(type_, other)]
+                    case plan.Arrow(relation, other):
+                        types = self.schema.definitions[type_].relations[relation].subject_types
+                        goals = [(subject.type, other) for subject in types]
+                for goal in goals:
+                    if goal not in seen:
+                        seen.add(goal)
+                        waiting.append(goal)
+
+    # --- caveats ------------------------------------------------------------------------------------------------
+
+    def caveats(self) -> None:
+        for caveat in self.declarations.caveats.values():
+            if "invalid-cidr" in _silenced(caveat.comments):
+                continue
+            for found in _CIDR_LITERAL.finditer(caveat.expression):
+                if not is_cidr(found[2]):
+                    start = caveat.expression_span.start + found.start(2)
+                    message = f"`{found[2]}` is not a network, and the caveat fails whenever it is asked about one"
+                    span = Span(start, start + len(found[2]))
+                    self.found.warning("invalid-cidr", message, span, "write one such as `10.0.0.0/8`")
+
+
+_CIDR_LITERAL = re.compile(r"\.in_cidr\(\s*(['\"])([^'\"\\\n]*)\1\s*\)")
+_IGNORE = re.compile(r"(?:spicedb|remit)-ignore-warning:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)")
+
+
+def _silenced(comments: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(
+        name.strip() for comment in comments for found in _IGNORE.findall(comment) for name in found.split(",")
+    )
+
+
+def _mixed(expression: ExpressionSyntax) -> BinarySyntax | None:
+    """The first operator that holds one of another kind with no parentheses around it."""
+    for node in walk(expression):
+        if isinstance(node, BinarySyntax):
+            for side in (node.left, node.right):
+                if isinstance(side, BinarySyntax) and side.operator is not node.operator and not side.parenthesized:
+                    return node
+    return None
+
+
+def _listed(types: frozenset[str]) -> str:
+    return ", ".join(f"`{type_}`" for type_ in sorted(types))

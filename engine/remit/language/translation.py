@@ -1,0 +1,135 @@
+"""Checked syntax → plan: names stay, parentheses vanish, and operators of one kind become one node of many operands.
+
+Nothing is judged here; what the checker lets through has exactly one plan.
+Law: two trees that differ only in spans, comments' markers and redundant parentheses give equal plans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from remit.language import plan
+from remit.language.caveats import Caveat
+from remit.language.declarations import Declarations, Declared
+from remit.language.parameters import ParameterType
+from remit.language.syntax import (
+    AlongSyntax,
+    ArrowSyntax,
+    BinarySyntax,
+    CaveatSyntax,
+    ExistsSyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    NilSyntax,
+    Operator,
+    ParameterTypeSyntax,
+    PermissionSyntax,
+    RelationSyntax,
+    SelfSyntax,
+    TypeSyntax,
+)
+
+
+def translate(declarations: Declarations, text: str = "") -> plan.Schema:
+    """The plan of declarations that `check` has found nothing wrong with. Cost: O(tree)."""
+    definitions = {name: _definition(declarations, declared) for name, declared in declarations.definitions.items()}
+    caveats = {name: _caveat(caveat) for name, caveat in declarations.caveats.items()}
+    return plan.Schema(definitions, caveats, text, _chain_relations(definitions))
+
+
+def _definition(declarations: Declarations, declared: Declared) -> plan.Definition:
+    permissions = {permission.name: _permission(declarations, permission) for permission in declared.permissions}
+    relations = {relation.name: _relation(relation) for relation in declared.relations}
+    return plan.Definition(declared.name, relations, permissions, doc_of(declared.syntax.comments))
+
+
+def _relation(relation: RelationSyntax) -> plan.Relation:
+    return plan.Relation(
+        relation.name,
+        tuple(_subject_type(type_) for type_ in relation.types),
+        relation.single,
+        relation.managed,
+        doc_of(relation.comments),
+    )
+
+
+def _subject_type(type_: TypeSyntax) -> plan.SubjectType:
+    return plan.SubjectType(
+        type_.type,
+        "" if type_.relation in (None, "...") else type_.relation,
+        type_.wildcard,
+        type_.caveat,
+        type_.expiration,
+        type_.not_before,
+    )
+
+
+def _permission(declarations: Declarations, permission: PermissionSyntax) -> plan.Permission:
+    return plan.Permission(
+        permission.name,
+        translate_expression(declarations, permission.expression),
+        permission.annotation,
+        doc_of(permission.comments),
+    )
+
+
+def translate_expression(declarations: Declarations, syntax: ExpressionSyntax) -> plan.Expression:
+    """Parentheses vanish, and `+` and `&` join their neighbours of the same kind, as in SpiceDB."""
+    match syntax:
+        case NilSyntax():
+            return plan.Nil()
+        case SelfSyntax():
+            return plan.Self()
+        case NameSyntax(name):
+            return plan.Name(name)
+        case ArrowSyntax(NameSyntax(left), name, function):
+            if declarations.is_subject_arrow(syntax):
+                return plan.SubjectArrow(name)
+            return plan.Arrow(left, name, all=function == "all")
+        case ExistsSyntax(relation):
+            return plan.Exists(relation.name)
+        case AlongSyntax(child, relations):
+            return plan.Along(child.name, tuple(relation.name for relation in relations))
+        case BinarySyntax(operator, left, right):
+            base, other = translate_expression(declarations, left), translate_expression(declarations, right)
+            if operator is Operator.EXCLUSION:
+                return plan.Exclusion(base, other)
+            joined = plan.Union if operator is Operator.UNION else plan.Intersection
+            return joined(
+                tuple(
+                    child
+                    for side in (base, other)
+                    for child in (side.children if isinstance(side, joined) else (side,))
+                )
+            )
+    raise AssertionError(f"the checker lets no {syntax!r} through")
+
+
+def _caveat(caveat: CaveatSyntax) -> Caveat:
+    parameters = {parameter.name: _parameter_type(parameter.type) for parameter in caveat.parameters}
+    return Caveat(caveat.name, parameters, caveat.expression, doc_of(caveat.comments))
+
+
+def _parameter_type(syntax: ParameterTypeSyntax) -> ParameterType:
+    return ParameterType(syntax.name, _parameter_type(syntax.child) if syntax.child else None)
+
+
+def _chain_relations(definitions: Mapping[str, plan.Definition]) -> frozenset[str]:
+    return frozenset(
+        relation
+        for definition in definitions.values()
+        for permission in definition.permissions.values()
+        for node in plan.nodes_of(permission.expression)
+        if isinstance(node, plan.Along)
+        for relation in node.relations
+    )
+
+
+_MARKERS = re.compile(r"^\s*(?:/\*\*?|\*/|\*(?!/)|//+)?\s?|\s*\*/\s*$")
+_DIRECTIVE = re.compile(r"\s*(?:spicedb|remit)-ignore-warning:")
+
+
+def doc_of(comments: tuple[str, ...]) -> str:
+    """The comments above something as prose: without their markers, directives to the lints left out."""
+    lines = [_MARKERS.sub("", line).rstrip() for comment in comments for line in comment.splitlines()]
+    return "\n".join(line for line in lines if not _DIRECTIVE.match(line)).strip()
