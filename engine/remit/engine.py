@@ -359,7 +359,7 @@ class Engine:
 
     # --- what requests see --------------------------------------------------------------------------------------
 
-    def stores(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, int]:
         """How many relationships each store holds."""
         return {name: len(snapshot.graph) for name, snapshot in sorted(self._snapshots.items())}
 
