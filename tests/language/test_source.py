@@ -70,6 +70,14 @@ def test_of_a_very_long_line_only_the_part_around_the_caret_is_shown():
     assert lines[2][at:] == "^^^^"
 
 
+def test_a_message_is_shown_clipped_and_harmless_whatever_it_quotes():
+    issue = Issue("error", "c", "`" + "n" * 10_000 + "`", Span(0, 0), Source("", ""), "\x1b[2J" + "s" * 10_000)
+    assert len(issue.render()) < 1000
+    assert len(issue.summary()) < 1000
+    assert "\x1b" not in issue.render() + issue.summary()
+    assert len(issue.message) == 10_002
+
+
 def test_an_error_carries_its_issues_and_says_the_first():
     issues = [Issue("error", f"c{n}", f"m{n}", Span(n, n), Source("a.zed", "abc")) for n in range(2)]
     error = refusal(issues)

@@ -36,6 +36,14 @@ _MODIFIERS = ("single", "managed")
 _JOINING = (TokenKind.PLUS, TokenKind.AMPERSAND, TokenKind.MINUS, TokenKind.PIPE)
 _TRAITS = ("not_before", "expiration")
 
+# What other languages call the operators.
+_OPERATOR_WORDS = {
+    "or": "did you mean `+`?",
+    "and": "did you mean `&`?",
+    "but": "did you mean `-`?",
+    "not": "did you mean `-`?",
+}
+
 _Node = TypeVar("_Node", bound=TopLevelSyntax | MemberSyntax)
 
 
@@ -205,7 +213,8 @@ class _Parser:
             advice = CONTINUATION if reader.at(*_JOINING) else ""
             raise reader.unexpected("`relation`, `permission`, `...partial` or `}`", known, advice)
         if not reader.at(TokenKind.LINE_END, TokenKind.SEMICOLON, TokenKind.RIGHT_BRACE, TokenKind.TEXT_END):
-            raise reader.unexpected("the end of the line")
+            words = _OPERATOR_WORDS if isinstance(member, PermissionSyntax) else {}
+            raise reader.unexpected("the end of the line", advice=words.get(reader.token.text, ""))
         return self._ended(member)
 
     def _relation(self, comments: tuple[str, ...]) -> RelationSyntax:

@@ -18,9 +18,6 @@ _FOREIGN = {
     "&&": "did you mean `&`?",
     "||": "`|` joins types, `+` joins permissions",
     "==": "did you mean `=`?",
-    "or": "did you mean `+`?",
-    "not": "did you mean `-`?",
-    "but": "did you mean `-`?",
     "@": "no decorators are defined",
 }
 

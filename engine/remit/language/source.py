@@ -20,6 +20,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 # A minified schema may be one line of a megabyte; people read about this much of it around the caret.
 _SHOWN_LINE_MAX = 160
 _SHOWN_BEFORE_CARET = 100
+# A message may quote a name of any length; what is shown of it must fit into an RPC's trailing metadata.
+_SHOWN_MESSAGE_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ Severity = Literal["error", "warning"]
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One finding about a schema. `code` is stable and kebab-case, for programs; `message` and `suggestion` are for
-    people. `source` may be the one source or the whole map: both know the place of the span."""
+    people, shown clipped where they are very long. `source` may be the one source or the whole map: both know the
+    place of the span."""
 
     severity: Severity
     code: str
@@ -132,7 +135,7 @@ class Issue:
         """One line: `file:line:column: severity: message (suggestion) [code]`."""
         place = self.place
         advice = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{_prefix(place)}: {self.severity}: {self.message}{advice} [{self.code}]"
+        return f"{_prefix(place)}: {self.severity}: {_clipped(self.message)}{_clipped(advice)} [{self.code}]"
 
     def render(self) -> str:
         """The summary, the line it speaks of, a caret under the span, and the suggestion.
@@ -147,12 +150,12 @@ class Issue:
         shown, indent, carets = _shown(place.text, place.column - 1, width)
         gutter = " " * len(str(place.line))
         lines = [
-            f"{_prefix(place)}: {self.severity}: {self.message} [{self.code}]",
+            f"{_prefix(place)}: {self.severity}: {_clipped(self.message)} [{self.code}]",
             f"  {place.line} | {shown}",
             f"  {gutter} | {indent}{'^' * carets}",
         ]
         if self.suggestion:
-            lines.append(f"  {gutter} = {self.suggestion}")
+            lines.append(f"  {gutter} = {_clipped(self.suggestion)}")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -166,7 +169,13 @@ def refusal(issues: Sequence[Issue]) -> SchemaInvalid:
 
 
 def _prefix(place: Place) -> str:
-    return f"{place.file}:{place.line}:{place.column}" if place.file else f"{place.line}:{place.column}"
+    return f"{_clipped(place.file)}:{place.line}:{place.column}" if place.file else f"{place.line}:{place.column}"
+
+
+def _clipped(message: str) -> str:
+    """At most so much of a message, on one line, and nothing in it that a terminal would obey."""
+    clipped = message if len(message) <= _SHOWN_MESSAGE_MAX else message[: _SHOWN_MESSAGE_MAX - 1] + "…"
+    return "".join(char if char.isprintable() else " " if char == "\n" else "�" for char in clipped)
 
 
 def _shown(text: str, column: int, width: int) -> tuple[str, str, int]:
