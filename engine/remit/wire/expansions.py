@@ -7,6 +7,8 @@ Law: `decode(encode(x)) == x`; every encoding can be read with the default limit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from remit.errors import AnswerTooLarge, InvalidArgument
 from remit.model import ObjectRef
 from remit.trees import (
@@ -40,7 +42,7 @@ def encode_sets(expansion: Expansion) -> list[permissions_pb2.ExpandSet]:
     return [_encode_set(opened) for opened in expansion.sets]
 
 
-def decode_sets(messages: list[permissions_pb2.ExpandSet]) -> Expansion:
+def decode_sets(messages: Iterable[permissions_pb2.ExpandSet]) -> Expansion:
     """Raises InvalidArgument for what this version does not know."""
     return Expansion(
         tuple(ExpandSet(_object(each.resource), each.relation, _decode_node(each.definition)) for each in messages)

@@ -1,0 +1,197 @@
+"""The asyncio client: the same methods as the synchronous one, awaited.
+
+Law: `AsyncClient` and `Client` send the same bytes for the same call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+from grpc import aio
+
+from remit.client import asks
+from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.asks import Ask, Question
+from remit.client.channel import TIMEOUT_S, endpoint_of, metadata_of, options_of, remote_error
+from remit.model import (
+    Operation,
+    Precondition,
+    Relationship,
+    RelationshipFilter,
+    StoredRelationship,
+    Update,
+)
+
+T = TypeVar("T")
+
+
+class Coming(Coroutine[Any, Any, T]):
+    """An answer that is still on its way: a coroutine, except that a forgotten `await` is an error. A bare coroutine is
+    true in every `if`, and would open every door."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+
+    def __bool__(self) -> bool:
+        self._coroutine.close()
+        raise TypeError("the answer is not here yet: write `await client.check(…)`")
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+
+class AsyncClient:
+    """A connection to one server and one store. It belongs to one event loop and connects at the first request.
+
+    Every method raises RemoteError with the server's reason, and InvalidReference and its kin before anything is sent.
+    `timeout_s` bounds each request; the server stops working on it then too."""
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        store: str = "",
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """`endpoint` defaults to REMIT_ENDPOINT or 127.0.0.1:50051, `token` to REMIT_TOKEN; `credentials` mean TLS."""
+        self.endpoint = endpoint_of(endpoint)
+        self.store = store
+        self.timeout_s = timeout_s
+        self._metadata = metadata_of(token, self.endpoint, encrypted=credentials is not None)
+        options = options_of(self.endpoint)
+        self._channel = (
+            aio.secure_channel(self.endpoint, credentials, options=options)
+            if credentials is not None
+            else aio.insecure_channel(self.endpoint, options=options)
+        )
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def check(
+        self,
+        question: str | Question,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        explain: bool = False,
+        timeout_s: float | None = None,
+    ) -> Coming[Answer]:
+        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes."""
+        return Coming(self._send(asks.check(self.store, question, context, at_least, explain), timeout_s))
+
+    async def check_many(
+        self,
+        questions: Iterable[str | Question],
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        timeout_s: float | None = None,
+    ) -> tuple[Answer | Unanswered, ...]:
+        """Answers in the order asked, all at one revision and one time."""
+        return await self._send(asks.check_many(self.store, questions, context, at_least), timeout_s)
+
+    async def expand(
+        self, target: str, *, depth: int = 0, at_least: str = "", timeout_s: float | None = None
+    ) -> Expanded:
+        """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
+        return await self._send(asks.expand(self.store, target, at_least, depth), timeout_s)
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    async def touch(self, *relationships: str | Relationship) -> str:
+        """Write them, whatever was there; all or none. The token of the write."""
+        return await self.write(asks.updates(Operation.TOUCH, relationships))
+
+    async def create(self, *relationships: str | Relationship) -> str:
+        """Write them; refused as a whole if one is there. The token of the write."""
+        return await self.write(asks.updates(Operation.CREATE, relationships))
+
+    async def delete(self, *relationships: str | Relationship) -> str:
+        """Remove them; those that are not there do not matter. The token of the write."""
+        return await self.write(asks.updates(Operation.DELETE, relationships))
+
+    async def write(
+        self,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        timeout_s: float | None = None,
+    ) -> str:
+        """All updates as one revision, or none; durable when it returns. The token of the write.
+
+        After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
+        return await self._send(asks.write(self.store, updates, preconditions, metadata), timeout_s)
+
+    async def read(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", page_size: int = 0
+    ) -> AsyncIterator[StoredRelationship]:
+        """All facts a filter means, page by page, in a stable order; what is written meanwhile may or may not show."""
+        cursor = ""
+        while True:
+            page = await self.read_page(filter, at_least=at_least, limit=page_size, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    async def read_page(
+        self,
+        filter: RelationshipFilter | None = None,
+        *,
+        at_least: str = "",
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> Page:
+        """One page, at most `limit` facts (0: as many as the server gives)."""
+        return await self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
+
+    # --- schemas ------------------------------------------------------------------------------------------------
+
+    async def write_schema(self, text: str, *, timeout_s: float | None = None) -> SchemaWritten:
+        """Make this the store's schema. A RemoteError with reason SCHEMA_INVALID holds the compiler's `findings`."""
+        return await self._send(asks.write_schema(self.store, text), timeout_s)
+
+    async def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
+        return await self._send(asks.read_schema(self.store, at_least), timeout_s)
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    async def _send(self, ask: Ask[T], timeout_s: float | None) -> T:
+        method = self._channel.unary_unary(
+            ask.path,
+            request_serializer=type(ask.request).SerializeToString,
+            response_deserializer=ask.response.FromString,
+        )
+        try:
+            response = await method(
+                ask.request,
+                timeout=self.timeout_s if timeout_s is None else timeout_s,
+                metadata=self._metadata,
+            )
+        except aio.AioRpcError as error:
+            raise remote_error(error, self.endpoint) from error
+        return ask.read(response)
+
+    async def close(self) -> None:
+        await self._channel.close(None)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()

@@ -1,0 +1,220 @@
+"""Each verb as data: the method, its request, and how its answer is read. Both clients send these, and add nothing.
+
+Texts are checked here, before anything is sent, so that a mistake is told with the same words as on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from google.protobuf.message import Message
+
+from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.errors import InvalidReference
+from remit.model import (
+    ObjectRef,
+    Operation,
+    Precondition,
+    Relationship,
+    RelationshipFilter,
+    SubjectRef,
+    Update,
+)
+from remit.notation import (
+    checked_name,
+    checked_object,
+    checked_subject,
+    normalized_context,
+    parse_object,
+    parse_question,
+    parse_relationship,
+    shortened,
+)
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from remit.wire.expansions import decode_sets
+from remit.wire.explanations import decode_explanation
+from remit.wire.facts import (
+    checked_filter,
+    decode_stored,
+    encode_filter,
+    encode_object,
+    encode_precondition,
+    encode_subject,
+    encode_update,
+)
+from remit.wire.schemas import decode_issue
+from remit.wire.status import decode_status
+from remit.wire.values import decode_time, decode_verdict, encode_context
+
+T = TypeVar("T")
+
+
+class Question(NamedTuple):
+    """Whether a subject has a permission of a resource, and the parameters for caveats."""
+
+    resource: ObjectRef
+    permission: str
+    subject: SubjectRef
+    context: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[T]):
+    """One request on its way: `read` turns the `response` message into what the caller gets."""
+
+    path: str
+    request: Message
+    response: type[Message]
+    read: Callable[[Any], T]
+
+
+# --- permissions ------------------------------------------------------------------------------------------------
+
+
+def check(
+    store: str, question: str | Question, context: Mapping[str, object] | None, at_least: str, explain: bool
+) -> Ask[Answer]:
+    asked = _question(question, context)
+    request = permissions_pb2.CheckRequest(
+        store=store,
+        consistency=_consistency(at_least),
+        resource=encode_object(asked.resource),
+        permission=asked.permission,
+        subject=encode_subject(asked.subject),
+        context=encode_context(asked.context) if asked.context else None,
+        explain=explain,
+    )
+    return Ask("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer)
+
+
+def _answer(message: permissions_pb2.CheckResponse) -> Answer:
+    return Answer(
+        decode_verdict(message.verdict),
+        tuple(message.missing),
+        message.token,
+        decode_time(message.evaluated_at, "evaluated_at"),
+        message.steps,
+        decode_explanation(message.explanation) if message.HasField("explanation") else None,
+    )
+
+
+def check_many(
+    store: str, questions: Iterable[str | Question], context: Mapping[str, object] | None, at_least: str
+) -> Ask[tuple[Answer | Unanswered, ...]]:
+    request = permissions_pb2.CheckManyRequest(store=store, consistency=_consistency(at_least))
+    for question in questions:
+        asked = _question(question, context)
+        request.items.add(
+            resource=encode_object(asked.resource),
+            permission=asked.permission,
+            subject=encode_subject(asked.subject),
+            context=encode_context(asked.context) if asked.context else None,
+        )
+    return Ask("/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers)
+
+
+def _answers(message: permissions_pb2.CheckManyResponse) -> tuple[Answer | Unanswered, ...]:
+    at_us = decode_time(message.evaluated_at, "evaluated_at")
+
+    def each(result: permissions_pb2.CheckManyResult) -> Answer | Unanswered:
+        if result.HasField("answer"):
+            verdict = decode_verdict(result.answer.verdict)
+            return Answer(verdict, tuple(result.answer.missing), message.token, at_us)
+        return Unanswered(decode_status(result.error))
+
+    return tuple(each(result) for result in message.results)
+
+
+def expand(store: str, target: str, at_least: str, depth: int) -> Ask[Expanded]:
+    resource, hash_sign, permission = target.partition("#")
+    if not hash_sign:
+        raise InvalidReference(f"`{shortened(target)}` names no set: write `type:id#permission`")
+    request = permissions_pb2.ExpandRequest(
+        store=store,
+        consistency=_consistency(at_least),
+        resource=encode_object(parse_object(resource)),
+        permission=checked_name(permission),
+        depth=depth,
+    )
+    return Ask("/remit.v1.Permissions/Expand", request, permissions_pb2.ExpandResponse, _expanded)
+
+
+def _expanded(message: permissions_pb2.ExpandResponse) -> Expanded:
+    return Expanded(decode_sets(message.sets), message.token, decode_time(message.evaluated_at, "evaluated_at"))
+
+
+def _question(question: str | Question, context: Mapping[str, object] | None) -> Question:
+    """The question with valid parts. A question's own context goes before the one given for all."""
+    if isinstance(question, str):
+        return Question(*parse_question(question), normalized_context(context or {}))
+    return Question(
+        checked_object(question.resource),
+        checked_name(question.permission),
+        checked_subject(question.subject),
+        normalized_context({**(context or {}), **question.context}),
+    )
+
+
+# --- relationships ----------------------------------------------------------------------------------------------
+
+
+def write(
+    store: str,
+    updates: Iterable[Update],
+    preconditions: Iterable[Precondition],
+    metadata: Mapping[str, object] | None,
+) -> Ask[str]:
+    request = relationships_pb2.WriteRequest(
+        store=store,
+        updates=[encode_update(update) for update in updates],
+        preconditions=[encode_precondition(each) for each in preconditions],
+        metadata=encode_context(normalized_context(metadata)) if metadata else None,
+    )
+    return Ask("/remit.v1.Relationships/Write", request, relationships_pb2.WriteResponse, lambda answer: answer.token)
+
+
+def updates(operation: Operation, relationships: Iterable[str | Relationship]) -> list[Update]:
+    """The same operation on each of them, given as text or as they are."""
+    return [Update(operation, parse_relationship(each) if isinstance(each, str) else each) for each in relationships]
+
+
+def read(store: str, filter: RelationshipFilter | None, at_least: str, limit: int, cursor: str) -> Ask[Page]:
+    request = relationships_pb2.ReadRequest(
+        store=store,
+        consistency=_consistency(at_least),
+        filter=encode_filter(checked_filter(filter, "filter")) if filter is not None else None,
+        limit=limit,
+        cursor=cursor,
+    )
+    return Ask("/remit.v1.Relationships/Read", request, relationships_pb2.ReadResponse, _page)
+
+
+def _page(message: relationships_pb2.ReadResponse) -> Page:
+    return Page(tuple(decode_stored(item, "items") for item in message.items), message.next_cursor, message.token)
+
+
+# --- schemas ----------------------------------------------------------------------------------------------------
+
+
+def write_schema(store: str, text: str) -> Ask[SchemaWritten]:
+    request = schemas_pb2.WriteSchemaRequest(store=store, schema=text)
+    return Ask("/remit.v1.Schemas/WriteSchema", request, schemas_pb2.WriteSchemaResponse, _schema_written)
+
+
+def _schema_written(message: schemas_pb2.WriteSchemaResponse) -> SchemaWritten:
+    return SchemaWritten(message.token, tuple(decode_issue(warning) for warning in message.warnings))
+
+
+def read_schema(store: str, at_least: str) -> Ask[SchemaText]:
+    request = schemas_pb2.ReadSchemaRequest(store=store, consistency=_consistency(at_least))
+    return Ask(
+        "/remit.v1.Schemas/ReadSchema",
+        request,
+        schemas_pb2.ReadSchemaResponse,
+        lambda answer: SchemaText(answer.schema, answer.token),
+    )
+
+
+def _consistency(at_least: str) -> core_pb2.Consistency | None:
+    return core_pb2.Consistency(at_least=at_least) if at_least else None

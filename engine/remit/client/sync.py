@@ -1,0 +1,169 @@
+"""The synchronous client: one method a verb, references as text.
+
+Law: a method returns the server's answer or raises; a timeout is never an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import grpc
+
+from remit.client import asks
+from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.asks import Ask, Question
+from remit.client.channel import TIMEOUT_S, endpoint_of, metadata_of, options_of, remote_error
+from remit.model import (
+    Operation,
+    Precondition,
+    Relationship,
+    RelationshipFilter,
+    StoredRelationship,
+    Update,
+)
+
+T = TypeVar("T")
+
+
+class Client:
+    """A connection to one server and one store. Safe to share among threads; connects at the first request.
+
+    Every method raises RemoteError with the server's reason, and InvalidReference and its kin before anything is sent.
+    `timeout_s` bounds each request; the server stops working on it then too."""
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        store: str = "",
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """`endpoint` defaults to REMIT_ENDPOINT or 127.0.0.1:50051, `token` to REMIT_TOKEN; `credentials` mean TLS."""
+        self.endpoint = endpoint_of(endpoint)
+        self.store = store
+        self.timeout_s = timeout_s
+        self._metadata = metadata_of(token, self.endpoint, encrypted=credentials is not None)
+        options = options_of(self.endpoint)
+        self._channel = (
+            grpc.secure_channel(self.endpoint, credentials, options)
+            if credentials is not None
+            else grpc.insecure_channel(self.endpoint, options)
+        )
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def check(
+        self,
+        question: str | Question,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        explain: bool = False,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes."""
+        return self._send(asks.check(self.store, question, context, at_least, explain), timeout_s)
+
+    def check_many(
+        self,
+        questions: Iterable[str | Question],
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        timeout_s: float | None = None,
+    ) -> tuple[Answer | Unanswered, ...]:
+        """Answers in the order asked, all at one revision and one time."""
+        return self._send(asks.check_many(self.store, questions, context, at_least), timeout_s)
+
+    def expand(self, target: str, *, depth: int = 0, at_least: str = "", timeout_s: float | None = None) -> Expanded:
+        """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
+        return self._send(asks.expand(self.store, target, at_least, depth), timeout_s)
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def touch(self, *relationships: str | Relationship) -> str:
+        """Write them, whatever was there; all or none. The token of the write."""
+        return self.write(asks.updates(Operation.TOUCH, relationships))
+
+    def create(self, *relationships: str | Relationship) -> str:
+        """Write them; refused as a whole if one is there. The token of the write."""
+        return self.write(asks.updates(Operation.CREATE, relationships))
+
+    def delete(self, *relationships: str | Relationship) -> str:
+        """Remove them; those that are not there do not matter. The token of the write."""
+        return self.write(asks.updates(Operation.DELETE, relationships))
+
+    def write(
+        self,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        timeout_s: float | None = None,
+    ) -> str:
+        """All updates as one revision, or none; durable when it returns. The token of the write.
+
+        After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
+        return self._send(asks.write(self.store, updates, preconditions, metadata), timeout_s)
+
+    def read(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", page_size: int = 0
+    ) -> Iterator[StoredRelationship]:
+        """All facts a filter means, page by page, in a stable order; what is written meanwhile may or may not show."""
+        cursor = ""
+        while True:
+            page = self.read_page(filter, at_least=at_least, limit=page_size, cursor=cursor)
+            yield from page.items
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def read_page(
+        self,
+        filter: RelationshipFilter | None = None,
+        *,
+        at_least: str = "",
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> Page:
+        """One page, at most `limit` facts (0: as many as the server gives)."""
+        return self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
+
+    # --- schemas ------------------------------------------------------------------------------------------------
+
+    def write_schema(self, text: str, *, timeout_s: float | None = None) -> SchemaWritten:
+        """Make this the store's schema. A RemoteError with reason SCHEMA_INVALID holds the compiler's `findings`."""
+        return self._send(asks.write_schema(self.store, text), timeout_s)
+
+    def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
+        return self._send(asks.read_schema(self.store, at_least), timeout_s)
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    def _send(self, ask: Ask[T], timeout_s: float | None) -> T:
+        method = self._channel.unary_unary(
+            ask.path,
+            request_serializer=type(ask.request).SerializeToString,
+            response_deserializer=ask.response.FromString,
+        )
+        try:
+            response = method(
+                ask.request,
+                timeout=self.timeout_s if timeout_s is None else timeout_s,
+                metadata=self._metadata,
+            )
+        except grpc.RpcError as error:
+            raise remote_error(error, self.endpoint) from error
+        return ask.read(response)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""The edge: a transport adapts requests to plain functions, and those to the engine."""

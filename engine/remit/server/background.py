@@ -1,0 +1,95 @@
+"""A server on a thread of its own, for tests, notebooks and programs that bring their engine along.
+
+    with BackgroundServer(engine) as server:
+        client = Client(server.endpoint)
+
+Law: when the `with` ends nobody is served any more; the engine stays open, it was not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from remit.engine import Engine
+from remit.server.http import HttpServer, http_app
+from remit.server.listen import loopback_address
+from remit.server.serve import DEFAULT_LIMITS, GrpcServer, ServeLimits
+
+T = TypeVar("T")
+
+
+class BackgroundServer:
+    """gRPC on `address` and HTTP on `http` where given; port 0 chooses one that is free."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        address: str = "127.0.0.1:0",
+        *,
+        http: str | None = None,
+        limits: ServeLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._engine = engine
+        self._address = loopback_address(address)
+        self._http_address = loopback_address(http) if http else None
+        self._limits = limits
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="remit-server", daemon=True)
+        self._server: GrpcServer | None = None
+        self._edge: HttpServer | None = None
+        self.endpoint = ""
+        self.http_endpoint = ""
+
+    def __enter__(self) -> BackgroundServer:
+        """Raises AddressRefused."""
+        self._thread.start()
+        try:
+            self._do(self._start())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop(grace_s=5.0)
+
+    def stop(self, grace_s: float) -> bool:
+        """Drain and stop; whether everything under way could finish. A second call does nothing."""
+        if self._loop.is_closed():
+            return True
+        finished = self._do(self._stop(grace_s))
+        self._end()
+        return finished
+
+    @property
+    def server(self) -> GrpcServer:
+        assert self._server is not None, "the server has been started"
+        return self._server
+
+    async def _start(self) -> None:
+        self._server = GrpcServer(self._engine, self._limits)
+        self._edge = HttpServer(http_app(lambda: self.server.serving))
+        self.endpoint = str(await self._server.start(self._address))
+        if self._http_address is not None:
+            self.http_endpoint = f"http://{await self._edge.start(self._http_address)}"
+
+    async def _stop(self, grace_s: float) -> bool:
+        finished = await self.server.stop(grace_s)
+        if self._edge is not None:
+            await self._edge.stop()
+        return finished
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()

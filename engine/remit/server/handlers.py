@@ -1,0 +1,168 @@
+"""Each verb as a plain function: decode the request, ask the engine, encode what it says.
+
+No transport is known here: grpc.aio, the front door and HTTP adapt to these by the table in `verbs.py`.
+Law: a handler decides nothing; it raises RemitError for a caller's fault and anything else only for our own."""
+
+from __future__ import annotations
+
+from remit.engine import CheckResult, Engine, Question
+from remit.errors import InvalidToken, LimitExceeded, RemitError
+from remit.model import RelationshipFilter
+from remit.server.call import Call
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from remit.wire.expansions import encode_sets
+from remit.wire.explanations import encode_explanation
+from remit.wire.facts import (
+    decode_filter,
+    decode_object,
+    decode_permission,
+    decode_precondition,
+    decode_subject,
+    decode_update,
+    encode_stored,
+)
+from remit.wire.schemas import encode_issue
+from remit.wire.status import encode_status
+from remit.wire.values import decode_context, decode_context_json, encode_time, encode_verdict
+
+# --- permissions ------------------------------------------------------------------------------------------------
+
+
+def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> permissions_pb2.CheckResponse:
+    result = engine.check(
+        request.store,
+        _question(request, ""),
+        at_least=_at_least(request.consistency),
+        explain=request.explain,
+        interrupt=call.interrupt,
+    )
+    response = permissions_pb2.CheckResponse(
+        verdict=encode_verdict(result.verdict),
+        missing=result.missing,
+        token=result.token,
+        evaluated_at=encode_time(result.evaluated_at_us),
+        steps=result.steps,
+    )
+    if result.explanation is not None:
+        response.explanation.CopyFrom(encode_explanation(result.explanation))
+    return response
+
+
+def check_many(
+    engine: Engine, request: permissions_pb2.CheckManyRequest, call: Call
+) -> permissions_pb2.CheckManyResponse:
+    """A question that cannot be read is an error of its own, like one that cannot be answered."""
+    at_least = _at_least(request.consistency)
+    items_max = engine.limits.items_max
+    if len(request.items) > items_max:
+        raise LimitExceeded(
+            f"{len(request.items)} questions in one request, more than the {items_max} allowed: ask in several",
+            field="items",
+            limit=items_max,
+            given=len(request.items),
+        )
+    read: list[Question | RemitError] = []
+    for number, item in enumerate(request.items):
+        try:
+            read.append(_question(item, f"items[{number}]."))
+        except RemitError as error:
+            read.append(error)
+    questions = [question for question in read if isinstance(question, Question)]
+    answers = engine.check_many(request.store, questions, at_least=at_least, interrupt=call.interrupt)
+    following = iter(answers.results)
+    results = [next(following) if isinstance(question, Question) else question for question in read]
+    return permissions_pb2.CheckManyResponse(
+        results=[_check_many_result(result) for result in results],
+        token=answers.token,
+        evaluated_at=encode_time(answers.evaluated_at_us),
+    )
+
+
+def _check_many_result(result: CheckResult | RemitError) -> permissions_pb2.CheckManyResult:
+    if isinstance(result, RemitError):
+        return permissions_pb2.CheckManyResult(error=encode_status(result))
+    answer = permissions_pb2.CheckAnswer(verdict=encode_verdict(result.verdict), missing=result.missing)
+    return permissions_pb2.CheckManyResult(answer=answer)
+
+
+def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -> permissions_pb2.ExpandResponse:
+    result = engine.expand(
+        request.store,
+        decode_object(request.resource, "resource"),
+        decode_permission(request.permission),
+        at_least=_at_least(request.consistency),
+        depth=request.depth,
+        interrupt=call.interrupt,
+    )
+    return permissions_pb2.ExpandResponse(
+        sets=encode_sets(result.expansion),
+        token=result.token,
+        evaluated_at=encode_time(result.evaluated_at_us),
+    )
+
+
+def _question(message: permissions_pb2.CheckRequest | permissions_pb2.CheckItem, prefix: str) -> Question:
+    return Question(
+        decode_object(message.resource, f"{prefix}resource"),
+        decode_permission(message.permission, f"{prefix}permission"),
+        decode_subject(message.subject, f"{prefix}subject"),
+        decode_context(message.context, f"{prefix}context") if message.HasField("context") else {},
+    )
+
+
+# --- relationships ----------------------------------------------------------------------------------------------
+
+
+def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
+    """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    result = engine.write(
+        request.store,
+        [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
+        preconditions=[
+            decode_precondition(precondition, f"preconditions[{number}]")
+            for number, precondition in enumerate(request.preconditions)
+        ],
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        caller=call.caller,
+    )
+    return relationships_pb2.WriteResponse(token=result.token)
+
+
+def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
+    page = engine.read(
+        request.store,
+        decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
+        at_least=_at_least(request.consistency),
+        limit=request.limit,
+        cursor=request.cursor,
+        interrupt=call.interrupt,
+    )
+    return relationships_pb2.ReadResponse(
+        items=[encode_stored(stored) for stored in page.items], next_cursor=page.next_cursor, token=page.token
+    )
+
+
+# --- schemas ----------------------------------------------------------------------------------------------------
+
+
+def write_schema(
+    engine: Engine, request: schemas_pb2.WriteSchemaRequest, call: Call
+) -> schemas_pb2.WriteSchemaResponse:
+    written = engine.write_schema(request.store, request.schema, caller=call.caller)
+    return schemas_pb2.WriteSchemaResponse(
+        token=written.token, warnings=[encode_issue(warning) for warning in written.warnings]
+    )
+
+
+def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Call) -> schemas_pb2.ReadSchemaResponse:
+    schema = engine.read_schema(request.store, at_least=_at_least(request.consistency))
+    return schemas_pb2.ReadSchemaResponse(schema=schema.text, token=schema.token)
+
+
+def _at_least(consistency: core_pb2.Consistency) -> str:
+    """The token asked for, "" for the head. An empty token that was set on purpose is a variable left unfilled."""
+    if consistency.WhichOneof("requirement") is None:
+        return ""
+    if not consistency.at_least:
+        raise InvalidToken("`at_least` is set to an empty token: leave it unset for the head", field="consistency")
+    return consistency.at_least

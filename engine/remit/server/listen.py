@@ -1,0 +1,81 @@
+"""Where the server may listen: one loopback address, taken by nobody else.
+
+Law: while there are no keys to tell callers apart, nothing outside this machine can reach the server (DESIGN 7)."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+
+from remit.errors import AddressRefused, InvalidArgument
+from remit.notation import shortened
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A numeric host and a port, 0 for any that is free."""
+
+    host: str
+    port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def loopback_address(text: str) -> Address:
+    """`HOST:PORT` → the one address it means. Raises InvalidArgument or AddressRefused.
+
+    A name is resolved to a single address, IPv4 first: with both, a second server could take the half that is free."""
+    host, colon, port_text = text.rpartition(":")
+    if not colon or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65_535:
+        raise InvalidArgument(f"`{shortened(text)}` is not an address: write HOST:PORT, as in `127.0.0.1:50051`")
+    found = _resolved(host.removeprefix("[").removesuffix("]"), text)
+    address = Address(found, int(port_text))
+    if not ipaddress.ip_address(found.partition("%")[0]).is_loopback:
+        raise AddressRefused(
+            f"`{shortened(text)}` can be reached by others, and there are no keys to tell callers apart: listen on a "
+            f"loopback address, as in `127.0.0.1:{port_text}`",
+            address=address,
+        )
+    return address
+
+
+def _resolved(host: str, text: str) -> str:
+    if not host:
+        return "0.0.0.0"  # noqa: S104  # what an empty host means everywhere; refused by the caller
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressRefused(f"the host of `{shortened(text)}` cannot be found: {error}") from error
+    by_family = sorted(found, key=lambda entry: entry[0] is not socket.AF_INET)
+    return str(by_family[0][4][0])
+
+
+def listening_socket(address: Address) -> socket.socket:
+    """A socket that listens there. Raises AddressRefused, with the reason, where that cannot be."""
+    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        # Without SO_REUSEADDR a restart would wait for the last connections to be forgotten; a second listener it
+        # does not let in.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = ": is another server running there?" if error.errno == errno.EADDRINUSE else ""
+        raise AddressRefused(f"cannot listen on `{address}`: {reason.lower()}{hint}", address=address) from error
+    return listener
+
+
+def probe(address: Address) -> None:
+    """Whether the address is free now; gRPC itself would not tell why it is not. Raises AddressRefused."""
+    if address.port:
+        listening_socket(address).close()

@@ -1,0 +1,209 @@
+"""The gRPC server: grpc.aio takes bytes in and gives bytes out, threads do the work in between.
+
+The event loop only counts, hands over and waits, so that a check of a second never delays the health of the server;
+what is too much is refused before anything is spent on it. A deadline or a caller who leaves reaches the evaluation
+through its Call.
+Law: every request ends in an answer or in a status with a reason; nothing of an unexpected failure leaves the process
+but the id under which the log tells more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import _async as health_aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from remit.engine import Engine
+from remit.errors import RemitError, UnknownMethod
+from remit.notation import shortened
+from remit.server.call import Call, new_request_id
+from remit.server.lanes import Lane
+from remit.server.listen import Address, listening_socket, probe
+from remit.server.verbs import SERVICES, VERBS, Verb
+from remit.wire.sizes import REQUEST_BYTES_MAX
+from remit.wire.status import encode_status
+
+log = logging.getLogger(__name__)
+
+_OPTIONS = (
+    # Off, or a second process would share the port and answer half of the questions from another store.
+    ("grpc.so_reuseport", 0),
+    # Twice our own limit, so that what is somewhat too large gets our reason and only what is absurd gets gRPC's.
+    ("grpc.max_receive_message_length", 2 * REQUEST_BYTES_MAX),
+    ("grpc.max_send_message_length", -1),  # `verbs` bounds answers
+    ("grpc.max_concurrent_streams", 1_024),
+    # Dead peers are noticed within two and a half minutes; clients may ping every ten seconds, also while idle.
+    ("grpc.keepalive_time_ms", 120_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+_CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
+
+
+@dataclass(frozen=True, slots=True)
+class ServeLimits:
+    """Threads, and requests under way at once (at work or waiting for a thread)."""
+
+    readers: int = 8
+    reads_in_flight_max: int = 256
+    writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
+    writes_in_flight_max: int = 512
+
+
+DEFAULT_LIMITS = ServeLimits()
+
+
+class GrpcServer:
+    """One server on one address, from `start` to `stop`. All methods but `serving` belong to one event loop."""
+
+    def __init__(self, engine: Engine, limits: ServeLimits = DEFAULT_LIMITS) -> None:
+        self._engine = engine
+        self._reading = Lane("reads", threads=limits.readers, in_flight_max=limits.reads_in_flight_max)
+        self._writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
+        self._under_way: dict[int, Call] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._health = health_aio.HealthServicer()
+        self._server: aio.Server | None = None
+        self.serving = False
+
+    async def start(self, address: Address) -> Address:
+        """Listen and serve; the address with the port that was bound. Raises AddressRefused."""
+        probe(address)
+        server = aio.server(options=_OPTIONS)
+        for service in SERVICES:
+            methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        server.add_generic_rpc_handlers((_UnknownMethods(),))
+        try:
+            port = server.add_insecure_port(str(address))
+        except RuntimeError:
+            listening_socket(address).close()  # says why, unless the port was freed in this very moment
+            port = server.add_insecure_port(str(address))
+        await server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._server = server
+        self.serving = True
+        return Address(address.host, port)
+
+    async def stop(self, grace_s: float) -> bool:
+        """Take no new requests, let those under way finish, and after the grace period stop them. Whether all
+        finished by themselves."""
+        if self._server is None:
+            return True
+        self.serving = False
+        await self._health.enter_graceful_shutdown()
+        stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
+        finished = await self._became_idle(grace_s)
+        if not finished:
+            log.warning("grace period over", extra={"under_way": len(self._under_way)})
+            self.hurry()
+            await self._became_idle(_CANCELLED_GRACE_S)
+        # What is left now are health watchers, who would stay for ever.
+        await self._server.stop(None)
+        await stopping
+        await asyncio.gather(asyncio.to_thread(self._reading.close), asyncio.to_thread(self._writing.close))
+        return finished
+
+    def hurry(self) -> None:
+        """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
+        for call in self._under_way.values():
+            call.cancel()
+
+    async def _became_idle(self, within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+    # --- a request ----------------------------------------------------------------------------------------------
+
+    def _unary(self, verb: Verb) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """The adapter of one verb. Bytes in and out: parsing belongs to the worker's thread, and its errors to us."""
+        lane = self._writing if verb.changes else self._reading
+
+        async def answer(data: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            call = _call(context)
+            self._enter(call, context)
+            try:
+                return await asyncio.wrap_future(lane.submit(verb.answer, self._engine, data, call))
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            except RemitError as error:
+                refusal = error
+            except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
+                refusal = _unexpected(error, verb, call)
+            return await _abort(context, refusal, call.request_id)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _enter(self, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
+        """Count the call until its last byte is sent, so that a drain does not cut an answer off."""
+        self._under_way[id(call)] = call
+        self._idle.clear()
+
+        def leave(_: object) -> None:
+            self._under_way.pop(id(call), None)
+            if not self._under_way:
+                self._idle.set()
+
+        context.add_done_callback(leave)  # type: ignore[arg-type]  # the stubs ask for a class; any callable does
+
+
+def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    remaining_s = context.time_remaining()
+    named = metadata.get("x-request-id", "")
+    return Call(
+        deadline_s=None if remaining_s is None else time.monotonic() + remaining_s,
+        metadata=metadata,
+        peer=context.peer(),
+        request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
+    )
+
+
+def _unexpected(error: Exception, verb: Verb, call: Call) -> RemitError:
+    log.error("request failed", extra={"verb": verb.path, "request_id": call.request_id}, exc_info=error)
+    return RemitError(
+        f"the server failed on this request; its log tells more under `{call.request_id}`", request_id=call.request_id
+    )
+
+
+async def _abort(context: aio.ServicerContext[bytes, bytes], error: RemitError, request_id: str) -> bytes:
+    status = encode_status(error)
+    trailers = (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", request_id))
+    await context.abort(_CODES[error.status.value], status.message, trailing_metadata=trailers)
+    raise AssertionError("abort does not return")
+
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class _UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
+    """Answers what no other handler knows, with a reason instead of gRPC's bare `Method not found!`."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        method = handler_call_details.method
+
+        async def refuse(_: AsyncIterator[bytes], context: aio.ServicerContext[bytes, bytes]) -> None:
+            error = UnknownMethod(
+                f"there is no method `{shortened(method)}`; reflection lists those there are", method=method
+            )
+            await _abort(context, error, new_request_id())
+
+        # A stream both ways is the shape every kind of call fits into.
+        return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,0 +1,84 @@
+"""The table of verbs: which function answers which method, and the way from bytes to bytes that all of them go.
+
+A person should be able to proofread it by eye against proto/remit/v1.
+Law: whatever bytes come in, the outcome is bytes or a RemitError; only a defect of ours raises anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from remit.engine import Engine
+from remit.errors import AnswerTooLarge, LimitExceeded, MalformedRequest
+from remit.server import handlers
+from remit.server.call import Call
+from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
+from remit.wire.sizes import REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A method of the API. `changes` says whether it waits for the disk, so that writers never hold up readers."""
+
+    service: str
+    method: str
+    handler: Callable[[Engine, Any, Call], Message]
+    request: type[Message]
+    response: type[Message]
+    changes: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.method}"
+
+    def answer(self, engine: Engine, data: bytes, call: Call) -> bytes:
+        """From bytes to bytes: what a transport runs on a thread of its own choosing. Raises RemitError."""
+        call.interrupt()
+        return _serialized(self.handler(engine, self._parsed(data), call))
+
+    def _parsed(self, data: bytes) -> Message:
+        if len(data) > REQUEST_BYTES_MAX:
+            raise LimitExceeded(
+                f"the request has {len(data)} bytes, more than the {REQUEST_BYTES_MAX} allowed: send it in parts",
+                limit=REQUEST_BYTES_MAX,
+                given=len(data),
+            )
+        try:
+            return self.request.FromString(data)
+        except DecodeError as error:
+            raise MalformedRequest(
+                f"the request is not a `{self.request.DESCRIPTOR.full_name}`: either its bytes are damaged, it nests "
+                "deeper than 100 messages, or a string in it is not UTF-8"
+            ) from error
+
+
+def _serialized(response: Message) -> bytes:
+    data = response.SerializeToString()
+    if len(data) > RESPONSE_BYTES_MAX:
+        raise AnswerTooLarge(
+            f"the answer has {len(data)} bytes, more than the {RESPONSE_BYTES_MAX} allowed: ask for less, by "
+            "`limit` or `depth`",
+            limit=RESPONSE_BYTES_MAX,
+            given=len(data),
+        )
+    return data
+
+
+_P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
+
+# fmt: off
+VERBS = (
+    Verb("remit.v1.Permissions", "Check", handlers.check, _P.CheckRequest, _P.CheckResponse),
+    Verb("remit.v1.Permissions", "CheckMany", handlers.check_many, _P.CheckManyRequest, _P.CheckManyResponse),
+    Verb("remit.v1.Permissions", "Expand", handlers.expand, _P.ExpandRequest, _P.ExpandResponse),
+    Verb("remit.v1.Relationships", "Write", handlers.write, _R.WriteRequest, _R.WriteResponse, changes=True),
+    Verb("remit.v1.Relationships", "Read", handlers.read, _R.ReadRequest, _R.ReadResponse),
+    Verb("remit.v1.Schemas", "WriteSchema", handlers.write_schema,
+         _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
+    Verb("remit.v1.Schemas", "ReadSchema", handlers.read_schema, _S.ReadSchemaRequest, _S.ReadSchemaResponse),
+)
+# fmt: on
+SERVICES = tuple(dict.fromkeys(verb.service for verb in VERBS))
