@@ -26,15 +26,15 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13remit/v1/core.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x0fObjectReference\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"O\n\x10SubjectReference\x12)\n\x06object\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\"@\n\x06\x43\x61veat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xfc\x01\n\x0cRelationship\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12 \n\x06\x63\x61veat\x18\x04 \x01(\x0b\x32\x10.remit.v1.Caveat\x12.\n\nnot_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpiration\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x02\n\x12RelationshipFilter\x12\x1a\n\rresource_type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bresource_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x12resource_id_prefix\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08relation\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x19\n\x0csubject_type\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x17\n\nsubject_id\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x1d\n\x10subject_relation\x18\x07 \x01(\tH\x06\x88\x01\x01\x42\x10\n\x0e_resource_typeB\x0e\n\x0c_resource_idB\x15\n\x13_resource_id_prefixB\x0b\n\t_relationB\x0f\n\r_subject_typeB\r\n\x0b_subject_idB\x13\n\x11_subject_relation\"0\n\x0b\x43onsistency\x12\x12\n\x08\x61t_least\x18\x01 \x01(\tH\x00\x42\r\n\x0brequirement*\\\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x0e\n\nVERDICT_NO\x10\x01\x12\x17\n\x13VERDICT_CONDITIONAL\x10\x02\x12\x0f\n\x0bVERDICT_YES\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13remit/v1/core.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x0fObjectReference\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"O\n\x10SubjectReference\x12)\n\x06object\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\"@\n\x06\x43\x61veat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xfc\x01\n\x0cRelationship\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12 \n\x06\x63\x61veat\x18\x04 \x01(\x0b\x32\x10.remit.v1.Caveat\x12.\n\nnot_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpiration\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x02\n\x12RelationshipFilter\x12\x1a\n\rresource_type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bresource_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x12resource_id_prefix\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08relation\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x19\n\x0csubject_type\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x17\n\nsubject_id\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x1d\n\x10subject_relation\x18\x07 \x01(\tH\x06\x88\x01\x01\x42\x10\n\x0e_resource_typeB\x0e\n\x0c_resource_idB\x15\n\x13_resource_id_prefixB\x0b\n\t_relationB\x0f\n\r_subject_typeB\r\n\x0b_subject_idB\x13\n\x11_subject_relation\"F\n\x0b\x43onsistency\x12\x12\n\x08\x61t_least\x18\x01 \x01(\tH\x00\x12\x14\n\nat_exactly\x18\x02 \x01(\tH\x00\x42\r\n\x0brequirement*\\\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x0e\n\nVERDICT_NO\x10\x01\x12\x17\n\x13VERDICT_CONDITIONAL\x10\x02\x12\x0f\n\x0bVERDICT_YES\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remit.v1.core_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=932
-  _globals['_VERDICT']._serialized_end=1024
+  _globals['_VERDICT']._serialized_start=954
+  _globals['_VERDICT']._serialized_end=1046
   _globals['_OBJECTREFERENCE']._serialized_start=96
   _globals['_OBJECTREFERENCE']._serialized_end=139
   _globals['_SUBJECTREFERENCE']._serialized_start=141
@@ -46,5 +46,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELATIONSHIPFILTER']._serialized_start=544
   _globals['_RELATIONSHIPFILTER']._serialized_end=880
   _globals['_CONSISTENCY']._serialized_start=882
-  _globals['_CONSISTENCY']._serialized_end=930
+  _globals['_CONSISTENCY']._serialized_end=952
 # @@protoc_insertion_point(module_scope)

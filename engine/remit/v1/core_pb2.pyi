@@ -265,18 +265,24 @@ class Consistency(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AT_EXACTLY_FIELD_NUMBER: _builtins.int
     at_least: _builtins.str
     """A token from an earlier answer: the answer is at least as fresh as that one."""
+    at_exactly: _builtins.str
+    """A token from an earlier answer: exactly that revision, its schema and its facts, judged at today's clock. Within
+    the retention window (24 hours unless the server says otherwise); REVISION_GONE (OUT_OF_RANGE) beyond it.
+    """
     def __init__(
         self,
         *,
         at_least: _builtins.str = ...,
+        at_exactly: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "requirement", b"requirement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_exactly", b"at_exactly", "at_least", b"at_least", "requirement", b"requirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "requirement", b"requirement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_exactly", b"at_exactly", "at_least", b"at_least", "requirement", b"requirement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_requirement: _TypeAlias = _typing.Literal["at_least"]  # noqa: Y015
+    _WhichOneofReturnType_requirement: _TypeAlias = _typing.Literal["at_least", "at_exactly"]  # noqa: Y015
     _WhichOneofArgType_requirement: _TypeAlias = _typing.Literal["requirement", b"requirement"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_requirement) -> _WhichOneofReturnType_requirement | None: ...
 

@@ -74,6 +74,7 @@ class CheckRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
     permission: _builtins.str
@@ -96,6 +97,12 @@ class CheckRequest(_message.Message):
     def context(self) -> _struct_pb2.Struct:
         """Parameters for caveats. A relationship's own parameters win."""
 
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
     def __init__(
         self,
         *,
@@ -106,10 +113,11 @@ class CheckRequest(_message.Message):
         subject: _core_pb2.SubjectReference | None = ...,
         context: _struct_pb2.Struct | None = ...,
         explain: _builtins.bool = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "explain", b"explain", "permission", b"permission", "resource", b"resource", "store", b"store", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "contextual", b"contextual", "explain", b"explain", "permission", b"permission", "resource", b"resource", "store", b"store", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -125,12 +133,15 @@ class CheckResponse(_message.Message):
     EVALUATED_AT_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
     verdict: _core_pb2.Verdict.ValueType
     """The answer."""
     token: _builtins.str
     """The revision this was answered at."""
     steps: _builtins.int
     """Steps of evaluation spent, for those who tune schemas and budgets."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted. Empty otherwise."""
@@ -152,10 +163,11 @@ class CheckResponse(_message.Message):
         evaluated_at: _timestamp_pb2.Timestamp | None = ...,
         steps: _builtins.int = ...,
         explanation: Global___Explanation | None = ...,
+        historical: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "explanation", b"explanation", "missing", b"missing", "steps", b"steps", "token", b"token", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "explanation", b"explanation", "historical", b"historical", "missing", b"missing", "steps", b"steps", "token", b"token", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,6 +180,7 @@ class CheckManyRequest(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     CONSISTENCY_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
     @_builtins.property
@@ -178,16 +191,23 @@ class CheckManyRequest(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckItem]:
         """The questions, at most 1,000."""
 
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
     def __init__(
         self,
         *,
         store: _builtins.str = ...,
         consistency: _core_pb2.Consistency | None = ...,
         items: _abc.Iterable[Global___CheckItem] | None = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "items", b"items", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "contextual", b"contextual", "items", b"items", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -200,8 +220,11 @@ class CheckManyResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The one revision all were answered at."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckManyResult]:
         """One result per question, in the order asked."""
@@ -216,10 +239,11 @@ class CheckManyResponse(_message.Message):
         results: _abc.Iterable[Global___CheckManyResult] | None = ...,
         token: _builtins.str = ...,
         evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        historical: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "results", b"results", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "historical", b"historical", "results", b"results", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,6 +493,7 @@ class ExpandRequest(_message.Message):
     RESOURCE_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
     permission: _builtins.str
@@ -483,6 +508,12 @@ class ExpandRequest(_message.Message):
     def resource(self) -> _core_pb2.ObjectReference:
         """The object to expand."""
 
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
     def __init__(
         self,
         *,
@@ -491,10 +522,11 @@ class ExpandRequest(_message.Message):
         resource: _core_pb2.ObjectReference | None = ...,
         permission: _builtins.str = ...,
         depth: _builtins.int = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "depth", b"depth", "permission", b"permission", "resource", b"resource", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "contextual", b"contextual", "depth", b"depth", "permission", b"permission", "resource", b"resource", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -507,8 +539,11 @@ class ExpandResponse(_message.Message):
     SETS_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The revision this was answered at."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
     @_builtins.property
     def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpandSet]:
         """Every set the tree is made of, each opened once, breadth first; the first is the set asked for. A list and not a
@@ -526,10 +561,11 @@ class ExpandResponse(_message.Message):
         sets: _abc.Iterable[Global___ExpandSet] | None = ...,
         token: _builtins.str = ...,
         evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        historical: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "sets", b"sets", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "historical", b"historical", "sets", b"sets", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

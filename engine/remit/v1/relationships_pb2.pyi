@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from remit.v1 import core_pb2 as _core_pb2
@@ -136,11 +137,91 @@ class WriteRequest(_message.Message):
     UPDATES_FIELD_NUMBER: _builtins.int
     PRECONDITIONS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
+    dry_run: _builtins.bool
+    """Judge everything and write nothing: the answer or the error is the one the write would get now."""
     @_builtins.property
     def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Update]:
         """At least one and at most 1,000; a triple may occur once."""
+
+    @_builtins.property
+    def preconditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Precondition]:
+        """All must hold; at most 100."""
+
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """The writer's own words about this write, kept in the changelog; at most 4 KiB."""
+
+    @_builtins.property
+    def replace(self) -> _core_pb2.RelationshipFilter:
+        """First remove everything this means, in the same revision. What `updates` write is not removed by it. At most 10,000
+        relationships may match; otherwise TOO_MANY_MATCH (FAILED_PRECONDITION).
+        """
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        updates: _abc.Iterable[Global___Update] | None = ...,
+        preconditions: _abc.Iterable[Global___Precondition] | None = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        dry_run: _builtins.bool = ...,
+        replace: _core_pb2.RelationshipFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "replace", b"replace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "metadata", b"metadata", "preconditions", b"preconditions", "replace", b"replace", "store", b"store", "updates", b"updates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteRequest: _TypeAlias = WriteRequest  # noqa: Y015
+
+@_typing.final
+class WriteResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision this write is. Pass it as `at_least` to see it from anywhere. Empty for a dry run."""
+    replaced: _builtins.int
+    """How many relationships `replace` removed and no update wrote again."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        replaced: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replaced", b"replaced", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteResponse: _TypeAlias = WriteResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PRECONDITIONS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    limit: _builtins.int
+    """At most this many are removed by this call; 0 means 10,000, which is also the most."""
+    dry_run: _builtins.bool
+    """Count and judge, and remove nothing."""
+    @_builtins.property
+    def filter(self) -> _core_pb2.RelationshipFilter:
+        """Which relationships. It must name at least a resource type or a subject type."""
 
     @_builtins.property
     def preconditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Precondition]:
@@ -154,37 +235,300 @@ class WriteRequest(_message.Message):
         self,
         *,
         store: _builtins.str = ...,
-        updates: _abc.Iterable[Global___Update] | None = ...,
+        filter: _core_pb2.RelationshipFilter | None = ...,
         preconditions: _abc.Iterable[Global___Precondition] | None = ...,
+        limit: _builtins.int = ...,
         metadata: _struct_pb2.Struct | None = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "preconditions", b"preconditions", "store", b"store", "updates", b"updates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "filter", b"filter", "limit", b"limit", "metadata", b"metadata", "preconditions", b"preconditions", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WriteRequest: _TypeAlias = WriteRequest  # noqa: Y015
+Global___DeleteRequest: _TypeAlias = DeleteRequest  # noqa: Y015
 
 @_typing.final
-class WriteResponse(_message.Message):
+class DeleteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The revision this write is. Pass it as `at_least` to see it from anywhere."""
+    """The revision this is. Empty for a dry run."""
+    deleted: _builtins.int
+    """How many were removed (or would be)."""
+    complete: _builtins.bool
+    """Nothing that matches is left. Otherwise call again."""
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
+        deleted: _builtins.int = ...,
+        complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "deleted", b"deleted", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WriteResponse: _TypeAlias = WriteResponse  # noqa: Y015
+Global___DeleteResponse: _TypeAlias = DeleteResponse  # noqa: Y015
+
+@_typing.final
+class ImportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    RELATIONSHIPS_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`. Only the first message's counts."""
+    @_builtins.property
+    def relationships(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """At most 1,000; each message becomes one revision, or fails and ends the stream."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        relationships: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relationships", b"relationships", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportRequest: _TypeAlias = ImportRequest  # noqa: Y015
+
+@_typing.final
+class ImportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    IMPORTED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that the message became."""
+    imported: _builtins.int
+    """How many relationships of this stream are durable by now."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        imported: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["imported", b"imported", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportResponse: _TypeAlias = ImportResponse  # noqa: Y015
+
+@_typing.final
+class ExportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    cursor: _builtins.str
+    """Where an earlier export of the same filter ended; empty for the beginning."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How fresh the export must be."""
+
+    @_builtins.property
+    def filter(self) -> _core_pb2.RelationshipFilter:
+        """Which relationships; unset means all. What has expired is left out."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        filter: _core_pb2.RelationshipFilter | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "cursor", b"cursor", "filter", b"filter", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRequest: _TypeAlias = ExportRequest  # noqa: Y015
+
+@_typing.final
+class ExportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIONSHIPS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to go on after these, in another stream if need be."""
+    token: _builtins.str
+    """The revision of the first message. Changes made while the stream runs may or may not be in it: watch from this token
+    to have them all.
+    """
+    @_builtins.property
+    def relationships(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """The next relationships."""
+
+    def __init__(
+        self,
+        *,
+        relationships: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        cursor: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "relationships", b"relationships", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportResponse: _TypeAlias = ExportResponse  # noqa: Y015
+
+@_typing.final
+class WatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    after: _builtins.str
+    """Changes of later revisions than this token's are sent. Empty: from now on."""
+    checkpoint_interval_ms: _builtins.int
+    """Send a checkpoint after about this long without a message, in milliseconds; at least 100; 0 means 10,000."""
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.RelationshipFilter]:
+        """A change is sent if any of these means it; none means all. Revisions without such a change are passed over."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        after: _builtins.str = ...,
+        filters: _abc.Iterable[_core_pb2.RelationshipFilter] | None = ...,
+        checkpoint_interval_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checkpoint_interval_ms", b"checkpoint_interval_ms", "filters", b"filters", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    WRITTEN_BY_FIELD_NUMBER: _builtins.int
+    COMMITTED_AT_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Everything up to and including this revision has been sent. Go on after it, in another stream if need be."""
+    schema: _builtins.str
+    """The schema as of this revision, where the revision changed it (whatever the filters)."""
+    written_by: _builtins.str
+    """The principal of the key that wrote it."""
+    checkpoint: _builtins.bool
+    """Nothing happened (as far as the filters mean) up to this token."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchedChange]:
+        """What the revision did, as far as the filters mean it. Empty in a checkpoint."""
+
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """The writer's own words."""
+
+    @_builtins.property
+    def committed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was committed, by the server's clock."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        changes: _abc.Iterable[Global___WatchedChange] | None = ...,
+        schema: _builtins.str = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        written_by: _builtins.str = ...,
+        committed_at: _timestamp_pb2.Timestamp | None = ...,
+        checkpoint: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "metadata", b"metadata", "schema", b"schema", "token", b"token", "written_by", b"written_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class WatchedChange(_message.Message):
+    """What became of one relationship."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WatchedChange._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: WatchedChange._Kind.ValueType  # 0
+        """Never sent by a server."""
+        KIND_TOUCHED: WatchedChange._Kind.ValueType  # 1
+        """It was written: new, or over what was there."""
+        KIND_DELETED: WatchedChange._Kind.ValueType  # 2
+        """It was removed."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What became of it."""
+
+    KIND_UNSPECIFIED: WatchedChange.Kind.ValueType  # 0
+    """Never sent by a server."""
+    KIND_TOUCHED: WatchedChange.Kind.ValueType  # 1
+    """It was written: new, or over what was there."""
+    KIND_DELETED: WatchedChange.Kind.ValueType  # 2
+    """It was removed."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_FIELD_NUMBER: _builtins.int
+    kind: Global___WatchedChange.Kind.ValueType
+    """What became of it."""
+    @_builtins.property
+    def relationship(self) -> _core_pb2.Relationship:
+        """The fact, as it was written or as it was before it was removed."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___WatchedChange.Kind.ValueType = ...,
+        relationship: _core_pb2.Relationship | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["relationship", b"relationship"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "relationship", b"relationship"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchedChange: _TypeAlias = WatchedChange  # noqa: Y015
 
 @_typing.final
 class ReadRequest(_message.Message):

@@ -45,6 +45,26 @@ class RelationshipsStub:
                 request_serializer=remit_dot_v1_dot_relationships__pb2.ReadRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_relationships__pb2.ReadResponse.FromString,
                 _registered_method=True)
+        self.Delete = channel.unary_unary(
+                '/remit.v1.Relationships/Delete',
+                request_serializer=remit_dot_v1_dot_relationships__pb2.DeleteRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_relationships__pb2.DeleteResponse.FromString,
+                _registered_method=True)
+        self.Import = channel.stream_stream(
+                '/remit.v1.Relationships/Import',
+                request_serializer=remit_dot_v1_dot_relationships__pb2.ImportRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_relationships__pb2.ImportResponse.FromString,
+                _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/remit.v1.Relationships/Export',
+                request_serializer=remit_dot_v1_dot_relationships__pb2.ExportRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_relationships__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/remit.v1.Relationships/Watch',
+                request_serializer=remit_dot_v1_dot_relationships__pb2.WatchRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_relationships__pb2.WatchResponse.FromString,
+                _registered_method=True)
 
 
 class RelationshipsServicer:
@@ -67,6 +87,37 @@ class RelationshipsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Delete(self, request, context):
+        """Removes every relationship a filter means, at most `limit` a call: one revision each, repeated until `complete`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Import(self, request_iterator, context):
+        """Writes any number of relationships, a revision per message received, each answered when it is durable: what was
+        answered is there, whatever happens to the stream. TOUCH, so that a stream may be sent again from any point.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """Every relationship a filter means, in a stable order and in bounded memory, resumable by cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """Every change after a token, each revision once and in order, for as long as the stream is open. A consumer who
+        reads too slowly is ended with SLOW_CONSUMER (ABORTED) and goes on from its last token; a token older than the
+        retention window is REVISION_GONE (OUT_OF_RANGE): export, then watch from the export's token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RelationshipsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +130,26 @@ def add_RelationshipsServicer_to_server(servicer, server):
                     servicer.Read,
                     request_deserializer=remit_dot_v1_dot_relationships__pb2.ReadRequest.FromString,
                     response_serializer=remit_dot_v1_dot_relationships__pb2.ReadResponse.SerializeToString,
+            ),
+            'Delete': grpc.unary_unary_rpc_method_handler(
+                    servicer.Delete,
+                    request_deserializer=remit_dot_v1_dot_relationships__pb2.DeleteRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_relationships__pb2.DeleteResponse.SerializeToString,
+            ),
+            'Import': grpc.stream_stream_rpc_method_handler(
+                    servicer.Import,
+                    request_deserializer=remit_dot_v1_dot_relationships__pb2.ImportRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_relationships__pb2.ImportResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=remit_dot_v1_dot_relationships__pb2.ExportRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_relationships__pb2.ExportResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=remit_dot_v1_dot_relationships__pb2.WatchRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_relationships__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +207,114 @@ class Relationships:
             '/remit.v1.Relationships/Read',
             remit_dot_v1_dot_relationships__pb2.ReadRequest.SerializeToString,
             remit_dot_v1_dot_relationships__pb2.ReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Delete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Relationships/Delete',
+            remit_dot_v1_dot_relationships__pb2.DeleteRequest.SerializeToString,
+            remit_dot_v1_dot_relationships__pb2.DeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Import(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/remit.v1.Relationships/Import',
+            remit_dot_v1_dot_relationships__pb2.ImportRequest.SerializeToString,
+            remit_dot_v1_dot_relationships__pb2.ImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/remit.v1.Relationships/Export',
+            remit_dot_v1_dot_relationships__pb2.ExportRequest.SerializeToString,
+            remit_dot_v1_dot_relationships__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/remit.v1.Relationships/Watch',
+            remit_dot_v1_dot_relationships__pb2.WatchRequest.SerializeToString,
+            remit_dot_v1_dot_relationships__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from remit.v1 import core_pb2 as _core_pb2
 import builtins as _builtins
 import sys
@@ -19,25 +20,61 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SchemaEffect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SchemaEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SchemaEffect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEMA_EFFECT_UNSPECIFIED: _SchemaEffect.ValueType  # 0
+    """Never sent by a server."""
+    SCHEMA_EFFECT_NONE: _SchemaEffect.ValueType  # 1
+    """No answer changes."""
+    SCHEMA_EFFECT_WIDENS: _SchemaEffect.ValueType  # 2
+    """Some answers may become yes."""
+    SCHEMA_EFFECT_NARROWS: _SchemaEffect.ValueType  # 3
+    """Some answers may become no."""
+    SCHEMA_EFFECT_BOTH: _SchemaEffect.ValueType  # 4
+    """Either."""
+
+class SchemaEffect(_SchemaEffect, metaclass=_SchemaEffectEnumTypeWrapper):
+    """What a difference may do to answers."""
+
+SCHEMA_EFFECT_UNSPECIFIED: SchemaEffect.ValueType  # 0
+"""Never sent by a server."""
+SCHEMA_EFFECT_NONE: SchemaEffect.ValueType  # 1
+"""No answer changes."""
+SCHEMA_EFFECT_WIDENS: SchemaEffect.ValueType  # 2
+"""Some answers may become yes."""
+SCHEMA_EFFECT_NARROWS: SchemaEffect.ValueType  # 3
+"""Some answers may become no."""
+SCHEMA_EFFECT_BOTH: SchemaEffect.ValueType  # 4
+"""Either."""
+Global___SchemaEffect: _TypeAlias = SchemaEffect  # noqa: Y015
+
 @_typing.final
 class WriteSchemaRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STORE_FIELD_NUMBER: _builtins.int
     SCHEMA_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
     schema: _builtins.str
     """The whole schema, imports already expanded; at most 4 MiB."""
+    dry_run: _builtins.bool
+    """Judge everything and write nothing: the answer or the error is the one the write would get now."""
     def __init__(
         self,
         *,
         store: _builtins.str = ...,
         schema: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schema", b"schema", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "schema", b"schema", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -50,7 +87,7 @@ class WriteSchemaResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The revision this write is."""
+    """The revision this write is. Empty for a dry run."""
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaIssue]:
         """What compiles but is worth a second look."""
@@ -160,3 +197,145 @@ class ReadSchemaResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadSchemaResponse: _TypeAlias = ReadSchemaResponse  # noqa: Y015
+
+@_typing.final
+class DiffSchemaRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    schema: _builtins.str
+    """The schema to compare the store's with, imports already expanded."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How fresh the comparison must be."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "schema", b"schema", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffSchemaRequest: _TypeAlias = DiffSchemaRequest  # noqa: Y015
+
+@_typing.final
+class DiffSchemaResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    ORPHANS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision this was answered at."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaChange]:
+        """What differs, in the order of the schemas. Empty: they mean the same."""
+
+    @_builtins.property
+    def orphans(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaOrphans]:
+        """The relationships that the new schema has no place for, counted by relation."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaIssue]:
+        """What compiles in the new schema but is worth a second look."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___SchemaChange] | None = ...,
+        orphans: _abc.Iterable[Global___SchemaOrphans] | None = ...,
+        warnings: _abc.Iterable[Global___SchemaIssue] | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "orphans", b"orphans", "token", b"token", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffSchemaResponse: _TypeAlias = DiffSchemaResponse  # noqa: Y015
+
+@_typing.final
+class SchemaChange(_message.Message):
+    """One difference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """A stable word, such as `relation-removed`, `subject-type-added`, `permission-changed`."""
+    message: _builtins.str
+    """A sentence for people."""
+    definition: _builtins.str
+    """The definition or caveat it is about."""
+    name: _builtins.str
+    """The relation, permission or parameter it is about; may be empty."""
+    effect: Global___SchemaEffect.ValueType
+    """Whether somebody may have more, or less, than before: a permission's own expression tells only that it changed."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        definition: _builtins.str = ...,
+        name: _builtins.str = ...,
+        effect: Global___SchemaEffect.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "definition", b"definition", "effect", b"effect", "message", b"message", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchemaChange: _TypeAlias = SchemaChange  # noqa: Y015
+
+@_typing.final
+class SchemaOrphans(_message.Message):
+    """Relationships without a place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    definition: _builtins.str
+    """The definition they are written to."""
+    relation: _builtins.str
+    """The relation they are written to."""
+    count: _builtins.int
+    """How many."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Some of them."""
+
+    def __init__(
+        self,
+        *,
+        definition: _builtins.str = ...,
+        relation: _builtins.str = ...,
+        count: _builtins.int = ...,
+        examples: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "definition", b"definition", "examples", b"examples", "relation", b"relation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SchemaOrphans: _TypeAlias = SchemaOrphans  # noqa: Y015

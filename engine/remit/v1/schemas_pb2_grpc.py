@@ -45,6 +45,11 @@ class SchemasStub:
                 request_serializer=remit_dot_v1_dot_schemas__pb2.ReadSchemaRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_schemas__pb2.ReadSchemaResponse.FromString,
                 _registered_method=True)
+        self.DiffSchema = channel.unary_unary(
+                '/remit.v1.Schemas/DiffSchema',
+                request_serializer=remit_dot_v1_dot_schemas__pb2.DiffSchemaRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_schemas__pb2.DiffSchemaResponse.FromString,
+                _registered_method=True)
 
 
 class SchemasServicer:
@@ -66,6 +71,13 @@ class SchemasServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffSchema(self, request, context):
+        """What a new schema would change: in the declarations, in what they mean, and for the relationships that exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchemasServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +90,11 @@ def add_SchemasServicer_to_server(servicer, server):
                     servicer.ReadSchema,
                     request_deserializer=remit_dot_v1_dot_schemas__pb2.ReadSchemaRequest.FromString,
                     response_serializer=remit_dot_v1_dot_schemas__pb2.ReadSchemaResponse.SerializeToString,
+            ),
+            'DiffSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffSchema,
+                    request_deserializer=remit_dot_v1_dot_schemas__pb2.DiffSchemaRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_schemas__pb2.DiffSchemaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +152,33 @@ class Schemas:
             '/remit.v1.Schemas/ReadSchema',
             remit_dot_v1_dot_schemas__pb2.ReadSchemaRequest.SerializeToString,
             remit_dot_v1_dot_schemas__pb2.ReadSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Schemas/DiffSchema',
+            remit_dot_v1_dot_schemas__pb2.DiffSchemaRequest.SerializeToString,
+            remit_dot_v1_dot_schemas__pb2.DiffSchemaResponse.FromString,
             options,
             channel_credentials,
             insecure,
