@@ -23,6 +23,7 @@ from cel_expr_python.ext import ext_optional
 from remit.errors import CaveatFailed, InvalidContext, RemitError, SchemaInvalid
 from remit.language.parameters import ParameterType, parse_address
 from remit.model import Verdict
+from remit.notation import parse_context
 
 EXPRESSION_LENGTH_MAX = 100_000  # characters; SpiceDB's limit
 REMEMBERED_OUTCOMES = 4096  # per caveat
@@ -102,8 +103,8 @@ class Caveat:
         and null for the parameters that the relationship leaves open.
         Cost: about 1 µs for an outcome met before, against 6-14 µs; see bench/results."""
         if len(context_json) > REMEMBERED_LENGTH_MAX:
-            return self.evaluate(json.loads(context_json), request_context)
-        fixed = parse_context(context_json)
+            return self.evaluate(parse_context(context_json), request_context)
+        fixed = _context_of(context_json)
         key: list[object] = [context_json]
         for name in self.parameters:
             if name in fixed or name not in request_context:
@@ -138,7 +139,7 @@ class Caveat:
     def _evaluate_key(self, context_json: str, *open_values: object) -> Outcome:
         pairs = zip(self.parameters, open_values, strict=True)
         request_context = {name: value for name, value in pairs if value is not _ABSENT}
-        return self.evaluate(parse_context(context_json), request_context)
+        return self.evaluate(_context_of(context_json), request_context)
 
     def _convert(self, name: str, type_: ParameterType, value: object) -> Any:
         try:
@@ -187,17 +188,12 @@ class Caveat:
 _ABSENT = object()  # stands in a key where the request brings nothing that counts
 
 
-@lru_cache(maxsize=4096)
-def parse_context(context_json: str) -> Mapping[str, object]:
-    """A relationship's context from its stored text, not to be changed. Cost: a dictionary lookup when met before."""
-    parsed = json.loads(context_json)
-    assert isinstance(parsed, dict), "a stored context is a JSON object"
-    return parsed
+_context_of = lru_cache(maxsize=4096)(parse_context)
 
 
 def _abbreviate(value: object) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
     except (TypeError, ValueError):
         text = str(value)
     return text if len(text) <= 80 else text[:79] + "…"
@@ -223,9 +219,7 @@ def _compile(parameters: dict[str, ParameterType], expression: str) -> _Program 
         return [ExpressionIssue("caveat-without-parameters", "a caveat needs at least one parameter")]
     if len(expression) > EXPRESSION_LENGTH_MAX:
         return [ExpressionIssue("expression-too-long", f"is longer than {EXPRESSION_LENGTH_MAX} characters")]
-    # CEL checks types with an address as a type of its own, so that `ip == "10.0.0.1"` is refused, as in SpiceDB. It
-    # cannot carry values of such a type, so it runs with an address as its text. Both see the same expression.
-    checked = _compile_with(parameters, expression, _ADDRESS)
+    checked = _compile_with(parameters, expression, _CHECKED)
     if not isinstance(checked, cel.Expression):
         return checked
     if checked.return_type() != cel.Type.BOOL:
@@ -237,25 +231,25 @@ def _compile(parameters: dict[str, ParameterType], expression: str) -> _Program 
             ExpressionIssue("unused-parameter", f"parameter `{name}` is not used by the expression", parameter=name)
             for name in unused
         ]
-    if not any(type_.holds_ipaddress for type_ in parameters.values()):
+    if not any(type_.holds(*_RUN) for type_ in parameters.values()):
         return _Program(checked)
-    runnable = _compile_with(parameters, expression, cel.Type.STRING)
+    runnable = _compile_with(parameters, expression, _RUN)
     return _Program(runnable) if isinstance(runnable, cel.Expression) else runnable
 
 
 def _references(parameters: Mapping[str, ParameterType], name: str, expression: str) -> bool:
     """Whether the expression needs that parameter: without its declaration it does not compile."""
     others = {other: type_ for other, type_ in parameters.items() if other != name}
-    return not isinstance(_compile_with(others, expression, _ADDRESS), cel.Expression)
+    return not isinstance(_compile_with(others, expression, _CHECKED), cel.Expression)
 
 
 def _compile_with(
-    parameters: Mapping[str, ParameterType], expression: str, address: cel.Type
+    parameters: Mapping[str, ParameterType], expression: str, stand_ins: Mapping[str, cel.Type]
 ) -> cel.Expression | list[ExpressionIssue]:
     try:
         environment = cel.NewEnv(
-            variables={name: type_.cel_type(address) for name, type_ in parameters.items()},
-            functions=_functions(address),
+            variables={name: type_.cel_type(stand_ins) for name, type_ in parameters.items()},
+            functions=_functions(stand_ins["ipaddress"]),
             extensions=[ext_optional.ExtOptional()],  # SpiceDB's environment has it too, and no other
         )
         return environment.compile(expression)
@@ -290,7 +284,11 @@ def _read_issues(text: str) -> list[ExpressionIssue]:
 
 # --- functions --------------------------------------------------------------------------------------------------
 
-_ADDRESS = cel.Type.AbstractType("ipaddress")
+# CEL checks types with an address as a type of its own, so that `ip == "10.0.0.1"` is refused, as in SpiceDB. Its
+# Python binding carries no values of such a type, nor bytes with a NUL; so it runs with an address as its text and
+# bytes as a message. Both times it reads the same expression.
+_CHECKED: Mapping[str, cel.Type] = {"ipaddress": cel.Type.AbstractType("ipaddress")}
+_RUN: Mapping[str, cel.Type] = {"ipaddress": cel.Type.STRING, "bytes": cel.Type("google.protobuf.BytesValue")}
 
 
 def _functions(address: cel.Type) -> list[cel.FunctionDecl]:

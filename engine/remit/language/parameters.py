@@ -20,6 +20,7 @@ from typing import Any
 from cel_expr_python import cel
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import BytesValue
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 DEPTH_MAX = 64  # of lists and maps in one value; protobuf's own nesting limit stops JSON from SpiceDB's wire sooner
@@ -42,9 +43,9 @@ class ParameterType:
     def __str__(self) -> str:
         return f"{self.name}<{self.child}>" if self.child else self.name
 
-    @property
-    def holds_ipaddress(self) -> bool:
-        return self.name == "ipaddress" or (self.child is not None and self.child.holds_ipaddress)
+    def holds(self, *names: str) -> bool:
+        """Whether it is one of these types, or a list or map of one, however deep."""
+        return self.name in names or (self.child is not None and self.child.holds(*names))
 
     def convert(self, value: object, depth: int = 0) -> Any:
         """The value as CEL takes it, from parsed JSON. Raises ValueError saying what was expected.
@@ -59,13 +60,16 @@ class ParameterType:
             return [_convert_inside(self.child, item, f"item {at}", depth) for at, item in enumerate(value)]
         if not isinstance(value, Mapping):
             raise ValueError("a map (a JSON object)")
-        return {key: _convert_inside(self.child, item, f"key `{key}`", depth) for key, item in value.items()}
+        return {
+            _convert_string(key): _convert_inside(self.child, item, f"key `{key}`", depth)
+            for key, item in value.items()
+        }
 
-    def cel_type(self, ipaddress_type: cel.Type) -> cel.Type:
-        """What CEL calls this type. The caller says what stands for an address: see `caveats.py`."""
+    def cel_type(self, stand_ins: Mapping[str, cel.Type]) -> cel.Type:
+        """What CEL calls this type, with the caller's choice for some of the scalars: see `caveats.py`."""
         if self.child is None:
-            return ipaddress_type if self.name == "ipaddress" else _SCALARS[self.name].cel_type
-        child = self.child.cel_type(ipaddress_type)
+            return stand_ins.get(self.name, _SCALARS[self.name].cel_type)
+        child = self.child.cel_type(stand_ins)
         return cel.Type.List(child) if self.name == "list" else cel.Type.Map(cel.Type.STRING, child)
 
 
@@ -93,8 +97,10 @@ def _convert_inside(child: ParameterType, value: object, place: str, depth: int)
 def _convert_any(value: object, depth: int = 0) -> Any:
     # In SpiceDB a context crosses protobuf's Struct, so that every number inside `any` is a double: `a + 1.0` works
     # there, and `a + 1` does not. The same expression must do the same here.
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return _convert_string(value)
     if isinstance(value, (int, float)):
         return _convert_double(value)
     if depth >= DEPTH_MAX:
@@ -102,7 +108,7 @@ def _convert_any(value: object, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_convert_any(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {key: _convert_any(item, depth + 1) for key, item in value.items()}
+        return {_convert_string(key): _convert_any(item, depth + 1) for key, item in value.items()}
     raise ValueError("a JSON value")
 
 
@@ -115,7 +121,15 @@ def _convert_bool(value: object) -> bool:
 def _convert_string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("a string")
+    # CEL's Python binding ends a text at its first NUL: "a" and "a\0b" would be equal.
+    if "\0" in value:
+        raise ValueError("a text without NUL characters")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise ValueError("a text that UTF-8 can carry")
     return value
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _convert_int(value: object) -> int:
@@ -176,14 +190,16 @@ def _integral(number: Decimal, expected: str) -> int:
     return int(number)
 
 
-def _convert_bytes(value: object) -> bytes:
+def _convert_bytes(value: object) -> BytesValue:
     expected = "bytes as a base64 string (standard alphabet, padded)"
     if not isinstance(value, str):
         raise ValueError(expected)
     try:
-        return base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
+        content = base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(expected) from None
+    # As a message, for the binding ends plain bytes at their first NUL too.
+    return BytesValue(value=content)
 
 
 _NANOSECONDS = {
