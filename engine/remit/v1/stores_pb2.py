@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15remit/v1/stores.proto\x12\x08remit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x12\x43reateStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x13\x43reateStoreResponse\x12\"\n\x05store\x18\x01 \x01(\x0b\x32\x13.remit.v1.StoreInfo\"\x13\n\x11ListStoresRequest\"9\n\x12ListStoresResponse\x12#\n\x06stores\x18\x01 \x03(\x0b\x32\x13.remit.v1.StoreInfo\"\"\n\x12\x44\x65leteStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteStoreResponse\"p\n\tStoreInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04uuid\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05token\x18\x04 \x01(\t\x12\x15\n\rrelationships\x18\x05 \x01(\x04\x12\x12\n\nhas_schema\x18\x06 \x01(\x08\"\x0f\n\rWhoAmIRequest\"\x94\x01\n\x0eWhoAmIResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x0e\n\x06stores\x18\x03 \x03(\t\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12.\n\nexpiration\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\t2\xa6\x02\n\x06Stores\x12J\n\x0b\x43reateStore\x12\x1c.remit.v1.CreateStoreRequest\x1a\x1d.remit.v1.CreateStoreResponse\x12G\n\nListStores\x12\x1b.remit.v1.ListStoresRequest\x1a\x1c.remit.v1.ListStoresResponse\x12J\n\x0b\x44\x65leteStore\x12\x1c.remit.v1.DeleteStoreRequest\x1a\x1d.remit.v1.DeleteStoreResponse\x12;\n\x06WhoAmI\x12\x17.remit.v1.WhoAmIRequest\x1a\x18.remit.v1.WhoAmIResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15remit/v1/stores.proto\x12\x08remit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x12\x43reateStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x13\x43reateStoreResponse\x12\"\n\x05store\x18\x01 \x01(\x0b\x32\x13.remit.v1.StoreInfo\"\x13\n\x11ListStoresRequest\"9\n\x12ListStoresResponse\x12#\n\x06stores\x18\x01 \x03(\x0b\x32\x13.remit.v1.StoreInfo\"\"\n\x12\x44\x65leteStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteStoreResponse\"\x1d\n\rBackupRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\".\n\x0e\x42\x61\x63kupResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\t\"-\n\x0eRestoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"5\n\x0fRestoreResponse\x12\"\n\x05store\x18\x01 \x01(\x0b\x32\x13.remit.v1.StoreInfo\"p\n\tStoreInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04uuid\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05token\x18\x04 \x01(\t\x12\x15\n\rrelationships\x18\x05 \x01(\x04\x12\x12\n\nhas_schema\x18\x06 \x01(\x08\"\x0f\n\rWhoAmIRequest\"\x94\x01\n\x0eWhoAmIResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x0e\n\x06stores\x18\x03 \x03(\t\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12.\n\nexpiration\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\t2\xa7\x03\n\x06Stores\x12J\n\x0b\x43reateStore\x12\x1c.remit.v1.CreateStoreRequest\x1a\x1d.remit.v1.CreateStoreResponse\x12G\n\nListStores\x12\x1b.remit.v1.ListStoresRequest\x1a\x1c.remit.v1.ListStoresResponse\x12J\n\x0b\x44\x65leteStore\x12\x1c.remit.v1.DeleteStoreRequest\x1a\x1d.remit.v1.DeleteStoreResponse\x12=\n\x06\x42\x61\x63kup\x12\x17.remit.v1.BackupRequest\x1a\x18.remit.v1.BackupResponse0\x01\x12@\n\x07Restore\x12\x18.remit.v1.RestoreRequest\x1a\x19.remit.v1.RestoreResponse(\x01\x12;\n\x06WhoAmI\x12\x17.remit.v1.WhoAmIRequest\x1a\x18.remit.v1.WhoAmIResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,12 +44,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESTOREREQUEST']._serialized_end=277
   _globals['_DELETESTORERESPONSE']._serialized_start=279
   _globals['_DELETESTORERESPONSE']._serialized_end=300
-  _globals['_STOREINFO']._serialized_start=302
-  _globals['_STOREINFO']._serialized_end=414
-  _globals['_WHOAMIREQUEST']._serialized_start=416
-  _globals['_WHOAMIREQUEST']._serialized_end=431
-  _globals['_WHOAMIRESPONSE']._serialized_start=434
-  _globals['_WHOAMIRESPONSE']._serialized_end=582
-  _globals['_STORES']._serialized_start=585
-  _globals['_STORES']._serialized_end=879
+  _globals['_BACKUPREQUEST']._serialized_start=302
+  _globals['_BACKUPREQUEST']._serialized_end=331
+  _globals['_BACKUPRESPONSE']._serialized_start=333
+  _globals['_BACKUPRESPONSE']._serialized_end=379
+  _globals['_RESTOREREQUEST']._serialized_start=381
+  _globals['_RESTOREREQUEST']._serialized_end=426
+  _globals['_RESTORERESPONSE']._serialized_start=428
+  _globals['_RESTORERESPONSE']._serialized_end=481
+  _globals['_STOREINFO']._serialized_start=483
+  _globals['_STOREINFO']._serialized_end=595
+  _globals['_WHOAMIREQUEST']._serialized_start=597
+  _globals['_WHOAMIREQUEST']._serialized_end=612
+  _globals['_WHOAMIRESPONSE']._serialized_start=615
+  _globals['_WHOAMIRESPONSE']._serialized_end=763
+  _globals['_STORES']._serialized_start=766
+  _globals['_STORES']._serialized_end=1189
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,16 @@ class StoresStub:
                 request_serializer=remit_dot_v1_dot_stores__pb2.DeleteStoreRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_stores__pb2.DeleteStoreResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/remit.v1.Stores/Backup',
+                request_serializer=remit_dot_v1_dot_stores__pb2.BackupRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_stores__pb2.BackupResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.stream_unary(
+                '/remit.v1.Stores/Restore',
+                request_serializer=remit_dot_v1_dot_stores__pb2.RestoreRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_stores__pb2.RestoreResponse.FromString,
+                _registered_method=True)
         self.WhoAmI = channel.unary_unary(
                 '/remit.v1.Stores/WhoAmI',
                 request_serializer=remit_dot_v1_dot_stores__pb2.WhoAmIRequest.SerializeToString,
@@ -82,6 +92,22 @@ class StoresServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """A consistent copy of a store while it goes on serving: schema, relationships with who wrote them, and the changelog.
+        docs/operations.md describes the bytes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request_iterator, context):
+        """Makes a store from a backup, under a name that is free. It keeps the revisions of the backup and begins a new epoch,
+        so tokens of before are refused. Nothing exists until the whole backup has arrived and its digest is right.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WhoAmI(self, request, context):
         """Who the caller is, and what it may do.
         """
@@ -106,6 +132,16 @@ def add_StoresServicer_to_server(servicer, server):
                     servicer.DeleteStore,
                     request_deserializer=remit_dot_v1_dot_stores__pb2.DeleteStoreRequest.FromString,
                     response_serializer=remit_dot_v1_dot_stores__pb2.DeleteStoreResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=remit_dot_v1_dot_stores__pb2.BackupRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_stores__pb2.BackupResponse.SerializeToString,
+            ),
+            'Restore': grpc.stream_unary_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=remit_dot_v1_dot_stores__pb2.RestoreRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_stores__pb2.RestoreResponse.SerializeToString,
             ),
             'WhoAmI': grpc.unary_unary_rpc_method_handler(
                     servicer.WhoAmI,
@@ -195,6 +231,60 @@ class Stores:
             '/remit.v1.Stores/DeleteStore',
             remit_dot_v1_dot_stores__pb2.DeleteStoreRequest.SerializeToString,
             remit_dot_v1_dot_stores__pb2.DeleteStoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/remit.v1.Stores/Backup',
+            remit_dot_v1_dot_stores__pb2.BackupRequest.SerializeToString,
+            remit_dot_v1_dot_stores__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/remit.v1.Stores/Restore',
+            remit_dot_v1_dot_stores__pb2.RestoreRequest.SerializeToString,
+            remit_dot_v1_dot_stores__pb2.RestoreResponse.FromString,
             options,
             channel_credentials,
             insecure,
