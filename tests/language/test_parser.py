@@ -95,17 +95,22 @@ def test_a_nodes_span_is_where_it_stands(tree, base):
                 assert operator.value in written
 
 
-@settings(max_examples=150)
+@settings(max_examples=120)
 @given(schemas(), st.data())
-def test_a_damaged_schema_parses_or_is_refused_at_a_place_inside_it(tree, data):
+def test_a_damaged_schema_is_refused_at_a_place_inside_it_or_prints_to_what_it_says(tree, data):
     text = print_schema(tree)
     at = data.draw(st.integers(0, len(text)))
     width = data.draw(st.integers(0, 5))
     damaged = text[:at] + data.draw(st.text("{}()|;:=#*.\"'/\n ax", max_size=3)) + text[at + width :]
+    damaged = damaged.replace("\n", data.draw(st.sampled_from(["\n", "\r\n", "\r"]))).replace(
+        "\t", data.draw(st.sampled_from(["\t", "  ", " \t"]))
+    )
     try:
-        read(damaged)
+        read_tree = read(damaged)
     except SchemaInvalid:
         refused(damaged)
+    else:
+        assert read(print_schema(read_tree)) == read_tree
 
 
 def by_splitting(tokens):
