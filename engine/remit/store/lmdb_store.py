@@ -62,7 +62,7 @@ class LmdbTables:
         try:
             self._environment = self._open()
             try:
-                self._databases = self._open_tables()
+                self.databases = self._open_tables()  # by table
             except BaseException:
                 self._environment.close()
                 raise
@@ -106,9 +106,6 @@ class LmdbTables:
         with self._gate:
             self._views -= 1
             self._gate.notify_all()
-
-    def database(self, table: Table) -> lmdb._Database:
-        return self._databases[table]
 
     def nested(self, parent: lmdb.Transaction[bytes]) -> lmdb.Transaction[bytes]:
         return self._environment.begin(write=True, parent=parent)
@@ -164,14 +161,14 @@ class LmdbTables:
             raise self.explain(error) from error
         return environment
 
-    def _open_tables(self) -> dict[Table, lmdb._Database]:
+    def _open_tables(self) -> list[lmdb._Database]:
         try:
             if not self._environment.stat()["entries"]:
                 return self._make_tables()
-            meta = self._environment.open_db(Table.META.value, create=False)
+            meta = self._environment.open_db(_on_disk(Table.META), create=False)
             with self._environment.begin() as transaction:
                 self._check_format(transaction.get(_FORMAT, db=meta))
-            return {table: self._environment.open_db(table.value, create=False) for table in Table}
+            return [self._environment.open_db(_on_disk(table), create=False) for table in Table]
         except lmdb.NotFoundError as error:
             raise StoreFormatUnknown(
                 f"`{self._directory.data_file}` was not written by remit", path=self._directory.path
@@ -179,9 +176,9 @@ class LmdbTables:
         except lmdb.Error as error:
             raise self.explain(error) from error
 
-    def _make_tables(self) -> dict[Table, lmdb._Database]:
+    def _make_tables(self) -> list[lmdb._Database]:
         with self._environment.begin(write=True) as transaction:
-            databases = {table: self._environment.open_db(table.value, txn=transaction) for table in Table}
+            databases = [self._environment.open_db(_on_disk(table), txn=transaction) for table in Table]
             transaction.put(_FORMAT, pack((MAGIC, FORMAT_VERSION)), db=databases[Table.META])
         return databases
 
@@ -198,6 +195,10 @@ class LmdbTables:
             raise StoreFormatUnknown(message, path=path, found=version, known=FORMAT_VERSION)
 
 
+def _on_disk(table: Table) -> bytes:
+    return table.name.lower().encode()
+
+
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
 
 
@@ -206,18 +207,19 @@ class LmdbSnapshot:
 
     def __init__(self, tables: LmdbTables, transaction: lmdb.Transaction[bytes]) -> None:
         self._tables = tables
+        self._databases = tables.databases
         self._transaction = transaction
         self._is_closed = False
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         try:
-            return self._transaction.get(key, db=self._tables.database(table))
+            return self._transaction.get(key, db=self._databases[table])
         except lmdb.Error as error:
             raise self._explain(error) from error
 
     def items(self, table: Table, start: bytes) -> Iterator[Item]:
         try:
-            with self._transaction.cursor(self._tables.database(table)) as cursor:
+            with self._transaction.cursor(self._databases[table]) as cursor:
                 if cursor.set_range(start):
                     yield from cursor.iternext()
         except lmdb.Error as error:
@@ -240,6 +242,7 @@ class LmdbTransaction:
         self, tables: LmdbTables, transaction: lmdb.Transaction[bytes], parent: LmdbTransaction | None
     ) -> None:
         self._tables = tables
+        self._databases = tables.databases
         self._transaction = transaction
         self._parent = parent
         self._error: Exception | None = None
@@ -247,7 +250,7 @@ class LmdbTransaction:
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         try:
-            return self._transaction.get(key, db=self._tables.database(table))
+            return self._transaction.get(key, db=self._databases[table])
         except lmdb.Error as error:
             raise self._give_up(error) from error
 
@@ -256,14 +259,14 @@ class LmdbTransaction:
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         try:
-            self._transaction.put(key, value, db=self._tables.database(table))
+            self._transaction.put(key, value, db=self._databases[table])
         except lmdb.Error as error:
             raise self._give_up(error) from error
         self.writes += 1
 
     def insert(self, table: Table, key: bytes, value: bytes) -> bool:
         try:
-            is_absent = self._transaction.put(key, value, overwrite=False, db=self._tables.database(table))
+            is_absent = self._transaction.put(key, value, overwrite=False, db=self._databases[table])
         except lmdb.Error as error:
             raise self._give_up(error) from error
         self.writes += is_absent
@@ -271,7 +274,7 @@ class LmdbTransaction:
 
     def delete(self, table: Table, key: bytes) -> bool:
         try:
-            is_present = self._transaction.delete(key, db=self._tables.database(table))
+            is_present = self._transaction.delete(key, db=self._databases[table])
         except lmdb.Error as error:
             raise self._give_up(error) from error
         self.writes += is_present
@@ -303,7 +306,7 @@ class LmdbTransaction:
 
     def _fetch(self, table: Table, start: bytes, limit: int) -> list[Item]:
         try:
-            with self._transaction.cursor(self._tables.database(table)) as cursor:
+            with self._transaction.cursor(self._databases[table]) as cursor:
                 return list(islice(cursor.iternext(), limit)) if cursor.set_range(start) else []
         except lmdb.Error as error:
             raise self._give_up(error) from error

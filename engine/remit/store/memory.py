@@ -43,7 +43,7 @@ class MemoryTables:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.rows: dict[Table, SortedDict[bytes, Version]] = {table: SortedDict() for table in Table}
+        self.rows: list[SortedDict[bytes, Version]] = [SortedDict() for _ in Table]
         self._committed = 0
         self._readers: Counter[int] = Counter()
         self._stale: deque[tuple[int, Table, bytes]] = deque()  # (commit, row) where an older version may be left

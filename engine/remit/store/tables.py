@@ -7,7 +7,7 @@ Law: what a snapshot shows never changes, and what a transaction wrote is seen b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from enum import Enum
+from enum import IntEnum
 from typing import Protocol, Self
 
 from remit.errors import StoreUnavailable
@@ -23,17 +23,19 @@ CHUNK_ROWS = 256
 Item = tuple[bytes, bytes]
 
 
-class Table(Enum):
-    """The tables by name. Keys and values are explained where they are encoded: `keys.py`, `changelog.py`."""
+class Table(IntEnum):
+    """The tables. Keys and values are explained where they are encoded: `keys.py`, `changelog.py`.
 
-    META = b"meta"  # what is true of the whole directory: format, clock, the next store's number
-    STORES = b"stores"  # name → number, UUID, epoch
-    HEADS = b"heads"  # number → last revision, revision of the schema
-    SCHEMAS = b"schemas"  # number, revision → schema text
-    RELATIONSHIPS = b"relationships"  # number, resource#relation@subject → provenance and qualifiers
-    BY_SUBJECT = b"by_subject"  # number, subject first → nothing: the key says it all
-    CHANGELOG = b"changelog"  # number, revision, part → what the revision did
-    GRAVES = b"graves"  # number of a deleted store whose rows are still being removed
+    Integers, because a list is indexed by them at every step; on disk a table goes by its name."""
+
+    META = 0  # what is true of the whole directory: format, clock, the next store's number
+    STORES = 1  # name → number, UUID, epoch
+    HEADS = 2  # number → last revision, revision of the schema
+    SCHEMAS = 3  # number, revision → schema text
+    RELATIONSHIPS = 4  # number, resource#relation@subject → provenance and qualifiers
+    BY_SUBJECT = 5  # number, subject first → nothing: the key says it all
+    CHANGELOG = 6  # number, revision, part → what the revision did
+    GRAVES = 7  # number of a deleted store whose rows are still being removed
 
 
 class TransactionPoisoned(StoreUnavailable):

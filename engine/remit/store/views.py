@@ -15,8 +15,8 @@ from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelati
 from remit.store.changelog import RawChange, decode_deltas, encode_delta, replay
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
-    RowDecoder,
     decode_pointer,
+    decode_rows,
     decode_value,
     encode_pointer,
     encode_value,
@@ -90,7 +90,7 @@ class View:
         rows = self._rows(table, prefix, start)
         if table is Table.BY_SUBJECT:
             return self._scan_by_subject(rows, filter)
-        decoded = map(RowDecoder().decode, rows)
+        decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
@@ -164,12 +164,14 @@ class WriteView(View):
         relationship = stored.relationship
         triple = relationship.resource, relationship.relation, relationship.subject
         whole = resource_first(*triple)
+        assert whole.count(0) == 5, "the parts of a triple hold no zero byte"
         row = self._prefix + shorten(whole)
         value = encode_value(stored, whole)
         before = None
         if self._snapshot.insert(Table.RELATIONSHIPS, row, value):
             pointer = subject_first(*triple)
-            self._snapshot.put(Table.BY_SUBJECT, self._prefix + shorten(pointer), encode_pointer(pointer))
+            if not self._snapshot.insert(Table.BY_SUBJECT, self._prefix + shorten(pointer), encode_pointer(pointer)):
+                raise StoreDamaged(f"`{relationship.key}` is listed by subject and was not there")
         else:
             before = self._row_of(row, whole)
             self._snapshot.put(Table.RELATIONSHIPS, row, value)

@@ -1,8 +1,8 @@
 """The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
 
 A task runs in a nested transaction of its own: it succeeds and its successors in the batch see what it did, or it
-raises and leaves no trace. Nobody is told anything, not even a refusal (it may rest on a predecessor), before the commit is
-durable; if the commit fails, every task of the batch fails.
+raises and leaves no trace. Nobody is told anything, not even a refusal (it may rest on a predecessor), before the
+commit is durable; if the commit fails, every task of the batch fails.
 Law: told means durable, and tasks happen in the order they were queued."""
 
 from __future__ import annotations
