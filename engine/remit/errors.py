@@ -236,6 +236,32 @@ class ManagedRefused(RemitError):
     status = Status.PERMISSION_DENIED
 
 
+# --- when a file is read ----------------------------------------------------------------------------------------
+
+
+class FileUnreadable(InvalidArgument):
+    """A file that the caller named cannot be read: it is missing, a folder, not permitted, or not UTF-8."""
+
+    reason = "FILE_UNREADABLE"
+
+
+class WorldUnreadable(InvalidArgument):
+    """The file is not a world: it is no YAML, or not of the shape of one. The message says on which line."""
+
+    reason = "WORLD_UNREADABLE"
+
+
+class WorldInvalid(InvalidArgument):
+    """The world was read, but its schema does not compile, or lines of it are not what they should be. `findings` holds
+    every one of them (see `world.Finding`); the message is the first."""
+
+    reason = "WORLD_INVALID"
+
+    def __init__(self, message: str, *, findings: Sequence[object] = (), **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.findings = tuple(findings)
+
+
 # --- when the store is opened, read or written ------------------------------------------------------------------
 
 

@@ -1,0 +1,10 @@
+"""A world in one file: a schema, facts, and what is true in it.
+
+`World.read(path)` reads the file, `world.verify(now_us)` says what in it does not hold. The format is the one SpiceDB
+calls a validation file, so its worlds run here and ours there."""
+
+from remit.world.file import World
+from remit.world.finding import Finding
+from remit.world.schema_file import read_schema
+
+__all__ = ["Finding", "World", "read_schema"]

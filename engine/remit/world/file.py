@@ -1,0 +1,305 @@
+"""A world file: YAML in, a `World` out, every line of it remembered.
+
+    schema: |-              the schema, or `schemaFile: ../agents.zed`, a path from this file's folder
+    relationships: |-       one a line; `//` begins a comment, empty lines are skipped
+    assertions:             assertTrue, assertCaveated, assertFalse: `resource#permission@subject`, where it is
+                            needed with a context: `… with {"ip": "10.0.0.1"}`
+    validation:             `resource#permission` → everyone who has it (see `expected.py`)
+    now: 2027-01-31T…Z      Remit's own: the time of the world; without it, the time it is asked at
+
+Law: what this reader does not understand it refuses, with the line; no key is skipped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from remit.errors import RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
+from remit.graph import Graph
+from remit.language import plan
+from remit.language.compiler import Compiled, compile_schema
+from remit.language.source import Issue
+from remit.language.suggest import did_you_mean
+from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
+from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
+from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
+from remit.world.finding import Finding, FindingKind
+from remit.world.schema_file import read_schema, read_text, resolve_beside
+
+KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "now")
+VERDICTS = {"assertTrue": Verdict.YES, "assertCaveated": Verdict.CONDITIONAL, "assertFalse": Verdict.NO}
+_OLD_KEYS = {
+    "namespace_configs": "schema",
+    "relation_tuples": "relationships",
+    "validation_tuples": "relationships",
+}
+
+# libyaml reads some twenty times faster; the loader in Python is for where it was not built.
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A relationship and the line it stands on."""
+
+    line: int
+    relationship: Relationship
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A question and what it should be answered with. `text` is the question as it stands in the file."""
+
+    line: int
+    text: str
+    resource: ObjectRef
+    permission: str
+    subject: SubjectRef
+    context: Mapping[str, object]
+    expected: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store."""
+
+    path: Path
+    schema: plan.Schema
+    warnings: tuple[Issue, ...]
+    facts: tuple[Fact, ...]
+    assertions: tuple[Assertion, ...]
+    expected_sets: tuple[ExpectedSet, ...]
+    now_us: int | None = None
+
+    @classmethod
+    def read(cls, path: Path | str) -> World:
+        """Raises FileUnreadable; WorldUnreadable where the file has not the shape of a world; WorldInvalid, with every
+        finding, where the schema or a line does not mean anything. Whether what it says is true is for `verify`."""
+        return _Reader(Path(path)).read()
+
+    @property
+    def relationships(self) -> tuple[Relationship, ...]:
+        return tuple(fact.relationship for fact in self.facts)
+
+    def graph(self) -> Graph:
+        """The facts as a graph. What has expired is in it, and does not count."""
+        return Graph(self.relationships)
+
+    def verify(self, now_us: int) -> list[Finding]:
+        """Everything in the world that does not hold, in the order of the file; empty where all of it does.
+
+        Asked at the world's own time where it has one, else at `now_us`."""
+        from remit.world.verify import verify
+
+        return verify(self, self.now_us if self.now_us is not None else now_us)
+
+
+class _Reader:
+    """Reads one file. Mistakes of shape end it at once; mistakes in single lines are collected."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        self.lines: list[str] = []
+
+    def read(self) -> World:
+        text = read_text(self.path)
+        self.lines = text.splitlines()
+        parts = self._mapping(self._compose(text), "the world", KEYS)
+        schema = self._schema(parts)
+        facts = self._facts(parts.get("relationships"))
+        assertions = self._assertions(parts.get("assertions"))
+        expected_sets = self._expected_sets(parts.get("validation"))
+        now_us = self._now(parts.get("now"))
+        if self.findings or schema is None:
+            self.findings.sort(key=lambda finding: finding.line)
+            raise WorldInvalid(self.findings[0].render().splitlines()[0], findings=self.findings, file=self.path)
+        return World(self.path, schema.schema, schema.warnings, facts, assertions, expected_sets, now_us)
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _schema(self, parts: Mapping[str, yaml.Node]) -> Compiled | None:
+        inline, file = parts.get("schema"), parts.get("schemaFile")
+        if (inline is None) == (file is None):
+            problem = "has both `schema` and `schemaFile`" if inline is not None else "has no schema"
+            raise self._unreadable(file or inline, f"the world {problem}: give one of `schema` and `schemaFile`")
+        try:
+            if file is not None:
+                return read_schema(self.path.parent / self._text(file, "`schemaFile`"))
+            assert inline is not None
+            return compile_schema(self._text(inline, "`schema`"), name=self.path.as_posix(), resolver=resolve_beside)
+        except SchemaInvalid as error:
+            for issue in error.issues:
+                assert isinstance(issue, Issue)
+                self._add_issue(issue, inline)
+            return None
+
+    def _add_issue(self, issue: Issue, inline: yaml.Node | None) -> None:
+        """A finding of the compiler. Lines within an inline schema are counted from where its block begins."""
+        file, line = issue.file, issue.line
+        if inline is not None and file == self.path.as_posix():
+            line = _line(inline) + issue.line if _is_literal(inline) else _line(inline)
+        self.findings.append(Finding(file, line, FindingKind.SCHEMA, "", issue.message, detail=issue.render()))
+
+    def _facts(self, node: yaml.Node | None) -> tuple[Fact, ...]:
+        if node is None or _is_null(node):
+            return ()
+        facts: dict[RelationshipKey, Fact] = {}
+        line = _line(node)
+        for index, written in enumerate(self._text(node, "`relationships`").split("\n")):
+            text = written.strip()
+            if not text or text.startswith("//"):
+                continue
+            line = _line(node) + 1 + index if _is_literal(node) else self._line_of(text, line)
+            relationship = self._parsed(line, FindingKind.RELATIONSHIP, text, parse_relationship)
+            if relationship is None:
+                continue
+            if (first := facts.get(relationship.key)) is not None:
+                message = f"`{relationship.key}` is already there, on line {first.line}"
+                self.findings.append(Finding(str(self.path), line, FindingKind.RELATIONSHIP, text, message))
+            else:
+                facts[relationship.key] = Fact(line, relationship)
+        return tuple(facts.values())
+
+    def _assertions(self, node: yaml.Node | None) -> tuple[Assertion, ...]:
+        if node is None or _is_null(node):
+            return ()
+        assertions = []
+        for key, items in self._mapping(node, "`assertions`", tuple(VERDICTS)).items():
+            for item in self._sequence(items, f"`{key}`"):
+                text = self._text(item, f"an item of `{key}`").strip()
+                line = _line(item)
+                parsed = self._parsed(line, FindingKind.ASSERTION, text, _parse_assertion)
+                if parsed is not None:
+                    question, (resource, permission, subject), context = parsed
+                    assertions.append(Assertion(line, question, resource, permission, subject, context, VERDICTS[key]))
+        return tuple(assertions)
+
+    def _expected_sets(self, node: yaml.Node | None) -> tuple[ExpectedSet, ...]:
+        if node is None or _is_null(node):
+            return ()
+        sets = []
+        for key_node, items in self._pairs(node, "`validation`"):
+            about = self._parsed(_line(key_node), FindingKind.VALIDATION, key_node.value, parse_set)
+            members = []
+            for item in self._sequence(items, f"`{key_node.value}`"):
+                text = self._text(item, f"an item of `{key_node.value}`").strip()
+                parsed = self._parsed(_line(item), FindingKind.VALIDATION, text, parse_expected_member)
+                if parsed is not None:
+                    members.append((_line(item), parsed))
+            if about is not None:
+                sets.append(ExpectedSet(_line(key_node), *about, tuple(members)))
+        return tuple(sets)
+
+    def _now(self, node: yaml.Node | None) -> int | None:
+        if node is None:
+            return None
+        try:
+            return parse_time(self._text(node, "`now`"))
+        except RemitError as error:
+            raise self._unreadable(node, error.message) from error
+
+    def _parsed(self, line: int, kind: FindingKind, text: str, parse: Callable[[str], _Read]) -> _Read | None:
+        """What a line means; where it means nothing, a finding that says so."""
+        try:
+            return parse(text)
+        except RemitError as error:
+            self.findings.append(Finding(str(self.path), line, kind, text, error.message, found=error.reason))
+            return None
+
+    def _line_of(self, text: str, after: int) -> int:
+        """The line where a line of a folded or quoted block stands. YAML does not tell, so we look below the last."""
+        for line in range(after + 1, len(self.lines) + 1):
+            if text in self.lines[line - 1]:
+                return line
+        return after
+
+    # --- shapes -------------------------------------------------------------------------------------------------
+
+    def _compose(self, text: str) -> yaml.Node:
+        try:
+            node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f":{mark.line + 1}" if mark else ""
+            raise WorldUnreadable(f"{self.path}{where}: not YAML: {error.problem or error.context}") from error
+        except (yaml.YAMLError, RecursionError) as error:
+            reason = str(error).splitlines()[0]
+            raise WorldUnreadable(f"{self.path}: not YAML: {reason}") from error
+        if node is None:
+            raise WorldUnreadable(f"{self.path}:1: the file is empty: a world has a `schema`")
+        return node
+
+    def _mapping(self, node: yaml.Node, what: str, known: tuple[str, ...]) -> dict[str, yaml.Node]:
+        found = {}
+        for key, value in self._pairs(node, what):
+            if key.value not in known:
+                raise self._unreadable(key, f"{what} has no key `{shortened(key.value)}`; {_advice(key.value, known)}")
+            found[key.value] = value
+        return found
+
+    def _pairs(self, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._unreadable(node, f"{what} must be keys and values, not {_shape(node)}")
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._unreadable(key, f"a key of {what} must be text, not {_shape(key)}")
+            if key.value in lines:
+                first = lines[key.value]
+                raise self._unreadable(key, f"the key `{shortened(key.value)}` is already there, on line {first}")
+            lines[key.value] = _line(key)
+        return list(node.value)
+
+    def _sequence(self, node: yaml.Node, what: str) -> list[yaml.Node]:
+        if _is_null(node):
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            raise self._unreadable(node, f"{what} must be a list, not {_shape(node)}")
+        return list(node.value)
+
+    def _text(self, node: yaml.Node, what: str) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._unreadable(node, f"{what} must be text, not {_shape(node)}")
+        return str(node.value)
+
+    def _unreadable(self, node: yaml.Node | None, message: str) -> WorldUnreadable:
+        line = _line(node) if node is not None else 1
+        return WorldUnreadable(f"{self.path}:{line}: {message}", file=self.path, line=line)
+
+
+def _parse_assertion(
+    text: str,
+) -> tuple[str, tuple[ObjectRef, str, SubjectRef], Mapping[str, object]]:
+    question, separator, context = text.partition(" with ")
+    return question.strip(), parse_question(question.strip()), parse_context(context) if separator else {}
+
+
+def _advice(key: str, known: tuple[str, ...]) -> str:
+    if key in _OLD_KEYS:
+        return f"SpiceDB has given it up for `{_OLD_KEYS[key]}`"
+    return did_you_mean(key, known) or f"the keys are {', '.join(f'`{name}`' for name in known)}"
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _is_literal(node: yaml.Node) -> bool:
+    """Whether it is a block after `|`, whose lines are the file's own."""
+    return isinstance(node, yaml.ScalarNode) and node.style == "|"
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _shape(node: yaml.Node) -> str:
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return "keys and values" if isinstance(node, yaml.MappingNode) else "text"

@@ -1,0 +1,33 @@
+"""A schema read from disk, with the files it imports: the language touches no disk, so this does.
+
+Law: an import reads only beside the file it stands in (the language refuses `..`), and every message names the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from remit.errors import FileUnreadable
+from remit.language.compiler import Compiled, compile_schema
+from remit.language.imports import beside
+
+
+def read_schema(path: Path) -> Compiled:
+    """The compiled schema of a `.zed` file. Raises FileUnreadable, SchemaInvalid."""
+    return compile_schema(read_text(path), name=path.as_posix(), resolver=resolve_beside)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file a person named. Raises FileUnreadable."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FileUnreadable(f"cannot read `{path}`: {reason}", file=path) from error
+    except UnicodeDecodeError as error:
+        raise FileUnreadable(f"cannot read `{path}`: byte {error.start} is not UTF-8", file=path) from error
+
+
+def resolve_beside(path: str, importing_file: str) -> tuple[str, str]:
+    """The resolver of imports for files on disk (see `language/imports.py`)."""
+    name = beside(path, importing_file)
+    return name, Path(name).read_text(encoding="utf-8-sig")
