@@ -33,7 +33,6 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
-from remit.notation import parse_context
 
 Bounds = tuple[int, int]
 """(low, high) in the numbers of Verdict. Equal: the value is known."""
@@ -234,7 +233,7 @@ class Equations:
         fact = self._caveats.get(use)
         if fact is None:
             try:
-                verdict, missing = self.schema.caveats[use.name].evaluate(parse_context(use.context_json), self.context)
+                verdict, missing = self.schema.caveats[use.name].evaluate_written(use.context_json, self.context)
                 fact = Fact((verdict.value, verdict.value), missing=missing)
             except CaveatFailed as failure:
                 fact = Fact(UNKNOWN, failure=failure)

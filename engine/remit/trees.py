@@ -52,7 +52,7 @@ class ExplainedQuestion:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a verdict is what it is: each question that mattered once, the first the one asked. Nodes refer to others by
-    (resource, relation, subject). For YES one sufficient branch is shown, otherwise every operand that kept it there."""
+    (resource, relation, subject). For YES one sufficient branch is shown, else every operand that kept it there."""
 
     questions: tuple[ExplainedQuestion, ...]
     truncated: bool = False

@@ -59,7 +59,7 @@ def test_check_agrees_with_the_judge(batch: int) -> None:
     for seed in range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH):
         verdicts += judge_world(seed)
     for kind in (0, 1, 2, "NegativeCycle", "CaveatFailed"):
-        assert verdicts[kind] >= 10, f"too few answers of kind {kind} to mean anything: {verdicts}"
+        assert verdicts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {verdicts}"
 
 
 @pytest.mark.long
