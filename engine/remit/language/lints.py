@@ -136,8 +136,13 @@ class _Linter:
         outside = Reach(self.schema, identity=False, along=False)
         # `exists()` holds for everyone at once, so subtracting it stops every link alike.
         named = Reach(self.schema, identity=False, exists=False)
+        # What a subject may do with itself alone is no authority over anything.
+        over_others = Reach(self.schema, identity=False, along=False, selves=False)
         for definition, permission in self._entries():
-            if held := chained & outside.subjects(definition.name, permission.name).plain:
+            held = chained & outside.subjects(definition.name, permission.name).plain
+            if definition.name not in over_others.subjects(definition.name, permission.name).plain:
+                held -= {definition.name}
+            if held:
                 message = (
                     f"{_listed(held)} can be in `{permission.name}` of `{definition.name}` by no `along`: nothing asks "
                     "whether the links above may"
