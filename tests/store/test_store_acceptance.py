@@ -19,7 +19,7 @@ from remit.model import (
 from remit.store.changelog import PART_BYTES, replay
 from remit.store.interface import Draft, WriteTransaction
 from remit.store.stores import TableStore
-from remit.store.tables import CHUNK_ROWS
+from remit.store.tables import CHUNK_ROWS, Table
 from store_worlds import Opener, deleting, deltas, everything, key, putting, refusing, relationship, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
@@ -501,8 +501,6 @@ def test_the_rows_of_a_deleted_store_go_away(store: TableStore) -> None:
         write(store, putting(ANNE))
     snapshot = store._tables.snapshot()
     try:
-        from remit.store.tables import Table
-
         assert list(snapshot.items(Table.GRAVES, b"")) == []
         assert len(list(snapshot.items(Table.RELATIONSHIPS, b""))) == 1
         assert len(list(snapshot.items(Table.BY_SUBJECT, b""))) == 1

@@ -9,7 +9,8 @@ from remit.errors import StoreDamaged
 from remit.model import PLAIN, ObjectRef, Provenance, Relationship, RelationshipKey, StoredRelationship, SubjectRef
 from remit.store import keys as coding
 from remit.store.tables import KEY_BYTES_MAX, Table, next_key
-from store_worlds import filters, key, keys, qualifiers
+from store_strategies import filters, keys, qualifiers
+from store_worlds import key
 
 few = settings(max_examples=60)
 PREFIX = coding.store_prefix(7)

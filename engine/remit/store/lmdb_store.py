@@ -7,6 +7,7 @@ Law: `commit` returns only after the sync; what LMDB does not confirm did not ha
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -93,12 +94,11 @@ class LmdbTables:
     def close(self) -> None:
         # Unmapping the file under a view would end the process, so we wait for the last one.
         with self._gate:
-            was_closed, self._is_closed = self._is_closed, True
+            self._is_closed = True
             if not self._gate.wait_for(lambda: self._views == 0, CLOSE_WAIT_S):
                 raise StoreUnavailable(f"`{self._views}` views are still open, so the data directory stays open too")
-        if not was_closed:
-            self._environment.close()
-            self._directory.release()
+        self._environment.close()
+        self._directory.release()
 
     # --- for the snapshots and transactions below ----------------------------------------------------------------
 
@@ -117,7 +117,8 @@ class LmdbTables:
             return StoreFull(
                 f"the map of `{size}` bytes is full: open the store with a larger map", map_size_bytes=size
             )
-        if error.code in NO_ROOM or (error.code == 5 and not self._directory.has_room(PROBE_BYTES)):
+        code = getattr(error, "code", 0)  # errors of py-lmdb itself have none
+        if code in NO_ROOM or (code == errno.EIO and not self._directory.has_room(PROBE_BYTES)):
             path = self._directory.path
             return StoreFull(f"no room is left for data directory `{path}`: free some space", path=path)
         if isinstance(error, lmdb.TxnFullError):
@@ -156,8 +157,9 @@ class LmdbTables:
         except lmdb.Error as error:
             if isinstance(error, _DAMAGE):
                 raise StoreDamaged(f"`{self._directory.data_file}` is not an LMDB file: restore a backup") from error
-            if error.code > 0:  # the system's error numbers are positive, LMDB's own negative
-                raise explain(OSError(error.code, error.reason), path) from error
+            code = getattr(error, "code", 0)
+            if code > 0:  # the system's error numbers are positive, LMDB's own negative
+                raise explain(OSError(code, error.reason), path) from error
             raise self.explain(error) from error
         return environment
 
