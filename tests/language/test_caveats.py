@@ -383,6 +383,12 @@ def test_what_does_not_compile_is_refused_with_its_reason(types: dict[str, str],
     assert caught.value.issues == tuple(issues)
 
 
+def test_the_one_unused_parameter_of_many_is_found() -> None:
+    many = {f"p{index}": INT for index in range(300)}
+    expression = " && ".join(f"p{at} == p{at + 1}" for at in range(0, 300, 2) if at != 270) + " && p271 == 1"
+    assert [issue.parameter for issue in find_expression_issues(many, expression)] == ["p270"]
+
+
 def test_an_issue_of_cel_says_its_line_and_column() -> None:
     issues = find_expression_issues({"a": INT}, "a == 1 &&\n  'é😀' == zz &&\n  yy")
     assert [(issue.line, issue.column, issue.message) for issue in issues] == [

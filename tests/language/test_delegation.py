@@ -4,6 +4,9 @@ Refusals are a table like test_checker's: `«…»` marks where the caret must s
 
 from __future__ import annotations
 
+import re
+from random import Random
+
 import pytest
 from remit.errors import SchemaInvalid
 from remit.language import compile_schema
@@ -291,3 +294,26 @@ def test_the_core_of_the_agents_schema_compiles_without_a_warning() -> None:
     assert isinstance(link.base, Intersection)
     assert link.base.children[2] == SubjectArrow("live")
     assert len(link.base.children) == 3
+
+
+def test_a_schema_with_a_word_astray_compiles_or_is_refused_inside_its_text() -> None:
+    pieces = re.findall(r"\w+|\s+|[^\w\s]", AGENTS)
+    names = [
+        at for at, piece in enumerate(pieces) if piece.isidentifier() and piece not in ("definition", "permission")
+    ]
+    refused = 0
+    for seed in range(200):
+        random = Random(seed)
+        astray = list(pieces)
+        for _ in range(random.randint(1, 3)):
+            astray[random.choice(names)] = pieces[random.choice(names)]
+        text = "".join(astray)
+        try:
+            issues = compile_schema(text).warnings
+        except SchemaInvalid as error:
+            issues = error.issues  # type: ignore[assignment]
+            refused += 1
+        for issue in issues:
+            assert 0 <= issue.span.start <= issue.span.end <= len(text)
+            assert issue.render()
+    assert 50 < refused < 200

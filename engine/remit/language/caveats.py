@@ -217,7 +217,7 @@ def find_expression_issues(parameters: Mapping[str, ParameterType], expression: 
 def _compile(
     declared: tuple[tuple[str, ParameterType], ...], expression: str
 ) -> _Program | tuple[ExpressionIssue, ...]:
-    """Cost: about 0.5 ms and 0.3 ms for each parameter, once: the checker and the plan ask for the same."""
+    """Cost: about a millisecond, once: the checker and the plan ask for the same."""
     if not declared:
         return (ExpressionIssue("caveat-without-parameters", "a caveat needs at least one parameter"),)
     if len(expression) > EXPRESSION_LENGTH_MAX:
@@ -229,8 +229,7 @@ def _compile(
     if checked.return_type() != cel.Type.BOOL:
         found = checked.return_type().name()
         return (ExpressionIssue("expression-not-bool", f"the expression must be a bool; it is of type `{found}`"),)
-    unused = [name for name in parameters if not _references(parameters, name, expression)]
-    if unused:
+    if unused := _unused(parameters, expression):
         return tuple(
             ExpressionIssue("unused-parameter", f"parameter `{name}` is not used by the expression", parameter=name)
             for name in unused
@@ -241,10 +240,23 @@ def _compile(
     return _Program(runnable) if isinstance(runnable, cel.Expression) else runnable
 
 
-def _references(parameters: Mapping[str, ParameterType], name: str, expression: str) -> bool:
-    """Whether the expression needs that parameter: without its declaration it does not compile."""
-    others = {other: type_ for other, type_ in parameters.items() if other != name}
-    return not isinstance(_compile_with(others, expression, _CHECKED), cel.Expression)
+def _unused(parameters: Mapping[str, ParameterType], expression: str) -> list[str]:
+    """The parameters without whose declarations the expression compiles all the same. Found by asking CEL to compile
+    it without any, and declaring what it misses until it misses nothing; it names a hundred at a time."""
+    needed: dict[str, ParameterType] = {}
+    while True:
+        complaints = _compile_with(needed, expression, _CHECKED)
+        if isinstance(complaints, cel.Expression):
+            return [name for name in parameters if name not in needed]
+        missed = {_undeclared(issue.message) for issue in complaints} & (parameters.keys() - needed.keys())
+        if not missed:  # it complains of something else, which is no ground to call anything unused
+            return []
+        needed.update((name, parameters[name]) for name in missed)
+
+
+def _undeclared(message: str) -> str:
+    found = re.match(r"undeclared reference to `(\w+)`", message)
+    return found[1] if found else ""
 
 
 def _compile_with(
