@@ -5,8 +5,8 @@ Law: a request is admitted whole or not at all, and what it names as wrong is wr
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from remit.errors import (
     InvalidContext,
@@ -14,9 +14,7 @@ from remit.errors import (
     PreconditionFailed,
     RelationshipExists,
     RelationshipRefused,
-    SchemaOrphansRelationships,
     SingleTaken,
-    UnknownType,
 )
 from remit.language.names import require_type
 from remit.language.plan import Relation, Schema, SubjectType
@@ -27,17 +25,17 @@ from remit.model import (
     Operation,
     Precondition,
     Provenance,
+    Qualifiers,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
     StoredRelationship,
+    SubjectRef,
     Update,
 )
-from remit.notation import format_relationship, parse_context
+from remit.notation import parse_context
+from remit.semantics import GraphView
 from remit.store.interface import ReadTransaction, WriteTransaction
-
-_ORPHANS_NAMED = 5
-
 
 # --- one relationship -------------------------------------------------------------------------------------------
 
@@ -119,15 +117,54 @@ def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller) -> 
         else:
             relation = check_relationship(schema, relationship, field)
         if relation.managed:
-            if not caller.may_write_managed:
-                raise ManagedRefused(
-                    f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` is managed: it "
-                    "is written by Remit's own verbs, or by a key with the right `write-managed`",
-                    field=field,
-                    relationship=relationship.key,
-                )
+            _require_write_managed(relationship.key, caller, field)
             touches_managed = True
     return touches_managed
+
+
+def _require_write_managed(key: RelationshipKey, caller: Caller, field: str) -> None:
+    if not caller.may_write_managed:
+        raise ManagedRefused(
+            f"`{key}`: relation `{key.relation}` of `{key.resource.type}` is managed: it is written by Remit's own "
+            "verbs, or by a key with the right `write-managed`",
+            field=field,
+            relationship=key,
+        )
+
+
+def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Relationship], now_us: int) -> None:
+    """That facts of one request are such as a write would accept, and that none is of a managed relation, which no
+    caller may claim for itself. `graph` has them laid over it. Raises as a write would, and ManagedRefused."""
+    for index, relationship in enumerate(contextual):
+        field = f"contextual[{index}]"
+        relation = check_relationship(schema, relationship, field)
+        if relation.managed:
+            raise ManagedRefused(
+                f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` is managed, and "
+                "so never contextual: only what is written counts",
+                field=field,
+                relationship=relationship.key,
+            )
+        if relation.single:
+            resource = relationship.resource
+            _require_single(resource, relation.name, graph.edges(resource, relation.name), now_us, field)
+
+
+def delete_matching(
+    view: WriteTransaction, schema: Schema, filter: RelationshipFilter, caller: Caller, limit: int, field: str
+) -> tuple[set[RelationshipKey], bool, bool]:
+    """Remove what a filter means, `limit` at most: what was removed, whether nothing else matches, and whether a
+    managed relation was among it. Raises ManagedRefused."""
+    found = [stored.relationship.key for stored in islice(view.scan(filter), limit + 1)]
+    removed = found[:limit]
+    touches_managed = False
+    for key in removed:
+        # What is stored has a place in the schema: no schema is accepted that leaves it none.
+        if schema.definitions[key.resource.type].relations[key.relation].managed:
+            _require_write_managed(key, caller, field)
+            touches_managed = True
+        view.delete(key)
+    return set(removed), len(found) <= limit, touches_managed
 
 
 def check_preconditions(view: ReadTransaction, preconditions: Sequence[Precondition], now_us: int) -> None:
@@ -172,22 +209,24 @@ def apply_updates(
 
 
 def _check_single(view: ReadTransaction, resource: ObjectRef, relation: str, now_us: int, field: str) -> None:
-    """One subject at most. What has ended is as absent; what has not begun is not, for it will begin."""
     filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation)
-    held = [stored.relationship for stored in view.scan(filter) if not _is_over(stored.relationship, now_us)]
+    stored = (each.relationship for each in view.scan(filter))
+    _require_single(resource, relation, ((each.subject, each.qualifiers) for each in stored), now_us, field)
+
+
+def _require_single(
+    resource: ObjectRef, relation: str, edges: Iterable[tuple[SubjectRef, Qualifiers]], now_us: int, field: str
+) -> None:
+    """One subject at most. What is over is as absent; what has not begun is not, for it will begin."""
+    held = [subject for subject, qualifiers in edges if not qualifiers.is_over(now_us)]
     if len(held) > 1:
-        subjects = " and ".join(f"`{each.subject}`" for each in held[:2])
         raise SingleTaken(
-            f"`{resource}#{relation}` is single and would lead to {subjects}: delete the one in the same request",
+            f"`{resource}#{relation}` is single and would lead to `{held[0]}` and `{held[1]}`: delete the one in "
+            "the same request",
             field=field,
             resource=resource,
             relation=relation,
         )
-
-
-def _is_over(relationship: Relationship, now_us: int) -> bool:
-    expiration_us = relationship.qualifiers.expiration_us
-    return expiration_us is not None and expiration_us <= now_us
 
 
 def _counting(stored: Iterable[StoredRelationship], now_us: int) -> Iterator[StoredRelationship]:
@@ -199,64 +238,3 @@ def _describe_filter(filter: RelationshipFilter) -> str:
     text = f"{filter.resource_type or '*'}:{resource_id}#{filter.relation or '*'}@"
     text += f"{filter.subject_type or '*'}:{filter.subject_id if filter.subject_id is not None else '*'}"
     return f"`{text}#{filter.subject_relation}`" if filter.subject_relation else f"`{text}`"
-
-
-# --- a change of schema -----------------------------------------------------------------------------------------
-
-
-def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> None:
-    """That the new schema has a place for every relationship there is. Only relations whose declaration, or whose
-    caveats, have changed are looked through. Raises SchemaOrphansRelationships, counting and naming."""
-    orphans = 0
-    reasons: Counter[str] = Counter()
-    named: list[str] = []
-    for type, relation in _changed_relations(old, new):
-        last: RelationshipKey | None = None
-        for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
-            relationship = stored.relationship
-            reason = _misfit(new, relationship, last, now_us)
-            if not _is_over(relationship, now_us):
-                last = relationship.key
-            if reason:
-                orphans += 1
-                reasons[f"{type}#{relation}"] += 1
-                if len(named) < _ORPHANS_NAMED:
-                    named.append(f"`{format_relationship(relationship)}` ({reason})")
-    if orphans:
-        more = "" if orphans <= len(named) else f", and {orphans - len(named)} more"
-        raise SchemaOrphansRelationships(
-            f"the schema leaves no place for {orphans} relationships: {', '.join(named)}{more}; delete them first",
-            field="schema",
-            count=orphans,
-            relations=", ".join(f"{name} ({count})" for name, count in sorted(reasons.items())),
-        )
-
-
-def _misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:
-    """Why the relationship has no place under the schema; "" where it has. `before` is the one scanned before it."""
-    try:
-        relation = check_relationship(schema, relationship)
-    except (UnknownType, RelationshipRefused, InvalidContext) as error:
-        return error.message
-    same_place = before is not None and before[:2] == (relationship.resource, relationship.relation)
-    if relation.single and same_place and not _is_over(relationship, now_us):
-        return f"`{relation.name}` would be single"
-    return ""
-
-
-def _changed_relations(old: Schema, new: Schema) -> Iterator[tuple[str, str]]:
-    for type, definition in old.definitions.items():
-        kept = new.definitions[type].relations if type in new.definitions else {}
-        for name, relation in definition.relations.items():
-            successor = kept.get(name)
-            if (
-                successor is None
-                or not set(relation.subject_types) <= set(successor.subject_types)
-                or (successor.single and not relation.single)
-                or any(old.caveats[use] != new.caveats[use] for use in _caveats_of(relation))
-            ):
-                yield type, name
-
-
-def _caveats_of(relation: Relation) -> set[str]:
-    return {each.caveat for each in relation.subject_types if each.caveat is not None}

@@ -67,7 +67,8 @@ class InvalidRelationship(InvalidArgument):
 
 
 class InvalidContext(InvalidArgument):
-    """A caveat's context is not a JSON object, too large, or holds a value JSON numbers cannot carry."""
+    """A caveat's context is not a JSON object, too large, holds a value JSON numbers cannot carry, or (written with a
+    relationship) holds a parameter that the caveat does not declare, or declares of another type."""
 
     reason = "INVALID_CONTEXT"
 
@@ -197,6 +198,13 @@ class CaveatFailed(RemitError):
     status = Status.INVALID_ARGUMENT
 
 
+class RevisionGone(RemitError):
+    """The revision asked for is older than what the changelog still holds."""
+
+    reason = "REVISION_GONE"
+    status = Status.OUT_OF_RANGE
+
+
 # --- when facts are written -------------------------------------------------------------------------------------
 
 
@@ -260,6 +268,13 @@ class WorldInvalid(InvalidArgument):
     def __init__(self, message: str, *, findings: Sequence[object] = (), **metadata: object) -> None:
         super().__init__(message, **metadata)
         self.findings = tuple(findings)
+
+
+class TooManyMatch(RemitError):
+    """A filter that should be replaced or removed in one revision means more relationships than one may hold."""
+
+    reason = "TOO_MANY_MATCH"
+    status = Status.FAILED_PRECONDITION
 
 
 # --- when the store is opened, read or written ------------------------------------------------------------------

@@ -80,6 +80,10 @@ class Qualifiers(NamedTuple):
             self.not_before_us is None or self.not_before_us <= now_us
         )
 
+    def is_over(self, now_us: int) -> bool:
+        """Whether the edge will never count again."""
+        return self.expiration_us is not None and self.expiration_us <= now_us
+
 
 PLAIN = Qualifiers()
 

@@ -42,8 +42,12 @@ def decode_token(token: str) -> tuple[bytes, int, int]:
 
 def require_at_least(token: str, identity: StoreIdentity, head: int) -> None:
     """That the head satisfies the token; "" asks for nothing. Raises InvalidToken, ForeignToken, FutureToken."""
-    if not token:
-        return
+    if token:
+        revision_of(token, identity, head)
+
+
+def revision_of(token: str, identity: StoreIdentity, head: int) -> int:
+    """The token's revision, which this store has reached. Raises InvalidToken, ForeignToken, FutureToken."""
     uuid, epoch, revision = decode_token(token)
     if (uuid, epoch) != (identity.uuid, identity.epoch):
         raise ForeignToken(
@@ -58,3 +62,4 @@ def require_at_least(token: str, identity: StoreIdentity, head: int) -> None:
             revision=revision,
             head=head,
         )
+    return revision

@@ -1,0 +1,75 @@
+"""What a change of schema would leave without a place, looked for before the change is made.
+
+Law: after an accepted schema, every stored relationship is one that a write would accept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from remit.admission import check_relationship
+from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, UnknownType
+from remit.language.plan import Relation, Schema
+from remit.model import Relationship, RelationshipFilter, RelationshipKey
+from remit.notation import format_relationship
+from remit.store.interface import ReadTransaction
+
+_ORPHANS_NAMED = 5
+
+
+def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> None:
+    """That the new schema has a place for every relationship there is. Only relations whose declaration, or whose
+    caveats, have changed are looked through. Raises SchemaOrphansRelationships, counting and naming."""
+    orphans = 0
+    reasons: Counter[str] = Counter()
+    named: list[str] = []
+    for type, relation in _changed_relations(old, new):
+        last: RelationshipKey | None = None
+        for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
+            relationship = stored.relationship
+            reason = _misfit(new, relationship, last, now_us)
+            if not relationship.qualifiers.is_over(now_us):
+                last = relationship.key
+            if reason:
+                orphans += 1
+                reasons[f"{type}#{relation}"] += 1
+                if len(named) < _ORPHANS_NAMED:
+                    named.append(f"`{format_relationship(relationship)}` ({reason})")
+    if orphans:
+        more = "" if orphans <= len(named) else f", and {orphans - len(named)} more"
+        raise SchemaOrphansRelationships(
+            f"the schema leaves no place for {orphans} relationships: {', '.join(named)}{more}; delete them first",
+            field="schema",
+            count=orphans,
+            relations=", ".join(f"{name} ({count})" for name, count in sorted(reasons.items())),
+        )
+
+
+def _misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:
+    """Why the relationship has no place under the schema; "" where it has. `before` is the one scanned before it."""
+    try:
+        relation = check_relationship(schema, relationship)
+    except (UnknownType, RelationshipRefused, InvalidContext) as error:
+        return error.message
+    same_place = before is not None and before[:2] == (relationship.resource, relationship.relation)
+    if relation.single and same_place and not relationship.qualifiers.is_over(now_us):
+        return f"`{relation.name}` would be single"
+    return ""
+
+
+def _changed_relations(old: Schema, new: Schema) -> Iterator[tuple[str, str]]:
+    for type, definition in old.definitions.items():
+        kept = new.definitions[type].relations if type in new.definitions else {}
+        for name, relation in definition.relations.items():
+            successor = kept.get(name)
+            if (
+                successor is None
+                or not set(relation.subject_types) <= set(successor.subject_types)
+                or (successor.single and not relation.single)
+                or any(old.caveats[use] != new.caveats[use] for use in _caveats_of(relation))
+            ):
+                yield type, name
+
+
+def _caveats_of(relation: Relation) -> set[str]:
+    return {each.caveat for each in relation.subject_types if each.caveat is not None}

@@ -1,0 +1,41 @@
+"""A graph with some of its edges changed, without touching it: facts of one request, or a revision of the past.
+
+Law: an overlay answers as the graph would after `add` and `remove` of the same triples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from remit.graph import NodeKey
+from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
+from remit.semantics import GraphView
+
+
+class Overlay:
+    """`changed` says for each triple what its edge is instead: its qualifiers, or None for no edge.
+
+    Cost of making one: O(changed). Of every question: as of the base, and O(changed edges of the node) more."""
+
+    __slots__ = ("_base", "_changed")
+
+    def __init__(self, base: GraphView, changed: Mapping[RelationshipKey, Qualifiers | None]) -> None:
+        self._base = base
+        self._changed: dict[NodeKey, dict[SubjectRef, Qualifiers | None]] = {}
+        for (resource, relation, subject), qualifiers in changed.items():
+            self._changed.setdefault((resource, relation), {})[subject] = qualifiers
+
+    def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
+        changed = self._changed.get((resource, relation))
+        if changed is not None and subject in changed:
+            return changed[subject]
+        return self._base.find(resource, relation, subject)
+
+    def usersets(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
+        changed = self._changed.get((resource, relation), {})
+        yield from (edge for edge in self._base.usersets(resource, relation) if edge[0] not in changed)
+        yield from ((s, qualifiers) for s, qualifiers in changed.items() if s.relation and qualifiers is not None)
+
+    def edges(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
+        changed = self._changed.get((resource, relation), {})
+        yield from (edge for edge in self._base.edges(resource, relation) if edge[0] not in changed)
+        yield from ((s, qualifiers) for s, qualifiers in changed.items() if qualifiers is not None)

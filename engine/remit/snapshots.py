@@ -1,0 +1,184 @@
+"""What requests see: for each store one schema, one graph and one revision, which change together.
+
+They are loaded from the store at the start and kept in step by the store's own thread, which applies each committed
+delta before anyone is told of it. A request shares the snapshot's lock for as long as it looks.
+Law: at every moment that a request can see, the graph is what the store's relationships are at the revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+from remit.admission import check_contextual
+from remit.budget import Budget
+from remit.clock import Clock
+from remit.errors import RevisionGone, SchemaNotFound, StoreNotFound
+from remit.graph import Graph
+from remit.language import compile_schema
+from remit.language.plan import Schema
+from remit.limits import Limits
+from remit.model import DEFAULT_STORE, Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey
+from remit.notation import shortened
+from remit.overlay import Overlay
+from remit.semantics import GraphView
+from remit.shared_lock import SharedLock
+from remit.store.interface import ReadTransaction, Store, StoreIdentity
+from remit.tokens import encode_token, require_at_least, revision_of
+
+PLANS_MAX = 16  # schemas kept compiled, newest first: those in force in a few stores, and their successors
+
+
+class Snapshot:
+    """A store as it is now. Written under `lock.held()`, read under `lock.shared()`."""
+
+    def __init__(self, identity: StoreIdentity, schema: Schema | None, graph: Graph, revision: int) -> None:
+        self.identity = identity
+        self.schema = schema
+        self.graph = graph
+        self.revision = revision
+        self.lock = SharedLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one request sees, for its whole length. `historical`: of a past revision, where a newer one exists."""
+
+    identity: StoreIdentity
+    stored_schema: Schema | None
+    graph: GraphView
+    revision: int
+    now_us: int
+    historical: bool = False
+
+    @property
+    def token(self) -> str:
+        return encode_token(self.identity, self.revision)
+
+    @property
+    def schema(self) -> Schema:
+        """Raises SchemaNotFound."""
+        if self.stored_schema is None:
+            raise SchemaNotFound(f"store `{self.identity.name}` has no schema yet: write one first")
+        return self.stored_schema
+
+
+class Snapshots:
+    """The snapshots of all stores of one data directory."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+        """Load every store into memory. Cost: O(relationships)."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._plans: dict[str, Schema] = {}  # by text
+        self._snapshots = {name: self._load(name) for name in store.names()}
+        store.subscribe(self._committed)
+
+    def sizes(self) -> dict[str, int]:
+        """How many relationships each store holds."""
+        return {name: len(snapshot.graph) for name, snapshot in sorted(self._snapshots.items())}
+
+    def of(self, store: str) -> Snapshot:
+        """The snapshot of a store; "" is `default`. Raises StoreNotFound."""
+        name = store or DEFAULT_STORE
+        snapshot = self._snapshots.get(name)
+        if snapshot is None:
+            raise StoreNotFound(f"there is no store `{shortened(name)}`", field="store", store=name)
+        return snapshot
+
+    @contextmanager
+    def seen(
+        self, store: str, *, at_least: str = "", at_exactly: str = "", contextual: Sequence[Relationship] = ()
+    ) -> Iterator[Seen]:
+        """What a request sees: the head, or exactly a past revision, with facts of its own laid over it."""
+        snapshot = self.of(store)
+        with snapshot.lock.shared():
+            require_at_least(at_least, snapshot.identity, snapshot.revision)
+            now_us = self._clock.now_us()
+            seen = Seen(snapshot.identity, snapshot.schema, snapshot.graph, snapshot.revision, now_us)
+            if at_exactly:
+                seen = self._past(seen, revision_of(at_exactly, snapshot.identity, snapshot.revision))
+            if contextual:
+                seen = self._with_contextual(seen, contextual)
+            yield seen
+
+    def _with_contextual(self, seen: Seen, contextual: Sequence[Relationship]) -> Seen:
+        self._limits.require_contextual(contextual)
+        laid_over = Overlay(seen.graph, {each.key: each.qualifiers for each in contextual})
+        check_contextual(seen.schema, laid_over, contextual, seen.now_us)
+        return Seen(
+            seen.identity, seen.stored_schema, laid_over, seen.revision, seen.now_us, historical=seen.historical
+        )
+
+    def _past(self, head: Seen, revision: int) -> Seen:
+        """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.
+        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit."""
+        if revision == head.revision:
+            return head
+        undone: dict[RelationshipKey, Qualifiers | None] = {}
+        budget = Budget(self._limits.undone_max)
+        expected = revision + 1
+        with self._store.read(head.identity.name) as view:
+            for delta in view.changelog(revision):
+                # The store may be ahead of the graph by what is being applied right now.
+                if delta.revision > head.revision or delta.revision != expected:
+                    break
+                expected += 1
+                for change in delta.changes:
+                    budget.spend()
+                    before = change.before
+                    undone.setdefault(change.key, before.relationship.qualifiers if before is not None else None)
+            if expected <= head.revision:
+                raise RevisionGone(
+                    f"revision {revision} of store `{head.identity.name}` can no longer be seen: the changelog begins "
+                    "later",
+                    field="consistency",
+                    revision=revision,
+                )
+            text = view.schema_text_at(revision)
+        schema = self.compiled(text) if text is not None else None
+        graph = Overlay(head.graph, undone)
+        return Seen(head.identity, schema, graph, revision, head.now_us, historical=True)
+
+    # --- keeping in step ----------------------------------------------------------------------------------------
+
+    def _committed(self, name: str, delta: Delta) -> None:
+        """Bring memory to where the disk is: called by the store after each commit and before anyone is told."""
+        snapshot = self._snapshots[name]
+        schema = snapshot.schema if delta.schema_text is None else self.compiled(delta.schema_text)
+        with snapshot.lock.held():
+            assert delta.revision == snapshot.revision + 1, "deltas come in revision order"
+            snapshot.graph.apply(delta.changes)
+            snapshot.schema = schema
+            snapshot.revision = delta.revision
+
+    def _load(self, name: str) -> Snapshot:
+        with self._store.read(name) as view:
+            head = view.head
+            schema = self.compiled(head.schema_text) if head.schema_text is not None else None
+            graph = Graph(stored.relationship for stored in view.scan(RelationshipFilter()))
+        return Snapshot(head.identity, schema, graph, head.revision)
+
+    # --- schemas ------------------------------------------------------------------------------------------------
+
+    def schema_of(self, view: ReadTransaction) -> Schema:
+        """The schema in force in a transaction. Raises SchemaNotFound."""
+        head = view.head
+        if head.schema_text is None:
+            raise SchemaNotFound(f"store `{head.identity.name}` has no schema yet: write one first")
+        return self.compiled(head.schema_text)
+
+    def compiled(self, text: str) -> Schema:
+        """The plan of a schema that was in force. It compiled when it was written, so a failure here is our own."""
+        plan = self._plans.get(text)
+        if plan is None:
+            plan = compile_schema(text).schema
+            self.remember(text, plan)
+        return plan
+
+    def remember(self, text: str, plan: Schema) -> None:
+        """Keep a plan at hand, for the moment its text comes into force."""
+        # A new dictionary each time: other threads may be reading the old one.
+        self._plans = {text: plan, **dict(islice(self._plans.items(), PLANS_MAX - 1))}
