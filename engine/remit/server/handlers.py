@@ -5,9 +5,12 @@ Law: a handler decides nothing; it raises RemitError for a caller's fault and an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypedDict
+
 from remit.engine import CheckResult, Engine, Question
-from remit.errors import InvalidToken, LimitExceeded, RemitError
-from remit.model import RelationshipFilter
+from remit.errors import InvalidArgument, InvalidToken, LimitExceeded, RemitError
+from remit.model import Precondition, Relationship, RelationshipFilter
 from remit.server.call import Call
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
 from remit.wire.expansions import encode_sets
@@ -17,6 +20,7 @@ from remit.wire.facts import (
     decode_object,
     decode_permission,
     decode_precondition,
+    decode_relationship,
     decode_subject,
     decode_update,
     encode_stored,
@@ -32,7 +36,8 @@ def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> 
     result = engine.check(
         request.store,
         _question(request, ""),
-        at_least=_at_least(request.consistency),
+        **_consistency(request.consistency),
+        contextual=_contextual(request.contextual),
         explain=request.explain,
         interrupt=call.interrupt,
     )
@@ -42,6 +47,7 @@ def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> 
         token=result.token,
         evaluated_at=encode_time(result.evaluated_at_us),
         steps=result.steps,
+        historical=result.historical,
     )
     if result.explanation is not None:
         response.explanation.CopyFrom(encode_explanation(result.explanation))
@@ -52,7 +58,8 @@ def check_many(
     engine: Engine, request: permissions_pb2.CheckManyRequest, call: Call
 ) -> permissions_pb2.CheckManyResponse:
     """A question that cannot be read is an error of its own, like one that cannot be answered."""
-    at_least = _at_least(request.consistency)
+    consistency = _consistency(request.consistency)
+    contextual = _contextual(request.contextual)
     items_max = engine.limits.items_max
     if len(request.items) > items_max:
         raise LimitExceeded(
@@ -68,13 +75,16 @@ def check_many(
         except RemitError as error:
             read.append(error)
     questions = [question for question in read if isinstance(question, Question)]
-    answers = engine.check_many(request.store, questions, at_least=at_least, interrupt=call.interrupt)
+    answers = engine.check_many(
+        request.store, questions, **consistency, contextual=contextual, interrupt=call.interrupt
+    )
     following = iter(answers.results)
     results = [next(following) if isinstance(question, Question) else question for question in read]
     return permissions_pb2.CheckManyResponse(
         results=[_check_many_result(result) for result in results],
         token=answers.token,
         evaluated_at=encode_time(answers.evaluated_at_us),
+        historical=answers.historical,
     )
 
 
@@ -90,7 +100,8 @@ def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -
         request.store,
         decode_object(request.resource, "resource"),
         decode_permission(request.permission),
-        at_least=_at_least(request.consistency),
+        **_consistency(request.consistency),
+        contextual=_contextual(request.contextual),
         depth=request.depth,
         interrupt=call.interrupt,
     )
@@ -98,6 +109,7 @@ def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -
         sets=encode_sets(result.expansion),
         token=result.token,
         evaluated_at=encode_time(result.evaluated_at_us),
+        historical=result.historical,
     )
 
 
@@ -110,6 +122,10 @@ def _question(message: permissions_pb2.CheckRequest | permissions_pb2.CheckItem,
     )
 
 
+def _contextual(messages: Sequence[core_pb2.Relationship]) -> list[Relationship]:
+    return [decode_relationship(message, f"contextual[{number}]") for number, message in enumerate(messages)]
+
+
 # --- relationships ----------------------------------------------------------------------------------------------
 
 
@@ -118,14 +134,30 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
     result = engine.write(
         request.store,
         [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
-        preconditions=[
-            decode_precondition(precondition, f"preconditions[{number}]")
-            for number, precondition in enumerate(request.preconditions)
-        ],
+        preconditions=_preconditions(request.preconditions),
+        replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
         metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
         caller=call.caller,
     )
-    return relationships_pb2.WriteResponse(token=result.token)
+    return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced)
+
+
+def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call) -> relationships_pb2.DeleteResponse:
+    result = engine.delete(
+        request.store,
+        decode_filter(request.filter, "filter"),
+        preconditions=_preconditions(request.preconditions),
+        limit=request.limit,
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
+        caller=call.caller,
+    )
+    return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
+
+
+def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[Precondition]:
+    return [decode_precondition(message, f"preconditions[{number}]") for number, message in enumerate(messages)]
 
 
 def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
@@ -148,21 +180,48 @@ def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> 
 def write_schema(
     engine: Engine, request: schemas_pb2.WriteSchemaRequest, call: Call
 ) -> schemas_pb2.WriteSchemaResponse:
-    written = engine.write_schema(request.store, request.schema, caller=call.caller)
+    written = engine.write_schema(request.store, request.schema, dry_run=request.dry_run, caller=call.caller)
     return schemas_pb2.WriteSchemaResponse(
         token=written.token, warnings=[encode_issue(warning) for warning in written.warnings]
     )
 
 
 def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Call) -> schemas_pb2.ReadSchemaResponse:
-    schema = engine.read_schema(request.store, at_least=_at_least(request.consistency))
+    schema = engine.read_schema(request.store, **_consistency(request.consistency))
     return schemas_pb2.ReadSchemaResponse(schema=schema.text, token=schema.token)
 
 
+# --- consistency ------------------------------------------------------------------------------------------------
+
+
+class _Consistency(TypedDict, total=False):
+    """What the engine's questions take; empty for the head."""
+
+    at_least: str
+    at_exactly: str
+
+
+def _consistency(consistency: core_pb2.Consistency) -> _Consistency:
+    """An empty token that was set on purpose is a variable left unfilled, and refused."""
+    match consistency.WhichOneof("requirement"):
+        case "at_least":
+            return {"at_least": _set_token(consistency.at_least, "at_least")}
+        case "at_exactly":
+            return {"at_exactly": _set_token(consistency.at_exactly, "at_exactly")}
+        case _:
+            return {}
+
+
 def _at_least(consistency: core_pb2.Consistency) -> str:
-    """The token asked for, "" for the head. An empty token that was set on purpose is a variable left unfilled."""
-    if consistency.WhichOneof("requirement") is None:
-        return ""
-    if not consistency.at_least:
-        raise InvalidToken("`at_least` is set to an empty token: leave it unset for the head", field="consistency")
-    return consistency.at_least
+    """For lists, which are read from the store itself and know only its head."""
+    if consistency.WhichOneof("requirement") == "at_exactly":
+        raise InvalidArgument(
+            "lists are of the head: `at_exactly` is for Check, CheckMany and Expand", field="consistency"
+        )
+    return _consistency(consistency).get("at_least", "")
+
+
+def _set_token(token: str, name: str) -> str:
+    if not token:
+        raise InvalidToken(f"`{name}` is set to an empty token: leave it unset for the head", field="consistency")
+    return token

@@ -49,10 +49,18 @@ class Verb:
         try:
             return self.request.FromString(data)
         except DecodeError as error:
-            raise MalformedRequest(
-                f"the request is not a `{self.request.DESCRIPTOR.full_name}`: either its bytes are damaged, it nests "
-                "deeper than 100 messages, or a string in it is not UTF-8"
-            ) from error
+            name = self.request.DESCRIPTOR.full_name
+            raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
+
+
+def _fault(error: DecodeError) -> str:
+    """What protobuf found wrong, for people. Its own words name its own parts."""
+    text = str(error)
+    if "UTF-8" in text:
+        return "a string in it is not UTF-8"
+    if "MaxDepth" in text:
+        return "its messages nest deeper than 100 levels"
+    return "its bytes are damaged, or are another message"
 
 
 def _serialized(response: Message) -> bytes:
@@ -75,6 +83,7 @@ VERBS = (
     Verb("remit.v1.Permissions", "CheckMany", handlers.check_many, _P.CheckManyRequest, _P.CheckManyResponse),
     Verb("remit.v1.Permissions", "Expand", handlers.expand, _P.ExpandRequest, _P.ExpandResponse),
     Verb("remit.v1.Relationships", "Write", handlers.write, _R.WriteRequest, _R.WriteResponse, changes=True),
+    Verb("remit.v1.Relationships", "Delete", handlers.delete, _R.DeleteRequest, _R.DeleteResponse, changes=True),
     Verb("remit.v1.Relationships", "Read", handlers.read, _R.ReadRequest, _R.ReadResponse),
     Verb("remit.v1.Schemas", "WriteSchema", handlers.write_schema,
          _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
