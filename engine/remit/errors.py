@@ -126,8 +126,8 @@ class SchemaInvalid(InvalidArgument):
 
     reason = "SCHEMA_INVALID"
 
-    def __init__(self, message: str, *, issues: Sequence[object] = (), **metadata: object) -> None:
-        super().__init__(message, **metadata)
+    def __init__(self, message: str, *, issues: Sequence[object] = (), field: str = "", **metadata: object) -> None:
+        super().__init__(message, field=field, **metadata)
         self.issues = tuple(issues)
 
 
@@ -265,8 +265,8 @@ class WorldInvalid(InvalidArgument):
 
     reason = "WORLD_INVALID"
 
-    def __init__(self, message: str, *, findings: Sequence[object] = (), **metadata: object) -> None:
-        super().__init__(message, **metadata)
+    def __init__(self, message: str, *, findings: Sequence[object] = (), field: str = "", **metadata: object) -> None:
+        super().__init__(message, field=field, **metadata)
         self.findings = tuple(findings)
 
 
@@ -274,6 +274,87 @@ class TooManyMatch(RemitError):
     """A filter that should be replaced or removed in one revision means more relationships than one may hold."""
 
     reason = "TOO_MANY_MATCH"
+    status = Status.FAILED_PRECONDITION
+
+
+# --- when a caller shows who it is ------------------------------------------------------------------------------
+
+
+class Unauthenticated(RemitError):
+    """The server tells callers apart by keys, and this request shows none that is valid."""
+
+    reason = "UNAUTHENTICATED"
+    status = Status.UNAUTHENTICATED
+
+
+class KeyMissing(Unauthenticated):
+    """The request carries no key, or carries it in a way that is not `authorization: Bearer …`."""
+
+    reason = "KEY_MISSING"
+
+
+class KeyMistyped(Unauthenticated):
+    """The text is no key that was ever given out: its form or its checksum is wrong."""
+
+    reason = "KEY_MISTYPED"
+
+
+class KeyUnknown(Unauthenticated):
+    """The key is of the right form, but the server does not hold it: it was revoked, replaced, or is another server's.
+    Whether its id is known is not told."""
+
+    reason = "KEY_UNKNOWN"
+
+
+class KeyExpired(Unauthenticated):
+    """The key was valid until its expiration."""
+
+    reason = "KEY_EXPIRED"
+
+
+class RightMissing(RemitError):
+    """The key does not hold the right that the verb needs. The metadata names both."""
+
+    reason = "RIGHT_MISSING"
+    status = Status.PERMISSION_DENIED
+
+
+class StoreNotAllowed(RemitError):
+    """A store was to be made by a name the key does not hold. It says nothing about whether there is one."""
+
+    reason = "STORE_NOT_ALLOWED"
+    status = Status.PERMISSION_DENIED
+
+
+# --- when keys are made or read ---------------------------------------------------------------------------------
+
+
+class KeyRefused(InvalidArgument):
+    """A key of that kind is not made: a part of it is malformed, or it would be all-powerful without being the
+    bootstrap key."""
+
+    reason = "KEY_REFUSED"
+
+
+class KeyNotFound(RemitError):
+    """There is no key of that id in the file."""
+
+    reason = "KEY_NOT_FOUND"
+    status = Status.NOT_FOUND
+
+
+class KeysUnreadable(RemitError):
+    """The keys file is missing where one is required, damaged, of an unknown version, or open to be changed by
+    others."""
+
+    reason = "KEYS_UNREADABLE"
+    status = Status.FAILED_PRECONDITION
+
+
+class CertificateUnreadable(RemitError):
+    """A certificate, its private key or the authority for clients cannot be read, or they do not belong together."""
+
+    reason = "CERTIFICATE_UNREADABLE"
     status = Status.FAILED_PRECONDITION
 
 
