@@ -202,6 +202,33 @@ def test_a_file_that_is_no_environment_is_damage(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "data.mdb").read_bytes() == b"dear anne" * 4096
 
 
+@pytest.mark.parametrize("kept", [0.001, 0.02, 0.3, 0.7, 0.95])
+def test_a_file_that_was_cut_off_is_damage_and_not_the_end_of_the_process(tmp_path: Path, kept: float) -> None:
+    store = open_lmdb(tmp_path / "data")
+    store.create("default")
+    for batch in range(5):
+        write(store, putting(*(f"doc:{batch}-{number}#viewer@user:anne" for number in range(1000))))
+    store.close()
+    file = tmp_path / "data" / "data.mdb"
+    os.truncate(file, int(file.stat().st_size * kept))
+    child = run_child(READ_ALL, tmp_path / "data")
+    assert child.returncode == 0, child.stderr
+    assert child.stdout == "STORE_DAMAGED\n"
+
+
+READ_ALL = """
+    import sys
+    from pathlib import Path
+    from remit.errors import RemitError
+    from store_worlds import check, open_lmdb
+    try:
+        check(open_lmdb(Path(sys.argv[1])))
+        print("all is well")
+    except RemitError as error:
+        print(error.reason)
+"""
+
+
 def test_a_start_that_died_before_its_first_commit_begins_again(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path / "data"), max_dbs=16):
         assert (tmp_path / "data" / "data.mdb").exists()

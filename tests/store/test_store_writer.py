@@ -203,7 +203,11 @@ def test_a_full_queue_refuses_and_later_takes_again() -> None:
     assert entered.wait(10)
     futures = [world.store.submit("default", putting(name)) for name in NAMES[:5]]
     assert [type(future.exception(0)) for future in futures[3:]] == [StoreOverloaded, StoreOverloaded]
+    promise = threading.Thread(target=world.store.promise_clock, args=(9,))
+    promise.start()  # the store's own few are not refused
     gate.set()
+    promise.join(10)
+    assert world.store.clock_us() == 9
     assert [future.result(10).revision for future in (held, *futures[:3])] == [1, 2, 3, 4]
     assert write(world.store, putting(NAMES[5])).revision == 5
     world.store.close()

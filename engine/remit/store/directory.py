@@ -16,7 +16,8 @@ from remit.errors import RemitError, StoreFull, StoreLocked, StoreUnavailable
 
 LOCK_FILE = "remit.lock"
 DATA_FILE = "data.mdb"
-_OURS = {LOCK_FILE, DATA_FILE, "lock.mdb"}
+KEYS_FILE = "keys.json"  # of those who may call the server, see `remit.key_file`: often there before any data
+_OURS = {LOCK_FILE, DATA_FILE, "lock.mdb", KEYS_FILE}
 _HARMLESS = {"lost+found"}  # a fresh volume has one
 
 # Out of room: the disk, the user's quota, the size a file may have.

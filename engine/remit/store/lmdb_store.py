@@ -8,6 +8,7 @@ Law: `commit` returns only after the sync; what LMDB does not confirm did not ha
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -149,6 +150,7 @@ class LmdbTables:
                 max_spare_txns=SPARE_SNAPSHOTS,
             )
             environment.reader_check()  # forget readers of processes that were killed
+            self._fill_up(environment)
         except lmdb.VersionMismatchError as error:
             ours = ".".join(map(str, lmdb.version()))
             raise StoreFormatUnknown(
@@ -162,6 +164,15 @@ class LmdbTables:
                 raise explain(OSError(code, error.reason), path) from error
             raise self.explain(error) from error
         return environment
+
+    def _fill_up(self, environment: lmdb.Environment) -> None:
+        """Where the file is shorter than its map says, let the rest read as zeros.
+
+        Pages at the end that were never used may be missing rightly. In a file that was cut off, a read there would end
+        the process with SIGBUS; zeros are no page, so LMDB reports the damage instead."""
+        size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if self._directory.data_file.stat().st_size < size:
+            os.truncate(self._directory.data_file, size)
 
     def _open_tables(self) -> list[lmdb._Database]:
         try:

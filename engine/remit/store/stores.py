@@ -158,7 +158,7 @@ class TableStore:
 
     def _write(self, task: Task[T]) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
-        return self._writer.submit(task).result()
+        return self._writer.submit(task, may_be_refused=False).result()
 
     # --- deleted stores -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import msgpack
 
@@ -52,6 +53,13 @@ class SchemaCache:
         self._texts[number] = (revision, text)
 
 
+@lru_cache(maxsize=256)
+def _identity(name: str, record: bytes) -> tuple[int, StoreIdentity]:
+    """The number and the identity in a store's record; every view of a store asks for the same one."""
+    number, uuid, epoch = unpack(record)
+    return number, StoreIdentity(name, uuid, epoch)
+
+
 class View:
     """A consistent view of one named store. It lives as long as its snapshot and belongs to one thread.
 
@@ -62,7 +70,7 @@ class View:
         if record is None:
             raise StoreNotFound(f"there is no store `{name}`", store=name)
         try:
-            number, uuid, epoch = unpack(record)
+            number, self._identity = _identity(name, record)
             self._prefix = store_prefix(number)
             self._revision: int
             self._schema_revision: int
@@ -70,8 +78,7 @@ class View:
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreDamaged(f"the record of store `{name}` cannot be read: {error}", store=name) from error
         self._snapshot = snapshot
-        self._number: int = number
-        self._identity = StoreIdentity(name, uuid, epoch)
+        self._number = number
         self._schemas = schemas
 
     @property

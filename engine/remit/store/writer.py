@@ -84,11 +84,13 @@ class Writer:
     def is_current_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def submit(self, task: Task[T]) -> Future[T]:
-        """Queue a task. A refusal, too, is found in the future. Cost: O(1)."""
+    def submit(self, task: Task[T], *, may_be_refused: bool = True) -> Future[T]:
+        """Queue a task. A refusal, too, is found in the future. Cost: O(1).
+
+        `may_be_refused` false goes beyond the bound: for the store's own few, whose callers wait for them."""
         with self._lock:
             refusal = self._refusal
-            if refusal is None and self._queue.qsize() >= self._queue_max:
+            if refusal is None and may_be_refused and self._queue.qsize() >= self._queue_max:
                 refusal = StoreOverloaded(
                     f"`{self._queue_max}` writes are waiting already: try again a little later", waiting=self._queue_max
                 )
