@@ -19,6 +19,7 @@ NAME_PATTERN = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
 TYPE_PATTERN = re.compile(rf"(?:{NAME_PATTERN.pattern}/)*{NAME_PATTERN.pattern}")
 CAVEAT_PATTERN = re.compile(r"(?:[A-Za-z0-9_]{1,64}/)*[A-Za-z0-9_]{1,64}", re.ASCII)  # SpiceDB allows capitals here
 TYPE_LENGTH_MAX = 256
+STORE_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ID_PATTERN = re.compile(r"[\x21\x22\x24-\x5a\x5c\x5e-\x7e]+")  # printable ASCII but `#`, `[`, `]`
 _EXACT_INTEGER_MAX = 2**53
 # Readers of protobuf stop at a hundred nested messages, and each level of a Struct is three of them; this leaves forty
@@ -116,6 +117,17 @@ def checked_subject(subject: SubjectRef, *, wildcard: bool = False, field: str =
         return subject
     checked_id(subject.id, field=field)
     return subject
+
+
+def checked_store(name: str, *, field: str = "") -> str:
+    """The store's name, or InvalidReference."""
+    if not STORE_PATTERN.fullmatch(name):
+        raise InvalidReference(
+            f"`{shortened(name)}` is not a store's name: up to 63 lower-case letters, digits, `-` and `_`, beginning "
+            "with a letter",
+            field=field,
+        )
+    return name
 
 
 def shortened(text: str, length_max: int = 80) -> str:
