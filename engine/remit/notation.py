@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from remit.errors import InvalidContext, InvalidReference, InvalidRelationship
+from remit.errors import InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
 from remit.model import PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
 
 ID_BYTES_MAX = 1024
@@ -128,6 +128,12 @@ def checked_store(name: str, *, field: str = "") -> str:
             field=field,
         )
     return name
+
+
+def no_such_store(name: str) -> StoreNotFound:
+    """What is said of a store that is not there, and of one the caller may not see: told in one place, so that nobody
+    can tell the two apart."""
+    return StoreNotFound(f"there is no store `{shortened(name)}`", field="store", store=name)
 
 
 def shortened(text: str, length_max: int = 80) -> str:

@@ -14,13 +14,13 @@ from itertools import islice
 from remit.admission import check_contextual
 from remit.budget import Budget
 from remit.clock import Clock
-from remit.errors import RevisionGone, SchemaNotFound, StoreNotFound
+from remit.errors import RevisionGone, SchemaNotFound
 from remit.graph import Graph
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.limits import Limits
 from remit.model import DEFAULT_STORE, Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey
-from remit.notation import shortened
+from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.semantics import GraphView
 from remit.shared_lock import SharedLock
@@ -85,7 +85,7 @@ class Snapshots:
         name = store or DEFAULT_STORE
         snapshot = self._snapshots.get(name)
         if snapshot is None:
-            raise StoreNotFound(f"there is no store `{shortened(name)}`", field="store", store=name)
+            raise no_such_store(name)
         return snapshot
 
     @contextmanager

@@ -11,8 +11,9 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, TypeVar
 
-from remit.errors import StoreExists, StoreNotFound
+from remit.errors import StoreExists
 from remit.model import Delta
+from remit.notation import no_such_store
 from remit.store.interface import Admission, CommitListener, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.tables import Snapshot, Table, Tables, Transaction
@@ -136,7 +137,7 @@ class TableStore:
         def run(transaction: Transaction) -> bytes:
             record = transaction.get(Table.STORES, key)
             if record is None:
-                raise StoreNotFound(f"there is no store `{name}`", store=name)
+                raise no_such_store(name)
             grave = store_prefix(unpack(record)[0])
             transaction.delete(Table.STORES, key)
             transaction.delete(Table.HEADS, grave)

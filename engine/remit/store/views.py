@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import msgpack
 
-from remit.errors import StoreDamaged, StoreNotFound
+from remit.errors import StoreDamaged
 from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.notation import no_such_store
 from remit.store.changelog import RawChange, decode_deltas, encode_delta, replay
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
@@ -68,7 +69,7 @@ class View:
     def __init__(self, snapshot: Snapshot, name: str, schemas: SchemaCache) -> None:
         record = snapshot.get(Table.STORES, name_key(name))
         if record is None:
-            raise StoreNotFound(f"there is no store `{name}`", store=name)
+            raise no_such_store(name)
         try:
             number, self._identity = _identity(name, record)
             self._prefix = store_prefix(number)
