@@ -7,7 +7,9 @@ Law: for every edge forward there is the same edge in reverse."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from remit.model import Change, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 
@@ -27,8 +29,9 @@ class Graph:
         self._usersets: dict[NodeKey, Edges] = {}
         self._reverse: dict[SubjectRef, set[NodeKey]] = {}
         self._count = 0
-        for relationship in relationships:
-            self.add(relationship)
+        with _collector_paused():
+            for relationship in relationships:
+                self.add(relationship)
 
     def __len__(self) -> int:
         return self._count
@@ -123,3 +126,17 @@ class Graph:
         assert all(self._reverse.values()), "an empty subject is kept"
         assert all(not s.relation for edges in self._direct.values() for s in edges), "a userset among the plain"
         assert all(s.relation for edges in self._usersets.values() for s in edges), "a plain subject among the usersets"
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A graph in the making is all containers and no garbage, so Python's collector would look through what is there
+    again and again and find nothing. Measured: 200,000 relationships loaded from LMDB in 2.9 s of CPU with it at work,
+    in 1.5 s without."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
