@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from remit.errors import Cancelled, DeadlineExceeded
+from remit.errors import Cancelled, DeadlineExceeded, RemitError
+from remit.keys import Key
 from remit.model import LOCAL_CALLER, Caller
 
 
@@ -20,23 +21,37 @@ def new_request_id() -> str:
 
 @dataclass(slots=True)
 class Call:
-    """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `cancelled` is a
-    plain bool: it is only ever set, by one thread, and read by another."""
+    """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one the
+    caller showed, None where the server has none; the text of it is nowhere here, not in `metadata` either. `cancelled`
+    and `ended_by` are only ever set, by one thread, and read by another."""
 
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
     caller: Caller = LOCAL_CALLER
+    key: Key | None = None
     request_id: str = field(default_factory=new_request_id)
     cancelled: bool = False
+    ended_by: RemitError | None = None
+
+    def sees(self, store: str) -> bool:
+        """Whether a store of that name exists for the caller."""
+        return self.key is None or self.key.sees(store)
 
     def cancel(self) -> None:
         """The caller is gone; the evaluation stops at its next look."""
         self.cancelled = True
 
+    def end(self, error: RemitError) -> None:
+        """The server will not go on with this, and says why; the evaluation stops at its next look."""
+        self.ended_by = error
+        self.cancelled = True
+
     def interrupt(self) -> None:
-        """Raises DeadlineExceeded or Cancelled; otherwise returns. Cost: a look at the clock."""
+        """Raises DeadlineExceeded, Cancelled or what ended it; otherwise returns. Cost: a look at the clock."""
         if self.deadline_s is not None and time.monotonic() >= self.deadline_s:
             raise DeadlineExceeded("the deadline passed before there was an answer")
+        if self.ended_by is not None:
+            raise self.ended_by
         if self.cancelled:
             raise Cancelled("the caller went away before there was an answer")

@@ -17,7 +17,6 @@ from typing import Any
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -72,7 +71,7 @@ class GrpcServer:
         self._under_way: dict[int, Call] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._health = health_aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # unknown to the stubs
         self._server: aio.Server | None = None
         self.serving = False
 
