@@ -1,0 +1,110 @@
+"""The entry of `remit`: the commands put together, and every ending turned into an exit code.
+
+Law: `main` never raises; its answer is what the shell gets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+
+# gRPC's own library talks on standard error about things that are no concern of a person at a shell.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+import typer
+
+import remit
+from remit.cli import bulk, questions, relationships, schemas, serve, validate
+from remit.cli.demo import tell
+from remit.cli.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
+from remit.cli.output import err, out, put, put_json
+from remit.cli.session import Session, command, shared_callback
+from remit.errors import RemitError
+
+# typer does not export the class that all its complaints about a command line share.
+_CommandLineError: type[Exception] = next(
+    each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException" and issubclass(each, Exception)
+)
+
+app = typer.Typer(
+    name="remit",
+    help="Who may do what: ask, write, serve. `remit COMMAND --help` tells of each, with examples.\n\n"
+    "Exit codes: 0 yes or done, 1 no, 3 conditional, 2 error.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(shared_callback)
+for group in (serve, questions, relationships, bulk, schemas, validate):
+    group.register(app)
+
+
+def version(session: Session) -> int:
+    """Print the version."""
+    if session.json:
+        put_json({"version": remit.__version__, "python": platform.python_version()})
+    else:
+        put(f"remit {remit.__version__}")
+    return 0
+
+
+def demo(session: Session) -> int:
+    """Tell the story of the example organisation, on a running server.
+
+    Who may, who may not and why; what a hold on a parent does to its grandchildren, and what its release restores;
+    what happens when the human at the root leaves the team. What it changes it puts back.
+
+    It needs the example: `remit serve --in-memory --with-example`.
+    """
+    with session.connect() as client:
+        told = tell(client, err() if session.json else out())
+    if session.json:
+        put_json({"told": told})
+    return 0 if told else FAILED
+
+
+command(app, "demo")(demo)
+command(app, "version", offline=True)(version)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in arguments
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="remit")
+        sys.stdout.flush()
+    except RemitError as error:
+        return report(error, as_json=as_json)
+    except BrokenPipeError:
+        return _close_pipe()
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except SystemExit as ending:  # typer ends a process itself on a closed pipe, and after completion
+        return _close_pipe() if ending.code == 1 else int(ending.code or 0)
+    except _CommandLineError as error:
+        return _report_command_line(error, as_json)
+    except Exception as error:  # noqa: BLE001  # the last line of defence: a person gets a sentence, not a traceback
+        return report_bug(error, as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _report_command_line(error: BaseException, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    hint = f"; see `{context.command_path} --help`" if context is not None else ""
+    return report_usage(error.format_message(), as_json=as_json, hint=hint)  # type: ignore[attr-defined]
+
+
+def _close_pipe() -> int:
+    """Nobody reads on. What Python would still flush at its end goes nowhere, rather than into a complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
