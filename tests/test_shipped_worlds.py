@@ -12,11 +12,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from remit.clock import ManualClock
+from remit.engine import Engine
+from remit.errors import SingleTaken
 from remit.graph import Graph
 from remit.language import compile_schema, plan
-from remit.model import ObjectRef, Verdict
+from remit.model import ObjectRef, Operation, Update, Verdict
 from remit.notation import parse_relationship, parse_time
 from remit.semantics import Evaluation
+from remit.store.memory import MemoryStore
 from remit.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +45,38 @@ def test_the_agent_schema_compiles_without_a_warning_and_documents_everything() 
             )
 
 
+def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
+    """A table to proofread: what is not in it only Remit's verbs write, or a key with the right to."""
+    schema = world("organisation").schema
+    relations = [
+        (f"{definition.name}#{name}", relation)
+        for definition in schema.definitions.values()
+        for name, relation in definition.relations.items()
+    ]
+    assert {name for name, relation in relations if not relation.managed} == {
+        "team#member",
+        "tool#may_use",
+        "tool#in_intent",
+        "tool#denied",
+        "dataset#reader",
+        "dataset#in_intent",
+        "dataset#denied",
+        "dataset#classification",
+        "level#above",
+        "level#cleared",
+    }
+    assert {name for name, relation in relations if relation.single} == {
+        "run#delegated_by",
+        "run#instance_of",
+        "agent_version#version_of",
+        "domain#estate",
+        "agent#domain",
+        "system#domain",
+        "tool#domain",
+        "dataset#domain",
+    }
+
+
 def test_every_attack_the_design_names_has_a_world() -> None:
     assert {"self-delegation", "ring-of-runs", "no-human", "unregistered-agent", "ownerless-agent", "held-domain"} <= {
         *NAMES
@@ -54,6 +90,20 @@ def test_every_world_is_as_it_says(name: str) -> None:
     findings = world(name).verify(NOW_US)
     assert not findings, "\n".join(finding.render() for finding in findings)
     assert {assertion.expected for assertion in world(name).assertions} == {Verdict.YES, Verdict.NO}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_world_can_be_written_but_the_one_with_a_second_delegator(name: str) -> None:
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    engine.write_schema("", world(name).schema.text)
+    updates = [Update(Operation.TOUCH, fact) for fact in world(name).relationships]
+    if name == "second-delegator":
+        with pytest.raises(SingleTaken):
+            engine.write("", updates)
+    else:
+        engine.write("", updates)
+    engine.close()
 
 
 def test_every_world_says_what_it_is_about_and_the_page_tells_of_it() -> None:

@@ -188,6 +188,40 @@ def test_a_write_that_cannot_be_undone_is_said(client: Client, monkeypatch: pyte
     assert facts(client) == shipped()
 
 
+def test_a_refused_write_is_told_as_it_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not write holds is told so, and not that something is left to put back."""
+    written: list[Sequence[Update]] = []
+
+    def refuses(updates: Sequence[Update]) -> str:
+        written.append(updates)
+        raise RemoteError("MANAGED_RELATION", Status.PERMISSION_DENIED, "`hold` is managed")
+
+    monkeypatch.setattr(client, "write", refuses)
+    page = io.StringIO()
+    with pytest.raises(RemoteError, match="managed"):
+        demo.tell(client, Console(file=page, width=100))
+    assert len(written) == 1
+    assert "put back" not in page.getvalue()
+
+
+@pytest.mark.parametrize("status", [Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE])
+def test_a_write_of_which_nobody_knows_is_undone(
+    client: Client, monkeypatch: pytest.MonkeyPatch, status: Status
+) -> None:
+    write, answers = client.write, iter((RemoteError(status.name, status, "no answer came"),))
+
+    def goes_silent(updates: Sequence[Update]) -> str:
+        token = write(updates)
+        for error in answers:
+            raise error
+        return token
+
+    monkeypatch.setattr(client, "write", goes_silent)
+    with pytest.raises(RemoteError, match="no answer came"):
+        told(client)
+    assert facts(client) == shipped()
+
+
 # --- another store ------------------------------------------------------------------------------------------------
 
 

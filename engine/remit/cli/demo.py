@@ -15,7 +15,7 @@ from rich.text import Text
 
 from remit.cli.reasons import reasons_against
 from remit.client import Client, Unanswered
-from remit.errors import RemitError
+from remit.errors import RemitError, Status
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.model import Operation, Relationship, RelationshipFilter, Update
@@ -57,6 +57,8 @@ This store does not hold the example organisation as it ships. To have one that 
   REMIT_ENDPOINT=127.0.0.1:50061 remit demo
 """
 _NOT_HERE = ("SCHEMA_NOT_FOUND", "STORE_NOT_FOUND", "UNKNOWN_TYPE", "UNKNOWN_RELATION")
+# A write that ends with one of these was looked at and not done.
+_REFUSED = (Status.INVALID_ARGUMENT, Status.FAILED_PRECONDITION, Status.PERMISSION_DENIED, Status.UNAUTHENTICATED)
 _REASONS_SHOWN = 2
 
 
@@ -176,17 +178,26 @@ class _Teller:
 
     @contextmanager
     def _changed(self, updates: Sequence[Update], *, undo: Sequence[Update]) -> Iterator[None]:
-        """The store with some facts changed, for as long as this is open. Undoing what did not happen is no harm, so a
-        write that timed out, and may have happened, is undone too."""
+        """The store with some facts changed, for as long as this is open. A write that was refused changed nothing; one
+        that timed out or was interrupted may have, and undoing what did not happen is no harm."""
+        may_have_happened = True
         try:
-            self.client.write(updates)
+            try:
+                self.client.write(updates)
+            except RemitError as error:
+                may_have_happened = error.status not in _REFUSED
+                raise
             yield
         finally:
-            try:
-                self.client.write(undo)
-            except RemitError:
-                self._lines("", "What was changed could not be put back. `remit demo`, told again, puts it back first.")
-                raise
+            if may_have_happened:
+                self._put_back(undo)
+
+    def _put_back(self, undo: Sequence[Update]) -> None:
+        try:
+            self.client.write(undo)
+        except RemitError:
+            self._lines("", "What was changed could not be put back. `remit demo`, told again, puts it back first.")
+            raise
 
     # --- the page ---------------------------------------------------------------------------------------------------
 
