@@ -394,39 +394,18 @@ class Evaluation:
             if better == low:
                 break
             low = better
-        for goal in circle:
-            self.settled[goal] = (low[goal], high[goal])
+        for goal, lowest in low.items():
+            self.settled[goal] = (lowest, high[goal])
 
     def _rise(
         self, circle: list[Goal], start: Mapping[Goal, int], other: Mapping[Goal, int], side: int
     ) -> dict[Goal, int]:
-        """The least fixed point above `start` of one side of the bounds (0 low, 1 high), the other side standing still.
-        Cost: O(edges within the circle)."""
-        value = dict(start)
-        asked_by: dict[Goal, set[Goal]] = {}
-        queue = deque(reversed(circle))  # those met last hang least on the others
-        queued = set(circle)
-        while queue:
-            goal = queue.popleft()
-            queued.discard(goal)
-            folding = fold(self.equations.of(goal))
-            received: Bounds | None = None
-            try:
-                while True:
-                    wanted = folding.send(received)  # type: ignore[arg-type]  # None starts a generator
-                    received = self.settled.get(wanted)
-                    if received is None:
-                        asked_by.setdefault(wanted, set()).add(goal)
-                        received = (value[wanted], other[wanted]) if side == 0 else (other[wanted], value[wanted])
-            except StopIteration as finished:
-                risen: int = finished.value[side]
-            if risen > value[goal]:
-                value[goal] = risen
-                for asker in asked_by.get(goal, ()):
-                    if asker not in queued:
-                        queued.add(asker)
-                        queue.append(asker)
-        return value
+        """The least fixed point above `start` of one side of the bounds (0 low, 1 high), the other side standing still;
+        the goals in the order in which they last rose. Cost: O(edges within the circle)."""
+        rising = _Rising(self.settled, start, other, side)
+        for goal in reversed(circle):  # those met last hang least on the others
+            rising.add(goal, self.equations.of(goal))
+        return rising.value
 
     # --- what a finished evaluation can tell --------------------------------------------------------------------
 
@@ -501,6 +480,105 @@ class Evaluation:
             f"`{root}` is undefined: it depends on its own negation, {' → '.join(f'`{goal}`' for goal in circle)}",
             question=root,
         )
+
+
+# --- circles -----------------------------------------------------------------------------------------------------
+
+
+class _Gate:
+    """A goal of a circle, or an operand that hangs on one: it rises above n when `lacking[n]` more of its parts have."""
+
+    __slots__ = ("goal", "lacking", "part_of")
+
+    def __init__(self, part_of: _Gate | None, goal: Goal | None = None) -> None:
+        self.part_of = part_of
+        self.goal = goal
+        self.lacking = [1, 1]
+
+
+class _Rising:
+    """One side of the bounds of a circle's goals, rising to its least fixed point while the other side stands still.
+
+    A `-` turns around what is right of it: there the greatest becomes the least, the other side is read, and values
+    count down from the highest. So only greatest and least are left, which rise when enough of their parts have, and
+    nothing is looked at again that has not risen (Dowling and Gallier 1984)."""
+
+    def __init__(
+        self, settled: Mapping[Goal, Bounds], start: Mapping[Goal, int], other: Mapping[Goal, int], side: int
+    ) -> None:
+        self.value = dict(start)  # in the order in which they last rose
+        self._settled = settled
+        self._other = other
+        self._side = side
+        self._part_of: dict[Goal, list[_Gate]] = {}
+        self._risen: deque[tuple[_Gate, int]] = deque()  # a part of the gate rose above that number
+
+    def add(self, goal: Goal, equation: Operand) -> None:
+        """Let a goal of the circle take part, and rise as far as those can that do."""
+        gate = _Gate(None, goal)
+        self._rise(gate, 0, self._wire(equation, gate, False) or 0)
+        while self._risen:
+            gate, number = self._risen.popleft()
+            gate.lacking[number] -= 1
+            if gate.lacking[number]:
+                continue
+            if gate.goal is None:
+                assert gate.part_of is not None, "what is no goal is part of something"
+                self._risen.append((gate.part_of, number))
+            elif number >= (before := self.value[gate.goal]):
+                del self.value[gate.goal]
+                self.value[gate.goal] = number + 1
+                for listening in self._part_of.get(gate.goal, ()):
+                    self._rise(listening, before, number + 1)
+
+    def _wire(self, operand: Operand, part_of: _Gate, negated: bool) -> int | None:
+        """The value of an operand; None where it hangs on the circle, and `part_of` will hear of it. Like `fold` it
+        asks no further once it knows, so it meets no goal that was not met before."""
+        match operand:
+            case Goal():
+                bounds = self._settled.get(operand)
+                if bounds is not None:
+                    return self._read(bounds, negated)
+                if negated:
+                    return _HIGHEST - self._other[operand]
+                self._part_of.setdefault(operand, []).append(part_of)
+                self._rise(part_of, 0, self.value[operand])
+                return None
+            case Fact(bounds):
+                return self._read(bounds, negated)
+            case AnyOf(operands):
+                parts: Iterable[tuple[Operand, bool]] = ((each, negated) for each in operands)
+                every = negated
+            case AllOf(operands):
+                parts = ((each, negated) for each in operands)
+                every = not negated
+            case ButNot(base, subtracted):
+                parts = ((base, negated), (subtracted, not negated))
+                every = not negated
+        gate = _Gate(part_of)
+        decisive = 0 if every else _HIGHEST
+        known, hanging = _HIGHEST - decisive, 0
+        for each, is_negated in parts:
+            value = self._wire(each, gate, is_negated)
+            if value is None:
+                hanging += 1
+            elif value == decisive:
+                gate.lacking = [0, 0]  # whatever its other parts come to, it never rises
+                return value
+            else:
+                known = min(known, value) if every else max(known, value)
+        if not hanging:
+            return known
+        if every:
+            gate.lacking = [hanging + 1, hanging + 1]  # and what is known already, as one part
+        self._rise(gate, 0, known)
+        return None
+
+    def _read(self, bounds: Bounds, negated: bool) -> int:
+        return _HIGHEST - bounds[1 - self._side] if negated else bounds[self._side]
+
+    def _rise(self, gate: _Gate, before: int, after: int) -> None:
+        self._risen.extend((gate, number) for number in range(before, after))
 
 
 def materialized(operand: Operand) -> Operand:
