@@ -15,6 +15,7 @@ import lmdb
 import msgpack
 import pytest
 from remit.errors import (
+    LimitExceeded,
     RemitError,
     StoreDamaged,
     StoreFormatUnknown,
@@ -26,7 +27,7 @@ from remit.model import RelationshipFilter
 from remit.store import lmdb_store
 from remit.store.directory import LOCK_FILE, DataDirectory
 from remit.store.interface import Draft, WriteTransaction
-from store_worlds import check, deltas, everything, open_lmdb, putting, texts, write
+from store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 
@@ -64,6 +65,23 @@ def test_only_its_user_may_read_what_is_written(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     modes = {entry.name: entry.stat().st_mode & 0o077 for entry in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
     assert modes == dict.fromkeys(["data", "data.mdb", "lock.mdb", LOCK_FILE], 0)
+
+
+def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What LMDB is asked for; that a sync reaches the disk no test can see."""
+    synced: list[str] = []
+    real_fsync = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        real_fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    tables = lmdb_store.LmdbTables(tmp_path / "data", MAP_SIZE_BYTES)
+    flags = tables._environment.flags()
+    assert (flags["sync"], flags["metasync"], flags["map_async"], flags["writemap"]) == (True, True, False, False)
+    assert synced == [str(tmp_path / "data"), str(tmp_path)]  # the names of the new files
+    tables.close()
 
 
 def test_a_small_map_can_be_opened_larger(tmp_path: Path) -> None:
@@ -216,11 +234,20 @@ def test_a_file_that_was_cut_off_is_damage_and_not_the_end_of_the_process(tmp_pa
     assert child.stdout == "STORE_DAMAGED\n"
 
 
+def test_a_store_that_cannot_be_opened_lets_go_of_its_directory(tmp_path: Path) -> None:
+    open_lmdb(tmp_path / "data").close()
+    os.truncate(tmp_path / "data" / "data.mdb", 2 * 4096)
+    for _ in range(2):
+        with pytest.raises(StoreDamaged):
+            open_lmdb(tmp_path / "data")
+    DataDirectory(tmp_path / "data").release()
+
+
 READ_ALL = """
     import sys
     from pathlib import Path
     from remit.errors import RemitError
-    from store_worlds import check, open_lmdb
+    from store_worlds import MAP_SIZE_BYTES, check, open_lmdb
     try:
         check(open_lmdb(Path(sys.argv[1])))
         print("all is well")
@@ -295,7 +322,7 @@ DISK_FULL = """
     import resource, sys
     from pathlib import Path
     from remit.errors import StoreFull
-    from store_worlds import check, everything, open_lmdb, putting, write
+    from store_worlds import MAP_SIZE_BYTES, check, everything, open_lmdb, putting, write
 
     store = open_lmdb(Path(sys.argv[1]))
     store.create("default")
@@ -347,6 +374,7 @@ def system_error(code: int) -> lmdb.Error:
         (lmdb.MapFullError("put"), StoreFull),
         (system_error(errno.ENOSPC), StoreFull),
         (system_error(errno.EIO), StoreUnavailable),
+        (lmdb.TxnFullError("put"), LimitExceeded),
         (lmdb.CorruptedError("get"), StoreDamaged),
         (lmdb.PageNotFoundError("get"), StoreDamaged),
         (lmdb.PanicError("begin"), StoreUnavailable),

@@ -57,6 +57,15 @@ class DataDirectory:
         except OSError as error:
             return error.errno not in NO_ROOM
 
+    def sync(self) -> None:
+        """Make the names of new files durable, which syncing the files themselves does not do."""
+        for directory in (self.path, self.path.absolute().parent):
+            fd = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def release(self) -> None:
         """Let the next process in. Twice is once."""
         if self._lock_fd is not None:

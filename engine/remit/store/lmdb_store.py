@@ -188,11 +188,14 @@ class LmdbTables:
             ) from error
         except lmdb.Error as error:
             raise self.explain(error) from error
+        except OSError as error:
+            raise explain(error, self._directory.path) from error
 
     def _make_tables(self) -> list[lmdb._Database]:
         with self._environment.begin(write=True) as transaction:
             databases = [self._environment.open_db(_on_disk(table), txn=transaction) for table in Table]
             transaction.put(_FORMAT, pack((MAGIC, FORMAT_VERSION)), db=databases[Table.META])
+        self._directory.sync()
         return databases
 
     def _check_format(self, record: bytes | None) -> None:

@@ -64,10 +64,7 @@ class MemoryTables:
         return self._size_bytes
 
     def close(self) -> None:
-        with self.lock:
-            if self._readers:
-                raise StoreUnavailable(f"`{self._readers.total()}` views are still open")
-            self._is_closed = True
+        self._is_closed = True  # views that are still open keep what they see
 
     def release(self, commit: int) -> None:
         with self.lock:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
-from remit.store.interface import Admission, CommitListener, StoreIdentity
+from remit.store.interface import Admission, CommitListener, Store, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.tables import Snapshot, Table, Tables, Transaction
 from remit.store.views import SchemaCache, View, WriteView
@@ -52,7 +52,7 @@ class ViewContext:
         self._snapshot.close()
 
 
-class TableStore:
+class TableStore(Store):
     """A store over tables. `clock_us` gives the time that deltas are stamped with; `fatal` stops the process."""
 
     def __init__(
@@ -67,7 +67,11 @@ class TableStore:
         self._now_us = clock_us
         self._schemas = SchemaCache()
         self._listener: CommitListener | None = None
-        self._graves = self._find_graves()
+        try:
+            self._graves = self._find_graves()
+        except BaseException:
+            tables.close()
+            raise
         self._writer = Writer(tables.begin, chore=self._bury, fatal=fatal, queue_max=queue_max)
 
     # --- reading ------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from remit.errors import StoreUnavailable
 # possible key, can still be sought.
 KEY_BYTES_MAX = 510
 
-# How many rows a scan takes at a time where it cannot hold a cursor. Among 16, 64, 256 and 1,024 the whole-table scan
-# stopped getting faster at 256.
+# How many rows a scan takes at a time where it cannot hold a cursor. Measured in memory over 50,000 rows: 0.93, 0.76,
+# 0.74 and 0.75 µs a row at 16, 64, 256 and 1,024.
 CHUNK_ROWS = 256
 
 Item = tuple[bytes, bytes]
@@ -100,7 +100,7 @@ class Tables(Protocol):
     def size_bytes(self) -> int: ...
 
     def close(self) -> None:
-        """Let go of everything. Raises StoreUnavailable while snapshots are still open. Twice is once."""
+        """Let go of everything. May wait for open snapshots, and raise StoreUnavailable. Twice is once."""
         ...
 
 

@@ -12,11 +12,12 @@ from functools import lru_cache
 import msgpack
 
 from remit.errors import StoreDamaged
-from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import PLAIN, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.changelog import RawChange, decode_deltas, encode_delta, replay
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
+    TRIPLE_BYTES_MAX,
     decode_pointer,
     decode_rows,
     decode_value,
@@ -162,6 +163,7 @@ class WriteView(View):
         super().__init__(transaction, name, schemas)
         self._changes: dict[bytes, RawChange] = {}
         self._new_schema: str | None = None
+        self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
 
     @property
     def next_revision(self) -> int:
@@ -174,7 +176,7 @@ class WriteView(View):
         whole = resource_first(*triple)
         assert whole.count(0) == 5, "the parts of a triple hold no zero byte"
         row = self._prefix + shorten(whole)
-        value = encode_value(stored, whole)
+        value = self._encode(stored, whole)
         before = None
         if self._snapshot.insert(Table.RELATIONSHIPS, row, value):
             pointer = subject_first(*triple)
@@ -230,6 +232,16 @@ class WriteView(View):
         # A predecessor of the same batch may have put this schema, and may yet fail: look, but remember nothing.
         known = self._schemas.get(self._number, self._schema_revision)
         return known if known is not None else self.schema_text_at(self._schema_revision)
+
+    def _encode(self, stored: StoredRelationship, whole: bytes) -> bytes:
+        """A request's plain rows have one and the same value, so it is encoded once."""
+        if stored.relationship.qualifiers is not PLAIN or len(whole) > TRIPLE_BYTES_MAX:
+            return encode_value(stored, whole)
+        provenance, value = self._plain
+        if stored.provenance is not provenance:
+            value = encode_value(stored, whole)
+            self._plain = (stored.provenance, value)
+        return value
 
     def _row_of(self, row: bytes, whole: bytes) -> bytes | None:
         value = self._snapshot.get(Table.RELATIONSHIPS, row)

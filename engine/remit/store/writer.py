@@ -114,11 +114,15 @@ class Writer:
     # --- the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._last_seen:
-            chore = self._chore()
-            first = self._take(wait=chore is None)
-            self._write(self._batch(first, chore))
-        self._refuse_queued()
+        try:
+            while not self._last_seen:
+                chore = self._chore()
+                first = self._take(wait=chore is None)
+                self._write(self._batch(first, chore))
+        finally:
+            # However the thread ends, nobody may wait for it for ever.
+            self._refuse(StoreUnavailable("the store's writer has ended"))
+            self._refuse_queued()
 
     def _take(self, *, wait: bool) -> Task[Any] | None:
         """The next task somebody still waits for; None if there is none, or none any more."""
