@@ -78,7 +78,7 @@ def healthy(seed: int) -> Organisation:
         lines += _tool(random, f"tool:t{i}", links)
     lines += [f"level:{low}#above@level:{high}" for low, high in itertools.pairwise(LEVELS)]
     for link in links:
-        lines.append(f"level:{random.choice((*LEVELS, 'secret', 'secret'))}#cleared@{_named(random, link)}")
+        lines.append(f"level:{random.choice((*LEVELS, *['secret'] * 5))}#cleared@{_named(random, link)}")
     for i in range(random.randint(1, 2)):
         lines += _dataset(random, f"dataset:d{i}", links)
     return Organisation(()).having(*map(parse_relationship, lines))
@@ -155,7 +155,7 @@ def _dataset(random: Random, dataset: str, links: list[str]) -> Iterator[str]:
     for label in random.choice((("public",), ("public",), ("internal",), ("secret",), ("public", "secret"))):
         yield f"{dataset}#classification@level:{label}"
     for link in links:
-        if random.random() < 0.9:
+        if random.random() < 0.97:
             yield f"{dataset}#reader@{_named(random, link)}"
         if link.startswith("run:") and random.random() < 0.95:
             yield f"{dataset}#in_intent@{link}"
@@ -190,7 +190,7 @@ def organisations(draw: st.DrawFn, damages_max: int = 3) -> Organisation:
 
 
 def _damaged(draw: st.DrawFn, organisation: Organisation) -> Organisation:
-    kind = draw(st.sampled_from(("gone", "gone", "over", "later", "hold", "denied", "label", "delegator")))
+    kind = draw(st.sampled_from(("gone", "gone", "over", "later", "hold", "denied", "label", "delegator", "ring")))
     runs = organisation.objects("run")
     match kind:
         case "gone":
@@ -212,11 +212,22 @@ def _damaged(draw: st.DrawFn, organisation: Organisation) -> Organisation:
             return organisation.having(
                 parse_relationship(f"{draw(st.sampled_from(data))}#classification@level:{label}")
             )
-        case _:
+        case "delegator":
             run = draw(st.sampled_from(runs)) if runs else ObjectRef("run", "r0")
-            above = draw(st.sampled_from([run, *runs, *organisation.objects("user", "system")]))
-            old = [fact for fact in organisation.facts if fact.resource == run and fact.relation == "delegated_by"]
-            return organisation.without(*old).having(parse_relationship(f"{run}#delegated_by@{above}"))
+            return _below(
+                organisation, run, draw(st.sampled_from([run, *runs, *organisation.objects("user", "system")]))
+            )
+        case _:
+            ring = draw(st.lists(st.sampled_from(runs), min_size=1, max_size=3, unique=True)) if runs else []
+            for run, above in zip(ring, (*ring[1:], *ring[:1]), strict=True):
+                organisation = _below(organisation, run, above)
+            return organisation
+
+
+def _below(organisation: Organisation, run: ObjectRef, above: ObjectRef) -> Organisation:
+    """With this one delegator, instead of whoever delegated to the run."""
+    old = [fact for fact in organisation.facts if fact.resource == run and fact.relation == "delegated_by"]
+    return organisation.without(*old).having(parse_relationship(f"{run}#delegated_by@{above}"))
 
 
 def holdable(organisation: Organisation) -> list[ObjectRef]:

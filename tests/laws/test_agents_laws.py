@@ -237,7 +237,7 @@ def test_holds_are_released_in_any_order(data: st.DataObject, organisation: Orga
 # --- are the laws worth anything? -------------------------------------------------------------------------------
 
 
-def test_half_the_questions_of_random_organisations_are_answered_yes() -> None:
+def test_random_organisations_are_answered_yes_and_no_often() -> None:
     """Worlds in which nearly all is forbidden would keep every law above, and so would worlds without chains."""
     counts: Counter[str] = Counter()
 
@@ -258,7 +258,7 @@ def test_half_the_questions_of_random_organisations_are_answered_yes() -> None:
             share = counts[f"{type} {action} yes"] / asked
             assert 0.1 < share < 0.95, f"{share:.0%} of `{action}` for a {type}: {counts}"
     assert counts["deep yes"] > 20, counts
-    assert counts["ring"] > 2, counts
+    assert counts["ring"] > 5, counts
 
 
 @pytest.mark.parametrize(
