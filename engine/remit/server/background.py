@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 from remit.engine import Engine
 from remit.server.http import HttpServer, http_app
-from remit.server.listen import loopback_address
+from remit.server.keyring import KeyRing
+from remit.server.listen import Protection, checked_address
 from remit.server.serve import DEFAULT_LIMITS, GrpcServer, ServeLimits
+from remit.server.tls import Certificates
 
 T = TypeVar("T")
 
@@ -30,10 +32,15 @@ class BackgroundServer:
         *,
         http: str | None = None,
         limits: ServeLimits = DEFAULT_LIMITS,
+        keys: KeyRing | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
+        protection = Protection(keyed=keys is not None and not keys.is_open, encrypted=certificates is not None)
         self._engine = engine
-        self._address = loopback_address(address)
-        self._http_address = loopback_address(http) if http else None
+        self._address = checked_address(address, protection)
+        self._http_address = checked_address(http, protection) if http else None
+        self._keys = keys
+        self._certificates = certificates
         self._limits = limits
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="remit-server", daemon=True)
@@ -48,6 +55,8 @@ class BackgroundServer:
         try:
             self._do(self._start())
         except BaseException:
+            if self._server is not None:
+                self._do(self._stop(grace_s=0.0))
             self._end()
             raise
         return self
@@ -63,17 +72,22 @@ class BackgroundServer:
         self._end()
         return finished
 
+    def look_at_files(self) -> None:
+        """Believe the keys and certificates as their files are now, without waiting for the next look."""
+        self._do(self.server.look_at_files())
+
     @property
     def server(self) -> GrpcServer:
         assert self._server is not None, "the server has been started"
         return self._server
 
     async def _start(self) -> None:
-        self._server = GrpcServer(self._engine, self._limits)
-        self._edge = HttpServer(http_app(lambda: self.server.serving))
+        self._server = GrpcServer(self._engine, self._limits, keys=self._keys, certificates=self._certificates)
+        self._edge = HttpServer(http_app(lambda: self.server.serving), self._certificates)
         self.endpoint = str(await self._server.start(self._address))
         if self._http_address is not None:
-            self.http_endpoint = f"http://{await self._edge.start(self._http_address)}"
+            scheme = "http" if self._certificates is None else "https"
+            self.http_endpoint = f"{scheme}://{await self._edge.start(self._http_address)}"
 
     async def _stop(self, grace_s: float) -> bool:
         finished = await self.server.stop(grace_s)

@@ -21,9 +21,9 @@ def new_request_id() -> str:
 
 @dataclass(slots=True)
 class Call:
-    """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one the
-    caller showed, None where the server has none; the text of it is nowhere here, not in `metadata` either. `cancelled`
-    and `ended_by` are only ever set, by one thread, and read by another."""
+    """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one
+    that the caller showed, None where the server has none; its text is nowhere here, not in `metadata` either.
+    `cancelled` and `ended_by` are only ever set, by one thread, and read by another."""
 
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 import remit
 from remit.server.listen import Address, listening_socket
+from remit.server.tls import Certificates
 
 _STOP_GRACE_S = 2
 
@@ -42,7 +43,8 @@ def http_app(is_ready: Callable[[], bool]) -> Starlette:
 class HttpServer:
     """The app on one address, from `start` to `stop`, on the running event loop."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, certificates: Certificates | None = None) -> None:
+        tls = None if certificates is None else certificates.http_context()
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -51,6 +53,7 @@ class HttpServer:
             server_header=False,
             limit_concurrency=256,
             timeout_graceful_shutdown=_STOP_GRACE_S,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
         self._server = _Uvicorn(config)
         self._running: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
-"""Where the server may listen: one loopback address, taken by nobody else.
+"""Where the server may listen: one address, taken by nobody else, and reached only by whom it can tell apart.
 
-Law: while there are no keys to tell callers apart, nothing outside this machine can reach the server (DESIGN 7)."""
+Laws: while there are no keys to tell callers apart, nothing outside this machine can reach the server (DESIGN 7); keys
+and facts cross a network only encrypted, unless somebody said in so many words that they may not be."""
 
 from __future__ import annotations
 
@@ -29,8 +30,22 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def loopback_address(text: str) -> Address:
-    """`HOST:PORT` → the one address it means. Raises InvalidArgument or AddressRefused.
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What a server has against strangers: `keyed`, it asks callers for keys; `encrypted`, it speaks TLS;
+    `insecure_plaintext`, whoever started it takes the responsibility for not encrypting, as where a proxy does."""
+
+    keyed: bool = False
+    encrypted: bool = False
+    insecure_plaintext: bool = False
+
+
+NO_PROTECTION = Protection()
+
+
+def checked_address(text: str, protection: Protection = NO_PROTECTION) -> Address:
+    """`HOST:PORT` → the one address it means. Raises InvalidArgument, or AddressRefused where a server with that
+    protection should not listen.
 
     A name is resolved to a single address, IPv4 first: with both, a second server could take the half that is free."""
     host, colon, port_text = text.rpartition(":")
@@ -38,10 +53,19 @@ def loopback_address(text: str) -> Address:
         raise InvalidArgument(f"`{shortened(text)}` is not an address: write HOST:PORT, as in `127.0.0.1:50051`")
     found = _resolved(host.removeprefix("[").removesuffix("]"), text)
     address = Address(found, int(port_text))
-    if not ipaddress.ip_address(found.partition("%")[0]).is_loopback:
+    if ipaddress.ip_address(found.partition("%")[0]).is_loopback:
+        return address
+    if not protection.keyed:
         raise AddressRefused(
             f"`{shortened(text)}` can be reached by others, and there are no keys to tell callers apart: listen on a "
-            f"loopback address, as in `127.0.0.1:{port_text}`",
+            f"loopback address, as in `127.0.0.1:{port_text}`, or make a key with `remit key bootstrap`",
+            address=address,
+        )
+    if not protection.encrypted and not protection.insecure_plaintext:
+        raise AddressRefused(
+            f"`{shortened(text)}` can be reached by others, and keys would travel to it unencrypted: give a "
+            "certificate with `--tls-cert` and `--tls-key`, or say `--insecure-plaintext` where something in front of "
+            "it encrypts",
             address=address,
         )
     return address
@@ -49,7 +73,7 @@ def loopback_address(text: str) -> Address:
 
 def _resolved(host: str, text: str) -> str:
     if not host:
-        return "0.0.0.0"  # noqa: S104  # what an empty host means everywhere; refused by the caller
+        return "0.0.0.0"  # noqa: S104  # what an empty host means everywhere; judged by the caller
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -9,6 +9,7 @@ but the id under which the log tells more."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -24,8 +25,11 @@ from remit.engine import Engine
 from remit.errors import RemitError, UnknownMethod
 from remit.notation import shortened
 from remit.server.call import Call, new_request_id
+from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
+from remit.server.rights import AUTHORIZATION, Gate
+from remit.server.tls import Certificates
 from remit.server.verbs import SERVICES, VERBS, Verb
 from remit.wire.sizes import REQUEST_BYTES_MAX
 from remit.wire.status import encode_status
@@ -45,6 +49,7 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 )
+_LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
 _CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
 
 
@@ -64,10 +69,22 @@ DEFAULT_LIMITS = ServeLimits()
 class GrpcServer:
     """One server on one address, from `start` to `stop`. All methods but `serving` belong to one event loop."""
 
-    def __init__(self, engine: Engine, limits: ServeLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: ServeLimits = DEFAULT_LIMITS,
+        *,
+        keys: KeyRing | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """`keys` None: every caller holds every right. `certificates` None: unencrypted. See `listen` for both."""
         self._engine = engine
-        self._reading = Lane("reads", threads=limits.readers, in_flight_max=limits.reads_in_flight_max)
-        self._writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
+        self._gate = Gate(keys)
+        self._certificates = certificates
+        self._looking: asyncio.Task[None] | None = None
+        self._look_now = asyncio.Event()
+        self.reading = Lane("reads", threads=limits.readers, in_flight_max=limits.reads_in_flight_max)
+        self.writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
         self._under_way: dict[int, Call] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,16 +103,22 @@ class GrpcServer:
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         server.add_generic_rpc_handlers((_UnknownMethods(),))
         try:
-            port = server.add_insecure_port(str(address))
+            port = self._add_port(server, address)
         except RuntimeError:
             listening_socket(address).close()  # says why, unless the port was freed in this very moment
-            port = server.add_insecure_port(str(address))
+            port = self._add_port(server, address)
         await server.start()
+        self._looking = asyncio.create_task(self._look_at_files_now_and_then())
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         self._server = server
         self.serving = True
         return Address(address.host, port)
+
+    def _add_port(self, server: aio.Server, address: Address) -> int:
+        if self._certificates is None:
+            return server.add_insecure_port(str(address))
+        return server.add_secure_port(str(address), self._certificates.grpc_credentials())
 
     async def stop(self, grace_s: float) -> bool:
         """Take no new requests, let those under way finish, and after the grace period stop them. Whether all
@@ -103,6 +126,8 @@ class GrpcServer:
         if self._server is None:
             return True
         self.serving = False
+        if self._looking is not None:
+            self._looking.cancel()
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
         finished = await self._became_idle(grace_s)
@@ -113,13 +138,38 @@ class GrpcServer:
         # What is left now are health watchers, who would stay for ever.
         await self._server.stop(None)
         await stopping
-        await asyncio.gather(asyncio.to_thread(self._reading.close), asyncio.to_thread(self._writing.close))
+        await asyncio.gather(asyncio.to_thread(self.reading.close), asyncio.to_thread(self.writing.close))
         return finished
 
     def hurry(self) -> None:
         """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
         for call in self._under_way.values():
             call.cancel()
+
+    # --- keys and certificates ----------------------------------------------------------------------------------
+
+    async def look_at_files(self) -> None:
+        """Read keys and certificates anew if their files have changed, and end the calls of keys that are not valid any
+        more, or have expired."""
+        for each in (self._gate.ring, self._certificates):
+            if each is not None:
+                await asyncio.to_thread(each.refresh)
+        for call in list(self._under_way.values()):
+            self._gate.end_if_revoked(call)
+
+    def look_at_files_soon(self) -> None:
+        """Do not wait for the next look: for a signal's handler."""
+        self._look_now.set()
+
+    async def _look_at_files_now_and_then(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), _LOOK_EVERY_S)
+            self._look_now.clear()
+            try:
+                await self.look_at_files()
+            except Exception as error:  # whatever it was, the next look may find what it needs
+                log.error("keys and certificates not looked at", exc_info=error)
 
     async def _became_idle(self, within_s: float) -> bool:
         try:
@@ -132,12 +182,13 @@ class GrpcServer:
 
     def _unary(self, verb: Verb) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The adapter of one verb. Bytes in and out: parsing belongs to the worker's thread, and its errors to us."""
-        lane = self._writing if verb.changes else self._reading
+        lane = self.writing if verb.changes else self.reading
 
         async def answer(data: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
             call = _call(context)
             self._enter(call, context)
             try:
+                self._gate.admit(verb.path, tuple(context.invocation_metadata() or ()), call)
                 return await asyncio.wrap_future(lane.submit(verb.answer, self._engine, data, call))
             except asyncio.CancelledError:
                 call.cancel()
@@ -164,7 +215,11 @@ class GrpcServer:
 
 
 def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
-    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    metadata = {
+        key: value
+        for key, value in context.invocation_metadata() or ()
+        if isinstance(value, str) and key != AUTHORIZATION  # a secret, which the gate alone sees
+    }
     remaining_s = context.time_remaining()
     named = metadata.get("x-request-id", "")
     return Call(

@@ -15,6 +15,7 @@ from remit.engine import Engine
 from remit.errors import AnswerTooLarge, LimitExceeded, MalformedRequest
 from remit.server import handlers
 from remit.server.call import Call
+from remit.server.rights import require_store
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
 from remit.wire.sizes import REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 
@@ -37,7 +38,9 @@ class Verb:
     def answer(self, engine: Engine, data: bytes, call: Call) -> bytes:
         """From bytes to bytes: what a transport runs on a thread of its own choosing. Raises RemitError."""
         call.interrupt()
-        return _serialized(self.handler(engine, self._parsed(data), call))
+        request = self._parsed(data)
+        require_store(self.path, request, call)
+        return _serialized(self.handler(engine, request, call))
 
     def _parsed(self, data: bytes) -> Message:
         if len(data) > REQUEST_BYTES_MAX:
