@@ -16,11 +16,12 @@ remembered only when its whole circle is settled; each goal is settled once, so 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from remit.budget import Budget
+from remit.circles import negative_circle
 from remit.errors import CaveatFailed, NegativeCycle
 from remit.language import plan
 from remit.language.names import require_name, require_type
@@ -42,6 +43,7 @@ CONDITIONAL: Bounds = (1, 1)
 YES: Bounds = (2, 2)
 UNKNOWN: Bounds = (0, 2)
 _HIGHEST = 2
+_CIRCLE_TOLD_MAX = 12  # goals of a circle that a message names; a longer one is cut in the middle
 
 
 class GraphView(Protocol):
@@ -277,6 +279,23 @@ def fold(operand: Operand) -> Folding:
             return min(low, _HIGHEST - minus_high), min(high, _HIGHEST - minus_low)
 
 
+class Told(NamedTuple):
+    """An operand after the evaluation: its bounds, and the operands it was made of as they were told one by one."""
+
+    operand: Operand  # its own iterables are used up
+    bounds: Bounds
+    parts: tuple[Told, ...] = ()
+
+
+Done = Callable[[Told, bool], bool]
+"""Whether an operand needs no more parts after this one; True for one that is made of every part, False of any."""
+
+
+def decided(part: Told, every: bool) -> bool:
+    """As `fold` does it: one NO among all, one YES among any."""
+    return part.bounds == (NO if every else YES)
+
+
 @dataclass(slots=True)
 class _Frame:
     """A goal being worked on. `lowest` is the earliest waiting goal that it, or what it asked, has met (Tarjan)."""
@@ -409,32 +428,34 @@ class Evaluation:
 
     # --- what a finished evaluation can tell --------------------------------------------------------------------
 
-    def value(self, operand: Operand) -> Bounds:
-        """The bounds of an operand whose iterables can be read again (see `materialized`)."""
-        folding = fold(operand)
-        received: Bounds | None = None
-        try:
-            while True:
-                received = self.solve(folding.send(received))  # type: ignore[arg-type]  # None starts a generator
-        except StopIteration as finished:
-            result: Bounds = finished.value
-            return result
-
-    def _parts(self, operand: Operand, wanted: Bounds | None, negative: bool = False) -> Iterator[tuple[Operand, bool]]:
-        """The goals and facts an operand's value rests on: those that are `wanted` (None: undefined) all the way down.
-        With each, whether it stands to the right of a `-`."""
-        bounds = self.value(operand)
-        if bounds != wanted if wanted is not None else bounds[0] == bounds[1]:
-            return
+    def tell(self, operand: Operand, done: Done = decided) -> Told:
+        """An operand with what it is made of, part by part until it is `done`. Cost: O(parts), and what goals among
+        them cost that were not asked yet."""
         match operand:
-            case AnyOf(operands) | AllOf(operands):
-                for each in operands:
-                    yield from self._parts(each, wanted, negative)
+            case Goal():
+                return Told(operand, self.solve(operand))
+            case Fact(bounds):
+                return Told(operand, bounds)
             case ButNot(base, subtracted):
-                yield from self._parts(base, wanted, negative)
-                yield from self._parts(subtracted, wanted, True)
-            case _:
-                yield operand, negative
+                first = self.tell(base, done)
+                if first.bounds == NO:
+                    return Told(operand, NO, (first,))
+                second = self.tell(subtracted, done)
+                low = min(first.bounds[0], _HIGHEST - second.bounds[1])
+                high = min(first.bounds[1], _HIGHEST - second.bounds[0])
+                return Told(operand, (low, high), (first, second))
+            case AnyOf(operands) | AllOf(operands):
+                every = isinstance(operand, AllOf)
+                nearest = min if every else max
+                low, high = YES if every else NO
+                parts = []
+                for each in operands:
+                    part = self.tell(each, done)
+                    parts.append(part)
+                    low, high = nearest(low, part.bounds[0]), nearest(high, part.bounds[1])
+                    if done(part, every):
+                        break
+                return Told(operand, (low, high), tuple(parts))
 
     def _missing(self, root: Goal) -> tuple[str, ...]:
         """The parameters missing at every caveat that leaves the answer conditional, sorted."""
@@ -442,51 +463,64 @@ class Evaluation:
         seen = {root}
         queue = deque([root])
         while queue:
-            for part, _ in self._parts(materialized(self.equations.of(queue.popleft())), CONDITIONAL):
-                if isinstance(part, Fact):
-                    names |= part.missing
-                elif isinstance(part, Goal) and part not in seen:
-                    seen.add(part)
-                    queue.append(part)
+            told = self.tell(self.equations.of(queue.popleft()))
+            for leaf, _ in _leaves(told, lambda bounds: bounds == CONDITIONAL):
+                if isinstance(leaf, Fact):
+                    names |= leaf.missing
+                elif leaf not in seen:
+                    seen.add(leaf)
+                    queue.append(leaf)
         return tuple(sorted(names))
 
     def _undefined(self, root: Goal) -> CaveatFailed | NegativeCycle:
-        """Why the answer is undefined: the first failed caveat by its message, else the shortest circle through a `-`.
-        Both are chosen by text, so that the same world fails with the same words in whatever order it was walked."""
+        """Why the answer is undefined: the first failed caveat by its message, else a circle through a `-`. Both are
+        chosen by text, so that the same world fails with the same words in whatever order it was walked."""
         failures: list[CaveatFailed] = []
-        asks: dict[Goal, dict[Goal, bool]] = {}
+        asks: dict[Goal, dict[Goal, bool]] = {root: {}}
         queue = deque([root])
         while queue:
             goal = queue.popleft()
-            if goal in asks:
-                continue
-            asks[goal] = {}
-            for part, negative in self._parts(materialized(self.equations.of(goal)), None):
-                if isinstance(part, Fact) and part.failure is not None:
-                    failures.append(part.failure)
-                elif isinstance(part, Goal):
-                    asks[goal][part] = asks[goal].get(part, False) or negative
-                    queue.append(part)
+            for leaf, is_negative in _leaves(self.tell(self.equations.of(goal)), lambda bounds: bounds[0] < bounds[1]):
+                if isinstance(leaf, Fact):
+                    assert leaf.failure is not None, "a fact is undefined only where its caveat failed"
+                    failures.append(leaf.failure)
+                    continue
+                asks[goal][leaf] = asks[goal].get(leaf, False) or is_negative
+                if leaf not in asks:
+                    asks[leaf] = {}
+                    queue.append(leaf)
         if failures:
             return min(failures, key=lambda failure: failure.message)
-        circles = (
-            [goal, *way]
-            for goal in asks
-            for part, negative in asks[goal].items()
-            if negative and (way := _shortest_way(asks, part, goal))
-        )
-        circle = min(circles, key=lambda goals: (len(goals), [str(goal) for goal in goals]))
+        circle = [f"`{goal}`" for goal in negative_circle(asks, self.equations.budget.spend)]
+        if len(circle) > _CIRCLE_TOLD_MAX:
+            circle[_CIRCLE_TOLD_MAX // 2 : -_CIRCLE_TOLD_MAX // 2] = [f"… {len(circle) - _CIRCLE_TOLD_MAX} more …"]
         return NegativeCycle(
-            f"`{root}` is undefined: it depends on its own negation, {' → '.join(f'`{goal}`' for goal in circle)}",
-            question=root,
+            f"`{root}` is undefined: it depends on its own negation, {' → '.join(circle)}", question=root
         )
+
+
+def _leaves(told: Told, wanted: Callable[[Bounds], bool]) -> Iterator[tuple[Goal | Fact, bool]]:
+    """The goals and facts that an operand's value hangs on, those whose bounds are `wanted` all the way down, and with
+    each whether it is negated: it stands to the right of an odd number of `-`."""
+    waiting = [(told, False)]
+    while waiting:
+        (operand, bounds, parts), is_negated = waiting.pop()
+        if not wanted(bounds):
+            continue
+        match operand:
+            case Goal() | Fact():
+                yield operand, is_negated
+            case ButNot():
+                waiting += [(part, is_negated ^ bool(index)) for index, part in enumerate(parts)]
+            case _:
+                waiting += [(part, is_negated) for part in parts]
 
 
 # --- circles -----------------------------------------------------------------------------------------------------
 
 
 class _Gate:
-    """A goal of a circle, or an operand that hangs on one: it rises above n when `lacking[n]` more of its parts have."""
+    """A goal of a circle, or an operand that hangs on one: rises above n once `lacking[n]` more of its parts have."""
 
     __slots__ = ("goal", "lacking", "part_of")
 
@@ -579,34 +613,3 @@ class _Rising:
 
     def _rise(self, gate: _Gate, before: int, after: int) -> None:
         self._risen.extend((gate, number) for number in range(before, after))
-
-
-def materialized(operand: Operand) -> Operand:
-    """The operand with its iterables made tuples, to be read more than once. Cost: O(operands)."""
-    match operand:
-        case AnyOf(operands):
-            return AnyOf(tuple(materialized(each) for each in operands))
-        case AllOf(operands):
-            return AllOf(tuple(materialized(each) for each in operands))
-        case ButNot(base, subtracted):
-            return ButNot(materialized(base), materialized(subtracted))
-        case _:
-            return operand
-
-
-def _shortest_way(asks: Mapping[Goal, Mapping[Goal, bool]], start: Goal, end: Goal) -> list[Goal]:
-    """The goals from `start` to `end`, both included; empty where there is no way. Ties are broken by text."""
-    came_from: dict[Goal, Goal | None] = {start: None}
-    queue = deque([start])
-    while queue:
-        goal = queue.popleft()
-        if goal == end:
-            way = [goal]
-            while (before := came_from[way[-1]]) is not None:
-                way.append(before)
-            return way[::-1]
-        for part in sorted(asks[goal], key=str):
-            if part not in came_from:
-                came_from[part] = goal
-                queue.append(part)
-    return []

@@ -1,0 +1,82 @@
+"""The circle to tell when an answer is undefined: the questions that went around through a `-`.
+
+Law: the same questions give the same circle, whatever order they are listed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T", bound=Hashable)
+
+Asks = Mapping[T, Mapping[T, bool]]
+"""What each question asks, and whether it does so to the right of a `-`. Whatever is asked is a key itself."""
+
+# From how many questions the way around is sought before the shortest is told. Where there are more circles than that,
+# one is as good as another, and each search may lead through all of them.
+_STARTS_MAX = 8
+
+
+def negative_circle(asks: Asks[T], spend: Callable[[], None]) -> list[T]:
+    """A short way from a question through a `-` back to it, both ends included. There must be one.
+
+    `spend` is called for each step. Cost: O(questions asked, sorted)."""
+    group = _groups(asks, spend)
+    negations = ((goal, part) for goal in asks for part, is_negative in asks[goal].items() if is_negative)
+    starts = sorted(
+        ((goal, part) for goal, part in negations if group[goal] == group[part]),
+        key=lambda ask: (str(ask[0]), str(ask[1])),
+    )
+    assert starts, "what is undefined depends on its own negation"
+    circles = [[goal, *_shortest_way(asks, part, goal, spend)] for goal, part in starts[:_STARTS_MAX]]
+    return min(circles, key=lambda circle: (len(circle), [str(goal) for goal in circle]))
+
+
+def _groups(asks: Asks[T], spend: Callable[[], None]) -> dict[T, int]:
+    """A number for each question, the same for those that lead to each other (Tarjan, on a stack of our own)."""
+    group: dict[T, int] = {}
+    order: dict[T, int] = {}
+    lowest: dict[T, int] = {}
+    waiting: list[T] = []  # met, in no group yet
+    for root in asks:
+        path = [] if root in order else [(root, iter(asks[root]))]
+        while path:
+            goal, parts = path[-1]
+            if goal not in order:
+                spend()
+                order[goal] = lowest[goal] = len(order)
+                waiting.append(goal)
+            for part in parts:
+                if part not in order:
+                    path.append((part, iter(asks[part])))
+                    break
+                if part not in group:
+                    lowest[goal] = min(lowest[goal], order[part])
+            else:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[goal])
+                if lowest[goal] == order[goal]:
+                    while goal not in group:
+                        group[waiting.pop()] = order[goal]
+    return group
+
+
+def _shortest_way(asks: Asks[T], start: T, end: T, spend: Callable[[], None]) -> list[T]:
+    """The questions from `start` to `end`, both included. Ties are broken by text."""
+    came_from: dict[T, T | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        goal = queue.popleft()
+        spend()
+        if goal == end:
+            break
+        for part in sorted(asks[goal], key=str):
+            if part not in came_from:
+                came_from[part] = goal
+                queue.append(part)
+    way = [end]
+    while (before := came_from[way[-1]]) is not None:
+        way.append(before)
+    return way[::-1]
