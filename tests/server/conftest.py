@@ -6,31 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from remit.client import Client
-from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.server.background import BackgroundServer
-from remit.store.memory import MemoryStore
-
-NOW_US = 1_800_000_000_000_000
-
-SCHEMA = """
-use expiration
-
-caveat small(amount int, most int) { amount <= most }
-
-definition user {}
-
-definition folder {
-    relation parent: folder
-    relation viewer: user | user with small | user with expiration
-    permission view = viewer + parent->view
-}
-"""
-
-
-def opened() -> Engine:
-    clock = ManualClock(NOW_US)
-    return Engine(MemoryStore(clock_us=clock.now_us), clock)
+from serving import SCHEMA, GatedEngine, opened
 
 
 @pytest.fixture
@@ -41,9 +19,28 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def client(engine: Engine) -> Iterator[Client]:
-    """A client of a server whose store has the schema and one fact."""
+def gated() -> Iterator[GatedEngine]:
+    """Has the schema and one fact; its gate is closed."""
+    engine = opened(GatedEngine)
+    assert isinstance(engine, GatedEngine)
+    engine.gate.set()
+    fill(engine)
+    assert engine.begun.get_nowait() == "write"
+    engine.gate.clear()
+    yield engine
+    engine.gate.set()
+    engine.close()
+
+
+def fill(engine: Engine) -> None:
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         client.write_schema(SCHEMA)
         client.touch("folder:top#viewer@user:ann", "folder:sub#parent@folder:top")
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[Client]:
+    """A client of a server whose store has the schema and one fact."""
+    fill(engine)
+    with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         yield client

@@ -1,0 +1,73 @@
+"""A real engine on memory, to be put behind a server; and one whose checks wait until they are let go."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Any
+
+from remit.budget import Interrupt, never_interrupted
+from remit.clock import ManualClock
+from remit.engine import CheckResult, Engine, Question, WriteResult
+from remit.errors import RemitError
+from remit.store.memory import MemoryStore
+
+NOW_US = 1_800_000_000_000_000
+
+SCHEMA = """
+use expiration
+
+caveat small(amount int, most int) { amount <= most }
+
+definition user {}
+
+definition folder {
+    relation parent: folder
+    relation viewer: user | user with small | user with expiration
+    permission view = viewer + parent->view
+}
+"""
+
+PATIENCE_S = 30.0  # what a test waits at most for something that should happen at once
+
+
+def opened(engine: type[Engine] = Engine) -> Engine:
+    clock = ManualClock(NOW_US)
+    return engine(MemoryStore(clock_us=clock.now_us), clock)
+
+
+class GatedEngine(Engine):
+    """A real engine whose checks and writes begin by saying so and go on when `gate` is opened.
+
+    A waiting check asks its interrupt as an evaluation does. `endings` tells how each check ended."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.gate = threading.Event()
+        self.begun: queue.Queue[str] = queue.Queue()
+        self.endings: queue.Queue[str] = queue.Queue()
+
+    def check(
+        self, store: str, question: Question, *, interrupt: Interrupt = never_interrupted, **options: Any
+    ) -> CheckResult:
+        self.begun.put("check")
+        try:
+            self._wait(interrupt)
+            result = super().check(store, question, interrupt=interrupt, **options)
+        except RemitError as error:
+            self.endings.put(error.reason)
+            raise
+        self.endings.put(result.verdict.name)
+        return result
+
+    def write(self, *arguments: Any, **options: Any) -> WriteResult:
+        self.begun.put("write")
+        self._wait(never_interrupted)
+        return super().write(*arguments, **options)
+
+    def _wait(self, interrupt: Interrupt) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not self.gate.wait(0.001):
+            interrupt()
+            assert time.monotonic() < until, "nobody opened the gate"
