@@ -15,6 +15,11 @@ from store_worlds import key
 few = settings(max_examples=60)
 PREFIX = coding.store_prefix(7)
 LONGEST = RelationshipKey(ObjectRef("t", "r" * 1024), "viewer", SubjectRef("u", "s" * 1024, "member"))
+# Triples of exactly the length that a key can hold, one byte less and one more.
+AT_THE_EDGE = [
+    RelationshipKey(ObjectRef("t", "r" * (coding.TRIPLE_BYTES_MAX + more - 12)), "v", SubjectRef("u", "s" * 4, ""))
+    for more in (-1, 0, 1)
+]
 provenances = st.builds(Provenance, st.text(max_size=9), st.sampled_from(["", "run:r-7"]), st.integers(0, 2**63))
 
 
@@ -33,6 +38,9 @@ def test_a_triple_comes_back_from_both_its_keys(triple: RelationshipKey) -> None
 @few
 @given(keys, qualifiers, provenances)
 @example(LONGEST, PLAIN, Provenance("p", "", 1))
+@example(AT_THE_EDGE[0], PLAIN, Provenance("p", "", 1))
+@example(AT_THE_EDGE[1], PLAIN, Provenance("p", "", 1))
+@example(AT_THE_EDGE[2], PLAIN, Provenance("p", "", 1))
 def test_a_row_comes_back_however_long(triple: RelationshipKey, qualified: object, provenance: Provenance) -> None:
     stored = StoredRelationship(Relationship(*triple, qualified), provenance)  # type: ignore[arg-type]
     whole = coding.resource_first(*triple)
@@ -43,6 +51,13 @@ def test_a_row_comes_back_however_long(triple: RelationshipKey, qualified: objec
 
     pointer = coding.subject_first(*triple)
     assert coding.decode_pointer(PREFIX + coding.shorten(pointer), coding.encode_pointer(pointer)) == triple
+
+
+def test_the_edge_is_where_we_think() -> None:
+    lengths = [len(coding.resource_first(*triple)) - coding.TRIPLE_BYTES_MAX for triple in AT_THE_EDGE]
+    assert lengths == [-1, 0, 1]
+    rows = [coding.shorten(coding.resource_first(*triple)) for triple in AT_THE_EDGE]
+    assert [coding.is_shortened(row) for row in rows] == [False, False, True]
 
 
 @few

@@ -146,6 +146,29 @@ def test_a_schema_whose_commit_failed_was_never_there(world: World) -> None:
         assert view.head.schema_text == view.schema_text_at(1) == "definition user {}"
 
 
+def test_a_schema_whose_commit_failed_is_not_remembered_as_its_successors(world: World) -> None:
+    """Both become revision 2; whoever looks in the batch of the second must not see the first."""
+    seen: list[str | None] = []
+
+    def schema(text: str) -> object:
+        def admission(transaction: WriteTransaction) -> Draft:
+            transaction.put_schema(text)
+            return Draft("anne")
+
+        return admission
+
+    def look(transaction: WriteTransaction) -> Draft:
+        seen.append(transaction.head.schema_text)
+        return Draft("anne")
+
+    world.tables.commit_errors = [StoreFull("no room is left")]
+    for future in world.together(schema("definition failed {}"), look):
+        assert isinstance(future.exception(10), StoreFull)
+    for future in world.together(schema("definition user {}"), look):
+        future.result(10)
+    assert seen == ["definition failed {}", "definition user {}"]
+
+
 def test_where_the_whole_transaction_is_lost_each_write_is_tried_alone(world: World) -> None:
     write(world.store, putting(NAMES[0]))
     world.tables.begun = 0
