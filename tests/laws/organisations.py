@@ -72,15 +72,16 @@ def healthy(seed: int) -> Organisation:
     random = Random(seed)
     lines = [*_people(random), *_agents(random)]
     runs = [f"run:r{i}" for i in range(random.randint(2, 6))]
-    lines += _chains(random, runs, _of(lines, "user", "system"), _of(lines, "agent_version"))
+    free = {run for run in runs if random.random() < 0.35}  # those that may go without an intent
+    lines += _chains(random, runs, free, _of(lines, "user", "system"), _of(lines, "agent_version"))
     links = [*_of(lines, "user", "system", "agent", "agent_version"), *runs]
     for i in range(random.randint(1, 2)):
-        lines += _tool(random, f"tool:t{i}", links)
+        lines += _tool(random, f"tool:t{i}", links, free)
     lines += [f"level:{low}#above@level:{high}" for low, high in itertools.pairwise(LEVELS)]
     for link in links:
         lines.append(f"level:{random.choice((*LEVELS, *['secret'] * 5))}#cleared@{_named(random, link)}")
     for i in range(random.randint(1, 2)):
-        lines += _dataset(random, f"dataset:d{i}", links)
+        lines += _dataset(random, f"dataset:d{i}", links, free)
     return Organisation(()).having(*map(parse_relationship, lines))
 
 
@@ -128,17 +129,19 @@ def _agents(random: Random) -> Iterator[str]:
                 yield f"{version}#inherits_data@directory:agents"
 
 
-def _chains(random: Random, runs: list[str], roots: list[str], versions: list[str]) -> Iterator[str]:
+def _chains(random: Random, runs: list[str], free: set[str], roots: list[str], versions: list[str]) -> Iterator[str]:
     for i, run in enumerate(runs):
         yield f"{run}#delegated_by@{random.choice([*roots, *runs[:i], *runs[:i][-1:] * 4])}"
         yield f"{run}#instance_of@{random.choice(versions)}"
-        intents = random.choice((("intent",), ("intent",), ("without_intent",), ("intent", "without_intent")))
-        yield from (f"{run}#{each}@{'intent:i' if each == 'intent' else 'directory:agents'}" for each in intents)
+        if run in free:
+            yield f"{run}#without_intent@directory:agents"
+        if run not in free or random.random() < 0.5:
+            yield f"{run}#intent@intent:i"
         if random.random() < 0.3:
             yield f"{run}#inherits_data@directory:agents"
 
 
-def _tool(random: Random, tool: str, links: list[str]) -> Iterator[str]:
+def _tool(random: Random, tool: str, links: list[str], free: set[str]) -> Iterator[str]:
     yield f"{tool}#registered@directory:tools"
     yield f"{tool}#domain@{_domain(random)}"
     if random.random() < 0.3:
@@ -146,18 +149,18 @@ def _tool(random: Random, tool: str, links: list[str]) -> Iterator[str]:
     for link in links:
         if random.random() < 0.98:
             yield f"{tool}#may_use@{_named(random, link)}"
-        if link.startswith("run:") and random.random() < 0.95:
+        if link.startswith("run:") and random.random() < (0.4 if link in free else 0.97):
             yield f"{tool}#in_intent@{link}"
 
 
-def _dataset(random: Random, dataset: str, links: list[str]) -> Iterator[str]:
+def _dataset(random: Random, dataset: str, links: list[str], free: set[str]) -> Iterator[str]:
     yield f"{dataset}#domain@{_domain(random)}"
     for label in random.choice((("public",), ("public",), ("internal",), ("secret",), ("public", "secret"))):
         yield f"{dataset}#classification@level:{label}"
     for link in links:
         if random.random() < 0.97:
             yield f"{dataset}#reader@{_named(random, link)}"
-        if link.startswith("run:") and random.random() < 0.95:
+        if link.startswith("run:") and random.random() < (0.4 if link in free else 0.97):
             yield f"{dataset}#in_intent@{link}"
 
 
