@@ -8,7 +8,7 @@ with Client("127.0.0.1:50051") as remit:
         ..."""
 
 from remit.client.aio import AsyncClient
-from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.client.asks import Question
 from remit.client.sync import Client
 from remit.errors import RemoteError
@@ -19,6 +19,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Expanded",
+    "Identity",
     "Operation",
     "Page",
     "Precondition",

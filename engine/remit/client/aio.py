@@ -11,7 +11,7 @@ import grpc
 from grpc import aio
 
 from remit.client import asks
-from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.client.asks import Ask, Question
 from remit.client.channel import TIMEOUT_S, endpoint_of, metadata_of, options_of, remote_error
 from remit.model import (
@@ -168,6 +168,12 @@ class AsyncClient:
 
     async def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
         return await self._send(asks.read_schema(self.store, at_least), timeout_s)
+
+    # --- stores -------------------------------------------------------------------------------------------------
+
+    async def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
+        """Who the server takes this client for, and what it may do."""
+        return await self._send(asks.who_am_i(), timeout_s)
 
     # --- the connection -----------------------------------------------------------------------------------------
 

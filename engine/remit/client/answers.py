@@ -74,6 +74,19 @@ class SchemaWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the server takes the caller for. `key_id` is empty where the server has no keys; `stores` are names, or `*`
+    for all; `expiration_us` None: never; `version` is the server's."""
+
+    principal: str
+    key_id: str
+    stores: tuple[str, ...]
+    rights: tuple[str, ...]
+    expiration_us: int | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaText:
     """A store's schema as it was written."""
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
-from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.errors import InvalidReference
 from remit.model import (
     ObjectRef,
@@ -31,7 +31,7 @@ from remit.notation import (
     parse_relationship,
     shortened,
 )
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.expansions import decode_sets
 from remit.wire.explanations import decode_explanation
 from remit.wire.facts import (
@@ -213,6 +213,24 @@ def read_schema(store: str, at_least: str) -> Ask[SchemaText]:
         request,
         schemas_pb2.ReadSchemaResponse,
         lambda answer: SchemaText(answer.schema, answer.token),
+    )
+
+
+# --- stores -----------------------------------------------------------------------------------------------------
+
+
+def who_am_i() -> Ask[Identity]:
+    return Ask("/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), stores_pb2.WhoAmIResponse, _identity)
+
+
+def _identity(message: stores_pb2.WhoAmIResponse) -> Identity:
+    return Identity(
+        message.principal,
+        message.key_id,
+        tuple(message.stores),
+        tuple(message.rights),
+        decode_time(message.expiration, "expiration") if message.HasField("expiration") else None,
+        message.version,
     )
 
 

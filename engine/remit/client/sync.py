@@ -10,7 +10,7 @@ from typing import TypeVar
 import grpc
 
 from remit.client import asks
-from remit.client.answers import Answer, Expanded, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.client.asks import Ask, Question
 from remit.client.channel import TIMEOUT_S, endpoint_of, metadata_of, options_of, remote_error
 from remit.model import (
@@ -140,6 +140,12 @@ class Client:
 
     def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
         return self._send(asks.read_schema(self.store, at_least), timeout_s)
+
+    # --- stores -------------------------------------------------------------------------------------------------
+
+    def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
+        """Who the server takes this client for, and what it may do."""
+        return self._send(asks.who_am_i(), timeout_s)
 
     # --- the connection -----------------------------------------------------------------------------------------
 

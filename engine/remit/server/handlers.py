@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+import remit
 from remit.engine import CheckResult, Engine, Question
 from remit.errors import InvalidArgument, InvalidToken, LimitExceeded, RemitError
+from remit.keys import ALL_RIGHTS, ALL_STORES, right_names
 from remit.model import Precondition, Relationship, RelationshipFilter
 from remit.server.call import Call
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.expansions import encode_sets
 from remit.wire.explanations import encode_explanation
 from remit.wire.facts import (
@@ -192,6 +194,27 @@ def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Ca
 
 
 # --- consistency ------------------------------------------------------------------------------------------------
+
+
+# --- stores -----------------------------------------------------------------------------------------------------
+
+
+def who_am_i(engine: Engine, request: stores_pb2.WhoAmIRequest, call: Call) -> stores_pb2.WhoAmIResponse:
+    """Of a server without keys: everyone is `local` and holds every right."""
+    key = call.key
+    response = stores_pb2.WhoAmIResponse(
+        principal=call.caller.principal,
+        key_id=key.id if key is not None else "",
+        stores=sorted(key.stores) if key is not None else [ALL_STORES],
+        rights=right_names(key.rights if key is not None else ALL_RIGHTS),
+        version=remit.__version__,
+    )
+    if key is not None and key.expiration_us is not None:
+        response.expiration.CopyFrom(encode_time(key.expiration_us))
+    return response
+
+
+# --- what several verbs ask -------------------------------------------------------------------------------------
 
 
 class _Consistency(TypedDict, total=False):

@@ -16,7 +16,7 @@ from remit.errors import AnswerTooLarge, LimitExceeded, MalformedRequest
 from remit.server import handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
-from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
+from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.sizes import REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 
 
@@ -78,7 +78,7 @@ def _serialized(response: Message) -> bytes:
     return data
 
 
-_P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
+_P, _R, _S, _T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
 # fmt: off
 VERBS = (
@@ -91,6 +91,7 @@ VERBS = (
     Verb("remit.v1.Schemas", "WriteSchema", handlers.write_schema,
          _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
     Verb("remit.v1.Schemas", "ReadSchema", handlers.read_schema, _S.ReadSchemaRequest, _S.ReadSchemaResponse),
+    Verb("remit.v1.Stores", "WhoAmI", handlers.who_am_i, _T.WhoAmIRequest, _T.WhoAmIResponse),
 )
 # fmt: on
 SERVICES = tuple(dict.fromkeys(verb.service for verb in VERBS))
