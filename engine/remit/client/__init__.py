@@ -10,6 +10,7 @@ with Client("127.0.0.1:50051") as remit:
 from remit.client.aio import AsyncClient
 from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.client.asks import Question
+from remit.client.channel import Tls
 from remit.client.sync import Client
 from remit.errors import RemoteError
 from remit.model import Operation, Precondition, RelationshipFilter, Update, Verdict
@@ -28,6 +29,7 @@ __all__ = [
     "RemoteError",
     "SchemaText",
     "SchemaWritten",
+    "Tls",
     "Unanswered",
     "Update",
     "Verdict",

@@ -1,4 +1,4 @@
-"""How a client reaches a server: endpoint, token, retries, and what an error of the transport means.
+"""How a client reaches a server: endpoint, token, TLS, retries, and what an error of the transport means.
 
 Law: only questions are sent twice, and only where the server was not reached; a write is never repeated unasked."""
 
@@ -7,13 +7,16 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from remit.errors import InvalidArgument, RemoteError
+from remit.errors import FileUnreadable, InvalidArgument, RemoteError
+from remit.keys import KEY_PREFIX, key_id_of
 from remit.notation import shortened
 from remit.wire.sizes import RESPONSE_BYTES_MAX
 from remit.wire.status import decode_status, status_of
@@ -25,6 +28,7 @@ _REPEATABLE = (
     {"service": "remit.v1.Permissions"},
     {"service": "remit.v1.Relationships", "method": "Read"},
     {"service": "remit.v1.Schemas", "method": "ReadSchema"},
+    {"service": "remit.v1.Stores", "method": "WhoAmI"},
 )
 _SERVICE_CONFIG = json.dumps(
     {
@@ -44,24 +48,72 @@ _SERVICE_CONFIG = json.dumps(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files for an encrypted connection: the authorities that may vouch for the server (None: those that gRPC
+    trusts), and what the client shows of itself where the server asks for it."""
+
+    ca: str | Path | None = None
+    cert: str | Path | None = None
+    cert_key: str | Path | None = None
+
+
 def endpoint_of(endpoint: str | None) -> str:
     """HOST:PORT: the argument, else REMIT_ENDPOINT, else the default."""
     return endpoint or os.environ.get("REMIT_ENDPOINT", "") or DEFAULT_ENDPOINT
 
 
-def metadata_of(token: str | None, endpoint: str, *, encrypted: bool) -> tuple[tuple[str, str], ...]:
-    """What accompanies every request. Raises InvalidArgument rather than show a token to the network."""
+def metadata_of(
+    token: str | None, endpoint: str, *, encrypted: bool, insecure_plaintext: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """What accompanies every request. Raises InvalidArgument rather than show a token to the network, KeyMistyped for a
+    key that was never given out."""
     token = token if token is not None else os.environ.get("REMIT_TOKEN", "")
     if not token:
         return ()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidArgument("the token is not of printable ASCII: pass it exactly as it was given out")
-    if not encrypted and not is_loopback(endpoint):
+    if token.startswith(KEY_PREFIX):
+        key_id_of(token)  # a mistyped key is told from a wrong one without asking
+    insecure_plaintext = insecure_plaintext or _is_set("REMIT_INSECURE_PLAINTEXT")
+    if not encrypted and not is_loopback(endpoint) and not insecure_plaintext:
         raise InvalidArgument(
-            f"the token would travel to `{shortened(endpoint)}` unencrypted: pass `credentials`, such as "
-            "`grpc.ssl_channel_credentials()`"
+            f"the token would travel to `{shortened(endpoint)}` unencrypted: ask for TLS with `tls`, REMIT_TLS=1 or "
+            "`--tls`, or say `insecure_plaintext` or REMIT_INSECURE_PLAINTEXT=1 where something else encrypts"
         )
     return (("authorization", f"Bearer {token}"),)
+
+
+def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None) -> grpc.ChannelCredentials | None:
+    """What to encrypt with: the caller's own credentials, else its files, else those the environment names; None for
+    plaintext. Raises FileUnreadable, InvalidArgument."""
+    tls = tls or _tls_of_environment()
+    if credentials is not None or tls is None:
+        return credentials
+    if (tls.cert is None) != (tls.cert_key is None):
+        raise InvalidArgument(
+            "a client's certificate goes with its private key: give `cert` and `cert_key`, or neither"
+        )
+    return grpc.ssl_channel_credentials(_file(tls.ca), _file(tls.cert_key), _file(tls.cert))
+
+
+def _tls_of_environment() -> Tls | None:
+    tls = Tls(*(os.environ.get(name) or None for name in ("REMIT_CA", "REMIT_CERT", "REMIT_CERT_KEY")))
+    return tls if tls != Tls() or _is_set("REMIT_TLS") else None
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def _file(path: str | Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileUnreadable(f"`{shortened(str(path))}` cannot be read for TLS: {reason.lower()}") from error
 
 
 def options_of(endpoint: str) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ import grpc
 from remit.client import asks
 from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
 from remit.client.asks import Ask, Question
-from remit.client.channel import TIMEOUT_S, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
 from remit.model import (
     Operation,
     Precondition,
@@ -38,13 +38,20 @@ class Client:
         store: str = "",
         token: str | None = None,
         timeout_s: float = TIMEOUT_S,
+        tls: Tls | None = None,
+        insecure_plaintext: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """`endpoint` defaults to REMIT_ENDPOINT or 127.0.0.1:50051, `token` to REMIT_TOKEN; `credentials` mean TLS."""
+        """`endpoint` defaults to REMIT_ENDPOINT or 127.0.0.1:50051, `token` to REMIT_TOKEN, `tls` to REMIT_TLS,
+        REMIT_CA, REMIT_CERT and REMIT_CERT_KEY; `credentials` are gRPC's own, for what these do not say.
+        `insecure_plaintext` lets the token leave this machine unencrypted, as where a proxy encrypts."""
+        credentials = credentials_of(tls, credentials)
         self.endpoint = endpoint_of(endpoint)
         self.store = store
         self.timeout_s = timeout_s
-        self._metadata = metadata_of(token, self.endpoint, encrypted=credentials is not None)
+        self._metadata = metadata_of(
+            token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
+        )
         options = options_of(self.endpoint)
         self._channel = (
             grpc.secure_channel(self.endpoint, credentials, options)
