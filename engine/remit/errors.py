@@ -244,13 +244,19 @@ class ManagedRefused(RemitError):
     status = Status.PERMISSION_DENIED
 
 
-# --- when a file is read ----------------------------------------------------------------------------------------
+# --- when a file is read or written -----------------------------------------------------------------------------
 
 
 class FileUnreadable(InvalidArgument):
     """A file that the caller named cannot be read: it is missing, a folder, not permitted, or not UTF-8."""
 
     reason = "FILE_UNREADABLE"
+
+
+class FileUnwritable(InvalidArgument):
+    """A file that the caller named cannot be written: its folder is missing, the disk is full, it is not permitted."""
+
+    reason = "FILE_UNWRITABLE"
 
 
 class WorldUnreadable(InvalidArgument):

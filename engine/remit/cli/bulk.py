@@ -21,7 +21,7 @@ from remit.cli.lines import STANDARD_INPUT, Line, read_lines
 from remit.cli.output import err, put_json, tell
 from remit.cli.session import Session, command
 from remit.client import Client
-from remit.errors import FileUnreadable, RemitError
+from remit.errors import FileUnwritable, RemitError
 from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Update
 from remit.notation import format_relationship, parse_relationship
 
@@ -192,14 +192,14 @@ def _export(client: Client, session: Session, stream: IO[str], at_least: str, ba
 
 @contextmanager
 def _complete_file(path: Path) -> Iterator[IO[str]]:
-    """A file that gets its name only when all of it is written. Raises FileUnreadable where it cannot be."""
+    """A file that gets its name only when all of it is written. Raises FileUnwritable."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8") as stream:
             yield stream
         partial.replace(path)
     except OSError as error:
-        raise FileUnreadable(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}") from error
+        raise FileUnwritable(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}") from error
     finally:
         partial.unlink(missing_ok=True)
 

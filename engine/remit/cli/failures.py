@@ -9,6 +9,8 @@ import os
 import sys
 import traceback
 
+from rich.text import Text
+
 from remit.cli.as_json import error_json
 from remit.cli.output import err, tell
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
@@ -37,6 +39,7 @@ def report_usage(message: str, *, as_json: bool, hint: str = "") -> int:
     if as_json:
         tell(json.dumps({"error": {"reason": "USAGE", "message": message}}, ensure_ascii=False))
     else:
+        message = message.removeprefix("Invalid value: ")
         say(message[:1].lower() + message[1:].rstrip(".") + hint, "USAGE")
     return FAILED
 
@@ -56,8 +59,7 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
 def say(message: str, reason: str) -> None:
     """`error: message (REASON)`."""
     sys.stdout.flush()
-    err().print("error:", style="bold red", end=" ")
-    err().print(f"{message} ({reason})")
+    err().print(Text("error:", style="bold red") + Text(f" {message} ({reason})", style="not bold default"))
 
 
 def _findings(error: RemitError) -> list[str]:

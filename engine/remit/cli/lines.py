@@ -35,7 +35,8 @@ class Line(NamedTuple):
 def given_lines(arguments: Iterable[str], what: str) -> list[Line]:
     """The arguments, `-` standing for the lines of standard input; those alone where there are no arguments.
 
-    A person who gives nothing and sits at a terminal is told what is missing rather than waited for."""
+    A person who gives nothing and sits at a terminal is told what is missing rather than waited for. No lines at all
+    are an error: where something upstream failed, a check of nothing must not pass for a yes."""
     arguments = list(arguments)
     if not arguments:
         if sys.stdin.isatty():
@@ -44,6 +45,8 @@ def given_lines(arguments: Iterable[str], what: str) -> list[Line]:
     lines: list[Line] = []
     for argument in arguments:
         lines += read_lines(STANDARD_INPUT) if argument == STANDARD_INPUT else [Line("", 0, argument)]
+    if not lines:
+        raise typer.BadParameter(f"standard input held no {what}")
     return lines
 
 

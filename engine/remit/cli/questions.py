@@ -75,11 +75,11 @@ def check(
 
 
 def exit_code(verdicts: Iterable[Verdict | None]) -> int:
-    """Of several answers the one that matters most: an error (None), then a no, then a conditional."""
-    found = set(verdicts)
-    if not found or None in found:
-        return FAILED if found else 0
-    return EXIT_CODES[min(verdict for verdict in found if verdict is not None)]
+    """Of several answers the one that matters most: an error (None), then a no, then a conditional. Of none, an error:
+    where nothing was asked nothing was allowed."""
+    found = list(verdicts)
+    known = [verdict for verdict in found if verdict is not None]
+    return EXIT_CODES[min(known)] if known and len(known) == len(found) else FAILED
 
 
 def _ask(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+import remit
 from remit.client import Client
 from remit.client.channel import DEFAULT_ENDPOINT, TIMEOUT_S
 
@@ -133,6 +134,12 @@ def _own_hints(function: Command) -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if name not in (first, "return")}
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"remit {remit.__version__}")
+        raise typer.Exit
+
+
 def shared_callback(
     ctx: typer.Context,
     endpoint: EndpointOption = None,
@@ -140,6 +147,9 @@ def shared_callback(
     store: StoreOption = None,
     timeout: TimeoutOption = None,
     json_output: JsonOption = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """The callback of the program itself: the options that stand before the command."""
     ctx.obj = _session(endpoint, token, store, timeout, json_output)
