@@ -1,0 +1,90 @@
+"""The world a benchmark runs in: documents, agents and the shapes that hurt, in one schema and one store.
+
+Law: a world has exactly as many relationships as it was asked for, and the same ones for the same seed and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from remit.model import Relationship
+
+from bench import chains, drive
+from bench.asked import Asked
+from bench.chains import Chains
+from bench.drive import Drive
+from bench.shapes import DeepFolders, LargeGroup, WideDocument
+
+_CHAINS_SHARE = 0.15  # of what the shapes leave; the drive has the rest
+_HOT_PAIRS = 200
+BULK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large each part is. `questions`: so many that one comes back only when the processor has forgotten it."""
+
+    relationships: int
+    group_members: int = 10_000
+    folder_depth: int = 40
+    chain_depth: int = 8
+    wide_groups: int = 1_000
+    questions: int = 20_000
+
+
+SIZES = {"small": Sizes(30_000), "medium": Sizes(100_000), "large": Sizes(1_000_000)}
+
+
+class World:
+    """Facts, a schema for them, and workloads over them. Raises ValueError where the sizes cannot be met."""
+
+    def __init__(self, sizes: Sizes, seed: int) -> None:
+        self.sizes = sizes
+        self.seed = seed
+        self.schema = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA
+        self.deep = DeepFolders(sizes.folder_depth)
+        self.group = LargeGroup(sizes.group_members)
+        self.wide = WideDocument(sizes.wide_groups)
+        shapes = sum(1 for shape in (self.deep, self.group, self.wide) for _ in shape.relationships())
+        left = sizes.relationships - shapes
+        try:
+            self.chains = Chains(int(left * _CHAINS_SHARE), sizes.chain_depth, seed)
+            self.drive = Drive(left - sum(1 for _ in self.chains.relationships()), seed)
+        except ValueError as error:
+            raise ValueError(f"a world of {sizes.relationships} relationships is too small: {error}") from error
+
+    def relationships(self) -> Iterator[Relationship]:
+        """Every fact once, made as they are asked for."""
+        for part in (self.drive, self.chains, self.deep, self.group, self.wide):
+            yield from part.relationships()
+
+    def workloads(self) -> dict[str, list[Asked]]:
+        """Questions asked one by one, round and round. A workload's name is the same in every result."""
+        seed = str(self.seed)
+        most = self.sizes.questions
+        documents = self.drive.questions(most, seed)
+        return {
+            "hot pair": [next(each for each in documents if each.expected)],
+            "200 pairs": documents[:_HOT_PAIRS],
+            "random documents": documents,
+            "random documents, denied": self.drive.denied(most // 4, seed),
+            f"agents, 1-{self.chains.depth_max} deep": self.chains.questions(most // 4, seed),
+            "agents, 4 deep, allowed": self.chains.allowed(min(4, self.chains.depth_max)),
+            "agents, denied": self.chains.denied(),
+            f"folders {self.deep.depth} deep, allowed": self.deep.allowed(),
+            f"folders {self.deep.depth} deep, denied": self.deep.denied(),
+            f"group of {self.group.members:,}, allowed": self.group.allowed(most // 4, seed),
+            f"group of {self.group.members:,}, denied": self.group.denied(),
+            f"shared with {self.wide.groups:,} groups, denied": self.wide.denied(),
+        }
+
+    def bulks(self) -> dict[str, list[list[Asked]]]:
+        """Questions asked fifty at a time."""
+        seed = str(self.seed)
+        most = self.sizes.questions
+        documents = self.drive.questions(most, f"{seed} in bulk")
+        lists = [self.drive.listing(BULK, f"{seed} {number}") for number in range(most // (4 * BULK))]
+        return {
+            f"bulk of {BULK}, random documents": [documents[i : i + BULK] for i in range(0, most, BULK)],
+            f"bulk of {BULK}, one person's list": lists,
+        }

@@ -1,0 +1,81 @@
+"""Laws of the benchmark's worlds: what they expect is what Check answers, and a seed means one world for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import pytest
+from remit.graph import Graph
+from remit.language import compile_schema
+from remit.model import Verdict
+from remit.semantics import Evaluation
+
+from bench.asked import Asked
+from bench.worlds import BULK, Sizes, World
+
+SMALL = Sizes(6_000, group_members=100, folder_depth=12, chain_depth=5, wide_groups=30, questions=400)
+SEEDS = (1, 2, 3)
+ASKED_OF_EACH = 150
+
+
+@cache
+def world_of(seed: int) -> World:
+    return World(SMALL, seed)
+
+
+def answers(world: World, questions: list[Asked]) -> Counter[tuple[Verdict, Verdict]]:
+    """How often which verdict was expected and given."""
+    schema, graph = compile_schema(world.schema).schema, Graph(world.relationships())
+    evaluation = Evaluation(schema, graph, now_us=0)
+    return Counter(
+        (
+            each.expected,
+            evaluation.check(each.question.resource, each.question.permission, each.question.subject).verdict,
+        )
+        for each in questions
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_expected_verdict_is_what_check_answers(seed: int) -> None:
+    world = world_of(seed)
+    questions = [each for workload in world.workloads().values() for each in workload[:ASKED_OF_EACH]]
+    questions += [each for bulks in world.bulks().values() for each in bulks[0]]
+    counted = answers(world, questions)
+    assert set(counted) == {(Verdict.YES, Verdict.YES), (Verdict.NO, Verdict.NO)}
+    assert min(counted.values()) > ASKED_OF_EACH, "both answers are asked for, often"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_workload_asks_what_its_name_says(seed: int) -> None:
+    for name, questions in world_of(seed).workloads().items():
+        expected = {each.expected for each in questions}
+        if name.endswith("denied"):
+            assert expected == {Verdict.NO}, name
+        elif name.endswith("allowed") or name == "hot pair":
+            assert expected == {Verdict.YES}, name
+        else:
+            assert expected == {Verdict.NO, Verdict.YES}, name
+    for name, bulks in world_of(seed).bulks().items():
+        assert {len(bulk) for bulk in bulks} == {BULK}, name
+
+
+@pytest.mark.parametrize("relationships", (5_000, 5_001, 5_002, 5_003, 5_004, 7_777))
+def test_a_world_has_exactly_as_many_relationships_as_asked_for(relationships: int) -> None:
+    keys = [each.key for each in World(Sizes(relationships, 100, 12, 5, 30, questions=400), seed=7).relationships()]
+    assert len(keys) == len(set(keys)) == relationships
+
+
+def test_a_seed_means_one_world() -> None:
+    again = World(SMALL, 1)
+    assert list(again.relationships()) == list(world_of(1).relationships())
+    assert again.workloads() == world_of(1).workloads()
+    assert again.bulks() == world_of(1).bulks()
+    assert set(again.relationships()) != set(world_of(2).relationships())
+
+
+@pytest.mark.parametrize("relationships", (0, 300, 1_500))
+def test_sizes_that_cannot_be_met_are_refused(relationships: int) -> None:
+    with pytest.raises(ValueError, match="is too small"):
+        World(Sizes(relationships, 100, 12, 5, 30, questions=400), seed=1)
