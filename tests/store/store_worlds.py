@@ -92,7 +92,7 @@ def refusing(error: BaseException, before: Admission) -> Admission:
 
 
 def write(store: TableStore, admission: Admission, name: str = "default") -> Delta:
-    return store.submit(name, admission).result(10)
+    return store.submit(name, admission).result(60)
 
 
 def texts(stored: Iterable[StoredRelationship]) -> list[str]:
