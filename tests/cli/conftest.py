@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,8 +18,8 @@ from remit.store.memory import MemoryStore
 @pytest.fixture
 def bare_shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A shell in which nothing listens and no environment variable says anything."""
-    for name in ("REMIT_ENDPOINT", "REMIT_TOKEN", "REMIT_STORE", "REMIT_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("REMIT_")]:
+        monkeypatch.delenv(name)
 
     def run(*arguments: str, stdin: bytes | str | None = None) -> Outcome:
         monkeypatch.setattr("sys.stdin", Typed(stdin))

@@ -31,8 +31,8 @@ def serving(*arguments: str) -> Iterator[tuple[dict[str, object], subprocess.Pop
     )
     assert process.stdout is not None and process.stderr is not None
     try:
-        said = next((line for line in process.stdout if line.startswith("{")), None)
-        assert said is not None, process.stderr.read()
+        said = process.stdout.readline()
+        assert said, process.stderr.read()
         yield json.loads(said), process
     finally:
         if process.poll() is None:

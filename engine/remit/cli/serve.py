@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from remit.cli.output import put, put_json, tell
+from remit.cli.output import put, put_raw, tell
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
 
@@ -33,6 +36,28 @@ def serve(
     http: Annotated[
         str | None, typer.Option("--http", metavar="HOST:PORT", help="Also answer health over HTTP here.")
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help="Who may call (`remit key`); else `keys.json` in the data directory, if there.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="PEM", help="The server's certificate, with its chain.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="PEM", help="The private key of the certificate.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option("--tls-client-ca", metavar="PEM", help="Let in only clients with a certificate signed by these."),
+    ] = None,
+    insecure_plaintext: Annotated[
+        bool,
+        typer.Option("--insecure-plaintext", help="Let keys and facts leave this machine unencrypted, behind a proxy."),
+    ] = False,
     with_example: Annotated[
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
@@ -46,31 +71,46 @@ def serve(
 
         remit serve --in-memory --with-example
         remit serve --data /var/lib/remit --grpc 127.0.0.1:50051 --http 127.0.0.1:8080
+        remit serve --data /var/lib/remit --grpc 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key
     """
     if data is not None and in_memory:
         raise typer.BadParameter("a server keeps its facts in --data or --in-memory, not both")
+    if (tls_cert is None) != (tls_key is None) or (tls_client_ca is not None and tls_cert is None):
+        raise typer.BadParameter("TLS takes --tls-cert and --tls-key together, and --tls-client-ca only with them")
     # Only this command pays for loading a server.
     from remit.cli.example import NEXT_STEPS, write_example
     from remit.engine import Engine
     from remit.server.app import serve as run
+    from remit.server.tls import TlsFiles
 
-    written: list[int | None] = []
+    answers = sys.stdout
+    example_is_new = False
 
     def prepare(engine: Engine) -> None:
-        if with_example:
-            written.append(write_example(engine))
+        nonlocal example_is_new
+        example_is_new = with_example and write_example(engine) is not None
 
     def ready(endpoint: str) -> None:
         if session.json:
-            put_json({"serving": endpoint, "example": bool(written and written[0] is not None)})
-        elif written and written[0] is None:
-            tell("the store is not empty: the example is left out")
-        if not session.json and with_example:
+            answers.write(json.dumps({"serving": endpoint, "example": example_is_new}) + "\n")
+        elif with_example:
+            if not example_is_new:
+                tell("the store is not empty: the example is left out")
             if endpoint != DEFAULT_ENDPOINT:
                 put(f"export REMIT_ENDPOINT={endpoint}")
-            put(NEXT_STEPS)
-        import sys
+            put_raw(NEXT_STEPS)
+        answers.flush()
 
-        sys.stdout.flush()
-
-    return run(data=data or DEFAULT_DATA, in_memory=in_memory, grpc=grpc, http=http, prepare=prepare, ready=ready)
+    # What the server says of itself is for people: a program waits for the one line that says where it serves.
+    with redirect_stdout(sys.stderr) if session.json else nullcontext():
+        return run(
+            data=data or DEFAULT_DATA,
+            in_memory=in_memory,
+            grpc=grpc,
+            http=http,
+            keys=keys,
+            tls=TlsFiles(tls_cert, tls_key, tls_client_ca) if tls_cert is not None and tls_key is not None else None,
+            insecure_plaintext=insecure_plaintext,
+            prepare=prepare,
+            ready=ready,
+        )
