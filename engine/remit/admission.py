@@ -53,10 +53,10 @@ def check_relationship(schema: Schema, relationship: Relationship, field: str = 
         qualifiers.not_before_us is not None,
     )
     if wanted not in relation.subject_types:
-        allowed = ", ".join(f"`{describe(each)}`" for each in relation.subject_types)
+        allowed = ", ".join(f"`{each}`" for each in relation.subject_types)
         raise RelationshipRefused(
             f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` takes {allowed}, "
-            f"not `{describe(wanted)}`",
+            f"not `{wanted}`",
             field=field,
             relationship=relationship.key,
         )
@@ -88,18 +88,6 @@ def require_relation(schema: Schema, type: str, name: str, field: str = "") -> R
         type=type,
         relation=name,
     )
-
-
-def describe(subject_type: SubjectType) -> str:
-    """A subject type as a schema writes it."""
-    text = subject_type.type
-    if subject_type.wildcard:
-        text += ":*"
-    elif subject_type.relation:
-        text += f"#{subject_type.relation}"
-    traits = [subject_type.caveat or "", "not_before" * subject_type.not_before, "expiration" * subject_type.expiration]
-    named = " and ".join(trait for trait in traits if trait)
-    return f"{text} with {named}" if named else text
 
 
 # --- a write ----------------------------------------------------------------------------------------------------

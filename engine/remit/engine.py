@@ -18,6 +18,7 @@ from remit.cursors import decode_cursor, encode_cursor
 from remit.errors import InvalidArgument, RemitError, TooManyMatch
 from remit.expansion import expand
 from remit.language import compile_schema
+from remit.language.diff import SchemaChange, diff
 from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.language.source import Issue
@@ -38,7 +39,7 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import canonical_json
-from remit.orphans import check_orphans
+from remit.orphans import Orphans, check_orphans, find_orphans
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Draft, Store, WriteTransaction
@@ -130,6 +131,16 @@ class SchemaRead:
     """The schema as it was written."""
 
     text: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDiff:
+    """What a new schema would change, and the relationships it would leave without a place."""
+
+    changes: tuple[SchemaChange, ...]
+    orphans: tuple[Orphans, ...]
+    warnings: tuple[Issue, ...]
     token: str
 
 
@@ -369,6 +380,19 @@ class Engine:
         """The schema as it was written."""
         with self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly) as seen:
             return SchemaRead(seen.schema.text, seen.token)
+
+    def diff_schema(self, store: str, text: str, *, at_least: str = "") -> SchemaDiff:
+        """What a new schema would change: in meaning, and for the relationships that exist."""
+        snapshot = self._snapshots.of(store)
+        self.limits.require_schema(text)
+        compiled = compile_schema(text)
+        with self._store.read(snapshot.identity.name) as view:
+            head = view.head
+            require_at_least(at_least, head.identity, head.revision)
+            old = self._snapshots.compiled(head.schema_text) if head.schema_text is not None else NO_SCHEMA
+            orphans = tuple(find_orphans(view, old, compiled.schema, self._clock.now_us()))
+        token = encode_token(head.identity, head.revision)
+        return SchemaDiff(diff(old, compiled.schema), orphans, compiled.warnings, token)
 
     # --- shared by the verbs ------------------------------------------------------------------------------------
 

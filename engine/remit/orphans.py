@@ -4,8 +4,8 @@ Law: after an accepted schema, every stored relationship is one that a write wou
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from remit.admission import check_relationship
 from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, UnknownType
@@ -17,13 +17,40 @@ from remit.store.interface import ReadTransaction
 _ORPHANS_NAMED = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """The relationships of one relation that a schema has no place for: how many, and some, each with the reason."""
+
+    type: str
+    relation: str
+    count: int
+    examples: tuple[tuple[Relationship, str], ...]
+
+
 def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> None:
-    """That the new schema has a place for every relationship there is. Only relations whose declaration, or whose
-    caveats, have changed are looked through. Raises SchemaOrphansRelationships, counting and naming."""
-    orphans = 0
-    reasons: Counter[str] = Counter()
-    named: list[str] = []
+    """That the new schema has a place for every relationship there is. Raises SchemaOrphansRelationships, counting and
+    naming them."""
+    orphans = list(find_orphans(view, old, new, now_us))
+    if not orphans:
+        return
+    count = sum(each.count for each in orphans)
+    examples = [example for each in orphans for example in each.examples][:_ORPHANS_NAMED]
+    named = ", ".join(f"`{format_relationship(relationship)}` ({reason})" for relationship, reason in examples)
+    more = f", and {count - len(examples)} more" if count > len(examples) else ""
+    raise SchemaOrphansRelationships(
+        f"the schema leaves no place for {count} relationships: {named}{more}; delete them first",
+        field="schema",
+        count=count,
+        relations=", ".join(f"{each.type}#{each.relation} ({each.count})" for each in orphans),
+    )
+
+
+def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> Iterator[Orphans]:
+    """By relation. Only relations whose declaration, or whose caveats, have changed are looked through.
+    Cost: O(relationships of the types that declare those)."""
     for type, relation in _changed_relations(old, new):
+        count = 0
+        examples: list[tuple[Relationship, str]] = []
         last: RelationshipKey | None = None
         for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
             relationship = stored.relationship
@@ -31,18 +58,11 @@ def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) 
             if not relationship.qualifiers.is_over(now_us):
                 last = relationship.key
             if reason:
-                orphans += 1
-                reasons[f"{type}#{relation}"] += 1
-                if len(named) < _ORPHANS_NAMED:
-                    named.append(f"`{format_relationship(relationship)}` ({reason})")
-    if orphans:
-        more = "" if orphans <= len(named) else f", and {orphans - len(named)} more"
-        raise SchemaOrphansRelationships(
-            f"the schema leaves no place for {orphans} relationships: {', '.join(named)}{more}; delete them first",
-            field="schema",
-            count=orphans,
-            relations=", ".join(f"{name} ({count})" for name, count in sorted(reasons.items())),
-        )
+                count += 1
+                if len(examples) < _ORPHANS_NAMED:
+                    examples.append((relationship, reason))
+        if count:
+            yield Orphans(type, relation, count, tuple(examples))
 
 
 def _misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:

@@ -23,6 +23,13 @@ class SubjectType:
     expiration: bool = False
     not_before: bool = False
 
+    def __str__(self) -> str:
+        """As a schema writes it."""
+        text = f"{self.type}:*" if self.wildcard else f"{self.type}#{self.relation}" if self.relation else self.type
+        traits = [self.caveat or "", "not_before" * self.not_before, "expiration" * self.expiration]
+        named = " and ".join(trait for trait in traits if trait)
+        return f"{text} with {named}" if named else text
+
 
 # --- expressions ------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from remit.wire.facts import (
     decode_update,
     encode_stored,
 )
-from remit.wire.schemas import encode_issue
+from remit.wire.schemas import encode_change, encode_issue, encode_orphans
 from remit.wire.status import encode_status
 from remit.wire.values import decode_context, decode_context_json, encode_time, encode_verdict
 
@@ -191,6 +191,16 @@ def write_schema(
 def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Call) -> schemas_pb2.ReadSchemaResponse:
     schema = engine.read_schema(request.store, **_consistency(request.consistency))
     return schemas_pb2.ReadSchemaResponse(schema=schema.text, token=schema.token)
+
+
+def diff_schema(engine: Engine, request: schemas_pb2.DiffSchemaRequest, call: Call) -> schemas_pb2.DiffSchemaResponse:
+    found = engine.diff_schema(request.store, request.schema, at_least=_at_least(request.consistency))
+    return schemas_pb2.DiffSchemaResponse(
+        changes=[encode_change(change) for change in found.changes],
+        orphans=[encode_orphans(each) for each in found.orphans],
+        warnings=[encode_issue(warning) for warning in found.warnings],
+        token=found.token,
+    )
 
 
 # --- consistency ------------------------------------------------------------------------------------------------

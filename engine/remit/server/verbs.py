@@ -91,6 +91,7 @@ VERBS = (
     Verb("remit.v1.Schemas", "WriteSchema", handlers.write_schema,
          _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
     Verb("remit.v1.Schemas", "ReadSchema", handlers.read_schema, _S.ReadSchemaRequest, _S.ReadSchemaResponse),
+    Verb("remit.v1.Schemas", "DiffSchema", handlers.diff_schema, _S.DiffSchemaRequest, _S.DiffSchemaResponse),
     Verb("remit.v1.Stores", "WhoAmI", handlers.who_am_i, _T.WhoAmIRequest, _T.WhoAmIResponse),
 )
 # fmt: on

@@ -1,0 +1,222 @@
+"""What a change of schema means: each difference in a sentence, and whether it may turn answers to yes or to no.
+
+Judged from the schemas alone, whatever the facts: an effect says what a difference may do, now or once facts follow.
+A name that stands to the right of a `-` anywhere works both ways there, so its effect is told as both.
+Law: sound, never tight. An answer that turns to yes between two schemas, the facts being equal, has a difference whose
+effect may widen; one that turns away from yes, a difference that may narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from remit.language.plan import (
+    Along,
+    Arrow,
+    Definition,
+    Exclusion,
+    Exists,
+    Expression,
+    Intersection,
+    Name,
+    Permission,
+    Relation,
+    Schema,
+    SubjectArrow,
+    Union,
+    nodes_of,
+)
+
+
+class Effect(Enum):
+    """What a difference may do to answers."""
+
+    NONE = 1
+    WIDENS = 2
+    NARROWS = 3
+    BOTH = 4
+
+
+_ONE_WAY = (Effect.WIDENS, Effect.NARROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """One difference. `code` is a stable word; `definition` may name a caveat; `name` is empty where all is meant."""
+
+    code: str
+    message: str
+    definition: str
+    name: str
+    effect: Effect
+
+
+def diff(old: Schema, new: Schema) -> tuple[SchemaChange, ...]:
+    """Every difference in meaning, by definition and name. Comments, annotations and order are none.
+    Cost: O(both schemas), and the square of a permission's operands."""
+    # What either schema subtracts, since both ends of the change matter.
+    subtracted = _subtracted(old) | _subtracted(new)
+    return (*_caveats(old, new), *_definitions(old, new, subtracted))
+
+
+def _definitions(old: Schema, new: Schema, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+    for name in sorted({*old.definitions, *new.definitions}):
+        before, after = old.definitions.get(name), new.definitions.get(name)
+        if before is None:
+            yield SchemaChange("definition-added", f"definition `{name}` is new", name, "", Effect.NONE)
+        elif after is None:
+            yield SchemaChange("definition-removed", f"definition `{name}` is gone", name, "", Effect.BOTH)
+        else:
+            yield from _relations(before, after, subtracted)
+            yield from _permissions(before, after, subtracted)
+
+
+def _relations(before: Definition, after: Definition, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+    type = before.name
+    for name in sorted({*before.relations, *after.relations}):
+        was, now = before.relations.get(name), after.relations.get(name)
+        if was is None:
+            yield SchemaChange("relation-added", f"relation `{name}` of `{type}` is new", type, name, Effect.NONE)
+        elif now is None:
+            effect = _seen_from(Effect.NARROWS, name, subtracted)
+            yield SchemaChange("relation-removed", f"relation `{name}` of `{type}` is gone", type, name, effect)
+        else:
+            yield from _subject_types(type, was, now, subtracted)
+            yield from _modifiers(type, was, now)
+
+
+def _subject_types(type: str, was: Relation, now: Relation, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+    for each in was.subject_types:
+        if each not in now.subject_types:
+            effect = _seen_from(Effect.NARROWS, was.name, subtracted)
+            message = f"relation `{was.name}` of `{type}` no longer takes `{each}`"
+            yield SchemaChange("subject-type-removed", message, type, was.name, effect)
+    for each in now.subject_types:
+        if each not in was.subject_types:
+            effect = _seen_from(Effect.WIDENS, was.name, subtracted)
+            message = f"relation `{was.name}` of `{type}` now takes `{each}`"
+            yield SchemaChange("subject-type-added", message, type, was.name, effect)
+
+
+def _modifiers(type: str, was: Relation, now: Relation) -> Iterator[SchemaChange]:
+    for modifier, before, after in (("single", was.single, now.single), ("managed", was.managed, now.managed)):
+        if before != after:
+            verb = "is now" if after else "is no longer"
+            message = f"relation `{was.name}` of `{type}` {verb} {modifier}"
+            yield SchemaChange(f"relation-{modifier}-changed", message, type, was.name, Effect.NONE)
+
+
+def _permissions(before: Definition, after: Definition, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+    type = before.name
+    for name in sorted({*before.permissions, *after.permissions}):
+        was, now = before.permissions.get(name), after.permissions.get(name)
+        if was is None:
+            # An arrow or a `subject->` elsewhere may have been waiting for this very name.
+            effect = _seen_from(Effect.WIDENS, name, subtracted)
+            yield SchemaChange("permission-added", f"permission `{name}` of `{type}` is new", type, name, effect)
+        elif now is None:
+            effect = _seen_from(Effect.NARROWS, name, subtracted)
+            yield SchemaChange("permission-removed", f"permission `{name}` of `{type}` is gone", type, name, effect)
+        elif was.expression != now.expression:
+            effect = _seen_from(_compared(was, now), name, subtracted)
+            message = f"permission `{name}` of `{type}` is defined otherwise"
+            yield SchemaChange("permission-changed", message, type, name, effect)
+
+
+def _compared(was: Permission, now: Permission) -> Effect:
+    """The effect of one expression in the place of another, where their shapes tell; otherwise both."""
+    old, new = was.expression, now.expression
+    if old == new:
+        return Effect.NONE
+    if _is_part(old, new, Union) or _is_part(new, old, Intersection) or _is_base(new, old):
+        return Effect.WIDENS
+    if _is_part(new, old, Union) or _is_part(old, new, Intersection) or _is_base(old, new):
+        return Effect.NARROWS
+    return Effect.BOTH
+
+
+def _is_part(part: Expression, whole: Expression, kind: type[Union] | type[Intersection]) -> bool:
+    """Whether every operand of `part` is one of `whole`, which is of that kind."""
+    if not isinstance(whole, kind):
+        return False
+    operands = part.children if isinstance(part, kind) else (part,)
+    return set(operands) <= set(whole.children)
+
+
+def _is_base(base: Expression, whole: Expression) -> bool:
+    return isinstance(whole, Exclusion) and whole.base == base
+
+
+def _caveats(old: Schema, new: Schema) -> Iterator[SchemaChange]:
+    for name in sorted({*old.caveats, *new.caveats}):
+        before, after = old.caveats.get(name), new.caveats.get(name)
+        if before is None:
+            yield SchemaChange("caveat-added", f"caveat `{name}` is new", name, "", Effect.NONE)
+        elif after is None:
+            # Nothing may use it any more, which is told where it was used.
+            yield SchemaChange("caveat-removed", f"caveat `{name}` is gone", name, "", Effect.NONE)
+        elif before != after:
+            what = "takes other parameters" if before.parameters != after.parameters else "decides otherwise"
+            yield SchemaChange("caveat-changed", f"caveat `{name}` {what}", name, "", Effect.BOTH)
+
+
+# --- what is subtracted -----------------------------------------------------------------------------------------
+
+
+def _seen_from(effect: Effect, name: str, subtracted: frozenset[str]) -> Effect:
+    """The effect on answers, where the name may also be taken away from something."""
+    return Effect.BOTH if effect in _ONE_WAY and name in subtracted else effect
+
+
+def _subtracted(schema: Schema) -> frozenset[str]:
+    """The names that a `-` somewhere takes away, whatever their type, and all that those are made of, through
+    expressions and through the usersets of relations."""
+    named = _expressions(schema)
+    relations = [relation for definition in schema.definitions.values() for relation in definition.relations.values()]
+    found: set[str] = set()
+    waiting = [
+        name
+        for expressions in named.values()
+        for expression in expressions
+        for node in nodes_of(expression)
+        if isinstance(node, Exclusion)
+        for name in _names(node.subtracted)
+    ]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [each for expression in named.get(name, ()) for each in _names(expression)]
+        waiting += [
+            each.relation
+            for relation in relations
+            if relation.name == name
+            for each in relation.subject_types
+            if each.relation
+        ]
+    return frozenset(found)
+
+
+def _expressions(schema: Schema) -> dict[str, list[Expression]]:
+    named: dict[str, list[Expression]] = {}
+    for definition in schema.definitions.values():
+        for permission in definition.permissions.values():
+            named.setdefault(permission.name, []).append(permission.expression)
+    return named
+
+
+def _names(expression: Expression) -> Iterator[str]:
+    for node in nodes_of(expression):
+        match node:
+            case Name(name) | SubjectArrow(name) | Exists(name):
+                yield name
+            case Arrow(relation, name):
+                yield relation
+                yield name
+            case Along(child, relations):
+                yield child
+                yield from relations
+            case _:
+                pass
