@@ -15,7 +15,7 @@ import typer
 
 import remit
 from remit.client import Client
-from remit.client.channel import DEFAULT_ENDPOINT, TIMEOUT_S
+from remit.client.channel import DEFAULT_ENDPOINT, TIMEOUT_S, Tls, tls_of_environment
 
 _PANEL = "Options of every command"
 
@@ -48,6 +48,26 @@ TimeoutOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+TlsOption = Annotated[
+    bool,
+    typer.Option("--tls", help="Encrypt, trusting the usual authorities; or REMIT_TLS=1.", rich_help_panel=_PANEL),
+]
+CaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ca", metavar="PEM", help="Encrypt, trusting these authorities; or REMIT_CA.", rich_help_panel=_PANEL
+    ),
+]
+CertOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cert", metavar="PEM", help="The certificate to show the server; or REMIT_CERT.", rich_help_panel=_PANEL
+    ),
+]
+CertKeyOption = Annotated[
+    str | None,
+    typer.Option("--cert-key", metavar="PEM", help="Its private key; or REMIT_CERT_KEY.", rich_help_panel=_PANEL),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Answers for programs: one JSON object a line (docs/cli.md).", rich_help_panel=_PANEL),
@@ -63,6 +83,10 @@ class Session:
     store: str | None = None
     timeout_s: float | None = None
     json: bool = False
+    tls: bool = False
+    ca: str | None = None
+    cert: str | None = None
+    cert_key: str | None = None
 
     def connect(self, timeout_s: float = TIMEOUT_S) -> Client:
         """A client of the server; `timeout_s` is for commands whose requests may take longer than a question."""
@@ -71,7 +95,13 @@ class Session:
             store=self.store if self.store is not None else os.environ.get("REMIT_STORE", ""),
             token=self.token,
             timeout_s=self.timeout_s if self.timeout_s is not None else timeout_s,
+            tls=self._tls(),
         )
+
+    def _tls(self) -> Tls | None:
+        """The files named, each that is not by the environment; None where nothing is said here."""
+        named = Tls(self.ca, self.cert, self.cert_key)
+        return tls_of_environment(named) if self.tls or named != Tls() else None
 
     def overridden(self, later: Session) -> Session:
         """These options where `later` does not say otherwise."""
@@ -81,11 +111,26 @@ class Session:
             later.store if later.store is not None else self.store,
             later.timeout_s if later.timeout_s is not None else self.timeout_s,
             later.json or self.json,
+            later.tls or self.tls,
+            later.ca if later.ca is not None else self.ca,
+            later.cert if later.cert is not None else self.cert,
+            later.cert_key if later.cert_key is not None else self.cert_key,
         )
 
 
-_ONLINE = {"endpoint": EndpointOption, "token": TokenOption, "store": StoreOption, "timeout": TimeoutOption}
+_ONLINE = {
+    "endpoint": EndpointOption,
+    "token": TokenOption,
+    "store": StoreOption,
+    "timeout": TimeoutOption,
+    "tls": TlsOption,
+    "ca": CaOption,
+    "cert": CertOption,
+    "cert_key": CertKeyOption,
+}
 _OFFLINE = {"json_output": JsonOption}
+
+_SWITCHES = ("tls", "json_output")
 
 Command = Callable[..., int]
 
@@ -116,7 +161,7 @@ def _with_shared_options(function: Command, offline: bool) -> Command:
             option,
             inspect.Parameter.KEYWORD_ONLY,
             annotation=annotation,
-            default=False if option == "json_output" else None,
+            default=False if option in _SWITCHES else None,
         )
         for option, annotation in shared.items()
     ]
@@ -146,13 +191,17 @@ def shared_callback(
     token: TokenOption = None,
     store: StoreOption = None,
     timeout: TimeoutOption = None,
+    tls: TlsOption = False,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    cert_key: CertKeyOption = None,
     json_output: JsonOption = False,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """The callback of the program itself: the options that stand before the command."""
-    ctx.obj = _session(endpoint, token, store, timeout, json_output)
+    ctx.obj = Session(endpoint, token, store, timeout, json_output, tls, ca, cert, cert_key)
 
 
 def session_of(ctx: typer.Context) -> Session:
@@ -165,6 +214,10 @@ def _session(
     token: str | None = None,
     store: str | None = None,
     timeout: float | None = None,
+    tls: bool = False,
+    ca: str | None = None,
+    cert: str | None = None,
+    cert_key: str | None = None,
     json_output: bool = False,
 ) -> Session:
-    return Session(endpoint, token, store, timeout, json_output)
+    return Session(endpoint, token, store, timeout, json_output, tls, ca, cert, cert_key)

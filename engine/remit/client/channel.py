@@ -87,7 +87,9 @@ def metadata_of(
 def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None) -> grpc.ChannelCredentials | None:
     """What to encrypt with: the caller's own credentials, else its files, else those the environment names; None for
     plaintext. Raises FileUnreadable, InvalidArgument."""
-    tls = tls or _tls_of_environment()
+    if tls is None:
+        named = tls_of_environment(Tls())
+        tls = named if named != Tls() or _is_set("REMIT_TLS") else None
     if credentials is not None or tls is None:
         return credentials
     if (tls.cert is None) != (tls.cert_key is None):
@@ -97,9 +99,13 @@ def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None)
     return grpc.ssl_channel_credentials(_file(tls.ca), _file(tls.cert_key), _file(tls.cert))
 
 
-def _tls_of_environment() -> Tls | None:
-    tls = Tls(*(os.environ.get(name) or None for name in ("REMIT_CA", "REMIT_CERT", "REMIT_CERT_KEY")))
-    return tls if tls != Tls() or _is_set("REMIT_TLS") else None
+def tls_of_environment(tls: Tls) -> Tls:
+    """The files, each that is not given by the environment."""
+    return Tls(
+        tls.ca or os.environ.get("REMIT_CA") or None,
+        tls.cert or os.environ.get("REMIT_CERT") or None,
+        tls.cert_key or os.environ.get("REMIT_CERT_KEY") or None,
+    )
 
 
 def _is_set(name: str) -> bool:
