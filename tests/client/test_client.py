@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from remit.client import (
     Answer,
     AsyncClient,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from serving import SCHEMA, GatedEngine, opened
+
 from remit.client import Client
 from remit.engine import Engine
 from remit.server.background import BackgroundServer
-from serving import SCHEMA, GatedEngine, opened
 
 
 @pytest.fixture

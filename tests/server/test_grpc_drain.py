@@ -10,11 +10,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from serving import PATIENCE_S, GatedEngine
+
 from remit.client import Client, RemoteError
 from remit.engine import Engine
 from remit.server.background import BackgroundServer
 from remit.server.verbs import SERVICES
-from serving import PATIENCE_S, GatedEngine
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -9,6 +9,7 @@ from typing import Any, cast
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+
 from remit import errors
 from remit.client import Client, RemoteError
 from remit.engine import Engine

@@ -10,6 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from remit.client import Client
 from remit.server.verbs import VERBS, Verb
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from serving import PATIENCE_S, GatedEngine
+
 from remit.client import Client, RemoteError
 from remit.errors import Cancelled, DeadlineExceeded, Status
 from remit.server.background import BackgroundServer
 from remit.server.call import Call
 from remit.server.serve import ServeLimits
 from remit.v1 import core_pb2, permissions_pb2
-from serving import PATIENCE_S, GatedEngine
 
 REQUEST = permissions_pb2.CheckRequest(
     resource=core_pb2.ObjectReference(type="folder", id="sub"),

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from serving import PATIENCE_S, GatedEngine
+
 from remit.client import Answer, Client, RemoteError
 from remit.errors import Overloaded, Status
 from remit.server.background import BackgroundServer
 from remit.server.lanes import Lane
 from remit.server.serve import ServeLimits
-from serving import PATIENCE_S, GatedEngine
 
 FEW = ServeLimits(readers=1, reads_in_flight_max=2, writers=1, writes_in_flight_max=1)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from serving import NOW_US, SCHEMA
+
 from remit.client import (
     Answer,
     Client,
@@ -22,7 +24,6 @@ from remit.notation import format_relationship, parse_relationship
 from remit.server.verbs import VERBS
 from remit.trees import ExpandLeaf, ExpandReference, ExpandUnion
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-from serving import NOW_US, SCHEMA
 
 
 def test_each_line_of_the_table_is_a_method_of_the_proto_files() -> None:

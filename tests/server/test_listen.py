@@ -6,12 +6,13 @@ import errno
 import socket
 
 import pytest
+from serving import opened
+
 from remit.client import Client
 from remit.engine import Engine
 from remit.errors import AddressRefused, InvalidArgument
 from remit.server.background import BackgroundServer
 from remit.server.listen import Address, checked_address, listening_socket, probe
-from serving import opened
 
 
 @pytest.mark.parametrize(

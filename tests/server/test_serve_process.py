@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from remit.client import Client
 from serving import PATIENCE_S, SCHEMA
+
+from remit.client import Client
 
 PROGRAM = """
 import sys

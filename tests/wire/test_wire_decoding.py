@@ -7,6 +7,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from remit.errors import InvalidArgument, InvalidContext, InvalidReference, RemitError
 from remit.model import Operation
 from remit.v1 import core_pb2, relationships_pb2

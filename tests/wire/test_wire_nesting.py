@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from remit.errors import AnswerTooLarge, InvalidContext
 from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import CONTEXT_DEPTH_MAX, canonical_json

@@ -7,6 +7,7 @@ from typing import TypeVar
 import wire_strategies as some
 from google.protobuf.message import Message
 from hypothesis import given, settings
+
 from remit.model import (
     ObjectRef,
     Precondition,

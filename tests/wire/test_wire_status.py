@@ -6,6 +6,7 @@ from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from remit.errors import InvalidReference, Overloaded, RemitError, SchemaInvalid, Status, StoreUnavailable, UnknownType
 from remit.language.source import Issue, Source, Span
 from remit.wire.schemas import Finding
