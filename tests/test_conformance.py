@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from remit.notation import parse_time
 from remit.world import World
 

@@ -9,6 +9,7 @@ import string
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from remit import notation
 from remit.errors import InvalidContext, InvalidReference, InvalidRelationship, RemitError
 from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef

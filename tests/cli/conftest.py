@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell, Typed
+
 from remit.cli.main import main
 from remit.client import Client
 from remit.clock import ManualClock

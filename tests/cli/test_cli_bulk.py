@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_shell import FACTS, SCHEMA, Shell
+
 from remit.client import Client
 from remit.clock import ManualClock
 from remit.engine import Engine

@@ -8,6 +8,7 @@ import pytest
 from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
+
 from remit.cli.questions import exit_code
 from remit.model import Verdict
 from remit.notation import parse_time

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import remit
 from cli_shell import Shell
+
+import remit
 from remit.client import Client
 from remit.server.background import BackgroundServer
 

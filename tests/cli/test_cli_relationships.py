@@ -8,6 +8,7 @@ import pytest
 from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
+
 from remit.cli.filters import parse_filter
 from remit.errors import RemitError
 from remit.model import RelationshipFilter

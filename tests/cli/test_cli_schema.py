@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli_shell import SCHEMA, Shell
+
 from remit.server.background import BackgroundServer
 
 BROKEN = "definition user {}\ndefinition doc { relation viewer: usr }\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_shell import Shell
+
 from remit.cli.example import EXAMPLE, is_empty, write_example
 from remit.client import Client
 from remit.clock import ManualClock

@@ -6,9 +6,10 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from remit.cli.outline import DEPTH_MAX, Branch, Key, Outline
 from rich.console import Console
 from rich.text import Text
+
+from remit.cli.outline import DEPTH_MAX, Branch, Key, Outline
 
 
 def printed(sections: dict[Key, Branch], root: Key) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadable
 from remit.model import Verdict
 from remit.notation import format_relationship, parse_time

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from remit.errors import RemitError
 from remit.graph import Graph
 from remit.language.compiler import compile_schema
