@@ -97,7 +97,8 @@ def create(
     path = _path(keys, data)
     if bootstrap and (store or right):
         raise typer.BadParameter("a bootstrap key has every right on every store: leave out --store and --right")
-    if bootstrap and len(read_keys(path) or ()):
+    found = read_keys(path)
+    if bootstrap and found is not None and found.count:
         raise KeyRefused("--bootstrap is for the first key, and there are keys: `remit key bootstrap` makes one now")
     return _create(session, path, principal, store or (), right or (), expires, bootstrap=bootstrap)
 
@@ -160,7 +161,7 @@ def revoke(session: Session, id: _IdArgument, keys: _KeysOption = None, data: _D
     with changing_keys(path) as change:
         revoked = change.keys.find(id)
         change.keys = change.keys.without(id)
-        left = len(change.keys)
+        left = change.keys.count
     if session.json:
         put_json({"revoked": revoked.id, "keys": left})
         return 0

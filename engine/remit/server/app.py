@@ -151,7 +151,7 @@ def _banner(
     else:
         lines.append(f"  tls    {certificates.files.certificate}, clients by {certificates.files.client_authorities}")
     if ring is not None and not ring.is_open:
-        lines.append(f"  keys   {ring.path} ({len(ring)})")
+        lines.append(f"  keys   {ring.path} ({ring.count})")
     else:
         lines.append("  no keys: loopback only, and every caller holds every right")
         if ring is not None:

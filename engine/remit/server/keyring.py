@@ -44,8 +44,9 @@ class KeyRing:
         """What is wrong with the file, as of the last look; "" where nothing is. The keys of before still count."""
         return self._problem
 
-    def __len__(self) -> int:
-        return len(self._keys) if self._keys is not None else 0
+    @property
+    def count(self) -> int:
+        return self._keys.count if self._keys is not None else 0
 
     def authenticate(self, text: str) -> Key | None:
         """The key that a text proves; None where there were never any keys. Raises Unauthenticated."""
@@ -72,7 +73,7 @@ class KeyRing:
                 self._tell_problem(error.message)
                 return False
             if keys is not None:
-                log.info("keys read", extra={"path": str(self.path), "keys": len(keys)})
+                log.info("keys read", extra={"path": str(self.path), "keys": keys.count})
                 self._keys, self._problem = keys, ""
                 return True
             if self._keys is None:
@@ -83,5 +84,5 @@ class KeyRing:
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
-            log.error("keys not read", extra={"path": str(self.path), "problem": problem, "keys": len(self)})
+            log.error("keys not read", extra={"path": str(self.path), "problem": problem, "keys": self.count})
         self._problem = problem
