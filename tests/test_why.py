@@ -16,7 +16,7 @@ from remit.graph import Graph
 from remit.language import plan
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_question
-from remit.semantics import Evaluation
+from remit.semantics import Evaluation, Goal
 from remit.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.why import OPERANDS_MAX, QUESTIONS_MAX, explain
 
@@ -120,7 +120,7 @@ def assert_lawful(explanation: Explanation, evaluation: Evaluation, along: dict[
     for told in explanation.questions:
         assert told.definition.verdict is told.verdict
         name = along.get(told.relation, told.relation)
-        bounds = evaluation.solve(evaluation.goal(told.resource, "p0", told.subject)._replace(name=name))
+        bounds = evaluation.solve(Goal(told.resource, name, told.subject))
         assert bounds == (told.verdict, told.verdict), f"{told.resource}#{told.relation}@{told.subject}"
         assert_follows(told.definition)
         assert_facts_are_there(told.definition, evaluation)
@@ -242,6 +242,28 @@ def test_a_yes_that_goes_around_is_told_by_what_founds_it() -> None:
     assert [each.relation for each in told.questions] == ["first", "viewer"]
     told = explained(world, "doc:1#second@user:a")
     assert [each.relation for each in told.questions] == ["second", "first", "viewer"]
+
+
+def test_a_yes_that_only_its_circle_decides_is_told_by_what_founds_it() -> None:
+    """`open` holds since nothing founds `shut`, which is known only when the whole circle is settled."""
+    world = evaluation(
+        """
+        definition user {}
+        definition doc {
+            relation base: user
+            permission first = second + open
+            permission second = first + nil
+            permission open = base - shut
+            permission shut = kept & first
+            permission kept = shut + nil
+        }
+        """,
+        ["doc:1#base@user:a"],
+    )
+    assert answer(world, "doc:1#first@user:a").verdict is YES
+    told = explained(world, "doc:1#second@user:a")
+    assert [each.relation for each in told.questions][:3] == ["second", "first", "open"]
+    assert_lawful(told, world, {})
 
 
 def test_a_yes_tells_one_sufficient_branch() -> None:
