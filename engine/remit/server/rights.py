@@ -114,10 +114,10 @@ class Gate:
             raise KeyMissing("this server asks for a key: send it as metadata, `authorization: Bearer rk_…`")
         if len(shown) > 1:
             raise KeyMissing("the request carries `authorization` twice: send one key")
-        scheme, _, text = str(shown[0]).partition(" ")
+        scheme, _, text = str(shown[0]).strip().partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise KeyMissing("`authorization` is not of the form `Bearer rk_…`")
-        return self.ring.authenticate(text.strip())
+        return self.ring.authenticate(text.lstrip())
 
 
 def _caller(key: Key | None, run: str) -> Caller:

@@ -1,0 +1,322 @@
+"""Every verb asks for its right, shows no store to whom may not see it, and is in the table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from keyed import Keyed, Refusal, ask, keyed_server
+
+import remit.v1
+from remit.keys import ALL_STORES, Right
+from remit.model import RelationshipFilter
+from remit.server.rights import RIGHTS
+from remit.server.verbs import VERBS
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+
+# Written down a second time, by hand and in another shape: a slip in one of the two shows.
+EXPECTED = {
+    "check": ["Check", "CheckMany", "Expand"],
+    "read": ["Read", "Export", "Watch", "ReadSchema", "DiffSchema"],
+    "write": ["Write", "Delete", "Import"],
+    "schema": ["WriteSchema"],
+    "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
+    "": ["ListStores", "WhoAmI"],
+}
+WANTED = {verb: right for right, verbs in EXPECTED.items() for verb in verbs}
+MAKES = ("CreateStore", "Restore")
+
+_FOLDER = core_pb2.ObjectReference(type="folder", id="top")
+_ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
+_FACT = core_pb2.Relationship(resource=_FOLDER, relation="viewer", subject=_ANN)
+_FILTER = core_pb2.RelationshipFilter(resource_type="folder")
+_SCHEMA = "use expiration\ncaveat small(amount int, most int) { amount <= most }\ndefinition user {}\n"
+_SCHEMA += "definition folder { relation parent: folder\n"
+_SCHEMA += "relation viewer: user | user with small | user with expiration }"
+
+
+def request(verb: str, store: str) -> Message:
+    """A request that a server would carry out."""
+    P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+    update = R.Update(operation=R.OPERATION_TOUCH, relationship=_FACT)
+    item = P.CheckItem(resource=_FOLDER, permission="view", subject=_ANN)
+    match verb:
+        case "Check":
+            return P.CheckRequest(store=store, resource=_FOLDER, permission="view", subject=_ANN)
+        case "CheckMany":
+            return P.CheckManyRequest(store=store, items=[item])
+        case "Expand":
+            return P.ExpandRequest(store=store, resource=_FOLDER, permission="view")
+        case "Write":
+            return R.WriteRequest(store=store, updates=[update])
+        case "Read":
+            return R.ReadRequest(store=store)
+        case "Delete":
+            return R.DeleteRequest(store=store, filter=_FILTER)
+        case "Import":
+            return R.ImportRequest(store=store, relationships=[_FACT])
+        case "Export":
+            return R.ExportRequest(store=store)
+        case "Watch":
+            return R.WatchRequest(store=store, checkpoint_interval_ms=100)
+        case "WriteSchema":
+            return S.WriteSchemaRequest(store=store, schema=_SCHEMA + "\n// again")
+        case "ReadSchema":
+            return S.ReadSchemaRequest(store=store)
+        case "DiffSchema":
+            return S.DiffSchemaRequest(store=store, schema=_SCHEMA)
+        case "CreateStore":
+            return T.CreateStoreRequest(name=store)
+        case "ListStores":
+            return T.ListStoresRequest()
+        case "DeleteStore":
+            return T.DeleteStoreRequest(name=store)
+        case "Backup":
+            return T.BackupRequest(name=store)
+        case "Restore":
+            return T.RestoreRequest(name=store, chunk=b"no backup")
+        case "WhoAmI":
+            return T.WhoAmIRequest()
+    raise AssertionError(f"the test knows no request for `{verb}`: add one")
+
+
+def declared() -> dict[str, str]:
+    """Path → verb, of every method in proto/."""
+    folder = Path(inspect.getfile(remit.v1)).parent
+    found = {}
+    for file in sorted(folder.glob("*_pb2.py")):
+        module = __import__(f"remit.v1.{file.stem}", fromlist=["DESCRIPTOR"])
+        for service in module.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                found[f"/{service.full_name}/{method.name}"] = method.name
+    return found
+
+
+SERVED = {verb.path for verb in VERBS}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    with keyed_server(tmp_path_factory.mktemp("keys")) as keyed:
+        yield keyed
+
+
+@pytest.fixture(scope="module")
+def channel(keyed: Keyed) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(keyed.server.endpoint) as channel:
+        yield channel
+
+
+def test_every_verb_there_is_has_its_line_in_the_table_and_in_this_test() -> None:
+    assert set(RIGHTS) == set(declared())
+    assert sorted(WANTED) == sorted(declared().values())
+    assert set(declared()) >= SERVED
+    for path, verb in declared().items():
+        right = RIGHTS[path].right
+        assert (right.value if right is not None else "") == WANTED[verb]
+        request(verb, "own")
+
+
+@pytest.mark.parametrize("path", sorted(declared(), key=lambda path: (path.endswith("DeleteStore"), path)))
+def test_a_verb_is_answered_exactly_where_the_table_says(keyed: Keyed, channel: grpc.Channel, path: str) -> None:
+    """Every right on its own × {a store the key sees, one it does not, one that is not there}."""
+    verb = declared()[path]
+    if path not in SERVED:
+        refused = ask(channel, path, request(verb, "own"))
+        assert isinstance(refused, Refusal)
+        assert refused.code is grpc.StatusCode.UNIMPLEMENTED
+        return
+    own, other, absent = ("own", "other", "never") if verb not in MAKES else ("fresh", "other", "never")
+    for right in Right:
+        text = keyed.make(right, stores=["own", "fresh"])
+        answers = {store: ask(channel, path, request(verb, store), text) for store in (own, other, absent)}
+        if WANTED[verb] not in ("", right.value):
+            for answer in answers.values():
+                assert isinstance(answer, Refusal)
+                assert (answer.code, answer.reason) == (grpc.StatusCode.PERMISSION_DENIED, "RIGHT_MISSING")
+                assert f"`{WANTED[verb]}`" in answer.message
+                assert answer.shown == _of(answers[absent]).shown  # nothing of the store shows
+        elif WANTED[verb] == "":
+            assert all(isinstance(answer, bytes) for answer in answers.values())
+        else:
+            assert isinstance(answers[own], bytes) or _of(answers[own]).reason == "INVALID_BACKUP", answers[own]
+            unseen, missing = _of(answers[other]), _of(answers[absent])
+            expected = (
+                (grpc.StatusCode.PERMISSION_DENIED, "STORE_NOT_ALLOWED")
+                if verb in MAKES
+                else (grpc.StatusCode.NOT_FOUND, "STORE_NOT_FOUND")
+            )
+            assert (missing.code, missing.reason) == expected
+            assert unseen.shown.replace("other", "never") == missing.shown
+            assert unseen.message.replace("other", "never") == missing.message
+            assert (unseen.code, unseen.reason) == expected
+
+
+def _of(answer: Refusal | bytes | None) -> Refusal:
+    assert isinstance(answer, Refusal), answer
+    return answer
+
+
+@pytest.mark.parametrize("path", sorted(SERVED))
+def test_no_verb_answers_without_a_key(keyed: Keyed, channel: grpc.Channel, path: str) -> None:
+    message = request(declared()[path], "own")
+    mistyped = keyed.make(Right.AUDIT)[:-1] + "!"
+    revoked = keyed.make(*(right for right in Right if right is not Right.AUDIT))
+    keyed.revoke(revoked)
+    for text, reason in ((None, "KEY_MISSING"), (mistyped, "KEY_MISTYPED"), (revoked, "KEY_UNKNOWN")):
+        refused = _of(ask(channel, path, message, text))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, reason)
+        assert "own" not in refused.message.replace("unknown", "")
+    garbled = _of(ask(channel, path, core_pb2.SubjectReference(relation="x" * 100), None))
+    assert garbled.reason == "KEY_MISSING"  # who calls comes before what is said
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer ", "Basic cm9vdDpyb290", "rk_", "Bearer  ", "BearerX rk_x"]
+)
+def test_what_is_no_bearer_of_a_key_is_refused(channel: grpc.Channel, authorization: str) -> None:
+    refused = _of(ask(channel, "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), metadata=[
+        ("authorization", authorization)
+    ]))  # fmt: skip
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_MISSING")
+
+
+def test_two_keys_in_one_request_are_none(keyed: Keyed, channel: grpc.Channel) -> None:
+    texts = [keyed.make(Right.READ), keyed.make(Right.WRITE)]
+    metadata = [("authorization", f"Bearer {text}") for text in texts]
+    assert _of(ask(channel, "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), metadata=metadata)).reason == (
+        "KEY_MISSING"
+    )
+
+
+def test_the_scheme_is_written_in_any_case(keyed: Keyed, channel: grpc.Channel) -> None:
+    text = keyed.make(Right.READ)
+    for scheme in ("bearer", "BEARER"):
+        metadata = [("authorization", f"{scheme} {text}")]
+        assert isinstance(ask(channel, "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), metadata=metadata), bytes)
+
+
+def test_an_expired_key_says_so_to_who_has_it(keyed: Keyed, channel: grpc.Channel) -> None:
+    text = keyed.make(Right.READ, expiration_us=keyed.clock.now_us() + 1)
+    request_ = stores_pb2.WhoAmIRequest()
+    assert isinstance(ask(channel, "/remit.v1.Stores/WhoAmI", request_, text), bytes)
+    keyed.clock.advance_us(1)
+    refused = _of(ask(channel, "/remit.v1.Stores/WhoAmI", request_, text))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_EXPIRED")
+
+
+def test_health_and_reflection_are_open_and_show_nothing_of_a_store(channel: grpc.Channel) -> None:
+    from grpc_health.v1 import health_pb2
+    from grpc_reflection.v1alpha import reflection_pb2
+
+    answer = ask(channel, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest())
+    assert isinstance(answer, bytes)
+    assert health_pb2.HealthCheckResponse.FromString(answer).status == health_pb2.HealthCheckResponse.SERVING
+    asked = reflection_pb2.ServerReflectionRequest(list_services="*")
+    answer = ask(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", asked)
+    assert isinstance(answer, bytes)
+    assert b"other" not in answer
+
+
+# --- managed relations --------------------------------------------------------------------------------------------
+
+_MANAGED = "use delegation\ndefinition hold {}\ndefinition run { managed relation hold: hold\nrelation note: hold }"
+
+
+@pytest.mark.parametrize(
+    ("rights", "allowed"),
+    [
+        ([Right.WRITE], False),
+        ([Right.WRITE, Right.WRITE_MANAGED], True),
+        ([Right.WRITE_MANAGED], False),
+        ([Right.WRITE, Right.ADMIN, Right.SCHEMA, Right.HOLD, Right.RELEASE], False),
+    ],
+)
+def test_a_managed_relation_is_written_with_write_managed_beside_write(
+    keyed: Keyed, channel: grpc.Channel, rights: list[Right], allowed: bool
+) -> None:
+    keyed.engine.write_schema("default", _MANAGED)
+    text = keyed.make(*rights, stores=["default"], principal="svc:gw")
+    hold = core_pb2.Relationship(
+        resource=core_pb2.ObjectReference(type="run", id="r-7"),
+        relation="hold",
+        subject=core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="hold", id="h-1")),
+    )
+    for operation in (relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE):
+        update = relationships_pb2.Update(operation=operation, relationship=hold)
+        message = relationships_pb2.WriteRequest(updates=[update])
+        answer = ask(channel, "/remit.v1.Relationships/Write", message, text)
+        if allowed:
+            assert isinstance(answer, bytes)
+        else:
+            assert _of(answer).code is grpc.StatusCode.PERMISSION_DENIED
+            assert _of(answer).reason == ("MANAGED_RELATION" if Right.WRITE in rights else "RIGHT_MISSING")
+        if operation == relationships_pb2.OPERATION_TOUCH:
+            stored = list(keyed.engine.read("default", RelationshipFilter(resource_type="run")).items)
+            assert [each.provenance.principal for each in stored] == (["svc:gw"] if allowed else [])
+
+
+# --- who is written down ------------------------------------------------------------------------------------------
+
+
+def test_a_write_remembers_the_keys_principal_and_the_run_it_came_from(keyed: Keyed, channel: grpc.Channel) -> None:
+    text = keyed.make(Right.WRITE, stores=["other"], principal="service:gateway")
+    message = request("Write", "other")
+    for run in ("r-7", ""):
+        metadata = [("x-remit-run", run)] if run else []
+        assert isinstance(ask(channel, "/remit.v1.Relationships/Write", message, text, metadata), bytes)
+        [stored] = keyed.engine.read("other", RelationshipFilter(resource_type="folder")).items
+        assert (stored.provenance.principal, stored.provenance.run) == ("service:gateway", run)
+
+
+@pytest.mark.parametrize("run", ["a b", "#", "*", "x" * 1025])
+def test_what_is_no_run_is_refused(keyed: Keyed, channel: grpc.Channel, run: str) -> None:
+    text = keyed.make(Right.WRITE)
+    refused = _of(ask(channel, "/remit.v1.Relationships/Write", request("Write", "own"), text, [("x-remit-run", run)]))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REFERENCE")
+
+
+def test_who_am_i_tells_what_the_key_is(keyed: Keyed, channel: grpc.Channel) -> None:
+    until_us = keyed.clock.now_us() + 86_400_000_000
+    text = keyed.make(Right.READ, Right.CHECK, stores=["own", "other"], principal="anne", expiration_us=until_us)
+    answer = ask(channel, "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), text)
+    assert isinstance(answer, bytes)
+    identity = stores_pb2.WhoAmIResponse.FromString(answer)
+    assert (identity.principal, identity.key_id) == ("anne", text[3:11])
+    assert (list(identity.stores), list(identity.rights)) == (["other", "own"], ["check", "read"])
+    assert identity.expiration.ToMicroseconds() == until_us
+    assert identity.version
+
+
+def test_a_wildcard_sees_every_store_and_still_none_that_is_not_there(keyed: Keyed, channel: grpc.Channel) -> None:
+    text = keyed.make(Right.READ, stores=[ALL_STORES])
+    for store, there in (("own", True), ("other", True), ("never", False)):
+        answer: Any = ask(channel, "/remit.v1.Relationships/Read", request("Read", store), text)
+        assert isinstance(answer, bytes) == there
+    assert _of(answer).reason == "STORE_NOT_FOUND"
+    # Said in the very words that a key hears which may not see the store.
+    narrow = _of(ask(channel, "/remit.v1.Relationships/Read", request("Read", "never"), keyed.make(Right.READ)))
+    assert narrow == answer
+
+
+def test_the_right_comes_before_the_request_is_read_and_the_store_before_what_it_says(
+    keyed: Keyed, channel: grpc.Channel
+) -> None:
+    reader, writer = keyed.make(Right.READ), keyed.make(Right.WRITE)
+    with grpc.insecure_channel(keyed.server.endpoint) as raw:
+        call = raw.unary_unary("/remit.v1.Relationships/Write")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"\xff\xff", metadata=[("authorization", f"Bearer {reader}")])
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"\xff\xff", metadata=[("authorization", f"Bearer {writer}")])
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    nonsense = relationships_pb2.WriteRequest(store="other", updates=[relationships_pb2.Update()])
+    assert _of(ask(channel, "/remit.v1.Relationships/Write", nonsense, writer)).reason == "STORE_NOT_FOUND"
+    nonsense.store = "own"
+    assert _of(ask(channel, "/remit.v1.Relationships/Write", nonsense, writer)).reason == "INVALID_ARGUMENT"
