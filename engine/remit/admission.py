@@ -93,12 +93,12 @@ def require_relation(schema: Schema, type: str, name: str, field: str = "") -> R
 # --- a write ----------------------------------------------------------------------------------------------------
 
 
-def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller) -> bool:
+def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller, where: str = "updates") -> bool:
     """That each update may be written under this schema by this caller. Returns whether a managed relation is among
-    them. Raises what `check_relationship` raises, and ManagedRefused."""
+    them. `where` names the request's list in errors. Raises what `check_relationship` raises, and ManagedRefused."""
     touches_managed = False
     for index, update in enumerate(updates):
-        field = f"updates[{index}]"
+        field = f"{where}[{index}]"
         relationship = update.relationship
         if update.operation is Operation.DELETE:
             relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
@@ -168,7 +168,12 @@ def check_preconditions(view: ReadTransaction, preconditions: Sequence[Precondit
 
 
 def apply_updates(
-    view: WriteTransaction, schema: Schema, updates: Sequence[Update], caller: Caller, now_us: int
+    view: WriteTransaction,
+    schema: Schema,
+    updates: Sequence[Update],
+    caller: Caller,
+    now_us: int,
+    where: str = "updates",
 ) -> None:
     """Write the updates. Deletes first, so that one request may replace what a `single` relation holds whatever the
     order of its lines. Raises RelationshipExists and SingleTaken."""
@@ -186,14 +191,14 @@ def apply_updates(
             if there is not None and there.relationship.qualifiers.counts_at(now_us):
                 raise RelationshipExists(
                     f"`{relationship.key}` is already there; use TOUCH to write it whatever was there",
-                    field=f"updates[{index}]",
+                    field=f"{where}[{index}]",
                     relationship=relationship.key,
                 )
         view.put(StoredRelationship(relationship, provenance))
         if schema.definitions[relationship.resource.type].relations[relationship.relation].single:
             singles.setdefault((relationship.resource, relationship.relation), index)
     for (resource, relation), index in singles.items():
-        _check_single(view, resource, relation, now_us, f"updates[{index}]")
+        _check_single(view, resource, relation, now_us, f"{where}[{index}]")
 
 
 def _check_single(view: ReadTransaction, resource: ObjectRef, relation: str, now_us: int, field: str) -> None:

@@ -7,9 +7,10 @@ Law: the graph of a store is what its relationships are, at every revision that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from remit.admission import apply_updates, check_preconditions, check_updates, delete_matching
 from remit.budget import Budget, Interrupt, never_interrupted
@@ -17,6 +18,7 @@ from remit.clock import Clock
 from remit.cursors import decode_cursor, encode_cursor
 from remit.errors import InvalidArgument, RemitError, TooManyMatch
 from remit.expansion import expand
+from remit.importing import Import
 from remit.language import compile_schema
 from remit.language.diff import SchemaChange, diff
 from remit.language.names import require_name, require_type
@@ -45,7 +47,12 @@ from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Draft, Store, WriteTransaction
 from remit.tokens import encode_token, require_at_least
 from remit.trees import Expansion, Explanation
+from remit.watching import Watch, Watched, Watches, size_bytes
 from remit.why import explain as explain_answer
+
+T = TypeVar("T")
+
+PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes in one message is 4 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,15 @@ class ReadPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportPage:
+    """The next relationships of an export, where to go on after them, and the revision that the export began at."""
+
+    relationships: tuple[Relationship, ...]
+    cursor: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaWritten:
     """The revision a schema became, and what its writer may want to hear."""
 
@@ -155,6 +171,7 @@ class Engine:
         if DEFAULT_STORE not in store.names():
             store.create(DEFAULT_STORE)
         self._snapshots = Snapshots(store, clock, self.limits)
+        self._watches = Watches(store, self._snapshots)
 
     def close(self) -> None:
         """Finish what is queued and release the store. The engine answers nothing afterwards."""
@@ -355,6 +372,77 @@ class Engine:
             complete = len(items) < limit or next(unexpired, None) is None
         next_cursor = "" if complete else encode_cursor(items[-1].relationship.key, filter)
         return ReadPage(items, next_cursor, encode_token(head.identity, head.revision))
+
+    # --- streams ------------------------------------------------------------------------------------------------
+
+    def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
+        """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
+        name = self._snapshots.of(store).identity.name
+        return Import(
+            lambda admission: self._store.submit(name, admission),
+            self._snapshots.schema_of,
+            self._clock,
+            self.limits,
+            caller,
+        )
+
+    def export(
+        self,
+        store: str,
+        filter: RelationshipFilter,
+        *,
+        at_least: str = "",
+        cursor: str = "",
+        interrupt: Interrupt = never_interrupted,
+    ) -> Iterator[ExportPage]:
+        """The relationships a filter means, in a stable order: at least one page, each read as it is asked for, in a
+        short transaction of its own. What has expired is left out.
+
+        Later pages may be of later revisions: what is watched from the token brings all of them up to date."""
+        snapshot = self._snapshots.of(store)
+        self._check_filter(snapshot, filter, "filter")
+        token, is_complete = "", False
+        while not is_complete:
+            after = decode_cursor(cursor, filter)
+            with self._store.read(snapshot.identity.name) as view:
+                head = view.head
+                # The first page's token also says that the store was not made anew between two pages.
+                require_at_least(token or at_least, head.identity, head.revision)
+                token = token or encode_token(head.identity, head.revision)
+                page, is_complete = self._export_page(_interruptible(view.scan(filter, after), interrupt))
+            cursor = encode_cursor(page[-1].key, filter) if page else cursor
+            yield ExportPage(tuple(page), cursor, token)
+
+    def _export_page(self, rows: Iterator[StoredRelationship]) -> tuple[list[Relationship], bool]:
+        """As many as a page holds, by count and by size, and whether there are no more."""
+        now_us = self._clock.now_us()
+        page: list[Relationship] = []
+        room = PAGE_BYTES
+        for stored in rows:
+            if stored.relationship.qualifiers.is_over(now_us):
+                continue
+            if room <= 0 or len(page) == self.limits.page_max:
+                return page, False
+            page.append(stored.relationship)
+            room -= size_bytes(stored.relationship)
+        return page, True
+
+    def watch(
+        self,
+        store: str,
+        make: Callable[[Watched], T],
+        *,
+        after: str = "",
+        filters: Sequence[RelationshipFilter] = (),
+    ) -> Watch[T]:
+        """Every change after a token (without one: from now on) that any of the filters means (without one: all).
+        `make` turns what is told into what the caller sends, once for all who watch the same. See `watching`."""
+        self.limits.require_filters(len(filters))
+        return self._watches.open(store, after, filters, make)
+
+    def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
+        """Call `ring` with a store's name after each of its commits; see `Watches.on_change`. Returns what ends it."""
+        return self._watches.on_change(ring)
 
     # --- the schema ---------------------------------------------------------------------------------------------
 

@@ -441,6 +441,27 @@ class Overloaded(RemitError):
     status = Status.RESOURCE_EXHAUSTED
 
 
+class TooManyStreams(Overloaded):
+    """As many streams are open as the server keeps at once, in all or for one key. The metadata says which."""
+
+    reason = "TOO_MANY_STREAMS"
+
+
+class Draining(RemitError):
+    """The server is about to stop and ends its streams. Go on from the last message, with another server or with this
+    one when it is back."""
+
+    reason = "DRAINING"
+    status = Status.UNAVAILABLE
+
+
+class SlowConsumer(RemitError):
+    """A stream's reader did not take a message for so long that the server let it go. Go on from the last message."""
+
+    reason = "SLOW_CONSUMER"
+    status = Status.ABORTED
+
+
 class AnswerTooLarge(RemitError):
     """The answer is known, but too large or too deep for one message. The text says how to ask for less."""
 

@@ -25,6 +25,7 @@ class Limits:
     items_max: int = 1_000
     page_max: int = 1_000
     matches_max: int = 10_000  # relationships that one revision may remove by a filter
+    filters_max: int = 100
     undone_max: int = 100_000  # changes that may lie between the head and a revision asked for exactly
     context_bytes_max: int = 4 * 1024
     relationship_context_bytes_max: int = 25_000
@@ -51,6 +52,16 @@ class Limits:
     def require_conditions(self, preconditions: int, metadata_json: str) -> None:
         _require_count(preconditions, self.preconditions_max, "preconditions")
         _require_bytes(metadata_json, self.metadata_bytes_max, "metadata")
+
+    def require_import(self, relationships: Sequence[Relationship]) -> None:
+        """Of one message, which becomes a revision of its own."""
+        if not relationships:
+            raise InvalidArgument("a message needs at least one of `relationships`", field="relationships")
+        _require_count(len(relationships), self.updates_max, "relationships")
+        self._require_facts(relationships, "relationships")
+
+    def require_filters(self, count: int) -> None:
+        _require_count(count, self.filters_max, "filters")
 
     def require_contextual(self, contextual: Sequence[Relationship]) -> None:
         _require_count(len(contextual), self.contextual_max, "contextual")

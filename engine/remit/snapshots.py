@@ -24,7 +24,7 @@ from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.semantics import GraphView
 from remit.shared_lock import SharedLock
-from remit.store.interface import ReadTransaction, Store, StoreIdentity
+from remit.store.interface import CommitListener, ReadTransaction, Store, StoreIdentity
 from remit.tokens import encode_token, require_at_least, revision_of
 
 PLANS_MAX = 16  # schemas kept compiled, newest first: those in force in a few stores, and their successors
@@ -74,6 +74,7 @@ class Snapshots:
         self._limits = limits
         self._plans: dict[str, Schema] = {}  # by text
         self._snapshots = {name: self._load(name) for name in store.names()}
+        self.after_commit: CommitListener | None = None  # hears of each delta once memory has it, and must not fail
         store.subscribe(self._committed)
 
     def sizes(self) -> dict[str, int]:
@@ -153,6 +154,8 @@ class Snapshots:
             snapshot.graph.apply(delta.changes)
             snapshot.schema = schema
             snapshot.revision = delta.revision
+        if self.after_commit is not None:
+            self.after_commit(name, delta)
 
     def _load(self, name: str) -> Snapshot:
         with self._store.read(name) as view:

@@ -11,7 +11,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from remit.errors import Overloaded, RemitError, RemoteError, SchemaInvalid, Status, StoreUnavailable
+from remit.errors import Draining, Overloaded, RemitError, RemoteError, SchemaInvalid, Status, StoreUnavailable
 from remit.language.source import Issue
 from remit.v1 import schemas_pb2
 from remit.wire.schemas import Finding, decode_issue, encode_issue
@@ -25,7 +25,7 @@ _STATUS_BYTES_MAX = 3_800
 _VALUE_BYTES_MAX = 200
 _VALUES_MAX = 8
 
-_RETRY_AFTER_MS = {Overloaded: 100, StoreUnavailable: 1_000}
+_RETRY_AFTER_MS = {Overloaded: 100, StoreUnavailable: 1_000, Draining: 1_000}
 
 
 def encode_status(error: RemitError) -> status_pb2.Status:
