@@ -64,13 +64,15 @@ class SystemClock:
         so that nothing that should expire is kept alive by a clock that stands still."""
         with self._lock:
             ticks_us = _ticks_us()
-            passed_us = ticks_us - self._ticked_us
             machine_us = _machine_us()
             if machine_us >= self._last_us:
                 self._last_us = machine_us
+                self._ticked_us = ticks_us
             else:
-                self._last_us += passed_us // 2
-            self._ticked_us = ticks_us
+                # Whole steps of two: an odd tick is left for the next call, or a clock asked all the time would stand.
+                steps_us = (ticks_us - self._ticked_us) // 2
+                self._last_us += steps_us
+                self._ticked_us += 2 * steps_us
             return self._last_us
 
     def keep(self, keeper: PromiseKeeper) -> None:
