@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from remit.errors import (
+    InvalidArgument,
     InvalidContext,
     ManagedRefused,
     PreconditionFailed,
@@ -16,7 +17,7 @@ from remit.errors import (
     RelationshipRefused,
     SingleTaken,
 )
-from remit.language.names import require_type
+from remit.language.names import require_name, require_type
 from remit.language.plan import Relation, Schema, SubjectType
 from remit.language.suggest import did_you_mean
 from remit.model import (
@@ -155,9 +156,28 @@ def delete_matching(
     return set(removed), len(found) <= limit, touches_managed
 
 
-def check_preconditions(view: ReadTransaction, preconditions: Sequence[Precondition], now_us: int) -> None:
-    """Raises PreconditionFailed naming the first that does not hold. What does not count now is as absent."""
+def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None:
+    """That the names a filter uses exist, so that a misspelt one is not taken for an empty list. Raises
+    InvalidArgument, UnknownType or UnknownRelation."""
+    if filter.resource_id is not None and filter.resource_id_prefix is not None:
+        raise InvalidArgument("a filter has a resource id or the beginning of one, not both", field=field)
+    if filter.resource_type is not None:
+        require_type(schema, filter.resource_type, field=f"{field}.resource_type")
+        if filter.relation is not None:
+            require_name(schema, filter.resource_type, filter.relation, field=f"{field}.relation")
+    if filter.subject_type is not None:
+        require_type(schema, filter.subject_type, field=f"{field}.subject_type")
+        if filter.subject_relation:
+            require_name(schema, filter.subject_type, filter.subject_relation, field=f"{field}.subject_relation")
+
+
+def check_preconditions(
+    view: ReadTransaction, schema: Schema, preconditions: Sequence[Precondition], now_us: int
+) -> None:
+    """Raises PreconditionFailed naming the first that does not hold, and what `check_filter` raises: that nothing
+    matches a misspelt name would hold for ever. What does not count now is as absent."""
     for index, precondition in enumerate(preconditions):
+        check_filter(schema, precondition.filter, f"preconditions[{index}].filter")
         found = next(_counting(view.scan(precondition.filter), now_us), None)
         if (found is not None) != precondition.must_match:
             why = "nothing matches" if found is None else f"`{found.relationship.key}` matches"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from remit.admission import apply_updates, check_preconditions, check_updates, delete_matching
+from remit.admission import apply_updates, check_filter, check_preconditions, check_updates, delete_matching
 from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.cursors import decode_cursor, encode_cursor
@@ -21,7 +21,6 @@ from remit.expansion import expand
 from remit.importing import Import
 from remit.language import compile_schema
 from remit.language.diff import SchemaChange, diff
-from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.language.source import Issue
 from remit.limits import Limits
@@ -294,7 +293,7 @@ class Engine:
             schema = self._snapshots.schema_of(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
-            check_preconditions(view, preconditions, now_us)
+            check_preconditions(view, schema, preconditions, now_us)
             removed.clear()
             if replace is not None:
                 matches_max = self.limits.matches_max
@@ -337,7 +336,7 @@ class Engine:
         def admission(view: WriteTransaction) -> Draft:
             nonlocal outcome
             schema = self._snapshots.schema_of(view)
-            check_preconditions(view, preconditions, self._clock.now_us())
+            check_preconditions(view, schema, preconditions, self._clock.now_us())
             removed, complete, managed = delete_matching(view, schema, filter, caller, limit, "filter")
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
@@ -509,18 +508,7 @@ class Engine:
         self._check_filter(snapshot, filter, field)
 
     def _check_filter(self, snapshot: Snapshot, filter: RelationshipFilter, field: str) -> None:
-        """That the names a filter uses exist, so that a misspelt one is not taken for an empty list."""
-        schema = snapshot.schema or NO_SCHEMA
-        if filter.resource_id is not None and filter.resource_id_prefix is not None:
-            raise InvalidArgument("a filter has a resource id or the beginning of one, not both", field=field)
-        if filter.resource_type is not None:
-            require_type(schema, filter.resource_type, field=f"{field}.resource_type")
-            if filter.relation is not None:
-                require_name(schema, filter.resource_type, filter.relation, field=f"{field}.relation")
-        if filter.subject_type is not None:
-            require_type(schema, filter.subject_type, field=f"{field}.subject_type")
-            if filter.subject_relation:
-                require_name(schema, filter.subject_type, filter.subject_relation, field=f"{field}.subject_relation")
+        check_filter(snapshot.schema or NO_SCHEMA, filter, field)
 
 
 class _Rehearsed(Exception):  # not an error: how a dry run leaves its transaction
