@@ -209,12 +209,12 @@ def whoami(session: Session) -> int:
         put_json(
             {
                 "principal": identity.principal,
-                "key_id": identity.key_id,
                 "stores": list(identity.stores),
                 "rights": list(identity.rights),
-                "expiration": until,
                 "version": identity.version,
             }
+            | ({"key_id": identity.key_id} if identity.key_id else {})
+            | ({} if until is None else {"expiration": until})
         )
         return 0
     put(f"principal  {identity.principal}")
@@ -256,9 +256,8 @@ def _as_json(key: Key) -> dict[str, object]:
         "principal": key.principal,
         "stores": sorted(key.stores),
         "rights": right_names(key.rights),
-        "expiration": None if key.expiration_us is None else format_time(key.expiration_us),
         "bootstrap": key.bootstrap,
-    }
+    } | ({} if key.expiration_us is None else {"expiration": format_time(key.expiration_us)})
 
 
 def _row(key: Key, now_us: int) -> tuple[str, ...]:
