@@ -441,10 +441,28 @@ class Overloaded(RemitError):
     status = Status.RESOURCE_EXHAUSTED
 
 
+class FairShareSpent(Overloaded):
+    """This caller holds more of what the server takes on at once than it leaves free for everybody else. Others are
+    served; the metadata names the limit and how much is the caller's."""
+
+    reason = "FAIR_SHARE"
+
+
 class TooManyStreams(Overloaded):
     """As many streams are open as the server keeps at once, in all or for one key. The metadata says which."""
 
     reason = "TOO_MANY_STREAMS"
+
+
+class RateLimited(RemitError):
+    """The key asks more often than the server lets it. `retry_after_s` is when the next request will be taken."""
+
+    reason = "RATE_LIMITED"
+    status = Status.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, field: str = "", **metadata: object) -> None:
+        super().__init__(message, field=field, **metadata)
+        self.retry_after_s = retry_after_s
 
 
 class Draining(RemitError):

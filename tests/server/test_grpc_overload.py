@@ -70,9 +70,9 @@ def test_writers_who_wait_for_the_disk_do_not_hold_up_readers(gated: GatedEngine
 def test_a_lane_counts_what_it_runs_and_forgets_what_is_done() -> None:
     lane = Lane("tests", threads=1, in_flight_max=2)
     gate = threading.Event()
-    first, second = lane.submit(gate.wait, PATIENCE_S), lane.submit(gate.wait, PATIENCE_S)
+    first, second = lane.submit("anne", gate.wait, PATIENCE_S), lane.submit("anne", gate.wait, PATIENCE_S)
     with pytest.raises(Overloaded):
-        lane.submit(gate.wait, PATIENCE_S)
+        lane.submit("anne", gate.wait, PATIENCE_S)
     assert lane.in_flight == 2
     assert second.cancel()  # it had not begun
     assert lane.in_flight == 1
@@ -81,5 +81,5 @@ def test_a_lane_counts_what_it_runs_and_forgets_what_is_done() -> None:
     lane.close()
     assert (lane.in_flight, lane.refused) == (0, 1)
     with pytest.raises(RuntimeError):
-        lane.submit(gate.wait, PATIENCE_S)
+        lane.submit("anne", gate.wait, PATIENCE_S)
     assert lane.in_flight == 0

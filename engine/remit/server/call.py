@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
@@ -19,11 +19,12 @@ def new_request_id() -> str:
     return secrets.token_hex(8)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one
     that the caller showed, None where the server has none; its text is nowhere here, not in `metadata` either.
-    `cancelled` and `ended_by` are only ever set, by one thread, and read by another."""
+    `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `on_end` is called, by whoever
+    ends it, where something waits that would otherwise not look."""
 
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -33,10 +34,16 @@ class Call:
     request_id: str = field(default_factory=new_request_id)
     cancelled: bool = False
     ended_by: RemitError | None = None
+    on_end: Callable[[], object] | None = None
 
     def sees(self, store: str) -> bool:
         """Whether a store of that name exists for the caller."""
         return self.key is None or self.key.sees(store)
+
+    @property
+    def sharer(self) -> str:
+        """Who shares the server with others: a key, or a connection where there are no keys."""
+        return self.key.id if self.key is not None else self.peer
 
     def cancel(self) -> None:
         """The caller is gone; the evaluation stops at its next look."""
@@ -44,8 +51,12 @@ class Call:
 
     def end(self, error: RemitError) -> None:
         """The server will not go on with this, and says why; the evaluation stops at its next look."""
+        if self.ended_by is not None:
+            return
         self.ended_by = error
         self.cancelled = True
+        if self.on_end is not None:
+            self.on_end()
 
     def interrupt(self) -> None:
         """Raises DeadlineExceeded, Cancelled or what ended it; otherwise returns. Cost: a look at the clock."""

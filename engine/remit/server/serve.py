@@ -189,7 +189,7 @@ class GrpcServer:
             self._enter(call, context)
             try:
                 self._gate.admit(verb.path, tuple(context.invocation_metadata() or ()), call)
-                return await asyncio.wrap_future(lane.submit(verb.answer, self._engine, data, call))
+                return await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, self._engine, data, call))
             except asyncio.CancelledError:
                 call.cancel()
                 raise

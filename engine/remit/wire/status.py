@@ -7,11 +7,22 @@ Law: a status fits into gRPC's trailers, however large the values are that an er
 
 from __future__ import annotations
 
+import math
+
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from remit.errors import Draining, Overloaded, RemitError, RemoteError, SchemaInvalid, Status, StoreUnavailable
+from remit.errors import (
+    Draining,
+    Overloaded,
+    RateLimited,
+    RemitError,
+    RemoteError,
+    SchemaInvalid,
+    Status,
+    StoreUnavailable,
+)
 from remit.language.source import Issue
 from remit.v1 import schemas_pb2
 from remit.wire.schemas import Finding, decode_issue, encode_issue
@@ -44,11 +55,11 @@ def encode_status(error: RemitError) -> status_pb2.Status:
             field=_text(error.field, _VALUE_BYTES_MAX), description=_text(error.message, _VALUE_BYTES_MAX)
         )
         _attach(status, error_details_pb2.BadRequest(field_violations=[violation]))
-    for kind, retry_after_ms in _RETRY_AFTER_MS.items():
-        if isinstance(error, kind):
-            retry = error_details_pb2.RetryInfo()
-            retry.retry_delay.FromMilliseconds(retry_after_ms)
-            _attach(status, retry)
+    retry_after_ms = _retry_after_ms(error)
+    if retry_after_ms is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(retry_after_ms)
+        _attach(status, retry)
     for issue in findings:
         # Those that do not fit are counted above; `remit schema check` tells all of them.
         detail = _packed(encode_issue(issue))
@@ -90,6 +101,12 @@ def status_of(code: int) -> Status:
         return Status(code)
     except ValueError:
         return Status.UNKNOWN
+
+
+def _retry_after_ms(error: RemitError) -> int | None:
+    if isinstance(error, RateLimited):
+        return math.ceil(error.retry_after_s * 1_000)
+    return next((delay_ms for kind, delay_ms in _RETRY_AFTER_MS.items() if isinstance(error, kind)), None)
 
 
 def _attach(status: status_pb2.Status, detail: Message) -> None:
