@@ -429,8 +429,11 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> N
 
 def test_no_file_is_not_the_same_as_no_keys(tmp_path: Path) -> None:
     assert read_keys(tmp_path / "keys.json") is None
-    with pytest.raises(KeysUnreadable, match="is a directory"):
-        read_keys(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "pipe").chmod(0o600)
+    for no_file in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(KeysUnreadable):
+            read_keys(no_file)
     with pytest.raises(KeysUnreadable), changing_keys(tmp_path / "none" / "keys.json"):
         raise AssertionError("there is no folder for it")
 

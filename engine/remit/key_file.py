@@ -42,6 +42,9 @@ def signature_of(path: Path) -> Signature | None:
 def read_keys(path: Path) -> Keys | None:
     """The keys of a file, None where there is no file. Raises KeysUnreadable, naming what is wrong and the fix."""
     try:
+        # A pipe would keep whoever opens it waiting, and with it every later look at the keys.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise KeysUnreadable(f"`{path}` is no regular file, as keys are kept in: name one, or a link to one")
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_BYTES_MAX + 1)
