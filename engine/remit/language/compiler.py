@@ -22,10 +22,11 @@ from remit.language.translation import translate
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A schema that compiles, and what its writer may want to hear."""
+    """A schema that compiles, what its writer may want to hear, and the tree that knows where each part stands."""
 
     schema: Schema
     warnings: tuple[Issue, ...]
+    tree: SchemaSyntax
 
 
 def compile_schema(text: str, *, name: str = "schema", resolver: Resolver | None = None) -> Compiled:
@@ -33,9 +34,14 @@ def compile_schema(text: str, *, name: str = "schema", resolver: Resolver | None
 
     `name` is the file in messages; `resolver` finds what it imports (see `imports.py`). Cost: O(text), and about a
     millisecond for each caveat."""
-    tree = expand(Source(name, text), resolver)
+    return compile_source(Source(name, text), resolver)
+
+
+def compile_source(source: Source, resolver: Resolver | None = None) -> Compiled:
+    """`compile_schema` of a text that knows where in its file it stands."""
+    tree = expand(source, resolver)
     is_one_file = len(tree.sources.sources) == 1
-    return compile_tree(tree, text if is_one_file else print_schema(tree))
+    return compile_tree(tree, source.text if is_one_file else print_schema(tree))
 
 
 def format_schema(text: str, *, name: str = "schema") -> str:
@@ -51,4 +57,4 @@ def compile_tree(tree: SchemaSyntax, text: str = "") -> Compiled:
     schema = translate(declarations, text)
     if issues := check_reach(declarations, schema):
         raise refusal(issues)
-    return Compiled(schema, lint(declarations, schema))
+    return Compiled(schema, lint(declarations, schema), tree)

@@ -47,11 +47,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One text and the name it is known by. Columns count characters, not bytes and not cells of a terminal."""
+    """One text and the name it is known by. Columns count characters, not bytes and not cells of a terminal.
+
+    A text may be part of its file, as a block of a world is: it begins on `first_line`, every line of it `indent`
+    columns in, and its places are those of the file."""
 
     name: str
     text: str
     base: int = 0
+    first_line: int = 1
+    indent: int = 0
     _line_starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -69,7 +74,8 @@ class Source:
         line = bisect_right(self._line_starts, local)
         start = self._line_starts[line - 1]
         stop = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
-        return Place(self.name, line, local - start + 1, self.text[start:stop].rstrip("\r\n"))
+        shown = " " * self.indent + self.text[start:stop].rstrip("\r\n")
+        return Place(self.name, self.first_line + line - 1, self.indent + local - start + 1, shown)
 
     def slice(self, span: Span) -> str:
         """The text a span covers."""

@@ -21,13 +21,15 @@ import yaml
 from remit.errors import RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
 from remit.graph import Graph
 from remit.language import plan
-from remit.language.compiler import Compiled, compile_schema
-from remit.language.source import Issue
+from remit.language.compiler import Compiled, compile_source
+from remit.language.source import Issue, Source
 from remit.language.suggest import did_you_mean
+from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
+from remit.semantics import Evaluation, Goal
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
-from remit.world.finding import Finding, FindingKind
+from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.schema_file import read_schema, read_text, resolve_beside
 
 KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "now")
@@ -41,6 +43,9 @@ _OLD_KEYS = {
 # libyaml reads some twenty times faster; the loader in Python is for where it was not built.
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Read = TypeVar("_Read")
+
+Observe = Callable[[Evaluation, Goal], None]
+"""Looks at what an assertion came to: the evaluation that answered it, and the goal it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,12 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store."""
+    """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store;
+    `tree` knows on which line of which file each part of it stands."""
 
     path: Path
     schema: plan.Schema
+    tree: SchemaSyntax
     warnings: tuple[Issue, ...]
     facts: tuple[Fact, ...]
     assertions: tuple[Assertion, ...]
@@ -94,9 +101,14 @@ class World:
         """Everything in the world that does not hold, in the order of the file; empty where all of it does.
 
         Asked at the world's own time where it has one, else at `now_us`."""
+        findings = [finding for outcome in self.outcomes(now_us) for finding in outcome.findings]
+        return sorted(findings, key=lambda finding: finding.line)
+
+    def outcomes(self, now_us: int, observe: Observe | None = None) -> list[Outcome]:
+        """Everything the world says, each with what of it does not hold. `observe` sees each assertion answered."""
         from remit.world.verify import verify
 
-        return verify(self, self.now_us if self.now_us is not None else now_us)
+        return verify(self, self.now_us if self.now_us is not None else now_us, observe)
 
 
 class _Reader:
@@ -119,7 +131,8 @@ class _Reader:
         if self.findings or schema is None:
             self.findings.sort(key=lambda finding: finding.line)
             raise WorldInvalid(self.findings[0].render().splitlines()[0], findings=self.findings, file=self.path)
-        return World(self.path, schema.schema, schema.warnings, facts, assertions, expected_sets, now_us)
+        parts_read = (facts, assertions, expected_sets, now_us)
+        return World(self.path, schema.schema, schema.tree, schema.warnings, *parts_read)
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -132,18 +145,30 @@ class _Reader:
             if file is not None:
                 return read_schema(self.path.parent / self._text(file, "`schemaFile`"))
             assert inline is not None
-            return compile_schema(self._text(inline, "`schema`"), name=self.path.as_posix(), resolver=resolve_beside)
+            return compile_source(self._inline_schema(inline), resolve_beside)
         except SchemaInvalid as error:
             for issue in error.issues:
                 assert isinstance(issue, Issue)
                 self._add_issue(issue, inline)
             return None
 
+    def _inline_schema(self, node: yaml.Node) -> Source:
+        """The schema's text and where it stands. Of a folded or quoted text YAML does not tell where its lines were:
+        then places count from its beginning, and the name says that they do."""
+        text, name = self._text(node, "`schema`"), self.path.as_posix()
+        if not _is_literal(node):
+            return Source(f"{name} (schema)", text)
+        first_line = _line(node) + 1
+        for line, written in zip(text.split("\n"), self.lines[first_line - 1 :], strict=False):
+            if line:
+                return Source(name, text, first_line=first_line, indent=len(written) - len(line))
+        return Source(name, text, first_line=first_line)
+
     def _add_issue(self, issue: Issue, inline: yaml.Node | None) -> None:
-        """A finding of the compiler. Lines within an inline schema are counted from where its block begins."""
+        """A finding of the compiler; one that has no line of its own in the file is told where the text begins."""
         file, line = issue.file, issue.line
-        if inline is not None and file == self.path.as_posix():
-            line = _line(inline) + issue.line if _is_literal(inline) else _line(inline)
+        if inline is not None and not _is_literal(inline) and file == f"{self.path.as_posix()} (schema)":
+            file, line = self.path.as_posix(), _line(inline)
         self.findings.append(Finding(file, line, FindingKind.SCHEMA, "", issue.message, detail=issue.render()))
 
     def _facts(self, node: yaml.Node | None) -> tuple[Fact, ...]:
@@ -226,13 +251,17 @@ class _Reader:
             node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            where = f":{mark.line + 1}" if mark else ""
-            raise WorldUnreadable(f"{self.path}{where}: not YAML: {error.problem or error.context}") from error
+            line = mark.line + 1 if mark else 1
+            message = f"{self.path}:{line}: not YAML: {error.problem or error.context}"
+            raise WorldUnreadable(message, file=self.path, line=line) from error
         except (yaml.YAMLError, RecursionError) as error:
+            # It gives no line here. Where it met a character it does not allow, that is where.
+            met = yaml.reader.Reader.NON_PRINTABLE.search(text)
+            line = text.count("\n", 0, met.start()) + 1 if met else 1
             reason = str(error).splitlines()[0]
-            raise WorldUnreadable(f"{self.path}: not YAML: {reason}") from error
+            raise WorldUnreadable(f"{self.path}:{line}: not YAML: {reason}", file=self.path, line=line) from error
         if node is None:
-            raise WorldUnreadable(f"{self.path}:1: the file is empty: a world has a `schema`")
+            raise self._unreadable(None, "the file is empty: a world has a `schema`")
         return node
 
     def _mapping(self, node: yaml.Node, what: str, known: tuple[str, ...]) -> dict[str, yaml.Node]:

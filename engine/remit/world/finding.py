@@ -36,3 +36,13 @@ class Finding:
         """`file:line: message`, and the detail below it."""
         text = f"{self.file}:{self.line}: {self.message}"
         return f"{text}\n{self.detail}" if self.detail else text
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One thing a world says, `about` in its own words, and what of it does not hold: nothing, where it does."""
+
+    kind: FindingKind
+    line: int
+    about: str
+    findings: tuple[Finding, ...] = ()

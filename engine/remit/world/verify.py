@@ -14,121 +14,124 @@ from remit.graph import Graph
 from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.semantics import Evaluation
-from remit.world.expected import ExpectedSet, Member, format_subject, format_through
-from remit.world.file import Assertion, World
-from remit.world.finding import Finding, FindingKind
+from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
+from remit.world.file import Assertion, Observe, World
+from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.members import find_members
 
 WORDS = {Verdict.YES: "yes", Verdict.CONDITIONAL: "conditional", Verdict.NO: "no"}
 
 
-def verify(world: World, now_us: int) -> list[Finding]:
-    """Every finding, in the order of the file. Cost: that of its questions; those with one context share their work."""
+def verify(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
+    """An outcome for each relationship, assertion, expected set and expected member, in that order.
+
+    Cost: that of its questions; those with one context share their work."""
     graph = Graph()
-    findings = list(_load(world, graph))
-    findings += _check_assertions(world, graph, now_us)
+    outcomes = list(_load(world, graph))
+    outcomes += _check_assertions(world, graph, now_us, observe)
     for expected in world.expected_sets:
-        findings += _check_set(world, graph, expected, now_us)
-    return sorted(findings, key=lambda finding: finding.line)
+        outcomes += _check_set(world, graph, expected, now_us)
+    return outcomes
 
 
-def _load(world: World, graph: Graph) -> Iterator[Finding]:
+def _load(world: World, graph: Graph) -> Iterator[Outcome]:
     """Fill the graph with what a write would accept, one relationship by itself.
 
     What only several of them break together (a second subject of a `single` relation) a world may hold: what then
     follows is worth asking, too."""
     for fact in world.facts:
+        text = format_relationship(fact.relationship)
+        findings: tuple[Finding, ...] = ()
         try:
             check_relationship(world.schema, fact.relationship)
         except RemitError as error:
-            text = format_relationship(fact.relationship)
-            yield _finding(
-                world, fact.line, FindingKind.RELATIONSHIP, text, f"`{text}` would not be written: {error.message}",
-                expected="a relationship that the schema allows", found=error.reason,
-            )  # fmt: skip
+            message = f"`{text}` would not be written: {error.message}"
+            expected = "a relationship that the schema allows"
+            findings = (_finding(world, fact.line, FindingKind.RELATIONSHIP, text, message, expected, error.reason),)
         else:
             graph.add(fact.relationship)
+        yield Outcome(FindingKind.RELATIONSHIP, fact.line, text, findings)
 
 
-def _check_assertions(world: World, graph: Graph, now_us: int) -> Iterator[Finding]:
+def _check_assertions(world: World, graph: Graph, now_us: int, observe: Observe | None) -> Iterator[Outcome]:
     evaluations: dict[str, Evaluation] = {}
     for assertion in world.assertions:
         key = canonical_json(assertion.context)
         if key not in evaluations:
             evaluations[key] = Evaluation(world.schema, graph, now_us=now_us, context=assertion.context)
-        finding = _check_assertion(world, assertion, evaluations[key])
-        if finding is not None:
-            yield finding
+        finding = _check_assertion(world, assertion, evaluations[key], observe)
+        about = f"{WORDS[assertion.expected]}: {assertion.text}"
+        if assertion.context:
+            about += f" with {key}"
+        yield Outcome(FindingKind.ASSERTION, assertion.line, about, () if finding is None else (finding,))
 
 
-def _check_assertion(world: World, assertion: Assertion, evaluation: Evaluation) -> Finding | None:
-    expected = WORDS[assertion.expected]
+def _check_assertion(
+    world: World, assertion: Assertion, evaluation: Evaluation, observe: Observe | None
+) -> Finding | None:
+    question = (assertion.resource, assertion.permission, assertion.subject)
+    expected, about = WORDS[assertion.expected], assertion.text
     try:
-        answer = evaluation.check(assertion.resource, assertion.permission, assertion.subject, budget=Budget())
+        answer = evaluation.check(*question, budget=Budget())
     except RemitError as error:
-        return _finding(
-            world, assertion.line, FindingKind.ASSERTION, assertion.text,
-            f"`{assertion.text}` should be {expected}, but has no answer: {error.message}",
-            expected=expected, found=error.reason,
-        )  # fmt: skip
+        message = f"`{about}` should be {expected}, but has no answer: {error.message}"
+        return _finding(world, assertion.line, FindingKind.ASSERTION, about, message, expected, error.reason)
+    if observe is not None:
+        observe(evaluation, evaluation.goal(*question))
     if answer.verdict is assertion.expected:
         return None
     found = WORDS[answer.verdict]
     missing = f" (missing: {', '.join(answer.missing)})" if answer.missing else ""
+    message = f"`{about}` should be {expected}, but is {found}{missing}"
     return _finding(
-        world, assertion.line, FindingKind.ASSERTION, assertion.text,
-        f"`{assertion.text}` should be {expected}, but is {found}{missing}",
-        expected=expected, found=found, missing=answer.missing,
-    )  # fmt: skip
+        world, assertion.line, FindingKind.ASSERTION, about, message, expected, found, missing=answer.missing
+    )
 
 
 # --- expected sets ----------------------------------------------------------------------------------------------
 
 
-def _check_set(world: World, graph: Graph, expected: ExpectedSet, now_us: int) -> Iterator[Finding]:
+def _check_set(world: World, graph: Graph, expected: ExpectedSet, now_us: int) -> Iterator[Outcome]:
+    """The set itself, that nobody else has it, and each of its members."""
+
+    def finding(line: int, message: str, wanted: str, found: str) -> Finding:
+        return _finding(world, line, FindingKind.VALIDATION, str(expected), message, wanted, found)
+
     try:
         members = find_members(world.schema, graph, expected.resource, expected.name, now_us=now_us)
     except RemitError as error:
-        yield _finding(
-            world, expected.line, FindingKind.VALIDATION, str(expected),
-            f"`{expected}` cannot be listed: {error.message}", expected="a list of subjects", found=error.reason,
-        )  # fmt: skip
+        message = f"`{expected}` cannot be listed: {error.message}"
+        unlisted = (finding(expected.line, message, "a list of subjects", error.reason),)
+        yield Outcome(FindingKind.VALIDATION, expected.line, str(expected), unlisted)
         return
     found = {member.subject.subject: member for member in members}
     named = {member.subject.subject for _, member in expected.members}
-    for line, member in expected.members:
-        yield from _check_member(world, expected, line, member, found.get(member.subject.subject))
+    others = []
     for subject in sorted(found.keys() - named):
         text = format_subject(found[subject])
-        yield _finding(
-            world, expected.line, FindingKind.VALIDATION, str(expected),
-            f"`{text}` has `{expected}` by {format_through(found[subject].through)}, but is not listed",
-            expected="not listed", found=text,
-        )  # fmt: skip
+        message = f"`{text}` has `{expected}` by {format_through(found[subject].through)}, but is not listed"
+        others.append(finding(expected.line, message, "not listed", text))
+    yield Outcome(FindingKind.VALIDATION, expected.line, str(expected), tuple(others))
+    for line, member in expected.members:
+        wrong = tuple(
+            finding(line, *difference)
+            for difference in _differences(expected, member, found.get(member.subject.subject))
+        )
+        yield Outcome(FindingKind.VALIDATION, line, f"{expected}: {format_member(member)}", wrong)
 
 
-def _check_member(
-    world: World, expected: ExpectedSet, line: int, member: Member, found: Member | None
-) -> Iterator[Finding]:
+def _differences(expected: ExpectedSet, member: Member, found: Member | None) -> Iterator[tuple[str, str, str]]:
+    """How a member differs from what is there: a message, what was expected, what was found."""
     text = format_subject(member)
     if found is None:
-        yield _finding(
-            world, line, FindingKind.VALIDATION, str(expected), f"`{text}` is listed, but does not have `{expected}`",
-            expected=text, found="not there",
-        )  # fmt: skip
+        yield f"`{text}` is listed, but does not have `{expected}`", text, "not there"
         return
     if (member.subject, member.excluded) != (found.subject, found.excluded):
-        yield _finding(
-            world, line, FindingKind.VALIDATION, str(expected),
-            f"`{text}` is listed, but it is `{format_subject(found)}` that has `{expected}`",
-            expected=text, found=format_subject(found),
-        )  # fmt: skip
+        has = format_subject(found)
+        yield f"`{text}` is listed, but it is `{has}` that has `{expected}`", text, has
     if member.through != found.through:
         wanted, has = format_through(member.through), format_through(found.through)
-        yield _finding(
-            world, line, FindingKind.VALIDATION, str(expected),
-            f"`{text}` should have `{expected}` by {wanted}, but has it by {has}", expected=wanted, found=has,
-        )  # fmt: skip
+        yield f"`{text}` should have `{expected}` by {wanted}, but has it by {has}", wanted, has
 
 
 def _finding(
@@ -137,9 +140,9 @@ def _finding(
     kind: FindingKind,
     about: str,
     message: str,
-    *,
     expected: str,
     found: str,
+    *,
     missing: tuple[str, ...] = (),
 ) -> Finding:
     return Finding(str(world.path), line, kind, about, message, expected, found, missing)
