@@ -109,6 +109,30 @@ class Store(Protocol):
         """Make an empty store. Raises StoreExists."""
         ...
 
+class Judge(Protocol):
+    """What a restored store must stand up to, and the store itself does not know: whether its schemas compile, and
+    whether its relationships fit. Each raises a RemitError that says why not."""
+
+    def schema(self, text: str) -> None:
+        """Called with every schema the store still needs, oldest first: the last is the one in force."""
+        ...
+
+    def relationship(self, relationship: Relationship) -> None:
+        """Called with every relationship, in the order of a scan, after the schemas."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """How one commit went, for whoever counts: how many requests it carried, how many rows they wrote, how long the
+    disk took, and the reason of the error where it took none of them."""
+
+    requests: int
+    rows: int
+    duration_s: float
+    failed: str = ""
+
+
     def delete(self, name: str) -> None:
         """Remove a store and all it holds. Raises StoreNotFound."""
         ...
@@ -149,3 +173,16 @@ class ReadTransactionContext(Protocol):
     def __enter__(self) -> ReadTransaction: ...
 
     def __exit__(self, *exc_info: object) -> None: ...
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call `observer` after each commit that had something to write, on the writer's thread: it must be quick.
+        Returns what ends it."""
+        ...
+
+    def problem(self) -> str:
+        """Why nothing can be written until the process is started anew; "" where it can."""
+        ...
+
+    def writes_waiting(self) -> int:
+        """How many writes are queued."""
+        ...
+

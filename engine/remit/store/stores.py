@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
-from remit.store.interface import Admission, CommitListener, Store, StoreIdentity
+from remit.store.interface import Admission, Commit, CommitListener, Store, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.tables import Snapshot, Table, Tables, Transaction
 from remit.store.views import SchemaCache, View, WriteView
@@ -97,6 +97,15 @@ class TableStore(Store):
         return self._tables.size_bytes()
 
     # --- writing ------------------------------------------------------------------------------------------------
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        return self._writer.observe(observer)
+
+    def problem(self) -> str:
+        return self._writer.problem
+
+    def writes_waiting(self) -> int:
+        return self._writer.waiting
+
 
     def subscribe(self, listener: CommitListener) -> None:
         assert self._listener is None, "a store has one listener"

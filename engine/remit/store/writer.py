@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from remit.errors import RemitError, StoreOverloaded, StoreUnavailable
+from remit.store.interface import Commit
 from remit.store.tables import Transaction, TransactionPoisoned
 
 logger = logging.getLogger(__name__)
@@ -77,12 +79,34 @@ class Writer:
         self._lock = threading.Lock()
         self._refusal: RemitError | None = None  # why nothing is taken any more
         self._last_seen = False  # the end of the queue was taken
+        self._observers: tuple[Callable[[Commit], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="remit-writer", daemon=True)
         self._thread.start()
 
     @property
     def is_current_thread(self) -> bool:
         return threading.current_thread() is self._thread
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is taken any more; "" where it is."""
+        return self._refusal.message if self._refusal is not None else ""
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks are queued."""
+        return self._queue.qsize()
+
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Tell `observer` of each commit that had something to write, on the writer's thread. Returns what ends it."""
+        with self._lock:
+            self._observers = (*self._observers, observer)
+
+        def end() -> None:
+            with self._lock:
+                self._observers = tuple(each for each in self._observers if each is not observer)
+
+        return end
 
     def submit(self, task: Task[T], *, may_be_refused: bool = True) -> Future[T]:
         """Queue a task. A refusal, too, is found in the future. Cost: O(1).
@@ -179,11 +203,30 @@ class Writer:
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
             if transaction is not None:
-                transaction.commit()
+                self._commit(transaction, len(outcomes))
         finally:
             if transaction is not None:
                 transaction.abort()  # nothing, once it is committed
         return outcomes
+
+    def _commit(self, transaction: Transaction, requests: int) -> None:
+        rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
+        try:
+            transaction.commit()
+            failed = ""
+        except RemitError as error:
+            failed = error.reason
+            raise
+        finally:
+            if rows:
+                self._tell(Commit(requests, rows, time.perf_counter() - began_s, failed))
+
+    def _tell(self, commit: Commit) -> None:
+        for observer in self._observers:
+            try:
+                observer(commit)
+            except Exception:  # whoever counts must not cost a write
+                logger.exception("a commit could not be told")
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
         """The commit is durable: first memory follows, then everybody is told."""
