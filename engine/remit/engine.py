@@ -376,9 +376,10 @@ class Engine:
 
     def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
         """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
-        name = self._snapshots.of(store).identity.name
+        identity = self._snapshots.of(store).identity
         return Import(
-            lambda admission: self._store.submit(name, admission),
+            identity,
+            lambda admission: self._store.submit(identity.name, admission),
             self._snapshots.schema_of,
             self._clock,
             self.limits,

@@ -14,7 +14,8 @@ from remit.errors import Cancelled
 from remit.language.plan import Schema
 from remit.limits import Limits
 from remit.model import Caller, Delta, Operation, Relationship, Update
-from remit.store.interface import Admission, Draft, ReadTransaction, WriteTransaction
+from remit.store.interface import Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
+from remit.tokens import encode_token
 
 
 class Import:
@@ -22,12 +23,14 @@ class Import:
 
     def __init__(
         self,
+        identity: StoreIdentity,
         submit: Callable[[Admission], Future[Delta]],
         schema_of: Callable[[ReadTransaction], Schema],
         clock: Clock,
         limits: Limits,
         caller: Caller,
     ) -> None:
+        self._identity = identity
         self._submit = submit
         self._schema_of = schema_of
         self._clock = clock
@@ -53,6 +56,9 @@ class Import:
         message.future = self._submit(admission)
         self._last = message
         return message.future
+
+    def token_of(self, delta: Delta) -> str:
+        return encode_token(self._identity, delta.revision)
 
 
 class _Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import grpc
@@ -36,6 +36,9 @@ class FailingEngine:
 
     def check(self, *_: object, **__: object) -> object:
         raise self.failure
+
+    def on_change(self, _: object) -> Callable[[], None]:
+        return lambda: None
 
 
 @pytest.fixture(scope="module")

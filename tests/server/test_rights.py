@@ -16,7 +16,7 @@ import remit.v1
 from remit.keys import ALL_STORES, Right
 from remit.model import RelationshipFilter
 from remit.server.rights import RIGHTS
-from remit.server.verbs import VERBS
+from remit.server.verbs import STREAMS, VERBS
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
 # Written down a second time, by hand and in another shape: a slip in one of the two shows.
@@ -97,7 +97,7 @@ def declared() -> dict[str, str]:
     return found
 
 
-SERVED = {verb.path for verb in VERBS}
+SERVED = {verb.path for verb in (*VERBS, *STREAMS)}
 
 
 @pytest.fixture(scope="module")

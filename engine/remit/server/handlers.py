@@ -166,7 +166,7 @@ def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> 
     page = engine.read(
         request.store,
         decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
-        at_least=_at_least(request.consistency),
+        at_least=at_least_of(request.consistency),
         limit=request.limit,
         cursor=request.cursor,
         interrupt=call.interrupt,
@@ -194,7 +194,7 @@ def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Ca
 
 
 def diff_schema(engine: Engine, request: schemas_pb2.DiffSchemaRequest, call: Call) -> schemas_pb2.DiffSchemaResponse:
-    found = engine.diff_schema(request.store, request.schema, at_least=_at_least(request.consistency))
+    found = engine.diff_schema(request.store, request.schema, at_least=at_least_of(request.consistency))
     return schemas_pb2.DiffSchemaResponse(
         changes=[encode_change(change) for change in found.changes],
         orphans=[encode_orphans(each) for each in found.orphans],
@@ -245,7 +245,7 @@ def _consistency(consistency: core_pb2.Consistency) -> _Consistency:
             return {}
 
 
-def _at_least(consistency: core_pb2.Consistency) -> str:
+def at_least_of(consistency: core_pb2.Consistency) -> str:
     """For lists, which are read from the store itself and know only its head."""
     if consistency.WhichOneof("requirement") == "at_exactly":
         raise InvalidArgument(

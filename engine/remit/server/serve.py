@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from remit.engine import Engine
-from remit.errors import RemitError, UnknownMethod
+from remit.errors import RemitError, SlowConsumer, UnknownMethod
 from remit.notation import shortened
+from remit.server.bell import Bell
 from remit.server.call import Call, new_request_id
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
 from remit.server.rights import AUTHORIZATION, Gate
+from remit.server.streams import Stream, Streams
 from remit.server.tls import Certificates
-from remit.server.verbs import SERVICES, VERBS, Verb
+from remit.server.verbs import SERVICES, STREAMS, VERBS, StreamVerb, Verb
 from remit.wire.sizes import REQUEST_BYTES_MAX
 from remit.wire.status import encode_status
 
@@ -50,6 +52,7 @@ _OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 )
 _LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
+_ABORT_S = 1.0  # for an error to be taken by a stream's reader
 _CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
 
 
@@ -61,6 +64,10 @@ class ServeLimits:
     reads_in_flight_max: int = 256
     writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
     writes_in_flight_max: int = 512
+    streams_max: int = 8_192
+    streams_per_key_max: int = 4_096  # a connection, where there are no keys
+    stream_threads: int = 4  # streams borrow one for a step at a time
+    slow_consumer_s: float = 30.0  # how long a message may wait to be taken
 
 
 DEFAULT_LIMITS = ServeLimits()
@@ -85,6 +92,12 @@ class GrpcServer:
         self._look_now = asyncio.Event()
         self.reading = Lane("reads", threads=limits.readers, in_flight_max=limits.reads_in_flight_max)
         self.writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
+        # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
+        self.streaming = Lane("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
+        self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
+        self._slow_consumer_s = limits.slow_consumer_s
+        self._bell: Bell | None = None
+        self._end_ringing: Callable[[], None] | None = None
         self._under_way: dict[int, Call] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,6 +111,7 @@ class GrpcServer:
         server = aio.server(options=_OPTIONS)
         for service in SERVICES:
             methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
+            methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
@@ -107,6 +121,8 @@ class GrpcServer:
         except RuntimeError:
             listening_socket(address).close()  # says why, unless the port was freed in this very moment
             port = self._add_port(server, address)
+        self._bell = Bell()
+        self._end_ringing = self._engine.on_change(self._bell.ring)
         await server.start()
         self._looking = asyncio.create_task(self._look_at_files_now_and_then())
         for service in ("", *SERVICES):
@@ -130,6 +146,7 @@ class GrpcServer:
             self._looking.cancel()
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
+        self.streams.drain()
         finished = await self._became_idle(grace_s)
         if not finished:
             log.warning("grace period over", extra={"under_way": len(self._under_way)})
@@ -138,7 +155,10 @@ class GrpcServer:
         # What is left now are health watchers, who would stay for ever.
         await self._server.stop(None)
         await stopping
-        await asyncio.gather(asyncio.to_thread(self.reading.close), asyncio.to_thread(self.writing.close))
+        if self._end_ringing is not None:
+            self._end_ringing()
+        lanes = (self.reading, self.writing, self.streaming)
+        await asyncio.gather(*(asyncio.to_thread(lane.close) for lane in lanes))
         return finished
 
     def hurry(self) -> None:
@@ -201,6 +221,52 @@ class GrpcServer:
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
+    def _stream(self, verb: StreamVerb) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """The adapter of one streaming verb; a stream both ways, the shape that all of them fit into."""
+
+        async def answer(frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, bytes]) -> None:
+            call = _call(context)
+            self._enter(call, context)
+            assert self._bell is not None, "a server that answers has been started"
+            stream = Stream(call, self.streaming, self._bell)
+            try:
+                self._gate.admit(verb.path, tuple(context.invocation_metadata() or ()), call)
+                with self.streams.opened(call):
+                    async with contextlib.aclosing(verb.answers(self._engine, frames, stream)) as messages:
+                        async for data in messages:
+                            await self._send(context, data)
+                return
+            except asyncio.CancelledError:
+                if call.ended_by is None:
+                    call.cancel()
+                    raise
+                task = asyncio.current_task()
+                assert task is not None, "a stream is answered by a task"
+                task.uncancel()
+                refusal = call.ended_by
+            except RemitError as error:
+                refusal = error
+            except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
+                refusal = _unexpected(error, verb, call)
+            refusal.metadata = {**refusal.metadata, **stream.resume}
+            # A reader who is stuck gets this once it reads on; nobody waits for that.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ABORT_S):
+                    await _abort(context, refusal, call.request_id)
+
+        return grpc.stream_stream_rpc_method_handler(answer)
+
+    async def _send(self, context: aio.ServicerContext[bytes, bytes], data: bytes) -> None:
+        """Raises SlowConsumer where the message is not taken in time. It is still on its way then, and arrives before
+        the error does, if ever the reader reads on."""
+        try:
+            async with asyncio.timeout(self._slow_consumer_s):
+                await context.write(data)
+        except TimeoutError:
+            raise SlowConsumer(
+                f"no message was taken for {self._slow_consumer_s:g} s: go on from the last one"
+            ) from None
+
     def _enter(self, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
         """Count the call until its last byte is sent, so that a drain does not cut an answer off."""
         self._under_way[id(call)] = call
@@ -230,7 +296,7 @@ def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
     )
 
 
-def _unexpected(error: Exception, verb: Verb, call: Call) -> RemitError:
+def _unexpected(error: Exception, verb: Verb | StreamVerb, call: Call) -> RemitError:
     log.error("request failed", extra={"verb": verb.path, "request_id": call.request_id}, exc_info=error)
     return RemitError(
         f"the server failed on this request; its log tells more under `{call.request_id}`", request_id=call.request_id

@@ -5,7 +5,8 @@ Law: whatever bytes come in, the outcome is bytes or a RemitError; only a defect
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,10 @@ from google.protobuf.message import DecodeError, Message
 
 from remit.engine import Engine
 from remit.errors import AnswerTooLarge, LimitExceeded, MalformedRequest
-from remit.server import handlers
+from remit.server import handlers, stream_handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
+from remit.server.streams import Stream
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.sizes import REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 
@@ -38,22 +40,62 @@ class Verb:
     def answer(self, engine: Engine, data: bytes, call: Call) -> bytes:
         """From bytes to bytes: what a transport runs on a thread of its own choosing. Raises RemitError."""
         call.interrupt()
-        request = self._parsed(data)
+        request = _parsed(self.request, data)
         require_store(self.path, request, call)
         return _serialized(self.handler(engine, request, call))
 
-    def _parsed(self, data: bytes) -> Message:
-        if len(data) > REQUEST_BYTES_MAX:
-            raise LimitExceeded(
-                f"the request has {len(data)} bytes, more than the {REQUEST_BYTES_MAX} allowed: send it in parts",
-                limit=REQUEST_BYTES_MAX,
-                given=len(data),
-            )
-        try:
-            return self.request.FromString(data)
-        except DecodeError as error:
-            name = self.request.DESCRIPTOR.full_name
-            raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
+
+@dataclass(frozen=True, slots=True)
+class StreamVerb:
+    """A method of which the requests, the responses, or both are a stream. Its handler gives messages, or their bytes
+    where it has them already."""
+
+    service: str
+    method: str
+    handler: Callable[[Engine, Any, Stream], AsyncGenerator[Message | bytes, None]]
+    request: type[Message]
+    response: type[Message]
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.method}"
+
+    async def answers(
+        self, engine: Engine, frames: AsyncIterator[bytes], stream: Stream
+    ) -> AsyncGenerator[bytes, None]:
+        """From bytes to bytes: what a transport drives on its event loop. Raises RemitError. Close it."""
+        async with contextlib.aclosing(self.handler(engine, self._requests(frames, stream), stream)) as messages:
+            async for message in messages:
+                yield message if isinstance(message, bytes) else _serialized(message)
+
+    async def _requests(self, frames: AsyncIterator[bytes], stream: Stream) -> AsyncGenerator[Message, None]:
+        is_first = True
+        async for data in frames:
+            if len(data) <= _PARSED_AT_ONCE_BYTES:
+                request = _parsed(self.request, data)
+            else:
+                request = await stream.run(_parsed, self.request, data)
+            if is_first:
+                require_store(self.path, request, stream.call)
+                is_first = False
+            yield request
+
+
+_PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
+
+
+def _parsed(kind: type[Message], data: bytes) -> Message:
+    if len(data) > REQUEST_BYTES_MAX:
+        raise LimitExceeded(
+            f"the request has {len(data)} bytes, more than the {REQUEST_BYTES_MAX} allowed: send it in parts",
+            limit=REQUEST_BYTES_MAX,
+            given=len(data),
+        )
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.full_name
+        raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
 
 
 def _fault(error: DecodeError) -> str:
@@ -94,5 +136,10 @@ VERBS = (
     Verb("remit.v1.Schemas", "DiffSchema", handlers.diff_schema, _S.DiffSchemaRequest, _S.DiffSchemaResponse),
     Verb("remit.v1.Stores", "WhoAmI", handlers.who_am_i, _T.WhoAmIRequest, _T.WhoAmIResponse),
 )
+STREAMS = (
+    StreamVerb("remit.v1.Relationships", "Import", stream_handlers.import_, _R.ImportRequest, _R.ImportResponse),
+    StreamVerb("remit.v1.Relationships", "Export", stream_handlers.export, _R.ExportRequest, _R.ExportResponse),
+    StreamVerb("remit.v1.Relationships", "Watch", stream_handlers.watch, _R.WatchRequest, _R.WatchResponse),
+)
 # fmt: on
-SERVICES = tuple(dict.fromkeys(verb.service for verb in VERBS))
+SERVICES = tuple(dict.fromkeys(verb.service for verb in (*VERBS, *STREAMS)))

@@ -1,0 +1,112 @@
+"""Streams: how many are open, what a handler of one may ask for, and how one is ended from outside.
+
+A stream has no thread. Its handler is an asynchronous generator on the event loop, which borrows a thread for each step
+that reads the disk or computes, and otherwise waits.
+Law: a stream that is ended says why and where to go on; none outlives the drain of its server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
+
+from remit.errors import Draining, TooManyStreams
+from remit.server.bell import Bell
+from remit.server.call import Call
+from remit.server.lanes import Lane
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Stream:
+    """One stream, as its handler sees it. `resume` is told with whatever ends it: a token, a cursor, a count."""
+
+    def __init__(self, call: Call, lane: Lane, bell: Bell) -> None:
+        self.call = call
+        self.resume: dict[str, str] = {}
+        self._lane = lane
+        self._bell = bell
+
+    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A step on a thread of the lane. One at a time, so that what thousands of streams want has an end."""
+        return await asyncio.wrap_future(self._lane.submit(self.call.sharer, work, *args, **kwargs))
+
+    def commits(self, store: str) -> contextlib.AbstractContextManager[asyncio.Event]:
+        """An event that is set at each commit of a store; see `Bell.heard`."""
+        return self._bell.heard(store)
+
+
+class Streams:
+    """The streams of one server. All methods belong to its event loop."""
+
+    def __init__(self, *, streams_max: int, per_key_max: int) -> None:
+        self._streams_max = streams_max
+        self._per_key_max = per_key_max
+        self._open: set[Call] = set()
+        self._of_sharer: Counter[str] = Counter()
+        self._is_draining = False
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextlib.contextmanager
+    def opened(self, call: Call) -> Iterator[None]:
+        """Count a stream while it is open; when its call is ended, the task that is in here is interrupted, and the
+        CancelledError it gets means that `call.ended_by` is set. Raises TooManyStreams or Draining."""
+        call.interrupt()
+        self._require_room(call.sharer)
+        task = asyncio.current_task()
+        assert task is not None, "a stream is answered by a task"
+        loop = asyncio.get_running_loop()
+
+        def interrupt() -> None:
+            if call in self._open:
+                task.cancel()
+
+        call.on_end = lambda: loop.call_soon_threadsafe(interrupt)
+        self._open.add(call)
+        self._of_sharer[call.sharer] += 1
+        try:
+            yield
+        finally:
+            self._open.discard(call)
+            self._of_sharer[call.sharer] -= 1
+            if not self._of_sharer[call.sharer]:
+                del self._of_sharer[call.sharer]
+            call.on_end = None
+
+    def _require_room(self, sharer: str) -> None:
+        if self._is_draining:
+            raise _draining()
+        if len(self._open) >= self._streams_max:
+            self.refused += 1
+            raise TooManyStreams(
+                f"{self._streams_max} streams are open, which is all the server keeps at once: try again later, or "
+                "elsewhere",
+                name="streams_max",
+                limit=self._streams_max,
+                given=len(self._open) + 1,
+            )
+        held = self._of_sharer[sharer]
+        if held >= self._per_key_max:
+            self.refused += 1
+            raise TooManyStreams(
+                f"{held} streams of this caller are open, which is all one may have at once: close some",
+                name="streams_per_key_max",
+                limit=self._per_key_max,
+                given=held + 1,
+            )
+
+    def drain(self) -> None:
+        """End all, and take no more."""
+        self._is_draining = True
+        for call in list(self._open):
+            call.end(_draining())
+
+
+def _draining() -> Draining:
+    return Draining("the server is about to stop: go on from the last message in a while, or elsewhere")

@@ -1,0 +1,38 @@
+"""What a watch tells, as protobuf.
+
+Law: a message is made of what it tells and nothing else, so that all who watch the same may be sent the same bytes."""
+
+from __future__ import annotations
+
+from remit.model import Change
+from remit.v1 import relationships_pb2
+from remit.watching import Watched
+from remit.wire.facts import encode_relationship
+from remit.wire.values import encode_context_json, encode_time
+
+_TOUCHED = relationships_pb2.WatchedChange.KIND_TOUCHED
+_DELETED = relationships_pb2.WatchedChange.KIND_DELETED
+
+
+def encode_watched(watched: Watched) -> relationships_pb2.WatchResponse:
+    message = relationships_pb2.WatchResponse(
+        token=watched.token,
+        changes=[_encode_change(change) for change in watched.changes],
+        schema=watched.schema_text or "",
+        written_by=watched.principal,
+        committed_at=encode_time(watched.committed_at_us),
+    )
+    if watched.metadata_json != "{}":
+        message.metadata.CopyFrom(encode_context_json(watched.metadata_json))
+    return message
+
+
+def encode_checkpoint(token: str) -> relationships_pb2.WatchResponse:
+    return relationships_pb2.WatchResponse(token=token, checkpoint=True)
+
+
+def _encode_change(change: Change) -> relationships_pb2.WatchedChange:
+    stored = change.after or change.before
+    assert stored is not None, "a change has a before or an after"
+    kind = _TOUCHED if change.after is not None else _DELETED
+    return relationships_pb2.WatchedChange(kind=kind, relationship=encode_relationship(stored.relationship))
