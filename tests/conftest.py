@@ -1,0 +1,33 @@
+"""What tests of several files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from engines import EngineOfTest
+
+from remit.limits import Limits
+
+EngineOpener = Callable[..., EngineOfTest]
+
+
+@pytest.fixture(params=["lmdb", "memory"])
+def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineOpener]:
+    """Opens an engine over either store; each keeps its laws to the end, and is closed."""
+    opened: list[EngineOfTest] = []
+
+    def opener(limits: Limits | None = None) -> EngineOfTest:
+        opened.append(EngineOfTest(request.param, tmp_path / f"data-{len(opened)}", limits))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.check_laws()
+        each.engine.close()
+
+
+@pytest.fixture
+def engine(open_engine: EngineOpener) -> EngineOfTest:
+    return open_engine()

@@ -1,0 +1,136 @@
+"""An engine for tests: over either store, with a clock that is told the time, and asked and written to in text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from small_worlds import NOW_US
+
+from remit.clock import ManualClock
+from remit.engine import CheckResult, Engine, Question, WriteResult
+from remit.graph import Graph
+from remit.limits import Limits
+from remit.model import (
+    LOCAL_CALLER,
+    Caller,
+    Operation,
+    Precondition,
+    Relationship,
+    RelationshipFilter,
+    StoredRelationship,
+    Update,
+    Verdict,
+)
+from remit.notation import format_relationship, parse_question, parse_relationship
+from remit.store.changelog import replay
+from remit.store.lmdb_store import LmdbStore
+from remit.store.memory import MemoryStore
+from remit.store.stores import TableStore
+
+MAP_SIZE_BYTES = 64 * 2**20
+STRANGER = Caller("stranger")
+
+
+class EngineOfTest:
+    """Words for what tests do with an engine. `engine`, `store` and `clock` are the real ones."""
+
+    def __init__(self, kind: str, path: Path, limits: Limits | None = None) -> None:
+        self.kind = kind
+        self.path = path
+        self.limits = limits
+        self.clock = ManualClock(NOW_US)
+        self.open()
+
+    def open(self) -> None:
+        self.store: TableStore = (
+            LmdbStore(self.path, clock_us=self.clock.now_us, map_size_bytes=MAP_SIZE_BYTES)
+            if self.kind == "lmdb"
+            else MemoryStore(clock_us=self.clock.now_us)
+        )
+        self.engine = Engine(self.store, self.clock, self.limits)
+
+    def reopen(self) -> None:
+        """End the process, as it were, and begin another on the same directory."""
+        assert self.kind == "lmdb", "memory ends with its process"
+        self.engine.close()
+        self.open()
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def schema(self, text: str) -> str:
+        """The token of the new schema."""
+        return self.engine.write_schema("", text).token
+
+    def write(
+        self,
+        *lines: str,
+        preconditions: Sequence[Precondition] = (),
+        caller: Caller = LOCAL_CALLER,
+        replace: RelationshipFilter | None = None,
+        dry_run: bool = False,
+    ) -> WriteResult:
+        """Each line a relationship, after `create ` or `delete ` if it is not to be touched."""
+        return self.engine.write(
+            "",
+            [update(line) for line in lines],
+            preconditions=preconditions,
+            caller=caller,
+            replace=replace,
+            dry_run=dry_run,
+        )
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def check(self, question: str, context: Mapping[str, object] | None = None, **options: object) -> CheckResult:
+        asked = Question(*parse_question(question), context or {})
+        return self.engine.check("", asked, **options)  # type: ignore[arg-type]
+
+    def verdict(self, question: str, context: Mapping[str, object] | None = None, **options: object) -> Verdict:
+        return self.check(question, context, **options).verdict
+
+    def facts(self, filter: RelationshipFilter | None = None, limit: int = 0) -> list[str]:
+        """Everything a filter means, page by page."""
+        return [format_relationship(stored.relationship) for stored in self.stored(filter, limit)]
+
+    def stored(self, filter: RelationshipFilter | None = None, limit: int = 0) -> list[StoredRelationship]:
+        found: list[StoredRelationship] = []
+        cursor = ""
+        while True:
+            page = self.engine.read("", filter or RelationshipFilter(), limit=limit, cursor=cursor)
+            assert page.items or not page.next_cursor, "an empty page is the last"
+            found += page.items
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+
+    def graph(self) -> Graph:
+        """What questions are answered from."""
+        graph = self.engine._snapshots.of("").graph
+        assert isinstance(graph, Graph)
+        return graph
+
+    def check_laws(self) -> None:
+        """The graph is what the store holds, which is what the changelog made."""
+        self.graph().check_invariants()
+        with self.store.read("default") as view:
+            view.check_invariants()
+            held = {stored.relationship for stored in view.scan(RelationshipFilter())}
+            deltas = list(view.changelog(0))
+        assert set(self.graph().relationships()) == held
+        assert {stored.relationship for stored in replay(deltas).values()} == held
+        rebuilt = Graph()
+        for delta in deltas:
+            rebuilt.apply(delta.changes)
+        assert set(rebuilt.relationships()) == held
+
+
+def update(line: str) -> Update:
+    word, _, rest = line.partition(" ")
+    if word in ("create", "delete", "touch"):
+        return Update(Operation(word), parse_relationship(rest))
+    return Update(Operation.TOUCH, parse_relationship(line))
+
+
+def facts(*lines: str) -> tuple[Relationship, ...]:
+    return tuple(map(parse_relationship, lines))
