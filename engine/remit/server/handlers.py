@@ -93,7 +93,9 @@ def check_many(
 def _check_many_result(result: CheckResult | RemitError) -> permissions_pb2.CheckManyResult:
     if isinstance(result, RemitError):
         return permissions_pb2.CheckManyResult(error=encode_status(result))
-    answer = permissions_pb2.CheckAnswer(verdict=encode_verdict(result.verdict), missing=result.missing)
+    answer = permissions_pb2.CheckAnswer(
+        verdict=encode_verdict(result.verdict), missing=result.missing, steps=result.steps
+    )
     return permissions_pb2.CheckManyResult(answer=answer)
 
 

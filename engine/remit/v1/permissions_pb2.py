@@ -28,7 +28,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from remit.v1 import core_pb2 as remit_dot_v1_dot_core__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aremit/v1/permissions.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x13remit/v1/core.proto\"\xa3\x01\n\tCheckItem\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12(\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x9e\x02\n\x0c\x43heckRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x04 \x01(\t\x12+\n\x07subject\x18\x05 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12(\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12*\n\ncontextual\x18\x08 \x03(\x0b\x32\x16.remit.v1.Relationship\"\xd4\x01\n\rCheckResponse\x12\"\n\x07verdict\x18\x01 \x01(\x0e\x32\x11.remit.v1.Verdict\x12\x0f\n\x07missing\x18\x02 \x03(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05steps\x18\x05 \x01(\x04\x12*\n\x0b\x65xplanation\x18\x06 \x01(\x0b\x32\x15.remit.v1.Explanation\x12\x12\n\nhistorical\x18\x07 \x01(\x08\"\x9d\x01\n\x10\x43heckManyRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.remit.v1.CheckItem\x12*\n\ncontextual\x18\x04 \x03(\x0b\x32\x16.remit.v1.Relationship\"\x94\x01\n\x11\x43heckManyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.remit.v1.CheckManyResult\x12\r\n\x05token\x18\x02 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x04 \x01(\x08\"i\n\x0f\x43heckManyResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.remit.v1.CheckAnswerH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"B\n\x0b\x43heckAnswer\x12\"\n\x07verdict\x18\x01 \x01(\x0e\x32\x11.remit.v1.Verdict\x12\x0f\n\x07missing\x18\x02 \x03(\t\"P\n\x0b\x45xplanation\x12.\n\tquestions\x18\x01 \x03(\x0b\x32\x1b.remit.v1.ExplainedQuestion\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"\xd2\x01\n\x11\x45xplainedQuestion\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12\"\n\x07verdict\x18\x04 \x01(\x0e\x32\x11.remit.v1.Verdict\x12-\n\ndefinition\x18\x05 \x01(\x0b\x32\x19.remit.v1.ExplanationNode\"\xe0\x03\n\x0f\x45xplanationNode\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.remit.v1.ExplanationNode.Kind\x12\"\n\x07verdict\x18\x02 \x01(\x0e\x32\x11.remit.v1.Verdict\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x04 \x01(\t\x12+\n\x07subject\x18\x05 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12,\n\x0crelationship\x18\x06 \x01(\x0b\x32\x16.remit.v1.Relationship\x12\x0f\n\x07missing\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12+\n\x08\x63hildren\x18\t \x03(\x0b\x32\x19.remit.v1.ExplanationNode\"\x94\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_QUESTION\x10\x01\x12\x15\n\x11KIND_RELATIONSHIP\x10\x02\x12\x0e\n\nKIND_UNION\x10\x03\x12\x15\n\x11KIND_INTERSECTION\x10\x04\x12\x12\n\x0eKIND_EXCLUSION\x10\x05\x12\x11\n\rKIND_CONSTANT\x10\x06\"\xc6\x01\n\rExpandRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\r\x12*\n\ncontextual\x18\x06 \x03(\x0b\x32\x16.remit.v1.Relationship\"\x88\x01\n\x0e\x45xpandResponse\x12!\n\x04sets\x18\x01 \x03(\x0b\x32\x13.remit.v1.ExpandSet\x12\r\n\x05token\x18\x02 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x04 \x01(\x08\"\xf7\x03\n\nExpandNode\x12.\n\treference\x18\x01 \x01(\x0b\x32\x19.remit.v1.ExpandReferenceH\x00\x12&\n\x05union\x18\x02 \x01(\x0b\x32\x15.remit.v1.ExpandNodesH\x00\x12-\n\x0cintersection\x18\x03 \x01(\x0b\x32\x15.remit.v1.ExpandNodesH\x00\x12.\n\texclusion\x18\x04 \x01(\x0b\x32\x19.remit.v1.ExpandExclusionH\x00\x12$\n\x04leaf\x18\x05 \x01(\x0b\x32\x14.remit.v1.ExpandLeafH\x00\x12&\n\x05\x61rrow\x18\x06 \x01(\x0b\x32\x15.remit.v1.ExpandArrowH\x00\x12&\n\x05\x61long\x18\x07 \x01(\x0b\x32\x15.remit.v1.ExpandAlongH\x00\x12\x37\n\x0esubject_filter\x18\x08 \x01(\x0b\x32\x1d.remit.v1.ExpandSubjectFilterH\x00\x12&\n\x06\x65xists\x18\t \x01(\x0b\x32\x14.remit.v1.ExpandLeafH\x00\x12)\n\x04self\x18\n \x01(\x0b\x32\x19.remit.v1.ObjectReferenceH\x00\x12(\n\x06nobody\x18\x0b \x01(\x0b\x32\x16.remit.v1.ExpandNobodyH\x00\x42\x06\n\x04node\"t\n\tExpandSet\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12(\n\ndefinition\x18\x03 \x01(\x0b\x32\x14.remit.v1.ExpandNode\"c\n\x0f\x45xpandReference\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"5\n\x0b\x45xpandNodes\x12&\n\x08\x63hildren\x18\x01 \x03(\x0b\x32\x14.remit.v1.ExpandNode\"_\n\x0f\x45xpandExclusion\x12\"\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x14.remit.v1.ExpandNode\x12(\n\nsubtracted\x18\x02 \x01(\x0b\x32\x14.remit.v1.ExpandNode\"I\n\nExpandLeaf\x12\x10\n\x08relation\x18\x01 \x01(\t\x12)\n\x08subjects\x18\x02 \x03(\x0b\x32\x17.remit.v1.ExpandSubject\"i\n\rExpandSubject\x12,\n\x0crelationship\x18\x01 \x01(\x0b\x32\x16.remit.v1.Relationship\x12*\n\x07userset\x18\x02 \x01(\x0b\x32\x19.remit.v1.ExpandReference\"j\n\x0b\x45xpandArrow\x12\x10\n\x08relation\x18\x01 \x01(\t\x12\x12\n\npermission\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\x12(\n\x07targets\x18\x04 \x03(\x0b\x32\x17.remit.v1.ExpandSubject\"E\n\x0b\x45xpandAlong\x12#\n\x05\x63hild\x18\x01 \x01(\x0b\x32\x14.remit.v1.ExpandNode\x12\x11\n\trelations\x18\x02 \x03(\t\")\n\x13\x45xpandSubjectFilter\x12\x12\n\npermission\x18\x01 \x01(\t\"\x0e\n\x0c\x45xpandNobody2\xca\x01\n\x0bPermissions\x12\x38\n\x05\x43heck\x12\x16.remit.v1.CheckRequest\x1a\x17.remit.v1.CheckResponse\x12\x44\n\tCheckMany\x12\x1a.remit.v1.CheckManyRequest\x1a\x1b.remit.v1.CheckManyResponse\x12;\n\x06\x45xpand\x12\x17.remit.v1.ExpandRequest\x1a\x18.remit.v1.ExpandResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aremit/v1/permissions.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x13remit/v1/core.proto\"\xa3\x01\n\tCheckItem\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12(\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x9e\x02\n\x0c\x43heckRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x04 \x01(\t\x12+\n\x07subject\x18\x05 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12(\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12*\n\ncontextual\x18\x08 \x03(\x0b\x32\x16.remit.v1.Relationship\"\xd4\x01\n\rCheckResponse\x12\"\n\x07verdict\x18\x01 \x01(\x0e\x32\x11.remit.v1.Verdict\x12\x0f\n\x07missing\x18\x02 \x03(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05steps\x18\x05 \x01(\x04\x12*\n\x0b\x65xplanation\x18\x06 \x01(\x0b\x32\x15.remit.v1.Explanation\x12\x12\n\nhistorical\x18\x07 \x01(\x08\"\x9d\x01\n\x10\x43heckManyRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.remit.v1.CheckItem\x12*\n\ncontextual\x18\x04 \x03(\x0b\x32\x16.remit.v1.Relationship\"\x94\x01\n\x11\x43heckManyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.remit.v1.CheckManyResult\x12\r\n\x05token\x18\x02 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x04 \x01(\x08\"i\n\x0f\x43heckManyResult\x12\'\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x15.remit.v1.CheckAnswerH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"Q\n\x0b\x43heckAnswer\x12\"\n\x07verdict\x18\x01 \x01(\x0e\x32\x11.remit.v1.Verdict\x12\x0f\n\x07missing\x18\x02 \x03(\t\x12\r\n\x05steps\x18\x03 \x01(\x04\"P\n\x0b\x45xplanation\x12.\n\tquestions\x18\x01 \x03(\x0b\x32\x1b.remit.v1.ExplainedQuestion\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"\xd2\x01\n\x11\x45xplainedQuestion\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12+\n\x07subject\x18\x03 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12\"\n\x07verdict\x18\x04 \x01(\x0e\x32\x11.remit.v1.Verdict\x12-\n\ndefinition\x18\x05 \x01(\x0b\x32\x19.remit.v1.ExplanationNode\"\xe0\x03\n\x0f\x45xplanationNode\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.remit.v1.ExplanationNode.Kind\x12\"\n\x07verdict\x18\x02 \x01(\x0e\x32\x11.remit.v1.Verdict\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x04 \x01(\t\x12+\n\x07subject\x18\x05 \x01(\x0b\x32\x1a.remit.v1.SubjectReference\x12,\n\x0crelationship\x18\x06 \x01(\x0b\x32\x16.remit.v1.Relationship\x12\x0f\n\x07missing\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12+\n\x08\x63hildren\x18\t \x03(\x0b\x32\x19.remit.v1.ExplanationNode\"\x94\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_QUESTION\x10\x01\x12\x15\n\x11KIND_RELATIONSHIP\x10\x02\x12\x0e\n\nKIND_UNION\x10\x03\x12\x15\n\x11KIND_INTERSECTION\x10\x04\x12\x12\n\x0eKIND_EXCLUSION\x10\x05\x12\x11\n\rKIND_CONSTANT\x10\x06\"\xc6\x01\n\rExpandRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x12\n\npermission\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\r\x12*\n\ncontextual\x18\x06 \x03(\x0b\x32\x16.remit.v1.Relationship\"\x88\x01\n\x0e\x45xpandResponse\x12!\n\x04sets\x18\x01 \x03(\x0b\x32\x13.remit.v1.ExpandSet\x12\r\n\x05token\x18\x02 \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x04 \x01(\x08\"\xf7\x03\n\nExpandNode\x12.\n\treference\x18\x01 \x01(\x0b\x32\x19.remit.v1.ExpandReferenceH\x00\x12&\n\x05union\x18\x02 \x01(\x0b\x32\x15.remit.v1.ExpandNodesH\x00\x12-\n\x0cintersection\x18\x03 \x01(\x0b\x32\x15.remit.v1.ExpandNodesH\x00\x12.\n\texclusion\x18\x04 \x01(\x0b\x32\x19.remit.v1.ExpandExclusionH\x00\x12$\n\x04leaf\x18\x05 \x01(\x0b\x32\x14.remit.v1.ExpandLeafH\x00\x12&\n\x05\x61rrow\x18\x06 \x01(\x0b\x32\x15.remit.v1.ExpandArrowH\x00\x12&\n\x05\x61long\x18\x07 \x01(\x0b\x32\x15.remit.v1.ExpandAlongH\x00\x12\x37\n\x0esubject_filter\x18\x08 \x01(\x0b\x32\x1d.remit.v1.ExpandSubjectFilterH\x00\x12&\n\x06\x65xists\x18\t \x01(\x0b\x32\x14.remit.v1.ExpandLeafH\x00\x12)\n\x04self\x18\n \x01(\x0b\x32\x19.remit.v1.ObjectReferenceH\x00\x12(\n\x06nobody\x18\x0b \x01(\x0b\x32\x16.remit.v1.ExpandNobodyH\x00\x42\x06\n\x04node\"t\n\tExpandSet\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12(\n\ndefinition\x18\x03 \x01(\x0b\x32\x14.remit.v1.ExpandNode\"c\n\x0f\x45xpandReference\x12+\n\x08resource\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"5\n\x0b\x45xpandNodes\x12&\n\x08\x63hildren\x18\x01 \x03(\x0b\x32\x14.remit.v1.ExpandNode\"_\n\x0f\x45xpandExclusion\x12\"\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x14.remit.v1.ExpandNode\x12(\n\nsubtracted\x18\x02 \x01(\x0b\x32\x14.remit.v1.ExpandNode\"I\n\nExpandLeaf\x12\x10\n\x08relation\x18\x01 \x01(\t\x12)\n\x08subjects\x18\x02 \x03(\x0b\x32\x17.remit.v1.ExpandSubject\"i\n\rExpandSubject\x12,\n\x0crelationship\x18\x01 \x01(\x0b\x32\x16.remit.v1.Relationship\x12*\n\x07userset\x18\x02 \x01(\x0b\x32\x19.remit.v1.ExpandReference\"j\n\x0b\x45xpandArrow\x12\x10\n\x08relation\x18\x01 \x01(\t\x12\x12\n\npermission\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\x12(\n\x07targets\x18\x04 \x03(\x0b\x32\x17.remit.v1.ExpandSubject\"E\n\x0b\x45xpandAlong\x12#\n\x05\x63hild\x18\x01 \x01(\x0b\x32\x14.remit.v1.ExpandNode\x12\x11\n\trelations\x18\x02 \x03(\t\")\n\x13\x45xpandSubjectFilter\x12\x12\n\npermission\x18\x01 \x01(\t\"\x0e\n\x0c\x45xpandNobody2\xca\x01\n\x0bPermissions\x12\x38\n\x05\x43heck\x12\x16.remit.v1.CheckRequest\x1a\x17.remit.v1.CheckResponse\x12\x44\n\tCheckMany\x12\x1a.remit.v1.CheckManyRequest\x1a\x1b.remit.v1.CheckManyResponse\x12;\n\x06\x45xpand\x12\x17.remit.v1.ExpandRequest\x1a\x18.remit.v1.ExpandResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,41 +48,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKMANYRESULT']._serialized_start=1130
   _globals['_CHECKMANYRESULT']._serialized_end=1235
   _globals['_CHECKANSWER']._serialized_start=1237
-  _globals['_CHECKANSWER']._serialized_end=1303
-  _globals['_EXPLANATION']._serialized_start=1305
-  _globals['_EXPLANATION']._serialized_end=1385
-  _globals['_EXPLAINEDQUESTION']._serialized_start=1388
-  _globals['_EXPLAINEDQUESTION']._serialized_end=1598
-  _globals['_EXPLANATIONNODE']._serialized_start=1601
-  _globals['_EXPLANATIONNODE']._serialized_end=2081
-  _globals['_EXPLANATIONNODE_KIND']._serialized_start=1933
-  _globals['_EXPLANATIONNODE_KIND']._serialized_end=2081
-  _globals['_EXPANDREQUEST']._serialized_start=2084
-  _globals['_EXPANDREQUEST']._serialized_end=2282
-  _globals['_EXPANDRESPONSE']._serialized_start=2285
-  _globals['_EXPANDRESPONSE']._serialized_end=2421
-  _globals['_EXPANDNODE']._serialized_start=2424
-  _globals['_EXPANDNODE']._serialized_end=2927
-  _globals['_EXPANDSET']._serialized_start=2929
-  _globals['_EXPANDSET']._serialized_end=3045
-  _globals['_EXPANDREFERENCE']._serialized_start=3047
-  _globals['_EXPANDREFERENCE']._serialized_end=3146
-  _globals['_EXPANDNODES']._serialized_start=3148
-  _globals['_EXPANDNODES']._serialized_end=3201
-  _globals['_EXPANDEXCLUSION']._serialized_start=3203
-  _globals['_EXPANDEXCLUSION']._serialized_end=3298
-  _globals['_EXPANDLEAF']._serialized_start=3300
-  _globals['_EXPANDLEAF']._serialized_end=3373
-  _globals['_EXPANDSUBJECT']._serialized_start=3375
-  _globals['_EXPANDSUBJECT']._serialized_end=3480
-  _globals['_EXPANDARROW']._serialized_start=3482
-  _globals['_EXPANDARROW']._serialized_end=3588
-  _globals['_EXPANDALONG']._serialized_start=3590
-  _globals['_EXPANDALONG']._serialized_end=3659
-  _globals['_EXPANDSUBJECTFILTER']._serialized_start=3661
-  _globals['_EXPANDSUBJECTFILTER']._serialized_end=3702
-  _globals['_EXPANDNOBODY']._serialized_start=3704
-  _globals['_EXPANDNOBODY']._serialized_end=3718
-  _globals['_PERMISSIONS']._serialized_start=3721
-  _globals['_PERMISSIONS']._serialized_end=3923
+  _globals['_CHECKANSWER']._serialized_end=1318
+  _globals['_EXPLANATION']._serialized_start=1320
+  _globals['_EXPLANATION']._serialized_end=1400
+  _globals['_EXPLAINEDQUESTION']._serialized_start=1403
+  _globals['_EXPLAINEDQUESTION']._serialized_end=1613
+  _globals['_EXPLANATIONNODE']._serialized_start=1616
+  _globals['_EXPLANATIONNODE']._serialized_end=2096
+  _globals['_EXPLANATIONNODE_KIND']._serialized_start=1948
+  _globals['_EXPLANATIONNODE_KIND']._serialized_end=2096
+  _globals['_EXPANDREQUEST']._serialized_start=2099
+  _globals['_EXPANDREQUEST']._serialized_end=2297
+  _globals['_EXPANDRESPONSE']._serialized_start=2300
+  _globals['_EXPANDRESPONSE']._serialized_end=2436
+  _globals['_EXPANDNODE']._serialized_start=2439
+  _globals['_EXPANDNODE']._serialized_end=2942
+  _globals['_EXPANDSET']._serialized_start=2944
+  _globals['_EXPANDSET']._serialized_end=3060
+  _globals['_EXPANDREFERENCE']._serialized_start=3062
+  _globals['_EXPANDREFERENCE']._serialized_end=3161
+  _globals['_EXPANDNODES']._serialized_start=3163
+  _globals['_EXPANDNODES']._serialized_end=3216
+  _globals['_EXPANDEXCLUSION']._serialized_start=3218
+  _globals['_EXPANDEXCLUSION']._serialized_end=3313
+  _globals['_EXPANDLEAF']._serialized_start=3315
+  _globals['_EXPANDLEAF']._serialized_end=3388
+  _globals['_EXPANDSUBJECT']._serialized_start=3390
+  _globals['_EXPANDSUBJECT']._serialized_end=3495
+  _globals['_EXPANDARROW']._serialized_start=3497
+  _globals['_EXPANDARROW']._serialized_end=3603
+  _globals['_EXPANDALONG']._serialized_start=3605
+  _globals['_EXPANDALONG']._serialized_end=3674
+  _globals['_EXPANDSUBJECTFILTER']._serialized_start=3676
+  _globals['_EXPANDSUBJECTFILTER']._serialized_end=3717
+  _globals['_EXPANDNOBODY']._serialized_start=3719
+  _globals['_EXPANDNOBODY']._serialized_end=3733
+  _globals['_PERMISSIONS']._serialized_start=3736
+  _globals['_PERMISSIONS']._serialized_end=3938
 # @@protoc_insertion_point(module_scope)

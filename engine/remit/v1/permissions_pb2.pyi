@@ -285,8 +285,11 @@ class CheckAnswer(_message.Message):
 
     VERDICT_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     verdict: _core_pb2.Verdict.ValueType
     """The answer."""
+    steps: _builtins.int
+    """Steps of evaluation spent on this question; what questions before it have settled costs nothing."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
@@ -296,10 +299,11 @@ class CheckAnswer(_message.Message):
         *,
         verdict: _core_pb2.Verdict.ValueType = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
+        steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "steps", b"steps", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
