@@ -1,4 +1,4 @@
-"""A server that asks for keys, on memory with the stores `default`, `own` and `other`, and plain gRPC to ask it."""
+"""A server that asks for keys, on memory with a few stores, and plain gRPC to ask it with."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.key_file import changing_keys
 from remit.keys import Right
+from remit.model import Operation, Update
+from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
 from remit.server.keyring import KeyRing
 from remit.store.memory import MemoryStore
@@ -61,11 +63,14 @@ def keyed_server(folder: Path) -> Iterator[Keyed]:
     """The keys file is there, and holds a key that nobody has."""
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
-    for name in ("own", "other"):
+    for name in ("own", "other", "doomed"):
         store.create(name)
     engine = Engine(store, clock)
+    fact = parse_relationship("folder:kept#viewer@user:ann")
     for name in ("default", "own", "other"):
         engine.write_schema(name, SCHEMA)
+        if name != "default":
+            engine.write(name, [Update(Operation.TOUCH, fact)])
     path = folder / "keys.json"
     with changing_keys(path) as change:
         change.keys, _, _ = change.keys.with_new(
