@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from keyed import Keyed, Refusal, ask, keyed_server
+from keyed import Keyed, Refusal, ask, keyed_server, refusal_of
 from serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine, opened
 
 from remit.clock import ManualClock
@@ -17,14 +18,21 @@ from remit.engine import Engine
 from remit.errors import KeyMissing, KeysUnreadable, KeyUnknown
 from remit.key_file import changing_keys, encode_keys
 from remit.keys import Key, Keys, Right, new_key_text
+from remit.model import Operation, Update
+from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
 from remit.server.call import Call
 from remit.server.keyring import KeyRing
 from remit.server.rights import Gate
-from remit.v1 import permissions_pb2, stores_pb2
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, stores_pb2
 
 WHO = "/remit.v1.Stores/WhoAmI"
 READ_PATH = "/remit.v1.Relationships/Read"
+FACT = core_pb2.Relationship(
+    resource=core_pb2.ObjectReference(type="folder", id="top"),
+    relation="viewer",
+    subject=core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann")),
+)
 
 
 def write(path: Path, keys: Keys) -> None:
@@ -267,6 +275,46 @@ def test_what_a_key_that_ends_has_under_way_is_ended(tmp_path: Path, end: str) -
             assert kept.exception(timeout=PATIENCE_S).code() is grpc.StatusCode.UNAUTHENTICATED
             engine.gate.set()
     engine.close()
+
+
+@pytest.mark.parametrize("verb", ["Watch", "Import"])
+def test_the_open_streams_of_a_revoked_key_are_closed_and_others_go_on(keyed: Keyed, verb: str) -> None:
+    """A key rotated with a grace keeps its streams as long as its old text counts."""
+    rights = (Right.READ, Right.WRITE)
+    texts = {name: keyed.make(*rights, principal=name) for name in ("revoked", "rotated", "kept")}
+    R = relationships_pb2
+    request = R.WatchRequest(store="own") if verb == "Watch" else R.ImportRequest(store="own", relationships=[FACT])
+    with grpc.insecure_channel(keyed.server.endpoint) as channel:
+        streams, sending = {}, {}
+        for name, text in texts.items():
+            sending[name] = queue.SimpleQueue[bytes | None]()
+            sending[name].put(request.SerializeToString())
+            streams[name] = channel.stream_stream(f"/remit.v1.Relationships/{verb}")(
+                iter(sending[name].get, None), PATIENCE_S, metadata=[("authorization", f"Bearer {text}")]
+            )
+            next(streams[name])  # it is open
+        keyed.revoke(texts["revoked"])
+        with pytest.raises(grpc.RpcError) as ended:
+            next(streams["revoked"])
+        assert refusal_of(ended.value).reason == "KEY_UNKNOWN"
+        with changing_keys(keyed.path) as change:
+            change.keys, _, _ = change.keys.with_rotated(
+                texts["rotated"][3:11], now_us=keyed.clock.now_us(), grace_us=1_000
+            )
+        keyed.server.look_at_files()
+        assert streams["rotated"].is_active()
+        keyed.clock.advance_us(1_000)
+        keyed.server.look_at_files()
+        with pytest.raises(grpc.RpcError) as ended:
+            next(streams["rotated"])
+        assert refusal_of(ended.value).reason == "KEY_UNKNOWN"
+        assert streams["kept"].is_active()
+        sending["kept"].put(R.ImportRequest(relationships=[FACT]).SerializeToString())
+        keyed.engine.write("own", [Update(Operation.TOUCH, parse_relationship("folder:kept#viewer@user:bob"))])
+        assert next(streams["kept"])
+        streams["kept"].cancel()
+        for each in sending.values():
+            each.put(None)
 
 
 # --- secrets ------------------------------------------------------------------------------------------------------
