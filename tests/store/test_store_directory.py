@@ -14,6 +14,8 @@ from pathlib import Path
 import lmdb
 import msgpack
 import pytest
+from store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
+
 from remit.errors import (
     LimitExceeded,
     RemitError,
@@ -27,7 +29,6 @@ from remit.model import RelationshipFilter
 from remit.store import lmdb_store
 from remit.store.directory import LOCK_FILE, DataDirectory
 from remit.store.interface import Draft, WriteTransaction
-from store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 
@@ -190,9 +191,9 @@ def set_format(path: Path, record: bytes | None) -> None:
 def test_an_unknown_format_is_refused_naming_both(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     set_format(tmp_path / "data", msgpack.packb(("remit", 99)))
-    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`1`") as refused:
+    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`2`") as refused:
         open_lmdb(tmp_path / "data")
-    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "1")
+    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "2")
     set_format(tmp_path / "data", msgpack.packb(("remit", lmdb_store.FORMAT_VERSION)))
     open_lmdb(tmp_path / "data").close()  # a refusal harmed nothing, and let go of the lock
 

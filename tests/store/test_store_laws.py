@@ -19,7 +19,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from remit.errors import PreconditionFailed
+from store_strategies import few_keys, filters, qualifiers
+from store_worlds import Ticks, open_lmdb, open_memory
+
+from remit.errors import PreconditionFailed, RevisionGone
 from remit.model import (
     Change,
     Delta,
@@ -32,13 +35,11 @@ from remit.model import (
     StoredRelationship,
     SubjectRef,
 )
-from remit.store.changelog import replay
+from remit.store.changelog import replay, rewind
 from remit.store.interface import Draft, WriteTransaction
 from remit.store.keys import resource_first, scan_plan, shorten, subject_first
 from remit.store.stores import TableStore
 from remit.store.tables import Table
-from store_strategies import few_keys, filters, qualifiers
-from store_worlds import open_lmdb, open_memory
 
 State = dict[RelationshipKey, StoredRelationship]
 
@@ -102,6 +103,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.store: TableStore | None = None
         self.states: dict[str, State] = {}
         self.deltas: dict[str, list[Delta]] = {}
+        self.history: dict[str, list[State]] = {}  # by revision, from 0 on
+        self.schemas: dict[str, list[str | None]] = {}  # likewise
+        self.oldest: dict[str, int] = {}
 
     def open(self) -> TableStore:
         raise NotImplementedError
@@ -116,6 +120,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store is not None
         self.store.create(name)
         self.states[name], self.deltas[name] = {}, []
+        self.history[name], self.schemas[name], self.oldest[name] = [{}], [None], 0
+
+    def committed(self, name: str, delta: Delta) -> None:
+        self.deltas[name].append(delta)
+        self.history[name].append(self.states[name])
+        text = delta.schema_text
+        self.schemas[name].append(text if text is not None else self.schemas[name][-1])
 
     @rule(batch=st.lists(st.tuples(st.sampled_from(["default", "default", "other"]), requests), min_size=1, max_size=4))
     def write(self, batch: list[tuple[str, Request]]) -> None:
@@ -139,7 +150,29 @@ class StoreMachine(RuleBasedStateMachine):
             self.states[name], changes = request.apply(self.states[name], len(self.deltas[name]) + 1)
             assert delta.revision == len(self.deltas[name]) + 1
             assert delta.changes == changes
-            self.deltas[name].append(delta)
+            self.committed(name, delta)
+
+    @rule(name=st.sampled_from(["default", "other"]), text=st.sampled_from(["", "definition user {}", "// another"]))
+    def write_schema(self, name: str, text: str) -> None:
+        assert self.store is not None
+
+        def admission(transaction: WriteTransaction) -> Draft:
+            transaction.put_schema(text)
+            return Draft("anne")
+
+        self.committed(name, self.store.submit(name, admission).result(10))
+
+    @rule(name=st.sampled_from(["default", "default", "other"]), part=st.floats(0, 1))
+    def trim(self, name: str, part: float) -> None:
+        """Forget what was committed up to some revision of those that are left."""
+        assert self.store is not None
+        head = len(self.deltas[name])
+        oldest = self.oldest[name] + round(part * (head - self.oldest[name]))
+        until_us = self.deltas[name][oldest - 1].committed_at_us if oldest else 0
+        while self.store.trim(name, until_us):
+            with self.store.read(name) as view:
+                view.check_invariants()
+        self.oldest[name] = oldest
 
     @rule()
     def recreate_the_other(self) -> None:
@@ -182,9 +215,17 @@ class StoreMachine(RuleBasedStateMachine):
     def changelog_tells_all(self) -> None:
         if self.store is not None:
             for name, state in self.states.items():
+                oldest = self.oldest[name]
                 with self.store.read(name) as view:
-                    assert list(view.changelog(0)) == self.deltas[name]
-                    assert replay(view.changelog(0)) == state
+                    assert view.head.oldest_revision == oldest
+                    assert list(view.changelog(oldest)) == self.deltas[name][oldest:]
+                    assert replay(view.changelog(oldest), self.history[name][oldest]) == state
+                    assert rewind(state, list(view.changelog(oldest))) == self.history[name][oldest]
+                    revisions = range(oldest, len(self.deltas[name]) + 1)
+                    assert [view.schema_text_at(each) for each in revisions] == self.schemas[name][oldest:]
+                    if oldest:
+                        with pytest.raises(RevisionGone):
+                            view.changelog(oldest - 1)
                     view.check_invariants()
 
     def teardown(self) -> None:
@@ -202,9 +243,10 @@ class LmdbMachine(StoreMachine):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.path = Path(self.directory.name) / "data"
+        self.ticks = Ticks()  # which goes on when the store is opened again
 
     def open(self) -> TableStore:
-        return open_lmdb(self.path)
+        return open_lmdb(self.path, clock_us=self.ticks)
 
     @precondition(lambda self: self.store is not None)
     @rule()

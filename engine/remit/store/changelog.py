@@ -1,12 +1,14 @@
 """The changelog: what every revision did, as bytes, and the relationships that come of replaying it.
 
 One revision is one or more rows: the first says when and by whom, every row carries changes as (triple, value before,
-value after) with the values exactly as the table of relationships held them.
-Law: replaying all deltas of a store into an empty dictionary gives its relationships."""
+value after) with the values exactly as the table of relationships held them. Old revisions are forgotten, from the
+beginning on, so a changelog has a revision before its first: the oldest that can still be seen.
+Law: replaying the deltas of a store on what was there at its oldest revision gives its relationships; and at revision
+0 nothing was there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgpack
@@ -62,6 +64,15 @@ class LoggedDelta:
     is_schema: bool
 
 
+def decode_commit(value: bytes) -> tuple[int, int]:
+    """When a revision was committed, and of how many rows it is, by its first row. Raises StoreDamaged."""
+    try:
+        committed_at_us, _, _, _, _, parts, _ = unpack(value)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise StoreDamaged(f"a row of the changelog cannot be read: {error}") from error
+    return committed_at_us, parts
+
+
 def decode_deltas(rows: Iterator[Item], revision: int) -> Iterator[LoggedDelta]:
     """The deltas in rows that begin with the first row of `revision`. Raises StoreDamaged at a gap."""
     for key, value in rows:
@@ -96,9 +107,13 @@ def _decode_change(whole: bytes, before: bytes | None, after: bytes | None) -> C
     )
 
 
-def replay(deltas: Iterable[Delta]) -> dict[RelationshipKey, StoredRelationship]:
-    """The relationships that remain after the deltas, from nothing. Cost: O(changes)."""
-    relationships: dict[RelationshipKey, StoredRelationship] = {}
+Relationships = Mapping[RelationshipKey, StoredRelationship]
+
+
+def replay(deltas: Iterable[Delta], onto: Relationships | None = None) -> dict[RelationshipKey, StoredRelationship]:
+    """The relationships that remain after the deltas, from what was there before, or from nothing.
+    Cost: O(relationships + changes)."""
+    relationships = dict(onto or {})
     for delta in deltas:
         for change in delta.changes:
             if change.after is None:
@@ -106,3 +121,16 @@ def replay(deltas: Iterable[Delta]) -> dict[RelationshipKey, StoredRelationship]
             else:
                 relationships[change.key] = change.after
     return relationships
+
+
+def rewind(relationships: Relationships, deltas: Sequence[Delta]) -> dict[RelationshipKey, StoredRelationship]:
+    """The relationships that were there before the deltas, newest undone first. Raises StoreDamaged where a delta left
+    something else behind than is there. Cost: O(relationships + changes)."""
+    rewound = dict(relationships)
+    for delta in reversed(deltas):
+        for change in delta.changes:
+            if rewound.pop(change.key, None) != change.after:
+                raise StoreDamaged(f"revision `{delta.revision}` left another `{change.key}` than there is")
+            if change.before is not None:
+                rewound[change.key] = change.before
+    return rewound

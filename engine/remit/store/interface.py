@@ -8,12 +8,12 @@ Law: an acknowledged write is durable; a write that failed changed nothing; revi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import Delta, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class StoreIdentity:
 
 @dataclass(frozen=True, slots=True)
 class StoreHead:
-    """Where a store stands: its identity, last revision (0 when empty), schema text (None before the first)."""
+    """Where a store stands: its identity, last revision (0 when empty), schema text (None before the first).
+
+    `oldest_revision` is the oldest that can still be seen: the changelog holds what came after it."""
 
     identity: StoreIdentity
     revision: int
     schema_text: str | None
+    oldest_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,17 @@ class ReadTransaction(Protocol):
         ...
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
-        """The deltas of revisions > `after_revision`, oldest first."""
+        """The deltas of revisions > `after_revision`, oldest first. Raises RevisionGone, at once, where that is older
+        than the oldest revision that can still be seen."""
         ...
 
     def schema_text_at(self, revision: int) -> str | None:
-        """The schema as it stood at a revision of the past, None before the first one."""
+        """The schema as it stood at a revision that can still be seen, None before the first one."""
+        ...
+
+    def backup(self, taken_at_us: int) -> Iterator[bytes]:
+        """The whole named store as the bytes of a backup, a little at a time (see `store.backup`). The view stays open
+        meanwhile: copy it to somewhere quick. Cost: O(everything), a few kilobytes of memory."""
         ...
 
 
@@ -100,15 +109,6 @@ CommitListener = Callable[[str, Delta], None]
 anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
 
 
-class Store(Protocol):
-    """All named stores of one data directory (or of one memory)."""
-
-    def names(self) -> list[str]: ...
-
-    def create(self, name: str) -> StoreIdentity:
-        """Make an empty store. Raises StoreExists."""
-        ...
-
 class Judge(Protocol):
     """What a restored store must stand up to, and the store itself does not know: whether its schemas compile, and
     whether its relationships fit. Each raises a RemitError that says why not."""
@@ -133,8 +133,29 @@ class Commit:
     failed: str = ""
 
 
+class Store(Protocol):
+    """All named stores of one data directory (or of one memory)."""
+
+    def names(self) -> list[str]: ...
+
+    def create(self, name: str) -> StoreIdentity:
+        """Make an empty store. Raises StoreExists."""
+        ...
+
     def delete(self, name: str) -> None:
         """Remove a store and all it holds. Raises StoreNotFound."""
+        ...
+
+    def restore(self, name: str, chunks: Iterable[bytes], judge: Judge, now_us: Callable[[], int]) -> StoreIdentity:
+        """Make a store of a backup's bytes, under a name that is free, with the backup's UUID and a new epoch. It is
+        not there before all of it is. `now_us` gives the time, which no backup may be ahead of.
+        Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what the judge or `chunks` raises."""
+        ...
+
+    def trim(self, name: str, until_us: int) -> int:
+        """Forget revisions that were committed at `until_us` or before, oldest first, and the schemas that only they
+        needed: a bounded number of rows, as one ordinary task of the writer. How many rows went; call again until it is
+        0. The head can always be seen. Not a revision. Raises StoreNotFound, StoreOverloaded."""
         ...
 
     def read(self, name: str) -> ReadTransactionContext:
@@ -158,6 +179,19 @@ class Commit:
         """Durably promise that no later start will see a time below `ceiling_us`. Not a revision."""
         ...
 
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call `observer` after each commit that had something to write, on the writer's thread: it must be quick.
+        Returns what ends it."""
+        ...
+
+    def problem(self) -> str:
+        """Why nothing can be written until the process is started anew; "" where it can."""
+        ...
+
+    def writes_waiting(self) -> int:
+        """How many writes are queued."""
+        ...
+
     def size_bytes(self) -> int:
         """Bytes of disk (or estimated memory) in use."""
         ...
@@ -173,16 +207,3 @@ class ReadTransactionContext(Protocol):
     def __enter__(self) -> ReadTransaction: ...
 
     def __exit__(self, *exc_info: object) -> None: ...
-    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
-        """Call `observer` after each commit that had something to write, on the writer's thread: it must be quick.
-        Returns what ends it."""
-        ...
-
-    def problem(self) -> str:
-        """Why nothing can be written until the process is started anew; "" where it can."""
-        ...
-
-    def writes_waiting(self) -> int:
-        """How many writes are queued."""
-        ...
-

@@ -33,7 +33,10 @@ from remit.store.tables import Item, Table, TransactionPoisoned, steady_items
 from remit.store.writer import stop_process
 
 MAGIC = "remit"
-FORMAT_VERSION = 1
+# 1 kept every revision for ever; 2 forgets old ones. A head of 1 lacks the oldest revision that can still be seen,
+# which is read as 0, so an old directory only has to be marked: a server of before must not take it for its own.
+FORMAT_VERSION = 2
+FORMATS_READ = (1, FORMAT_VERSION)
 
 # The map is address space, not memory or disk: the file grows as pages are written. It cannot grow while anyone reads,
 # so it is large from the start: some 400 million relationships, more than the graph in memory can hold on one machine,
@@ -180,7 +183,10 @@ class LmdbTables:
                 return self._make_tables()
             meta = self._environment.open_db(_on_disk(Table.META), create=False)
             with self._environment.begin() as transaction:
-                self._check_format(transaction.get(_FORMAT, db=meta))
+                version = self._checked_format(transaction.get(_FORMAT, db=meta))
+            if version != FORMAT_VERSION:
+                with self._environment.begin(write=True) as transaction:
+                    transaction.put(_FORMAT, pack((MAGIC, FORMAT_VERSION)), db=meta)
             return [self._environment.open_db(_on_disk(table), create=False) for table in Table]
         except lmdb.NotFoundError as error:
             raise StoreFormatUnknown(
@@ -198,7 +204,7 @@ class LmdbTables:
         self._directory.sync()
         return databases
 
-    def _check_format(self, record: bytes | None) -> None:
+    def _checked_format(self, record: bytes | None) -> int:
         path = self._directory.path
         try:
             magic, version = unpack(record or b"")
@@ -206,9 +212,10 @@ class LmdbTables:
             magic, version = None, None
         if magic != MAGIC:
             raise StoreFormatUnknown(f"data directory `{path}` was not written by remit", path=path)
-        if version != FORMAT_VERSION:
+        if version not in FORMATS_READ:
             message = f"data directory `{path}` has format `{version}`, this version of remit knows `{FORMAT_VERSION}`"
             raise StoreFormatUnknown(message, path=path, found=version, known=FORMAT_VERSION)
+        return int(version)
 
 
 def _on_disk(table: Table) -> bytes:

@@ -17,7 +17,8 @@ from remit.notation import no_such_store
 from remit.store.interface import Admission, Commit, CommitListener, Store, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.tables import Snapshot, Table, Tables, Transaction
-from remit.store.views import SchemaCache, View, WriteView
+from remit.store.trimming import TrimView
+from remit.store.views import Head, SchemaCache, View, WriteView
 from remit.store.writer import Task, Writer, logger, stop_process
 
 T = TypeVar("T")
@@ -96,7 +97,6 @@ class TableStore(Store):
     def size_bytes(self) -> int:
         return self._tables.size_bytes()
 
-    # --- writing ------------------------------------------------------------------------------------------------
     def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
         return self._writer.observe(observer)
 
@@ -106,6 +106,7 @@ class TableStore(Store):
     def writes_waiting(self) -> int:
         return self._writer.waiting
 
+    # --- writing ------------------------------------------------------------------------------------------------
 
     def subscribe(self, listener: CommitListener) -> None:
         assert self._listener is None, "a store has one listener"
@@ -138,7 +139,7 @@ class TableStore(Store):
             if not transaction.insert(Table.STORES, key, pack((number, identity.uuid, identity.epoch))):
                 raise StoreExists(f"store `{name}` is already there", store=name)
             transaction.put(Table.META, _NEXT_STORE, pack(number))
-            transaction.put(Table.HEADS, store_prefix(number), pack((0, 0)))
+            transaction.put(Table.HEADS, store_prefix(number), pack(Head()))
             return identity
 
         return self._write(Task(run))
@@ -159,6 +160,12 @@ class TableStore(Store):
 
         self._write(Task(run, self._graves.append))
 
+    def trim(self, name: str, until_us: int) -> int:
+        def run(transaction: Transaction) -> int:
+            return TrimView(transaction, name, self._schemas).forget(until_us)
+
+        return self._write(Task(run), may_be_refused=True)
+
     def promise_clock(self, ceiling_us: int) -> None:
         def run(transaction: Transaction) -> None:
             if ceiling_us > _number(transaction, _CLOCK):
@@ -170,9 +177,9 @@ class TableStore(Store):
         self._writer.close()
         self._tables.close()
 
-    def _write(self, task: Task[T]) -> T:
+    def _write(self, task: Task[T], *, may_be_refused: bool = False) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
-        return self._writer.submit(task, may_be_refused=False).result()
+        return self._writer.submit(task, may_be_refused=may_be_refused).result()
 
     # --- deleted stores -----------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Table(IntEnum):
 
     META = 0  # what is true of the whole directory: format, clock, the next store's number
     STORES = 1  # name → number, UUID, epoch
-    HEADS = 2  # number → last revision, revision of the schema
+    HEADS = 2  # number → last revision, revision of the schema, oldest revision that can still be seen
     SCHEMAS = 3  # number, revision → schema text
     RELATIONSHIPS = 4  # number, resource#relation@subject → provenance and qualifiers
     BY_SUBJECT = 5  # number, subject first → nothing: the key says it all

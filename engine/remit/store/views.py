@@ -5,16 +5,18 @@ Law: rows by resource and rows by subject name the same triples, and every chang
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgpack
 
-from remit.errors import StoreDamaged
+from remit.errors import RevisionGone, StoreDamaged
 from remit.model import PLAIN, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
-from remit.store.changelog import RawChange, decode_deltas, encode_delta, replay
+from remit.store.changelog import LoggedDelta, RawChange, decode_deltas, encode_delta, replay, rewind
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
     TRIPLE_BYTES_MAX,
@@ -38,6 +40,8 @@ from remit.store.keys import (
 )
 from remit.store.tables import Item, Snapshot, Table, Transaction
 
+STORES_CACHED_MAX = 64  # stores come and go, and a schema may have megabytes
+
 
 class SchemaCache:
     """The newest schema text of each store, so that a view need not fetch a long text it has met before.
@@ -45,14 +49,28 @@ class SchemaCache:
     Law: only committed schemas enter, so a revision number means one text for ever."""
 
     def __init__(self) -> None:
-        self._texts: dict[int, tuple[int, str]] = {}
+        self._lock = threading.Lock()
+        self._texts: dict[int, tuple[int, str]] = {}  # the latest last
 
     def get(self, number: int, revision: int) -> str | None:
         known = self._texts.get(number)
         return known[1] if known is not None and known[0] == revision else None
 
     def put(self, number: int, revision: int, text: str) -> None:
-        self._texts[number] = (revision, text)
+        with self._lock:
+            self._texts.pop(number, None)
+            self._texts[number] = (revision, text)
+            if len(self._texts) > STORES_CACHED_MAX:
+                del self._texts[next(iter(self._texts))]
+
+
+class Head(NamedTuple):
+    """A named store's record of where it stands: its last revision, that of its schema (0: none), the oldest it can
+    still show."""
+
+    revision: int = 0
+    schema_revision: int = 0
+    oldest_revision: int = 0
 
 
 @lru_cache(maxsize=256)
@@ -74,9 +92,7 @@ class View:
         try:
             number, self._identity = _identity(name, record)
             self._prefix = store_prefix(number)
-            self._revision: int
-            self._schema_revision: int
-            self._revision, self._schema_revision = unpack(snapshot.get(Table.HEADS, self._prefix) or b"")
+            self._head = Head(*unpack(snapshot.get(Table.HEADS, self._prefix) or b""))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreDamaged(f"the record of store `{name}` cannot be read: {error}", store=name) from error
         self._snapshot = snapshot
@@ -85,7 +101,8 @@ class View:
 
     @property
     def head(self) -> StoreHead:
-        return StoreHead(self._identity, self._revision, self._schema_text())
+        head = self._head
+        return StoreHead(self._identity, head.revision, self._schema_text(), head.oldest_revision)
 
     def get(self, key: RelationshipKey) -> StoredRelationship | None:
         whole = resource_first(*key)
@@ -103,10 +120,21 @@ class View:
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
+        oldest = self._head.oldest_revision
+        if after_revision < oldest:
+            raise RevisionGone(
+                f"revision {after_revision} of store `{self._identity.name}` can no longer be seen: the changelog "
+                f"begins after revision {oldest}",
+                revision=after_revision,
+                oldest=oldest,
+            )
         start = revision_key(b"", after_revision + 1)
-        for logged in decode_deltas(self._rows(Table.CHANGELOG, b"", start), after_revision + 1):
-            delta = logged.delta
-            yield replace(delta, schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
+        logged = decode_deltas(self._rows(Table.CHANGELOG, b"", start), after_revision + 1)
+        return (self._told(each) for each in logged)
+
+    def _told(self, logged: LoggedDelta) -> Delta:
+        delta = logged.delta
+        return replace(delta, schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
 
     def schema_text_at(self, revision: int) -> str | None:
         for _, value in self._rows(Table.SCHEMAS, b"", schema_key(b"", revision)):
@@ -119,21 +147,30 @@ class View:
         by_subject = [decode_pointer(*row) for row in self._rows(Table.BY_SUBJECT, b"", b"")]
         if len(by_subject) != len(by_resource) or set(by_subject) != by_resource.keys():
             raise StoreDamaged(f"`{len(by_resource)}` rows by resource, and other `{len(by_subject)}` by subject")
-        deltas = list(self.changelog(0))
-        if len(deltas) != self._revision:
-            raise StoreDamaged(f"the changelog ends at revision `{len(deltas)}`, the store at `{self._revision}`")
-        if replay(deltas) != by_resource:
+        head = self._head
+        deltas = list(self.changelog(head.oldest_revision))
+        if head.oldest_revision + len(deltas) != head.revision:
+            last = head.oldest_revision + len(deltas)
+            raise StoreDamaged(f"the changelog ends at revision `{last}`, the store at `{head.revision}`")
+        first = rewind(by_resource, deltas)
+        if not head.oldest_revision and first:
+            raise StoreDamaged(f"the changelog tells nothing of `{len(first)}` relationships")
+        if replay(deltas, first) != by_resource:
             raise StoreDamaged("replaying the changelog gives other relationships")
+        needed = [self.schema_text_at(delta.revision) for delta in deltas if delta.schema_text is not None]
+        if None in needed or (head.schema_revision and self.schema_text_at(head.revision) is None):
+            raise StoreDamaged("a schema of the changelog is missing")
 
     def _schema_text(self) -> str | None:
-        if not self._schema_revision:
+        revision = self._head.schema_revision
+        if not revision:
             return None
-        text = self._schemas.get(self._number, self._schema_revision)
+        text = self._schemas.get(self._number, revision)
         if text is None:
-            text = self.schema_text_at(self._schema_revision)
+            text = self.schema_text_at(revision)
             if text is None:
-                raise StoreDamaged(f"the schema of revision `{self._schema_revision}` is missing")
-            self._schemas.put(self._number, self._schema_revision, text)
+                raise StoreDamaged(f"the schema of revision `{revision}` is missing")
+            self._schemas.put(self._number, revision, text)
         return text
 
     def _rows(self, table: Table, prefix: bytes, start: bytes) -> Iterator[Item]:
@@ -167,7 +204,7 @@ class WriteView(View):
 
     @property
     def next_revision(self) -> int:
-        return self._revision + 1
+        return self._head.revision + 1
 
     def put(self, stored: StoredRelationship) -> None:
         """Cost: O(log n)."""
@@ -215,8 +252,9 @@ class WriteView(View):
         )
         for key, value in encode_delta(self._prefix, delta, changes):
             self._snapshot.put(Table.CHANGELOG, key, value)
-        schema_revision = delta.revision if self._new_schema is not None else self._schema_revision
-        self._snapshot.put(Table.HEADS, self._prefix, pack((delta.revision, schema_revision)))
+        schema_revision = delta.revision if self._new_schema is not None else self._head.schema_revision
+        head = Head(delta.revision, schema_revision, self._head.oldest_revision)
+        self._snapshot.put(Table.HEADS, self._prefix, pack(head))
         return delta
 
     def remember_schema(self) -> None:
@@ -227,11 +265,12 @@ class WriteView(View):
     def _schema_text(self) -> str | None:
         if self._new_schema is not None:
             return self._new_schema
-        if not self._schema_revision:
+        revision = self._head.schema_revision
+        if not revision:
             return None
         # A predecessor of the same batch may have put this schema, and may yet fail: look, but remember nothing.
-        known = self._schemas.get(self._number, self._schema_revision)
-        return known if known is not None else self.schema_text_at(self._schema_revision)
+        known = self._schemas.get(self._number, revision)
+        return known if known is not None else self.schema_text_at(revision)
 
     def _encode(self, stored: StoredRelationship, whole: bytes) -> bytes:
         """A request's plain rows have one and the same value, so it is encoded once."""
