@@ -148,12 +148,17 @@ def new_key_id() -> str:
 
 def key_id_of(text: str) -> str:
     """The public id in a key's text. Raises KeyMistyped where the text was never given out as a key."""
-    parts = _TEXT_PATTERN.fullmatch(text)
-    if parts is None:
-        raise KeyMistyped("the key is not of the form `rk_…` it was given out in: pass it whole, and nothing else")
+    parts = _parts(text)
     if _checksum(text[: parts.start(2)]) != parts[2]:
         raise KeyMistyped(f"the checksum of key `{parts[1]}` is wrong: a part of it was mistyped or cut off")
     return parts[1]
+
+
+def _parts(text: str) -> re.Match[str]:
+    parts = _TEXT_PATTERN.fullmatch(text)
+    if parts is None:
+        raise KeyMistyped("the key is not of the form `rk_…` it was given out in: pass it whole, and nothing else")
+    return parts
 
 
 def key_digest(text: str) -> bytes:
@@ -204,7 +209,7 @@ class Keys:
 
         Cost: one SHA-256 and a comparison a secret, the same where nobody has the id. Neither the digest nor how far it
         agrees shows in the time it takes."""
-        id = key_id_of(text)
+        id = _parts(text)[1]
         given = key_digest(text)
         proven: Key | None = None
         for shown in self._shown.get(id, ()):
@@ -213,6 +218,7 @@ class Keys:
         if id not in self._shown:
             hmac.compare_digest(given, _UNKNOWN)
         if proven is None:
+            key_id_of(text)  # mistyped? Its checksum is looked at only here: what is proven was typed well
             raise KeyUnknown(f"key `{id}` is not valid here: it was revoked or replaced, or is of another server")
         if proven.is_over(now_us):
             raise KeyExpired(f"key `{id}` has expired: ask for another", key=id)
