@@ -8,9 +8,26 @@ with Client("127.0.0.1:50051") as remit:
         ..."""
 
 from remit.client.aio import AsyncClient
-from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.aio_streams import AsyncExport, AsyncWatch
+from remit.client.answers import (
+    Answer,
+    ChangeKind,
+    Deleted,
+    Expanded,
+    ExportPage,
+    Identity,
+    Imported,
+    Page,
+    SchemaText,
+    SchemaWritten,
+    Unanswered,
+    WatchedChange,
+    WatchEvent,
+    Written,
+)
 from remit.client.asks import Question
 from remit.client.channel import Tls
+from remit.client.streams import Export, Watch
 from remit.client.sync import Client
 from remit.errors import RemoteError
 from remit.model import Operation, Precondition, RelationshipFilter, Update, Verdict
@@ -18,9 +35,16 @@ from remit.model import Operation, Precondition, RelationshipFilter, Update, Ver
 __all__ = [
     "Answer",
     "AsyncClient",
+    "AsyncExport",
+    "AsyncWatch",
+    "ChangeKind",
     "Client",
+    "Deleted",
     "Expanded",
+    "Export",
+    "ExportPage",
     "Identity",
+    "Imported",
     "Operation",
     "Page",
     "Precondition",
@@ -33,4 +57,8 @@ __all__ = [
     "Unanswered",
     "Update",
     "Verdict",
+    "Watch",
+    "WatchEvent",
+    "WatchedChange",
+    "Written",
 ]

@@ -4,16 +4,29 @@ Law: `AsyncClient` and `Client` send the same bytes for the same call."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
 import grpc
 from grpc import aio
 
 from remit.client import asks
-from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.aio_streams import AsyncExport, AsyncWatch, messages_of, run_import
+from remit.client.answers import (
+    Answer,
+    Deleted,
+    Expanded,
+    Identity,
+    Imported,
+    Page,
+    SchemaText,
+    SchemaWritten,
+    Unanswered,
+    Written,
+)
 from remit.client.asks import Ask, Question
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
 from remit.model import (
     Operation,
     Precondition,
@@ -22,6 +35,7 @@ from remit.model import (
     StoredRelationship,
     Update,
 )
+from remit.v1 import relationships_pb2
 
 T = TypeVar("T")
 
@@ -92,11 +106,16 @@ class AsyncClient:
         *,
         context: Mapping[str, object] | None = None,
         at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
         explain: bool = False,
         timeout_s: float | None = None,
     ) -> Coming[Answer]:
-        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes."""
-        return Coming(self._send(asks.check(self.store, question, context, at_least, explain), timeout_s))
+        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
+
+        `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return Coming(self._send(asks.check(self.store, question, context, seeing, explain), timeout_s))
 
     async def check_many(
         self,
@@ -104,16 +123,27 @@ class AsyncClient:
         *,
         context: Mapping[str, object] | None = None,
         at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
         timeout_s: float | None = None,
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
-        return await self._send(asks.check_many(self.store, questions, context, at_least), timeout_s)
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return await self._send(asks.check_many(self.store, questions, context, seeing), timeout_s)
 
     async def expand(
-        self, target: str, *, depth: int = 0, at_least: str = "", timeout_s: float | None = None
+        self,
+        target: str,
+        *,
+        depth: int = 0,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        timeout_s: float | None = None,
     ) -> Expanded:
         """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
-        return await self._send(asks.expand(self.store, target, at_least, depth), timeout_s)
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return await self._send(asks.expand(self.store, target, seeing, depth), timeout_s)
 
     # --- facts --------------------------------------------------------------------------------------------------
 
@@ -135,12 +165,53 @@ class AsyncClient:
         *,
         preconditions: Iterable[Precondition] = (),
         metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
         timeout_s: float | None = None,
     ) -> str:
-        """All updates as one revision, or none; durable when it returns. The token of the write.
+        """All updates as one revision, or none; durable when it returns. The token of the write, empty for a dry run,
+        which is judged the same and writes nothing.
 
         After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
-        return await self._send(asks.write(self.store, updates, preconditions, metadata), timeout_s)
+        ask = asks.write(self.store, updates, preconditions, metadata, dry_run)
+        return (await self._send(ask, timeout_s)).token
+
+    async def replace(
+        self,
+        filter: RelationshipFilter,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Written:
+        """Remove what a filter means and write the updates, as one revision: nobody sees the one without the other.
+
+        What the updates write stays. A filter names at least a type, and means at most 10,000 relationships."""
+        ask = asks.write(self.store, updates, preconditions, metadata, dry_run, filter)
+        return await self._send(ask, timeout_s)
+
+    async def delete_by_filter(
+        self,
+        filter: RelationshipFilter,
+        *,
+        limit: int = 0,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> Deleted:
+        """Remove what a filter means, at most `limit` (0: all), in as many calls as it takes, each a revision that asks
+        for the preconditions anew. `progress` hears after each how many are gone. A dry run is one call that counts up
+        to what one revision may remove."""
+        conditions = tuple(preconditions)
+        deleting = asks.Deleting(limit, dry_run, progress)
+        while True:
+            call_limit = deleting.call_limit
+            ask = asks.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
+            if not deleting.goes_on(await self._send(ask, timeout_s)):
+                return deleting.deleted
 
     async def read(
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", page_size: int = 0
@@ -167,14 +238,76 @@ class AsyncClient:
         """One page, at most `limit` facts (0: as many as the server gives)."""
         return await self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
 
+    # --- streams ------------------------------------------------------------------------------------------------
+
+    def watch(
+        self,
+        after: str = "",
+        filters: Iterable[RelationshipFilter] = (),
+        *,
+        checkpoint_interval_ms: int = 0,
+        resume: bool = True,
+    ) -> AsyncWatch:
+        """Every change after a token (without one: from now on) that any of the filters means (without one: all), each
+        revision once and in order, for as long as it is open. Begins with a checkpoint.
+
+        A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false.
+        REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
+        following = WatchFollowing(self.store, after, filters, checkpoint_interval_ms)
+        return AsyncWatch(following, self._open, self.endpoint, resume=resume)
+
+    def export(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
+    ) -> AsyncExport:
+        """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
+        a watch from the export's `token` tells all of it. `cursor` goes on where an earlier export was."""
+        return AsyncExport(
+            ExportFollowing(self.store, filter, at_least, cursor), self._open, self.endpoint, resume=resume
+        )
+
+    async def import_(
+        self,
+        relationships: Iterable[str | Relationship] | AsyncIterable[str | Relationship],
+        *,
+        progress: Progress | None = None,
+    ) -> Imported:
+        """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable.
+
+        Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
+        counted from 0). All of it may be sent again, or the rest."""
+        importing = Importing(self.store, progress)
+        method = self._channel.stream_stream(
+            IMPORT,
+            request_serializer=relationships_pb2.ImportRequest.SerializeToString,
+            response_deserializer=relationships_pb2.ImportResponse.FromString,
+        )
+        try:
+            await run_import(method(messages_of(importing, relationships), metadata=self._metadata), importing)
+        except aio.AioRpcError as error:
+            raise importing.refused(remote_error(error, self.endpoint)) from error
+        if importing.failure is not None:
+            raise importing.failure
+        return importing.done
+
+    def _open(self, following: Following) -> Any:
+        method = self._channel.unary_stream(
+            following.path,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=following.response.FromString,
+        )
+        return method(following.request(), metadata=self._metadata)
+
     # --- schemas ------------------------------------------------------------------------------------------------
 
-    async def write_schema(self, text: str, *, timeout_s: float | None = None) -> SchemaWritten:
-        """Make this the store's schema. A RemoteError with reason SCHEMA_INVALID holds the compiler's `findings`."""
-        return await self._send(asks.write_schema(self.store, text), timeout_s)
+    async def write_schema(self, text: str, *, dry_run: bool = False, timeout_s: float | None = None) -> SchemaWritten:
+        """Make this the store's schema; a dry run is judged the same and writes nothing. A RemoteError with reason
+        SCHEMA_INVALID holds the compiler's `findings`."""
+        return await self._send(asks.write_schema(self.store, text, dry_run), timeout_s)
 
-    async def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
-        return await self._send(asks.read_schema(self.store, at_least), timeout_s)
+    async def read_schema(
+        self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None
+    ) -> SchemaText:
+        return await self._send(asks.read_schema(self.store, at_least, at_exactly), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

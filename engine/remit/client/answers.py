@@ -4,10 +4,12 @@ Law: nothing here is true in an `if` but a yes; an error among many answers is f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 
 from remit.errors import RemoteError
-from remit.model import StoredRelationship, Verdict
+from remit.model import Relationship, StoredRelationship, Verdict
 from remit.trees import Expansion, Explanation
 from remit.wire.schemas import Finding
 
@@ -15,7 +17,7 @@ from remit.wire.schemas import Finding
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one question. `missing` names the caveat parameters a CONDITIONAL waits for; times are microseconds
-    since the epoch, on the server's clock."""
+    since the epoch, on the server's clock. `historical`: it is of a revision that a newer one has followed."""
 
     verdict: Verdict
     missing: tuple[str, ...]
@@ -23,6 +25,7 @@ class Answer:
     evaluated_at_us: int
     steps: int = 0
     explanation: Explanation | None = None
+    historical: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -54,6 +57,71 @@ class Expanded:
     expansion: Expansion
     token: str
     evaluated_at_us: int
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The revision a write became ("" for a dry run), and how many relationships `replace` took away for good."""
+
+    token: str
+    replaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The last revision of a delete by filter ("" for a dry run), how many it removed, and whether nothing that matches
+    is left."""
+
+    token: str
+    deleted: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The last revision of an import ("" where there was nothing to import), and how many relationships it wrote."""
+
+    token: str
+    imported: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPage:
+    """The next relationships of an export, where to go on after them, and the revision the export began at."""
+
+    relationships: tuple[Relationship, ...]
+    cursor: str
+    token: str
+
+
+class ChangeKind(Enum):
+    """What became of a relationship."""
+
+    TOUCHED = "touched"  # written: new, or over what was there
+    DELETED = "deleted"  # removed
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedChange:
+    """A relationship as it was written, or as it was before it was removed."""
+
+    kind: ChangeKind
+    relationship: Relationship
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """What one revision did, as far as the filters mean it; or a checkpoint, which only says that everything up to its
+    token has been told. `schema` is the new schema where the revision changed it; `metadata` are the writer's words."""
+
+    token: str
+    changes: tuple[WatchedChange, ...] = ()
+    schema: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    written_by: str = ""
+    committed_at_us: int = 0
+    checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

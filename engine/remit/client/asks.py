@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
-from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
-from remit.errors import InvalidReference
+from remit.client.answers import (
+    Answer,
+    Deleted,
+    Expanded,
+    Identity,
+    Page,
+    SchemaText,
+    SchemaWritten,
+    Unanswered,
+    Written,
+)
+from remit.errors import InvalidArgument, InvalidReference
 from remit.model import (
     ObjectRef,
     Operation,
@@ -40,6 +51,7 @@ from remit.wire.facts import (
     encode_filter,
     encode_object,
     encode_precondition,
+    encode_relationship,
     encode_subject,
     encode_update,
 )
@@ -72,13 +84,31 @@ class Ask(Generic[T]):
 # --- permissions ------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Seeing:
+    """What a question is asked of: the head, no older than a token, or exactly a token's revision; and facts that count
+    for this question only."""
+
+    at_least: str = ""
+    at_exactly: str = ""
+    contextual: Iterable[str | Relationship] = ()
+
+    def consistency(self) -> core_pb2.Consistency | None:
+        """Raises InvalidArgument where both are asked for."""
+        return _consistency(self.at_least, self.at_exactly)
+
+    def facts(self) -> list[core_pb2.Relationship]:
+        return [encode_relationship(_relationship(each)) for each in self.contextual]
+
+
 def check(
-    store: str, question: str | Question, context: Mapping[str, object] | None, at_least: str, explain: bool
+    store: str, question: str | Question, context: Mapping[str, object] | None, seeing: Seeing, explain: bool
 ) -> Ask[Answer]:
     asked = _question(question, context)
     request = permissions_pb2.CheckRequest(
         store=store,
-        consistency=_consistency(at_least),
+        consistency=seeing.consistency(),
+        contextual=seeing.facts(),
         resource=encode_object(asked.resource),
         permission=asked.permission,
         subject=encode_subject(asked.subject),
@@ -96,13 +126,14 @@ def _answer(message: permissions_pb2.CheckResponse) -> Answer:
         decode_time(message.evaluated_at, "evaluated_at"),
         message.steps,
         decode_explanation(message.explanation) if message.HasField("explanation") else None,
+        message.historical,
     )
 
 
 def check_many(
-    store: str, questions: Iterable[str | Question], context: Mapping[str, object] | None, at_least: str
+    store: str, questions: Iterable[str | Question], context: Mapping[str, object] | None, seeing: Seeing
 ) -> Ask[tuple[Answer | Unanswered, ...]]:
-    request = permissions_pb2.CheckManyRequest(store=store, consistency=_consistency(at_least))
+    request = permissions_pb2.CheckManyRequest(store=store, consistency=seeing.consistency(), contextual=seeing.facts())
     for question in questions:
         asked = _question(question, context)
         request.items.add(
@@ -120,19 +151,21 @@ def _answers(message: permissions_pb2.CheckManyResponse) -> tuple[Answer | Unans
     def each(result: permissions_pb2.CheckManyResult) -> Answer | Unanswered:
         if result.HasField("answer"):
             verdict = decode_verdict(result.answer.verdict)
-            return Answer(verdict, tuple(result.answer.missing), message.token, at_us)
+            missing = tuple(result.answer.missing)
+            return Answer(verdict, missing, message.token, at_us, historical=message.historical)
         return Unanswered(decode_status(result.error))
 
     return tuple(each(result) for result in message.results)
 
 
-def expand(store: str, target: str, at_least: str, depth: int) -> Ask[Expanded]:
+def expand(store: str, target: str, seeing: Seeing, depth: int) -> Ask[Expanded]:
     resource, hash_sign, permission = target.partition("#")
     if not hash_sign:
         raise InvalidReference(f"`{shortened(target)}` names no set: write `type:id#permission`")
     request = permissions_pb2.ExpandRequest(
         store=store,
-        consistency=_consistency(at_least),
+        consistency=seeing.consistency(),
+        contextual=seeing.facts(),
         resource=encode_object(parse_object(resource)),
         permission=checked_name(permission),
         depth=depth,
@@ -141,7 +174,8 @@ def expand(store: str, target: str, at_least: str, depth: int) -> Ask[Expanded]:
 
 
 def _expanded(message: permissions_pb2.ExpandResponse) -> Expanded:
-    return Expanded(decode_sets(message.sets), message.token, decode_time(message.evaluated_at, "evaluated_at"))
+    at_us = decode_time(message.evaluated_at, "evaluated_at")
+    return Expanded(decode_sets(message.sets), message.token, at_us, message.historical)
 
 
 def _question(question: str | Question, context: Mapping[str, object] | None) -> Question:
@@ -164,26 +198,83 @@ def write(
     updates: Iterable[Update],
     preconditions: Iterable[Precondition],
     metadata: Mapping[str, object] | None,
-) -> Ask[str]:
+    dry_run: bool,
+    replace: RelationshipFilter | None = None,
+) -> Ask[Written]:
     request = relationships_pb2.WriteRequest(
         store=store,
         updates=[encode_update(update) for update in updates],
         preconditions=[encode_precondition(each) for each in preconditions],
-        metadata=encode_context(normalized_context(metadata)) if metadata else None,
+        metadata=_metadata(metadata),
+        dry_run=dry_run,
+        replace=_filter(replace, "replace"),
     )
-    return Ask("/remit.v1.Relationships/Write", request, relationships_pb2.WriteResponse, lambda answer: answer.token)
+    return Ask(
+        "/remit.v1.Relationships/Write",
+        request,
+        relationships_pb2.WriteResponse,
+        lambda answer: Written(answer.token, answer.replaced),
+    )
 
 
 def updates(operation: Operation, relationships: Iterable[str | Relationship]) -> list[Update]:
     """The same operation on each of them, given as text or as they are."""
-    return [Update(operation, parse_relationship(each) if isinstance(each, str) else each) for each in relationships]
+    return [Update(operation, _relationship(each)) for each in relationships]
+
+
+def delete_by_filter(
+    store: str,
+    filter: RelationshipFilter,
+    preconditions: Iterable[Precondition],
+    metadata: Mapping[str, object] | None,
+    dry_run: bool,
+    limit: int,
+) -> Ask[Deleted]:
+    request = relationships_pb2.DeleteRequest(
+        store=store,
+        filter=_filter(filter, "filter"),
+        preconditions=[encode_precondition(each) for each in preconditions],
+        metadata=_metadata(metadata),
+        dry_run=dry_run,
+        limit=limit,
+    )
+    return Ask(
+        "/remit.v1.Relationships/Delete",
+        request,
+        relationships_pb2.DeleteResponse,
+        lambda answer: Deleted(answer.token, answer.deleted, answer.complete),
+    )
+
+
+class Deleting:
+    """A delete by filter as it goes from call to call, a revision each, until nothing is left or `limit` is reached."""
+
+    def __init__(self, limit: int, dry_run: bool, progress: Callable[[int], None] | None) -> None:
+        """`limit` 0: all. `progress` hears how many are gone by now."""
+        self._limit = limit
+        self._is_last = dry_run
+        self._progress = progress
+        self.deleted = Deleted("", 0, complete=False)
+
+    @property
+    def call_limit(self) -> int:
+        """For the next call; 0: as many as one revision may."""
+        return max(self._limit - self.deleted.deleted, 0)
+
+    def goes_on(self, answer: Deleted) -> bool:
+        """Count a call's answer; whether there is another to make."""
+        deleted = self.deleted.deleted + answer.deleted
+        self.deleted = Deleted(answer.token, deleted, answer.complete)
+        if self._progress is not None:
+            self._progress(deleted)
+        return not (answer.complete or self._is_last or (self._limit and deleted >= self._limit))
 
 
 def read(store: str, filter: RelationshipFilter | None, at_least: str, limit: int, cursor: str) -> Ask[Page]:
     request = relationships_pb2.ReadRequest(
         store=store,
         consistency=_consistency(at_least),
-        filter=encode_filter(checked_filter(filter, "filter")) if filter is not None else None,
+        filter=_filter(filter, "filter"),
         limit=limit,
         cursor=cursor,
     )
@@ -197,8 +288,8 @@ def _page(message: relationships_pb2.ReadResponse) -> Page:
 # --- schemas ----------------------------------------------------------------------------------------------------
 
 
-def write_schema(store: str, text: str) -> Ask[SchemaWritten]:
-    request = schemas_pb2.WriteSchemaRequest(store=store, schema=text)
+def write_schema(store: str, text: str, dry_run: bool) -> Ask[SchemaWritten]:
+    request = schemas_pb2.WriteSchemaRequest(store=store, schema=text, dry_run=dry_run)
     return Ask("/remit.v1.Schemas/WriteSchema", request, schemas_pb2.WriteSchemaResponse, _schema_written)
 
 
@@ -206,8 +297,8 @@ def _schema_written(message: schemas_pb2.WriteSchemaResponse) -> SchemaWritten:
     return SchemaWritten(message.token, tuple(decode_issue(warning) for warning in message.warnings))
 
 
-def read_schema(store: str, at_least: str) -> Ask[SchemaText]:
-    request = schemas_pb2.ReadSchemaRequest(store=store, consistency=_consistency(at_least))
+def read_schema(store: str, at_least: str, at_exactly: str) -> Ask[SchemaText]:
+    request = schemas_pb2.ReadSchemaRequest(store=store, consistency=_consistency(at_least, at_exactly))
     return Ask(
         "/remit.v1.Schemas/ReadSchema",
         request,
@@ -234,5 +325,24 @@ def _identity(message: stores_pb2.WhoAmIResponse) -> Identity:
     )
 
 
-def _consistency(at_least: str) -> core_pb2.Consistency | None:
+# --- parts ------------------------------------------------------------------------------------------------------
+
+
+def _consistency(at_least: str, at_exactly: str = "") -> core_pb2.Consistency | None:
+    if at_least and at_exactly:
+        raise InvalidArgument("`at_least` and `at_exactly` exclude each other: give one", field="consistency")
+    if at_exactly:
+        return core_pb2.Consistency(at_exactly=at_exactly)
     return core_pb2.Consistency(at_least=at_least) if at_least else None
+
+
+def _relationship(given: str | Relationship) -> Relationship:
+    return parse_relationship(given) if isinstance(given, str) else given
+
+
+def _filter(filter: RelationshipFilter | None, field: str) -> core_pb2.RelationshipFilter | None:
+    return encode_filter(checked_filter(filter, field)) if filter is not None else None
+
+
+def _metadata(metadata: Mapping[str, object] | None) -> Struct | None:
+    return encode_context(normalized_context(metadata)) if metadata else None

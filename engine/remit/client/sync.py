@@ -5,14 +5,27 @@ Law: a method returns the server's answer or raises; a timeout is never an answe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
 from remit.client import asks
-from remit.client.answers import Answer, Expanded, Identity, Page, SchemaText, SchemaWritten, Unanswered
+from remit.client.answers import (
+    Answer,
+    Deleted,
+    Expanded,
+    Identity,
+    Imported,
+    Page,
+    SchemaText,
+    SchemaWritten,
+    Unanswered,
+    Written,
+)
 from remit.client.asks import Ask, Question
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
+from remit.client.streams import Export, Watch, run_import
 from remit.model import (
     Operation,
     Precondition,
@@ -21,6 +34,7 @@ from remit.model import (
     StoredRelationship,
     Update,
 )
+from remit.v1 import relationships_pb2
 
 T = TypeVar("T")
 
@@ -67,11 +81,16 @@ class Client:
         *,
         context: Mapping[str, object] | None = None,
         at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
         explain: bool = False,
         timeout_s: float | None = None,
     ) -> Answer:
-        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes."""
-        return self._send(asks.check(self.store, question, context, at_least, explain), timeout_s)
+        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
+
+        `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return self._send(asks.check(self.store, question, context, seeing, explain), timeout_s)
 
     def check_many(
         self,
@@ -79,14 +98,27 @@ class Client:
         *,
         context: Mapping[str, object] | None = None,
         at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
         timeout_s: float | None = None,
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
-        return self._send(asks.check_many(self.store, questions, context, at_least), timeout_s)
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return self._send(asks.check_many(self.store, questions, context, seeing), timeout_s)
 
-    def expand(self, target: str, *, depth: int = 0, at_least: str = "", timeout_s: float | None = None) -> Expanded:
+    def expand(
+        self,
+        target: str,
+        *,
+        depth: int = 0,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        timeout_s: float | None = None,
+    ) -> Expanded:
         """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
-        return self._send(asks.expand(self.store, target, at_least, depth), timeout_s)
+        seeing = asks.Seeing(at_least, at_exactly, contextual)
+        return self._send(asks.expand(self.store, target, seeing, depth), timeout_s)
 
     # --- facts --------------------------------------------------------------------------------------------------
 
@@ -108,12 +140,53 @@ class Client:
         *,
         preconditions: Iterable[Precondition] = (),
         metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
         timeout_s: float | None = None,
     ) -> str:
-        """All updates as one revision, or none; durable when it returns. The token of the write.
+        """All updates as one revision, or none; durable when it returns. The token of the write, empty for a dry run,
+        which is judged the same and writes nothing.
 
         After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
-        return self._send(asks.write(self.store, updates, preconditions, metadata), timeout_s)
+        ask = asks.write(self.store, updates, preconditions, metadata, dry_run)
+        return self._send(ask, timeout_s).token
+
+    def replace(
+        self,
+        filter: RelationshipFilter,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Written:
+        """Remove what a filter means and write the updates, as one revision: nobody sees the one without the other.
+
+        What the updates write stays. A filter names at least a type, and means at most 10,000 relationships."""
+        ask = asks.write(self.store, updates, preconditions, metadata, dry_run, filter)
+        return self._send(ask, timeout_s)
+
+    def delete_by_filter(
+        self,
+        filter: RelationshipFilter,
+        *,
+        limit: int = 0,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> Deleted:
+        """Remove what a filter means, at most `limit` (0: all), in as many calls as it takes, each a revision that asks
+        for the preconditions anew. `progress` hears after each how many are gone. A dry run is one call that counts up
+        to what one revision may remove."""
+        conditions = tuple(preconditions)
+        deleting = asks.Deleting(limit, dry_run, progress)
+        while True:
+            call_limit = deleting.call_limit
+            ask = asks.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
+            if not deleting.goes_on(self._send(ask, timeout_s)):
+                return deleting.deleted
 
     def read(
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", page_size: int = 0
@@ -139,14 +212,68 @@ class Client:
         """One page, at most `limit` facts (0: as many as the server gives)."""
         return self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
 
+    # --- streams ------------------------------------------------------------------------------------------------
+
+    def watch(
+        self,
+        after: str = "",
+        filters: Iterable[RelationshipFilter] = (),
+        *,
+        checkpoint_interval_ms: int = 0,
+        resume: bool = True,
+    ) -> Watch:
+        """Every change after a token (without one: from now on) that any of the filters means (without one: all), each
+        revision once and in order, for as long as it is open. Begins with a checkpoint.
+
+        A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false.
+        REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
+        following = WatchFollowing(self.store, after, filters, checkpoint_interval_ms)
+        return Watch(following, self._open, self.endpoint, resume=resume)
+
+    def export(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
+    ) -> Export:
+        """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
+        a watch from the export's `token` tells all of it. `cursor` goes on where an earlier export was."""
+        following = ExportFollowing(self.store, filter, at_least, cursor)
+        return Export(following, self._open, self.endpoint, resume=resume)
+
+    def import_(self, relationships: Iterable[str | Relationship], *, progress: Progress | None = None) -> Imported:
+        """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable.
+
+        Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
+        counted from 0). All of it may be sent again, or the rest."""
+        importing = Importing(self.store, progress)
+        method = self._channel.stream_stream(
+            IMPORT,
+            request_serializer=relationships_pb2.ImportRequest.SerializeToString,
+            response_deserializer=relationships_pb2.ImportResponse.FromString,
+        )
+        try:
+            run_import(method(importing.messages(relationships), metadata=self._metadata), importing.receive)
+        except grpc.RpcError as error:
+            raise importing.refused(remote_error(error, self.endpoint)) from error
+        if importing.failure is not None:
+            raise importing.failure
+        return importing.done
+
+    def _open(self, following: Following) -> Any:
+        method = self._channel.unary_stream(
+            following.path,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=following.response.FromString,
+        )
+        return method(following.request(), metadata=self._metadata)
+
     # --- schemas ------------------------------------------------------------------------------------------------
 
-    def write_schema(self, text: str, *, timeout_s: float | None = None) -> SchemaWritten:
-        """Make this the store's schema. A RemoteError with reason SCHEMA_INVALID holds the compiler's `findings`."""
-        return self._send(asks.write_schema(self.store, text), timeout_s)
+    def write_schema(self, text: str, *, dry_run: bool = False, timeout_s: float | None = None) -> SchemaWritten:
+        """Make this the store's schema; a dry run is judged the same and writes nothing. A RemoteError with reason
+        SCHEMA_INVALID holds the compiler's `findings`."""
+        return self._send(asks.write_schema(self.store, text, dry_run), timeout_s)
 
-    def read_schema(self, *, at_least: str = "", timeout_s: float | None = None) -> SchemaText:
-        return self._send(asks.read_schema(self.store, at_least), timeout_s)
+    def read_schema(self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None) -> SchemaText:
+        return self._send(asks.read_schema(self.store, at_least, at_exactly), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

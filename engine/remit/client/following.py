@@ -1,0 +1,235 @@
+"""What both clients know of streams, without a connection: what to ask, how to read what comes, where to go on.
+
+Law: however often a stream breaks, whoever follows it is given each revision once, whole and in order, and each page of
+an export at most once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from remit.client.answers import ChangeKind, ExportPage, Imported, WatchedChange, WatchEvent
+from remit.errors import RemoteError, Status
+from remit.model import Relationship, RelationshipFilter, RelationshipKey
+from remit.notation import parse_relationship
+from remit.v1 import core_pb2, relationships_pb2
+from remit.wire.facts import checked_filter, decode_relationship, encode_filter, encode_relationship
+from remit.wire.values import decode_context, decode_time
+
+WATCH = "/remit.v1.Relationships/Watch"
+EXPORT = "/remit.v1.Relationships/Export"
+IMPORT = "/remit.v1.Relationships/Import"
+
+BATCH_MAX = 1_000  # relationships of one message, and so of one revision
+BATCH_BYTES = 1024 * 1024  # about; a message may have 8 MiB
+PAUSE_FIRST_S = 0.1
+PAUSE_MAX_S = 5.0
+
+Progress = Callable[[int], None]
+
+
+class Retries:
+    """Whether and when a stream that broke is asked for again."""
+
+    def __init__(self, resume: bool) -> None:
+        self._resume = resume
+        self._has_begun = False
+        self._failures = 0
+
+    def went_well(self) -> None:
+        """A message came."""
+        self._has_begun = True
+        self._failures = 0
+
+    def pause_s(self, error: RemoteError) -> float:
+        """How long to wait before the next attempt. Raises the error where another would not help: what the server
+        refused, and a server that was never reached."""
+        if not (self._resume and self._has_begun and _passes(error)):
+            raise error
+        self._failures += 1
+        # Doubled and spread out, so that thousands who lost the same server do not come back in the same moment.
+        pause_s = min(PAUSE_FIRST_S * 2.0 ** min(self._failures - 1, 10), PAUSE_MAX_S)
+        return max(error.retry_after_s or 0.0, pause_s) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+
+
+def _passes(error: RemoteError) -> bool:
+    """Whether it is the kind of failure that passes."""
+    # CANCELLED comes from a server that stopped in a hurry; one's own cancelling never gets here.
+    return error.status in (Status.UNAVAILABLE, Status.CANCELLED) or (
+        error.reason == "SLOW_CONSUMER" or error.retry_after_s is not None
+    )
+
+
+class Following(Protocol):
+    """A stream of answers to one request, which can be asked for again from where it broke."""
+
+    path: str
+    response: type[Message]
+
+    def request(self) -> Message:
+        """The request that goes on from here."""
+        ...
+
+    def receive(self, message: Message) -> object | None:
+        """What a message says; None where it says nothing new, or not all yet."""
+        ...
+
+
+class WatchFollowing:
+    """Puts the pieces of long revisions together."""
+
+    path = WATCH
+    response: type[Message] = relationships_pb2.WatchResponse
+
+    def __init__(
+        self, store: str, after: str, filters: Iterable[RelationshipFilter], checkpoint_interval_ms: int
+    ) -> None:
+        self._store = store
+        self._filters = [
+            encode_filter(checked_filter(filter, f"filters[{number}]")) for number, filter in enumerate(filters)
+        ]
+        self._checkpoint_interval_ms = checkpoint_interval_ms
+        self.token = after  # everything up to it was received
+        self._pieces: list[WatchedChange] = []
+
+    def request(self) -> relationships_pb2.WatchRequest:
+        self._pieces = []
+        return relationships_pb2.WatchRequest(
+            store=self._store,
+            after=self.token,
+            filters=self._filters,
+            checkpoint_interval_ms=self._checkpoint_interval_ms,
+        )
+
+    def receive(self, message: Message) -> WatchEvent | None:
+        assert isinstance(message, relationships_pb2.WatchResponse), "the method answers with these"
+        self._pieces += [_decode_change(change) for change in message.changes]
+        if not message.token:
+            return None
+        changes, self._pieces = tuple(self._pieces), []
+        self.token = message.token
+        if message.checkpoint:
+            return WatchEvent(message.token, checkpoint=True)
+        return WatchEvent(
+            message.token,
+            changes,
+            message.schema or None,
+            decode_context(message.metadata, "metadata") if message.HasField("metadata") else {},
+            message.written_by,
+            decode_time(message.committed_at, "committed_at"),
+        )
+
+
+def _decode_change(message: relationships_pb2.WatchedChange) -> WatchedChange:
+    """A kind that this client does not know raises: to pass over it would be to lose a change."""
+    return WatchedChange(_KINDS[message.kind], decode_relationship(message.relationship, "relationship"))
+
+
+_KINDS: dict[int, ChangeKind] = {
+    relationships_pb2.WatchedChange.KIND_TOUCHED: ChangeKind.TOUCHED,
+    relationships_pb2.WatchedChange.KIND_DELETED: ChangeKind.DELETED,
+}
+
+
+class ExportFollowing:
+    """Keeps the token of the first page: what is watched from it brings all pages up to date."""
+
+    path = EXPORT
+    response: type[Message] = relationships_pb2.ExportResponse
+
+    def __init__(self, store: str, filter: RelationshipFilter | None, at_least: str, cursor: str) -> None:
+        self._store = store
+        self._filter = encode_filter(checked_filter(filter, "filter")) if filter is not None else None
+        self._at_least = at_least
+        self.cursor = cursor
+        self.token = ""
+
+    def request(self) -> relationships_pb2.ExportRequest:
+        # Its own token, too, is one to be no older than: a store that was restored meanwhile is another one.
+        at_least = self.token or self._at_least
+        return relationships_pb2.ExportRequest(
+            store=self._store,
+            consistency=core_pb2.Consistency(at_least=at_least) if at_least else None,
+            filter=self._filter,
+            cursor=self.cursor,
+        )
+
+    def receive(self, message: Message) -> ExportPage:
+        assert isinstance(message, relationships_pb2.ExportResponse), "the method answers with these"
+        self.token = self.token or message.token
+        self.cursor = message.cursor
+        relationships = tuple(decode_relationship(each, "relationships") for each in message.relationships)
+        return ExportPage(relationships, message.cursor, self.token)
+
+
+class Importing:
+    """The messages of an import, and how far it got. `failure` is what the caller's own relationships raised."""
+
+    path = IMPORT
+    response: type[Message] = relationships_pb2.ImportResponse
+
+    def __init__(self, store: str, progress: Progress | None) -> None:
+        self._store = store
+        self._progress = progress
+        self.done = Imported("", 0)
+        self.failure: BaseException | None = None
+        self._message = relationships_pb2.ImportRequest(store=store)
+        self._keys: set[RelationshipKey] = set()
+        self._bytes = 0
+
+    def messages(self, relationships: Iterable[str | Relationship]) -> Iterator[relationships_pb2.ImportRequest]:
+        """As many as a message takes, and none twice in one: of two about the same triple the later one counts, so it
+        goes into the next. What came before a failure is still sent."""
+        try:
+            for given in relationships:
+                message = self.add(given)
+                if message is not None:
+                    yield message
+        except Exception as error:  # noqa: BLE001  # gRPC's thread is no place for it: told when the stream has ended
+            self.failure = error
+        last = self.rest()
+        if last is not None:
+            yield last
+
+    def add(self, given: str | Relationship) -> relationships_pb2.ImportRequest | None:
+        """Put a relationship into the next message; the one before it, where it is full."""
+        relationship = parse_relationship(given) if isinstance(given, str) else given
+        encoded = encode_relationship(relationship)
+        full = None
+        if (
+            len(self._keys) == BATCH_MAX
+            or (self._keys and self._bytes + encoded.ByteSize() > BATCH_BYTES)
+            or relationship.key in self._keys
+        ):
+            full = self.rest()
+        self._message.relationships.append(encoded)
+        self._keys.add(relationship.key)
+        self._bytes += encoded.ByteSize()
+        return full
+
+    def rest(self) -> relationships_pb2.ImportRequest | None:
+        """The message that has been begun; None where there is none."""
+        message = self._message if self._keys else None
+        self._message, self._keys, self._bytes = relationships_pb2.ImportRequest(store=self._store), set(), 0
+        return message
+
+    def receive(self, message: Message) -> None:
+        assert isinstance(message, relationships_pb2.ImportResponse), "the method answers with these"
+        self.done = Imported(message.token, message.imported)
+        if self._progress is not None:
+            self._progress(message.imported)
+
+    def refused(self, error: RemoteError) -> RemoteError:
+        """The error, saying how many relationships are written and, where it is known, which one was refused, counted
+        from 0 in what was given."""
+        where = dict(error.metadata)
+        where["imported"] = str(self.done.imported)
+        # The server names a place in the message after the last that it answered.
+        prefix, _, rest = error.field.partition("[")
+        if prefix == "relationships" and rest.partition("]")[0].isdigit():
+            where["index"] = str(self.done.imported + int(rest.partition("]")[0]))
+        error.metadata = where
+        return error
