@@ -105,6 +105,21 @@ def test_a_wildcard_matches_every_plain_subject_of_its_type_and_no_userset() -> 
     assert verdict(world, "doc:d#view@user:anyone") is NO
 
 
+def test_a_wildcard_matches_no_userset_of_its_own_type() -> None:
+    schema = """
+        definition user {}
+        definition group {
+            relation member: user
+        }
+        definition doc {
+            relation viewer: group:* | group#member
+        }
+        """
+    world = evaluation(schema, ["doc:d#viewer@group:*"])
+    assert verdict(world, "doc:d#viewer@group:g") is YES
+    assert verdict(world, "doc:d#viewer@group:g#member") is NO
+
+
 def test_a_wildcard_subtracts_everyone_but_usersets() -> None:
     world = evaluation(GROUPS, ["group:g#member@user:a", "group:g#member@group:h#member", "group:g#banned@user:*"])
     assert verdict(world, "group:g#allowed@user:a") is NO
@@ -472,6 +487,22 @@ def test_a_double_negation_is_no_negation() -> None:
     assert verdict(world, "doc:1#r@user:a") is NO
     with pytest.raises(NegativeCycle):
         verdict(world, "doc:1#p@user:a")
+
+
+def test_a_circle_that_is_told_goes_through_a_negation() -> None:
+    """`r` asks itself too, but negated twice, which is harmless: what makes it undefined is `t` and `s`."""
+    schema = """
+        definition user {}
+        definition doc {
+            relation base: user
+            permission r = (base - (base - r)) + t
+            permission t = base - s
+            permission s = base - r
+        }
+        """
+    with pytest.raises(NegativeCycle) as raised:
+        verdict(evaluation(schema, ["doc:1#base@user:a"]), "doc:1#r@user:a")
+    assert raised.value.message.endswith(" → ".join(f"`doc:1#{name}@user:a`" for name in "srts"))
 
 
 @given(st.integers(0, 2**32))
