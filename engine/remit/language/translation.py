@@ -46,14 +46,15 @@ def _definition(declarations: Declarations, declared: Declared) -> plan.Definiti
 def _relation(relation: RelationSyntax) -> plan.Relation:
     return plan.Relation(
         relation.name,
-        tuple(_subject_type(type_) for type_ in relation.types),
+        tuple(translate_subject_type(type_) for type_ in relation.types),
         relation.single,
         relation.managed,
         doc_of(relation.comments),
     )
 
 
-def _subject_type(type_: TypeSyntax) -> plan.SubjectType:
+def translate_subject_type(type_: TypeSyntax) -> plan.SubjectType:
+    """`type#...` is the plain type, as in SpiceDB."""
     return plan.SubjectType(
         type_.type,
         "" if type_.relation in (None, "...") else type_.relation,

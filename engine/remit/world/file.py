@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import yaml
 
+from remit.equations import Goal
 from remit.errors import RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
 from remit.graph import Graph
 from remit.language import plan
@@ -27,10 +28,10 @@ from remit.language.suggest import did_you_mean
 from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
-from remit.semantics import Evaluation, Goal
+from remit.semantics import Evaluation
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.finding import Finding, FindingKind, Outcome
-from remit.world.schema_file import read_schema, read_text, resolve_beside
+from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
 
 KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "now")
 VERDICTS = {"assertTrue": Verdict.YES, "assertCaveated": Verdict.CONDITIONAL, "assertFalse": Verdict.NO}
@@ -84,10 +85,12 @@ class World:
     now_us: int | None = None
 
     @classmethod
-    def read(cls, path: Path | str) -> World:
+    def read(cls, path: Path | str, schemas: SchemaFiles | None = None) -> World:
         """Raises FileUnreadable; WorldUnreadable where the file has not the shape of a world; WorldInvalid, with every
-        finding, where the schema or a line does not mean anything. Whether what it says is true is for `verify`."""
-        return _Reader(Path(path)).read()
+        finding, where the schema or a line does not mean anything. Whether what it says is true is for `verify`.
+
+        `schemas` are those that worlds read before have brought, so that what they share is compiled once."""
+        return _Reader(Path(path), schemas or SchemaFiles()).read()
 
     @property
     def relationships(self) -> tuple[Relationship, ...]:
@@ -114,8 +117,9 @@ class World:
 class _Reader:
     """Reads one file. Mistakes of shape end it at once; mistakes in single lines are collected."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schemas: SchemaFiles) -> None:
         self.path = path
+        self.schemas = schemas
         self.findings: list[Finding] = []
         self.lines: list[str] = []
 
@@ -143,7 +147,7 @@ class _Reader:
             raise self._unreadable(file or inline, f"the world {problem}: give one of `schema` and `schemaFile`")
         try:
             if file is not None:
-                return read_schema(self.path.parent / self._text(file, "`schemaFile`"))
+                return self.schemas.read(schema_file_of(self.path, self._text(file, "`schemaFile`")))
             assert inline is not None
             return compile_source(self._inline_schema(inline), resolve_beside)
         except SchemaInvalid as error:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from remit.budget import Budget
+from remit.equations import Goal, GraphView
 from remit.expansion import expand
 from remit.graph import Graph
 from remit.language import plan
 from remit.language.caveats import Caveat
 from remit.language.parameters import ParameterType
 from remit.model import WILDCARD, CaveatUse, ObjectRef, Qualifiers, SubjectRef, Verdict
-from remit.semantics import Evaluation, Goal, GraphView
+from remit.semantics import Evaluation
 from remit.trees import (
     ExpandAlong,
     ExpandArrow,

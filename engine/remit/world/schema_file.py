@@ -4,6 +4,7 @@ Law: an import reads only beside the file it stands in (the language refuses `..
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from remit.errors import FileUnreadable
@@ -14,6 +15,30 @@ from remit.language.imports import beside
 def read_schema(path: Path) -> Compiled:
     """The compiled schema of a `.zed` file. Raises FileUnreadable, SchemaInvalid."""
     return compile_schema(read_text(path), name=path.as_posix(), resolver=resolve_beside)
+
+
+class SchemaFiles:
+    """The schema files of many worlds, each compiled once, as it was when it was first read."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Compiled] = {}
+
+    def read(self, path: Path) -> Compiled:
+        """`read_schema`. Cost: that of the first time."""
+        name = path.as_posix()
+        if name not in self._compiled:
+            self._compiled[name] = read_schema(path)
+        return self._compiled[name]
+
+
+def schema_file_of(world: Path, written: str) -> Path:
+    """The file that a world means by `schemaFile: written`, without the `..` in its name that lead nowhere else."""
+    joined = world.parent / written
+    tidy = Path(os.path.normpath(joined))
+    try:
+        return tidy if tidy.samefile(joined) else joined  # behind a symbolic link, `..` may lead elsewhere
+    except OSError:
+        return joined
 
 
 def read_text(path: Path) -> str:

@@ -1,0 +1,285 @@
+"""What an answer rests on: the parts of the schema without which it would be another.
+
+An answer has reasons: for a yes, the facts and operands that found it; for a no, those that leave it unfounded. Where
+several reasons stand side by side, none of them alone is decisive; what all of them share is. So a reason is a claim,
+"this goal is at least yes" or "at most no", that holds by every one of some other claims or by any one of them. What is
+decisive to a claim is its own part, with what is decisive to some of those it needs every one of, or to all of those
+any one of which would do. A claim of a yes may not rest on itself, and a claim of a no may: so the first are counted
+down from everything and the second up from nothing.
+Law: in a schema without `-`, a part is decisive to a yes exactly if the answer is another with the part never in it,
+and to a no exactly if the answer is another with the part always in it. With `-` it says no more than is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from remit.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Fact, Goal
+from remit.language import plan
+from remit.language.reach import Reach
+from remit.model import ObjectRef, SubjectRef
+from remit.semantics import Evaluation, Told
+from remit.world.parts import Part, PartKey, PartKind, Path
+
+
+class Decisive(NamedTuple):
+    """Sets of (part, value) as bits: see `Bits`. `asked` are those that came up at all."""
+
+    decided: int
+    asked: int
+
+
+class Bits:
+    """A bit for each part being no and each being yes."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self._index: Mapping[PartKey, int] = {part.key: index for index, part in enumerate(parts)}
+        self.all = (1 << (2 * len(parts))) - 1
+
+    def of(self, bounds: Bounds, *key: object) -> int:
+        """The bit of a part with a value; none where it is neither yes nor no, or the schema has no such part."""
+        index = self._index.get(key)
+        if index is None or bounds not in (NO, YES):
+            return 0
+        return 1 << (2 * index + (bounds == YES))
+
+
+class _Claim(NamedTuple):
+    """That a goal is at least, or at most, what the answer says."""
+
+    goal: Goal
+    at_least: bool
+
+
+class _Reason(NamedTuple):
+    """Holds by every one of its grounds, or by any one. `bits` are its own."""
+
+    every: bool
+    bits: int = 0
+    grounds: tuple[_Reason | _Claim, ...] = ()
+
+
+@dataclass(slots=True)
+class Deciding:
+    """Finds what is decisive to the answers of one evaluation."""
+
+    evaluation: Evaluation
+    bits: Bits
+    reach: Reach
+    _asked: int = field(default=0, init=False)
+    _level: int = field(default=0, init=False)  # how much is claimed: 2 where the answer is definite, 1 where not
+
+    def of(self, root: Goal) -> Decisive:
+        """Of an answered goal. Of a conditional answer: what holds it open, and what keeps it from a yes.
+
+        Cost: O(what its explanation would tell), and nothing of it is cut short. Raises what the budget raises."""
+        bounds = self.evaluation.solve(root)
+        self._asked = 0
+        self._level = 1 if bounds == CONDITIONAL else 2
+        decided = 0
+        for claim in (_Claim(root, True), _Claim(root, False)):
+            if self._holds(bounds, claim.at_least):
+                decided |= self._decisive(claim)
+        return Decisive(decided, self._asked | decided)
+
+    def _decisive(self, root: _Claim) -> int:
+        reasons: dict[_Claim, _Reason] = {}
+        waiting = [root]
+        while waiting:
+            claim = waiting.pop()
+            if claim not in reasons:
+                reasons[claim] = self._reason(claim)
+                waiting += _claims_in(reasons[claim])
+        decisive = {claim: self.bits.all if claim.at_least else 0 for claim in reasons}
+        # Only where a circle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
+        for _ in range(2 * len(reasons) + 2):
+            before = dict(decisive)
+            for claim in reversed(reasons):
+                decisive[claim] = _shared(reasons[claim], decisive)
+            if decisive == before:
+                break
+        return decisive[root]
+
+    def _holds(self, bounds: Bounds, at_least: bool) -> bool:
+        return bounds[0] >= self._level if at_least else bounds[1] <= 2 - self._level
+
+    # --- the reason of a claim ----------------------------------------------------------------------------------
+
+    def _reason(self, claim: _Claim) -> _Reason:
+        goal, at_least = claim
+        object, name, subject = goal
+        definition = self.evaluation.schema.definitions[object.type]
+        told = self._tell(goal)
+        if isinstance(name, plan.Along):
+            return self._along(told, at_least, goal, name)
+        if subject == (*object, name):
+            return _Reason(every=True)  # a userset contains itself, whatever the schema says
+        if name in definition.relations:
+            reason = self._node(told, at_least, None, goal)
+            bits = self._asked_of(self.bits.of(told.bounds, PartKind.RELATION, object.type, name))
+            if told.bounds == NO:
+                bits |= self._lacking(
+                    object.type, definition.relations[name], lambda type_: self._is_in(type_, subject)
+                )
+        else:
+            expression = definition.permissions[name].expression if name in definition.permissions else None
+            reason = self._node(told, at_least, expression, goal)
+            bits = self._asked_of(self.bits.of(told.bounds, PartKind.PERMISSION, object.type, name))
+        return _Reason(True, bits, (reason,))
+
+    def _along(self, told: Told, at_least: bool, goal: Goal, along: plan.Along) -> _Reason:
+        """A chain's links, and where the chain is broken, the relation that should have led on."""
+        type_, subject = goal.subject.type, goal.subject
+        declared = self.evaluation.schema.definitions[type_].relations
+        broken = iter(
+            [] if subject.relation else [name for name in along.relations if self._leads_nowhere(subject.object, name)]
+        )
+        grounds: list[_Reason | _Claim] = []
+        for part in told.parts:
+            ground = self._node(part, at_least, None, goal)
+            if isinstance(part.operand, Fact) and part.operand.relationship is None:
+                relation = next(broken, None)
+                if relation is not None:
+                    bits = self._asked_of(self.bits.of(NO, PartKind.RELATION, type_, relation))
+                    ground = _Reason(True, bits | self._lacking(type_, declared[relation], lambda each: True))
+            if at_least or self._holds(part.bounds, at_least):
+                grounds.append(ground)
+        return _Reason(at_least, 0, tuple(grounds))
+
+    def _leads_nowhere(self, object: ObjectRef, relation: str) -> bool:
+        """Whether a link's type declares the relation, and no relationship of it counts."""
+        equations = self.evaluation.equations
+        return relation in self.evaluation.schema.definitions[object.type].relations and not any(
+            found.counts_at(equations.now_us) for _, found in equations.graph.edges(object, relation)
+        )
+
+    def _tell(self, goal: Goal) -> Told:
+        return self.evaluation.tell(self.evaluation.equations.of(goal), lambda part, every: False)
+
+    def _node(
+        self, told: Told, at_least: bool, expression: plan.Expression | None, goal: Goal, path: Path = ()
+    ) -> _Reason | _Claim:
+        """The reason of one operand. `expression` is what it came from, where that is part of a permission of the
+        goal's, and `path` where in it."""
+        operand, _, parts = told
+        match operand:
+            case Goal():
+                return _Claim(operand, at_least)
+            case Fact():
+                return _Reason(True, self._fact(operand, goal))
+            case ButNot():
+                base = parts[0]
+                # The evaluation asks no further where the base is a no.
+                minus = parts[1] if len(parts) > 1 else self.evaluation.tell(operand.subtracted, lambda *_: False)
+                sides = [(base, at_least), (minus, not at_least)]
+            case AnyOf() | AllOf():
+                sides = [(part, at_least) for part in parts]
+        inner = _operands_of(expression, len(sides))
+        grounds: list[_Reason | _Claim] = []
+        every = at_least if isinstance(operand, AllOf | ButNot) else not at_least
+        for index, ((part, side), of) in enumerate(zip(sides, inner, strict=True)):
+            ground = self._node(part, side, of, goal, (*path, index))
+            if of is not None:
+                object, name, _ = goal
+                bits = self._asked_of(self.bits.of(part.bounds, PartKind.OPERAND, object.type, name, (*path, index)))
+                ground = _Reason(True, bits, (ground,))
+            if every or self._holds(part.bounds, side):
+                grounds.append(ground)
+        return _Reason(every, self._missing_edges(told, expression, goal), tuple(grounds))
+
+    # --- facts, and the lack of them ----------------------------------------------------------------------------
+
+    def _fact(self, fact: Fact, goal: Goal) -> int:
+        """A relationship counts for its subject type and its caveat; for its relation where that is walked."""
+        relationship = fact.relationship
+        if relationship is None:
+            return 0
+        type_, relation = relationship.resource.type, relationship.relation
+        subject, qualifiers = relationship.subject, relationship.qualifiers
+        subject_type = plan.SubjectType(
+            subject.type,
+            subject.relation,
+            subject.is_wildcard,
+            qualifiers.caveat.name if qualifiers.caveat else None,
+            qualifiers.expiration_us is not None,
+            qualifiers.not_before_us is not None,
+        )
+        bits = self.bits.of(fact.bounds, PartKind.SUBJECT_TYPE, type_, relation, subject_type)
+        if goal[:2] != (relationship.resource, relation):
+            bits |= self.bits.of(fact.bounds, PartKind.RELATION, type_, relation)
+        if qualifiers.caveat is not None:
+            bits |= self.bits.of(fact.bounds, PartKind.CAVEAT, qualifiers.caveat.name)
+        return self._asked_of(bits)
+
+    def _missing_edges(self, told: Told, expression: plan.Expression | None, goal: Goal) -> int:
+        """An arrow or `exists()` that found no edge to walk: the lack of one decided."""
+        object, _, subject = goal
+        match expression:
+            case plan.Arrow(relation, name) if all(isinstance(part.operand, Fact) for part in told.parts):
+
+                def lets_in(type_: plan.SubjectType) -> bool:
+                    return self.reach.can_reach(type_.type, name, subject.type, subject.relation)
+
+            case plan.Exists(relation) if not told.parts:
+
+                def lets_in(type_: plan.SubjectType) -> bool:
+                    return True
+
+            case _:
+                return 0
+        declared = self.evaluation.schema.definitions[object.type].relations[relation]
+        bits = self.bits.of(NO, PartKind.RELATION, object.type, relation)
+        return self._asked_of(bits | self._lacking(object.type, declared, lets_in))
+
+    def _lacking(self, type: str, relation: plan.Relation, lets_in: Callable[[plan.SubjectType], bool]) -> int:
+        """The subject types by which a relationship, were it there, could have let the subject in."""
+        bits = 0
+        for type_ in relation.subject_types:
+            if lets_in(type_):
+                bits |= self.bits.of(NO, PartKind.SUBJECT_TYPE, type, relation.name, type_)
+        return self._asked_of(bits)
+
+    def _is_in(self, type_: plan.SubjectType, subject: SubjectRef) -> bool:
+        """Whether a relationship of that subject type may mean the subject."""
+        if type_.relation:
+            return self.reach.can_reach(type_.type, type_.relation, subject.type, subject.relation)
+        return type_.type == subject.type and not subject.relation
+
+    def _asked_of(self, bits: int) -> int:
+        self._asked |= bits
+        return bits
+
+
+def _operands_of(expression: plan.Expression | None, count: int) -> tuple[plan.Expression | None, ...]:
+    """The expressions of an operand's parts; None for what a relation or a walk is made of."""
+    match expression:
+        case plan.Union(children) | plan.Intersection(children):
+            return children
+        case plan.Exclusion(base, subtracted):
+            return base, subtracted
+        case _:
+            return (None,) * count
+
+
+def _claims_in(reason: _Reason) -> Iterator[_Claim]:
+    for ground in reason.grounds:
+        if isinstance(ground, _Claim):
+            yield ground
+        else:
+            yield from _claims_in(ground)
+
+
+def _shared(reason: _Reason, decisive: Mapping[_Claim, int]) -> int:
+    """What is decisive to a reason, from what is to the claims it rests on."""
+    found = [decisive[each] if isinstance(each, _Claim) else _shared(each, decisive) for each in reason.grounds]
+    bits = reason.bits
+    if reason.every:
+        for each in found:
+            bits |= each
+    elif found:
+        shared = found[0]
+        for each in found[1:]:
+            shared &= each
+        bits |= shared
+    return bits
