@@ -17,8 +17,8 @@ from google.rpc import status_pb2
 
 from remit.errors import FileUnreadable, InvalidArgument, RemoteError
 from remit.keys import KEY_PREFIX, key_id_of
+from remit.limits import RESPONSE_BYTES_MAX
 from remit.notation import shortened
-from remit.wire.sizes import RESPONSE_BYTES_MAX
 from remit.wire.status import decode_status, status_of
 
 DEFAULT_ENDPOINT = "127.0.0.1:50051"
@@ -119,7 +119,7 @@ def _file(path: str | Path | None) -> bytes | None:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise FileUnreadable(f"`{shortened(str(path))}` cannot be read for TLS: {reason.lower()}") from error
+        raise FileUnreadable(f"`{shortened(str(path), 4_096)}` cannot be read for TLS: {reason.lower()}") from error
 
 
 def options_of(endpoint: str) -> list[tuple[str, Any]]:
