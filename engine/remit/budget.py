@@ -27,13 +27,17 @@ class Budget:
     steps_max: int = STEPS_MAX
     interrupt: Interrupt = never_interrupted
     steps: int = 0
+    name: str = "steps_max"  # what the limit is called
 
     def spend(self) -> None:
         """One step. Raises StepBudgetSpent, or what the interrupt raises."""
         self.steps += 1
         if self.steps > self.steps_max:
             raise StepBudgetSpent(
-                f"not finished within {self.steps_max} steps; this is not a no", steps_max=self.steps_max
+                f"not finished within {self.steps_max} steps; this is not a no",
+                name=self.name,
+                limit=self.steps_max,
+                given=self.steps,
             )
         if self.steps % _STEPS_BETWEEN_INTERRUPTS == 0:
             self.interrupt()

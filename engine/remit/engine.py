@@ -43,7 +43,7 @@ from remit.notation import canonical_json
 from remit.orphans import Orphans, check_orphans, find_orphans
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
-from remit.store.interface import Admission, Draft, Store, WriteTransaction
+from remit.store.interface import Admission, Commit, Draft, Store, WriteTransaction
 from remit.tokens import encode_token, require_at_least
 from remit.trees import Expansion, Explanation
 from remit.watching import Watch, Watched, Watches, size_bytes
@@ -159,6 +159,17 @@ class SchemaDiff:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class EngineStanding:
+    """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
+    and why nothing can be written any more, "" where it can."""
+
+    stores: Mapping[str, tuple[int, int]]
+    size_bytes: int
+    writes_waiting: int
+    problem: str
+
+
 class Engine:
     """All verbs, over all stores of one data directory."""
 
@@ -179,6 +190,15 @@ class Engine:
     def sizes(self) -> dict[str, int]:
         """How many relationships each store holds."""
         return self._snapshots.sizes()
+
+    def standing(self) -> EngineStanding:
+        """What there is now, for whoever watches. Cost: O(stores)."""
+        store = self._store
+        return EngineStanding(self._snapshots.standing(), store.size_bytes(), store.writes_waiting(), store.problem())
+
+    def on_commit(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call `observer` after each commit to the disk; see `Store.observe`. Returns what ends it."""
+        return self._store.observe(observer)
 
     # --- questions ----------------------------------------------------------------------------------------------
 

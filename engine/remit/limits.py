@@ -8,16 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from remit.budget import STEPS_MAX
-from remit.errors import InvalidArgument, LimitExceeded
+from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
 from remit.model import Relationship, RelationshipKey, Update
 from remit.notation import canonical_json
 
 MIB = 1024 * 1024
 
+# How large a message may be: the server refuses what is larger, and the client is ready for it.
+REQUEST_BYTES_MAX = 8 * MIB  # a thousand updates with long ids and full contexts come to some 6 MiB
+RESPONSE_BYTES_MAX = 64 * MIB  # an expansion of some half a million facts
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Counts, and sizes in bytes."""
+    """Counts, and sizes in bytes. Each is a flag of `remit serve` by the same name."""
 
     updates_max: int = 1_000
     preconditions_max: int = 100
@@ -32,39 +36,62 @@ class Limits:
     metadata_bytes_max: int = 4 * 1024
     schema_bytes_max: int = 4 * MIB
     steps_max: int = STEPS_MAX
+    request_bytes_max: int = REQUEST_BYTES_MAX
+    response_bytes_max: int = RESPONSE_BYTES_MAX
+
+    def require_request(self, size: int) -> None:
+        """Of the bytes of a whole request."""
+        if size > self.request_bytes_max:
+            raise _exceeded(
+                f"the request has {size} bytes, more than the {self.request_bytes_max} allowed: send it in parts",
+                "request_bytes_max",
+                self.request_bytes_max,
+                size,
+            )
+
+    def require_response(self, size: int) -> None:
+        """Of the bytes of an answer. Raises AnswerTooLarge."""
+        if size > self.response_bytes_max:
+            raise AnswerTooLarge(
+                f"the answer has {size} bytes, more than the {self.response_bytes_max} allowed: ask for less, by "
+                "`limit` or `depth`",
+                name="response_bytes_max",
+                limit=self.response_bytes_max,
+                given=size,
+            )
 
     def require_items(self, count: int) -> None:
-        _require_count(count, self.items_max, "items")
+        _require_count(count, self.items_max, "items_max", "items")
 
     def require_context(self, context: Mapping[str, object]) -> None:
         if context:
-            _require_bytes(canonical_json(context), self.context_bytes_max, "context")
+            _require_bytes(canonical_json(context), self.context_bytes_max, "context_bytes_max", "context")
 
     def require_schema(self, text: str) -> None:
-        _require_bytes(text, self.schema_bytes_max, "schema")
+        _require_bytes(text, self.schema_bytes_max, "schema_bytes_max", "schema")
 
     def require_write(self, updates: Sequence[Update], preconditions: int, metadata_json: str) -> None:
         """A triple may occur once: a request says one thing about a relationship."""
-        _require_count(len(updates), self.updates_max, "updates")
+        _require_count(len(updates), self.updates_max, "updates_max", "updates")
         self._require_facts([update.relationship for update in updates], "updates")
         self.require_conditions(preconditions, metadata_json)
 
     def require_conditions(self, preconditions: int, metadata_json: str) -> None:
-        _require_count(preconditions, self.preconditions_max, "preconditions")
-        _require_bytes(metadata_json, self.metadata_bytes_max, "metadata")
+        _require_count(preconditions, self.preconditions_max, "preconditions_max", "preconditions")
+        _require_bytes(metadata_json, self.metadata_bytes_max, "metadata_bytes_max", "metadata")
 
     def require_import(self, relationships: Sequence[Relationship]) -> None:
         """Of one message, which becomes a revision of its own."""
         if not relationships:
             raise InvalidArgument("a message needs at least one of `relationships`", field="relationships")
-        _require_count(len(relationships), self.updates_max, "relationships")
+        _require_count(len(relationships), self.updates_max, "updates_max", "relationships")
         self._require_facts(relationships, "relationships")
 
     def require_filters(self, count: int) -> None:
-        _require_count(count, self.filters_max, "filters")
+        _require_count(count, self.filters_max, "filters_max", "filters")
 
     def require_contextual(self, contextual: Sequence[Relationship]) -> None:
-        _require_count(len(contextual), self.contextual_max, "contextual")
+        _require_count(len(contextual), self.contextual_max, "contextual_max", "contextual")
         self._require_facts(contextual, "contextual")
 
     def _require_facts(self, relationships: Sequence[Relationship], field: str) -> None:
@@ -78,20 +105,20 @@ class Limits:
             seen.add(key)
             caveat = relationship.qualifiers.caveat
             if caveat is not None:
-                text = caveat.context_json
-                _require_bytes(text, self.relationship_context_bytes_max, f"caveat context of `{key}`")
+                most, name = self.relationship_context_bytes_max, "relationship_context_bytes_max"
+                _require_bytes(caveat.context_json, most, name, f"caveat context of `{key}`", f"{field}[{index}]")
 
 
-def _require_count(count: int, most: int, what: str) -> None:
+def _require_count(count: int, most: int, name: str, field: str) -> None:
     if count > most:
-        raise LimitExceeded(
-            f"a request has at most {most} {what}, and this one has {count}", field=what, limit=most, given=count
-        )
+        raise _exceeded(f"a request has at most {most} {field}, and this one has {count}", name, most, count, field)
 
 
-def _require_bytes(text: str, most: int, what: str) -> None:
+def _require_bytes(text: str, most: int, name: str, what: str, field: str = "") -> None:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > most:
-        raise LimitExceeded(
-            f"the {what} has {size} bytes, more than the {most} allowed", field=what, limit=most, given=size
-        )
+        raise _exceeded(f"the {what} has {size} bytes, more than the {most} allowed", name, most, size, field or what)
+
+
+def _exceeded(message: str, name: str, most: int, given: int, field: str = "") -> LimitExceeded:
+    return LimitExceeded(message, field=field, name=name, limit=most, given=given)

@@ -81,6 +81,10 @@ class Snapshots:
         """How many relationships each store holds."""
         return {name: len(snapshot.graph) for name, snapshot in sorted(self._snapshots.items())}
 
+    def standing(self) -> dict[str, tuple[int, int]]:
+        """Of each store, how many relationships it holds and its revision."""
+        return {name: (len(each.graph), each.revision) for name, each in list(self._snapshots.items())}
+
     def of(self, store: str) -> Snapshot:
         """The snapshot of a store; "" is `default`. Raises StoreNotFound."""
         name = store or DEFAULT_STORE
@@ -119,7 +123,7 @@ class Snapshots:
         if revision == head.revision:
             return head
         undone: dict[RelationshipKey, Qualifiers | None] = {}
-        budget = Budget(self._limits.undone_max)
+        budget = Budget(self._limits.undone_max, name="undone_max")
         expected = revision + 1
         with self._store.read(head.identity.name) as view:
             for delta in view.changelog(revision):

@@ -14,6 +14,7 @@ from remit import errors
 from remit.client import Client, RemoteError
 from remit.engine import Engine
 from remit.errors import InvalidReference, RemitError
+from remit.limits import Limits
 from remit.server.background import BackgroundServer
 from remit.v1 import core_pb2, permissions_pb2
 from remit.wire.status import DOMAIN
@@ -33,12 +34,15 @@ class FailingEngine:
     """Stands in for an engine in which every check fails the same way."""
 
     failure: Exception = RemitError("not set")
+    limits = Limits()
 
     def check(self, *_: object, **__: object) -> object:
         raise self.failure
 
     def on_change(self, _: object) -> Callable[[], None]:
         return lambda: None
+
+    on_commit = on_change
 
 
 @pytest.fixture(scope="module")

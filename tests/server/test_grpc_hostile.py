@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.client import Client
+from remit.limits import REQUEST_BYTES_MAX
 from remit.server.verbs import VERBS, Verb
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
-from remit.wire.sizes import REQUEST_BYTES_MAX
 
 CHECK = permissions_pb2.CheckRequest(
     resource=core_pb2.ObjectReference(type="folder", id="sub"),

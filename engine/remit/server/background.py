@@ -16,7 +16,8 @@ from remit.engine import Engine
 from remit.server.http import HttpServer, http_app
 from remit.server.keyring import KeyRing
 from remit.server.listen import Protection, checked_address
-from remit.server.serve import DEFAULT_LIMITS, GrpcServer, ServeLimits
+from remit.server.serve import GrpcServer
+from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.tls import Certificates
 
 T = TypeVar("T")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from google.protobuf.message import Message
+
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
 from remit.keys import Key
 from remit.model import LOCAL_CALLER, Caller
@@ -23,6 +25,8 @@ def new_request_id() -> str:
 class Call:
     """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one
     that the caller showed, None where the server has none; its text is nowhere here, not in `metadata` either.
+    `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
+    `unsent_bytes` are those of it that still wait to be read.
     `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `on_end` is called, by whoever
     ends it, where something waits that would otherwise not look."""
 
@@ -34,6 +38,9 @@ class Call:
     request_id: str = field(default_factory=new_request_id)
     cancelled: bool = False
     ended_by: RemitError | None = None
+    request: Message | None = None
+    response: Message | None = None
+    unsent_bytes: int = 0
     on_end: Callable[[], object] | None = None
 
     def sees(self, store: str) -> bool:
@@ -57,6 +64,14 @@ class Call:
         self.cancelled = True
         if self.on_end is not None:
             self.on_end()
+
+    def ending(self) -> RemitError:
+        """Why a call that was cancelled has ended: its deadline, the server's word, or its caller."""
+        try:
+            self.interrupt()
+        except RemitError as error:
+            return error
+        raise AssertionError("only a call that has ended is asked why")
 
     def interrupt(self) -> None:
         """Raises DeadlineExceeded, Cancelled or what ended it; otherwise returns. Cost: a look at the clock."""

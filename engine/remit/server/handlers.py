@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import remit
 from remit.engine import CheckResult, Engine, Question
-from remit.errors import InvalidArgument, InvalidToken, LimitExceeded, RemitError
+from remit.errors import InvalidArgument, InvalidToken, RemitError
 from remit.keys import ALL_RIGHTS, ALL_STORES, right_names
 from remit.model import Precondition, Relationship, RelationshipFilter
 from remit.server.call import Call
@@ -62,14 +62,7 @@ def check_many(
     """A question that cannot be read is an error of its own, like one that cannot be answered."""
     consistency = _consistency(request.consistency)
     contextual = _contextual(request.contextual)
-    items_max = engine.limits.items_max
-    if len(request.items) > items_max:
-        raise LimitExceeded(
-            f"{len(request.items)} questions in one request, more than the {items_max} allowed: ask in several",
-            field="items",
-            limit=items_max,
-            given=len(request.items),
-        )
+    engine.limits.require_items(len(request.items))
     read: list[Question | RemitError] = []
     for number, item in enumerate(request.items):
         try:

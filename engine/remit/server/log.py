@@ -1,6 +1,6 @@
-"""What the server says about itself: one JSON object a line on standard error.
+"""What the server says about itself on standard error: a JSON object a line, or a line for people.
 
-Law: a line never breaks, whatever it holds; a request's values stay out of it, its id goes in."""
+Law: a line never breaks, whatever it holds; no key's text and no caveat's context ever stands in one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,29 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class LogFormat(StrEnum):
+    """How a line is written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    """From which weight on a line is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def number(self) -> int:
+        return logging.getLevelNamesMapping()[self.name]
 
 
 class JsonLines(logging.Formatter):
@@ -17,20 +38,53 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
         }
-        line.update((key, value) for key, value in vars(record).items() if key not in _OWN)
+        line.update(_given(record))
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-def configure(level: int = logging.INFO) -> None:
+class TextLines(logging.Formatter):
+    """The same for people: `time level event key=value …`, then the traceback, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = [_time(record), f"{record.levelname.lower():<7}", _on_one_line(record.getMessage())]
+        words += [f"{key}={_shown(value)}" for key, value in _given(record).items()]
+        line = " ".join(words)
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info)
+            line += "".join(f"\n    {each}" for each in traceback.splitlines())
+        return line
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _given(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _OWN}
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    is_plain = text.isascii() and text.isprintable() and not set(text) & set(' "=')
+    return text if text and is_plain else json.dumps(text)
+
+
+def _on_one_line(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)
+
+
+def configure(level: LogLevel = LogLevel.INFO, format: LogFormat = LogFormat.JSON) -> None:
     """Send every log line of the process to standard error. Called once, by the process that serves."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it does on our behalf, `app` tells already
+    handler.setFormatter(JsonLines() if format is LogFormat.JSON else TextLines())
+    logging.basicConfig(level=level.number, handlers=[handler], force=True)
+    # What these do on our behalf, `app` tells already.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -23,54 +22,30 @@ from grpc_reflection.v1alpha import reflection
 
 from remit.engine import Engine
 from remit.errors import RemitError, SlowConsumer, UnknownMethod
+from remit.limits import Limits
 from remit.notation import shortened
 from remit.server.bell import Bell
 from remit.server.call import Call, new_request_id
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
+from remit.server.metrics import UNKNOWN
+from remit.server.rates import Rates
 from remit.server.rights import AUTHORIZATION, Gate
+from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.shares import Shares
 from remit.server.streams import Stream, Streams
+from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
 from remit.server.verbs import SERVICES, STREAMS, VERBS, StreamVerb, Verb
-from remit.wire.sizes import REQUEST_BYTES_MAX
 from remit.wire.status import encode_status
 
 log = logging.getLogger(__name__)
 
-_OPTIONS = (
-    # Off, or a second process would share the port and answer half of the questions from another store.
-    ("grpc.so_reuseport", 0),
-    # Twice our own limit, so that what is somewhat too large gets our reason and only what is absurd gets gRPC's.
-    ("grpc.max_receive_message_length", 2 * REQUEST_BYTES_MAX),
-    ("grpc.max_send_message_length", -1),  # `verbs` bounds answers
-    ("grpc.max_concurrent_streams", 1_024),
-    # Dead peers are noticed within two and a half minutes; clients may ping every ten seconds, also while idle.
-    ("grpc.keepalive_time_ms", 120_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-)
 _LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
+_SMALL_BYTES = 4 * 1024  # answers that are not counted: a call of its own weighs more, and those are bounded
 _CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
-
-
-@dataclass(frozen=True, slots=True)
-class ServeLimits:
-    """Threads, and requests under way at once (at work or waiting for a thread)."""
-
-    readers: int = 8
-    reads_in_flight_max: int = 256
-    writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
-    writes_in_flight_max: int = 512
-    streams_max: int = 8_192
-    streams_per_key_max: int = 4_096  # a connection, where there are no keys
-    stream_threads: int = 4  # streams borrow one for a step at a time
-    slow_consumer_s: float = 30.0  # how long a message may wait to be taken
-
-
-DEFAULT_LIMITS = ServeLimits()
 
 
 class GrpcServer:
@@ -83,9 +58,12 @@ class GrpcServer:
         *,
         keys: KeyRing | None = None,
         certificates: Certificates | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """`keys` None: every caller holds every right. `certificates` None: unencrypted. See `listen` for both."""
         self._engine = engine
+        self._limits = limits
+        self.telemetry = telemetry or Telemetry()
         self._gate = Gate(keys)
         self._certificates = certificates
         self._looking: asyncio.Task[None] | None = None
@@ -94,10 +72,13 @@ class GrpcServer:
         self.writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
         # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
         self.streaming = Lane("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
+        self.rates = Rates(limits.rate_per_key)
+        self.unsent = Shares(
+            "unsent_bytes_max", limits.unsent_bytes_max, "bytes of answers that wait for their readers"
+        )
         self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
-        self._slow_consumer_s = limits.slow_consumer_s
         self._bell: Bell | None = None
-        self._end_ringing: Callable[[], None] | None = None
+        self._listening: list[Callable[[], None]] = []  # what ends our listening to the engine
         self._under_way: dict[int, Call] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -108,21 +89,24 @@ class GrpcServer:
     async def start(self, address: Address) -> Address:
         """Listen and serve; the address with the port that was bound. Raises AddressRefused."""
         probe(address)
-        server = aio.server(options=_OPTIONS)
+        server = aio.server(
+            options=_options(self._engine.limits, self._limits), maximum_concurrent_rpcs=_calls_max(self._limits)
+        )
         for service in SERVICES:
             methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        server.add_generic_rpc_handlers((_UnknownMethods(),))
+        server.add_generic_rpc_handlers((_UnknownMethods(self.telemetry),))
         try:
             port = self._add_port(server, address)
         except RuntimeError:
             listening_socket(address).close()  # says why, unless the port was freed in this very moment
             port = self._add_port(server, address)
         self._bell = Bell()
-        self._end_ringing = self._engine.on_change(self._bell.ring)
+        self._listening.append(self._engine.on_change(self._bell.ring))
+        self._listening.append(self._engine.on_commit(self.telemetry.metrics.commit))
         await server.start()
         self._looking = asyncio.create_task(self._look_at_files_now_and_then())
         for service in ("", *SERVICES):
@@ -155,8 +139,8 @@ class GrpcServer:
         # What is left now are health watchers, who would stay for ever.
         await self._server.stop(None)
         await stopping
-        if self._end_ringing is not None:
-            self._end_ringing()
+        for end_listening in self._listening:
+            end_listening()
         lanes = (self.reading, self.writing, self.streaming)
         await asyncio.gather(*(asyncio.to_thread(lane.close) for lane in lanes))
         return finished
@@ -207,16 +191,24 @@ class GrpcServer:
         async def answer(data: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
             call = _call(context)
             self._enter(call, context)
+            observed = self.telemetry.begin(verb.path, call)
+            refusal: RemitError | None = None
             try:
-                self._gate.admit(verb.path, tuple(context.invocation_metadata() or ()), call)
-                return await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, self._engine, data, call))
+                self._admit(verb.path, call, context)
+                answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, self._engine, data, call))
+                if not verb.changes:  # what was written is told
+                    self._hold_unsent(call, len(answer))
+                return answer
             except asyncio.CancelledError:
                 call.cancel()
+                refusal = call.ending()
                 raise
             except RemitError as error:
                 refusal = error
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
                 refusal = _unexpected(error, verb, call)
+            finally:
+                observed.end(refusal)
             return await _abort(context, refusal, call.request_id)
 
         return grpc.unary_unary_rpc_method_handler(answer)
@@ -229,16 +221,20 @@ class GrpcServer:
             self._enter(call, context)
             assert self._bell is not None, "a server that answers has been started"
             stream = Stream(call, self.streaming, self._bell)
+            observed = self.telemetry.begin(verb.path, call, is_stream=True)
+            refusal: RemitError | None = None
             try:
-                self._gate.admit(verb.path, tuple(context.invocation_metadata() or ()), call)
+                self._admit(verb.path, call, context)
                 with self.streams.opened(call):
                     async with contextlib.aclosing(verb.answers(self._engine, frames, stream)) as messages:
                         async for data in messages:
-                            await self._send(context, data)
+                            await self._send(call, context, data)
+                            observed.messages += 1
                 return
             except asyncio.CancelledError:
                 if call.ended_by is None:
                     call.cancel()
+                    refusal = call.ending()
                     raise
                 task = asyncio.current_task()
                 assert task is not None, "a stream is answered by a task"
@@ -248,6 +244,8 @@ class GrpcServer:
                 refusal = error
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
                 refusal = _unexpected(error, verb, call)
+            finally:
+                observed.end(refusal)
             refusal.metadata = {**refusal.metadata, **stream.resume}
             # A reader who is stuck gets this once it reads on; nobody waits for that.
             with contextlib.suppress(TimeoutError):
@@ -256,16 +254,38 @@ class GrpcServer:
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
-    async def _send(self, context: aio.ServicerContext[bytes, bytes], data: bytes) -> None:
+    async def _send(self, call: Call, context: aio.ServicerContext[bytes, bytes], data: bytes) -> None:
         """Raises SlowConsumer where the message is not taken in time. It is still on its way then, and arrives before
-        the error does, if ever the reader reads on."""
+        the error does, if ever the reader reads on. Raises Overloaded where too much waits for other readers."""
+        self._hold_unsent(call, len(data))
+        limit_s = self._limits.slow_consumer_s
         try:
-            async with asyncio.timeout(self._slow_consumer_s):
+            async with asyncio.timeout(limit_s):
                 await context.write(data)
         except TimeoutError:
             raise SlowConsumer(
-                f"no message was taken for {self._slow_consumer_s:g} s: go on from the last one"
+                f"no message was taken for {limit_s:g} s: go on from the last one",
+                name="slow_consumer_s",
+                limit=f"{limit_s:g}",
             ) from None
+        self._release_unsent(call)
+
+    def _admit(self, path: str, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
+        """Who calls, and whether it may, and whether it may already again. Raises Unauthenticated, RightMissing,
+        RateLimited."""
+        self._gate.admit(path, tuple(context.invocation_metadata() or ()), call)
+        self.rates.take(call.key.id if call.key is not None else "")
+
+    def _hold_unsent(self, call: Call, size: int) -> None:
+        """Count an answer that is about to be sent, until it is, or nobody is there any more. Raises Overloaded."""
+        if size > _SMALL_BYTES:
+            self.unsent.take(call.sharer, size)
+            call.unsent_bytes += size
+
+    def _release_unsent(self, call: Call) -> None:
+        if call.unsent_bytes:
+            self.unsent.give_back(call.sharer, call.unsent_bytes)
+            call.unsent_bytes = 0
 
     def _enter(self, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
         """Count the call until its last byte is sent, so that a drain does not cut an answer off."""
@@ -274,10 +294,35 @@ class GrpcServer:
 
         def leave(_: object) -> None:
             self._under_way.pop(id(call), None)
+            self._release_unsent(call)
             if not self._under_way:
                 self._idle.set()
 
         context.add_done_callback(leave)  # type: ignore[arg-type]  # the stubs ask for a class; any callable does
+
+
+def _options(limits: Limits, serve_limits: ServeLimits) -> list[tuple[str, int]]:
+    return [
+        # Off, or a second process would share the port and answer half of the questions from another store.
+        ("grpc.so_reuseport", 0),
+        # Twice our own limit, so that what is somewhat too large gets our reason and only what is absurd gets gRPC's.
+        ("grpc.max_receive_message_length", 2 * limits.request_bytes_max),
+        ("grpc.max_send_message_length", -1),  # `verbs` bounds answers
+        ("grpc.max_concurrent_streams", serve_limits.calls_per_connection_max),
+        ("grpc.server_handshake_timeout_ms", int(serve_limits.handshake_s * 1_000)),
+        ("grpc.max_connection_idle_ms", int(serve_limits.idle_connection_s * 1_000)),
+        # Dead peers are noticed within two and a half minutes; clients may ping every ten seconds, also while idle.
+        ("grpc.keepalive_time_ms", 120_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]
+
+
+def _calls_max(limits: ServeLimits) -> int:
+    """What gRPC itself turns away, without our words: more calls than all lanes and streams together could hold twice,
+    which are requests that never arrive, or watchers of health."""
+    return 2 * (limits.reads_in_flight_max + limits.writes_in_flight_max + limits.streams_max) + 1_024
 
 
 def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
@@ -316,6 +361,9 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 class _UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """Answers what no other handler knows, with a reason instead of gRPC's bare `Method not found!`."""
 
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
         method = handler_call_details.method
 
@@ -323,6 +371,7 @@ class _UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # gene
             error = UnknownMethod(
                 f"there is no method `{shortened(method)}`; reflection lists those there are", method=method
             )
+            self._telemetry.metrics.request(UNKNOWN, error.reason, None)
             await _abort(context, error, new_request_id())
 
         # A stream both ways is the shape every kind of call fits into.

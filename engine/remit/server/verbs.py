@@ -13,13 +13,13 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from remit.engine import Engine
-from remit.errors import AnswerTooLarge, LimitExceeded, MalformedRequest
+from remit.errors import MalformedRequest
+from remit.limits import Limits
 from remit.server import handlers, stream_handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
 from remit.server.streams import Stream
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-from remit.wire.sizes import REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,12 @@ class Verb:
     def answer(self, engine: Engine, data: bytes, call: Call) -> bytes:
         """From bytes to bytes: what a transport runs on a thread of its own choosing. Raises RemitError."""
         call.interrupt()
-        request = _parsed(self.request, data)
+        call.request = request = _parsed(self.request, data, engine.limits)
         require_store(self.path, request, call)
-        return _serialized(self.handler(engine, request, call))
+        response = self.handler(engine, request, call)
+        answer = _serialized(response, engine.limits)
+        call.response = response
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +67,22 @@ class StreamVerb:
         self, engine: Engine, frames: AsyncIterator[bytes], stream: Stream
     ) -> AsyncGenerator[bytes, None]:
         """From bytes to bytes: what a transport drives on its event loop. Raises RemitError. Close it."""
-        async with contextlib.aclosing(self.handler(engine, self._requests(frames, stream), stream)) as messages:
+        requests = self._requests(frames, stream, engine.limits)
+        async with contextlib.aclosing(self.handler(engine, requests, stream)) as messages:
             async for message in messages:
-                yield message if isinstance(message, bytes) else _serialized(message)
+                yield message if isinstance(message, bytes) else _serialized(message, engine.limits)
 
-    async def _requests(self, frames: AsyncIterator[bytes], stream: Stream) -> AsyncGenerator[Message, None]:
+    async def _requests(
+        self, frames: AsyncIterator[bytes], stream: Stream, limits: Limits
+    ) -> AsyncGenerator[Message, None]:
         is_first = True
         async for data in frames:
             if len(data) <= _PARSED_AT_ONCE_BYTES:
-                request = _parsed(self.request, data)
+                request = _parsed(self.request, data, limits)
             else:
-                request = await stream.run(_parsed, self.request, data)
+                request = await stream.run(_parsed, self.request, data, limits)
             if is_first:
+                stream.call.request = request
                 require_store(self.path, request, stream.call)
                 is_first = False
             yield request
@@ -84,13 +91,8 @@ class StreamVerb:
 _PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
 
 
-def _parsed(kind: type[Message], data: bytes) -> Message:
-    if len(data) > REQUEST_BYTES_MAX:
-        raise LimitExceeded(
-            f"the request has {len(data)} bytes, more than the {REQUEST_BYTES_MAX} allowed: send it in parts",
-            limit=REQUEST_BYTES_MAX,
-            given=len(data),
-        )
+def _parsed(kind: type[Message], data: bytes, limits: Limits) -> Message:
+    limits.require_request(len(data))
     try:
         return kind.FromString(data)
     except DecodeError as error:
@@ -108,15 +110,9 @@ def _fault(error: DecodeError) -> str:
     return "its bytes are damaged, or are another message"
 
 
-def _serialized(response: Message) -> bytes:
+def _serialized(response: Message, limits: Limits) -> bytes:
     data = response.SerializeToString()
-    if len(data) > RESPONSE_BYTES_MAX:
-        raise AnswerTooLarge(
-            f"the answer has {len(data)} bytes, more than the {RESPONSE_BYTES_MAX} allowed: ask for less, by "
-            "`limit` or `depth`",
-            limit=RESPONSE_BYTES_MAX,
-            given=len(data),
-        )
+    limits.require_response(len(data))
     return data
 
 

@@ -1,0 +1,218 @@
+"""The numbers of one server, for Prometheus: what was asked and how it ended, how long it took, what there is.
+
+What happened is counted as it is told here; what is, such as sizes and places taken, is looked up when somebody asks.
+Labels come from short lists known beforehand (verbs, reasons, verdicts, lanes), never from a request; stores are named
+only in what is looked up, at most `STORES_MAX` of them. docs/telemetry.md says what each number means.
+Law: nothing is decided by a number in here, and every server has its own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+import remit
+from remit.errors import RemitError
+from remit.store.interface import Commit
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+DONE = "OK"
+OTHER = "OTHER"
+UNKNOWN = "unknown"  # the verb of methods that there are not: their names are the caller's
+STORES_MAX = 100
+
+# fmt: off
+_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_STEPS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)
+_FACTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# fmt: on
+
+
+def _reasons(error: type[RemitError]) -> Iterator[str]:
+    yield error.reason
+    for each in error.__subclasses__():
+        yield from _reasons(each)
+
+
+REASONS = frozenset((DONE, *_reasons(RemitError)))
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStanding:
+    """How many places of a lane are taken, out of how many, and how many requests it has turned away."""
+
+    name: str
+    in_flight: int
+    in_flight_max: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
+    none."""
+
+    uptime_s: float = 0.0
+    is_ready: bool = True
+    lanes: Sequence[LaneStanding] = ()
+    stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    store_bytes: int = 0
+    writes_waiting: int = 0
+    streams: Mapping[str, int] = field(default_factory=dict)
+    keys: int | None = None
+    keys_damaged: bool = False
+
+
+class Metrics:
+    """Counts what it is told. Safe from many threads. Cost: some microseconds each."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "remit_requests", "Requests that ended, by how: OK or a reason.", ["verb", "reason"], registry=registry
+        )
+        self._seconds = Histogram(
+            "remit_request_seconds",
+            "From a request's arrival to its answer, without streams.",
+            ["verb"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._verdicts = Counter(
+            "remit_verdicts", "Questions answered, also those of CheckMany.", ["verb", "verdict"], registry=registry
+        )
+        self._steps = Histogram(
+            "remit_check_steps", "Steps of evaluation a question took.", buckets=_STEPS, registry=registry
+        )
+        self._facts = Histogram(
+            "remit_write_relationships",
+            "Relationships one request wrote or removed.",
+            ["verb"],
+            buckets=_FACTS,
+            registry=registry,
+        )
+        self._messages = Counter(
+            "remit_stream_messages", "Messages sent on streams that have ended.", ["verb"], registry=registry
+        )
+        self._commit_requests = Histogram(
+            "remit_commit_requests", "Requests one durable commit carried.", buckets=_BATCH, registry=registry
+        )
+        self._commit_seconds = Histogram(
+            "remit_commit_seconds", "How long the disk took for a commit.", buckets=_SECONDS, registry=registry
+        )
+        self._commit_rows = Counter("remit_commit_rows", "Rows of the store written.", registry=registry)
+        self._commit_failures = Counter(
+            "remit_commit_failures", "Commits the disk did not take, by why.", ["reason"], registry=registry
+        )
+        self._key_reloads = Counter(
+            "remit_key_reloads", "Times the keys file had changed, by how it was read.", ["outcome"], registry=registry
+        )
+        ProcessCollector(registry=registry)
+
+    # --- what happened ------------------------------------------------------------------------------------------
+
+    def request(self, verb: str, reason: str, seconds: float | None) -> None:
+        """A request ended. `seconds` None: how long it took means nothing, as of a stream."""
+        self._requests.labels(verb, known_reason(reason)).inc()
+        if seconds is not None:
+            self._seconds.labels(verb).observe(seconds)
+
+    def verdict(self, verb: str, verdict: str) -> None:
+        self._verdicts.labels(verb, verdict).inc()
+
+    def steps(self, steps: int) -> None:
+        self._steps.observe(steps)
+
+    def relationships(self, verb: str, count: int) -> None:
+        self._facts.labels(verb).observe(count)
+
+    def messages(self, verb: str, count: int) -> None:
+        self._messages.labels(verb).inc(count)
+
+    def commit(self, commit: Commit) -> None:
+        """A commit ended: called by the store's writer."""
+        if commit.failed:
+            self._commit_failures.labels(known_reason(commit.failed)).inc()
+            return
+        self._commit_requests.observe(commit.requests)
+        self._commit_seconds.observe(commit.duration_s)
+        self._commit_rows.inc(commit.rows)
+
+    def keys_read(self, *, damaged: bool) -> None:
+        self._key_reloads.labels("failed" if damaged else "read").inc()
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def text(self, standing: Standing, sees: Callable[[str], bool] = lambda store: True) -> bytes:
+        """Everything, in Prometheus' text format; of the stores only those that the caller sees."""
+        return generate_latest(_Exposed(self._registry, standing, sees))
+
+
+def known_reason(reason: str) -> str:
+    return reason if reason in REASONS else OTHER
+
+
+class _Exposed(Collector):
+    """What has been counted and what there is, as one."""
+
+    def __init__(self, registry: CollectorRegistry, standing: Standing, sees: Callable[[str], bool]) -> None:
+        self._registry = registry
+        self._standing = standing
+        self._sees = sees
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._registry.collect():
+            # When a series began, which the library adds to each, would make a third more of them, for no question
+            # that anybody has asked.
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+        yield from _families(self._standing, self._sees)
+
+
+def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metric]:
+    yield _gauge("remit_uptime_seconds", "Since the server began to serve.", standing.uptime_s)
+    yield _gauge("remit_ready", "1 where /readyz says so.", float(standing.is_ready))
+    build = GaugeMetricFamily("remit_build_info", "Which build this is.", labels=["version", "python"])
+    build.add_metric([remit.__version__, platform.python_version()], 1)
+    yield build
+
+    in_flight = GaugeMetricFamily("remit_in_flight", "Requests at work or waiting for a thread.", labels=["lane"])
+    most = GaugeMetricFamily("remit_in_flight_max", "Requests the lane takes on at once.", labels=["lane"])
+    refused = CounterMetricFamily("remit_refused", "Requests turned away before any work.", labels=["lane"])
+    for lane in standing.lanes:
+        in_flight.add_metric([lane.name], lane.in_flight)
+        most.add_metric([lane.name], lane.in_flight_max)
+        refused.add_metric([lane.name], lane.refused)
+    yield from (in_flight, most, refused)
+
+    stores = {name: each for name, each in standing.stores.items() if sees(name)}
+    yield _gauge("remit_stores", "Stores.", len(stores))
+    facts = GaugeMetricFamily("remit_store_relationships", "Relationships in memory and store.", labels=["store"])
+    revision = GaugeMetricFamily("remit_store_revision", "The head.", labels=["store"])
+    for name in sorted(stores)[:STORES_MAX]:
+        count, head = stores[name]
+        facts.add_metric([name], count)
+        revision.add_metric([name], head)
+    yield from (facts, revision)
+    yield _gauge("remit_store_bytes", "Disk (or memory) all stores take.", standing.store_bytes)
+    yield _gauge("remit_writes_waiting", "Writes in the queue of the one writer.", standing.writes_waiting)
+
+    streams = GaugeMetricFamily("remit_streams", "Streams that are open.", labels=["verb"])
+    for verb, count in sorted(standing.streams.items()):
+        streams.add_metric([verb], count)
+    yield streams
+    yield _gauge("remit_watchers", "Watch streams that are open.", standing.streams.get("Watch", 0))
+
+    if standing.keys is not None:
+        yield _gauge("remit_keys", "Keys that count.", standing.keys)
+        yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(standing.keys_damaged))
+
+
+def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help, value=value)

@@ -1,0 +1,33 @@
+"""What one server takes on at once, and how long it waits for others. What one request may ask for: `remit.limits`.
+
+Law: each of these is a flag of `remit serve` by the same name, and bounds something that would otherwise grow with what
+callers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.limits import MIB
+
+
+@dataclass(frozen=True, slots=True)
+class ServeLimits:
+    """Threads; requests under way at once (at work or waiting for a thread); streams; connections. A caller is a key,
+    or a connection where there are no keys."""
+
+    readers: int = 8
+    reads_in_flight_max: int = 256
+    writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
+    writes_in_flight_max: int = 512
+    rate_per_key: float = 0.0  # requests a second; 0: as many as it likes
+    streams_max: int = 8_192
+    streams_per_key_max: int = 4_096  # a connection, where there are no keys
+    stream_threads: int = 4  # streams borrow one for a step at a time
+    slow_consumer_s: float = 30.0  # how long a message may wait to be taken
+    unsent_bytes_max: int = 256 * MIB  # of answers that wait for their readers: four of the largest
+    calls_per_connection_max: int = 1_024
+    handshake_s: float = 20.0  # for a connection to begin to speak, TLS included
+    idle_connection_s: float = 900.0  # without a call; clients connect again by themselves
+
+
+DEFAULT_LIMITS = ServeLimits()
