@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from remit.equations import GraphView
 from remit.errors import (
     InvalidArgument,
     InvalidContext,
@@ -35,7 +36,6 @@ from remit.model import (
     Update,
 )
 from remit.notation import parse_context
-from remit.semantics import GraphView
 from remit.store.interface import ReadTransaction, WriteTransaction
 
 # --- one relationship -------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 
 from remit.budget import Budget
+from remit.equations import GraphView
 from remit.language import plan
 from remit.language.names import require_name
 from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef
-from remit.semantics import GraphView
 from remit.trees import (
     ExpandAlong,
     ExpandArrow,

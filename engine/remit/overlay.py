@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from remit.equations import GraphView
 from remit.graph import NodeKey
 from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
-from remit.semantics import GraphView
 
 
 class Overlay:

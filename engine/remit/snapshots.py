@@ -14,6 +14,7 @@ from itertools import islice
 from remit.admission import check_contextual
 from remit.budget import Budget
 from remit.clock import Clock
+from remit.equations import GraphView
 from remit.errors import RevisionGone, SchemaNotFound
 from remit.graph import Graph
 from remit.language import compile_schema
@@ -22,7 +23,6 @@ from remit.limits import Limits
 from remit.model import DEFAULT_STORE, Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey
 from remit.notation import no_such_store
 from remit.overlay import Overlay
-from remit.semantics import GraphView
 from remit.shared_lock import SharedLock
 from remit.store.interface import CommitListener, ReadTransaction, Store, StoreIdentity
 from remit.tokens import encode_token, require_at_least, revision_of

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from remit.equations import NO, YES, AllOf, AnyOf, ButNot, Fact, Goal
 from remit.model import Verdict
-from remit.semantics import NO, YES, AllOf, AnyOf, ButNot, Evaluation, Fact, Goal, Told
+from remit.semantics import Evaluation, Told
 from remit.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 
 QUESTIONS_MAX = 200  # an explanation longer than that explains nothing to anyone

@@ -14,11 +14,13 @@ from pathlib import Path
 from random import Random
 
 from hypothesis import strategies as st
+
+from remit.equations import GraphView
 from remit.language.compiler import compile_schema
 from remit.language.plan import Schema, SubjectType
 from remit.model import PLAIN, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
-from remit.semantics import Evaluation, GraphView
+from remit.semantics import Evaluation
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schema" / "agents.zed"
 NOW_US = 1_000_000
