@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_shell import FACTS, SCHEMA, Shell
@@ -70,7 +72,7 @@ def test_of_two_lines_about_one_triple_the_later_one_counts(shell: Shell) -> Non
     ("bad", "reason", "place"),
     [
         ("doc:bad#viewer", "INVALID_RELATIONSHIP", "many.txt:1501: "),
-        ("doc:bad#view@user:zoe", "RELATIONSHIP_NOT_ALLOWED", "many.txt, lines 1001 to 2000: "),
+        ("doc:bad#view@user:zoe", "RELATIONSHIP_NOT_ALLOWED", "many.txt:1501: "),
     ],
 )
 def test_an_import_that_stops_says_how_far_it_got_and_goes_on_from_there(
@@ -96,15 +98,15 @@ def test_an_import_that_stops_says_how_far_it_got_and_goes_on_from_there(
 def test_an_interrupted_import_says_how_far_it_got(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from remit.cli import bulk
 
-    def typed(*_: object, **__: object):
-        yield from ((line, relationship) for line, relationship in real("-", 0))
+    def typed(*given: Any) -> Iterator[Any]:
+        yield from real(*given)
         raise KeyboardInterrupt
 
-    real = bulk._updates
-    monkeypatch.setattr(bulk, "_updates", typed)
+    real = bulk._read
+    monkeypatch.setattr(bulk, "_read", typed)
     outcome = shell("import", "-", stdin="\n".join(numbered(1_001)))
     assert outcome.code == 130
-    assert "1,000 relationships are written; go on with `--skip 1000`" in outcome.err
+    assert "1,001 relationships are written; go on with `--skip 1001`" in outcome.err
 
 
 @pytest.mark.parametrize("name", ["nowhere.txt", "."])
@@ -129,5 +131,6 @@ def test_an_export_for_programs_is_one_object_a_line(shell: Shell, tmp_path: Pat
     facts = shell("export", "--json").json
     assert sorted(fact["relationship"] for fact in facts) == sorted(exported(shell))
     path = tmp_path / "facts.json"
-    assert shell("export", str(path), "--json").json == [{"relationships": len(facts), "file": str(path)}]
+    said = shell("export", str(path), "--json").json
+    assert said == [{"relationships": len(facts), "file": str(path), "token": said[0]["token"]}]
     assert len(path.read_text().splitlines()) == len(facts)

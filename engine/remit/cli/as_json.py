@@ -7,11 +7,24 @@ from __future__ import annotations
 import json
 
 from remit.cli.output import WORDS
-from remit.client import Answer, Expanded, Unanswered
-from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
+from remit.client import Answer, Expanded, Unanswered, WatchEvent
+from remit.errors import InvalidContext, InvalidRelationship, RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.language.source import Issue
-from remit.model import Relationship, StoredRelationship
-from remit.notation import format_relationship, format_time
+from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, StoredRelationship, SubjectRef
+from remit.notation import (
+    canonical_json,
+    checked_caveat,
+    checked_name,
+    checked_object,
+    checked_subject,
+    format_relationship,
+    format_time,
+    normalized_context,
+    parse_context,
+    parse_relationship,
+    parse_time,
+    shortened,
+)
 from remit.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -49,6 +62,8 @@ def answer_json(question: str, answer: Answer | Unanswered) -> Json:
         "token": answer.token,
         "evaluated_at": format_time(answer.evaluated_at_us),
     }
+    if answer.historical:
+        shape["historical"] = True
     if answer.explanation is not None:
         shape["explanation"] = explanation_json(answer.explanation)
     return shape
@@ -84,11 +99,12 @@ def _explained(node: ExplanationNode) -> Json:
 
 
 def expanded_json(expanded: Expanded) -> Json:
-    return {
+    shape: Json = {
         "sets": _sets(expanded.expansion),
         "token": expanded.token,
         "evaluated_at": format_time(expanded.evaluated_at_us),
     }
+    return {**shape, "historical": True} if expanded.historical else shape
 
 
 def _sets(expansion: Expansion) -> list[Json]:
@@ -166,6 +182,64 @@ def relationship_json(relationship: Relationship) -> Json:
         shape["not_before"] = format_time(qualifiers.not_before_us)
     if qualifiers.expiration_us is not None:
         shape["expiration"] = format_time(qualifiers.expiration_us)
+    return shape
+
+
+def parse_relationship_json(text: str) -> Relationship:
+    """The relationship in an object as above: its text under `relationship`, or else its parts. Raises
+    InvalidRelationship, InvalidReference and InvalidContext."""
+    try:
+        shape = parse_context(text)
+    except InvalidContext as error:
+        raise InvalidRelationship(f"`{shortened(text)}` is not a JSON object: {error.message}") from error
+    if "relationship" in shape:
+        return parse_relationship(_text(shape, "relationship"))
+    resource, subject = _object(shape, "resource"), _object(shape, "subject")
+    return Relationship(
+        checked_object(ObjectRef(_text(resource, "type"), _text(resource, "id"))),
+        checked_name(_text(shape, "relation")),
+        checked_subject(
+            SubjectRef(_text(subject, "type"), _text(subject, "id"), _text(subject, "relation", "")), wildcard=True
+        ),
+        Qualifiers(
+            _caveat(_object(shape, "caveat")) if "caveat" in shape else None,
+            parse_time(_text(shape, "not_before"), round_up=True) if "not_before" in shape else None,
+            parse_time(_text(shape, "expiration")) if "expiration" in shape else None,
+        ),
+    )
+
+
+def _caveat(shape: Json) -> CaveatUse:
+    context = normalized_context(_object(shape, "context")) if "context" in shape else {}
+    return CaveatUse(checked_caveat(_text(shape, "name")), canonical_json(context))
+
+
+def _text(shape: Json, key: str, default: str | None = None) -> str:
+    value = shape.get(key, default)
+    if not isinstance(value, str):
+        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not text")
+    return value
+
+
+def _object(shape: Json, key: str) -> Json:
+    value = shape.get(key)
+    if not isinstance(value, dict):
+        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not an object")
+    return value
+
+
+def event_json(event: WatchEvent) -> Json:
+    """What a watch tells: a revision's changes, or a checkpoint."""
+    if event.checkpoint:
+        return {"token": event.token, "checkpoint": True}
+    changes = [{"kind": each.kind.value, **relationship_json(each.relationship)} for each in event.changes]
+    shape: Json = {"token": event.token, "changes": changes}
+    if event.schema is not None:
+        shape["schema"] = event.schema
+    if event.metadata:
+        shape["metadata"] = dict(event.metadata)
+    shape["written_by"] = event.written_by
+    shape["committed_at"] = format_time(event.committed_at_us)
     return shape
 
 

@@ -1,5 +1,6 @@
-"""`remit import` and `remit export`: a whole store as text, one relationship a line.
+"""`remit import` and `remit export`: a whole store as text or JSON, one relationship a line.
 
+Both are streams: of a million lines only a few thousand are in memory at once.
 Law: `export | import` into an empty store with the same schema gives the same relationships."""
 
 from __future__ import annotations
@@ -7,26 +8,38 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from remit.cli.as_json import stored_json
+from remit.cli.as_json import parse_relationship_json, relationship_json
+from remit.cli.filters import parse_filter
 from remit.cli.lines import STANDARD_INPUT, Line, read_lines
 from remit.cli.output import err, put_json, tell
 from remit.cli.session import Session, command
-from remit.client import Client
+from remit.client import Export, RemoteError
 from remit.errors import FileUnwritable, RemitError
-from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Update
+from remit.model import Relationship
 from remit.notation import format_relationship, parse_relationship
 
-BATCH_MAX = 1_000  # what one write may hold
-TIMEOUT_S = 60.0
+
+class Format(StrEnum):
+    """How a line says a relationship."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+_PARSERS: dict[Format, Callable[[str], Relationship]] = {
+    Format.TEXT: parse_relationship,
+    Format.JSONL: parse_relationship_json,
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +56,11 @@ def import_(
     skip: Annotated[
         int, typer.Option("--skip", min=0, metavar="N", help="Begin after the first N lines of the file.")
     ] = 0,
+    format: Annotated[
+        Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line, as `export` writes.")
+    ] = Format.TEXT,
 ) -> int:
-    """Write many relationships, a thousand at a time.
+    """Write many relationships, in one stream, a revision for each thousand.
 
     Each is touched: written whatever was there, so that an import may be repeated. Blank lines and lines that begin
     with `//` are skipped. On a line that cannot be read or is refused the import stops and says how far it got, and
@@ -56,91 +72,56 @@ def import_(
         remit export | REMIT_ENDPOINT=other:50051 remit import -
         remit import relationships.txt --skip 12000
     """
-    with session.connect(TIMEOUT_S) as client, _bar("importing", _size(file)) as bar:
-        importing = _Importing(client, bar)
+    with session.connect() as client, _bar("importing", _size(file)) as bar:
+        sent = _Sent(skip, bar)
         try:
-            importing.run(_batches(_updates(file, skip)))
-        except (RemitError, KeyboardInterrupt):
-            if importing.last_line > skip:
-                skip = importing.last_line
-            tell(f"{importing.written:,} relationships are written; go on with `--skip {skip}`")
+            done = client.import_(sent.relationships(file, format), progress=sent.acknowledged)
+        except (RemitError, KeyboardInterrupt) as error:
+            tell(f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`")
+            if isinstance(error, RemoteError):
+                raise sent.at_fault(error) from error
             raise
     if session.json:
-        put_json({"relationships": importing.written, "token": importing.token})
+        put_json({"relationships": done.imported, "token": done.token})
     else:
-        tell(f"{importing.written:,} relationships are written")
+        tell(f"{done.imported:,} relationships are written")
     return 0
 
 
-class _Importing:
-    """Sends batches, one ahead of what the server has acknowledged: while it writes one, the next is read."""
+class _Sent:
+    """The lines that are on their way, and how far the server has acknowledged them. gRPC's thread reads, ours hears of
+    what is durable; the deque between them takes both."""
 
-    def __init__(self, client: Client, bar: _Bar) -> None:
+    def __init__(self, skip: int, bar: _Bar) -> None:
         self.written = 0
-        self.last_line = 0  # every line up to this one is written
-        self.token = ""
-        self._client = client
+        self.last_line = skip  # every line up to this one is written
         self._bar = bar
+        self._lines: deque[Line] = deque()
 
-    def run(self, batches: Iterable[list[tuple[Line, Relationship]]]) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="import") as sender:
-            under_way: tuple[list[tuple[Line, Relationship]], Future[str]] | None = None
-            try:
-                for batch in batches:
-                    if under_way is not None:
-                        self._acknowledge(*under_way)
-                    under_way = batch, sender.submit(self._send, batch)
-            finally:
-                # Also where a later line is bad: what was sent counts, and must be counted.
-                if under_way is not None:
-                    self._acknowledge(*under_way)
+    def relationships(self, file: str, format: Format) -> Iterator[Relationship]:
+        for line, relationship in _read(file, self.last_line, format):
+            self._lines.append(line)
+            yield relationship
 
-    def _send(self, batch: list[tuple[Line, Relationship]]) -> str:
-        return self._client.write(Update(Operation.TOUCH, relationship) for _, relationship in batch)
+    def acknowledged(self, count: int) -> None:
+        lines = [self._lines.popleft() for _ in range(count - self.written)]
+        self.written, self.last_line = count, lines[-1].number
+        self._bar.advance(len(lines), sum(len(line.text) + 1 for line in lines))
 
-    def _acknowledge(self, batch: list[tuple[Line, Relationship]], sent: Future[str]) -> None:
-        first, last = batch[0][0], batch[-1][0]
-        try:
-            self.token = sent.result()
-        except RemitError as error:
-            error.message = f"{first.source}, lines {first.number} to {last.number}: {error.message}"
-            raise
-        self.written += len(batch)
-        self.last_line = last.number
-        self._bar.advance(len(batch), sum(len(line.text) + 1 for line, _ in batch))
+    def at_fault(self, error: RemoteError) -> RemitError:
+        """The error, naming the line that the server refused."""
+        index = error.metadata.get("index", "")
+        place = int(index) - self.written if index.isdigit() else -1
+        return self._lines[place].at_fault(error) if 0 <= place < len(self._lines) else error
 
 
-def _updates(file: str, skip: int) -> Iterator[tuple[Line, Relationship]]:
+def _read(file: str, skip: int, format: Format) -> Iterator[tuple[Line, Relationship]]:
+    parse = _PARSERS[format]
     for line in read_lines(file, skip=skip):
         try:
-            yield line, parse_relationship(line.text)
+            yield line, parse(line.text)
         except RemitError as error:
             raise line.at_fault(error) from error
-
-
-def _batches(updates: Iterator[tuple[Line, Relationship]]) -> Iterator[list[tuple[Line, Relationship]]]:
-    """As many as one write takes, and none twice in one: of two lines about the same triple the later one counts, so it
-    goes into the next write. What was read before a bad line is still sent."""
-    batch: list[tuple[Line, Relationship]] = []
-    keys: set[RelationshipKey] = set()
-    failure: RemitError | None = None
-    while True:
-        try:
-            line, relationship = next(updates)
-        except StopIteration:
-            break
-        except RemitError as error:
-            failure = error
-            break
-        if len(batch) == BATCH_MAX or relationship.key in keys:
-            yield batch
-            batch, keys = [], set()
-        batch.append((line, relationship))
-        keys.add(relationship.key)
-    if batch:
-        yield batch
-    if failure is not None:
-        raise failure
 
 
 # --- export -----------------------------------------------------------------------------------------------------
@@ -151,43 +132,67 @@ def export(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="Where to; nothing, or `-`, is standard output.")
     ] = STANDARD_INPUT,
+    filter: Annotated[
+        str | None, typer.Option("--filter", metavar="FILTER", help="Only these; see `remit read --help`.")
+    ] = None,
+    format: Annotated[
+        Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line.")
+    ] = Format.TEXT,
     at_least: Annotated[
         str, typer.Option("--at-least", metavar="TOKEN", help="Read no older than the write that gave this token.")
+    ] = "",
+    cursor: Annotated[
+        str, typer.Option("--cursor", metavar="CURSOR", help="Go on where an export to standard output ended.")
     ] = "",
 ) -> int:
     """Print all relationships as canonical text, one a line, in a stable order.
 
-    A file appears only once it is complete. What has expired is left out, and so is the schema: see
-    `remit schema read`. What is written during an export may or may not be in it.
+    A file appears only once it is complete; an export to standard output that ends early says how to go on. What has
+    expired is left out, and so is the schema: see `remit schema read`. What is written during an export may or may not
+    be in it: `remit watch --from` the token that is told beside a file brings all of it up to date.
 
     Examples:
 
         remit export > relationships.txt
         remit export backup.txt && remit schema read > backup.zed
+        remit export --filter 'tool#may_use' --format jsonl
     """
-    with session.connect(TIMEOUT_S) as client:
+    wanted = parse_filter(filter) if filter is not None else None
+    format = Format.JSONL if session.json else format
+    with session.connect() as client, client.export(wanted, at_least=at_least, cursor=cursor) as exporting:
         if file == STANDARD_INPUT:
-            _export(client, session, sys.stdout, at_least, None)
+            try:
+                _write(exporting, sys.stdout, format, None)
+            except (RemitError, KeyboardInterrupt):
+                sys.stdout.flush()
+                if exporting.cursor:
+                    tell(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
+                raise
             return 0
         with _complete_file(Path(file)) as stream, _bar("exporting", None) as bar:
-            count = _export(client, session, stream, at_least, bar)
+            count = _write(exporting, stream, format, bar)
     if session.json:
-        put_json({"relationships": count, "file": file})
+        put_json({"relationships": count, "file": file, "token": exporting.token})
     else:
-        tell(f"{count:,} relationships are in {file}")
+        tell(f"{count:,} relationships are in {file}; `remit watch --from {exporting.token}` tells what came after")
     return 0
 
 
-def _export(client: Client, session: Session, stream: IO[str], at_least: str, bar: _Bar | None) -> int:
+def _write(exporting: Export, stream: IO[str], format: Format, bar: _Bar | None) -> int:
+    """Write page after page, each whole, so that the cursor is that of the last line."""
     count = 0
-    for stored in client.read(RelationshipFilter(), at_least=at_least):
-        text = format_relationship(stored.relationship)
-        stream.write(json.dumps(stored_json(stored), ensure_ascii=False) if session.json else text)
-        stream.write("\n")
-        count += 1
+    for page in exporting.pages():
+        stream.writelines(_line(relationship, format) for relationship in page.relationships)
+        count += len(page.relationships)
         if bar is not None:
-            bar.advance(1, 0)
+            bar.advance(len(page.relationships), 0)
     return count
+
+
+def _line(relationship: Relationship, format: Format) -> str:
+    if format is Format.TEXT:
+        return f"{format_relationship(relationship)}\n"
+    return f"{json.dumps(relationship_json(relationship), ensure_ascii=False)}\n"
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.text import Text
@@ -56,6 +57,19 @@ def tell(text: str) -> None:
     """A line on the side, for the person who watches."""
     sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """Shows a count on standard error while it grows; nothing where no one watches."""
+    console = err()
+    with console.status(what) if console.is_terminal else nullcontext() as status:
+
+        def show(count: int) -> None:
+            if status is not None:
+                status.update(f"{what}: {count:,}")
+
+        yield show
 
 
 def verdict_words(verdict: Verdict, missing: tuple[str, ...] = ()) -> str:

@@ -18,11 +18,21 @@ from remit.cli.lines import STANDARD_INPUT, Line, given_lines
 from remit.cli.output import EXIT_CODES, out, put, put_json, trees, verdict_text, verdict_words
 from remit.cli.session import Session, command
 from remit.client import Answer, Client, Question, Unanswered
+from remit.client.asks import Seeing
 from remit.errors import RemitError
 from remit.model import Verdict
 from remit.notation import normalized_context, parse_context, parse_question
 
 ITEMS_MAX = 1_000  # of one CheckMany
+
+
+AtExactly = Annotated[
+    str, typer.Option("--at-exactly", metavar="TOKEN", help="Answer as of exactly this token's revision.")
+]
+Contextual = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="RELATIONSHIP", help="A fact that counts for this question only. May be repeated."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +55,8 @@ def check(
     at_least: Annotated[
         str, typer.Option("--at-least", metavar="TOKEN", help="Answer no older than the write that gave this token.")
     ] = "",
+    at_exactly: AtExactly = "",
+    contextual: Contextual = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the tree of why, with the relationships that decided.")
     ] = False,
@@ -62,13 +74,14 @@ def check(
         remit check 'tool:erp.pay#use@run:r-7'
         remit check 'doc:plan#view@user:anne' --context '{"ip": "10.0.0.1"}' --explain
         remit check - < questions.txt
+        remit check 'doc:plan#view@user:ben' --with 'doc:plan#viewer@user:ben'
     """
     lines = given_lines(questions or (), "questions")
     shared = parse_context(context) if context is not None else {}
     is_single = len(lines) == 1 and STANDARD_INPUT not in (questions or (STANDARD_INPUT,))
     verdicts: list[Verdict | None] = []
     with session.connect() as client:
-        for line, answer in _ask(client, lines, shared, at_least, explain):
+        for line, answer in _ask(client, lines, shared, Seeing(at_least, at_exactly, contextual or ()), explain):
             _print(line.text, answer, session, is_single)
             verdicts.append(answer.verdict if isinstance(answer, Answer) else None)
     return exit_code(verdicts)
@@ -83,19 +96,24 @@ def exit_code(verdicts: Iterable[Verdict | None]) -> int:
 
 
 def _ask(
-    client: Client, lines: Sequence[Line], shared: dict[str, object], at_least: str, explain: bool
+    client: Client, lines: Sequence[Line], shared: dict[str, object], seeing: Seeing, explain: bool
 ) -> Iterator[tuple[Line, Answer | Unanswered]]:
     """Each line with its answer, in order. All lines are read before anything is asked."""
     asked = [(line, _question(line, shared)) for line in lines]
+    at_least, at_exactly, facts = seeing.at_least, seeing.at_exactly, tuple(seeing.contextual)
     if explain or len(asked) == 1:
         for line, question in asked:
-            yield line, client.check(question, at_least=at_least, explain=explain)
+            answered = client.check(
+                question, at_least=at_least, at_exactly=at_exactly, contextual=facts, explain=explain
+            )
+            yield line, answered
         return
     remaining = iter(asked)
     while batch := list(islice(remaining, ITEMS_MAX)):
-        answers = client.check_many([question for _, question in batch], at_least=at_least)
+        questions = [question for _, question in batch]
+        answers = client.check_many(questions, at_least=at_least, at_exactly=at_exactly, contextual=facts)
         for (line, _), answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Answer):
+            if isinstance(answer, Answer) and not at_exactly:
                 at_least = answer.token  # what follows is no older than what was just said
             yield line, answer
 
@@ -135,6 +153,8 @@ def expand(
     at_least: Annotated[
         str, typer.Option("--at-least", metavar="TOKEN", help="Answer no older than the write that gave this token.")
     ] = "",
+    at_exactly: AtExactly = "",
+    contextual: Contextual = None,
 ) -> int:
     """Show everyone who has a permission, as sets made of sets.
 
@@ -146,7 +166,9 @@ def expand(
         remit expand 'tool:erp.pay#use' --depth 2 --json
     """
     with session.connect() as client:
-        expanded = client.expand(target, depth=depth, at_least=at_least)
+        expanded = client.expand(
+            target, depth=depth, at_least=at_least, at_exactly=at_exactly, contextual=contextual or ()
+        )
     if session.json:
         put_json(expanded_json(expanded))
     else:

@@ -12,13 +12,14 @@ import typer
 from remit.cli.as_json import stored_json
 from remit.cli.filters import merged_filter, parse_filter
 from remit.cli.lines import Line, given_lines
-from remit.cli.output import put, put_json, tell
+from remit.cli.output import counting, put, put_json, tell
 from remit.cli.session import Session, command
 from remit.errors import InvalidRelationship, RemitError
 from remit.model import Operation, Precondition, RelationshipFilter, Update
 from remit.notation import format_relationship, parse_context, parse_relationship
 
 PAGE_MAX = 1_000
+DELETE_TIMEOUT_S = 60.0  # ten thousand in one revision
 
 _RELATIONSHIPS = typer.Argument(
     metavar="RELATIONSHIP…", help="`resource#relation@subject`; `-`, or nothing, reads them from standard input."
@@ -31,6 +32,7 @@ MustNotMatch = Annotated[
     list[str] | None,
     typer.Option("--must-not-match", metavar="FILTER", help="Write only if none matches. May be repeated."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge everything and change nothing.")]
 Metadata = Annotated[
     str | None,
     typer.Option("--metadata", metavar="JSON", help="Words about this write, kept beside it in the changelog."),
@@ -57,9 +59,14 @@ def write(
             "`-`, or nothing, reads them from standard input, one a line.",
         ),
     ] = None,
+    replace: Annotated[
+        str | None,
+        typer.Option("--replace", metavar="FILTER", help="First remove what matches, in the same revision."),
+    ] = None,
     must_match: MustMatch = None,
     must_not_match: MustNotMatch = None,
     metadata: Metadata = None,
+    dry_run: DryRun = False,
 ) -> int:
     """Write several updates as one: all of them, or none.
 
@@ -74,9 +81,11 @@ def write(
         remit write 'tool:erp.pay#may_use@run:r-7' 'delete tool:erp.pay#may_use@run:r-6'
         remit write 'touch doc:plan#owner@user:ben' --must-match 'doc:plan#owner@user:anne'
         remit write - < changes.txt
+        remit write --replace 'doc:plan#viewer' 'touch doc:plan#viewer@user:anne'
     """
     lines = given_lines(updates or (), "updates")
-    return _write(session, lines, _parse_update, must_match, must_not_match, metadata)
+    conditions = _preconditions(must_match, must_not_match)
+    return _write(session, lines, _parse_update, conditions, metadata, dry_run, replace)
 
 
 def touch(
@@ -85,6 +94,7 @@ def touch(
     must_match: MustMatch = None,
     must_not_match: MustNotMatch = None,
     metadata: Metadata = None,
+    dry_run: DryRun = False,
 ) -> int:
     """Write relationships, whatever was there.
 
@@ -97,48 +107,96 @@ def touch(
         remit touch < relationships.txt
     """
     lines = given_lines(relationships or (), "relationships")
-    return _write(session, lines, _parse_as(Operation.TOUCH), must_match, must_not_match, metadata)
+    conditions = _preconditions(must_match, must_not_match)
+    return _write(session, lines, _parse_as(Operation.TOUCH), conditions, metadata, dry_run)
 
 
 def delete(
     session: Session,
     relationships: Annotated[list[str] | None, _RELATIONSHIPS] = None,
+    filter: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="FILTER", help="Remove all that match, instead; see `remit read --help`."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="With --filter: at most so many; 0 is all.")
+    ] = 0,
     must_match: MustMatch = None,
     must_not_match: MustNotMatch = None,
     metadata: Metadata = None,
+    dry_run: DryRun = False,
 ) -> int:
     """Remove relationships; those that are not there do not matter.
 
     All go in one revision, or none does. Caveats and times after a relationship are ignored. Prints the write's token.
+    With `--filter`, all that match go, a revision for each ten thousand; a dry run counts up to that many.
 
     Examples:
 
         remit delete 'tool:erp.pay#hold@hold:incident-7'
-        remit read 'tool#may_use@run:r-7' | remit delete -
+        remit delete --filter 'tool#may_use@run:r-7' --dry-run
+        remit delete --filter '@user:anne'
     """
-    lines = given_lines(relationships or (), "relationships")
-    return _write(session, lines, _parse_as(Operation.DELETE), must_match, must_not_match, metadata)
+    conditions = _preconditions(must_match, must_not_match)
+    if filter is None:
+        lines = given_lines(relationships or (), "relationships")
+        return _write(session, lines, _parse_as(Operation.DELETE), conditions, metadata, dry_run)
+    if relationships:
+        raise typer.BadParameter("give relationships or --filter, not both")
+    wanted, words = parse_filter(filter), _words(metadata)
+    with session.connect(DELETE_TIMEOUT_S) as client, counting("deleting") as progress:
+        deleted = client.delete_by_filter(
+            wanted, limit=limit, preconditions=conditions, metadata=words, dry_run=dry_run, progress=progress
+        )
+    if session.json:
+        put_json({"token": deleted.token, "deleted": deleted.deleted, "complete": deleted.complete})
+        return 0
+    if deleted.token:
+        put(deleted.token)
+    more = "" if deleted.complete else "; more match"
+    tell(f"{deleted.deleted:,} relationships {'would be' if dry_run else 'are'} deleted{more}")
+    return 0
 
 
 def _write(
     session: Session,
     lines: Sequence[Line],
     parse: Callable[[str], Update],
-    must_match: list[str] | None,
-    must_not_match: list[str] | None,
+    preconditions: Sequence[Precondition],
     metadata: str | None,
+    dry_run: bool,
+    replace: str | None = None,
 ) -> int:
     updates = [_parsed(line, parse) for line in lines]
-    preconditions = [Precondition(parse_filter(text), must_match=True) for text in must_match or ()]
-    preconditions += [Precondition(parse_filter(text), must_match=False) for text in must_not_match or ()]
-    words = parse_context(metadata) if metadata is not None else None
+    words = _words(metadata)
+    wanted = parse_filter(replace) if replace is not None else None
     with session.connect() as client:
-        token = client.write(updates, preconditions=preconditions, metadata=words)
+        if wanted is None:
+            token = client.write(updates, preconditions=preconditions, metadata=words, dry_run=dry_run)
+            replaced = None
+        else:
+            written = client.replace(wanted, updates, preconditions=preconditions, metadata=words, dry_run=dry_run)
+            token, replaced = written.token, written.replaced
     if session.json:
-        put_json({"token": token, "updates": len(updates)})
-    else:
+        answer: dict[str, object] = {"token": token, "updates": len(updates)}
+        put_json(answer if replaced is None else {**answer, "replaced": replaced})
+        return 0
+    if token:
         put(token)
+    if replaced is not None:
+        tell(f"{replaced:,} relationships {'would be' if dry_run else 'are'} removed")
+    if dry_run:
+        tell("it would be accepted; nothing is written")
     return 0
+
+
+def _preconditions(must_match: list[str] | None, must_not_match: list[str] | None) -> list[Precondition]:
+    conditions = [Precondition(parse_filter(text), must_match=True) for text in must_match or ()]
+    return conditions + [Precondition(parse_filter(text), must_match=False) for text in must_not_match or ()]
+
+
+def _words(metadata: str | None) -> dict[str, object] | None:
+    return parse_context(metadata) if metadata is not None else None
 
 
 def _parsed(line: Line, parse: Callable[[str], Update]) -> Update:

@@ -29,7 +29,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(schema, name="schema", help="Write, read and check schemas.")
 
 
-def write(session: Session, file: Annotated[str, _FILE]) -> int:
+def write(
+    session: Session,
+    file: Annotated[str, _FILE],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge it as a write would, and change nothing.")] = False,
+) -> int:
     """Make this the store's schema.
 
     Refused, and nothing changed, where it does not compile or has no place for relationships that exist. Imports are
@@ -41,12 +45,15 @@ def write(session: Session, file: Annotated[str, _FILE]) -> int:
     """
     compiled = _compiled(file)
     with session.connect() as client:
-        written = client.write_schema(compiled.schema.text)
+        written = client.write_schema(compiled.schema.text, dry_run=dry_run)
     if session.json:
         put_json({"token": written.token, "warnings": [issue_json(each) for each in compiled.warnings]})
         return 0
     _tell_warnings(compiled.warnings)
-    put(written.token)
+    if dry_run:
+        tell("it would be accepted; nothing is written")
+    else:
+        put(written.token)
     return 0
 
 
@@ -54,6 +61,9 @@ def read(
     session: Session,
     at_least: Annotated[
         str, typer.Option("--at-least", metavar="TOKEN", help="Read no older than the write that gave this token.")
+    ] = "",
+    at_exactly: Annotated[
+        str, typer.Option("--at-exactly", metavar="TOKEN", help="Read as of exactly this token's revision.")
     ] = "",
 ) -> int:
     """Print the store's schema, as it was written.
@@ -63,7 +73,7 @@ def read(
         remit schema read > backup.zed
     """
     with session.connect() as client:
-        schema = client.read_schema(at_least=at_least)
+        schema = client.read_schema(at_least=at_least, at_exactly=at_exactly)
     if session.json:
         put_json({"schema": schema.text, "token": schema.token})
     else:

@@ -188,7 +188,9 @@ class Importing:
                 message = self.add(given)
                 if message is not None:
                     yield message
-        except Exception as error:  # noqa: BLE001  # gRPC's thread is no place for it: told when the stream has ended
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001  # gRPC's thread is no place for it: raised when the stream ends
             self.failure = error
         last = self.rest()
         if last is not None:
