@@ -422,6 +422,30 @@ class StoreDamaged(RemitError):
     status = Status.DATA_LOSS
 
 
+# --- when a store is restored from a backup ---------------------------------------------------------------------
+
+
+class BackupDamaged(InvalidArgument):
+    """The backup's bytes are cut off, changed, or of no sense. The message says where it was noticed."""
+
+    reason = "BACKUP_DAMAGED"
+
+
+class BackupFormatUnknown(RemitError):
+    """The bytes are no backup, or one of a version that this version does not know."""
+
+    reason = "BACKUP_FORMAT_UNKNOWN"
+    status = Status.FAILED_PRECONDITION
+
+
+class BackupRefused(RemitError):
+    """The backup is whole, and cannot become a store here: its schema does not compile, a relationship does not fit it,
+    or it is from later than this server's clock says."""
+
+    reason = "BACKUP_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a server starts, is asked too much, or answers --------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ Law: an acknowledged write is durable; a write that failed changed nothing; revi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,8 +72,8 @@ class ReadTransaction(Protocol):
         ...
 
     def backup(self, taken_at_us: int) -> Iterator[bytes]:
-        """The whole named store as the bytes of a backup, a little at a time (see `store.backup`). The view stays open
-        meanwhile: copy it to somewhere quick. Cost: O(everything), a few kilobytes of memory."""
+        """The whole named store as the bytes of a backup, some 64 KiB at a time (see `store.backup`). It is of this one
+        view, which costs while it is open: copy it to somewhere quick. Cost: O(everything)."""
         ...
 
 
@@ -110,8 +110,8 @@ anyone is told. If it raises, the store stops the process: memory no longer equa
 
 
 class Judge(Protocol):
-    """What a restored store must stand up to, and the store itself does not know: whether its schemas compile, and
-    whether its relationships fit. Each raises a RemitError that says why not."""
+    """What a restored store must stand up to that the store itself cannot know: whether its schemas compile, and its
+    relationships fit the one in force. Each raises a RemitError that says why not."""
 
     def schema(self, text: str) -> None:
         """Called with every schema the store still needs, oldest first: the last is the one in force."""
@@ -133,6 +133,22 @@ class Commit:
     failed: str = ""
 
 
+class Restoration(Protocol):
+    """A backup on its way in: see `restoring.Restoring`."""
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes. Raises BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may fail with."""
+        ...
+
+    def finish(self) -> StoreIdentity:
+        """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
+        ...
+
+    def close(self) -> None:
+        """Unless it is finished, leave nothing of it. Does not wait; from any thread; twice is once."""
+        ...
+
+
 class Store(Protocol):
     """All named stores of one data directory (or of one memory)."""
 
@@ -146,10 +162,9 @@ class Store(Protocol):
         """Remove a store and all it holds. Raises StoreNotFound."""
         ...
 
-    def restore(self, name: str, chunks: Iterable[bytes], judge: Judge, now_us: Callable[[], int]) -> StoreIdentity:
-        """Make a store of a backup's bytes, under a name that is free, with the backup's UUID and a new epoch. It is
-        not there before all of it is. `now_us` gives the time, which no backup may be ahead of.
-        Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what the judge or `chunks` raises."""
+    def restore(self, name: str, judge: Judge) -> Restoration:
+        """Begin to make a store of a backup, under a name that is free, with the backup's UUID and a new epoch. Nothing
+        of it is seen before it is finished. Raises StoreExists."""
         ...
 
     def trim(self, name: str, until_us: int) -> int:

@@ -70,6 +70,11 @@ def schema_key(prefix: bytes, revision: int) -> bytes:
     return prefix + (_U64_MAX - revision).to_bytes(8, "big")
 
 
+def decode_schema_key(key: bytes) -> int:
+    """The revision of a schema's key."""
+    return _U64_MAX - int.from_bytes(key[STORE_BYTES:], "big")
+
+
 # --- triples ----------------------------------------------------------------------------------------------------
 
 

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
-from remit.store.interface import Admission, Commit, CommitListener, Store, StoreIdentity
+from remit.store.interface import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
+from remit.store.restoring import Restoring
 from remit.store.tables import Snapshot, Table, Tables, Transaction
 from remit.store.trimming import TrimView
 from remit.store.views import Head, SchemaCache, View, WriteView
@@ -134,11 +135,10 @@ class TableStore(Store):
 
         def run(transaction: Transaction) -> StoreIdentity:
             # The number and the epoch are the same count: both only have to be new.
-            number = _number(transaction, _NEXT_STORE) + 1
+            number = self.next_number(transaction)
             identity = StoreIdentity(name, secrets.token_bytes(16), number)
             if not transaction.insert(Table.STORES, key, pack((number, identity.uuid, identity.epoch))):
-                raise StoreExists(f"store `{name}` is already there", store=name)
-            transaction.put(Table.META, _NEXT_STORE, pack(number))
+                raise StoreExists(f"store `{name}` is already there", field="name", store=name)
             transaction.put(Table.HEADS, store_prefix(number), pack(Head()))
             return identity
 
@@ -158,7 +158,10 @@ class TableStore(Store):
             transaction.put(Table.GRAVES, grave, b"")
             return grave
 
-        self._write(Task(run, self._graves.append))
+        self._write(Task(run, self.bury))
+
+    def restore(self, name: str, judge: Judge) -> Restoring:
+        return Restoring(self, name, judge, self._now_us)
 
     def trim(self, name: str, until_us: int) -> int:
         def run(transaction: Transaction) -> int:
@@ -180,6 +183,22 @@ class TableStore(Store):
     def _write(self, task: Task[T], *, may_be_refused: bool = False) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
         return self._writer.submit(task, may_be_refused=may_be_refused).result()
+
+    # --- for a restore under way --------------------------------------------------------------------------------
+
+    def next_number(self, transaction: Transaction) -> int:
+        """A number for a named store, never given before or again."""
+        number = _number(transaction, _NEXT_STORE) + 1
+        transaction.put(Table.META, _NEXT_STORE, pack(number))
+        return number
+
+    def queue(self, task: Task[T]) -> Future[T]:
+        """Hand a task to the writer, whose caller waits for it before it has another."""
+        return self._writer.submit(task, may_be_refused=False)
+
+    def bury(self, grave: bytes) -> None:
+        """Called on the writer's thread: from now on the rows of this grave may go."""
+        self._graves.append(grave)
 
     # --- deleted stores -----------------------------------------------------------------------------------------
 

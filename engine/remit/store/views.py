@@ -16,12 +16,15 @@ import msgpack
 from remit.errors import RevisionGone, StoreDamaged
 from remit.model import PLAIN, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
+from remit.store.backup import StoreBlock, encode_backup
 from remit.store.changelog import LoggedDelta, RawChange, decode_deltas, encode_delta, replay, rewind
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
     TRIPLE_BYTES_MAX,
     decode_pointer,
+    decode_revision,
     decode_rows,
+    decode_schema_key,
     decode_value,
     encode_pointer,
     encode_value,
@@ -140,6 +143,26 @@ class View:
         for _, value in self._rows(Table.SCHEMAS, b"", schema_key(b"", revision)):
             return value.decode()
         return None
+
+    def backup(self, taken_at_us: int) -> Iterator[bytes]:
+        identity, head = self._identity, self._head
+        position = head.revision, head.oldest_revision, head.schema_revision
+        store = StoreBlock(identity.name, identity.uuid, identity.epoch, *position, taken_at_us)
+        schemas = reversed(list(self._schema_revisions()))
+        return encode_backup(
+            store,
+            ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
+            ((whole_triple(*row), row[1]) for row in self._rows(Table.RELATIONSHIPS, b"", b"")),
+            ((*decode_revision(key), row) for key, row in self._rows(Table.CHANGELOG, b"", b"")),
+        )
+
+    def _schema_revisions(self) -> Iterator[int]:
+        """Of the schemas that are still needed, newest first."""
+        for key, _ in self._rows(Table.SCHEMAS, b"", b""):
+            revision = decode_schema_key(key)
+            yield revision
+            if revision <= self._head.oldest_revision:
+                return  # those before it wait to be forgotten
 
     def check_invariants(self) -> None:
         """Raise StoreDamaged where the store breaks a law of its own. Cost: O(everything), for tests and `verify`."""
