@@ -118,10 +118,10 @@ def test_http_tells_life_readiness_and_version_and_nothing_else(engine: Engine) 
                     return error.code, error.read()
 
         assert get("/healthz") == (200, b"ok\n")
-        assert get("/readyz") == (200, b"ready\n")
+        assert get("/readyz") == (200, b'{"ready": true, "why": []}\n')
         status, body = get("/version")
         assert status == 200 and b'"version"' in body
         assert get("/")[0] == 404
         server.server.serving = False
-        assert get("/readyz") == (503, b"draining\n")
+        assert get("/readyz") == (503, b'{"ready": false, "why": ["draining"]}\n')
         assert get("/healthz")[0] == 200

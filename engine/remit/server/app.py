@@ -11,18 +11,22 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 
-import remit
 from remit.clock import SystemClock
 from remit.engine import Engine
+from remit.errors import StoreUnavailable
 from remit.server import log as logs
+from remit.server.banner import banner
+from remit.server.choices import Choices
 from remit.server.http import HttpServer, http_app
 from remit.server.keyring import KeyRing
-from remit.server.listen import Address, Protection, checked_address
+from remit.server.listen import Address, Protection, checked_address, probe
+from remit.server.open_files import raise_open_files
 from remit.server.serve import GrpcServer
+from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates, TlsFiles
 from remit.store.directory import KEYS_FILE
 from remit.store.interface import Store
@@ -32,7 +36,6 @@ from remit.store.memory import MemoryStore
 log = logging.getLogger(__name__)
 
 DEFAULT_GRPC = "127.0.0.1:50051"
-GRACE_S = 20.0  # a little less than the half minute orchestrators usually wait before they kill
 
 
 def serve(
@@ -44,16 +47,17 @@ def serve(
     keys: Path | None = None,
     tls: TlsFiles | None = None,
     insecure_plaintext: bool = False,
-    grace_s: float = GRACE_S,
+    choices: Choices | None = None,
     prepare: Callable[[Engine], None] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> int:
     """Serve until a signal comes; the exit code: 0 where everything under way could finish, 1 where it was cut off.
 
     `keys` names a file that must be there; without it `keys.json` of the data directory counts as soon as there is one.
-    `prepare` is called with the engine before anything listens, `ready` with the gRPC address (its port as bound) once
-    everything does. Raises RemitError where the store cannot be opened or an address cannot be had."""
-    logs.configure()
+    `prepare` is called with the engine before any question is answered, `ready` with the gRPC address (its port as
+    bound) once they are. Raises RemitError where the store cannot be opened or an address cannot be had."""
+    choices = choices or Choices()
+    logs.configure(choices.log_level, choices.log_format)
     if in_memory:
         data = None
     clock = SystemClock()
@@ -61,25 +65,34 @@ def serve(
     ring = KeyRing(keys_path, clock.now_us, required=keys is not None) if keys_path is not None else None
     certificates = Certificates(tls) if tls is not None else None
     protection = Protection(ring is not None and not ring.is_open, certificates is not None, insecure_plaintext)
-    grpc_address = checked_address(grpc, protection)
-    http_address = checked_address(http, protection) if http else None
-    with opened_engine(data, clock) as engine:
-        if prepare is not None:
-            prepare(engine)
-        where = "memory only: it is gone when the server stops" if data is None else str(data.resolve())
-        return asyncio.run(
-            _serve_until_signalled(engine, where, ring, certificates, grpc_address, http_address, grace_s, ready)
-        )
+    addresses = checked_address(grpc, protection), checked_address(http, protection) if http else None
+    raise_open_files()
+
+    @contextmanager
+    def opened() -> Iterator[Engine]:
+        with opened_engine(data, clock, choices) as engine:
+            if prepare is not None:
+                prepare(engine)
+            yield engine
+
+    where = "memory only: it is gone when the server stops" if data is None else str(data.resolve())
+    return asyncio.run(_serve_until_signalled(opened(), addresses, ring, certificates, choices, where, ready))
 
 
 @contextmanager
-def opened_engine(data: Path | None, clock: SystemClock | None = None) -> Iterator[Engine]:
+def opened_engine(
+    data: Path | None, clock: SystemClock | None = None, choices: Choices | None = None
+) -> Iterator[Engine]:
     """An engine on a data directory, or on memory where there is none; closed, store and all, at the end."""
-    clock = clock or SystemClock()
-    store: Store = MemoryStore(clock_us=clock.now_us) if data is None else LmdbStore(data, clock_us=clock.now_us)
+    clock, choices = clock or SystemClock(), choices or Choices()
+    store: Store
+    if data is None:
+        store = MemoryStore(clock_us=clock.now_us)
+    else:
+        store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=choices.store_bytes_max)
     try:
         clock.keep(store)
-        engine = Engine(store, clock)
+        engine = Engine(store, clock, choices.limits)
         try:
             yield engine
         finally:
@@ -90,73 +103,62 @@ def opened_engine(data: Path | None, clock: SystemClock | None = None) -> Iterat
 
 
 async def _serve_until_signalled(
-    engine: Engine,
-    where: str,
+    opening: AbstractContextManager[Engine],
+    addresses: tuple[Address, Address | None],
     ring: KeyRing | None,
     certificates: Certificates | None,
-    grpc_address: Address,
-    http_address: Address | None,
-    grace_s: float,
+    choices: Choices,
+    where: str,
     ready: Callable[[str], None] | None,
 ) -> int:
+    """The HTTP edge answers first, so that a store that takes minutes to load is not taken for a process that hangs."""
+    grpc_address, http_address = addresses
     stop = asyncio.Event()
-    server = GrpcServer(engine, keys=ring, certificates=certificates)
-    edge = HttpServer(http_app(lambda: server.serving), certificates)
+    server: GrpcServer | None = None
+
+    def problems() -> list[str]:
+        return ["loading"] if server is None else server.problems()
+
+    def numbers(headers: Sequence[tuple[str, str]]) -> bytes:
+        if server is None:
+            raise StoreUnavailable("the store is being loaded: there are no numbers yet")
+        return server.metrics(headers, is_open=choices.open_metrics)
 
     def on_signal(name: str) -> None:
         log.info("signal", extra={"signal": name, "draining": stop.is_set()})
+        if server is None:
+            # Nothing has been promised to anybody yet, and the load cannot be interrupted.
+            os._exit(0)
         if stop.is_set():
             server.hurry()
         stop.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, signal.Signals(number).name)
-    loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
+    probe(grpc_address)  # better now than once everything is loaded
+    edge = HttpServer(http_app(problems, numbers), certificates)
+    bound_http = await edge.start(http_address) if http_address is not None else None
+    finished = True
     try:
-        bound = await server.start(grpc_address)
-        bound_http = await edge.start(http_address) if http_address is not None else None
-        _announce(_banner(engine, where, ring, certificates, bound, bound_http))
-        log.info("serving", extra={"grpc": str(bound), "http": str(bound_http or ""), "pid": os.getpid()})
-        if ready is not None:
-            ready(str(bound))
-        await stop.wait()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal, signal.Signals(number).name)
+        async with AsyncExitStack() as opened:
+            engine = await asyncio.to_thread(opened.enter_context, opening)
+            telemetry = Telemetry(requests=choices.requests)
+            server = GrpcServer(engine, choices.serve_limits, keys=ring, certificates=certificates, telemetry=telemetry)
+            loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
+            try:
+                bound = await server.start(grpc_address)
+                _announce(banner(engine, where, ring, certificates, choices, bound, bound_http, telemetry))
+                log.info("serving", extra={"grpc": str(bound), "http": str(bound_http or ""), "pid": os.getpid()})
+                if ready is not None:
+                    ready(str(bound))
+                await stop.wait()
+            finally:
+                finished = await server.stop(choices.grace_s)
     finally:
-        finished = await server.stop(grace_s)
         await edge.stop()
         log.info("stopped", extra={"finished": finished})
     return 0 if finished else 1
-
-
-def _banner(
-    engine: Engine,
-    where: str,
-    ring: KeyRing | None,
-    certificates: Certificates | None,
-    grpc: Address,
-    http: Address | None,
-) -> str:
-    lines = [
-        f"remit {remit.__version__}",
-        f"  data   {where}",
-        f"  stores {', '.join(f'{name} ({count:,} relationships)' for name, count in engine.sizes().items())}",
-        f"  grpc   {grpc}",
-    ]
-    if http is not None:
-        lines.append(f"  http   {'http' if certificates is None else 'https'}://{http}")
-    if certificates is None:
-        lines.append("  tls    none: what is sent can be read on its way")
-    elif certificates.files.client_authorities is None:
-        lines.append(f"  tls    {certificates.files.certificate}")
-    else:
-        lines.append(f"  tls    {certificates.files.certificate}, clients by {certificates.files.client_authorities}")
-    if ring is not None and not ring.is_open:
-        lines.append(f"  keys   {ring.path} ({ring.count})")
-    else:
-        lines.append("  no keys: loopback only, and every caller holds every right")
-        if ring is not None:
-            lines.append(f"  a first key, by `remit key bootstrap --keys {ring.path}`, counts at once and ends that")
-    return "\n".join(lines)
 
 
 def _announce(text: str) -> None:

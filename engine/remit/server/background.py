@@ -18,6 +18,7 @@ from remit.server.keyring import KeyRing
 from remit.server.listen import Protection, checked_address
 from remit.server.serve import GrpcServer
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class BackgroundServer:
         limits: ServeLimits = DEFAULT_LIMITS,
         keys: KeyRing | None = None,
         certificates: Certificates | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         protection = Protection(keyed=keys is not None and not keys.is_open, encrypted=certificates is not None)
         self._engine = engine
@@ -43,6 +45,7 @@ class BackgroundServer:
         self._keys = keys
         self._certificates = certificates
         self._limits = limits
+        self._telemetry = telemetry
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="remit-server", daemon=True)
         self._server: GrpcServer | None = None
@@ -83,8 +86,16 @@ class BackgroundServer:
         return self._server
 
     async def _start(self) -> None:
-        self._server = GrpcServer(self._engine, self._limits, keys=self._keys, certificates=self._certificates)
-        self._edge = HttpServer(http_app(lambda: self.server.serving), self._certificates)
+        server = self._server = GrpcServer(
+            self._engine,
+            self._limits,
+            keys=self._keys,
+            certificates=self._certificates,
+            telemetry=self._telemetry,
+        )
+        self._edge = HttpServer(
+            http_app(server.problems, lambda headers: server.metrics(headers, is_open=False)), self._certificates
+        )
         self.endpoint = str(await self._server.start(self._address))
         if self._http_address is not None:
             scheme = "http" if self._certificates is None else "https"

@@ -1,14 +1,14 @@
-"""The HTTP edge: is the process alive, is it ready, which version is it. More verbs come here later.
+"""The HTTP edge: is the process alive, is it ready and if not why; its numbers and version. More verbs come later.
 
 It runs on the gRPC server's event loop and so answers exactly as long as that does.
-Law: it tells nothing about any store."""
+Law: it tells of a store only to a caller who may see it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,27 +17,54 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import remit
+from remit.errors import RemitError, Status
 from remit.server.listen import Address, listening_socket
+from remit.server.metrics import CONTENT_TYPE
 from remit.server.tls import Certificates
 
 _STOP_GRACE_S = 2
 
+Problems = Callable[[], Sequence[str]]
+"""Why questions are not answered now; nothing where they are."""
 
-def http_app(is_ready: Callable[[], bool]) -> Starlette:
-    """The routes. `is_ready` says whether questions are answered now."""
+Numbers = Callable[[Sequence[tuple[str, str]]], bytes]
+"""The metrics a caller with these headers may see. Raises Unauthenticated, RightMissing, StoreUnavailable."""
+
+
+def http_app(problems: Problems, numbers: Numbers) -> Starlette:
+    """The routes."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        return PlainTextResponse("ready\n") if is_ready() else PlainTextResponse("draining\n", status_code=503)
+        why = list(problems())
+        return _json({"ready": not why, "why": why}, 503 if why else 200)
+
+    async def metrics(request: Request) -> Response:
+        try:
+            return Response(numbers(request.headers.items()), media_type=CONTENT_TYPE)
+        except RemitError as error:
+            return _refused(error)
 
     async def version(_: Request) -> Response:
-        return Response(
-            json.dumps({"name": "remit", "version": remit.__version__}) + "\n", media_type="application/json"
-        )
+        return _json({"name": "remit", "version": remit.__version__})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/version", version)])
+    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
+    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
+
+
+_HTTP_STATUS = {Status.UNAUTHENTICATED: 401, Status.PERMISSION_DENIED: 403, Status.UNAVAILABLE: 503}
+
+
+def _refused(error: RemitError) -> Response:
+    body = {"error": {"reason": error.reason, "message": error.message}}
+    status = _HTTP_STATUS.get(error.status, 500)
+    return _json(body, status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
+
+
+def _json(body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(body) + "\n", status, headers, media_type="application/json")
 
 
 class HttpServer:

@@ -61,6 +61,7 @@ class Standing:
     uptime_s: float = 0.0
     is_ready: bool = True
     lanes: Sequence[LaneStanding] = ()
+    unsent_bytes: int = 0
     stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     store_bytes: int = 0
     writes_waiting: int = 0
@@ -190,6 +191,7 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
         most.add_metric([lane.name], lane.in_flight_max)
         refused.add_metric([lane.name], lane.refused)
     yield from (in_flight, most, refused)
+    yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", standing.unsent_bytes)
 
     stores = {name: each for name, each in standing.stores.items() if sees(name)}
     yield _gauge("remit_stores", "Stores.", len(stores))

@@ -78,6 +78,10 @@ RIGHTS: Mapping[str, Needs] = MappingProxyType(
     {f"/{service}/{method}": needs for service, verbs in _TABLE.items() for method, needs in verbs.items()}
 )
 
+# Of the HTTP edge. Its other paths tell nobody anything but whether the server is well, and stay open like health.
+HTTP_RIGHTS: Mapping[str, Needs] = MappingProxyType({"/metrics": Needs(Right.AUDIT, About.ALL)})
+_NEEDS = {**RIGHTS, **HTTP_RIGHTS}
+
 
 class Gate:
     """Decides for one server who is let in. `ring` None: a server without a keys file, see `listen`."""
@@ -88,7 +92,7 @@ class Gate:
     def admit(self, path: str, metadata: Sequence[tuple[str, str | bytes]], call: Call) -> None:
         """Write on the call who makes it. Raises Unauthenticated, RightMissing, or InvalidReference for a bad run.
         Nothing of the request has been read yet. Cost: one SHA-256."""
-        needs = RIGHTS[path]
+        needs = _NEEDS[path]
         call.key = self._key(metadata)
         if call.key is not None and needs.right is not None and not call.key.holds(needs.right):
             verb = path.rpartition("/")[2]

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -29,7 +29,7 @@ from remit.server.call import Call, new_request_id
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
-from remit.server.metrics import UNKNOWN
+from remit.server.metrics import UNKNOWN, LaneStanding, Standing
 from remit.server.rates import Rates
 from remit.server.rights import AUTHORIZATION, Gate
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
@@ -150,16 +150,58 @@ class GrpcServer:
         for call in self._under_way.values():
             call.cancel()
 
+    # --- for whoever watches ------------------------------------------------------------------------------------
+
+    def problems(self) -> list[str]:
+        """Why the server is not ready; empty where it is."""
+        standing = self._engine.standing()
+        return [
+            *([] if self.serving else ["draining" if self._server is not None else "starting"]),
+            *([standing.problem] if standing.problem else []),
+        ]
+
+    def metrics(self, headers: Sequence[tuple[str, str]], *, is_open: bool) -> bytes:
+        """All numbers, in Prometheus' format; of the stores that the caller sees, or of all where `is_open`. `headers`
+        show the caller's key. Raises Unauthenticated, RightMissing."""
+        call = Call()
+        if not is_open:
+            self._gate.admit("/metrics", headers, call)
+        return self.telemetry.metrics.text(self._standing(), call.sees)
+
+    def _standing(self) -> Standing:
+        engine, ring = self._engine.standing(), self._gate.ring
+        return Standing(
+            uptime_s=self.telemetry.uptime_s,
+            is_ready=not self.problems(),
+            lanes=[
+                LaneStanding(lane.name, lane.in_flight, lane.in_flight_max, lane.refused)
+                for lane in (self.reading, self.writing, self.streaming)
+            ],
+            unsent_bytes=self.unsent.taken,
+            stores=engine.stores,
+            store_bytes=engine.size_bytes,
+            writes_waiting=engine.writes_waiting,
+            streams=self.telemetry.streams,
+            keys=None if ring is None or ring.is_open else ring.count,
+            keys_damaged=ring is not None and bool(ring.problem),
+        )
+
     # --- keys and certificates ----------------------------------------------------------------------------------
 
     async def look_at_files(self) -> None:
         """Read keys and certificates anew if their files have changed, and end the calls of keys that are not valid any
         more, or have expired."""
-        for each in (self._gate.ring, self._certificates):
-            if each is not None:
-                await asyncio.to_thread(each.refresh)
+        if self._gate.ring is not None:
+            await asyncio.to_thread(self._refresh_keys, self._gate.ring)
+        if self._certificates is not None:
+            await asyncio.to_thread(self._certificates.refresh)
         for call in list(self._under_way.values()):
             self._gate.end_if_revoked(call)
+
+    def _refresh_keys(self, ring: KeyRing) -> None:
+        known_problem = ring.problem
+        if ring.refresh() or ring.problem != known_problem:
+            self.telemetry.metrics.keys_read(damaged=bool(ring.problem))
 
     def look_at_files_soon(self) -> None:
         """Do not wait for the next look: for a signal's handler."""

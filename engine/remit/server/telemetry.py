@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,10 +44,19 @@ class Telemetry:
         self.tracing = tracing or Tracing()
         self.requests = requests or RequestLog()
         self.clock_s = clock_s
+        self.streams: Counter[str] = Counter()  # those that are open, by verb
+        self._began_s = clock_s()
+
+    @property
+    def uptime_s(self) -> float:
+        return self.clock_s() - self._began_s
 
     def begin(self, path: str, call: Call, *, is_stream: bool = False) -> Observed:
         """A call to `/service/method` has arrived. Tell its end with `Observed.end`."""
-        return Observed(self, path, call, is_stream)
+        observed = Observed(self, path, call, is_stream)
+        if is_stream:
+            self.streams[observed.verb] += 1
+        return observed
 
 
 class Observed:
@@ -54,7 +64,7 @@ class Observed:
 
     def __init__(self, telemetry: Telemetry, path: str, call: Call, is_stream: bool) -> None:
         self._telemetry = telemetry
-        self._verb = path.rpartition("/")[2]
+        self.verb = path.rpartition("/")[2]
         self._call = call
         self._is_stream = is_stream
         self._span = telemetry.tracing.begin(path, call.metadata)
@@ -64,31 +74,33 @@ class Observed:
     def end(self, error: RemitError | None = None) -> None:
         """The call has ended: with an answer, or with an error."""
         duration_s = self._telemetry.clock_s() - self._began_s
-        told = told_by(self._verb, self._call.request, self._call.response if error is None else None)
+        if self._is_stream:
+            self._telemetry.streams[self.verb] -= 1
         try:
+            told = told_by(self.verb, self._call.request, self._call.response if error is None else None)
             self._count(told, error, duration_s)
             if self._span is not None:
                 tracing.end(self._span, self._attributes(told), error)
             self._write(told, error, duration_s)
         except Exception:
             # A defect in here is ours to mend, and nobody's answer.
-            log.exception("a request could not be told", extra={"verb": self._verb})
+            log.exception("a request could not be told", extra={"verb": self.verb})
 
     def _count(self, told: Told, error: RemitError | None, duration_s: float) -> None:
         metrics = self._telemetry.metrics
-        metrics.request(self._verb, DONE if error is None else error.reason, None if self._is_stream else duration_s)
+        metrics.request(self.verb, DONE if error is None else error.reason, None if self._is_stream else duration_s)
         if self._is_stream:
-            metrics.messages(self._verb, self.messages)
+            metrics.messages(self.verb, self.messages)
         for verdict in told.verdicts:
-            metrics.verdict(self._verb, verdict)
+            metrics.verdict(self.verb, verdict)
         for steps in told.steps:
             metrics.steps(steps)
         if told.relationships is not None:
-            metrics.relationships(self._verb, told.relationships)
+            metrics.relationships(self.verb, told.relationships)
 
     def _attributes(self, told: Told) -> dict[str, str | int]:
         """Of the span. What was asked many times over has no one verdict."""
-        attributes: dict[str, str | int] = {"verb": self._verb, "request_id": self._call.request_id}
+        attributes: dict[str, str | int] = {"verb": self.verb, "request_id": self._call.request_id}
         if store := store_of(self._call.request):
             attributes["store"] = store
         if len(told.verdicts) == 1:
@@ -112,7 +124,7 @@ class Observed:
         call = self._call
         line: dict[str, object] = {
             "request_id": call.request_id,
-            "verb": self._verb,
+            "verb": self.verb,
             "principal": call.caller.principal,
             "status": DONE if error is None else error.reason,
             "duration_ms": round(duration_s * 1_000, 3),

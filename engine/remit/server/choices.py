@@ -1,0 +1,30 @@
+"""What whoever starts a server may choose beside where it listens and who may call.
+
+Law: each of these is a flag of `remit serve`, and one that is not as usual stands in the banner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from remit.limits import Limits
+from remit.server.log import LogFormat, LogLevel
+from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.telemetry import RequestLog
+from remit.store.lmdb_store import MAP_SIZE_BYTES
+
+GRACE_S = 20.0  # a little less than the half minute orchestrators usually wait before they kill
+SLOW_MS = 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Each with its default. `open_metrics`: /metrics asks for no key. `grace_s`: what a drain may take."""
+
+    limits: Limits = field(default_factory=Limits)
+    serve_limits: ServeLimits = DEFAULT_LIMITS
+    store_bytes_max: int = MAP_SIZE_BYTES
+    open_metrics: bool = False
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.JSON
+    requests: RequestLog = field(default_factory=lambda: RequestLog(slow_s=SLOW_MS / 1_000))
+    grace_s: float = GRACE_S
