@@ -119,7 +119,8 @@ class Watches:
     def open(
         self, store: str, after: str, filters: Sequence[RelationshipFilter], make: Callable[[Watched], T]
     ) -> Watch[T]:
-        """Raises StoreNotFound, InvalidToken, ForeignToken, FutureToken and RevisionGone."""
+        """Reads no disk: whether the changelog reaches back so far is for `Watch.require_reachable`. Raises
+        StoreNotFound, InvalidToken, ForeignToken and FutureToken."""
         snapshot = self._snapshots.of(store)
         revision = snapshot.revision
         if after:
@@ -129,13 +130,7 @@ class Watches:
                 error.field = "after"
                 raise
         self._count(snapshot, +1)
-        watch = Watch(self, snapshot, revision, tuple(filters), make)
-        try:
-            watch.require_reachable()
-        except BaseException:
-            watch.close()
-            raise
-        return watch
+        return Watch(self, snapshot, revision, tuple(filters), make)
 
     def _count(self, snapshot: Snapshot, by: int) -> None:
         with self._lock:
@@ -167,25 +162,25 @@ class Watches:
         """The deltas of the revisions after one that memory has, too. Raises RevisionGone where the first is not there
         any more. What comes is of one short transaction: take little."""
         head = snapshot.revision
-        expected = after + 1
-        if expected > head:
+        if after == head:
             return
         with self._store.read(snapshot.identity.name) as view:
             if view.head.identity != snapshot.identity:
                 raise no_such_store(snapshot.identity.name)
-            for delta in view.changelog(after):
+            try:
+                deltas = view.changelog(after)
+            except RevisionGone as error:
+                raise RevisionGone(
+                    f"what followed revision {after} of store `{snapshot.identity.name}` is not in the changelog any "
+                    "more: export, then watch from the export's token",
+                    field="after",
+                    **error.metadata,
+                ) from error
+            for delta in deltas:
                 # The store may be ahead of memory by what is being applied right now.
-                if delta.revision > head or delta.revision != expected:
-                    break
+                if delta.revision > head:
+                    return
                 yield delta
-                expected += 1
-        if expected == after + 1:
-            raise RevisionGone(
-                f"revision {expected} of store `{snapshot.identity.name}` is not in the changelog any more: export, "
-                "then watch from the export's token",
-                field="after",
-                revision=after,
-            )
 
 
 class Watch(Generic[T]):
