@@ -169,7 +169,7 @@ def _facts() -> st.SearchStrategy[Relationship]:
 WALKED = ("parent", "seal", "delegated_by", "badge")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(_facts(), max_size=14, unique_by=lambda fact: fact.key), st.sampled_from(ASKED))
 def test_what_an_answer_rests_on_is_what_changes_it(facts: list[Relationship], goal: Goal) -> None:
     answer = bounds_with(facts, goal, None, NO)

@@ -233,3 +233,51 @@ def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: 
         assert "\n" not in error.message
     else:
         assert isinstance(world.verify(0), list)
+
+
+# --- where the schema's mistakes and warnings are ------------------------------------------------------------------
+
+MIXED = "definition user {}\ndefinition doc {\n  relation a: user\n  permission p = a & a + b\n  relation b: user\n}\n"
+
+
+@pytest.mark.parametrize("indentation", ["  ", "      "])
+@pytest.mark.parametrize("lead", ["", "\n\n", "# about the schema\n"])
+def test_a_warning_stands_where_the_file_has_it(tmp_path: Path, indentation: str, lead: str) -> None:
+    block = "".join(f"{indentation}{line}\n" for line in MIXED.splitlines())
+    text = f"{lead}schema: |-\n{block}now: 2027-01-01T00:00:00Z\n"
+    world = world_of(tmp_path, text)
+    (warning,) = world.warnings
+    line = text.splitlines()[warning.line - 1]
+    assert line[warning.column - 1 :].startswith("a & a + b")
+    assert f"  {warning.line} | {line}\n" in warning.render(), "the line is shown as it stands in the file"
+    (finding,) = world.warning_findings
+    assert (finding.file, finding.line) == (str(tmp_path / "world.yaml"), warning.line)
+    assert finding.render().startswith(f"{tmp_path}/world.yaml:{warning.line}: `p` mixes operators")
+
+
+def test_in_a_quoted_schema_places_count_from_its_beginning_and_say_so(tmp_path: Path) -> None:
+    text = "now: 2027-01-01T00:00:00Z\nschema: " + repr(MIXED).replace("'", '"') + "\n"
+    (finding,) = world_of(tmp_path, text).warning_findings
+    assert (finding.file, finding.line) == (str(tmp_path / "world.yaml"), 2)
+    assert f"{tmp_path}/world.yaml (schema):4:18: warning" in finding.detail
+
+
+def test_a_schema_file_is_named_without_detours(tmp_path: Path) -> None:
+    (tmp_path / "worlds").mkdir()
+    (tmp_path / "schema.zed").write_text(MIXED)
+    (finding,) = world_of(tmp_path / "worlds", "schemaFile: ../schema.zed\n").warning_findings
+    assert (finding.file, finding.line) == (str(tmp_path / "schema.zed"), 4)
+
+
+def test_a_detour_through_a_link_is_kept(tmp_path: Path) -> None:
+    """`link/..` is the folder that the linked one is in, not the one that the link is in."""
+    (tmp_path / "far" / "worlds").mkdir(parents=True)
+    (tmp_path / "far" / "schema.zed").write_text(MIXED)
+    (tmp_path / "schema.zed").write_text("definition user {}\n")
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "worlds")
+    (finding,) = world_of(tmp_path / "link", "schemaFile: ../schema.zed\n").warning_findings
+    assert Path(finding.file).resolve() == tmp_path / "far" / "schema.zed"
+
+
+def test_a_character_that_yaml_does_not_allow_is_told_with_its_line(tmp_path: Path) -> None:
+    assert refusal_of(tmp_path, "schema: é\na:\n  b\x07\n").startswith(":3: not YAML")

@@ -186,7 +186,19 @@ class Deciding:
                 ground = _Reason(True, bits, (ground,))
             if every or self._holds(part.bounds, side):
                 grounds.append(ground)
+        if isinstance(expression, plan.Arrow) and expression.all:
+            grounds = self._all(expression.relation, grounds, goal.object)
         return _Reason(every, self._missing_edges(told, expression, goal), tuple(grounds))
+
+    def _all(self, relation: str, grounds: list[_Reason | _Claim], object: ObjectRef) -> list[_Reason | _Claim]:
+        """`relation.all(name)` needs some edge, and of what is there every one. Without those of one subject type it
+        would still be a yes by those of another, so then neither type is decisive."""
+        types = self.evaluation.schema.definitions[object.type].relations[relation].subject_types
+        bits = [self.bits.of(YES, PartKind.SUBJECT_TYPE, object.type, relation, type_) for type_ in types]
+        walked = [bit for bit in bits if any(isinstance(each, _Reason) and _has(each, bit) for each in grounds)]
+        if len(walked) < 2:
+            return grounds
+        return [_without(each, sum(walked)) if isinstance(each, _Reason) else each for each in grounds]
 
     # --- facts, and the lack of them ----------------------------------------------------------------------------
 
@@ -260,6 +272,15 @@ def _operands_of(expression: plan.Expression | None, count: int) -> tuple[plan.E
             return base, subtracted
         case _:
             return (None,) * count
+
+
+def _has(reason: _Reason, bit: int) -> bool:
+    return bool(reason.bits & bit) or any(isinstance(each, _Reason) and _has(each, bit) for each in reason.grounds)
+
+
+def _without(reason: _Reason, bits: int) -> _Reason:
+    grounds = tuple(_without(each, bits) if isinstance(each, _Reason) else each for each in reason.grounds)
+    return _Reason(reason.every, reason.bits & ~bits, grounds)
 
 
 def _claims_in(reason: _Reason) -> Iterator[_Claim]:

@@ -73,12 +73,14 @@ class Assertion:
 @dataclass(frozen=True, slots=True)
 class World:
     """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store;
-    `tree` knows on which line of which file each part of it stands."""
+    `tree` knows on which line of which file each part of it stands. `warnings` are the compiler's, and
+    `warning_findings` the same for who would not have them."""
 
     path: Path
     schema: plan.Schema
     tree: SchemaSyntax
     warnings: tuple[Issue, ...]
+    warning_findings: tuple[Finding, ...]
     facts: tuple[Fact, ...]
     assertions: tuple[Assertion, ...]
     expected_sets: tuple[ExpectedSet, ...]
@@ -135,8 +137,18 @@ class _Reader:
         if self.findings or schema is None:
             self.findings.sort(key=lambda finding: finding.line)
             raise WorldInvalid(self.findings[0].render().splitlines()[0], findings=self.findings, file=self.path)
-        parts_read = (facts, assertions, expected_sets, now_us)
-        return World(self.path, schema.schema, schema.tree, schema.warnings, *parts_read)
+        warned = tuple(self._finding_of(issue, parts.get("schema")) for issue in schema.warnings)
+        return World(
+            self.path,
+            schema.schema,
+            schema.tree,
+            schema.warnings,
+            warned,
+            facts,
+            assertions,
+            expected_sets,
+            now_us,
+        )
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -153,7 +165,7 @@ class _Reader:
         except SchemaInvalid as error:
             for issue in error.issues:
                 assert isinstance(issue, Issue)
-                self._add_issue(issue, inline)
+                self.findings.append(self._finding_of(issue, inline))
             return None
 
     def _inline_schema(self, node: yaml.Node) -> Source:
@@ -168,12 +180,12 @@ class _Reader:
                 return Source(name, text, first_line=first_line, indent=len(written) - len(line))
         return Source(name, text, first_line=first_line)
 
-    def _add_issue(self, issue: Issue, inline: yaml.Node | None) -> None:
+    def _finding_of(self, issue: Issue, inline: yaml.Node | None) -> Finding:
         """A finding of the compiler; one that has no line of its own in the file is told where the text begins."""
         file, line = issue.file, issue.line
         if inline is not None and not _is_literal(inline) and file == f"{self.path.as_posix()} (schema)":
             file, line = self.path.as_posix(), _line(inline)
-        self.findings.append(Finding(file, line, FindingKind.SCHEMA, "", issue.message, detail=issue.render()))
+        return Finding(file, line, FindingKind.SCHEMA, "", issue.message, found=issue.code, detail=issue.render())
 
     def _facts(self, node: yaml.Node | None) -> tuple[Fact, ...]:
         if node is None or _is_null(node):

@@ -15,11 +15,12 @@ from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.semantics import Evaluation
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
-from remit.world.file import Assertion, Observe, World
+from remit.world.file import VERDICTS, Assertion, Observe, World
 from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.members import find_members
 
 WORDS = {Verdict.YES: "yes", Verdict.CONDITIONAL: "conditional", Verdict.NO: "no"}
+_KEYS = {verdict: key for key, verdict in VERDICTS.items()}
 
 
 def verify(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
@@ -60,7 +61,7 @@ def _check_assertions(world: World, graph: Graph, now_us: int, observe: Observe 
         if key not in evaluations:
             evaluations[key] = Evaluation(world.schema, graph, now_us=now_us, context=assertion.context)
         finding = _check_assertion(world, assertion, evaluations[key], observe)
-        about = f"{WORDS[assertion.expected]}: {assertion.text}"
+        about = f"{_KEYS[assertion.expected]} {assertion.text}"
         if assertion.context:
             about += f" with {key}"
         yield Outcome(FindingKind.ASSERTION, assertion.line, about, () if finding is None else (finding,))
