@@ -10,19 +10,28 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.limit_options import size_option, with_limits
 from remit.cli.output import put, put_raw, tell
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
+from remit.limits import Limits
+from remit.server.choices import GRACE_S, SLOW_MS, Choices
+from remit.server.log import LogFormat, LogLevel, RequestLog
+from remit.server.serve_limits import ServeLimits
 
 DEFAULT_DATA = Path("data")
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "serve", offline=True)(serve)
+    command(app, "serve", offline=True)(with_limits(serve))
+
+
+_LOGS = "What the server tells"
 
 
 def serve(
     session: Session,
+    *,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help=f"Where the facts are kept; `{DEFAULT_DATA}` if nothing is said."),
@@ -34,7 +43,7 @@ def serve(
         str, typer.Option("--grpc", metavar="HOST:PORT", help="Where to listen; port 0 takes any that is free.")
     ] = DEFAULT_ENDPOINT,
     http: Annotated[
-        str | None, typer.Option("--http", metavar="HOST:PORT", help="Also answer health over HTTP here.")
+        str | None, typer.Option("--http", metavar="HOST:PORT", help="Also answer health and metrics over HTTP here.")
     ] = None,
     keys: Annotated[
         Path | None,
@@ -58,6 +67,39 @@ def serve(
         bool,
         typer.Option("--insecure-plaintext", help="Let keys and facts leave this machine unencrypted, behind a proxy."),
     ] = False,
+    store_bytes_max: Annotated[
+        int | None, size_option("--store-bytes-max", "How large the data file may become. Default 256GiB.")
+    ] = None,
+    open_metrics: Annotated[
+        bool,
+        typer.Option(
+            "--open-metrics", help="Answer /metrics to everyone, not only to keys with `audit`.", rich_help_panel=_LOGS
+        ),
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How a line of the log is written.", rich_help_panel=_LOGS)
+    ] = LogFormat.JSON,
+    log_level: Annotated[
+        LogLevel, typer.Option("--log-level", help="What is not less than this is written.", rich_help_panel=_LOGS)
+    ] = LogLevel.INFO,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Write a line for every request.", rich_help_panel=_LOGS)
+    ] = False,
+    slow_ms: Annotated[
+        float,
+        typer.Option(
+            "--slow-ms",
+            metavar="NUMBER",
+            min=0,
+            help="Warn of requests that take longer, with their question; 0: of none.",
+            rich_help_panel=_LOGS,
+        ),
+    ] = SLOW_MS,
+    grace_s: Annotated[
+        float, typer.Option("--grace-s", metavar="NUMBER", min=0, help="How long a stop waits for what is under way.")
+    ] = GRACE_S,
+    limits: Limits,
+    serve_limits: ServeLimits,
     with_example: Annotated[
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
@@ -111,6 +153,16 @@ def serve(
             keys=keys,
             tls=TlsFiles(tls_cert, tls_key, tls_client_ca) if tls_cert is not None and tls_key is not None else None,
             insecure_plaintext=insecure_plaintext,
+            choices=Choices(
+                limits,
+                serve_limits,
+                store_bytes_max,
+                open_metrics,
+                log_level,
+                log_format,
+                RequestLog(every=log_requests, slow_s=slow_ms / 1_000 or None),
+                grace_s,
+            ),
             prepare=prepare,
             ready=ready,
         )

@@ -30,7 +30,7 @@ from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates, TlsFiles
 from remit.store.directory import KEYS_FILE
 from remit.store.interface import Store
-from remit.store.lmdb_store import LmdbStore
+from remit.store.lmdb_store import MAP_SIZE_BYTES, LmdbStore
 from remit.store.memory import MemoryStore
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def opened_engine(
     if data is None:
         store = MemoryStore(clock_us=clock.now_us)
     else:
-        store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=choices.store_bytes_max)
+        store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=choices.store_bytes_max or MAP_SIZE_BYTES)
     try:
         clock.keep(store)
         engine = Engine(store, clock, choices.limits)
@@ -155,9 +155,9 @@ async def _serve_until_signalled(
                 await stop.wait()
             finally:
                 finished = await server.stop(choices.grace_s)
+                log.info("stopped", extra={"finished": finished})
     finally:
         await edge.stop()
-        log.info("stopped", extra={"finished": finished})
     return 0 if finished else 1
 
 

@@ -5,7 +5,6 @@ Law: what may surprise is said: no keys, no encryption, nothing kept, limits tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 import remit
 from remit.engine import Engine
@@ -14,9 +13,10 @@ from remit.server.choices import Choices
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address
 from remit.server.log import LogLevel
-from remit.server.serve_limits import ServeLimits
+from remit.server.serve_limits import ServeLimits, flag_of, shown, unusual_of
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
+from remit.store.lmdb_store import MAP_SIZE_BYTES
 
 
 def banner(
@@ -63,41 +63,16 @@ def _keys(ring: KeyRing | None) -> Iterator[str]:
 
 
 def _limits(choices: Choices) -> Iterator[str]:
-    """Those that are not the usual ones."""
-    unusual = list(unusual_limits(choices))
+    """Those that are not the defaults."""
+    unusual = [*unusual_of(choices.limits, Limits()), *unusual_of(choices.serve_limits, ServeLimits())]
+    if choices.store_bytes_max is not None:
+        unusual.append(("store_bytes_max", choices.store_bytes_max, MAP_SIZE_BYTES))
     if not unusual:
-        yield "  limits  the usual ones, see `remit serve --help`"
+        yield "  limits  the defaults, see `remit serve --help`"
         return
-    yield "  limits  the usual ones, but"
+    yield "  limits  the defaults, but"
     for name, chosen, usual in unusual:
-        yield f"    --{name.replace('_', '-')} {shown(name, chosen)} instead of {shown(name, usual)}"
-
-
-def unusual_limits(choices: Choices) -> Iterator[tuple[str, float, float]]:
-    """Name, what was chosen, and what is usual, of each limit that differs."""
-    usual_choices = Choices()
-    for chosen, usual in ((choices.limits, Limits()), (choices.serve_limits, ServeLimits())):
-        for field in fields(chosen):
-            values = getattr(chosen, field.name), getattr(usual, field.name)
-            if values[0] != values[1]:
-                yield field.name, *values
-    if choices.store_bytes_max != usual_choices.store_bytes_max:
-        yield "store_bytes_max", choices.store_bytes_max, usual_choices.store_bytes_max
-
-
-def shown(name: str, value: float) -> str:
-    """A limit for people: `4MiB`, `1,000`, `0.5`."""
-    if "_bytes_" in name:
-        return size_text(int(value))
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def size_text(size: int) -> str:
-    """`4MiB`, or `25000` where it is no whole number of anything."""
-    for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if size and size % (1 << shift) == 0:
-            return f"{size >> shift}{unit}"
-    return str(size)
+        yield f"    {flag_of(name)} {shown(name, chosen)} instead of {shown(name, usual)}"
 
 
 def _logs(choices: Choices) -> str:

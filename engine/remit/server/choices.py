@@ -7,10 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from remit.limits import Limits
-from remit.server.log import LogFormat, LogLevel
+from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
-from remit.server.telemetry import RequestLog
-from remit.store.lmdb_store import MAP_SIZE_BYTES
 
 GRACE_S = 20.0  # a little less than the half minute orchestrators usually wait before they kill
 SLOW_MS = 1_000.0
@@ -18,11 +16,12 @@ SLOW_MS = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Each with its default. `open_metrics`: /metrics asks for no key. `grace_s`: what a drain may take."""
+    """Each with its default. `store_bytes_max` None: what `store.lmdb_store` thinks fit. `open_metrics`: /metrics asks
+    for no key. `grace_s`: what a drain may take."""
 
     limits: Limits = field(default_factory=Limits)
     serve_limits: ServeLimits = DEFAULT_LIMITS
-    store_bytes_max: int = MAP_SIZE_BYTES
+    store_bytes_max: int | None = None
     open_metrics: bool = False
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.JSON

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -31,6 +32,15 @@ class LogLevel(StrEnum):
     @property
     def number(self) -> int:
         return logging.getLevelNamesMapping()[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLog:
+    """`every`: a line for each request (without it they are written at level debug). `slow_s`: a warning, with the
+    question, for those that take longer; None for none."""
+
+    every: bool = False
+    slow_s: float | None = None
 
 
 class JsonLines(logging.Formatter):

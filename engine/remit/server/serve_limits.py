@@ -5,9 +5,10 @@ callers do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
-from remit.limits import MIB
+from remit.limits import MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,34 @@ class ServeLimits:
 
 
 DEFAULT_LIMITS = ServeLimits()
+
+
+# --- limits in words --------------------------------------------------------------------------------------------
+
+
+def flag_of(name: str) -> str:
+    """The option of `remit serve` that sets a limit."""
+    return f"--{name.replace('_', '-')}"
+
+
+def unusual_of(chosen: Limits | ServeLimits, usual: Limits | ServeLimits) -> Iterator[tuple[str, float, float]]:
+    """Name, chosen and usual value of each limit that is not as usual."""
+    for field in fields(chosen):
+        values = getattr(chosen, field.name), getattr(usual, field.name)
+        if values[0] != values[1]:
+            yield field.name, *values
+
+
+def shown(name: str, value: float) -> str:
+    """A limit for people: `4MiB`, `1,000`, `0.5`."""
+    if "_bytes_" in name:
+        return size_text(int(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def size_text(size: int) -> str:
+    """`4MiB`, or `25000` where it is no whole number of anything."""
+    for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size and size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return str(size)

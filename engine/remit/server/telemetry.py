@@ -9,25 +9,16 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from remit.errors import RemitError
 from remit.server import tracing
 from remit.server.call import Call
+from remit.server.log import RequestLog
 from remit.server.metrics import DONE, Metrics
 from remit.server.told import Told, question_of, revision_of, store_of, told_by
 from remit.server.tracing import Tracing, trace_id_of
 
 log = logging.getLogger("remit.requests")
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLog:
-    """`every`: a line for each request (without it they are written at level debug). `slow_s`: a warning, with the
-    question, for those that take longer; None for none."""
-
-    every: bool = False
-    slow_s: float | None = None
 
 
 class Telemetry:
