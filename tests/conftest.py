@@ -9,6 +9,7 @@ import pytest
 from engines import EngineOfTest
 
 from remit.limits import Limits
+from remit.upkeep import RETENTION_US
 
 EngineOpener = Callable[..., EngineOfTest]
 
@@ -18,8 +19,8 @@ def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engi
     """Opens an engine over either store; each keeps its laws to the end, and is closed."""
     opened: list[EngineOfTest] = []
 
-    def opener(limits: Limits | None = None) -> EngineOfTest:
-        opened.append(EngineOfTest(request.param, tmp_path / f"data-{len(opened)}", limits))
+    def opener(limits: Limits | None = None, retention_us: int = RETENTION_US) -> EngineOfTest:
+        opened.append(EngineOfTest(request.param, tmp_path / f"data-{len(opened)}", limits, retention_us))
         return opened[-1]
 
     yield opener

@@ -23,10 +23,11 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import format_relationship, parse_question, parse_relationship
-from remit.store.changelog import replay
+from remit.store.changelog import replay, rewind
 from remit.store.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.stores import TableStore
+from remit.upkeep import RETENTION_US
 
 MAP_SIZE_BYTES = 64 * 2**20
 STRANGER = Caller("stranger")
@@ -35,10 +36,11 @@ STRANGER = Caller("stranger")
 class EngineOfTest:
     """Words for what tests do with an engine. `engine`, `store` and `clock` are the real ones."""
 
-    def __init__(self, kind: str, path: Path, limits: Limits | None = None) -> None:
+    def __init__(self, kind: str, path: Path, limits: Limits | None = None, retention_us: int = RETENTION_US) -> None:
         self.kind = kind
         self.path = path
         self.limits = limits
+        self.retention_us = retention_us
         self.clock = ManualClock(NOW_US)
         self.open()
 
@@ -48,7 +50,7 @@ class EngineOfTest:
             if self.kind == "lmdb"
             else MemoryStore(clock_us=self.clock.now_us)
         )
-        self.engine = Engine(self.store, self.clock, self.limits)
+        self.engine = Engine(self.store, self.clock, self.limits, retention_us=self.retention_us)
 
     def reopen(self) -> None:
         """End the process, as it were, and begin another on the same directory."""
@@ -111,18 +113,23 @@ class EngineOfTest:
         return graph
 
     def check_laws(self) -> None:
-        """The graph is what the store holds, which is what the changelog made."""
-        self.graph().check_invariants()
-        with self.store.read("default") as view:
-            view.check_invariants()
-            held = {stored.relationship for stored in view.scan(RelationshipFilter())}
-            deltas = list(view.changelog(0))
-        assert set(self.graph().relationships()) == held
-        assert {stored.relationship for stored in replay(deltas).values()} == held
-        rebuilt = Graph()
-        for delta in deltas:
-            rebuilt.apply(delta.changes)
-        assert set(rebuilt.relationships()) == held
+        """The graph is what the store holds, which is what the changelog made of what was there at its beginning."""
+        for snapshot in self.engine._snapshots.all():
+            graph = snapshot.graph
+            graph.check_invariants()
+            with self.store.read(snapshot.identity.name) as view:
+                view.check_invariants()
+                rows = {stored.relationship.key: stored for stored in view.scan(RelationshipFilter())}
+                deltas = list(view.changelog(view.head.oldest_revision))
+            held = {stored.relationship for stored in rows.values()}
+            first = rewind(rows, deltas)
+            assert set(graph.relationships()) == held
+            assert {stored.relationship for stored in replay(deltas, first).values()} == held
+            rebuilt = Graph(stored.relationship for stored in first.values())
+            for delta in deltas:
+                rebuilt.apply(delta.changes)
+            assert set(rebuilt.relationships()) == held
+            snapshot.expirations.check_invariants(held)
 
 
 def update(line: str) -> Update:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from remit.admission import apply_updates, check_filter, check_preconditions, check_updates, delete_matching
 from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
+from remit.copies import Backup, Fitting, Restore, take_backup
 from remit.cursors import decode_cursor, encode_cursor
 from remit.errors import InvalidArgument, RemitError, TooManyMatch
 from remit.expansion import expand
@@ -39,13 +40,14 @@ from remit.model import (
     Update,
     Verdict,
 )
-from remit.notation import canonical_json
+from remit.notation import canonical_json, checked_store
 from remit.orphans import Orphans, check_orphans, find_orphans
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Commit, Draft, Store, WriteTransaction
 from remit.tokens import encode_token, require_at_least
 from remit.trees import Expansion, Explanation
+from remit.upkeep import RETENTION_US, Upkeep
 from remit.watching import Watch, Watched, Watches, size_bytes
 from remit.why import explain as explain_answer
 
@@ -160,6 +162,19 @@ class SchemaDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """One named store: its identity, its head as a token, and how many relationships it holds, expired ones included.
+    `uuid` is in hexadecimal digits."""
+
+    name: str
+    uuid: str
+    epoch: int
+    token: str
+    relationships: int
+    has_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStanding:
     """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
     and why nothing can be written any more, "" where it can."""
@@ -173,15 +188,20 @@ class EngineStanding:
 class Engine:
     """All verbs, over all stores of one data directory."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits | None = None) -> None:
-        """Load every store into memory; make `default` where it is missing. Cost: O(relationships)."""
+    def __init__(
+        self, store: Store, clock: Clock, limits: Limits | None = None, *, retention_us: int = RETENTION_US
+    ) -> None:
+        """Load every store into memory; make `default` where there is none. Cost: O(relationships).
+
+        `retention_us` is how long revisions can be asked about and watched, as far as `upkeep` is called."""
         self._store = store
         self._clock = clock
         self.limits = limits or Limits()
-        if DEFAULT_STORE not in store.names():
+        if not store.names():
             store.create(DEFAULT_STORE)
         self._snapshots = Snapshots(store, clock, self.limits)
         self._watches = Watches(store, self._snapshots)
+        self._upkeep = Upkeep(store, self._snapshots, clock, retention_us)
 
     def close(self) -> None:
         """Finish what is queued and release the store. The engine answers nothing afterwards."""
@@ -199,6 +219,10 @@ class Engine:
     def on_commit(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
         """Call `observer` after each commit to the disk; see `Store.observe`. Returns what ends it."""
         return self._store.observe(observer)
+
+    def upkeep(self, interrupt: Interrupt = never_interrupted) -> None:
+        """A round of sweeping what expired long ago and forgetting old revisions; see `upkeep.Upkeep`."""
+        self._upkeep.round(interrupt)
 
     # --- questions ----------------------------------------------------------------------------------------------
 
@@ -399,7 +423,7 @@ class Engine:
         identity = self._snapshots.of(store).identity
         return Import(
             identity,
-            lambda admission: self._store.submit(identity.name, admission),
+            lambda admission: self._snapshots.submit(identity, admission),
             self._snapshots.schema_of,
             self._clock,
             self.limits,
@@ -502,19 +526,55 @@ class Engine:
         token = encode_token(head.identity, head.revision)
         return SchemaDiff(diff(old, compiled.schema), orphans, compiled.warnings, token)
 
+    # --- stores -------------------------------------------------------------------------------------------------
+
+    def create_store(self, name: str) -> StoreInfo:
+        """Make an empty store. Raises StoreExists."""
+        self._check_new(name)
+        return _info(self._snapshots.add(name, lambda: self._store.create(name)))
+
+    def list_stores(self) -> tuple[StoreInfo, ...]:
+        """All stores, by name."""
+        return tuple(_info(snapshot) for snapshot in self._snapshots.all())
+
+    def delete_store(self, name: str) -> None:
+        """Remove a store and all it holds. What was asked before is still answered; who watches it hears that it is
+        gone. Raises StoreNotFound."""
+        self._snapshots.remove(checked_store(name, field="name"))
+        self._watches.removed(name)
+
+    def backup(self, store: str, *, interrupt: Interrupt = never_interrupted) -> Backup:
+        """A copy of a store as it stands, while it goes on; complete when this returns. Close it. See `copies`."""
+        identity = self._snapshots.of(store).identity
+        return take_backup(self._store, self._snapshots, identity, self._clock, interrupt)
+
+    def restore(self, name: str) -> Restore:
+        """Begin to make a store of a backup, under a name that is free. Nothing of it is seen before it is finished.
+        Raises StoreExists."""
+        self._check_new(name)
+        return Restore(self._store, self._snapshots, name, Fitting(self.limits, self._clock.now_us()))
+
+    def store_info(self, store: str) -> StoreInfo:
+        """One store. Raises StoreNotFound."""
+        return _info(self._snapshots.of(store))
+
+    def _check_new(self, name: str) -> None:
+        checked_store(name, field="name")
+        self.limits.require_stores(len(self._snapshots.all()) + 1)
+
     # --- shared by the verbs ------------------------------------------------------------------------------------
 
     def _commit(self, snapshot: Snapshot, admission: Admission, dry_run: bool) -> int:
         """The revision an admission became; 0 for a dry run, which is judged the same and leaves no trace."""
         if not dry_run:
-            return self._store.submit(snapshot.identity.name, admission).result().revision
+            return self._snapshots.submit(snapshot.identity, admission).result().revision
 
         def rehearsal(view: WriteTransaction) -> Draft:
             admission(view)
             raise _Rehearsed
 
         try:
-            self._store.submit(snapshot.identity.name, rehearsal).result()
+            self._snapshots.submit(snapshot.identity, rehearsal).result()
         except _Rehearsed:
             return 0
         raise AssertionError("a rehearsal never commits")
@@ -537,6 +597,14 @@ class _Rehearsed(Exception):  # not an error: how a dry run leaves its transacti
 
 
 NO_SCHEMA = Schema({}, {})
+
+
+def _info(snapshot: Snapshot) -> StoreInfo:
+    identity = snapshot.identity
+    with snapshot.lock.shared():
+        revision, count, has_schema = snapshot.revision, len(snapshot.graph), snapshot.schema is not None
+    token = encode_token(identity, revision)
+    return StoreInfo(identity.name, identity.uuid.hex(), identity.epoch, token, count, has_schema)
 
 
 def _interruptible(rows: Iterator[StoredRelationship], interrupt: Interrupt) -> Iterator[StoredRelationship]:

@@ -35,6 +35,7 @@ class Limits:
     relationship_context_bytes_max: int = 25_000
     metadata_bytes_max: int = 4 * 1024
     schema_bytes_max: int = 4 * MIB
+    stores_max: int = 1_000
     steps_max: int = STEPS_MAX
     request_bytes_max: int = REQUEST_BYTES_MAX
     response_bytes_max: int = RESPONSE_BYTES_MAX
@@ -69,6 +70,12 @@ class Limits:
 
     def require_schema(self, text: str) -> None:
         _require_bytes(text, self.schema_bytes_max, "schema_bytes_max", "schema")
+
+    def require_stores(self, count: int) -> None:
+        if count > self.stores_max:
+            raise _exceeded(
+                f"a server has at most {self.stores_max} stores: delete one first", "stores_max", self.stores_max, count
+            )
 
     def require_write(self, updates: Sequence[Update], preconditions: int, metadata_json: str) -> None:
         """A triple may occur once: a request says one thing about a relationship."""

@@ -54,7 +54,7 @@ def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -
         last: RelationshipKey | None = None
         for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
             relationship = stored.relationship
-            reason = _misfit(new, relationship, last, now_us)
+            reason = misfit(new, relationship, last, now_us)
             if not relationship.qualifiers.is_over(now_us):
                 last = relationship.key
             if reason:
@@ -65,7 +65,7 @@ def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -
             yield Orphans(type, relation, count, tuple(examples))
 
 
-def _misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:
+def misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:
     """Why the relationship has no place under the schema; "" where it has. `before` is the one scanned before it."""
     try:
         relation = check_relationship(schema, relationship)

@@ -6,7 +6,9 @@ Law: at every moment that a request can see, the graph is what the store's relat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -16,15 +18,32 @@ from remit.budget import Budget
 from remit.clock import Clock
 from remit.equations import GraphView
 from remit.errors import RevisionGone, SchemaNotFound
+from remit.expirations import Due, Expirations
 from remit.graph import Graph
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.limits import Limits
-from remit.model import DEFAULT_STORE, Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey
+from remit.model import (
+    DEFAULT_STORE,
+    Delta,
+    Qualifiers,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRelationship,
+)
 from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.shared_lock import SharedLock
-from remit.store.interface import CommitListener, ReadTransaction, Store, StoreIdentity
+from remit.store.interface import (
+    Admission,
+    CommitListener,
+    Draft,
+    ReadTransaction,
+    Store,
+    StoreIdentity,
+    WriteTransaction,
+)
 from remit.tokens import encode_token, require_at_least, revision_of
 
 PLANS_MAX = 16  # schemas kept compiled, newest first: those in force in a few stores, and their successors
@@ -33,10 +52,13 @@ PLANS_MAX = 16  # schemas kept compiled, newest first: those in force in a few s
 class Snapshot:
     """A store as it is now. Written under `lock.held()`, read under `lock.shared()`."""
 
-    def __init__(self, identity: StoreIdentity, schema: Schema | None, graph: Graph, revision: int) -> None:
+    def __init__(
+        self, identity: StoreIdentity, schema: Schema | None, graph: Graph, expirations: Expirations, revision: int
+    ) -> None:
         self.identity = identity
         self.schema = schema
         self.graph = graph
+        self.expirations = expirations
         self.revision = revision
         self.lock = SharedLock()
 
@@ -73,9 +95,16 @@ class Snapshots:
         self._clock = clock
         self._limits = limits
         self._plans: dict[str, Schema] = {}  # by text
-        self._snapshots = {name: self._load(name) for name in store.names()}
+        # By name. Replaced whole, so that whoever goes through it is not disturbed.
+        self._snapshots: Mapping[str, Snapshot] = {name: self._load(name) for name in store.names()}
+        self._changing = threading.Condition()
+        self._names_changing: set[str] = set()
         self.after_commit: CommitListener | None = None  # hears of each delta once memory has it, and must not fail
         store.subscribe(self._committed)
+
+    def all(self) -> list[Snapshot]:
+        """Of all stores, by name."""
+        return [snapshot for _, snapshot in sorted(self._snapshots.items())]
 
     def sizes(self) -> dict[str, int]:
         """How many relationships each store holds."""
@@ -124,28 +153,72 @@ class Snapshots:
             return head
         undone: dict[RelationshipKey, Qualifiers | None] = {}
         budget = Budget(self._limits.undone_max, name="undone_max")
-        expected = revision + 1
-        with self._store.read(head.identity.name) as view:
-            for delta in view.changelog(revision):
+        with self.view(head.identity) as view:
+            for delta in _after(view, revision):
                 # The store may be ahead of the graph by what is being applied right now.
-                if delta.revision > head.revision or delta.revision != expected:
+                if delta.revision > head.revision:
                     break
-                expected += 1
                 for change in delta.changes:
                     budget.spend()
                     before = change.before
                     undone.setdefault(change.key, before.relationship.qualifiers if before is not None else None)
-            if expected <= head.revision:
-                raise RevisionGone(
-                    f"revision {revision} of store `{head.identity.name}` can no longer be seen: the changelog begins "
-                    "later",
-                    field="consistency",
-                    revision=revision,
-                )
             text = view.schema_text_at(revision)
         schema = self.compiled(text) if text is not None else None
         graph = Overlay(head.graph, undone)
         return Seen(head.identity, schema, graph, revision, head.now_us, historical=True)
+
+    # --- the store behind a snapshot ----------------------------------------------------------------------------
+
+    @contextmanager
+    def view(self, identity: StoreIdentity) -> Iterator[ReadTransaction]:
+        """A view of that very store. Raises StoreNotFound where it was removed, or made anew under its name."""
+        with self._store.read(identity.name) as view:
+            _require(view, identity)
+            yield view
+
+    def submit(self, identity: StoreIdentity, admission: Admission) -> Future[Delta]:
+        """Queue a write into that very store: the future holds StoreNotFound where it is no longer there."""
+
+        def admission_there(view: WriteTransaction) -> Draft:
+            _require(view, identity)
+            return admission(view)
+
+        return self._store.submit(identity.name, admission_there)
+
+    # --- stores that come and go --------------------------------------------------------------------------------
+
+    def add(self, name: str, make: Callable[[], StoreIdentity]) -> Snapshot:
+        """Make a store, and have it in memory before anybody can ask for it. Cost: O(its relationships)."""
+        with self._alone(name):
+            make()
+            try:
+                snapshot = self._load(name)
+            except BaseException:
+                self._store.delete(name)
+                raise
+            with self._changing:
+                self._snapshots = {**self._snapshots, name: snapshot}
+        return snapshot
+
+    def remove(self, name: str) -> None:
+        """Whoever looks at it goes on looking; nobody else finds it. Raises StoreNotFound."""
+        with self._alone(name):
+            self._store.delete(name)
+            with self._changing:
+                self._snapshots = {each: snapshot for each, snapshot in self._snapshots.items() if each != name}
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """One at a time for each name, so that disk and memory never tell two stories of who came first."""
+        with self._changing:
+            self._changing.wait_for(lambda: name not in self._names_changing)
+            self._names_changing.add(name)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._names_changing.discard(name)
+                self._changing.notify_all()
 
     # --- keeping in step ----------------------------------------------------------------------------------------
 
@@ -156,6 +229,7 @@ class Snapshots:
         with snapshot.lock.held():
             assert delta.revision == snapshot.revision + 1, "deltas come in revision order"
             snapshot.graph.apply(delta.changes)
+            snapshot.expirations.apply(delta.changes)
             snapshot.schema = schema
             snapshot.revision = delta.revision
         if self.after_commit is not None:
@@ -165,8 +239,9 @@ class Snapshots:
         with self._store.read(name) as view:
             head = view.head
             schema = self.compiled(head.schema_text) if head.schema_text is not None else None
-            graph = Graph(stored.relationship for stored in view.scan(RelationshipFilter()))
-        return Snapshot(head.identity, schema, graph, head.revision)
+            due: list[Due] = []
+            graph = Graph(_telling_expirations(view.scan(RelationshipFilter()), due))
+        return Snapshot(head.identity, schema, graph, Expirations(due), head.revision)
 
     # --- schemas ------------------------------------------------------------------------------------------------
 
@@ -189,3 +264,25 @@ class Snapshots:
         """Keep a plan at hand, for the moment its text comes into force."""
         # A new dictionary each time: other threads may be reading the old one.
         self._plans = {text: plan, **dict(islice(self._plans.items(), PLANS_MAX - 1))}
+
+
+def _require(view: ReadTransaction, identity: StoreIdentity) -> None:
+    if view.head.identity != identity:
+        raise no_such_store(identity.name)
+
+
+def _after(view: ReadTransaction, revision: int) -> Iterator[Delta]:
+    try:
+        return view.changelog(revision)
+    except RevisionGone as error:
+        error.field = "consistency"
+        raise
+
+
+def _telling_expirations(rows: Iterable[StoredRelationship], due: list[Due]) -> Iterator[Relationship]:
+    """The relationships, and on the side when they expire: one look at each row for both."""
+    for stored in rows:
+        relationship = stored.relationship
+        if relationship.qualifiers.expiration_us is not None:
+            due.append((relationship.qualifiers.expiration_us, relationship.key))
+        yield relationship

@@ -108,6 +108,11 @@ class Watches:
 
         return end
 
+    def removed(self, name: str) -> None:
+        """A store is gone: ring, so that who watches it finds that out."""
+        for ring in self._bells:
+            ring(name)
+
     def _committed(self, name: str, delta: Delta) -> None:
         """Cost: O(1) and a call for each server."""
         recent = self._recent.get(self._snapshots.of(name))

@@ -149,6 +149,22 @@ class Restoration(Protocol):
         ...
 
 
+class Scratch(Protocol):
+    """Bytes that are written once, from the beginning, and then read once. See `scratch.ScratchFile`."""
+
+    def write(self, data: bytes) -> None:
+        """Raises StoreFull, StoreUnavailable."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, b"" at the end. The first call ends the writing."""
+        ...
+
+    def close(self) -> None:
+        """Twice is once."""
+        ...
+
+
 class Store(Protocol):
     """All named stores of one data directory (or of one memory)."""
 
@@ -184,6 +200,11 @@ class Store(Protocol):
 
     def subscribe(self, listener: CommitListener) -> None:
         """Set the listener. Called once, before the first write."""
+        ...
+
+    def scratch(self) -> Scratch:
+        """An unnamed file beside the store, for what is too large for memory; gone when it is closed, and when the
+        process ends. Raises StoreFull, StoreUnavailable."""
         ...
 
     def clock_us(self) -> int:

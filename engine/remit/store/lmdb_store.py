@@ -28,6 +28,7 @@ from remit.errors import (
 )
 from remit.store.directory import NO_ROOM, DataDirectory, explain
 from remit.store.keys import pack, unpack
+from remit.store.scratch import ScratchFile
 from remit.store.stores import QUEUE_MAX, TableStore
 from remit.store.tables import Item, Table, TransactionPoisoned, steady_items
 from remit.store.writer import stop_process
@@ -91,6 +92,9 @@ class LmdbTables:
             return LmdbTransaction(self, self._environment.begin(write=True), None)
         except lmdb.Error as error:
             raise self.explain(error) from error
+
+    def scratch(self) -> ScratchFile:
+        return ScratchFile(self._directory.path)
 
     def size_bytes(self) -> int:
         return self._directory.data_file.stat().st_blocks * 512

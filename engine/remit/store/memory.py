@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from sortedcontainers import SortedDict
 
 from remit.errors import StoreUnavailable
+from remit.store.scratch import ScratchFile
 from remit.store.stores import QUEUE_MAX, TableStore
 from remit.store.tables import Item, Table, steady_items
 from remit.store.writer import stop_process
@@ -59,6 +60,9 @@ class MemoryTables:
 
     def begin(self) -> MemoryTransaction:
         return MemoryTransaction(self, self._committed + 1, None)
+
+    def scratch(self) -> ScratchFile:
+        return ScratchFile(None)
 
     def size_bytes(self) -> int:
         return self._size_bytes

@@ -17,6 +17,7 @@ from remit.notation import no_such_store
 from remit.store.interface import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.restoring import Restoring
+from remit.store.scratch import ScratchFile
 from remit.store.tables import Snapshot, Table, Tables, Transaction
 from remit.store.trimming import TrimView
 from remit.store.views import Head, SchemaCache, View, WriteView
@@ -106,6 +107,9 @@ class TableStore(Store):
 
     def writes_waiting(self) -> int:
         return self._writer.waiting
+
+    def scratch(self) -> ScratchFile:
+        return self._tables.scratch()
 
     # --- writing ------------------------------------------------------------------------------------------------
 

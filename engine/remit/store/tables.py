@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Protocol, Self
 
 from remit.errors import StoreUnavailable
+from remit.store.scratch import ScratchFile
 
 # LMDB as everybody builds it refuses keys beyond 511 bytes. One byte is held back, so that `key + b"\0"`, the very next
 # possible key, can still be sought.
@@ -98,6 +99,10 @@ class Tables(Protocol):
         ...
 
     def size_bytes(self) -> int: ...
+
+    def scratch(self) -> ScratchFile:
+        """An unnamed file, beside the data where there is such a place."""
+        ...
 
     def close(self) -> None:
         """Let go of everything. May wait for open snapshots, and raise StoreUnavailable. Twice is once."""
