@@ -31,6 +31,7 @@ HELP: Mapping[str, str] = {
     "relationship_context_bytes_max": "The context of a relationship's caveat.",
     "metadata_bytes_max":             "The metadata of a write.",
     "schema_bytes_max":               "A schema.",
+    "stores_max":                     "Stores of the server.",
     "steps_max":                      "Steps of evaluation a question may take.",
     "request_bytes_max":              "A request.",
     "response_bytes_max":             "An answer.",
@@ -113,7 +114,8 @@ def _annotation(kind: type, field: Field[Any]) -> Any:
     panel = "Limits of a request" if kind is Limits else "Limits of the server"
     usual: object = field.default
     assert isinstance(usual, int | float), "every limit has a default"
-    flag, help = flag_of(field.name), f"{HELP[field.name]} Default {shown(field.name, usual)}."
+    told = HELP.get(field.name, "")  # a test sees to it that there is something
+    flag, help = flag_of(field.name), f"{told} Default {shown(field.name, usual)}."
     if "_bytes_" in field.name:
         return Annotated[int, size_option(flag, help, rich_help_panel=panel)]
     shared: dict[str, Any] = {"metavar": "N", "help": help, "show_default": False, "rich_help_panel": panel}

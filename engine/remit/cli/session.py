@@ -95,10 +95,10 @@ class Session:
             store=self.store if self.store is not None else os.environ.get("REMIT_STORE", ""),
             token=self.token,
             timeout_s=self.timeout_s if self.timeout_s is not None else timeout_s,
-            tls=self._tls(),
+            tls=self.tls_files(),
         )
 
-    def _tls(self) -> Tls | None:
+    def tls_files(self) -> Tls | None:
         """The files named, each that is not by the environment; None where nothing is said here."""
         named = Tls(self.ca, self.cert, self.cert_key)
         return tls_of_environment(named) if self.tls or named != Tls() else None

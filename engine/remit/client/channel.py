@@ -87,9 +87,7 @@ def metadata_of(
 def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None) -> grpc.ChannelCredentials | None:
     """What to encrypt with: the caller's own credentials, else its files, else those the environment names; None for
     plaintext. Raises FileUnreadable, InvalidArgument."""
-    if tls is None:
-        named = tls_of_environment(Tls())
-        tls = named if named != Tls() or _is_set("REMIT_TLS") else None
+    tls = chosen_tls(tls)
     if credentials is not None or tls is None:
         return credentials
     if (tls.cert is None) != (tls.cert_key is None):
@@ -97,6 +95,14 @@ def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None)
             "a client's certificate goes with its private key: give `cert` and `cert_key`, or neither"
         )
     return grpc.ssl_channel_credentials(_file(tls.ca), _file(tls.cert_key), _file(tls.cert))
+
+
+def chosen_tls(tls: Tls | None) -> Tls | None:
+    """The files given, else those that the environment names; None for plaintext."""
+    if tls is not None:
+        return tls
+    named = tls_of_environment(Tls())
+    return named if named != Tls() or _is_set("REMIT_TLS") else None
 
 
 def tls_of_environment(tls: Tls) -> Tls:
