@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -226,8 +227,8 @@ def test_a_watch_of_what_is_forgotten_says_so(engine: EngineOfTest) -> None:
     engine.schema(SCHEMA + "definition more {}")  # which memory does not hold for those who watch
     engine.clock.advance_us(2 * DAY_US)
     engine.engine.upkeep()
-    with pytest.raises(RevisionGone) as gone:
-        engine.engine.watch("", _told, after=first)
+    with contextlib.closing(engine.engine.watch("", _told, after=first)) as late, pytest.raises(RevisionGone) as gone:
+        late.require_reachable()
     assert gone.value.field == "after"
     assert open_before.live() is None
     with pytest.raises(RevisionGone):
