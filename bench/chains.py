@@ -13,9 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from remit.model import ObjectRef, Relationship, SubjectRef
-
 from bench.asked import Asked, asked
+from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schema" / "agents.zed"
 

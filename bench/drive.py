@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from remit.model import ObjectRef, Relationship, SubjectRef
-
 from bench.asked import Asked, asked
+from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA = """
 definition group {

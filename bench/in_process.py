@@ -12,11 +12,11 @@ from itertools import count
 from pathlib import Path
 
 import lmdb
-from remit.engine import CheckResult, Engine, Question
-from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
 
 from bench.asked import Asked
 from bench.figures import Slice
+from remit.engine import CheckResult, Engine, Question
+from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
 
 WRITTEN = "document"  # the type that written facts are about; their ids begin with `written-`
 

@@ -14,11 +14,6 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
-from remit.clock import SystemClock
-from remit.engine import Engine
-from remit.model import Operation, Relationship, Update
-from remit.store.lmdb_store import LmdbStore
-
 from bench.figures import BARE_LMDB, ECHO, GRPC, IN_PROCESS, Figure, Slice
 from bench.in_process import (
     bare_commit_slice,
@@ -32,6 +27,10 @@ from bench.in_process import (
 from bench.over_grpc import Client, Load, check_load, check_many_load, write_load
 from bench.processes import Processors, Running, echo_server, remit_server
 from bench.worlds import BULK, World
+from remit.clock import SystemClock
+from remit.engine import Engine
+from remit.model import Operation, Relationship, Update
+from remit.store.lmdb_store import LmdbStore
 
 IN_FLIGHT = (1, 32)
 WRITES = "durable writes"

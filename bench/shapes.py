@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from remit.model import ObjectRef, Relationship, SubjectRef
-
 from bench.asked import Asked, asked
+from remit.model import ObjectRef, Relationship, SubjectRef
 
 DEEP_CHAINS = 10
 _STRANGER = SubjectRef("user", "stranger")

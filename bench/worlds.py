@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from remit.model import Relationship
-
 from bench import chains, drive
 from bench.asked import Asked
 from bench.chains import Chains
 from bench.drive import Drive
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
+from remit.model import Relationship
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave; the drive has the rest
 _HOT_PAIRS = 200

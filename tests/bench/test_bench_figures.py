@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from remit.clock import ManualClock
-from remit.engine import Engine
-from remit.model import Operation, Update, Verdict
-from remit.store.memory import MemoryStore
 
 from bench.__main__ import main
 from bench.figures import GRPC, IN_PROCESS, percentile
 from bench.in_process import WrongAnswer, check_many_slice, check_slice, require_written
 from bench.over_grpc import check_load, check_many_load
 from bench.worlds import Sizes, World
+from remit.clock import ManualClock
+from remit.engine import Engine
+from remit.model import Operation, Update, Verdict
+from remit.store.memory import MemoryStore
 
 TINY = ("--relationships", "5000", "--group-members", "100", "--folder-depth", "12", "--chain-depth", "5")
 TINY_FLAGS = (*TINY, "--wide-groups", "30", "--seconds", "0.05", "--no-pin", "--json")
