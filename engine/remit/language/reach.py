@@ -7,6 +7,7 @@ Law: sound, never tight. Where some world answers Check with YES or CONDITIONAL,
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from remit.language.plan import (
     Self,
     SubjectArrow,
     Union,
+    nodes_of,
 )
 
 
@@ -51,7 +53,7 @@ class Reach:
     def __init__(
         self, schema: Schema, *, identity: bool = True, along: bool = True, exists: bool = True, selves: bool = True
     ) -> None:
-        """Cost: O(rounds x schema); the rounds are at most the longest chain of names, typically three or four."""
+        """Cost: O(schema), and in circles as often as what they hold grows, typically twice."""
         self._schema = schema
         self._counts_along = along
         self._counts_selves = selves
@@ -66,6 +68,8 @@ class Reach:
         everyone = (1 << (2 * len(self._plain) + len(names))) - 1
         self._exists = everyone if exists else 0
         self._bits: dict[tuple[str, str], int] = {goal: self._userset[goal] if identity else 0 for goal in names}
+        self._readers: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self._reader: tuple[str, str] | None = None  # whose bits are being made
         self._settle()
 
     def can_reach(self, resource_type: str, name: str, subject_type: str, subject_relation: str = "") -> bool:
@@ -86,17 +90,63 @@ class Reach:
         return self._read(self._expression(resource_type, expression))
 
     def _settle(self) -> None:
-        # The least fixed point: every step only adds bits, so going round until nothing changes ends.
-        goals = list(self._goals())
-        changed = True
-        while changed:
-            changed = False
-            for goal, what in goals:
-                before = self._bits[goal]
-                held = self._relation(what) if isinstance(what, Relation) else self._expression(goal[0], what)
-                if before | held != before:
-                    self._bits[goal] = before | held
-                    changed = True
+        # The least fixed point: a step only adds bits, and only what reads a goal that grew is looked at again. It goes
+        # from the bottom up, so that without circles no goal is looked at twice.
+        goals = dict(self._goals())
+        waiting = deque(self._from_the_bottom(goals))
+        queued = set(goals)
+        while waiting:
+            self._reader = goal = waiting.popleft()
+            queued.discard(goal)
+            what = goals[goal]
+            before = self._bits[goal]
+            held = self._relation(what) if isinstance(what, Relation) else self._expression(goal[0], what)
+            if before | held != before:
+                self._bits[goal] = before | held
+                grown = self._readers.get(goal, set()) - queued
+                waiting.extend(grown)
+                queued |= grown
+        self._reader = None
+
+    def _from_the_bottom(self, goals: Mapping[tuple[str, str], Relation | Expression]) -> list[tuple[str, str]]:
+        """The goals, each after those it reads, as far as circles let it. Depth-first, on a stack of our own."""
+        met: set[tuple[str, str]] = set()
+        order: list[tuple[str, str]] = []
+        for root in goals:
+            path = [(root, self._read_by(root[0], goals[root]))] if root not in met else []
+            met.add(root)
+            while path:
+                goal, reads = path[-1]
+                for other in reads:
+                    if other in goals and other not in met:
+                        met.add(other)
+                        path.append((other, self._read_by(other[0], goals[other])))
+                        break
+                else:
+                    order.append(goal)
+                    path.pop()
+        return order
+
+    def _read_by(self, type_: str, what: Relation | Expression) -> Iterator[tuple[str, str]]:
+        """The goals whose bits `_relation` or `_expression` asks for, and names that are none."""
+        if isinstance(what, Relation):
+            yield from ((subject.type, subject.relation) for subject in what.subject_types if subject.relation)
+            return
+        for node in nodes_of(what):
+            match node:
+                case Name(name) | Along(name):
+                    yield type_, name
+                case Arrow(relation, name):
+                    subjects = self._schema.definitions[type_].relations[relation].subject_types
+                    yield from ((subject.type, name) for subject in subjects)
+                case SubjectArrow(name):
+                    yield from ((subject_type, name) for subject_type in self._plain)
+
+    def _held(self, goal: tuple[str, str]) -> int:
+        """The bits of a goal as far as they are known; nothing for a name that its type does not have."""
+        if self._reader is not None:
+            self._readers.setdefault(goal, set()).add(self._reader)
+        return self._bits.get(goal, 0)
 
     def _goals(self) -> Iterator[tuple[tuple[str, str], Relation | Expression]]:
         for type_, definition in self._schema.definitions.items():
@@ -112,7 +162,7 @@ class Reach:
                 held |= self._plain[subject.type] | self._wildcard[subject.type]
             elif subject.relation:
                 userset = (subject.type, subject.relation)
-                held |= self._userset[userset] | self._bits[userset]
+                held |= self._userset[userset] | self._held(userset)
             else:
                 held |= self._plain[subject.type]
         return held
@@ -124,7 +174,7 @@ class Reach:
             case Self():
                 return self._plain[type_] if self._counts_selves else 0
             case Name(name):
-                return self._bits[type_, name]
+                return self._held((type_, name))
             case Union(children):
                 held = 0
                 for child in children:
@@ -140,18 +190,18 @@ class Reach:
             case Arrow(relation, name):
                 held = 0
                 for subject in self._schema.definitions[type_].relations[relation].subject_types:
-                    held |= self._bits.get((subject.type, name), 0)
+                    held |= self._held((subject.type, name))
                 return held
             case SubjectArrow(name):
                 # The question is asked of the subject's own object for itself, so only types that can answer it count.
                 held = 0
                 for subject_type, bit in self._plain.items():
-                    held |= self._bits.get((subject_type, name), 0) & bit
+                    held |= self._held((subject_type, name)) & bit
                 return held
             case Exists():
                 return self._exists
             case Along(child, relations):
-                return self._along(self._bits[type_, child], relations) if self._counts_along else 0
+                return self._along(self._held((type_, child)), relations) if self._counts_along else 0
 
     def _along(self, child: int, relations: tuple[str, ...]) -> int:
         """A type stands if it reaches the child and, by each listed relation it declares, a type that stands. Found
