@@ -8,7 +8,9 @@ refuses."""
 
 from __future__ import annotations
 
-from remit.budget import Interrupt
+import threading
+
+from remit.budget import Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.errors import RelationshipRefused
 from remit.language import compile_schema
@@ -22,35 +24,47 @@ from remit.tokens import encode_token
 
 
 class Backup:
-    """A backup that is complete, to be read once. `token` is the revision it is of. Close it."""
+    """A copy of a store: `take` it, `read` it once, `close` it. One thread at a time, but for `close`."""
 
-    def __init__(self, token: str, scratch: Scratch) -> None:
-        self.token = token
-        self._scratch = scratch
+    def __init__(self, store: Store, snapshots: Snapshots, identity: StoreIdentity, clock: Clock) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._identity = identity
+        self._clock = clock
+        self._scratch: Scratch | None = None
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    def take(self, interrupt: Interrupt = never_interrupted) -> str:
+        """Copy the store as it stands; the token of the revision the copy is of. Cost: O(the store), and its size in a
+        scratch file. Raises StoreNotFound, StoreFull, StoreUnavailable, and what `interrupt` raises."""
+        scratch = self._store.scratch()
+        try:
+            with self._snapshots.view(self._identity) as view:
+                for chunk in view.backup(self._clock.now_us()):
+                    interrupt()
+                    scratch.write(chunk)
+                token = encode_token(self._identity, view.head.revision)
+        except BaseException:
+            scratch.close()
+            raise
+        with self._closing:
+            self._scratch = scratch
+            if self._is_closed:  # meanwhile
+                scratch.close()
+        return token
 
     def read(self, size: int) -> bytes:
-        """The next bytes, b"" at the end."""
+        """The next bytes of what was taken, b"" at the end."""
+        assert self._scratch is not None, "a backup is taken, then read"
         return self._scratch.read(size)
 
     def close(self) -> None:
-        self._scratch.close()
-
-
-def take_backup(
-    store: Store, snapshots: Snapshots, identity: StoreIdentity, clock: Clock, interrupt: Interrupt
-) -> Backup:
-    """Copy a store as it stands. Cost: O(the store), and its size in a scratch file.
-    Raises StoreNotFound, StoreFull, StoreUnavailable, and what `interrupt` raises."""
-    scratch = store.scratch()
-    try:
-        with snapshots.view(identity) as view:
-            for chunk in view.backup(clock.now_us()):
-                interrupt()
-                scratch.write(chunk)
-            return Backup(encode_token(identity, view.head.revision), scratch)
-    except BaseException:
-        scratch.close()
-        raise
+        """Does not wait; from any thread; twice is once."""
+        with self._closing:
+            self._is_closed = True
+            if self._scratch is not None:
+                self._scratch.close()
 
 
 class Restore:
@@ -58,7 +72,8 @@ class Restore:
     but for `close`."""
 
     def __init__(self, store: Store, snapshots: Snapshots, name: str, fitting: Fitting) -> None:
-        """Raises StoreExists."""
+        """Does not wait. Raises StoreExists."""
+        snapshots.require_free(name)
         self._snapshots = snapshots
         self._name = name
         self._fitting = fitting

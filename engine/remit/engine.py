@@ -15,7 +15,7 @@ from typing import TypeVar
 from remit.admission import apply_updates, check_filter, check_preconditions, check_updates, delete_matching
 from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
-from remit.copies import Backup, Fitting, Restore, take_backup
+from remit.copies import Backup, Fitting, Restore
 from remit.cursors import decode_cursor, encode_cursor
 from remit.errors import InvalidArgument, RemitError, TooManyMatch
 from remit.expansion import expand
@@ -543,14 +543,13 @@ class Engine:
         self._snapshots.remove(checked_store(name, field="name"))
         self._watches.removed(name)
 
-    def backup(self, store: str, *, interrupt: Interrupt = never_interrupted) -> Backup:
-        """A copy of a store as it stands, while it goes on; complete when this returns. Close it. See `copies`."""
-        identity = self._snapshots.of(store).identity
-        return take_backup(self._store, self._snapshots, identity, self._clock, interrupt)
+    def backup(self, store: str) -> Backup:
+        """A copy of a store as it stands, which goes on meanwhile: take it, read it, close it. See `copies`."""
+        return Backup(self._store, self._snapshots, self._snapshots.of(store).identity, self._clock)
 
     def restore(self, name: str) -> Restore:
-        """Begin to make a store of a backup, under a name that is free. Nothing of it is seen before it is finished.
-        Raises StoreExists."""
+        """Begin to make a store of a backup, under a name that is free: feed it, finish it, close it. Nothing of it is
+        seen before it is finished. Raises StoreExists."""
         self._check_new(name)
         return Restore(self._store, self._snapshots, name, Fitting(self.limits, self._clock.now_us()))
 

@@ -17,7 +17,7 @@ from remit.admission import check_contextual
 from remit.budget import Budget
 from remit.clock import Clock
 from remit.equations import GraphView
-from remit.errors import RevisionGone, SchemaNotFound
+from remit.errors import RevisionGone, SchemaNotFound, StoreExists
 from remit.expirations import Due, Expirations
 from remit.graph import Graph
 from remit.language import compile_schema
@@ -186,6 +186,11 @@ class Snapshots:
         return self._store.submit(identity.name, admission_there)
 
     # --- stores that come and go --------------------------------------------------------------------------------
+
+    def require_free(self, name: str) -> None:
+        """Raises StoreExists. Cost: O(1); the disk is asked when the store is made."""
+        if name in self._snapshots:
+            raise StoreExists(f"store `{name}` is already there", field="name", store=name)
 
     def add(self, name: str, make: Callable[[], StoreIdentity]) -> Snapshot:
         """Make a store, and have it in memory before anybody can ask for it. Cost: O(its relationships)."""

@@ -359,7 +359,7 @@ def test_what_is_no_backup_is_refused_at_its_first_bytes(store: TableStore) -> N
 def test_a_name_that_is_taken_is_refused_before_and_after(filled: TableStore) -> None:
     data = backup(filled)
     with pytest.raises(StoreExists):
-        filled.restore("default", Everything())
+        restore(filled, data, "default")
     restoring = filled.restore("copy", Everything())
     restoring.feed(data)
     filled.create("copy")

@@ -268,6 +268,8 @@ class GrpcServer:
             try:
                 self._admit(verb.path, call, context)
                 with self.streams.opened(call):
+                    # By itself: a first message that is interrupted on its way would leave gRPC in doubt about it.
+                    await context.send_initial_metadata(())
                     async with contextlib.aclosing(verb.answers(self._engine, frames, stream)) as messages:
                         async for data in messages:
                             await self._send(call, context, data)
@@ -289,8 +291,8 @@ class GrpcServer:
             finally:
                 observed.end(refusal)
             refusal.metadata = {**refusal.metadata, **stream.resume}
-            # A reader who is stuck gets this once it reads on; nobody waits for that.
-            with contextlib.suppress(TimeoutError):
+            # A reader who is stuck gets this once it reads on, and one who has left never; nobody waits for that.
+            with contextlib.suppress(TimeoutError, aio.InternalError):
                 async with asyncio.timeout(_ABORT_S):
                     await _abort(context, refusal, call.request_id)
 
@@ -351,6 +353,10 @@ def _options(limits: Limits, serve_limits: ServeLimits) -> list[tuple[str, int]]
         ("grpc.max_receive_message_length", 2 * limits.request_bytes_max),
         ("grpc.max_send_message_length", -1),  # `verbs` bounds answers
         ("grpc.max_concurrent_streams", serve_limits.calls_per_connection_max),
+        # gRPC cancels new calls at random, without a word, while a thousand wait for the event loop to take them: less
+        # than come at once where watchers come back to a server that was restarted.
+        ("grpc.server.max_pending_requests", _calls_max(serve_limits)),
+        ("grpc.server.max_pending_requests_hard_limit", _calls_max(serve_limits)),
         ("grpc.server_handshake_timeout_ms", int(serve_limits.handshake_s * 1_000)),
         ("grpc.max_connection_idle_ms", int(serve_limits.idle_connection_s * 1_000)),
         # Dead peers are noticed within two and a half minutes; clients may ping every ten seconds, also while idle.

@@ -137,7 +137,8 @@ class Restoration(Protocol):
     """A backup on its way in: see `restoring.Restoring`."""
 
     def feed(self, data: bytes) -> None:
-        """The next bytes. Raises BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may fail with."""
+        """The next bytes. Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may
+        fail with."""
         ...
 
     def finish(self) -> StoreIdentity:
@@ -180,7 +181,7 @@ class Store(Protocol):
 
     def restore(self, name: str, judge: Judge) -> Restoration:
         """Begin to make a store of a backup, under a name that is free, with the backup's UUID and a new epoch. Nothing
-        of it is seen before it is finished. Raises StoreExists."""
+        of it is seen before it is finished. Does not wait."""
         ...
 
     def trim(self, name: str, until_us: int) -> int:

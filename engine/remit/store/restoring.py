@@ -84,7 +84,7 @@ class Restoring:
     but for `close`."""
 
     def __init__(self, home: Home, name: str, judge: Judge, now_us: Callable[[], int]) -> None:
-        """Raises StoreExists, StoreUnavailable, StoreFull."""
+        """Does not wait: the disk is first asked when the first bytes come. Raises InvalidArgument."""
         self._home = home
         self._name = name
         self._key = name_key(name)
@@ -95,21 +95,15 @@ class Restoring:
         self._weight = 0
         self._store: StoreBlock | None = None
         self._scrutiny: _Scrutiny | None = None
+        self._number = 0  # none yet
         self._closing = threading.Lock()
         self._is_closed = False
 
-        def begin(transaction: Transaction) -> int:
-            self._require_free(transaction)
-            number = home.next_number(transaction)
-            transaction.put(Table.GRAVES, store_prefix(number), UNDER_WAY)
-            return number
-
-        self._number = home.queue(Task(begin)).result()
-        self._prefix = store_prefix(self._number)
-
     def feed(self, data: bytes) -> None:
-        """The next bytes of the backup. Waits for the disk now and then. Raises BackupDamaged, BackupFormatUnknown,
-        BackupRefused, what the judge raises, and what a write may fail with."""
+        """The next bytes of the backup. Waits for the disk now and then. Raises StoreExists, BackupDamaged,
+        BackupFormatUnknown, BackupRefused, and what a write may fail with."""
+        if not self._number:
+            self._begin()
         for block in self._reader.feed(data):
             for row in self._rows_of(block):
                 self._rows.append(row)
@@ -150,9 +144,24 @@ class Restoring:
     def close(self) -> None:
         """Unless it is finished, give it up: what was written goes. Does not wait, does not fail; twice is once."""
         with self._closing:
-            if self._is_closed:
-                return
-            self._is_closed = True
+            was_closed, self._is_closed = self._is_closed, True
+            if self._number and not was_closed:
+                self._give_up()
+
+    def _begin(self) -> None:
+        def run(transaction: Transaction) -> int:
+            self._require_free(transaction)
+            number = self._home.next_number(transaction)
+            transaction.put(Table.GRAVES, store_prefix(number), UNDER_WAY)
+            return number
+
+        number = self._home.queue(Task(run)).result()
+        with self._closing:
+            self._number, self._prefix = number, store_prefix(number)
+            if self._is_closed:  # meanwhile
+                self._give_up()
+
+    def _give_up(self) -> None:
         grave = self._prefix
 
         def give_up(transaction: Transaction) -> bool:
