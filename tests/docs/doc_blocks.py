@@ -13,7 +13,7 @@ _FENCE = re.compile(r"^```(\S*)[ ]?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`language` is the word behind the opening fence, `says` the `key=value` words after it."""
+    """`language` is the word behind the opening fence, `says` the words after it, `key=value` or alone."""
 
     page: str
     line: int
@@ -36,7 +36,8 @@ def blocks_of(page: str, *languages: str) -> list[Block]:
 
 
 def _said(words: str) -> dict[str, str]:
-    return dict(word.split("=", 1) for word in words.split())
+    parted = (word.partition("=") for word in words.split())
+    return {key: value for key, _, value in parted}
 
 
 def table_cells(page: str, heading: str) -> list[list[str]]:
