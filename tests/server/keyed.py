@@ -59,11 +59,11 @@ class Keyed:
 
 
 @contextmanager
-def keyed_server(folder: Path) -> Iterator[Keyed]:
+def keyed_server(folder: Path, http: str | None = None) -> Iterator[Keyed]:
     """The keys file is there, and holds a key that nobody has."""
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
-    for name in ("own", "other", "doomed"):
+    for name in ("default", "own", "other", "doomed"):
         store.create(name)
     engine = Engine(store, clock)
     fact = parse_relationship("folder:kept#viewer@user:ann")
@@ -76,7 +76,7 @@ def keyed_server(folder: Path) -> Iterator[Keyed]:
         change.keys, _, _ = change.keys.with_new(
             principal="nobody", stores=["own"], rights=[Right.AUDIT], now_us=NOW_US
         )
-    with BackgroundServer(engine, keys=KeyRing(path, clock.now_us)) as server:
+    with BackgroundServer(engine, http=http, keys=KeyRing(path, clock.now_us)) as server:
         yield Keyed(server, path, clock, engine)
     engine.close()
 
