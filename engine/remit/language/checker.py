@@ -48,6 +48,7 @@ class _Checker:
         self.declarations = declarations
         self.definitions = declarations.definitions
         self.found = Findings(declarations.tree)
+        self.wildcard_holders = self._find_wildcard_holders()
 
     def check(self) -> None:
         self._top_level_names()
@@ -147,8 +148,30 @@ class _Checker:
                 message = f"`with {trait}` is not known without its flag"
                 self.found.error("flag-missing", message, type_.span, _flag_advice(trait))
 
+    def _find_wildcard_holders(self) -> set[tuple[str, str]]:
+        """Every relation that holds a wildcard, itself or by the usersets it allows. Found once for all and from the
+        wildcards up: asking each relation by itself would cost the square of a long chain of them."""
+        holders: set[tuple[str, str]] = set()
+        allowed_by: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for definition in self.definitions.values():
+            for relation in definition.relations:
+                for type_ in relation.types:
+                    if type_.wildcard:
+                        holders.add((definition.name, relation.name))
+                    elif (name := _plain(type_.relation)) is not None:
+                        allowed_by.setdefault((type_.type, name), []).append((definition.name, relation.name))
+        waiting = list(holders)
+        while waiting:
+            for holder in allowed_by.get(waiting.pop(), ()):
+                if holder not in holders:
+                    holders.add(holder)
+                    waiting.append(holder)
+        return holders
+
     def _wildcard_in(self, definition: str, relation: str) -> str:
         """The first wildcard that a relation holds, itself or by the usersets it allows, or ""."""
+        if (definition, relation) not in self.wildcard_holders:
+            return ""
         seen: set[tuple[str, str]] = set()
         waiting = [(definition, relation)]
         while waiting:

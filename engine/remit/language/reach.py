@@ -57,9 +57,10 @@ class Reach:
         self._schema = schema
         self._counts_along = along
         self._counts_selves = selves
-        self._plain = {type_: 1 << index for index, type_ in enumerate(schema.definitions)}
+        self._types = list(schema.definitions)
+        self._plain = {type_: 1 << index for index, type_ in enumerate(self._types)}
         self._wildcard = {type_: bit << len(self._plain) for type_, bit in self._plain.items()}
-        names = [
+        self._names = names = [
             (type_, name)
             for type_, definition in schema.definitions.items()
             for name in (*definition.relations, *definition.permissions)
@@ -229,8 +230,17 @@ class Reach:
                 yield targets
 
     def _read(self, bits: int) -> Subjects:
-        return Subjects(
-            plain=frozenset(type_ for type_, bit in self._plain.items() if bits & bit),
-            usersets=frozenset(userset for userset, bit in self._userset.items() if bits & bit),
-            wildcards=frozenset(type_ for type_, bit in self._wildcard.items() if bits & bit),
-        )
+        """Cost: O(the kinds of subjects among the bits)."""
+        plain, wildcards, usersets = [], [], []
+        types = len(self._plain)
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            index = lowest.bit_length() - 1
+            if index < types:
+                plain.append(self._types[index])
+            elif index < 2 * types:
+                wildcards.append(self._types[index - types])
+            else:
+                usersets.append(self._names[index - 2 * types])
+        return Subjects(frozenset(plain), frozenset(usersets), frozenset(wildcards))
