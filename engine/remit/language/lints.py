@@ -82,7 +82,7 @@ class _Linter:
             self._warn(definition, permission, "mixed-operators-without-parentheses", message, mixed.span, advice)
         compiled = self.schema.definitions[definition.name].permissions[permission.name]
         # A bare `nil` is said on purpose.
-        if compiled.expression != plan.Nil() and not self.reach.subjects(definition.name, permission.name):
+        if compiled.expression != plan.Nil() and self.reach.is_empty(definition.name, permission.name):
             message = f"nobody can be in permission `{permission.name}` of `{definition.name}`"
             advice = "the types on its two sides never meet, or it only ever asks itself"
             self._warn(definition, permission, "permission-never-satisfied", message, permission.name_span, advice)

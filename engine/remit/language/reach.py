@@ -82,6 +82,10 @@ class Reach:
             bit = self._plain.get(subject_type, 0)
         return bool(self._bits.get((resource_type, name), 0) & bit)
 
+    def is_empty(self, resource_type: str, name: str) -> bool:
+        """Whether nobody can be in a relation or permission. Cost: O(1)."""
+        return not self._bits.get((resource_type, name), 0)
+
     def subjects(self, resource_type: str, name: str) -> Subjects:
         """Everything that can reach a relation or permission."""
         return self._read(self._bits.get((resource_type, name), 0))
