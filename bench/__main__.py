@@ -26,7 +26,7 @@ from bench.report import as_json, show
 from bench.run import SLICES, Plan, run
 from bench.worlds import SIZES, Sizes, World
 
-WIDTH_MIN = 150  # a table cut off is no table: rather let a narrow terminal break its lines
+WIDTH_MIN = 140  # a table cut off is no table: rather let a narrow terminal break its lines
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -130,14 +130,13 @@ def _show_in_process(console: Console, figures: Sequence[Figure]) -> None:
     hot = find(figures, _HOT, IN_PROCESS)
     table = _table(
         "In process: questions from one thread, writes from as many as are in flight",
-        *("", "in flight", "a second", "", "spread", "CPU µs", "p50 µs", "p99 µs", ": hot pair"),
+        *("", "in flight", "a second", "spread", "CPU µs", "p50 µs", "p99 µs", ": hot pair"),
     )
     for each in figures:
         table.add_row(
             each.name if each.where == IN_PROCESS else f"{each.name}: {each.where}",
             str(each.in_flight),
             f"{each.rate:,.0f}",
-            each.unit,
             _spread(each),
             f"{each.cpu_us:,.0f}",
             f"{each.latencies.p50_us:,.0f}",
@@ -153,7 +152,7 @@ def _show_over_grpc(console: Console, figures: Sequence[Figure]) -> None:
         return
     table = _table(
         "Over gRPC: one asyncio client, closed loop, latencies in ms",
-        *("", "in flight", "a second", "", "spread", "CPU µs", "p50", "p90", "p99", "max"),
+        *("", "in flight", "a second", "spread", "CPU µs", "p50", "p90", "p99", "max"),
         *(": in process", ": echo", "p50 : echo", "CPU : echo"),
     )
     for each in served:
@@ -164,10 +163,9 @@ def _show_over_grpc(console: Console, figures: Sequence[Figure]) -> None:
             each.name,
             str(each.in_flight),
             f"{each.rate:,.0f}",
-            each.unit,
             _spread(each),
             f"{each.cpu_us:,.0f}",
-            *(f"{us / 1000:,.2f}" for us in (latencies.p50_us, latencies.p90_us, latencies.p99_us, latencies.max_us)),
+            *(_ms(us) for us in (latencies.p50_us, latencies.p90_us, latencies.p99_us, latencies.max_us)),
             _of(each.rate, inside.rate if inside else None),
             _of(each.rate, bare.rate if bare else None),
             _of(latencies.p50_us, bare.latencies.p50_us if bare else None),
@@ -175,23 +173,30 @@ def _show_over_grpc(console: Console, figures: Sequence[Figure]) -> None:
         )
     console.print(table)
     console.print(
-        "[dim]Closed loop: a stall of the server holds back the requests that would have met it (coordinated "
-        "omission), so latencies compare servers and promise no response time.\nThe echo is a grpc.aio server with "
-        "nothing in it, sent the same requests in turn with Remit, and answering with as many bytes.\nCPU is that of "
-        "the server, all threads, for one of what is counted.[/dim]\n"
+        "[dim]Of a bulk its items are counted, and its latency is that of the whole.\n"
+        "Closed loop: a stall of the server holds back the requests that would have met it (coordinated omission), so "
+        "latencies compare servers and promise no response time.\n"
+        "The echo is a grpc.aio server with nothing in it, sent the same requests in turn with Remit, and answering "
+        "with as many bytes.\n"
+        "CPU is that of the server, all threads, for one of what is counted.[/dim]\n"
     )
 
 
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
     return table
 
 
 def _spread(figure: Figure) -> str:
     """How far the slices are apart."""
     return f"{(figure.rate_high - figure.rate_low) / figure.rate:.0%}"
+
+
+def _ms(us: float) -> str:
+    """Three digits, as many as mean anything."""
+    return f"{us / 1000:.2f}" if us < 10_000 else f"{us / 1000:.1f}" if us < 100_000 else f"{us / 1000:,.0f}"
 
 
 def _of(value: float, other: float | None) -> str:

@@ -188,9 +188,10 @@ class _Asking:
 
 
 def _loads(world: World, plan: Plan) -> list[_Asking]:
+    served = world.served()
     checks = [_Asking(name, check_load(questions)) for name, questions in world.workloads().items()]
     bulks = [_Asking(name, check_many_load(bulk), "items", BULK) for name, bulk in world.bulks().items()]
-    return [each for each in (*checks, *bulks) if plan.wants(GRPC, each.name)]
+    return [each for each in (*checks, *bulks) if each.name in served and plan.wants(GRPC, each.name)]
 
 
 async def _over_grpc(

@@ -87,3 +87,17 @@ class World:
             f"bulk of {BULK}, random documents": [documents[i : i + BULK] for i in range(0, most, BULK)],
             f"bulk of {BULK}, one person's list": lists,
         }
+
+    def served(self) -> tuple[str, ...]:
+        """Those worth asking over gRPC too: what the wire adds differs little among the others."""
+        return (
+            "hot pair",
+            "200 pairs",
+            "random documents",
+            "random documents, denied",
+            f"agents, 1-{self.chains.depth_max} deep",
+            "agents, 4 deep, allowed",
+            f"folders {self.deep.depth} deep, denied",
+            f"group of {self.group.members:,}, denied",
+            f"bulk of {BULK}, random documents",
+        )

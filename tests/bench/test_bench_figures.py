@@ -78,7 +78,7 @@ def test_a_wrong_answer_over_grpc_is_told_from_the_right_one() -> None:
 
 def test_a_run_measures_in_process_and_over_grpc(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "result.json"
-    only = ("--only", "hot pair", "--only", "writes", "--only", "one person's list")
+    only = ("--only", "hot pair", "--only", "writes", "--only", "bulk of 50, random")
     assert main([*TINY_FLAGS, *only, "--directory", str(tmp_path), "--output", str(kept)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads(kept.read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def test_a_run_measures_in_process_and_over_grpc(tmp_path: Path, capsys: pytest.
     for in_flight in (1, 32):
         assert {(GRPC, "hot pair", in_flight), (GRPC, "durable writes", in_flight)} <= names
         assert {("bare echo", "hot pair", in_flight), (IN_PROCESS, "durable writes", in_flight)} <= names
-    assert {(IN_PROCESS, "hot pair", 1), (IN_PROCESS, "bulk of 50, one person's list", 1)} <= names
+    assert {(IN_PROCESS, "hot pair", 1), (IN_PROCESS, "bulk of 50, random documents", 1)} <= names
     assert all(each["rate_low"] <= each["rate"] <= each["rate_high"] for each in told["figures"])
     assert any(name.startswith("Remit : bare echo") for name in told["ratios"])
     assert told["machine"]["cores"] > 0

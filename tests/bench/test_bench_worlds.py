@@ -61,6 +61,11 @@ def test_a_workload_asks_what_its_name_says(seed: int) -> None:
         assert {len(bulk) for bulk in bulks} == {BULK}, name
 
 
+def test_what_is_served_is_a_workload() -> None:
+    world = world_of(1)
+    assert set(world.served()) < {*world.workloads(), *world.bulks()}
+
+
 @pytest.mark.parametrize("relationships", (5_000, 5_001, 5_002, 5_003, 5_004, 7_777))
 def test_a_world_has_exactly_as_many_relationships_as_asked_for(relationships: int) -> None:
     keys = [each.key for each in World(Sizes(relationships, 100, 12, 5, 30, questions=400), seed=7).relationships()]
