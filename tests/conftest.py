@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import EngineOfTest
+from engines import EngineOfTest, EngineOpener
 
 from remit.limits import Limits
 from remit.upkeep import RETENTION_US
-
-EngineOpener = Callable[..., EngineOfTest]
 
 
 @pytest.fixture(params=["lmdb", "memory"])

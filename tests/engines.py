@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from small_worlds import NOW_US
@@ -141,3 +141,6 @@ def update(line: str) -> Update:
 
 def facts(*lines: str) -> tuple[Relationship, ...]:
     return tuple(map(parse_relationship, lines))
+
+
+EngineOpener = Callable[..., EngineOfTest]

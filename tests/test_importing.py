@@ -9,8 +9,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import pytest
-from conftest import EngineOpener
-from engines import STRANGER, EngineOfTest
+from engines import STRANGER, EngineOfTest, EngineOpener
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

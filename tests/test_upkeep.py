@@ -6,8 +6,7 @@ import contextlib
 import threading
 
 import pytest
-from conftest import EngineOpener
-from engines import EngineOfTest, update
+from engines import EngineOfTest, EngineOpener, update
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_worlds import NOW_US

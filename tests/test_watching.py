@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import EngineOpener
-from engines import EngineOfTest
+from engines import EngineOfTest, EngineOpener
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

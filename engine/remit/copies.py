@@ -16,9 +16,9 @@ from remit.errors import RelationshipRefused
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.limits import Limits
-from remit.model import Relationship, RelationshipKey
+from remit.model import Relationship, RelationshipKey, StoreInfo
 from remit.orphans import misfit
-from remit.snapshots import Snapshot, Snapshots
+from remit.snapshots import Snapshots
 from remit.store.interface import Restoration, Scratch, Store, StoreIdentity
 from remit.tokens import encode_token
 
@@ -84,11 +84,11 @@ class Restore:
         and what a write may fail with."""
         self._restoration.feed(data)
 
-    def finish(self) -> Snapshot:
+    def finish(self) -> StoreInfo:
         """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
         if self._fitting.schema_in_force is not None:
             self._snapshots.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
-        return self._snapshots.add(self._name, self._restoration.finish)
+        return self._snapshots.add(self._name, self._restoration.finish).info()
 
     def close(self) -> None:
         """Unless it is finished, leave nothing of it. Does not wait; twice is once."""

@@ -36,6 +36,7 @@ from remit.model import (
     RelationshipFilter,
     RelationshipKey,
     StoredRelationship,
+    StoreInfo,
     SubjectRef,
     Update,
     Verdict,
@@ -159,19 +160,6 @@ class SchemaDiff:
     orphans: tuple[Orphans, ...]
     warnings: tuple[Issue, ...]
     token: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoreInfo:
-    """One named store: its identity, its head as a token, and how many relationships it holds, expired ones included.
-    `uuid` is in hexadecimal digits."""
-
-    name: str
-    uuid: str
-    epoch: int
-    token: str
-    relationships: int
-    has_schema: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,11 +519,11 @@ class Engine:
     def create_store(self, name: str) -> StoreInfo:
         """Make an empty store. Raises StoreExists."""
         self._check_new(name)
-        return _info(self._snapshots.add(name, lambda: self._store.create(name)))
+        return self._snapshots.add(name, lambda: self._store.create(name)).info()
 
     def list_stores(self) -> tuple[StoreInfo, ...]:
         """All stores, by name."""
-        return tuple(_info(snapshot) for snapshot in self._snapshots.all())
+        return tuple(snapshot.info() for snapshot in self._snapshots.all())
 
     def delete_store(self, name: str) -> None:
         """Remove a store and all it holds. What was asked before is still answered; who watches it hears that it is
@@ -555,7 +543,7 @@ class Engine:
 
     def store_info(self, store: str) -> StoreInfo:
         """One store. Raises StoreNotFound."""
-        return _info(self._snapshots.of(store))
+        return self._snapshots.of(store).info()
 
     def _check_new(self, name: str) -> None:
         checked_store(name, field="name")
@@ -596,14 +584,6 @@ class _Rehearsed(Exception):  # not an error: how a dry run leaves its transacti
 
 
 NO_SCHEMA = Schema({}, {})
-
-
-def _info(snapshot: Snapshot) -> StoreInfo:
-    identity = snapshot.identity
-    with snapshot.lock.shared():
-        revision, count, has_schema = snapshot.revision, len(snapshot.graph), snapshot.schema is not None
-    token = encode_token(identity, revision)
-    return StoreInfo(identity.name, identity.uuid.hex(), identity.epoch, token, count, has_schema)
 
 
 def _interruptible(rows: Iterator[StoredRelationship], interrupt: Interrupt) -> Iterator[StoredRelationship]:

@@ -431,11 +431,10 @@ class BackupDamaged(InvalidArgument):
     reason = "BACKUP_DAMAGED"
 
 
-class BackupFormatUnknown(RemitError):
+class BackupFormatUnknown(InvalidArgument):
     """The bytes are no backup, or one of a version that this version does not know."""
 
     reason = "BACKUP_FORMAT_UNKNOWN"
-    status = Status.FAILED_PRECONDITION
 
 
 class BackupRefused(RemitError):

@@ -215,6 +215,19 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """One named store: its identity, its head as a token, and how many relationships it holds, expired ones included.
+    `uuid` is in hexadecimal digits."""
+
+    name: str
+    uuid: str
+    epoch: int
+    token: str
+    relationships: int
+    has_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights.
 

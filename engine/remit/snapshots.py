@@ -31,6 +31,7 @@ from remit.model import (
     RelationshipFilter,
     RelationshipKey,
     StoredRelationship,
+    StoreInfo,
 )
 from remit.notation import no_such_store
 from remit.overlay import Overlay
@@ -61,6 +62,14 @@ class Snapshot:
         self.expirations = expirations
         self.revision = revision
         self.lock = SharedLock()
+
+    def info(self) -> StoreInfo:
+        """What there is to know of the store now. Shares the lock."""
+        identity = self.identity
+        with self.lock.shared():
+            revision, count, has_schema = self.revision, len(self.graph), self.schema is not None
+        token = encode_token(identity, revision)
+        return StoreInfo(identity.name, identity.uuid.hex(), identity.epoch, token, count, has_schema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from remit.engine import Engine
 from remit.errors import MalformedRequest
 from remit.limits import Limits
-from remit.server import handlers, stream_handlers
+from remit.server import handlers, store_handlers, stream_handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
 from remit.server.streams import Stream
@@ -130,12 +130,19 @@ VERBS = (
          _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
     Verb("remit.v1.Schemas", "ReadSchema", handlers.read_schema, _S.ReadSchemaRequest, _S.ReadSchemaResponse),
     Verb("remit.v1.Schemas", "DiffSchema", handlers.diff_schema, _S.DiffSchemaRequest, _S.DiffSchemaResponse),
+    Verb("remit.v1.Stores", "CreateStore", store_handlers.create_store,
+         _T.CreateStoreRequest, _T.CreateStoreResponse, changes=True),
+    Verb("remit.v1.Stores", "ListStores", store_handlers.list_stores, _T.ListStoresRequest, _T.ListStoresResponse),
+    Verb("remit.v1.Stores", "DeleteStore", store_handlers.delete_store,
+         _T.DeleteStoreRequest, _T.DeleteStoreResponse, changes=True),
     Verb("remit.v1.Stores", "WhoAmI", handlers.who_am_i, _T.WhoAmIRequest, _T.WhoAmIResponse),
 )
 STREAMS = (
     StreamVerb("remit.v1.Relationships", "Import", stream_handlers.import_, _R.ImportRequest, _R.ImportResponse),
     StreamVerb("remit.v1.Relationships", "Export", stream_handlers.export, _R.ExportRequest, _R.ExportResponse),
     StreamVerb("remit.v1.Relationships", "Watch", stream_handlers.watch, _R.WatchRequest, _R.WatchResponse),
+    StreamVerb("remit.v1.Stores", "Backup", store_handlers.backup, _T.BackupRequest, _T.BackupResponse),
+    StreamVerb("remit.v1.Stores", "Restore", store_handlers.restore, _T.RestoreRequest, _T.RestoreResponse),
 )
 # fmt: on
 SERVICES = tuple(dict.fromkeys(verb.service for verb in (*VERBS, *STREAMS)))
