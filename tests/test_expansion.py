@@ -15,12 +15,13 @@ from small_worlds import AFTER, AT, evaluation
 from small_worlds import NOW_US as SMALL_NOW_US
 
 from remit.budget import Budget
+from remit.equations import Goal
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent, UnknownRelation, UnknownType
 from remit.expansion import expand
 from remit.graph import Graph
 from remit.model import ObjectRef, Relationship, SubjectRef
 from remit.notation import parse_object
-from remit.semantics import Evaluation, Goal
+from remit.semantics import Evaluation
 from remit.trees import (
     ExpandAlong,
     ExpandArrow,

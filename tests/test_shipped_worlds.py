@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.errors import SingleTaken

@@ -11,12 +11,13 @@ from random_worlds import NOW_US, RandomWorld, random_world
 from small_worlds import CONDITIONAL, NO, YES, answer, evaluation
 
 from remit.budget import Budget
+from remit.equations import Goal
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
 from remit.graph import Graph
 from remit.language import plan
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_question
-from remit.semantics import Evaluation, Goal
+from remit.semantics import Evaluation
 from remit.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.why import OPERANDS_MAX, QUESTIONS_MAX, explain
 

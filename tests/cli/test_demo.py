@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from remit.cli import demo
 from remit.cli.reasons import reasons_against
 from remit.client import Client
@@ -21,7 +23,6 @@ from remit.server.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from remit.why import explain
 from remit.world import World
-from rich.console import Console
 
 WORLDS = Path(__file__).parents[2] / "schema" / "worlds"
 NOW_US = parse_time("2026-01-01T00:00:00Z")

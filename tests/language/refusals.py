@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from remit.errors import SchemaInvalid
 from remit.language.parser import parse
 from remit.language.source import Issue, Source

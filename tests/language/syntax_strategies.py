@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from hypothesis import strategies as st
+
 from remit.language import syntax as sx
 from remit.language.tokens import DELEGATION, FLAGS, KEYWORDS
 

@@ -14,6 +14,7 @@ from random import Random
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
 from remit.language.caveats import Caveat, find_expression_issues, is_cidr
 from remit.language.parameters import ANY, BOOL, DOUBLE, INT, IPADDRESS, STRING, TIMESTAMP, parse_parameter_type

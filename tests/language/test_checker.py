@@ -6,6 +6,7 @@ are nearly the same and compile."""
 from __future__ import annotations
 
 import pytest
+
 from remit.errors import SchemaInvalid
 from remit.language import compile_schema
 from remit.language.source import Issue

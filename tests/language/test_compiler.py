@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from remit.errors import SchemaInvalid
 from remit.language import compile_schema, format_schema
 from remit.language.plan import (

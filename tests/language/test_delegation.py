@@ -8,6 +8,7 @@ import re
 from random import Random
 
 import pytest
+
 from remit.errors import SchemaInvalid
 from remit.language import compile_schema
 from remit.language.plan import Along, Exclusion, Exists, Intersection, Name, SubjectArrow

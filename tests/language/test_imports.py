@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from syntax_strategies import schemas
+
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
 from remit.language.imports import IMPORT_DEPTH_MAX, ImportFailed, beside, expand
 from remit.language.parser import parse
 from remit.language.printer import print_schema
 from remit.language.source import Source
-from syntax_strategies import schemas
 
 USES = "use import\nuse partial\n"
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
+
 from remit.errors import SchemaInvalid
 from remit.language.lexer import Lexer
 from remit.language.parser import parse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from remit.language import compile_schema
 from remit.language.lints import LINTS
 

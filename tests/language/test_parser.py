@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
+from syntax_strategies import schemas
+
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
 from remit.language.expressions import CHAIN_MAX, DEPTH_MAX
@@ -18,7 +20,6 @@ from remit.language.parser import parse
 from remit.language.printer import print_schema
 from remit.language.source import Source
 from remit.language.tokens import FLAGS
-from syntax_strategies import schemas
 
 CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
 SCHEMAS = CONFORMANCE / "spicedb-schema"

@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
 from remit.language.imports import expand

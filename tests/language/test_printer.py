@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from syntax_strategies import expressions, schemas
+
 from remit.language import syntax as sx
 from remit.language.expressions import CHAIN_MAX
 from remit.language.parser import parse
 from remit.language.printer import print_expression, print_schema
 from remit.language.source import Source
-from syntax_strategies import expressions, schemas
 
 
 def read(text):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from remit.language import compile_schema
 from remit.language.reach import Reach, Subjects
 from remit.notation import parse_question

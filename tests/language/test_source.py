@@ -6,6 +6,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from remit.language.source import Issue, Source, SourceMap, Span, refusal
 
 texts = st.text(st.sampled_from("ab\té漢\u2028\x00\r\n") | st.characters(exclude_categories=["Cs"]), max_size=60)

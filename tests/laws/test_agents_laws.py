@@ -30,6 +30,7 @@ from organisations import (
     holdable,
     organisations,
 )
+
 from remit.graph import Graph
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 from judge import Judge
 from random_worlds import NOW_US, RandomWorld, random_world
+
 from remit.errors import CaveatFailed, NegativeCycle
 from remit.graph import Graph
 from remit.model import ObjectRef

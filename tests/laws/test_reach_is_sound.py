@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 from random_worlds import NOW_US, OBJECTS, RandomWorld, random_world
+
 from remit.errors import CaveatFailed, NegativeCycle
 from remit.graph import Graph
 from remit.language import plan

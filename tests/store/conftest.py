@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from remit.store.stores import TableStore
 from store_worlds import Opener, check, open_lmdb, open_memory
+
+from remit.store.stores import TableStore
 
 
 @pytest.fixture(params=["lmdb", "memory"])

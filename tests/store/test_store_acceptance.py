@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import Future
 
 import pytest
+from store_worlds import Opener, deleting, deltas, everything, key, putting, refusing, relationship, texts, write
+
 from remit.errors import InvalidArgument, RelationshipExists, StoreExists, StoreNotFound, StoreUnavailable
 from remit.model import (
     CaveatUse,
@@ -20,7 +22,6 @@ from remit.store.changelog import PART_BYTES, replay
 from remit.store.interface import Draft, WriteTransaction
 from remit.store.stores import TableStore
 from remit.store.tables import CHUNK_ROWS, Table
-from store_worlds import Opener, deleting, deltas, everything, key, putting, refusing, relationship, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 BOB = "doc:1#viewer@user:bob"

@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from remit.store.lmdb_store import LmdbStore
 from store_worlds import check, deltas, everything, open_lmdb
 from storm import GROUP_SIZE, THREADS, group, step
+
+from remit.store.lmdb_store import LmdbStore
 
 ROUNDS = 20
 ACKNOWLEDGED_MAX = 120

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from store_strategies import filters, keys, qualifiers
+from store_worlds import key
+
 from remit.errors import StoreDamaged
 from remit.model import PLAIN, ObjectRef, Provenance, Relationship, RelationshipKey, StoredRelationship, SubjectRef
 from remit.store import keys as coding
 from remit.store.tables import KEY_BYTES_MAX, Table, next_key
-from store_strategies import filters, keys, qualifiers
-from store_worlds import key
 
 few = settings(max_examples=60)
 PREFIX = coding.store_prefix(7)

@@ -9,13 +9,14 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
+from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, putting, texts, write
+
 from remit.errors import RemitError, StoreFull, StoreOverloaded, StoreUnavailable
 from remit.model import Delta
 from remit.store import lmdb_store, memory, writer
 from remit.store.interface import Draft, WriteTransaction
 from remit.store.stores import TableStore
 from remit.store.tables import Snapshot, Table, Tables, Transaction, TransactionPoisoned
-from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, putting, texts, write
 
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(10)]
 
