@@ -18,6 +18,8 @@ from remit.client.answers import (
     Identity,
     Imported,
     Page,
+    SchemaDiff,
+    SchemaOrphans,
     SchemaText,
     SchemaWritten,
     Unanswered,
@@ -27,16 +29,19 @@ from remit.client.answers import (
 )
 from remit.client.asks import Question
 from remit.client.channel import Tls
+from remit.client.copies import AsyncBackup, Backup
 from remit.client.streams import Export, Watch
 from remit.client.sync import Client
 from remit.errors import RemoteError
-from remit.model import Operation, Precondition, RelationshipFilter, Update, Verdict
+from remit.model import Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
 __all__ = [
     "Answer",
+    "AsyncBackup",
     "AsyncClient",
     "AsyncExport",
     "AsyncWatch",
+    "Backup",
     "ChangeKind",
     "Client",
     "Deleted",
@@ -51,8 +56,11 @@ __all__ = [
     "Question",
     "RelationshipFilter",
     "RemoteError",
+    "SchemaDiff",
+    "SchemaOrphans",
     "SchemaText",
     "SchemaWritten",
+    "StoreInfo",
     "Tls",
     "Unanswered",
     "Update",

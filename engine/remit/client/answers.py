@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from remit.errors import RemoteError
+from remit.language.diff import SchemaChange
 from remit.model import Relationship, StoredRelationship, Verdict
 from remit.trees import Expansion, Explanation
 from remit.wire.schemas import Finding
@@ -139,6 +140,27 @@ class SchemaWritten:
 
     token: str
     warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaOrphans:
+    """The relationships of one relation that a schema would leave without a place: how many, and some of them."""
+
+    definition: str
+    relation: str
+    count: int
+    examples: tuple[Relationship, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDiff:
+    """What a schema would change in a store: each difference with its effect on answers, the relationships without a
+    place, and what the compiler would look at twice."""
+
+    changes: tuple[SchemaChange, ...]
+    orphans: tuple[SchemaOrphans, ...]
+    warnings: tuple[Finding, ...]
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from remit.client.answers import (
     Expanded,
     Identity,
     Page,
+    SchemaDiff,
+    SchemaOrphans,
     SchemaText,
     SchemaWritten,
     Unanswered,
@@ -29,12 +31,14 @@ from remit.model import (
     Precondition,
     Relationship,
     RelationshipFilter,
+    StoreInfo,
     SubjectRef,
     Update,
 )
 from remit.notation import (
     checked_name,
     checked_object,
+    checked_store,
     checked_subject,
     normalized_context,
     parse_object,
@@ -47,6 +51,7 @@ from remit.wire.expansions import decode_sets
 from remit.wire.explanations import decode_explanation
 from remit.wire.facts import (
     checked_filter,
+    decode_relationship,
     decode_stored,
     encode_filter,
     encode_object,
@@ -55,8 +60,9 @@ from remit.wire.facts import (
     encode_subject,
     encode_update,
 )
-from remit.wire.schemas import decode_issue
+from remit.wire.schemas import decode_change, decode_issue
 from remit.wire.status import decode_status
+from remit.wire.stores import decode_store
 from remit.wire.values import decode_time, decode_verdict, encode_context
 
 T = TypeVar("T")
@@ -307,7 +313,46 @@ def read_schema(store: str, at_least: str, at_exactly: str) -> Ask[SchemaText]:
     )
 
 
+def diff_schema(store: str, text: str, at_least: str) -> Ask[SchemaDiff]:
+    request = schemas_pb2.DiffSchemaRequest(store=store, schema=text, consistency=_consistency(at_least))
+    return Ask("/remit.v1.Schemas/DiffSchema", request, schemas_pb2.DiffSchemaResponse, _schema_diff)
+
+
+def _schema_diff(message: schemas_pb2.DiffSchemaResponse) -> SchemaDiff:
+    return SchemaDiff(
+        tuple(decode_change(change) for change in message.changes),
+        tuple(_orphans(each) for each in message.orphans),
+        tuple(decode_issue(warning) for warning in message.warnings),
+        message.token,
+    )
+
+
+def _orphans(message: schemas_pb2.SchemaOrphans) -> SchemaOrphans:
+    examples = tuple(decode_relationship(example, "examples") for example in message.examples)
+    return SchemaOrphans(message.definition, message.relation, message.count, examples)
+
+
 # --- stores -----------------------------------------------------------------------------------------------------
+
+
+def create_store(name: str) -> Ask[StoreInfo]:
+    request = stores_pb2.CreateStoreRequest(name=checked_store(name, field="name"))
+    path = "/remit.v1.Stores/CreateStore"
+    return Ask(path, request, stores_pb2.CreateStoreResponse, lambda answer: decode_store(answer.store))
+
+
+def list_stores() -> Ask[tuple[StoreInfo, ...]]:
+    return Ask(
+        "/remit.v1.Stores/ListStores",
+        stores_pb2.ListStoresRequest(),
+        stores_pb2.ListStoresResponse,
+        lambda answer: tuple(decode_store(each) for each in answer.stores),
+    )
+
+
+def delete_store(name: str) -> Ask[None]:
+    request = stores_pb2.DeleteStoreRequest(name=checked_store(name, field="name"))
+    return Ask("/remit.v1.Stores/DeleteStore", request, stores_pb2.DeleteStoreResponse, lambda _: None)
 
 
 def who_am_i() -> Ask[Identity]:

@@ -28,6 +28,8 @@ _REPEATABLE = (
     {"service": "remit.v1.Permissions"},
     {"service": "remit.v1.Relationships", "method": "Read"},
     {"service": "remit.v1.Schemas", "method": "ReadSchema"},
+    {"service": "remit.v1.Schemas", "method": "DiffSchema"},
+    {"service": "remit.v1.Stores", "method": "ListStores"},
     {"service": "remit.v1.Stores", "method": "WhoAmI"},
 )
 _SERVICE_CONFIG = json.dumps(

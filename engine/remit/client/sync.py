@@ -17,6 +17,7 @@ from remit.client.answers import (
     Identity,
     Imported,
     Page,
+    SchemaDiff,
     SchemaText,
     SchemaWritten,
     Unanswered,
@@ -24,6 +25,7 @@ from remit.client.answers import (
 )
 from remit.client.asks import Ask, Question
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.copies import BACKUP, RESTORE, Backup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
 from remit.client.streams import Export, Watch, run_import
 from remit.model import (
@@ -32,9 +34,12 @@ from remit.model import (
     Relationship,
     RelationshipFilter,
     StoredRelationship,
+    StoreInfo,
     Update,
 )
-from remit.v1 import relationships_pb2
+from remit.notation import checked_store
+from remit.v1 import relationships_pb2, stores_pb2
+from remit.wire.stores import decode_store
 
 T = TypeVar("T")
 
@@ -275,7 +280,49 @@ class Client:
     def read_schema(self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None) -> SchemaText:
         return self._send(asks.read_schema(self.store, at_least, at_exactly), timeout_s)
 
+    def diff_schema(self, text: str, *, at_least: str = "", timeout_s: float | None = None) -> SchemaDiff:
+        """What a schema would change, against the store's: in meaning, and for the relationships that exist."""
+        return self._send(asks.diff_schema(self.store, text, at_least), timeout_s)
+
     # --- stores -------------------------------------------------------------------------------------------------
+
+    def create_store(self, name: str, *, timeout_s: float | None = None) -> StoreInfo:
+        """Make an empty store. STORE_EXISTS where there is one of that name."""
+        return self._send(asks.create_store(name), timeout_s)
+
+    def list_stores(self, *, timeout_s: float | None = None) -> tuple[StoreInfo, ...]:
+        """The stores this client may see, by name."""
+        return self._send(asks.list_stores(), timeout_s)
+
+    def delete_store(self, name: str, *, timeout_s: float | None = None) -> None:
+        """Remove a store and all it holds. There is no way back but a backup."""
+        self._send(asks.delete_store(name), timeout_s)
+
+    def backup(self, store: str | None = None) -> Backup:
+        """A copy of a store (this client's, if none is named) as it stands, while it goes on: bytes, to be kept as they
+        are and given to `restore`."""
+        method = self._channel.unary_stream(
+            BACKUP,
+            request_serializer=stores_pb2.BackupRequest.SerializeToString,
+            response_deserializer=stores_pb2.BackupResponse.FromString,
+        )
+        request = stores_pb2.BackupRequest(name=self.store if store is None else store)
+        return Backup(method(request, metadata=self._metadata), self.endpoint)
+
+    def restore(self, name: str, chunks: Iterable[bytes]) -> StoreInfo:
+        """Make a store of a backup, under a name that is free. It is there when this returns, or not at all; tokens of
+        before are refused as foreign."""
+        sending = Sending(checked_store(name, field="name"))
+        method = self._channel.stream_unary(
+            RESTORE,
+            request_serializer=stores_pb2.RestoreRequest.SerializeToString,
+            response_deserializer=stores_pb2.RestoreResponse.FromString,
+        )
+        try:
+            response = method(sending.messages(chunks), metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise sending.failure or remote_error(error, self.endpoint) from error
+        return decode_store(response.store)
 
     def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
         """Who the server takes this client for, and what it may do."""
