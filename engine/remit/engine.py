@@ -334,7 +334,9 @@ class Engine:
                     raise TooManyMatch(
                         f"`replace` means more than {matches_max} relationships: delete by filter first, in parts",
                         field="replace",
+                        name="matches_max",
                         limit=matches_max,
+                        given=matches_max + 1,  # or more: nobody counted on
                     )
                 removed.update(matched)
                 touches_managed |= managed
