@@ -130,7 +130,8 @@ TABLE: dict[str, Line] = {
         2, "CheckMany", P.CheckManyRequest(items=[P.CheckItem()] * 2),
         P.CheckManyRequest(items=[P.CheckItem()] * 3), 3),
     "matches_max": Line(
-        2, "Write", R.WriteRequest(replace=core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")),
+        2, "Write",
+        R.WriteRequest(replace=core_pb2.RelationshipFilter(resource_type="folder", resource_id="top"), dry_run=True),
         R.WriteRequest(replace=everything(), updates=touches(1)), 3,
         "TOO_MANY_MATCH"),
     "filters_max": Line(
@@ -152,7 +153,7 @@ TABLE: dict[str, Line] = {
             resource=ref("folder:deep"), permission="view",
             subject=core_pb2.SubjectReference(object=ref("user:ann"))), 6, "STEP_BUDGET"),
     "request_bytes_max": Line(
-        500, "Write", R.WriteRequest(updates=touches(1)), R.WriteRequest(updates=touches(30)), None),
+        500, "Write", R.WriteRequest(updates=touches(1)), R.WriteRequest(updates=touches(15)), None),
     "response_bytes_max": Line(
         150, "Check", question(), question(explain=True), None, "ANSWER_TOO_LARGE"),
 }
