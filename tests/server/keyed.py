@@ -21,6 +21,7 @@ from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
 from remit.server.keyring import KeyRing
+from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.store.memory import MemoryStore
 
 
@@ -59,7 +60,7 @@ class Keyed:
 
 
 @contextmanager
-def keyed_server(folder: Path, http: str | None = None) -> Iterator[Keyed]:
+def keyed_server(folder: Path, http: str | None = None, limits: ServeLimits = DEFAULT_LIMITS) -> Iterator[Keyed]:
     """The keys file is there, and holds a key that nobody has."""
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
@@ -76,7 +77,7 @@ def keyed_server(folder: Path, http: str | None = None) -> Iterator[Keyed]:
         change.keys, _, _ = change.keys.with_new(
             principal="nobody", stores=["own"], rights=[Right.AUDIT], now_us=NOW_US
         )
-    with BackgroundServer(engine, http=http, keys=KeyRing(path, clock.now_us)) as server:
+    with BackgroundServer(engine, http=http, limits=limits, keys=KeyRing(path, clock.now_us)) as server:
         yield Keyed(server, path, clock, engine)
     engine.close()
 
