@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from engines import EngineOfTest, EngineOpener
+from hypothesis import settings
 
 from remit.limits import Limits
 from remit.upkeep import RETENTION_US
+
+# How long an example takes says more about the machine than about the law.
+settings.register_profile("remit", deadline=None)
+settings.load_profile("remit")
 
 
 @pytest.fixture(params=["lmdb", "memory"])

@@ -211,7 +211,7 @@ def roots_of(world: RandomWorld, seed: int) -> list[SetKey]:
 
 # --- laws -------------------------------------------------------------------------------------------------------
 
-BATCHES, WORLDS_PER_BATCH = 4, 500
+BATCHES, WORLDS_PER_BATCH = 4, 300
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
