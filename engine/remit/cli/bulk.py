@@ -19,12 +19,13 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from remit.cli.as_json import parse_relationship_json, relationship_json
+from remit.cli.files import complete_text
 from remit.cli.filters import parse_filter
 from remit.cli.lines import STANDARD_INPUT, Line, read_lines
 from remit.cli.output import err, put_json, tell
 from remit.cli.session import Session, command
 from remit.client import Export, RemoteError
-from remit.errors import FileUnwritable, RemitError
+from remit.errors import RemitError
 from remit.model import Relationship
 from remit.notation import format_relationship, parse_relationship
 
@@ -169,7 +170,7 @@ def export(
                     tell(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
                 raise
             return 0
-        with _complete_file(Path(file)) as stream, _bar("exporting", None) as bar:
+        with complete_text(Path(file)) as stream, _bar("exporting", None) as bar:
             count = _write(exporting, stream, format, bar)
     if session.json:
         put_json({"relationships": count, "file": file, "token": exporting.token})
@@ -193,20 +194,6 @@ def _line(relationship: Relationship, format: Format) -> str:
     if format is Format.TEXT:
         return f"{format_relationship(relationship)}\n"
     return f"{json.dumps(relationship_json(relationship), ensure_ascii=False)}\n"
-
-
-@contextmanager
-def _complete_file(path: Path) -> Iterator[IO[str]]:
-    """A file that gets its name only when all of it is written. Raises FileUnwritable."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            yield stream
-        partial.replace(path)
-    except OSError as error:
-        raise FileUnwritable(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------

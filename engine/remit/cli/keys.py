@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.output import put, put_json, tell
+from remit.cli.output import columns, put, put_json, tell
 from remit.cli.session import Session, command
 from remit.errors import InvalidArgument, KeyRefused, KeysUnreadable
 from remit.key_file import changing_keys, read_keys
@@ -144,9 +144,8 @@ def list_keys(session: Session, keys: _KeysOption = None, data: _DataOption = DE
             put_json(_as_json(key) | {"created": format_time(key.created_us), "expired": key.is_over(now_us)})
         return 0
     rows = [("ID", "PRINCIPAL", "STORES", "RIGHTS", "UNTIL"), *(_row(key, now_us) for key in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in columns(rows):
+        put(line)
     return 0
 
 

@@ -15,7 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 import typer
 
 import remit
-from remit.cli import bulk, keys, questions, relationships, schemas, serve, top, validate, watch
+from remit.cli import bulk, keys, questions, relationships, schemas, serve, stores, top, validate, watch
 from remit.cli.demo import tell
 from remit.cli.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
 from remit.cli.output import err, out, put, put_json
@@ -37,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(shared_callback)
-for group in (serve, keys, questions, relationships, bulk, watch, schemas, validate, top):
+for group in (serve, keys, questions, relationships, bulk, watch, schemas, stores, validate, top):
     group.register(app)
 
 

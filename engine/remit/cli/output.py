@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
@@ -49,8 +49,9 @@ def put_raw(text: str) -> None:
 
 
 def put_json(value: Mapping[str, object]) -> None:
-    """An object of the answer, on one line."""
-    put(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
+    """An object of the answer, on one line. A key without a value is left out, as docs/cli.md promises."""
+    present = {key: each for key, each in value.items() if each is not None}
+    put(json.dumps(present, ensure_ascii=False, separators=(", ", ": ")))
 
 
 def tell(text: str) -> None:
@@ -70,6 +71,13 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
                 status.update(f"{what}: {count:,}")
 
         yield show
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of equally many cells as lines, the cells of a column below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def verdict_words(verdict: Verdict, missing: tuple[str, ...] = ()) -> str:
