@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.client import following
@@ -31,6 +31,7 @@ def change(number: int, kind: R.WatchedChange.Kind.ValueType = R.WatchedChange.K
 revisions = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(pieces_of=revisions, breaks=st.sets(st.integers(0, 30)))
 def test_each_revision_is_given_once_and_whole_wherever_the_stream_breaks(
     pieces_of: list[list[int]], breaks: set[int]
@@ -175,6 +176,7 @@ lines = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(given_=lines)
 def test_messages_hold_everything_in_order_and_no_triple_twice(given_: list[str]) -> None:
     importing = Importing("tenant", None)

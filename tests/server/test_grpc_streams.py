@@ -223,6 +223,20 @@ def _tokens(stream: Iterator[R.WatchResponse], last: str) -> Iterator[str]:
             return
 
 
+def test_an_error_names_no_message_that_was_not_sent(filled: Engine) -> None:
+    """Where there is no room for a message, it is not among those that were told."""
+    lines = [f"folder:{'x' * 900}{number}#viewer@user:ann" for number in range(50)]
+    limits = ServeLimits(unsent_bytes_max=1_000)
+    with BackgroundServer(filled, limits=limits) as server, grpc.insecure_channel(server.endpoint) as channel:
+        stream = watching(channel)
+        next(stream)
+        token = touch(filled, "folder:a#viewer@user:ann")
+        assert next(stream).token == token
+        touch(filled, *lines)
+        error = ending(stream)
+        assert (error.reason, error.metadata["token"]) == ("OVERLOADED", token)
+
+
 def test_readers_who_do_not_read_cost_the_server_little_memory(filled: Engine) -> None:
     """Twenty who stop reading, and seven megabytes that each of them should have taken."""
     lines = [f"folder:{'x' * 900}{number}#viewer@user:ann" for number in range(500)]

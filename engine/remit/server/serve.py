@@ -272,7 +272,7 @@ class GrpcServer:
                     await context.send_initial_metadata(())
                     async with contextlib.aclosing(verb.answers(self._engine, frames, stream)) as messages:
                         async for data in messages:
-                            await self._send(call, context, data)
+                            await self._send(stream, context, data)
                             observed.messages += 1
                 return
             except asyncio.CancelledError:
@@ -298,10 +298,11 @@ class GrpcServer:
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
-    async def _send(self, call: Call, context: aio.ServicerContext[bytes, bytes], data: bytes) -> None:
+    async def _send(self, stream: Stream, context: aio.ServicerContext[bytes, bytes], data: bytes) -> None:
         """Raises SlowConsumer where the message is not taken in time. It is still on its way then, and arrives before
         the error does, if ever the reader reads on. Raises Overloaded where too much waits for other readers."""
-        self._hold_unsent(call, len(data))
+        self._hold_unsent(stream.call, len(data))
+        stream.sending()
         limit_s = self._limits.slow_consumer_s
         try:
             async with asyncio.timeout(limit_s):
@@ -312,7 +313,7 @@ class GrpcServer:
                 name="slow_consumer_s",
                 limit=f"{limit_s:g}",
             ) from None
-        self._release_unsent(call)
+        self._release_unsent(stream.call)
 
     def _admit(self, path: str, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
         """Who calls, and whether it may, and whether it may already again. Raises Unauthenticated, RightMissing,

@@ -60,7 +60,7 @@ async def export(
     )
     while (page := await stream.run(_next_page, pages)) is not None:
         cursor, data = page
-        stream.resume["cursor"] = cursor
+        stream.will_resume(cursor=cursor)
         yield data
 
 
@@ -108,7 +108,7 @@ async def import_(
                 queued = waiting.popleft()
                 token = queued.token_of(queued.delta.result())
                 imported += queued.count
-                stream.resume["imported"] = str(imported)
+                stream.will_resume(imported=str(imported))
                 yield relationships_pb2.ImportResponse(token=token, imported=imported)
             elif reading is not None and reading.done():
                 done, reading = reading, None
@@ -183,12 +183,12 @@ async def watch(
             if messages is None:
                 messages = await stream.run(watching.catch_up, stream.call.interrupt)
             for token, data in messages:
-                stream.resume["token"] = token or stream.resume["token"]
+                stream.will_resume(**({"token": token} if token else {}))
                 yield data
             if messages:
                 checkpoint_due_s = clock() + checkpoint_s
             elif clock() >= checkpoint_due_s:
-                stream.resume["token"] = watching.token
+                stream.will_resume(token=watching.token)
                 yield encode_checkpoint(watching.token).SerializeToString()
                 checkpoint_due_s = clock() + checkpoint_s
             if watching.is_behind:

@@ -24,11 +24,22 @@ R = TypeVar("R")
 class Stream:
     """One stream, as its handler sees it. `resume` is told with whatever ends it: a token, a cursor, a count."""
 
+    # What a handler says of the message it is about to give becomes true in the moment it is handed to the transport,
+    # which keeps the order: whoever reads the error has read the message.
     def __init__(self, call: Call, lane: Lane, bell: Bell) -> None:
         self.call = call
         self.resume: dict[str, str] = {}
+        self._next_resume: dict[str, str] = {}
         self._lane = lane
         self._bell = bell
+
+    def will_resume(self, **where: str) -> None:
+        """For the handler: where to go on once the message it gives next is on its way."""
+        self._next_resume = where
+
+    def sending(self) -> None:
+        """For the transport: the message is about to be on its way."""
+        self.resume |= self._next_resume
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on a thread of the lane. One at a time, so that what thousands of streams want has an end."""

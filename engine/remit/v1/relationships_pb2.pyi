@@ -287,7 +287,7 @@ class ImportRequest(_message.Message):
     """The store; empty means `default`. Only the first message's counts."""
     @_builtins.property
     def relationships(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
-        """At most 1,000; each message becomes one revision, or fails and ends the stream."""
+        """At least one and at most 1,000, a triple once; each message becomes one revision, or fails and ends the stream."""
 
     def __init__(
         self,
@@ -411,7 +411,9 @@ class WatchRequest(_message.Message):
     """Send a checkpoint after about this long without a message, in milliseconds; at least 100; 0 means 10,000."""
     @_builtins.property
     def filters(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.RelationshipFilter]:
-        """A change is sent if any of these means it; none means all. Revisions without such a change are passed over."""
+        """A change is sent if any of these means it; none means all; at most 100. Revisions without such a change are passed
+        over. Names that the schema does not have yet are allowed: they may come.
+        """
 
     def __init__(
         self,
@@ -431,6 +433,10 @@ Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchResponse(_message.Message):
+    """What one revision did. A revision too long for one message (64 KiB, or thereabouts) comes in several that follow each
+    other; only the last of them has a token. `written_by`, `committed_at` and `metadata` are in each.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
@@ -441,7 +447,9 @@ class WatchResponse(_message.Message):
     COMMITTED_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Everything up to and including this revision has been sent. Go on after it, in another stream if need be."""
+    """Everything up to and including this revision has been sent. Go on after it, in another stream if need be. Empty where
+    more of the same revision follows.
+    """
     schema: _builtins.str
     """The schema as of this revision, where the revision changed it (whatever the filters)."""
     written_by: _builtins.str

@@ -96,23 +96,27 @@ class RelationshipsServicer:
 
     def Import(self, request_iterator, context):
         """Writes any number of relationships, a revision per message received, each answered when it is durable: what was
-        answered is there, whatever happens to the stream. TOUCH, so that a stream may be sent again from any point.
+        answered is there, whatever happens to the stream. TOUCH, so that a stream may be sent again from any point. A
+        message that is refused ends the stream after the answers to those before it, and nothing after it is written; the
+        error's `imported` says how many relationships are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Export(self, request, context):
-        """Every relationship a filter means, in a stable order and in bounded memory, resumable by cursor.
+        """Every relationship a filter means, in a stable order and in bounded memory, resumable by cursor: an error that ends
+        the stream early (DRAINING, SLOW_CONSUMER) names it. At least one message, whose token a watch can begin at.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Every change after a token, each revision once and in order, for as long as the stream is open. A consumer who
-        reads too slowly is ended with SLOW_CONSUMER (ABORTED) and goes on from its last token; a token older than the
-        retention window is REVISION_GONE (OUT_OF_RANGE): export, then watch from the export's token.
+        """Every change after a token, each revision once and in order, for as long as the stream is open. It begins with a
+        checkpoint. A consumer who takes no message for too long is ended with SLOW_CONSUMER (ABORTED), a server that stops
+        ends it with DRAINING (UNAVAILABLE): both name the `token` to go on after. A token older than the retention window is
+        REVISION_GONE (OUT_OF_RANGE): export, then watch from the export's token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
