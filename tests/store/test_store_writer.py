@@ -14,7 +14,7 @@ from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, putti
 from remit.errors import RemitError, StoreFull, StoreOverloaded, StoreUnavailable
 from remit.model import Delta
 from remit.store import lmdb_store, memory, writer
-from remit.store.interface import Draft, WriteTransaction
+from remit.store.interface import Commit, Draft, WriteTransaction
 from remit.store.stores import TableStore
 from remit.store.tables import Snapshot, Table, Tables, Transaction, TransactionPoisoned
 
@@ -321,3 +321,66 @@ def rows_of(tables: Tables, table: Table) -> list[bytes]:
         return [key for key, _ in snapshot.items(table, b"")]
     finally:
         snapshot.close()
+
+
+# --- for whoever counts -----------------------------------------------------------------------------------------
+
+
+def test_each_commit_is_told_with_all_it_carried(world: World) -> None:
+    told: list[Commit] = []
+    end = world.store.observe(told.append)
+    for future in world.together(putting(NAMES[0]), refuse(RemitError("no")), putting(NAMES[1], NAMES[2])):
+        future.exception(10)
+    (commit,) = told
+    assert (commit.requests, commit.failed) == (4, "")
+    assert commit.rows >= 3 * 2  # each relationship is found by resource and by subject
+    assert commit.duration_s > 0
+    end()
+    write(world.store, putting(NAMES[3]))
+    assert told == [commit]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(StoreFull("no room is left"), "STORE_FULL"), (OSError("broken"), "INTERNAL")]
+)
+def test_a_commit_that_failed_is_told_with_why(world: World, failure: Exception, reason: str) -> None:
+    told: list[Commit] = []
+    world.store.observe(told.append)
+    world.tables.commit_errors = [failure]
+    assert world.store.submit("default", putting(NAMES[0])).exception(10) is not None
+    assert [(commit.failed, commit.requests) for commit in told] == [(reason, 1)]
+
+
+def test_whoever_counts_and_fails_costs_no_write(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Commit) -> None:
+        raise ZeroDivisionError("in the counting")
+
+    told: list[Commit] = []
+    world.store.observe(fail)
+    world.store.observe(told.append)
+    assert write(world.store, putting(NAMES[0])).revision == 1
+    assert len(told) == 1
+    assert "in the counting" in caplog.text
+
+
+def test_a_store_tells_how_many_writes_wait_and_why_it_takes_none_any_more(world: World) -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    def hold(transaction: WriteTransaction) -> Draft:
+        entered.set()
+        assert gate.wait(10)
+        return Draft("gate")
+
+    futures = [world.store.submit("default", hold)]
+    assert entered.wait(10)
+    futures += [world.store.submit("default", putting(name)) for name in NAMES[:2]]
+    assert (world.store.writes_waiting(), world.store.problem()) == (2, "")
+    gate.set()
+    for future in futures:
+        future.result(10)
+    assert world.store.writes_waiting() == 0
+    broken = World(FaultyTables(memory.MemoryTables()))
+    broken.store.subscribe(lambda name, delta: 1 // 0)
+    broken.store.submit("default", putting(NAMES[0])).exception(10)
+    assert broken.store.problem() == broken.fatal[0] != ""
+    broken.store.close()
