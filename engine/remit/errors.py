@@ -477,6 +477,13 @@ class TooManyStreams(Overloaded):
     reason = "TOO_MANY_STREAMS"
 
 
+class TooManySandboxes(RemitError):
+    """A server for testing has given as many tokens a store of their own as it may."""
+
+    reason = "TOO_MANY_SANDBOXES"
+    status = Status.RESOURCE_EXHAUSTED
+
+
 class RateLimited(RemitError):
     """The key asks more often than the server lets it. `retry_after_s` is when the next request will be taken."""
 

@@ -48,6 +48,7 @@ HELP: Mapping[str, str] = {
     "unsent_bytes_max":               "Answers that wait to be read; no caller may hold more than it leaves free.",
     "calls_per_connection_max":       "Calls at once on one connection.",
     "handshake_s":                    "How long a new connection may take to begin to speak.",
+    "sandboxes_max":                  "Tokens that have a store of their own, with --testing.",
     "idle_connection_s":              "How long a connection may stay without a call.",
 }
 # fmt: on

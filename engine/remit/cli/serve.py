@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.keys import parse_duration
 from remit.cli.limit_options import size_option, with_limits
 from remit.cli.output import put, put_raw, tell
 from remit.cli.session import Session, command
@@ -20,6 +21,7 @@ from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import ServeLimits
 
 DEFAULT_DATA = Path("data")
+DEFAULT_RETENTION = "24h"
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +69,12 @@ def serve(
         bool,
         typer.Option("--insecure-plaintext", help="Let keys and facts leave this machine unencrypted, behind a proxy."),
     ] = False,
+    retention: Annotated[
+        str,
+        typer.Option(
+            "--retention", metavar="DURATION", help="How long revisions can be asked about and watched, as in `7d`."
+        ),
+    ] = DEFAULT_RETENTION,
     store_bytes_max: Annotated[
         int | None, size_option("--store-bytes-max", "How large the data file may become. Default 256GiB.")
     ] = None,
@@ -103,6 +111,10 @@ def serve(
     with_example: Annotated[
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
+    testing: Annotated[
+        bool,
+        typer.Option("--testing", help="Give every bearer token an empty store of its own, in memory: for tests."),
+    ] = False,
 ) -> int:
     """Run the server.
 
@@ -114,7 +126,10 @@ def serve(
         remit serve --in-memory --with-example
         remit serve --data /var/lib/remit --grpc 127.0.0.1:50051 --http 127.0.0.1:8080
         remit serve --data /var/lib/remit --grpc 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key
+        remit serve --testing --grpc 127.0.0.1:0 --json
     """
+    if testing and (data is not None or keys is not None or with_example):
+        raise typer.BadParameter("with --testing every token has an empty store: leave --data, --keys, --with-example")
     if data is not None and in_memory:
         raise typer.BadParameter("a server keeps its facts in --data or --in-memory, not both")
     if (tls_cert is None) != (tls_key is None) or (tls_client_ca is not None and tls_cert is None):
@@ -162,6 +177,8 @@ def serve(
                 log_format,
                 RequestLog(every=log_requests, slow_s=slow_ms / 1_000 or None),
                 grace_s,
+                parse_duration(retention),
+                testing,
             ),
             prepare=prepare,
             ready=ready,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from remit.clock import SystemClock
 from remit.engine import Engine
-from remit.errors import StoreUnavailable
+from remit.errors import InvalidArgument, StoreUnavailable
 from remit.server import log as logs
 from remit.server.banner import banner
 from remit.server.choices import Choices
@@ -25,6 +25,7 @@ from remit.server.http import HttpServer, http_app
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address, Protection, checked_address, probe
 from remit.server.open_files import raise_open_files
+from remit.server.sandboxes import Sandboxes
 from remit.server.serve import GrpcServer
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates, TlsFiles
@@ -32,6 +33,7 @@ from remit.store.directory import KEYS_FILE
 from remit.store.interface import Store
 from remit.store.lmdb_store import MAP_SIZE_BYTES, LmdbStore
 from remit.store.memory import MemoryStore
+from remit.upkeep import Housekeeper
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,9 @@ def serve(
     bound) once they are. Raises RemitError where the store cannot be opened or an address cannot be had."""
     choices = choices or Choices()
     logs.configure(choices.log_level, choices.log_format)
-    if in_memory:
+    if choices.testing and keys is not None:
+        raise InvalidArgument("a server for testing takes any token and knows no keys: leave the keys file out")
+    if in_memory or choices.testing:
         data = None
     clock = SystemClock()
     keys_path = keys or (data / KEYS_FILE if data is not None else None)
@@ -92,14 +96,27 @@ def opened_engine(
         store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=choices.store_bytes_max or MAP_SIZE_BYTES)
     try:
         clock.keep(store)
-        engine = Engine(store, clock, choices.limits)
+        engine = Engine(store, clock, choices.limits, retention_us=choices.retention_us)
+        housekeeper = Housekeeper(engine.upkeep)
+        housekeeper.start()
         try:
             yield engine
         finally:
+            housekeeper.close()
             clock.close()
             engine.close()
     finally:
         store.close()
+
+
+@contextmanager
+def _sandboxes(choices: Choices) -> Iterator[Sandboxes]:
+    """On a clock of their own, which promises nothing to any disk."""
+    sandboxes = Sandboxes(SystemClock(), choices.limits, choices.serve_limits.sandboxes_max)
+    try:
+        yield sandboxes
+    finally:
+        sandboxes.close()
 
 
 async def _serve_until_signalled(
@@ -144,7 +161,15 @@ async def _serve_until_signalled(
         async with AsyncExitStack() as opened:
             engine = await asyncio.to_thread(opened.enter_context, opening)
             telemetry = Telemetry(requests=choices.requests)
-            server = GrpcServer(engine, choices.serve_limits, keys=ring, certificates=certificates, telemetry=telemetry)
+            sandboxes = opened.enter_context(_sandboxes(choices)) if choices.testing else None
+            server = GrpcServer(
+                engine,
+                choices.serve_limits,
+                keys=ring,
+                certificates=certificates,
+                telemetry=telemetry,
+                sandboxes=sandboxes,
+            )
             loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
             try:
                 bound = await server.start(grpc_address)

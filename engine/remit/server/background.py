@@ -16,6 +16,7 @@ from remit.engine import Engine
 from remit.server.http import HttpServer, http_app
 from remit.server.keyring import KeyRing
 from remit.server.listen import Protection, checked_address
+from remit.server.sandboxes import Sandboxes
 from remit.server.serve import GrpcServer
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.telemetry import Telemetry
@@ -37,6 +38,7 @@ class BackgroundServer:
         keys: KeyRing | None = None,
         certificates: Certificates | None = None,
         telemetry: Telemetry | None = None,
+        sandboxes: Sandboxes | None = None,
     ) -> None:
         protection = Protection(keyed=keys is not None and not keys.is_open, encrypted=certificates is not None)
         self._engine = engine
@@ -46,6 +48,7 @@ class BackgroundServer:
         self._certificates = certificates
         self._limits = limits
         self._telemetry = telemetry
+        self._sandboxes = sandboxes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="remit-server", daemon=True)
         self._server: GrpcServer | None = None
@@ -92,6 +95,7 @@ class BackgroundServer:
             keys=self._keys,
             certificates=self._certificates,
             telemetry=self._telemetry,
+            sandboxes=self._sandboxes,
         )
         self._edge = HttpServer(
             http_app(server.problems, lambda headers: server.metrics(headers, is_open=False)), self._certificates

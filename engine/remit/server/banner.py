@@ -29,12 +29,14 @@ def banner(
     http: Address | None,
     telemetry: Telemetry,
 ) -> str:
-    sizes = ", ".join(f"{name} ({count:,} relationships)" for name, count in engine.sizes().items())
-    lines = [f"remit {remit.__version__}", f"  data    {where}", f"  stores  {sizes}", f"  grpc    {grpc}"]
+    lines = [f"remit {remit.__version__}", f"  data    {where}", f"  stores  {_stores(engine, choices)}"]
+    if not choices.testing:
+        lines.append(f"  history {_duration(choices.retention_us)}: revisions that can be asked about and watched")
+    lines.append(f"  grpc    {grpc}")
     if http is not None:
         lines.append(f"  http    {'http' if certificates is None else 'https'}://{http}")
     lines.append(f"  tls     {_tls(certificates)}")
-    lines += _keys(ring)
+    lines += _keys(ring, choices)
     lines += _limits(choices)
     if http is not None:
         is_keyed = ring is not None and not ring.is_open and not choices.open_metrics
@@ -53,7 +55,25 @@ def _tls(certificates: Certificates | None) -> str:
     return f"{files.certificate}, clients by {files.client_authorities}"
 
 
-def _keys(ring: KeyRing | None) -> Iterator[str]:
+def _stores(engine: Engine, choices: Choices) -> str:
+    if choices.testing:
+        return f"testing: an empty one for every bearer token, {choices.serve_limits.sandboxes_max:,} at most"
+    return ", ".join(f"{name} ({count:,} relationships)" for name, count in engine.sizes().items())
+
+
+def _duration(duration_us: int) -> str:
+    """`24h`, `90m`, `10s`: in the largest unit that leaves no rest."""
+    seconds = duration_us // 1_000_000
+    for unit, length_s in (("h", 3_600), ("m", 60)):
+        if seconds and seconds % length_s == 0:
+            return f"{seconds // length_s}{unit}"
+    return f"{seconds}s"
+
+
+def _keys(ring: KeyRing | None, choices: Choices) -> Iterator[str]:
+    if choices.testing:
+        yield "  no keys: loopback only, and whoever knows a token holds every right on its store"
+        return
     if ring is not None and not ring.is_open:
         yield f"  keys    {ring.path} ({ring.count})"
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from remit.limits import Limits
 from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.upkeep import RETENTION_US
 
 GRACE_S = 20.0  # a little less than the half minute orchestrators usually wait before they kill
 SLOW_MS = 1_000.0
@@ -17,7 +18,8 @@ SLOW_MS = 1_000.0
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Each with its default. `store_bytes_max` None: what `store.lmdb_store` thinks fit. `open_metrics`: /metrics asks
-    for no key. `grace_s`: what a drain may take."""
+    for no key. `grace_s`: what a drain may take. `retention_us`: how long revisions can be asked about and watched.
+    `testing`: every bearer token has a store of its own, see `sandboxes`."""
 
     limits: Limits = field(default_factory=Limits)
     serve_limits: ServeLimits = DEFAULT_LIMITS
@@ -27,3 +29,5 @@ class Choices:
     log_format: LogFormat = LogFormat.JSON
     requests: RequestLog = field(default_factory=lambda: RequestLog(slow_s=SLOW_MS / 1_000))
     grace_s: float = GRACE_S
+    retention_us: int = RETENTION_US
+    testing: bool = False

@@ -32,6 +32,7 @@ from remit.server.listen import Address, listening_socket, probe
 from remit.server.metrics import UNKNOWN, LaneStanding, Standing
 from remit.server.rates import Rates
 from remit.server.rights import AUTHORIZATION, Gate
+from remit.server.sandboxes import Sandboxes
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.shares import Shares
 from remit.server.streams import Stream, Streams
@@ -59,9 +60,12 @@ class GrpcServer:
         keys: KeyRing | None = None,
         certificates: Certificates | None = None,
         telemetry: Telemetry | None = None,
+        sandboxes: Sandboxes | None = None,
     ) -> None:
-        """`keys` None: every caller holds every right. `certificates` None: unencrypted. See `listen` for both."""
+        """`keys` None: every caller holds every right. `certificates` None: unencrypted. See `listen` for both.
+        `sandboxes`: who asks is answered from one of them, and never from the engine."""
         self._engine = engine
+        self._sandboxes = sandboxes
         self._limits = limits
         self.telemetry = telemetry or Telemetry()
         self._gate = Gate(keys)
@@ -105,8 +109,9 @@ class GrpcServer:
             listening_socket(address).close()  # says why, unless the port was freed in this very moment
             port = self._add_port(server, address)
         self._bell = Bell()
-        self._listening.append(self._engine.on_change(self._bell.ring))
-        self._listening.append(self._engine.on_commit(self.telemetry.metrics.commit))
+        self._listen_to(self._engine)
+        if self._sandboxes is not None:
+            self._sandboxes.on_new(self._listen_to)
         await server.start()
         self._looking = asyncio.create_task(self._look_at_files_now_and_then())
         for service in ("", *SERVICES):
@@ -114,6 +119,11 @@ class GrpcServer:
         self._server = server
         self.serving = True
         return Address(address.host, port)
+
+    def _listen_to(self, engine: Engine) -> None:
+        assert self._bell is not None, "the bell hangs before anybody rings it"
+        self._listening.append(engine.on_change(self._bell.ring))
+        self._listening.append(engine.on_commit(self.telemetry.metrics.commit))
 
     def _add_port(self, server: aio.Server, address: Address) -> int:
         if self._certificates is None:
@@ -237,7 +247,8 @@ class GrpcServer:
             refusal: RemitError | None = None
             try:
                 self._admit(verb.path, call, context)
-                answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, self._engine, data, call))
+                engine = self._engine_for(context)
+                answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, engine, data, call))
                 if not verb.changes:  # what was written is told
                     self._hold_unsent(call, len(answer))
                 return answer
@@ -267,10 +278,11 @@ class GrpcServer:
             refusal: RemitError | None = None
             try:
                 self._admit(verb.path, call, context)
+                engine = self._engine_for(context)
                 with self.streams.opened(call):
                     # By itself: a first message that is interrupted on its way would leave gRPC in doubt about it.
                     await context.send_initial_metadata(())
-                    async with contextlib.aclosing(verb.answers(self._engine, frames, stream)) as messages:
+                    async with contextlib.aclosing(verb.answers(engine, frames, stream)) as messages:
                         async for data in messages:
                             await self._send(stream, context, data)
                             observed.messages += 1
@@ -320,6 +332,12 @@ class GrpcServer:
         RateLimited."""
         self._gate.admit(path, tuple(context.invocation_metadata() or ()), call)
         self.rates.take(call.key.id if call.key is not None else "")
+
+    def _engine_for(self, context: aio.ServicerContext[bytes, bytes]) -> Engine:
+        """Raises TooManySandboxes."""
+        if self._sandboxes is None:
+            return self._engine
+        return self._sandboxes.of(tuple(context.invocation_metadata() or ()))
 
     def _hold_unsent(self, call: Call, size: int) -> None:
         """Count an answer that is about to be sent, until it is, or nobody is there any more. Raises Overloaded."""

@@ -28,6 +28,7 @@ class ServeLimits:
     unsent_bytes_max: int = 256 * MIB  # of answers that wait for their readers: four of the largest
     calls_per_connection_max: int = 1_024
     handshake_s: float = 20.0  # for a connection to begin to speak, TLS included
+    sandboxes_max: int = 1_000  # of a server for testing: tokens with a store of their own
     idle_connection_s: float = 900.0  # without a call; clients connect again by themselves
 
 
