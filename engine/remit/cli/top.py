@@ -183,6 +183,10 @@ def parsed(text: str) -> Sample:
 
 def as_json(numbers: Numbers) -> dict[str, object]:
     told = asdict(numbers)
+    told["verbs"] = {
+        verb: {key: value for key, value in asdict(each).items() if value is not None}
+        for verb, each in numbers.verbs.items()
+    }
     told["lanes"] = {name: {"in_flight": taken, "max": most} for name, (taken, most) in numbers.lanes.items()}
     told["stores"] = {
         name: {"relationships": count, "revision": revision} for name, (count, revision) in numbers.stores.items()
