@@ -115,7 +115,7 @@ def test_every_example_answers_as_it_is_shown(server: BackgroundServer, monkeypa
     namespace["remit"].close()
     assert ran >= {
         *(f"remit.v1.Permissions/{method}" for method in ("Check", "CheckMany", "Expand")),
-        *(f"remit.v1.Relationships/{method}" for method in ("Write", "Read")),
+        *(f"remit.v1.Relationships/{method}" for method in ("Write", "Read", "Delete")),
         *(f"remit.v1.Schemas/{method}" for method in ("WriteSchema", "ReadSchema", "DiffSchema")),
         "remit.v1.Stores/WhoAmI",
     }
