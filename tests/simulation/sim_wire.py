@@ -184,6 +184,25 @@ class WireEngine:
         answer = self._send("Relationships/Write", request, _R.WriteResponse, caller.run)
         return WriteResult(answer.token, 0, answer.replaced)
 
+    def write_and_leave(self, store: str, updates: Sequence[Update], *, metadata_json: str) -> None:
+        """Send a write and cancel the call at once, whatever becomes of it."""
+        request = _R.WriteRequest(
+            store=store, updates=[encode_update(each) for each in updates], metadata=encode_context_json(metadata_json)
+        )
+        method = self.channel.unary_unary("/remit.v1.Relationships/Write")
+        method.future(request.SerializeToString(), timeout=PATIENCE_S).cancel()
+
+    def watch(self, store: str, after: str) -> Iterator[relationships_pb2.WatchResponse]:
+        """Every message; the call ends with the iteration."""
+        method = self.channel.unary_stream(
+            "/remit.v1.Relationships/Watch", _R.WatchRequest.SerializeToString, _R.WatchResponse.FromString
+        )
+        call = method(_R.WatchRequest(store=store, after=after), timeout=PATIENCE_S)
+        try:
+            yield from call
+        finally:
+            call.cancel()
+
     def delete(
         self,
         store: str,
