@@ -4,6 +4,7 @@ Law: it only ever reads; a server that does not answer for a while is shown as s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -66,7 +67,7 @@ def top(
     if once:
         _show(session, numbers_between(None, look()))
         return 0
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # how one leaves it
         if session.json or not out().is_terminal:
             keep_looking(look, lambda numbers: _show(session, numbers), lambda: time.sleep(interval_s))
         else:
@@ -77,8 +78,6 @@ def top(
                     lambda: time.sleep(interval_s),
                     lambda problem: live.update(Text(problem, style="yellow"), refresh=True),
                 )
-    except KeyboardInterrupt:
-        pass  # how one leaves it
     return 0
 
 
@@ -126,8 +125,12 @@ class Looker:
             address = f"{host}:{DEFAULT_PORT}"
         if "://" not in address:
             address = f"{'http' if files is None else 'https'}://{address}"
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address)
+            is_known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_known = False
+        if not is_known:
             raise InvalidArgument(f"`{shortened(address)}` is not an address: write HOST:PORT, or http://HOST:PORT")
         self._url = f"{parts.scheme}://{parts.netloc}/metrics"
         is_encrypted = parts.scheme == "https"
