@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -70,83 +71,95 @@ class Standing:
     keys_damaged: bool = False
 
 
+Family = TypeVar("Family", Counter, Histogram)
+
+
+class _Labelled(Generic[Family]):
+    """A metric by its labels. The library looks them up under a lock, in several microseconds; a dictionary does not.
+    The labels are few, so nothing is ever removed."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._children: dict[tuple[str, ...], Family] = {}
+
+    def __getitem__(self, labels: tuple[str, ...]) -> Family:
+        child = self._children.get(labels)
+        if child is None:
+            child = self._children[labels] = self._family.labels(*labels)
+        return child
+
+
 class Metrics:
     """Counts what it is told. Safe from many threads. Cost: some microseconds each."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "remit_requests", "Requests that ended, by how: OK or a reason.", ["verb", "reason"], registry=registry
-        )
-        self._seconds = Histogram(
-            "remit_request_seconds",
-            "From a request's arrival to its answer, without streams.",
-            ["verb"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._verdicts = Counter(
-            "remit_verdicts", "Questions answered, also those of CheckMany.", ["verb", "verdict"], registry=registry
-        )
-        self._steps = Histogram(
-            "remit_check_steps", "Steps of evaluation a question took.", buckets=_STEPS, registry=registry
-        )
-        self._facts = Histogram(
-            "remit_write_relationships",
-            "Relationships one request wrote or removed.",
-            ["verb"],
-            buckets=_FACTS,
-            registry=registry,
-        )
-        self._messages = Counter(
-            "remit_stream_messages", "Messages sent on streams that have ended.", ["verb"], registry=registry
-        )
-        self._commit_requests = Histogram(
-            "remit_commit_requests", "Requests one durable commit carried.", buckets=_BATCH, registry=registry
-        )
-        self._commit_seconds = Histogram(
-            "remit_commit_seconds", "How long the disk took for a commit.", buckets=_SECONDS, registry=registry
-        )
+
+        def counters(name: str, help: str, *labels: str) -> _Labelled[Counter]:
+            return _Labelled(Counter(name, help, labels, registry=registry))
+
+        def histograms(name: str, help: str, buckets: Sequence[float], *labels: str) -> _Labelled[Histogram]:
+            return _Labelled(Histogram(name, help, labels, buckets=buckets, registry=registry))
+
+        def histogram(name: str, help: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, help, buckets=buckets, registry=registry)
+
+        # fmt: off
+        self._requests = counters(
+            "remit_requests", "Requests that ended, by how: OK or a reason.", "verb", "reason")
+        self._seconds = histograms(
+            "remit_request_seconds", "From a request's arrival to its answer, without streams.", _SECONDS, "verb")
+        self._verdicts = counters(
+            "remit_verdicts", "Questions answered, also those of CheckMany.", "verb", "verdict")
+        self._steps = histogram(
+            "remit_check_steps", "Steps of evaluation a question took.", _STEPS)
+        self._facts = histograms(
+            "remit_write_relationships", "Relationships one request wrote or removed.", _FACTS, "verb")
+        self._messages = counters(
+            "remit_stream_messages", "Messages sent on streams that have ended.", "verb")
+        self._commit_requests = histogram(
+            "remit_commit_requests", "Requests one durable commit carried.", _BATCH)
+        self._commit_seconds = histogram(
+            "remit_commit_seconds", "How long the disk took for a commit.", _SECONDS)
         self._commit_rows = Counter("remit_commit_rows", "Rows of the store written.", registry=registry)
-        self._commit_failures = Counter(
-            "remit_commit_failures", "Commits the disk did not take, by why.", ["reason"], registry=registry
-        )
-        self._key_reloads = Counter(
-            "remit_key_reloads", "Times the keys file had changed, by how it was read.", ["outcome"], registry=registry
-        )
+        self._commit_failures = counters(
+            "remit_commit_failures", "Commits the disk did not take, by why.", "reason")
+        self._key_reloads = counters(
+            "remit_key_reloads", "Times the keys file had changed, by how it was read.", "outcome")
+        # fmt: on
         ProcessCollector(registry=registry)
 
     # --- what happened ------------------------------------------------------------------------------------------
 
     def request(self, verb: str, reason: str, seconds: float | None) -> None:
         """A request ended. `seconds` None: how long it took means nothing, as of a stream."""
-        self._requests.labels(verb, known_reason(reason)).inc()
+        self._requests[verb, known_reason(reason)].inc()
         if seconds is not None:
-            self._seconds.labels(verb).observe(seconds)
+            self._seconds[verb,].observe(seconds)
 
     def verdict(self, verb: str, verdict: str) -> None:
-        self._verdicts.labels(verb, verdict).inc()
+        self._verdicts[verb, verdict].inc()
 
     def steps(self, steps: int) -> None:
         self._steps.observe(steps)
 
     def relationships(self, verb: str, count: int) -> None:
-        self._facts.labels(verb).observe(count)
+        self._facts[verb,].observe(count)
 
     def messages(self, verb: str, count: int) -> None:
-        self._messages.labels(verb).inc(count)
+        self._messages[verb,].inc(count)
 
     def commit(self, commit: Commit) -> None:
         """A commit ended: called by the store's writer."""
         if commit.failed:
-            self._commit_failures.labels(known_reason(commit.failed)).inc()
+            self._commit_failures[known_reason(commit.failed),].inc()
             return
         self._commit_requests.observe(commit.requests)
         self._commit_seconds.observe(commit.duration_s)
         self._commit_rows.inc(commit.rows)
 
     def keys_read(self, *, damaged: bool) -> None:
-        self._key_reloads.labels("failed" if damaged else "read").inc()
+        self._key_reloads["failed" if damaged else "read",].inc()
 
     # --- what is told -------------------------------------------------------------------------------------------
 
