@@ -20,11 +20,12 @@ from serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 from remit.clock import ManualClock
 from remit.engine import Engine
-from remit.errors import RemoteError
+from remit.errors import RemoteError, TooManySandboxes
 from remit.limits import Limits
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
+from remit.server.sandboxes import Sandboxes
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
@@ -232,6 +233,17 @@ def test_every_limit_of_the_server_has_its_test() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(ServeLimits)])
 def test_a_limit_of_the_server_is_kept(name: str) -> None:
     SERVER_LIMITS[name]()
+
+
+@of_the_server("sandboxes_max")
+def a_server_for_testing_gives_so_many_stores() -> None:
+    sandboxes = Sandboxes(ManualClock(NOW_US), Limits(), 1)
+    first = sandboxes.of([("authorization", "Bearer one")])
+    with pytest.raises(TooManySandboxes) as refused:
+        sandboxes.of([("authorization", "Bearer two")])
+    assert refused.value.metadata["limit"] == "1"
+    assert sandboxes.of([("authorization", "Bearer one")]) is first
+    sandboxes.close()
 
 
 @of_the_server("readers", "writers", "stream_threads")
