@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 import remit
@@ -71,7 +72,7 @@ class Standing:
     keys_damaged: bool = False
 
 
-Family = TypeVar("Family", Counter, Histogram)
+Family = TypeVar("Family", bound=MetricWrapperBase)
 
 
 class _Labelled(Generic[Family]):
