@@ -1,0 +1,271 @@
+"""docs/cli.md is true: every command is on it, and what `--json` prints has the keys it promises, and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import typer
+from cli_shell import FACTS, SCHEMA, Outcome, Shell
+from doc_blocks import DOCS, blocks_of, code_words, table_cells
+from doc_shapes import Seen, Shape, parse_shape, shapes_in
+
+from remit.cli.main import app
+from remit.errors import RemitError
+from remit.keys import Right
+from remit.model import Operation, Update
+from remit.notation import parse_relationship
+from remit.v1 import relationships_pb2
+from remit.wire.facts import encode_update
+from remit.world import World
+
+PAGE = "cli.md"
+
+
+NAMED: dict[str, list[Shape] | dict[str, Shape]] = {
+    **{row[0]: shapes_in(row[1]) for row in table_cells(PAGE, "### What these name")},
+    "set": {
+        kind: shape
+        for row in table_cells(PAGE, "### Expanded sets")
+        for kind in code_words(row[0])
+        for shape in shapes_in(row[1])
+    },
+}
+
+
+def shapes_of(cell: str) -> list[Shape | str]:
+    """What a command may print: a shape, or the name of one."""
+    return [*shapes_in(cell), *(word for word in code_words(cell) if word in NAMED)]
+
+
+COMMANDS = {
+    command: shapes_of(row[1])
+    for row in table_cells(PAGE, "### What each command prints")
+    for command in code_words(row[0])
+}
+
+
+# --- real answers -----------------------------------------------------------------------------------------------
+
+
+def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    """(what the page calls it, what it printed), over every kind of answer that the page tells of."""
+
+    def run(row: str, *arguments: str, stdin: str | None = None) -> tuple[str, Outcome]:
+        return row, shell(*arguments, "--json", stdin=stdin)
+
+    ben = "doc:plan#view@user:ben"
+    yield run("check", "check", ben, "doc:plan#veiw@user:anne")
+    yield run("check", "check", 'doc:plan#view@user:ben with {"ip": "11.0.0.1"}', "--explain")
+    yield run("check", "check", ben, "doc:part#odd@user:ben", "doc:part#odd@user:anne", "--explain")
+    token = shell("schema", "read", "--json").json[0]["token"]
+    yield run("touch", "touch", *QUALIFIED)
+    yield run("check", "check", "doc:plan#view@user:anne", "--at-exactly", token)
+    for asked in ("doc:plan#view", "doc:part#odd", "doc:part#rest", "doc:plan#rest"):
+        yield run("expand", "expand", asked)
+    yield run("expand", "expand", "doc:plan#view", "--depth", "1")
+    yield run("expand", "expand", "doc:plan#view", "--at-exactly", token)
+    yield run("write", "write", "doc:new#viewer@user:zoe", "--metadata", '{"ticket": 7}')
+    yield run("write", "write", "doc:new#viewer@user:zoe", "--replace", "doc:new")
+    yield run("delete", "delete", "doc:new#viewer@user:zoe")
+    yield run("delete --filter", "delete", "--filter", "doc:new")
+    _write_as_run(os.environ["REMIT_ENDPOINT"])
+    yield run("read", "read")
+    yield run("export", "export")
+    yield run("export FILE", "export", str(tmp / "facts.txt"))
+    yield run("import", "import", str(tmp / "facts.txt"), "--format", "jsonl")
+    yield run("watch", "watch", "--from", token, "--limit", "2")
+    token = shell("schema", "read", "--json").json[0]["token"]
+    (tmp / "schema.zed").write_text(WIDE.replace("view = viewer + owner", "view = viewer + viewer & owner"))
+    (tmp / "wrong.zed").write_text("definition doc {\n  relation viewer: dok\n}\n")
+    yield run("schema write", "schema", "write", str(tmp / "schema.zed"))
+    yield run("watch", "watch", "--from", token, "--limit", "1")
+    yield run("schema read", "schema", "read")
+    (tmp / "narrow.zed").write_text(WIDE.replace("relation owner: user", "relation owner: doc"))
+    yield run("schema diff", "schema", "diff", str(tmp / "narrow.zed"))
+    yield run("schema format", "schema", "format", str(tmp / "schema.zed"))
+    yield run("schema format", "schema", "format", str(tmp / "schema.zed"), "--check")
+    yield run("schema check", "schema", "check", str(tmp / "schema.zed"), str(tmp / "wrong.zed"))
+    yield from _worlds(run, tmp)
+    yield run("store create", "store", "create", "other")
+    yield run("store list", "store", "list")
+    yield run("store backup", "store", "backup", "default", str(tmp / "backup"))
+    yield run("store restore", "store", "restore", "again", str(tmp / "backup"))
+    yield run("store delete", "store", "delete", "other", "--yes")
+    keys = ("--keys", str(tmp / "keys.json"))
+    for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
+    yield run("key bootstrap", "key", "bootstrap", *keys)
+    made = run("key create", "key", "create", *keys, *for_all)
+    yield made
+    id = made[1].json[0]["id"]
+    yield run("key rotate", "key", "rotate", id, *keys)
+    yield run("key list", "key", "list", *keys)
+    yield run("key revoke", "key", "revoke", id, *keys)
+    yield run("whoami", "whoami")
+    yield run("version", "version")
+
+
+def _write_as_run(endpoint: str) -> None:
+    """A write that says which run it comes from, as gateways send it; the command line speaks for no run."""
+    request = relationships_pb2.WriteRequest()
+    update = encode_update(Update(Operation.TOUCH, parse_relationship("doc:plan#owner@user:anne")))
+    request.updates.append(update)
+    with grpc.insecure_channel(endpoint) as channel:
+        write = channel.unary_unary(
+            "/remit.v1.Relationships/Write",
+            request_serializer=relationships_pb2.WriteRequest.SerializeToString,
+            response_deserializer=relationships_pb2.WriteResponse.FromString,
+        )
+        assert write(request, metadata=(("x-remit-run", "r-7"),), timeout=20).token
+
+
+QUALIFIED = (
+    "doc:plan#viewer@user:dora[expiration:2099-01-01T00:00:00Z]",
+    "doc:plan#viewer@user:emil[not_before:2026-01-01T00:00:00Z]",
+    'doc:plan#viewer@user:fred[on_ip:{"cidr":"10.0.0.0/8"}]',
+    "doc:plan#viewer@team:sales#member",
+)
+
+# What the small schema of these tests lacks, so that every operator is expanded.
+WIDE = SCHEMA.replace("use expiration", "use expiration\nuse self\nuse not_before").replace(
+    "definition user {}", "definition user {\n  relation boss: user\n  permission live = self\n}"
+).replace(
+    "user with expiration |", "user with expiration | user with not_before |"
+).replace(
+    "  permission view",
+    "  permission odd = ((viewer & subject->live) - owner) + parent.all(view) + parent.exists()\n"
+    "  permission rest = viewer.along(boss) + self + nil\n  permission view",
+)  # fmt: skip
+
+
+@pytest.fixture
+def wide_schema(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "wide.zed").write_text(WIDE)
+    assert shell("schema", "write", str(tmp_path / "wide.zed")).code == 0
+
+
+def _worlds(run: Any, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    world = blocks_of(PAGE, "yaml")[0].text.replace("schemaFile: ../agents.zed", "schemaFile: wide.zed")
+    (tmp / "true.yaml").write_text(world)
+    (tmp / "mistaken.yaml").write_text(world.replace("doc:plan#viewer@user:anne", "doc:plan#viewer", 1))
+    (tmp / "broken.yaml").write_text("schema: [")
+    untrue = world.replace("  assertCaveated:\n    - doc:plan#view@user:ben\n", "").replace(
+        "    - doc:plan#view@user:anne\n", "    - doc:plan#view@user:anne\n    - doc:plan#view@user:ben\n"
+    )
+    (tmp / "untrue.yaml").write_text(untrue)
+    for name in ("true", "untrue", "mistaken", "broken"):
+        yield run("validate", "validate", str(tmp / f"{name}.yaml"))
+    row, outcome = run("validate --coverage", "validate", str(tmp / "true.yaml"), "--coverage")
+    yield row, Outcome(outcome.code, outcome.lines[-1], outcome.err)
+
+
+def test_every_answer_has_the_keys_that_are_promised_and_every_promised_key_is_in_one(
+    shell: Shell, wide_schema: None, tmp_path: Path
+) -> None:
+    seen, ran = Seen(NAMED), set()
+    for row, outcome in (*runs(shell, tmp_path), *_served(shell, tmp_path)):
+        ran.add(row)
+        assert outcome.out, f"{row}: {outcome.err}"
+        for line in outcome.json:
+            assert any(seen.fits(line, shape) for shape in COMMANDS[row]), f"`{row}` printed {line}"
+    assert ran == set(COMMANDS)
+    named = [shape for shapes in NAMED.values() for shape in (shapes if isinstance(shapes, list) else shapes.values())]
+    of_commands = [shape for shapes in COMMANDS.values() for shape in shapes if isinstance(shape, Shape)]
+    promised = {(shape.text, key) for shape in [*named, *of_commands] for key in shape.keys}
+    assert [f"{key} of {text}" for text, key in sorted(promised - seen.keys)] == []
+
+
+def _served(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    """What needs the example, the HTTP edge and keys: a server as it is started at a shell."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("REMIT_")}
+    arguments = ("--in-memory", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--with-example", "--json")
+    keys, rights = str(tmp / "served.json"), [word for right in Right for word in ("--right", right.value)]
+    made = shell("key", "create", "--keys", keys, "--principal", "p", "--store", "default", *rights, "--expires", "9d")
+    token = ("--token", made.out.strip())
+    with subprocess.Popen(
+        [sys.executable, "-m", "remit.cli.main", "serve", *arguments, "--keys", keys],
+        env=environment, cwd=tmp, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            served = process.stdout.readline()
+            assert served, process.stderr.read()
+            yield "serve", Outcome(0, served, "")
+            endpoint = ("--endpoint", json.loads(served)["serving"])
+            yield "whoami", shell("whoami", *endpoint, *token, "--json")
+            yield "demo", shell("demo", *endpoint, *token, "--json")
+            http = _told(process.stderr, r"https?://(\S+)")
+            yield "top", shell("top", "--once", "--http", http, *endpoint, *token, "--json")
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def _told(stream: Any, pattern: str) -> str:
+    for line in stream:
+        if found := re.search(pattern, line):
+            return str(found[1])
+    raise AssertionError(f"nothing of the form {pattern} was said")
+
+
+# --- the page and the commands ----------------------------------------------------------------------------------
+
+
+def commands(group: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+        else:
+            yield " ".join((*above, name)), command
+
+
+def test_every_command_is_on_the_page_and_no_other() -> None:
+    on_page = {re.sub(r" (--.*|FILE)$", "", command) for command in COMMANDS}
+    assert sorted(on_page) == sorted(name for name, _ in commands(typer.main.get_command(app)))
+
+
+def test_every_command_explains_itself_with_an_example() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    assert [name for name, command in found.items() if not command.help] == []
+    lacking = [name for name, command in found.items() if "Example" not in command.help]
+    assert lacking == ["demo", "version"], "these are said as they are"
+
+
+def test_an_error_has_the_shape_that_is_promised(bare_shell: Shell, tmp_path: Path) -> None:
+    (text,) = re.findall(r"`(\{\"error\".*?\})`", (DOCS / PAGE).read_text(encoding="utf-8"))
+    shape, seen = parse_shape(text), Seen(NAMED)
+    for arguments in (
+        ["read", "--endpoint", "127.0.0.1:1"],
+        ["check", "doc:plan"],
+        ["validate", str(tmp_path), "--now", "soon"],
+    ):
+        outcome = bare_shell(*arguments, "--json")
+        assert outcome.out == ""
+        assert seen.fits(json.loads(outcome.err), shape), outcome.err
+
+
+def test_the_environment_is_the_one_on_the_page(bare_shell: Shell) -> None:
+    help = bare_shell("check", "--help").out
+    for row in table_cells(PAGE, "## The environment"):
+        for option in code_words(row[1]):
+            assert option.split()[0] in help
+
+
+def test_the_world_on_the_page_holds(tmp_path: Path) -> None:
+    (tmp_path / "schema.zed").write_text(SCHEMA)
+    text = blocks_of(PAGE, "yaml")[0].text.replace("../agents.zed", "schema.zed")
+    (tmp_path / "world.yaml").write_text(text)
+    try:
+        world = World.read(tmp_path / "world.yaml")
+    except RemitError as error:
+        pytest.fail(str(getattr(error, "findings", error)))
+    assert [finding.render() for finding in world.verify(0)] == []
+    assert len(FACTS) == 5
