@@ -6,8 +6,8 @@ several reasons stand side by side, none of them alone is decisive; what all of 
 decisive to a claim is its own part, with what is decisive to some of those it needs every one of, or to all of those
 any one of which would do. A claim of a yes may not rest on itself, and a claim of a no may: so the first are counted
 down from everything and the second up from nothing.
-Law: in a schema without `-`, a part is decisive to a yes exactly if the answer is another with the part never in it,
-and to a no exactly if the answer is another with the part always in it. With `-` it says no more than is so."""
+Law: where no part stands on both sides of a `-`, one is decisive with yes exactly if the answer is another when nobody
+is ever in the part, and with no exactly if it is another when everybody always is."""
 
 from __future__ import annotations
 
