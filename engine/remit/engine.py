@@ -188,7 +188,7 @@ class Engine:
         if not store.names():
             store.create(DEFAULT_STORE)
         self._snapshots = Snapshots(store, clock, self.limits)
-        self._watches = Watches(store, self._snapshots)
+        self._watches = Watches(self._snapshots)
         self._upkeep = Upkeep(store, self._snapshots, clock, retention_us)
 
     def close(self) -> None:

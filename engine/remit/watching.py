@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from remit.budget import Interrupt, never_interrupted
-from remit.errors import RemitError, RevisionGone
+from remit.errors import FutureToken, RemitError, RevisionGone
 from remit.model import Change, Delta, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 from remit.snapshots import Snapshot, Snapshots
-from remit.store.interface import Store
 from remit.tokens import encode_token, revision_of
 
 T = TypeVar("T")
@@ -87,8 +86,7 @@ class _Recent:
 class Watches:
     """The watches of all stores, and who is rung when there is more to tell."""
 
-    def __init__(self, store: Store, snapshots: Snapshots) -> None:
-        self._store = store
+    def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._lock = threading.Lock()
         self._recent: dict[Snapshot, _Recent] = {}
@@ -124,18 +122,24 @@ class Watches:
     def open(
         self, store: str, after: str, filters: Sequence[RelationshipFilter], make: Callable[[Watched], T]
     ) -> Watch[T]:
-        """Reads no disk: whether the changelog reaches back so far is for `Watch.require_reachable`. Raises
+        """Whether the changelog reaches back so far is for `Watch.require_reachable`, which may read more. Raises
         StoreNotFound, InvalidToken, ForeignToken and FutureToken."""
         snapshot = self._snapshots.of(store)
-        revision = snapshot.revision
-        if after:
-            try:
-                revision = revision_of(after, snapshot.identity, revision)
-            except RemitError as error:
-                error.field = "after"
-                raise
+        revision = self._revision_of(after, snapshot) if after else snapshot.revision
         self._count(snapshot, +1)
         return Watch(self, snapshot, revision, tuple(filters), make)
+
+    def _revision_of(self, token: str, snapshot: Snapshot) -> int:
+        try:
+            try:
+                return revision_of(token, snapshot.identity, snapshot.revision)
+            except FutureToken:
+                # An export, which reads the store itself, may have met what memory is about to hear of.
+                with self._snapshots.view(snapshot.identity) as view:
+                    return revision_of(token, snapshot.identity, view.head.revision)
+        except RemitError as error:
+            error.field = "after"
+            raise
 
     def _count(self, snapshot: Snapshot, by: int) -> None:
         with self._lock:
@@ -167,11 +171,9 @@ class Watches:
         """The deltas of the revisions after one that memory has, too. Raises RevisionGone where the first is not there
         any more. What comes is of one short transaction: take little."""
         head = snapshot.revision
-        if after == head:
+        if after >= head:
             return
-        with self._store.read(snapshot.identity.name) as view:
-            if view.head.identity != snapshot.identity:
-                raise no_such_store(snapshot.identity.name)
+        with self._snapshots.view(snapshot.identity) as view:
             try:
                 deltas = view.changelog(after)
             except RevisionGone as error:
