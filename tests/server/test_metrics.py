@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from remit.keys import Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
-from remit.server.metrics import OTHER, REASONS, STORES_MAX, Metrics, Standing, known_reason
+from remit.server.metrics import OTHER, REASONS, STORES_MAX, LaneStanding, Metrics, Standing, known_reason
 from remit.server.told import VERDICTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.interface import Commit
@@ -280,3 +281,31 @@ def test_every_metric_has_a_name_of_ours_or_of_the_process_and_a_help() -> None:
     assert len(names) == len(set(names)) > 25
     assert all(name.startswith(("remit_", "process_")) for name in names)
     assert all(len(line.split(" ", 3)) == 4 for line in text.splitlines() if line.startswith("# HELP"))
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def told_of(page: str) -> set[str]:
+    return set(re.findall(r"remit_[a-z_]+", (DOCS / page).read_text()))
+
+
+def there_are() -> set[str]:
+    """Every series, with what makes it one of a histogram left away."""
+    metrics = Metrics()
+    metrics.commit(Commit(1, 1, 0.1, "STORE_FULL"))
+    lane = LaneStanding("reads", 1, 2, 3)
+    standing = Standing(keys=1, lanes=[lane], stores={"default": (1, 1)}, streams={"Watch": 1})
+    families = text_string_to_metric_families(metrics.text(standing).decode())
+    suffix = {"counter": "_total"}
+    return {family.name + suffix.get(family.type, "") for family in families if family.name.startswith("remit_")}
+
+
+def test_the_page_tells_of_every_metric_and_of_no_other() -> None:
+    assert told_of("telemetry.md") == there_are()
+
+
+def test_what_operators_are_told_to_alert_on_is_there() -> None:
+    named = {name.removesuffix("_bucket") for name in told_of("operations.md")}
+    assert len(named) > 10
+    assert named <= there_are()
