@@ -463,11 +463,11 @@ def test_the_circle_is_told_from_its_least_question(size: int) -> None:
 
 
 def test_a_circle_of_thousands_is_found_quickly_and_told_briefly() -> None:
-    size = 5_001
+    size = 2_001
     budget = Budget(steps_max=60 * size)
     with pytest.raises(NegativeCycle) as raised:
         answer(evaluation(FOLDERS, ring_of_moves(size)), "doc:0#won@user:a", budget)
-    assert "… 4990 more …" in raised.value.message
+    assert "… 1990 more …" in raised.value.message
     assert len(raised.value.message) < 1_000
 
 
@@ -785,10 +785,10 @@ def test_the_interrupt_ends_the_evaluation() -> None:
 @pytest.mark.parametrize(
     ("schema", "facts", "question"),
     [
-        (FOLDERS, ring_of_moves(2_001), "doc:0#won@user:a"),
+        (FOLDERS, ring_of_moves(1_001), "doc:0#won@user:a"),
         (
             CONDITIONAL_CIRCLE,
-            [f"group:{i}#member@group:{(i + 1) % 2_000}#member" for i in range(2_000)] + ["group:9#member@user:a[one]"],
+            [f"group:{i}#member@group:{(i + 1) % 1_500}#member" for i in range(1_500)] + ["group:9#member@user:a[one]"],
             "group:0#member@user:a",
         ),
     ],
