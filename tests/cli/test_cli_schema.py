@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cli_shell import SCHEMA, Shell
 
+from remit.language.compiler import compile_schema
 from remit.server.background import BackgroundServer
 
 BROKEN = "definition user {}\ndefinition doc { relation viewer: usr }\n"
@@ -96,3 +97,112 @@ def test_the_shape_of_a_refused_schema(shell: Shell) -> None:
     assert error["reason"] == "SCHEMA_INVALID"
     assert error["findings"][0]["code"] == "unknown-type"
     assert error["findings"][0]["line"] == 2
+
+
+# --- diff -------------------------------------------------------------------------------------------------------
+
+
+def test_a_schema_that_means_the_same_differs_in_nothing(shell: Shell) -> None:
+    outcome = shell("schema", "diff", "-", stdin="// only a comment more\n" + SCHEMA)
+    assert outcome.code == 0
+    assert outcome.lines == ["same     it means what the store's schema means"]
+
+
+def test_a_difference_is_told_with_what_it_may_do(shell: Shell) -> None:
+    wider = SCHEMA.replace("viewer + owner + parent->view", "viewer + owner + parent->view + parent->owner")
+    outcome = shell("schema", "diff", "-", stdin=wider)
+    assert outcome.code == 1
+    assert [line.split()[0] for line in outcome.lines] == ["widens"]
+    assert "`view` of `doc`" in outcome.out
+    assert shell("schema", "read").out == SCHEMA  # nothing was written
+
+
+def test_a_difference_counts_who_would_lose_their_place(shell: Shell) -> None:
+    narrower = SCHEMA.replace("relation parent: doc\n", "").replace(" + parent->view", "")
+    outcome = shell("schema", "diff", "-", stdin=narrower)
+    assert outcome.code == 1
+    assert "orphans  1 relationship of `doc#parent` would have no place, such as" in outcome.lines
+    assert "           doc:part#parent@doc:plan" in outcome.lines
+    assert shell("schema", "write", "-", stdin=narrower).code == 2
+    assert shell("schema", "write", "-", "--dry-run", stdin=narrower).code == 2
+
+
+def test_the_shape_of_a_difference(shell: Shell) -> None:
+    (found,) = shell("schema", "diff", "-", "--json", stdin="definition user {}\n").json
+    assert set(found) == {"changes", "orphans", "warnings", "token"}
+    assert {"code", "message", "definition", "effect"} <= set(found["changes"][0])
+    assert {change["effect"] for change in found["changes"]} <= {"widens", "narrows", "either", "same"}
+    assert sum(orphans["count"] for orphans in found["orphans"]) == 5
+    assert set(found["orphans"][0]) == {"definition", "relation", "count", "examples"}
+    (found,) = shell("schema", "diff", "-", "--json", stdin=SCHEMA).json
+    assert (found["changes"], found["orphans"]) == ([], [])
+
+
+def test_a_difference_to_what_does_not_compile_is_an_error(shell: Shell) -> None:
+    outcome = shell("schema", "diff", "-", stdin=BROKEN)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "did you mean `user`?" in outcome.err
+
+
+def test_everything_is_new_to_a_store_without_a_schema(empty_server: BackgroundServer, bare_shell: Shell) -> None:
+    outcome = bare_shell("schema", "diff", "-", "--endpoint", empty_server.endpoint, stdin=SCHEMA)
+    assert outcome.code == 1
+    assert {line.split()[0] for line in outcome.lines} <= {"widens", "same"}
+
+
+# --- format -----------------------------------------------------------------------------------------------------
+
+UGLY = "definition   user{ }\n// who may\ndefinition doc{relation viewer:user\npermission view=viewer+viewer}\n"
+
+
+def test_a_schema_is_printed_in_canonical_form(bare_shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "ugly.zed"
+    path.write_text(UGLY)
+    formatted = bare_shell("schema", "format", str(path)).out
+    assert formatted == bare_shell("schema", "format", "-", stdin=UGLY).out != UGLY
+    assert "// who may" in formatted
+    assert bare_shell("schema", "format", "-", stdin=formatted).out == formatted
+    assert path.read_text() == UGLY
+
+
+def test_check_names_what_is_not_canonical_and_write_mends_it(bare_shell: Shell, tmp_path: Path) -> None:
+    ugly, good = tmp_path / "ugly.zed", tmp_path / "good.zed"
+    ugly.write_text(UGLY)
+    good.write_text(bare_shell("schema", "format", "-", stdin=UGLY).out)
+    outcome = bare_shell("schema", "format", "--check", str(good), str(ugly))
+    assert (outcome.code, outcome.lines) == (1, [str(ugly)])
+    assert ugly.read_text() == UGLY
+    outcome = bare_shell("schema", "format", "--write", str(good), str(ugly))
+    assert (outcome.code, outcome.lines) == (0, [str(ugly)])
+    assert ugly.read_text() == good.read_text()
+    assert bare_shell("schema", "format", "--check", str(good), str(ugly)).code == 0
+
+
+def test_what_is_no_schema_is_left_as_it_is(bare_shell: Shell, tmp_path: Path) -> None:
+    torn, ugly = tmp_path / "torn.zed", tmp_path / "ugly.zed"
+    torn.write_text("definition {")
+    ugly.write_text(UGLY)
+    outcome = bare_shell("schema", "format", "--write", str(torn), str(ugly))
+    assert outcome.code == 2
+    assert "torn.zed:1:12" in outcome.err
+    assert torn.read_text() == "definition {"
+    assert ugly.read_text() != UGLY  # one that cannot be read does not keep the others from it
+
+
+def test_format_is_told_one_thing_at_a_time(bare_shell: Shell, tmp_path: Path) -> None:
+    assert bare_shell("schema", "format", "--check", "--write", str(tmp_path)).code == 2
+    assert bare_shell("schema", "format", "--write", "-", stdin=UGLY).code == 2
+
+
+def test_the_shape_of_a_formatted_schema(bare_shell: Shell) -> None:
+    (told,) = bare_shell("schema", "format", "-", "--json", stdin=UGLY).json
+    assert (set(told), told["differs"]) == ({"file", "differs", "schema"}, True)
+    (told,) = bare_shell("schema", "format", "--check", "-", "--json", stdin=UGLY).json
+    assert set(told) == {"file", "differs"}
+
+
+def test_the_shipped_schema_is_in_canonical_form_or_says_why(bare_shell: Shell) -> None:
+    """Its columns are laid out by hand; formatted it means the same."""
+    text = (Path(__file__).parents[2] / "schema" / "agents.zed").read_text()
+    formatted = bare_shell("schema", "format", "-", stdin=text).out
+    assert compile_schema(formatted).schema.definitions == compile_schema(text).schema.definitions
