@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadable
 from remit.model import Verdict
 from remit.notation import format_relationship, parse_time
-from remit.world import World
+from remit.world import Finding, World
 
 SCHEMA = """\
 schema: |-
@@ -253,6 +253,40 @@ def test_a_warning_stands_where_the_file_has_it(tmp_path: Path, indentation: str
     (finding,) = world.warning_findings
     assert (finding.file, finding.line) == (str(tmp_path / "world.yaml"), warning.line)
     assert finding.render().startswith(f"{tmp_path}/world.yaml:{warning.line}: `p` mixes operators")
+
+
+def test_in_a_folded_schema_places_are_the_files_too(tmp_path: Path) -> None:
+    """Folding joins the lines that stand at its margin: two definitions are then one line of the text."""
+    lines = ["definition user {}", "/** a doc */", "definition doc {", *MIXED.splitlines()[2:]]
+    text = "schema: >-\n" + "".join(f"  {line}\n" for line in lines)
+    (warning,) = world_of(tmp_path, text).warnings
+    line = text.splitlines()[warning.line - 1]
+    assert (warning.line, line[warning.column - 1 :]) == (6, "a & a + b")
+    (only,) = findings_of(tmp_path, text.replace("relation b: user", "relation b: usr"))
+    assert only.startswith("7: ") and "\n  7 |     relation b: usr\n" in only
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(["", "definition {} {{}}", "// {}", "  ", "/* {} */ definition {} {{}}"]), max_size=8),
+    st.sampled_from(["|", "|-", "|+", "|2-", ">", ">-", "|-  # the schema"]),
+)
+def test_every_piece_of_an_inline_schema_is_found_where_it_stands(
+    tmp_path: Path, written: list[str], style: str
+) -> None:
+    lines = ["definition d {}", *(line.format(*"ab") for line in written), "definition z {}"]
+    text = f"# a world\nschema: {style}\n" + "".join(f"  {line}\n" for line in lines) + "now: 2027-01-01T00:00:00Z\n"
+    (tmp_path / "world.yaml").write_text(text)
+    try:
+        tree = World.read(tmp_path / "world.yaml").tree
+    except WorldInvalid as error:  # the same name twice, or a comment that folding made swallow what follows
+        findings = error.findings
+        assert all(text.splitlines()[each.line - 1].strip() for each in findings if isinstance(each, Finding))
+        return
+    for item in tree.items:
+        place = tree.sources.place(item.span.start)
+        assert text.splitlines()[place.line - 1] == place.text
+        assert place.text[place.column - 1 :].startswith("definition ")
 
 
 def test_in_a_quoted_schema_places_count_from_its_beginning_and_say_so(tmp_path: Path) -> None:

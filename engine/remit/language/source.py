@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from remit.errors import SchemaInvalid
 
@@ -45,18 +45,27 @@ class Place:
     text: str
 
 
+class Piece(NamedTuple):
+    """Where a line of a file stands in a text that is part of the file: from `offset` on, the text is that line from
+    `column` on. `line` and `column` count from 1; `whole` is the line as the file has it."""
+
+    offset: int
+    line: int
+    column: int
+    whole: str
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One text and the name it is known by. Columns count characters, not bytes and not cells of a terminal.
 
-    A text may be part of its file, as a block of a world is: it begins on `first_line`, every line of it `indent`
-    columns in, and its places are those of the file."""
+    Where the text is but part of its file, as a block of a world is, `pieces` say which, by rising offset, and its
+    places are those of the file."""
 
     name: str
     text: str
     base: int = 0
-    first_line: int = 1
-    indent: int = 0
+    pieces: tuple[Piece, ...] = field(default=(), repr=False)
     _line_starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -68,14 +77,17 @@ class Source:
         """The place of an offset; one outside the text counts as the nearest end.
 
         Cost: O(text) the first time, O(log lines) after."""
+        local = min(max(offset - self.base, 0), len(self.text))
+        if self.pieces:
+            at = bisect_right(self.pieces, local, key=lambda piece: piece.offset) - 1
+            start, line, column, whole = self.pieces[max(at, 0)]
+            return Place(self.name, line, min(column + max(local - start, 0), len(whole) + 1), whole)
         if not self._line_starts:
             self._line_starts.extend([0, *(end.end() for end in _LINE_END.finditer(self.text))])
-        local = min(max(offset - self.base, 0), len(self.text))
         line = bisect_right(self._line_starts, local)
         start = self._line_starts[line - 1]
         stop = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
-        shown = " " * self.indent + self.text[start:stop].rstrip("\r\n")
-        return Place(self.name, self.first_line + line - 1, self.indent + local - start + 1, shown)
+        return Place(self.name, line, local - start + 1, self.text[start:stop].rstrip("\r\n"))
 
     def slice(self, span: Span) -> str:
         """The text a span covers."""

@@ -85,9 +85,9 @@ def percent_of(covered: int, total: int) -> float:
     return covered * 1000 // total / 10 if total else 100.0
 
 
-def schema_key(tree: SchemaSyntax) -> tuple[tuple[str, str, int], ...]:
+def schema_key(tree: SchemaSyntax) -> tuple[tuple[str, str], ...]:
     """What worlds of the same schema share: the files it was read from."""
-    return tuple((source.name, source.text, source.first_line) for source in tree.sources.sources)
+    return tuple((source.name, source.text) for source in tree.sources.sources)
 
 
 @dataclass(slots=True)

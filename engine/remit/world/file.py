@@ -23,7 +23,7 @@ from remit.errors import RemitError, SchemaInvalid, WorldInvalid, WorldUnreadabl
 from remit.graph import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
-from remit.language.source import Issue, Source
+from remit.language.source import Issue, Piece, Source
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
@@ -40,6 +40,8 @@ _OLD_KEYS = {
     "relation_tuples": "relationships",
     "validation_tuples": "relationships",
 }
+
+_APART = "(schema)"  # behind the name of a schema whose lines are not the file's
 
 # libyaml reads some twenty times faster; the loader in Python is for where it was not built.
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -169,21 +171,16 @@ class _Reader:
             return None
 
     def _inline_schema(self, node: yaml.Node) -> Source:
-        """The schema's text and where it stands. Of a folded or quoted text YAML does not tell where its lines were:
-        then places count from its beginning, and the name says that they do."""
+        """The schema's text and where it stands. Where its lines cannot be found again, as in quotes with escapes,
+        places count from its beginning, and the name says that they do."""
         text, name = self._text(node, "`schema`"), self.path.as_posix()
-        if not _is_literal(node):
-            return Source(f"{name} (schema)", text)
-        first_line = _line(node) + 1
-        for line, written in zip(text.split("\n"), self.lines[first_line - 1 :], strict=False):
-            if line:
-                return Source(name, text, first_line=first_line, indent=len(written) - len(line))
-        return Source(name, text, first_line=first_line)
+        pieces = _pieces_of(text, self.lines, _line(node) + 1)
+        return Source(name, text, pieces=pieces) if pieces else Source(f"{name} {_APART}", text)
 
     def _finding_of(self, issue: Issue, inline: yaml.Node | None) -> Finding:
         """A finding of the compiler; one that has no line of its own in the file is told where the text begins."""
         file, line = issue.file, issue.line
-        if inline is not None and not _is_literal(inline) and file == f"{self.path.as_posix()} (schema)":
+        if inline is not None and file == f"{self.path.as_posix()} {_APART}":
             file, line = self.path.as_posix(), _line(inline)
         return Finding(file, line, FindingKind.SCHEMA, "", issue.message, found=issue.code, detail=issue.render())
 
@@ -316,6 +313,24 @@ class _Reader:
     def _unreadable(self, node: yaml.Node | None, message: str) -> WorldUnreadable:
         line = _line(node) if node is not None else 1
         return WorldUnreadable(f"{self.path}:{line}: {message}", file=self.path, line=line)
+
+
+def _pieces_of(text: str, lines: list[str], first_line: int) -> tuple[Piece, ...]:
+    """Where each line of a file from `first_line` on stands in a text that was written there: YAML takes indentation
+    away and may fold lines together, and leaves what is in them. Empty where that is not so."""
+    pieces: list[Piece] = []
+    at, end = 0, len(text.rstrip())
+    for number, whole in enumerate(lines[first_line - 1 :], first_line):
+        written = whole.strip()
+        if at >= end:
+            break
+        if written:
+            found = text.find(written, at)
+            if found < 0 or text[at:found].strip():
+                return ()
+            pieces.append(Piece(found, number, len(whole) - len(whole.lstrip()) + 1, whole))
+            at = found + len(written)
+    return () if at < end else tuple(pieces)
 
 
 def _parse_assertion(
