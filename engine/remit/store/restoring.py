@@ -12,18 +12,19 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import msgpack
 
 from remit.errors import BackupDamaged, BackupRefused, RemitError, StoreExists, StoreUnavailable
-from remit.model import StoredRelationship
+from remit.model import WILDCARD, StoredRelationship
 from remit.notation import (
     canonical_json,
     checked_caveat,
+    checked_id,
     checked_name,
-    checked_object,
-    checked_subject,
+    checked_type,
     format_time,
     parse_context,
     shortened,
@@ -36,7 +37,6 @@ from remit.store.keys import (
     encode_value,
     name_key,
     pack,
-    resource_first,
     revision_key,
     schema_key,
     shorten,
@@ -317,9 +317,13 @@ class _Scrutiny:
         try:
             stored = decode_value(whole, value)
             relationship, provenance = stored.relationship, stored.provenance
-            checked_object(relationship.resource)
-            checked_name(relationship.relation)
-            checked_subject(relationship.subject, wildcard=True)
+            resource, subject = relationship.resource, relationship.subject
+            _check_place(resource.type, relationship.relation, subject.type, subject.relation)
+            checked_id(resource.id)
+            if subject.id != WILDCARD:
+                checked_id(subject.id)
+            elif subject.relation:
+                raise ValueError("a wildcard has no relation")
             caveat, *times = relationship.qualifiers
             if caveat is not None:
                 checked_caveat(caveat.name)
@@ -331,14 +335,22 @@ class _Scrutiny:
                 raise ValueError("its writer has no name")
             if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
                 raise ValueError("its revision cannot be")
-            triple = relationship.resource, relationship.relation, relationship.subject
-            if resource_first(*triple) != whole or encode_value(stored, whole) != value:
+            if encode_value(stored, whole) != value:
                 raise ValueError("it is written in another way than ours")
         except RemitError as error:
             raise BackupDamaged(f"the backup's relationship `{_readable(whole)}`: {error.message}") from error
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise BackupDamaged(f"the backup's relationship `{_readable(whole)}` cannot be read: {error}") from error
         return stored
+
+
+@lru_cache(maxsize=4096)  # a store has few kinds of relationships, and many of each
+def _check_place(resource_type: str, relation: str, subject_type: str, subject_relation: str) -> None:
+    checked_type(resource_type)
+    checked_name(relation)
+    checked_type(subject_type)
+    if subject_relation:
+        checked_name(subject_relation)
 
 
 def _check_json(text: str) -> None:
