@@ -53,7 +53,8 @@ def serve(
     prepare: Callable[[Engine], None] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve until a signal comes; the exit code: 0 where everything under way could finish, 1 where it was cut off.
+    """Serve until a signal comes; the exit code: 0 where everything under way could finish, 1 where it was cut off, or
+    where gRPC failed and there is nothing left to serve with.
 
     `keys` names a file that must be there; without it `keys.json` of the data directory counts as soon as there is one.
     `prepare` is called with the engine before any question is answered, `ready` with the gRPC address (its port as
@@ -177,13 +178,21 @@ async def _serve_until_signalled(
                 log.info("serving", extra={"grpc": str(bound), "http": str(bound_http or ""), "pid": os.getpid()})
                 if ready is not None:
                     ready(str(bound))
-                await stop.wait()
+                await _either(stop, server.ended)
             finally:
-                finished = await server.stop(choices.grace_s)
+                finished = await server.stop(choices.grace_s) and not server.ended.is_set()
                 log.info("stopped", extra={"finished": finished})
     finally:
         await edge.stop()
     return 0 if finished else 1
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
 
 
 def _announce(text: str) -> None:

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
 
 import grpc
 from grpc import aio
@@ -23,7 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from remit.engine import Engine
 from remit.errors import RemitError, SlowConsumer, UnknownMethod
 from remit.limits import Limits
-from remit.notation import shortened
+from remit.server.accepting import accepting_server, add_any_other, add_methods
 from remit.server.bell import Bell
 from remit.server.call import Call, new_request_id
 from remit.server.keyring import KeyRing
@@ -88,21 +87,21 @@ class GrpcServer:
         self._idle.set()
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # unknown to the stubs
         self._server: aio.Server | None = None
+        self._noticing: asyncio.Task[None] | None = None
         self.serving = False
+        self.ended = asyncio.Event()  # gRPC gave up by itself: nothing will be served here any more
 
     async def start(self, address: Address) -> Address:
         """Listen and serve; the address with the port that was bound. Raises AddressRefused."""
         probe(address)
-        server = aio.server(
-            options=_options(self._engine.limits, self._limits), maximum_concurrent_rpcs=_calls_max(self._limits)
-        )
+        server = accepting_server(_options(self._engine.limits, self._limits), _calls_max(self._limits))
         for service in SERVICES:
             methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+            add_methods(server, service, methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        server.add_generic_rpc_handlers((_UnknownMethods(self.telemetry),))
+        add_any_other(server, _unknown_method(self.telemetry))
         try:
             port = self._add_port(server, address)
         except RuntimeError:
@@ -118,12 +117,25 @@ class GrpcServer:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         self._server = server
         self.serving = True
+        self._noticing = asyncio.create_task(self._notice_end(server))
         return Address(address.host, port)
 
     def _listen_to(self, engine: Engine) -> None:
         assert self._bell is not None, "the bell hangs before anybody rings it"
         self._listening.append(engine.on_change(self._bell.ring))
         self._listening.append(engine.on_commit(self.telemetry.metrics.commit))
+
+    async def _notice_end(self, server: aio.Server) -> None:
+        """Where what accepts calls has failed, the port is closed, and only whoever runs the process can help."""
+        failure: Exception | None = None
+        try:
+            await server.wait_for_termination()
+        except Exception as error:  # noqa: BLE001  # whatever it was that gRPC failed at
+            failure = error
+        if self.serving:
+            self.serving = False
+            self.ended.set()
+            log.critical("gRPC ended by itself", exc_info=failure)
 
     def _add_port(self, server: aio.Server, address: Address) -> int:
         if self._certificates is None:
@@ -151,6 +163,8 @@ class GrpcServer:
         await stopping
         for end_listening in self._listening:
             end_listening()
+        if self._noticing is not None:
+            await self._noticing
         lanes = (self.reading, self.writing, self.streaming)
         await asyncio.gather(*(asyncio.to_thread(lane.close) for lane in lanes))
         return finished
@@ -165,8 +179,9 @@ class GrpcServer:
     def problems(self) -> list[str]:
         """Why the server is not ready; empty where it is."""
         standing = self._engine.standing()
+        not_serving = "ended" if self.ended.is_set() else "draining" if self._server is not None else "starting"
         return [
-            *([] if self.serving else ["draining" if self._server is not None else "starting"]),
+            *([] if self.serving else [not_serving]),
             *([standing.problem] if standing.problem else []),
         ]
 
@@ -425,21 +440,14 @@ async def _abort(context: aio.ServicerContext[bytes, bytes], error: RemitError, 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class _UnknownMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
-    """Answers what no other handler knows, with a reason instead of gRPC's bare `Method not found!`."""
+def _unknown_method(telemetry: Telemetry) -> grpc.RpcMethodHandler[bytes, bytes]:
+    """Answers what no other handler knows, with a reason instead of gRPC's bare `Method not found!`. The name that was
+    called is not known here: see `accepting`."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
+    async def refuse(_: AsyncIterator[bytes], context: aio.ServicerContext[bytes, bytes]) -> None:
+        error = UnknownMethod("there is no such method; reflection lists those there are")
+        telemetry.metrics.request(UNKNOWN, error.reason, None)
+        await _abort(context, error, new_request_id())
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        method = handler_call_details.method
-
-        async def refuse(_: AsyncIterator[bytes], context: aio.ServicerContext[bytes, bytes]) -> None:
-            error = UnknownMethod(
-                f"there is no method `{shortened(method)}`; reflection lists those there are", method=method
-            )
-            self._telemetry.metrics.request(UNKNOWN, error.reason, None)
-            await _abort(context, error, new_request_id())
-
-        # A stream both ways is the shape every kind of call fits into.
-        return grpc.stream_stream_rpc_method_handler(refuse)
+    # A stream both ways is the shape every kind of call fits into.
+    return grpc.stream_stream_rpc_method_handler(refuse)
