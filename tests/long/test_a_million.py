@@ -1,8 +1,9 @@
 """A million relationships: import, restart, load, check, each at most 13 times what a hundred thousand take.
 
 Ten times the facts should cost ten times the work to write and load, with a little for deeper trees and colder caches,
-and next to nothing more to ask about. What a neighbour on the machine adds to a measurement can only be too much, so
-the least of several is taken, of the smaller size as of the larger. Run it with `make test-long`: some minutes."""
+and next to nothing more to ask about. Processor time is held to it always, the clock on the wall only where this process
+had a processor whenever it wanted one: what neighbours on the machine take is not ours. The least of several attempts
+counts, of the smaller size as of the larger. Run it with `make test-long`: some minutes."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ import pytest
 MILLION, HUNDRED_THOUSAND = 1_000_000, 100_000
 TIMES_MAX = 13
 ATTEMPTS_MAX = 3
-COSTS = ("import_s", "load_s", "check_s", "load_rss_mib", "disk_mib")
+STEPS = ("import", "load", "check")
+ALWAYS = (*(f"{step}_cpu_s" for step in STEPS), "load_rss_mib", "disk_mib")
+UNDISTURBED = tuple(f"{step}_s" for step in STEPS)
+DELAYED_SHARE_MAX = 0.1  # of the time on the wall; beyond it the machine was too busy to go by that
 SEED = int(os.environ.get("REMIT_SEED", "1"))
 ROOT = Path(__file__).parent.parent.parent
 
@@ -42,11 +46,11 @@ def imported_and_restarted(data: Path, relationships: int) -> Took:
     took["disk_mib"] = sum(file.stat().st_blocks for file in data.iterdir()) / 2048
     took |= in_a_process("restart", data, relationships)
     rmtree(data)
-    print(f"  import {took['import_s']:.1f} s ({relationships / took['import_s']:,.0f} rows/s),", end=" ")
-    print(f"CPU {took['import_cpu_s']:.1f} s, {took['import_rss_mib']:,.0f} MiB resident at the end")
-    print(f"  restart {took['load_s']:.2f} s ({relationships / took['load_s']:,.0f} rows/s),", end=" ")
-    print(f"CPU {took['load_cpu_s']:.2f} s")
-    print(f"  check {took['check_s']:.2f} s for {took['checks']:.0f} questions, CPU {took['check_cpu_s']:.2f} s")
+    for step in STEPS:
+        elapsed_s, cpu_s, delayed_s = (took[f"{step}_{kind}"] for kind in ("s", "cpu_s", "delayed_s"))
+        items = took["checks"] if step == "check" else relationships
+        print(f"  {step:6} {elapsed_s:7.2f} s, {items / elapsed_s:,.0f} a second;", end=" ")
+        print(f"processor {cpu_s:.2f} s, kept waiting for one {delayed_s:.2f} s")
     print(f"  memory {took['load_rss_mib']:,.0f} MiB, {bytes_a_row(took['load_rss_mib'], relationships):,.0f} B a row")
     print(
         f"  disk {took['disk_mib']:,.0f} MiB, {bytes_a_row(took['disk_mib'], relationships):,.0f} B a row", flush=True
@@ -58,8 +62,14 @@ def bytes_a_row(mib: float, relationships: int) -> float:
     return mib * (1 << 20) / relationships
 
 
+def is_undisturbed(took: Took) -> bool:
+    return all(took[f"{step}_delayed_s"] <= DELAYED_SHARE_MAX * took[f"{step}_s"] for step in STEPS)
+
+
 def least(known: Took, more: Took) -> Took:
-    return {cost: min(known.get(cost, more[cost]), more[cost]) for cost in COSTS}
+    """The least of each cost; by the clock on the wall only of what was undisturbed."""
+    counted = {cost: more[cost] for cost in (*ALWAYS, *(UNDISTURBED if is_undisturbed(more) else ()))}
+    return known | {cost: min(known.get(cost, value), value) for cost, value in counted.items()}
 
 
 @pytest.mark.long
@@ -72,9 +82,11 @@ def test_a_million_costs_at_most_thirteen_times_a_hundred_thousand(tmp_path: Pat
         small = least(small, imported_and_restarted(tmp_path / f"{attempt}-before", HUNDRED_THOUSAND))
         large = least(large, imported_and_restarted(tmp_path / f"{attempt}-million", MILLION))
         small = least(small, imported_and_restarted(tmp_path / f"{attempt}-after", HUNDRED_THOUSAND))
-        times = {cost: large[cost] / small[cost] for cost in COSTS}
-        told = ", ".join(f"{cost} {each:.1f}" for cost, each in times.items())
+        times = {cost: large[cost] / small[cost] for cost in small.keys() & large.keys()}
+        told = ", ".join(f"{cost} {each:.1f}" for cost, each in sorted(times.items()))
         print(f"\na million over a hundred thousand: {told}", flush=True)
+        if not times.keys() & set(UNDISTURBED):
+            print("the machine was too busy to go by the clock on the wall", flush=True)
         if max(times.values()) <= TIMES_MAX:
             return
     pytest.fail(f"after {ATTEMPTS_MAX} attempts a million still costs more than {TIMES_MAX} times as much: {times}")
