@@ -1,0 +1,203 @@
+"""Those who come and say nothing more, those who ask and do not read, and those who ask for nonsense without end: good
+callers are served beside them, and what they cost is bounded and given back."""
+
+from __future__ import annotations
+
+import resource
+import socket
+
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from sim_hostile import (
+    ASKED,
+    CHECK,
+    MEANT,
+    METHODS,
+    OWN,
+    THING,
+    USER,
+    Hostile,
+    ask,
+    hostile_server,
+    method_of,
+    require_decent,
+    template_of,
+)
+from sim_http2 import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    PREFACE,
+    call_headers,
+    connected,
+    frame,
+    message,
+    settings,
+)
+from sim_process import MIB, until
+
+from remit.model import LOCAL_CALLER, Operation, RelationshipFilter, Update
+from remit.notation import parse_relationship
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+
+_P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
+
+# --- those who say nothing more ---------------------------------------------------------------------------------
+
+
+def half_open(key: tuple[bytes, bytes]) -> list[bytes]:
+    """What may have been said when nothing more is."""
+    head = call_headers(CHECK, key)
+    return [
+        b"",
+        PREFACE[:10],
+        PREFACE + settings(),
+        PREFACE + settings() + frame(HEADERS, 0, 1, head[:20]),
+        PREFACE + settings() + frame(HEADERS, END_HEADERS, 1, head),
+        PREFACE + settings() + frame(HEADERS, END_HEADERS, 1, head) + frame(DATA, 0, 1, message(ASKED)[:9]),
+        PREFACE + settings() + frame(DATA, 0, 1, b"\x00" * 100, length=10_000),
+    ]
+
+
+def require_served_beside_the_idle(hostile: Hostile, connections: int, bytes_each_max: int) -> None:
+    kinds = half_open(hostile.key)
+    before, open_before = hostile.served.resident_bytes(), hostile.served.open_files()
+    idle = []
+    try:
+        for number in range(connections):
+            idle.append(connected(hostile.served.address, kinds[number % len(kinds)]))
+        assert until(lambda: hostile.served.open_files() >= open_before + connections), "not all were let in"
+        for _ in range(20):
+            hostile.require_good()
+        touches = [Update(Operation.TOUCH, parse_relationship("thing:x#viewer@user:a"))]
+        hostile.good.write(OWN, touches, caller=LOCAL_CALLER)
+        each = (hostile.served.resident_bytes() - before) / connections
+        print(f"{each / 1024:.1f} KiB for each of {connections}")
+        assert each < bytes_each_max
+    finally:
+        for connection in idle:
+            connection.close()
+    assert until(lambda: hostile.served.open_files() <= open_before + 2), "connections are kept"
+
+
+def test_two_hundred_who_say_nothing_more_keep_nobody_waiting(hostile: Hostile) -> None:
+    require_served_beside_the_idle(hostile, 200, 256 * 1024)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_ten_thousand_who_say_nothing_more_keep_nobody_waiting(hostile: Hostile) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    assert hard > 10_500, f"this system lets a process have {hard} connections only"
+    require_served_beside_the_idle(hostile, 10_000, 128 * 1024)
+
+
+# --- those who do not read --------------------------------------------------------------------------------------
+
+LARGE = 1_000  # facts of a page
+READERS = 200
+
+
+def test_a_reader_who_takes_nothing_costs_a_bounded_amount(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two hundred pages of half a megabyte each, asked for on one connection whose window is shut."""
+    with hostile_server(tmp_path_factory.mktemp("slow"), "--unsent-bytes-max", "8MiB") as hostile:
+        filler = "x" * 400
+        touches = [
+            Update(Operation.TOUCH, parse_relationship(f"thing:{filler}{number}#viewer@user:a"))
+            for number in range(LARGE)
+        ]
+        hostile.good.write(OWN, touches, caller=LOCAL_CALLER)
+        assert len(hostile.good.read(OWN, RelationshipFilter()).items) == LARGE
+        before = hostile.served.resident_bytes()
+        page = _R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()
+        path = b"/remit.v1.Relationships/Read"
+        calls = [
+            frame(HEADERS, END_HEADERS, 2 * number + 1, call_headers(path, hostile.key))
+            + frame(DATA, END_STREAM, 2 * number + 1, message(page))
+            for number in range(READERS)
+        ]
+        shut = settings({INITIAL_WINDOW_SIZE: 0})
+        with connected(hostile.served.address, PREFACE, shut, *calls) as connection:
+            refused = answered_streams(connection, READERS)
+            grown = hostile.served.resident_bytes() - before
+            print(f"{grown / MIB:.1f} MiB for {READERS - refused} pages that wait, {refused} refused")
+            assert refused >= READERS - 8 * MIB // (LARGE * 400)
+            assert grown < 64 * MIB
+            for _ in range(5):
+                hostile.require_good()
+            assert len(hostile.good.read(OWN, RelationshipFilter()).items) == LARGE
+        assert until(lambda: _can_read(hostile)), "what nobody waits for is still held"
+
+
+def _can_read(hostile: Hostile) -> bool:
+    return (
+        ask(hostile, method_of("Read"), [_R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()]).refusal is None
+    )
+
+
+def answered_streams(connection: socket.socket, count: int) -> int:
+    """Read frames until each stream has had its first headers; how many of them ended at once, refused."""
+    buffer, seen, refused = b"", set(), 0
+    while len(seen) < count:
+        more = connection.recv(65_536)
+        assert more, f"the server ended the connection after {len(seen)} answers"
+        buffer += more
+        while len(buffer) >= 9 and len(buffer) >= 9 + int.from_bytes(buffer[:3]):
+            size, kind, flags = int.from_bytes(buffer[:3]), buffer[3], buffer[4]
+            stream = int.from_bytes(buffer[5:9])
+            if kind == HEADERS and stream not in seen:
+                seen.add(stream)
+                refused += bool(flags & END_STREAM)
+            buffer = buffer[9 + size :]
+    return refused
+
+
+# --- those who ask for nonsense ---------------------------------------------------------------------------------
+
+
+def nonsense(hostile: Hostile) -> list[tuple[MethodDescriptor, bytes]]:
+    """Of every method something that is refused, and something large that is."""
+    found = []
+    for method in METHODS:
+        if method.client_streaming or method.name in ("Watch", "Backup"):
+            continue
+        found.append((method, b"\xff\xff\xff"))
+        request = template_of(method)
+        for name in ("store", "name"):
+            if name in request.DESCRIPTOR.fields_by_name:
+                setattr(request, name, "x" * 10_000)
+        found.append((method, request.SerializeToString()))
+    large = [core_pb2.Relationship(resource=THING, relation="nothing", subject=USER)] * 1_000
+    found.append((method_of("CheckMany"), _P.CheckManyRequest(store=OWN, contextual=large).SerializeToString()))
+    updates = [_R.Update(operation=_R.OPERATION_TOUCH, relationship=each) for each in large]
+    found.append((method_of("Write"), _R.WriteRequest(store=OWN, updates=updates).SerializeToString()))
+    text = "definition x {\n" + "relation a: nothing\n" * 2_000
+    found.append((method_of("WriteSchema"), _S.WriteSchemaRequest(store=OWN, schema=text).SerializeToString()))
+    return found
+
+
+def require_no_growth(hostile: Hostile, rounds: int) -> None:
+    """Half of the rounds to grow as large as it likes, half to stay there."""
+    asked = nonsense(hostile)
+    weights = []
+    for number in range(rounds):
+        for method, data in asked:
+            answer = ask(hostile, method, [data], "breaker" if method.containing_service.name == "Stores" else "own")
+            require_decent(method, answer)
+        if number in (rounds // 2, rounds - 1):
+            weights.append(hostile.served.resident_bytes())
+    growth = weights[1] - weights[0]
+    print(f"{growth / MIB:.2f} MiB more after {rounds * len(asked) // 2} requests")
+    assert growth < 8 * MIB
+
+
+def test_nonsense_leaves_nothing_behind(hostile: Hostile) -> None:
+    require_no_growth(hostile, 30)
+
+
+@pytest.mark.long
+def test_much_nonsense_leaves_nothing_behind(hostile: Hostile) -> None:
+    require_no_growth(hostile, 1_000)
