@@ -37,7 +37,7 @@ from remit.server.shares import Shares
 from remit.server.streams import Stream, Streams
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
-from remit.server.verbs import SERVICES, STREAMS, VERBS, StreamVerb, Verb
+from remit.server.verbs import SERVICES, STREAMS, UNARY, StreamVerb, Verb
 from remit.wire.status import encode_status
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class GrpcServer:
         probe(address)
         server = accepting_server(_options(self._engine.limits, self._limits), _calls_max(self._limits))
         for service in SERVICES:
-            methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
+            methods = {verb.method: self._unary(verb) for verb in UNARY if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             add_methods(server, service, methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
