@@ -114,7 +114,7 @@ def test_a_reader_who_takes_nothing_costs_a_bounded_amount(tmp_path_factory: pyt
         hostile.good.write(OWN, touches, caller=LOCAL_CALLER)
         with ThreadPoolExecutor(2) as pool:  # so that what is counted below is what waits, not what reading takes
             for page in pool.map(lambda _: hostile.good.read(OWN, RelationshipFilter()), range(4)):
-                assert len(page.items) == LARGE
+                assert len(page.items) > LARGE
         before = hostile.served.resident_bytes()
         asked = _R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()
         path = b"/remit.v1.Relationships/Read"
@@ -132,7 +132,7 @@ def test_a_reader_who_takes_nothing_costs_a_bounded_amount(tmp_path_factory: pyt
             assert grown < 32 * MIB  # all of them would be 57
             for _ in range(5):
                 hostile.require_good()
-            assert len(hostile.good.read(OWN, RelationshipFilter()).items) == LARGE
+            assert len(hostile.good.read(OWN, RelationshipFilter()).items) > LARGE
         assert until(lambda: _can_read(hostile)), "what nobody waits for is still held"
 
 
