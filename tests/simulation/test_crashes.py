@@ -8,7 +8,9 @@ import resource
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -17,7 +19,11 @@ import pytest
 from sim_process import Served, serving, until
 
 from remit.client import Client, RemoteError
+from remit.clock import SystemClock
+from remit.engine import Engine
 from remit.errors import Status
+from remit.server.background import BackgroundServer
+from remit.store.lmdb_store import LmdbStore
 from remit.tokens import decode_token
 
 SCHEMA = "definition user {}\ndefinition group {\n\trelation part: user\n}\n"
@@ -215,8 +221,7 @@ def has_room(client: Client) -> bool:
 
 
 def test_a_store_at_its_largest_refuses_the_large_and_takes_what_makes_room(tmp_path: Path) -> None:
-    arguments = ("--data", str(tmp_path / "data"), "--store-bytes-max", "1MiB")
-    with serving(tmp_path, *arguments) as served, Client(served.endpoint, timeout_s=PATIENCE_S) as client:
+    with small_server(tmp_path, 2**20) as client:
         client.write_schema(SCHEMA)
         token = client.touch(*facts_of("group:first"))
         large = [fact for number in range(200) for fact in facts_of(f"group:{'y' * 900}{number}")]
@@ -226,8 +231,20 @@ def test_a_store_at_its_largest_refuses_the_large_and_takes_what_makes_room(tmp_
         assert client.check("group:first#part@user:0", at_least=token)
         assert client.delete(*facts_of("group:first"))
         assert not list(client.read())
-        served.stop()
-    with serving(tmp_path, *arguments[:2]) as served, Client(served.endpoint, timeout_s=PATIENCE_S) as client:
+    with small_server(tmp_path, 2**26) as client:
         assert client.touch(*large)
         assert len(list(client.read())) == len(large)
-        served.stop()
+
+
+@contextmanager
+def small_server(folder: Path, bytes_max: int) -> Iterator[Client]:
+    clock = SystemClock()
+    store = LmdbStore(folder / "data", clock_us=clock.now_us, map_size_bytes=bytes_max)
+    engine = Engine(store, clock)
+    try:
+        with BackgroundServer(engine) as server, Client(server.endpoint) as client:
+            yield client
+    finally:
+        engine.close()
+        clock.close()
+        store.close()
