@@ -21,14 +21,10 @@ import grpc.aio
 from bench.over_grpc import Load
 from bench.peers.costs import Costs
 from bench.peers.histogram import Histogram
-from bench.peers.peer import Peer
+from bench.peers.peer import Peer, Refused, refusal
 
 _ANSWER_WITHIN_S = 30.0
 _WAITING_MAX = 20_000  # requests meant to have left and still not answered: beyond it a fixed rate is given up
-
-
-class Refused(Exception):
-    """The server, or its library, answered with an error. The text is its code and words."""
 
 
 class Overrun(Exception):
@@ -164,11 +160,6 @@ async def gathered(tasks: Sequence[Awaitable[None]]) -> None:
     finally:
         for task in running:
             task.cancel()
-
-
-def refusal(error: grpc.aio.AioRpcError) -> str:
-    words = " ".join((error.details() or "").split())
-    return f"{error.code().name}: {words[:160]}"
 
 
 def judge(load: Load, answers: Sequence[tuple[int, bytes]]) -> None:

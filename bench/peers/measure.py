@@ -17,9 +17,9 @@ from typing import Any
 import grpc.aio
 
 from bench.in_process import WrongAnswer
-from bench.peers.generator import Generator, Overrun, Refused, Stretch, refusal, timed
+from bench.peers.generator import Generator, Overrun, Stretch, timed
 from bench.peers.histogram import Histogram
-from bench.peers.peer import CannotAsk, Occupied
+from bench.peers.peer import CannotAsk, Occupied, Refused, refusal
 from bench.peers.plan import IMPORT, MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
 from bench.peers.rows import FIXED, Row, row_of
 from bench.peers.storms import SteadyWriter, Written, spawn_storm, write_storm

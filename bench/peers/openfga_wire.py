@@ -14,7 +14,6 @@ from typing import Any
 from google.protobuf import json_format
 
 from bench.asked import Asked
-from bench.in_process import WrongAnswer
 from bench.over_grpc import Load
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_model import SCHEMA_VERSION, model_of
@@ -23,6 +22,7 @@ from bench.peers.peer import (
     Metadata,
     Occupied,
     Peer,
+    Refused,
     in_batches,
     require,
     require_all,
@@ -98,7 +98,7 @@ class OpenfgaPeer(Peer):
             verdicts = []
             for place in range(len(bulks[number])):
                 if str(place) not in result or result[str(place)].HasField("error"):
-                    raise WrongAnswer(f"item {place} of a batch was refused: {result[str(place)].error.message}")
+                    raise Refused(f"item {place} of a batch: {result[str(place)].error.message}")
                 verdicts.append(_verdict(result[str(place)].allowed))
             require_all(bulks[number], verdicts)
 

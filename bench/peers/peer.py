@@ -30,6 +30,10 @@ class CannotAsk(Exception):
     """This server has no means to be asked this. The text is the reason, for the table."""
 
 
+class Refused(Exception):
+    """The server, or its library, answered with an error. The text is its code and words."""
+
+
 class Occupied(Exception):
     """The server holds something already: what it answered would not be about our world."""
 
@@ -123,6 +127,12 @@ class Peer(ABC):
     @abstractmethod
     def check_after(self, asked: Asked, written: bytes) -> bytes:
         """The request that asks, knowing the write that was answered with `written`."""
+
+
+def refusal(error: grpc.aio.AioRpcError) -> str:
+    """For the table: the code and the first of its words."""
+    words = " ".join((error.details() or "").split())
+    return f"{error.code().name}: {words[:160]}"
 
 
 def require_all(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> None:

@@ -18,6 +18,7 @@ from bench.peers.peer import (
     Imported,
     Occupied,
     Peer,
+    Refused,
     as_stream,
     in_batches,
     require,
@@ -102,7 +103,7 @@ class SpicedbPeer(Peer):
             pairs = permission_service_pb2.CheckBulkPermissionsResponse.FromString(answer).pairs
             for pair in pairs:
                 if not pair.HasField("item"):
-                    raise WrongAnswer(f"one of a bulk was refused: {pair.error.message}")
+                    raise Refused(f"an item of a bulk: {pair.error.message}")
             require_all(bulks[number], [_verdict(pair.item.permissionship) for pair in pairs])
 
         return Load(_BULK, requests, judge)

@@ -16,9 +16,9 @@ from bench.asked import Asked, asked
 from bench.in_process import WrongAnswer
 from bench.over_grpc import Load
 from bench.peers.costs import Costs
-from bench.peers.generator import Refused, Stretch, gathered, refusal, timed
+from bench.peers.generator import Stretch, gathered, timed
 from bench.peers.histogram import Histogram
-from bench.peers.peer import Peer
+from bench.peers.peer import Peer, Refused, refusal
 from bench.peers.world import Spawned, touched, unrelated
 from remit.model import Operation, Relationship, Update
 
