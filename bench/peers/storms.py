@@ -125,19 +125,21 @@ async def spawn_storm(
     Raises WrongAnswer, Refused."""
     stretch = Stretch()
     now = time.perf_counter_ns
-    end = now() + int(seconds * 1e9)
 
-    async def spawn() -> None:
-        while now() < end:
+    async def spawn(end: int) -> None:
+        after = 0
+        while after < end:  # so at least once, however short the stretch
             facts, question = spawned(next(numbers))
             load = peer.writes([touched(facts)])
             before = now()
             answer = await peer.call(load.path, load.requests[0])
             await ask_after(peer, question, answer)
-            stretch.histogram.record(now() - before)
+            after = now()
+            stretch.histogram.record(after - before)
 
     with timed(stretch, costs):
-        await gathered([spawn() for _ in range(in_flight)])
+        end = now() + int(seconds * 1e9)
+        await gathered([spawn(end) for _ in range(in_flight)])
     return stretch
 
 
@@ -147,9 +149,8 @@ async def write_storm(
     """Writes of one fact each, in a closed loop; the last of each task is asked after. Raises WrongAnswer, Refused."""
     stretch = Stretch()
     now = time.perf_counter_ns
-    end = now() + int(seconds * 1e9)
 
-    async def write() -> None:
+    async def write(end: int) -> None:
         while True:
             fact = unrelated(label, next(numbers))
             load = peer.writes([touched([fact])])
@@ -162,7 +163,8 @@ async def write_storm(
         await ask_after(peer, _viewing(fact, True), answer)
 
     with timed(stretch, costs):
-        await gathered([write() for _ in range(in_flight)])
+        end = now() + int(seconds * 1e9)
+        await gathered([write(end) for _ in range(in_flight)])
     return stretch
 
 
