@@ -1,7 +1,10 @@
 """What time it is: the server's own clock, in microseconds since the epoch, never going backwards, restart or not.
 
-The store keeps a promise a few seconds ahead of the clock; a later start begins no earlier than what was promised. So a
-grant that was seen to expire stays expired, whatever happens to the machine's clock in between.
+The store keeps a promise a few seconds ahead of the clock; a later start begins no earlier than what was promised, and
+the clock says nothing beyond it: where the machine's clock jumps ahead, ours stands at the promise for the moment that
+a new one takes. So a grant that was seen to expire stays expired, whatever happens to the machine's clock, and whenever
+the process is killed. Only where the disk takes no promise does time go on without: a clock that stood still would keep
+alive what expires, and that is worse.
 Law: `now_us` never returns less than it, or an earlier process on the same store, returned before."""
 
 from __future__ import annotations
@@ -15,6 +18,10 @@ from remit.errors import RemitError
 
 _LEASE_US = 5_000_000  # how far ahead a promise reaches: what a start after a crash may be ahead of real time
 _RENEWALS_PER_LEASE = 2
+# How long the clock stands at its promise, in the machine's ticks: a renewal takes a millisecond, behind a large import
+# some hundred. Beyond that the disk hangs, and what expires must not wait for it.
+_PATIENCE_US = 1_000_000
+_FOR_EVER_US = 2**63
 
 _log = logging.getLogger(__name__)
 
@@ -55,50 +62,82 @@ class SystemClock:
         self._lock = threading.Lock()
         self._last_us = _machine_us()
         self._ticked_us = _ticks_us()
-        self._keeper: PromiseKeeper | None = None
-        self._closed = threading.Event()
+        self._promised_us = _FOR_EVER_US  # nobody keeps a promise yet, so none is broken
+        self._standing_since_us: int | None = None  # in ticks
+        self._is_unkept = False  # the store takes no promise: time goes on without
+        self._renew_now = threading.Event()
+        self._is_closed = False
         self._renewal: threading.Thread | None = None
 
     def now_us(self) -> int:
         """The machine's time; where the machine is behind what was already said, half its speed until it catches up,
-        so that nothing that should expire is kept alive by a clock that stands still."""
+        so that nothing that should expire is kept alive by a clock that stands still. Never waits."""
         with self._lock:
-            ticks_us = _ticks_us()
-            machine_us = _machine_us()
-            if machine_us >= self._last_us:
-                self._last_us = machine_us
-                self._ticked_us = ticks_us
-            else:
-                # Whole steps of two: an odd tick is left for the next call, or a clock asked all the time would stand.
-                steps_us = (ticks_us - self._ticked_us) // 2
-                self._last_us += steps_us
-                self._ticked_us += 2 * steps_us
-            return self._last_us
+            time_us, self._ticked_us = self._time_us()
+            if time_us > self._promised_us and not self._may_pass():
+                time_us = max(self._last_us, self._promised_us)
+            self._last_us = time_us
+            return time_us
+
+    def _time_us(self) -> tuple[int, int]:
+        """What there is to say, promised or not, and up to which tick that counts."""
+        ticks_us = _ticks_us()
+        machine_us = _machine_us()
+        if machine_us >= self._last_us:
+            return machine_us, ticks_us
+        # Whole steps of two: an odd tick is left for the next call, or a clock asked all the time would stand.
+        steps_us = (ticks_us - self._ticked_us) // 2
+        return self._last_us + steps_us, self._ticked_us + 2 * steps_us
+
+    def _may_pass(self) -> bool:
+        """Whether time may go beyond the promise; otherwise it stands there, and the promise is renewed."""
+        if self._is_unkept:
+            return True
+        self._renew_now.set()
+        ticks_us = _ticks_us()
+        if self._standing_since_us is None:
+            self._standing_since_us = ticks_us
+        self._is_unkept = ticks_us - self._standing_since_us >= _PATIENCE_US
+        if self._is_unkept:
+            _log.warning("the clock's promise was not renewed in time: the store does not answer")
+        return self._is_unkept
 
     def keep(self, keeper: PromiseKeeper) -> None:
         """Begin no earlier than the store's promise, and renew it until `close`."""
         with self._lock:
             self._last_us = max(self._last_us, keeper.clock_us())
-        self._keeper = keeper
-        keeper.promise_clock(self.now_us() + _LEASE_US)
-        self._renewal = threading.Thread(target=self._renew, name="remit-clock", daemon=True)
+        self._promise(keeper)
+        self._renewal = threading.Thread(target=self._renew, args=(keeper,), name="remit-clock", daemon=True)
         self._renewal.start()
 
     def close(self) -> None:
         """Stop renewing. Call it before the store is closed."""
-        self._closed.set()
+        self._is_closed = True
+        self._renew_now.set()
         if self._renewal is not None:
             self._renewal.join()
 
-    def _renew(self) -> None:
-        assert self._keeper is not None, "keep() sets it before the thread begins"
+    def _promise(self, keeper: PromiseKeeper) -> None:
+        with self._lock:
+            ceiling_us = self._time_us()[0] + _LEASE_US
+        keeper.promise_clock(ceiling_us)
+        with self._lock:
+            self._promised_us = ceiling_us
+            self._standing_since_us = None
+            self._is_unkept = False
+
+    def _renew(self, keeper: PromiseKeeper) -> None:
         failing = False
-        while not self._closed.wait(_LEASE_US / 1e6 / _RENEWALS_PER_LEASE):
+        while True:
+            self._renew_now.wait(_LEASE_US / 1e6 / _RENEWALS_PER_LEASE)
+            self._renew_now.clear()
+            if self._is_closed:
+                return
             try:
-                self._keeper.promise_clock(self.now_us() + _LEASE_US)
+                self._promise(keeper)
                 failing = False
             except RemitError as error:
-                # Time goes on: a clock that stopped because the disk is full would keep expired grants alive.
+                self._is_unkept = True
                 if not failing:
                     _log.warning("the clock's promise could not be renewed: %s", error.message)
                 failing = True
