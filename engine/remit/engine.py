@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from remit.admission import apply_updates, check_filter, check_preconditions, check_updates, delete_matching
+from remit.admission import (
+    Scanning,
+    apply_updates,
+    check_filter,
+    check_preconditions,
+    check_updates,
+    delete_matching,
+)
 from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.copies import Backup, Fitting, Restore
@@ -325,11 +332,14 @@ class Engine:
             schema = self._snapshots.schema_of(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
-            check_preconditions(view, schema, preconditions, now_us)
+            scanning = Scanning(self.limits.scanned_max)
+            check_preconditions(view, schema, preconditions, now_us, scanning)
             removed.clear()
             if replace is not None:
                 matches_max = self.limits.matches_max
-                matched, complete, managed = delete_matching(view, schema, replace, caller, matches_max, "replace")
+                matched, complete, managed = delete_matching(
+                    view, schema, replace, caller, matches_max, "replace", scanning
+                )
                 if not complete:
                     raise TooManyMatch(
                         f"`replace` means more than {matches_max} relationships: delete by filter first, in parts",
@@ -370,8 +380,11 @@ class Engine:
         def admission(view: WriteTransaction) -> Draft:
             nonlocal outcome
             schema = self._snapshots.schema_of(view)
-            check_preconditions(view, schema, preconditions, self._clock.now_us())
-            removed, complete, managed = delete_matching(view, schema, filter, caller, limit, "filter")
+            scanning = Scanning(self.limits.scanned_max)
+            check_preconditions(view, schema, preconditions, self._clock.now_us(), scanning)
+            removed, complete, managed = delete_matching(
+                view, schema, filter, caller, limit, "filter", scanning, partly=True
+            )
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
 

@@ -6,7 +6,7 @@ Law: rows by resource and rows by subject name the same triples, and every chang
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -112,11 +112,18 @@ class View:
         value = self._snapshot.get(Table.RELATIONSHIPS, self._prefix + shorten(whole))
         return decode_value(whole, value) if value is not None else None
 
-    def scan(self, filter: RelationshipFilter, after: RelationshipKey | None = None) -> Iterator[StoredRelationship]:
+    def scan(
+        self,
+        filter: RelationshipFilter,
+        after: RelationshipKey | None = None,
+        look: Callable[[], None] | None = None,
+    ) -> Iterator[StoredRelationship]:
         """Cost: O(log n), then O(1) a row under the filter's longest prefix; by subject O(log n) a match."""
         table, prefix, covers = scan_plan(filter)
         start = prefix if after is None else max(prefix, start_after(table, after))
         rows = self._rows(table, prefix, start)
+        if look is not None:
+            rows = _looked_at(rows, look)
         if table is Table.BY_SUBJECT:
             return self._scan_by_subject(rows, filter)
         decoded = decode_rows(rows)
@@ -212,6 +219,12 @@ class View:
                 if stored is None:
                     raise StoreDamaged(f"`{triple}` is listed by subject and is not there")
                 yield stored
+
+
+def _looked_at(rows: Iterator[Item], look: Callable[[], None]) -> Iterator[Item]:
+    for row in rows:
+        look()
+        yield row
 
 
 class WriteView(View):
