@@ -52,8 +52,9 @@ else
 	@echo 'no cargo: the native core is not checked'
 endif
 
-bench: setup ## measure: checks per second in process, latency over gRPC; results in bench/results
+bench: setup ## measure Remit, then beside its peers (PEERS='--spicedb … --openfga …'); results in bench/results
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench peers $(PEERS)
 
 proto: setup ## regenerate engine/remit/v1 from proto/
 	@$(BIN)/python proto/generate.py
