@@ -53,6 +53,9 @@ else
 endif
 
 bench: setup ## measure Remit, then beside its peers (PEERS='--spicedb … --openfga …'); results in bench/results
+ifdef CARGO
+	@test ! -f bench/load/Cargo.toml || cargo build --quiet --release --manifest-path bench/load/Cargo.toml
+endif
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench peers $(PEERS)
 

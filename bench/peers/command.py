@@ -155,7 +155,8 @@ def _told(chosen: argparse.Namespace, described: dict[str, object], measured: Me
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        title = f"Remit and its peers, {chosen.size} world, seed {chosen.seed}: a second, on a logarithmic scale"
+        rows = sizes_of(chosen).relationships
+        title = f"Remit and its peers, {rows:,} relationships, seed {chosen.seed}: a second, on a logarithmic scale"
         output.with_suffix(".svg").write_text(svg(title, bars_of(measured.rows)), encoding="utf-8")
         err.print(f"kept in {output} and {output.with_suffix('.svg').name}")
     for row in measured.rows:

@@ -11,6 +11,7 @@ from statistics import median
 from bench.peers.generator import Stretch
 from bench.peers.histogram import Histogram
 
+IMPORT = "import"  # told of by its verb, and compared whatever that is
 CLOSED = "closed loop"
 FIXED = "fixed rate"
 
@@ -88,6 +89,13 @@ def row_of(
         stretches[0].judged,
         extra or {},
     )
+
+
+def name_of(row: Row) -> str:
+    """What is compared: rows of one name, in tables and pictures."""
+    if row.mode == FIXED:
+        return f"{row.workload}, at a fixed rate"
+    return row.workload if row.in_flight != 1 or row.workload == IMPORT else f"{row.workload}, one at a time"
 
 
 def _latencies(stretches: Sequence[Stretch]) -> dict[str, float]:
