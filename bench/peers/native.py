@@ -109,8 +109,10 @@ class NativeGenerator:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        if process.returncode not in (0, 1):
-            raise Refused(" ".join(err.decode(errors="replace").split())[:200])
+        if not out.strip():
+            lines = err.decode(errors="replace").split("\n")
+            said = " … ".join(dict.fromkeys(line.strip()[:160] for line in (lines[0], *lines[-2:]) if line.strip()))
+            raise Refused(f"the generator ended with {process.returncode}: {said}")
         stretch = stretch_of(json.loads(out))
         if before is not None and after is not None:
             stretch.server_cpu_s = (after - before) / elapsed_s * stretch.elapsed_s
