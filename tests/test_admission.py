@@ -556,6 +556,61 @@ def test_many_orphans_are_counted_and_some_are_named(world: EngineOfTest) -> Non
         world.schema(SCHEMA.replace("relation viewer: user | user:*", "relation viewer: user:*"))
 
 
+NO_EXPIRING_EDITOR = SCHEMA.replace("user with small | user with expiration | user", "user with small | user")
+
+
+def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(open_engine: EngineOpener) -> None:
+    """As absent as for every question: the row goes in the schema's own revision, watched like any other, and the past
+    has it still. What is left is what a restore accepts."""
+    world = open_engine()
+    world.schema(SCHEMA)
+    over, alive = f"doc:1#editor@user:a[expiration:{AT}]", "doc:1#viewer@user:b"
+    before = world.write(over, alive).token
+    assert world.engine.diff_schema("", NO_EXPIRING_EDITOR).orphans == ()
+    world.engine.write_schema("", NO_EXPIRING_EDITOR, dry_run=True)
+    assert len(world.graph()) == 2, "a dry run leaves it"
+    watch = world.engine.watch("", lambda told: told, after=before)
+    world.schema(NO_EXPIRING_EDITOR)
+    assert world.graph().find(*facts(over)[0].key) is None
+    assert world.facts() == [alive]
+    (told,) = watch.catch_up()
+    watch.close()
+    assert told.schema_text == NO_EXPIRING_EDITOR
+    assert [(change.key, change.after) for change in told.changes] == [(facts(over)[0].key, None)]
+    assert world.engine.read_schema("", at_exactly=before).text == SCHEMA
+    past = world.engine._snapshots.seen("", at_exactly=before)
+    assert past.graph.find(*facts(over)[0].key) == facts(over)[0].qualifiers
+    restore = world.engine.restore("copy")
+    backup = world.engine.backup("")
+    backup.take()
+    while data := backup.read(1 << 16):
+        restore.feed(data)
+    restore.finish()
+    backup.close()
+    world.check_laws()
+
+
+def test_what_has_not_expired_yet_keeps_its_place(world: EngineOfTest) -> None:
+    """And where a schema is refused for it, what has expired stays, too."""
+    world.write(f"doc:1#editor@user:a[expiration:{AT}]", f"doc:1#editor@user:b[expiration:{AFTER}]")
+    with pytest.raises(SchemaOrphansRelationships, match="no place for 1 relationships") as refused:
+        world.schema(NO_EXPIRING_EDITOR)
+    assert refused.value.metadata["count"] == "1"
+    assert len(world.graph()) == 2
+
+
+def test_a_schema_removes_no_more_of_what_has_expired_than_a_revision_may(open_engine: EngineOpener) -> None:
+    world = open_engine(Limits(matches_max=2))
+    world.schema(SCHEMA)
+    world.write(*(f"doc:{n}#editor@user:a[expiration:{AT}]" for n in range(3)))
+    with pytest.raises(TooManyMatch, match="delete those of the relation first, in parts") as refused:
+        world.schema(NO_EXPIRING_EDITOR)
+    assert refused.value.metadata["name"] == "matches_max"
+    world.engine.delete("", RelationshipFilter(resource_type="doc", relation="editor"), limit=1)
+    world.schema(NO_EXPIRING_EDITOR)
+    assert len(world.graph()) == 0
+
+
 def test_a_changed_caveat_is_judged_only_by_its_parameters(world: EngineOfTest) -> None:
     world.write('doc:1#editor@user:a[small:{"x":1}]')
     world.schema(SCHEMA.replace("x < 10", "x > 10"))

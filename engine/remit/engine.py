@@ -49,7 +49,7 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import canonical_json, checked_store
-from remit.orphans import Orphans, check_orphans, find_orphans
+from remit.orphans import Orphans, check_orphans, find_orphans, remove_over
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Commit, Draft, Store, WriteTransaction
@@ -496,7 +496,8 @@ class Engine:
     def write_schema(
         self, store: str, text: str, *, dry_run: bool = False, caller: Caller = LOCAL_CALLER
     ) -> SchemaWritten:
-        """Compile and replace the schema. Refused where it does not compile, or has no place for what is stored."""
+        """Compile and replace the schema. Refused where it does not compile, or has no place for what is stored; what
+        has expired and has no place is removed with it."""
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
         compiled = compile_schema(text)
@@ -505,7 +506,9 @@ class Engine:
 
         def admission(view: WriteTransaction) -> Draft:
             if view.head.schema_text is not None:
-                check_orphans(view, self._snapshots.schema_of(view), compiled.schema, self._clock.now_us())
+                old, now_us = self._snapshots.schema_of(view), self._clock.now_us()
+                check_orphans(view, old, compiled.schema, now_us)
+                remove_over(view, old, compiled.schema, now_us, self.limits.matches_max)
             view.put_schema(text)
             return Draft(caller.principal)
 
