@@ -24,7 +24,7 @@ from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.copies import Backup, Fitting, Restore
 from remit.cursors import decode_cursor, encode_cursor
-from remit.errors import InvalidArgument, RemitError, TooManyMatch
+from remit.errors import InvalidArgument, RemitError, StepBudgetSpent, TooManyMatch
 from remit.expansion import expand
 from remit.importing import Import
 from remit.language import compile_schema
@@ -48,6 +48,7 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.native import Answered, Asked
 from remit.notation import canonical_json, checked_store
 from remit.orphans import Orphans, check_orphans, find_orphans, remove_over
 from remit.semantics import Evaluation
@@ -206,6 +207,11 @@ class Engine:
         """How many relationships each store holds."""
         return self._snapshots.sizes()
 
+    @property
+    def core(self) -> object | None:
+        """The stores in the native core, for the front door; None where there is none."""
+        return self._snapshots.core
+
     def standing(self) -> EngineStanding:
         """What there is now, for whoever watches. Cost: O(stores)."""
         store = self._store
@@ -235,6 +241,10 @@ class Engine:
         """Whether a subject has a relation or permission of a resource, and if asked for, why."""
         self.limits.require_context(question.context)
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        if not (explain or question.context):
+            answered = seen.check(_asked(question), self.limits.steps_max, interrupt)
+            if answered is not None:
+                return _native_result(seen, answered)
         evaluation = Evaluation(seen.schema, seen.graph, now_us=seen.now_us, context=question.context)
         return self._answer(seen, evaluation, question, interrupt, explain)
 
@@ -255,9 +265,16 @@ class Engine:
         results: list[CheckResult | RemitError] = []
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
         schema = seen.schema
+        natively = iter(self._natively(seen, questions, interrupt))
         for question in questions:
             interrupt()
             try:
+                answered = next(natively) if not question.context else None
+                if isinstance(answered, StepBudgetSpent):
+                    raise answered
+                if answered is not None:
+                    results.append(_native_result(seen, answered))
+                    continue
                 self.limits.require_context(question.context)
                 key = canonical_json(question.context) if question.context else ""
                 evaluation = evaluations.get(key)
@@ -269,6 +286,13 @@ class Engine:
                 interrupt()  # a deadline or a caller gone ends the request, not the item
                 results.append(error)
         return CheckManyResult(tuple(results), seen.token, seen.now_us, seen.historical)
+
+    def _natively(
+        self, seen: Seen, questions: Sequence[Question], interrupt: Interrupt
+    ) -> Sequence[Answered | StepBudgetSpent | None]:
+        """What the core says to those without a context, in their order."""
+        asked = [_asked(question) for question in questions if not question.context]
+        return seen.check_many(asked, self.limits.steps_max, interrupt) if asked else ()
 
     def _answer(
         self, seen: Seen, evaluation: Evaluation, question: Question, interrupt: Interrupt, explain: bool
@@ -596,6 +620,14 @@ class Engine:
 
     def _check_filter(self, snapshot: Snapshot, filter: RelationshipFilter, field: str) -> None:
         check_filter(snapshot.schema or NO_SCHEMA, filter, field)
+
+
+def _asked(question: Question) -> Asked:
+    return question.resource, question.permission, question.subject
+
+
+def _native_result(seen: Seen, answered: Answered) -> CheckResult:
+    return CheckResult(answered.verdict, (), answered.steps, seen.token, seen.now_us)
 
 
 class _Rehearsed(Exception):  # not an error: how a dry run leaves its transaction

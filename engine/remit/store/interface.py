@@ -68,6 +68,11 @@ class ReadTransaction(Protocol):
         it raises ends the scan."""
         ...
 
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every relationship once, as a key and a value in the encoding of `store.keys`, for whoever decodes that more
+        quickly than we do. Cost: O(1) a row."""
+        ...
+
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         """The deltas of revisions > `after_revision`, oldest first. Raises RevisionGone, at once, where that is older
         than the oldest revision that can still be seen."""

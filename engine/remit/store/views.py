@@ -129,6 +129,9 @@ class View:
         decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
 
+    def rows(self) -> Iterator[Item]:
+        return self._rows(Table.RELATIONSHIPS, b"", b"")
+
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         oldest = self._head.oldest_revision
         if after_revision < oldest:
@@ -159,7 +162,7 @@ class View:
         return encode_backup(
             store,
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
-            ((whole_triple(*row), row[1]) for row in self._rows(Table.RELATIONSHIPS, b"", b"")),
+            ((whole_triple(*row), row[1]) for row in self.rows()),
             ((*decode_revision(key), row) for key, row in self._rows(Table.CHANGELOG, b"", b"")),
         )
 
