@@ -25,6 +25,7 @@ from rich.console import Console
 
 from bench.machine import commit, filesystem, load_average, machine, short_name
 from bench.peers.costs import Costs, flags_of, listener, version_of
+from bench.peers.fitting import FittingGenerator
 from bench.peers.generator import AsyncioGenerator, Generator
 from bench.peers.measure import Run
 from bench.peers.native import BINARY, BUILD, NativeGenerator
@@ -130,11 +131,12 @@ async def _run(
 
 
 def generator_of(chosen: argparse.Namespace) -> Generator:
-    """The native one, where it is there or asked for; else the one in Python. Raises FileNotFoundError."""
+    """Where the native one is built, whichever fits; else the one in Python. Raises FileNotFoundError."""
     if chosen.generator == "asyncio":
         return AsyncioGenerator()
+    native = NativeGenerator(chosen.load_binary, chosen.connections)
     if chosen.load_binary.exists():
-        return NativeGenerator(chosen.load_binary, chosen.connections)
+        return native if chosen.generator == "native" else FittingGenerator(native, AsyncioGenerator())
     if chosen.generator == "native":
         raise FileNotFoundError(f"`{chosen.load_binary}` is not there: build it with `{BUILD}`")
     return AsyncioGenerator()
@@ -241,7 +243,12 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     add("--questions", type=int, metavar="N", help="of most workloads; ten times as many about random documents")
     add("--seed", type=int, default=1, help="of the world and of what is asked")
     add = parser.add_argument_group("the run").add_argument
-    add("--generator", choices=GENERATORS, default="auto", help="native: bench/load; auto: that, where it is built")
+    add(
+        "--generator",
+        choices=GENERATORS,
+        default="auto",
+        help="native: bench/load; auto: whichever fits",
+    )
     add("--load-binary", type=Path, default=BINARY, metavar="FILE", help="the native generator")
     add("--connections", type=_whole, default=1, help="of the native generator, among which what is in flight is split")
     add("--no-pin", dest="pin", action="store_false", help="leave the choice of processors to the system")

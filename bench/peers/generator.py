@@ -43,6 +43,7 @@ class Stretch:
     elapsed_s: float = 0.0
     server_cpu_s: float | None = None
     generator_cpu_s: float = 0.0
+    client: str = "Python"
     judged: str = "every answer"
     offered: float | None = None  # requests a second that were meant to leave; None in a closed loop
 
@@ -72,7 +73,7 @@ class Generator(Protocol):
 class AsyncioGenerator:
     """In this process, on grpc.aio: some thousands of requests a second, so enough for servers that take fewer."""
 
-    name = "asyncio"
+    name = "Python's"
 
     async def closed(
         self, peer: Peer, load: Load, costs: Costs, *, in_flight: int, seconds: float, start: int

@@ -43,7 +43,7 @@ class NativeGenerator:
     """Runs `binary` for each stretch, on this process's processor. `connections`: a server that has a thread for each
     of its cores wants at least as many."""
 
-    name = "native (bench/load)"
+    name = "bench/load"
 
     def __init__(self, binary: Path, connections: int = 1) -> None:
         self._binary = binary
@@ -58,7 +58,7 @@ class NativeGenerator:
         try:
             return await self._run(peer, load, costs, flags, seconds, start)
         except NoAnswer:
-            return await self._run(peer, load, costs, flags, _LONGER * seconds, start)
+            return await self._run(peer, load, costs, flags, _LONGER * max(seconds, _SECONDS_MIN), start)
 
     async def fixed(self, peer: Peer, load: Load, costs: Costs, *, rate: float, seconds: float, start: int) -> Stretch:
         flags = ["--connections", str(self._connections), "--rate", f"{rate:.3f}"]
@@ -157,7 +157,7 @@ def stretch_of(told: dict[str, object]) -> Stretch:
         raise NoAnswer(f"no answer within {told['seconds']} s")
     latencies = told["latency_us"]
     assert isinstance(latencies, dict), "an object, as the program promises"
-    stretch = Stretch(elapsed_s=float(str(told["seconds"])), count=answers)
+    stretch = Stretch(elapsed_s=float(str(told["seconds"])), count=answers, client="native")
     stretch.percentiles = {name: float(latencies[key]) for key, name in _PERCENTILES.items()}
     stretch.generator_cpu_s = float(str(told["cpu_share"])) * stretch.elapsed_s
     return stretch

@@ -37,6 +37,7 @@ class Row:
     distinct: int | None = None
     offered: float | None = None
     generator_busy: float | None = None
+    client: str = ""
     judged: str = ""
     extra: dict[str, float] = field(default_factory=dict)
     note: str = ""
@@ -86,6 +87,7 @@ def row_of(
         distinct,
         stretches[0].offered,
         sum(each.generator_cpu_s for each in stretches) / elapsed_s,
+        stretches[0].client,
         stretches[0].judged,
         extra or {},
     )
