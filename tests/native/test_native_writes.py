@@ -8,8 +8,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from native_worlds import LargerWorlds, cache_of, compare, needs_core
-from random_worlds import random_schema
+from native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
 from remit import native
 from remit.model import Change, Provenance, Relationship, RelationshipKey, StoredRelationship, Verdict
@@ -24,7 +23,7 @@ def _stored(relationship: Relationship | None) -> StoredRelationship | None:
 def live_through(seed: int, steps: int) -> Counter[object]:
     """Deltas of some changes each, and questions between them, among them always the same ones."""
     random = Random(seed)
-    worlds = LargerWorlds(random, ids=6)
+    worlds = LargerWorlds(random, ids=6) if seed % 2 else WideWorlds(random)
     held: dict[RelationshipKey, Relationship] = {}
     graph = native.NativeGraph()
     graph.install(worlds.schema)
@@ -33,7 +32,7 @@ def live_through(seed: int, steps: int) -> Counter[object]:
     now_us = 0
     for revision in range(1, steps):
         changes = []
-        for _ in range(random.choice((0, 1, 1, 2, 5))):
+        for _ in range(random.choice((0, 1, 1, 2, 5, 30))):
             fact = held[random.choice(sorted(held))] if held and random.random() < 0.4 else worlds.fact()
             key = fact.key
             after = None if key in held and random.random() < 0.7 else fact
@@ -44,7 +43,8 @@ def live_through(seed: int, steps: int) -> Counter[object]:
                 held[key] = after
         schema = None
         if random.random() < 0.05:
-            schema = worlds.schema = random_schema(random)
+            worlds.change_schema()
+            schema = worlds.schema
         graph.apply(changes, revision, schema)
         now_us = random.choice((now_us, now_us, now_us + 1, random.randrange(6)))
         questions = asked_again + worlds.questions(4)

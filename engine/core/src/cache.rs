@@ -30,7 +30,8 @@ impl Written {
         self.places = [version; 64];
     }
 
-    fn since(&self, kinds: u64, version: u64) -> bool {
+    /// Whether one of the kinds was written after a version.
+    pub fn since(&self, kinds: u64, version: u64) -> bool {
         let mut left = kinds;
         while left != 0 {
             if self.places[left.trailing_zeros() as usize] > version {

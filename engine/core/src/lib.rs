@@ -2,12 +2,13 @@
 //!
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
-//! (`evaluator.rs`, and `circles.rs` where facts form circles). A file bears the same noun as its Python counterpart.
+//! (`evaluator.rs`, `circles.rs` where facts form circles, `closure.rs` where they fan out). A file bears the same noun as its Python counterpart.
 
 pub mod arena;
 pub mod cache;
 pub mod chunked;
 pub mod circles;
+pub mod closure;
 pub mod evaluator;
 pub mod goals;
 pub mod graph;
