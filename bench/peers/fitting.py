@@ -1,8 +1,9 @@
 """Which client asks: the native one, but where a server takes so little that Python's is the better scale.
 
-A closed loop of the native client begins and ends by the clock, and counts what was both asked and answered between. Of
-a quick server that is all but a trace; of one that answers a hundred a second, with 64 under way, a good part is lost. Python's waits for the last
-answer and divides by the time that took, and judges every answer; it only must not be what holds the server back.
+A closed loop of the native client begins and ends by the clock, and counts what was both asked and answered between.
+Of a quick server that is all but a trace; of one that answers a hundred a second, with 64 under way, a good part is
+lost. Python's waits for the last answer and divides by the time that took, and judges every answer; it only must not
+be what holds the server back.
 Law: a server is asked by Python only where that was less than half busy, and rows say who asked."""
 
 from __future__ import annotations
