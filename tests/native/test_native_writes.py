@@ -11,7 +11,17 @@ import pytest
 from native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
 from remit import native
-from remit.model import Change, Provenance, Relationship, RelationshipKey, StoredRelationship, Verdict
+from remit.language import compile_schema
+from remit.model import (
+    Change,
+    ObjectRef,
+    Provenance,
+    Relationship,
+    RelationshipKey,
+    StoredRelationship,
+    SubjectRef,
+    Verdict,
+)
 
 pytestmark = needs_core
 
@@ -42,7 +52,7 @@ def live_through(seed: int, steps: int) -> Counter[object]:
             else:
                 held[key] = after
         schema = None
-        if random.random() < 0.05:
+        if random.random() < 0.1:
             worlds.change_schema()
             schema = worlds.schema
         graph.apply(changes, revision, schema)
@@ -68,6 +78,19 @@ def test_the_core_lives_through_writes_as_if_it_were_made_anew(cached: int) -> N
         hits, misses, _, _ = native.cache_stats()
     assert counts[Verdict.YES] >= 50 and counts[Verdict.NO] >= 50, f"too few answers to mean anything: {counts}"
     assert bool(hits) == bool(cached) and bool(misses) == bool(cached), "the cache is what was asked for"
+
+
+def test_what_rests_on_the_schema_alone_is_forgotten_with_it() -> None:
+    anne = ObjectRef("user", "anne")
+    fact = Relationship(anne, "friend", SubjectRef(*anne))
+    with cache_of(64):
+        graph = native.NativeGraph([fact])
+        for revision, (rule, expected) in enumerate((("self", Verdict.YES), ("nil", Verdict.NO)) * 2):
+            schema = compile_schema(f"use self\ndefinition user {{ relation friend: user\n permission own = {rule} }}")
+            graph.install(schema.schema, revision)
+            for _ in range(2):
+                answered = graph.check(anne, "own", SubjectRef(*anne), now_us=0)
+                assert answered is not None and answered[::2] == (expected, revision)
 
 
 @pytest.mark.long
