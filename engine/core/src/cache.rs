@@ -97,8 +97,8 @@ impl Cache {
     fn place(&self, store: u64, goal: &Goal) -> (usize, usize) {
         let hash = mix(goal.object, goal.slot) ^ mix(goal.subject.object, goal.subject.kind).rotate_left(17);
         let hash = (hash ^ store).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        let page = hash as usize / PAGE & (self.places.len() - 1);
-        (page, hash as usize % PAGE & !(WAYS - 1))
+        let page = (hash as usize / PAGE) & (self.places.len() - 1);
+        (page, (hash as usize % PAGE) & !(WAYS - 1))
     }
 
     /// The answer of a store, where one is remembered that holds now. Cost: O(1), one or two cache lines.

@@ -653,7 +653,7 @@ impl Evaluation<'_> {
     #[inline]
     pub fn spend(&mut self) -> Stoppable<()> {
         self.steps += 1;
-        if self.steps > self.steps_max || (self.steps % STEPS_BETWEEN_STOPS == 0 && (self.stop)()) {
+        if self.steps > self.steps_max || (self.steps.is_multiple_of(STEPS_BETWEEN_STOPS) && (self.stop)()) {
             return Err(Stopped);
         }
         Ok(())

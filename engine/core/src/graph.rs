@@ -126,6 +126,10 @@ impl Graph {
         self.count
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// How many names were forgotten so far: while it stands still, a number means what it meant.
     pub fn forgotten(&self) -> u64 {
         self.forgotten

@@ -4,22 +4,23 @@
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
 //! (`evaluator.rs`, `circles.rs` where facts form circles, `closure.rs` where they fan out). A file bears the same noun as its Python counterpart.
 
-pub mod arena;
-pub mod cache;
-pub mod chunked;
-pub mod circles;
-pub mod closure;
-pub mod evaluator;
-pub mod goals;
+mod arena;
+mod cache;
+mod chunked;
+mod circles;
+mod closure;
+mod evaluator;
+mod goals;
 pub mod graph;
-pub mod index;
-pub mod lists;
-pub mod names;
+mod index;
+mod lists;
+mod names;
 pub mod plan;
 pub mod python;
-pub mod rows;
+mod rows;
 pub mod store;
 
+pub use cache::{ANSWERS, CacheStats};
 pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 
 #[global_allocator]

@@ -482,11 +482,13 @@ impl Change {
     }
 }
 
+/// Its name, its relations, and its permissions with their expressions.
+type DefinitionTuple<'py> = (String, Vec<String>, Vec<(String, Bound<'py, PyTuple>)>);
+
 fn definitions_of(definitions: &Bound<'_, PyList>) -> PyResult<Vec<Definition>> {
     let mut found = Vec::with_capacity(definitions.len());
     for definition in definitions.iter() {
-        let (name, relations, permissions): (String, Vec<String>, Vec<(String, Bound<'_, PyTuple>)>) =
-            definition.extract()?;
+        let (name, relations, permissions): DefinitionTuple = definition.extract()?;
         let permissions = permissions
             .into_iter()
             .map(|(name, expression)| Ok((name, expression_of(&expression)?)))
