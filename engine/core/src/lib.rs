@@ -2,6 +2,9 @@
 
 use pyo3::prelude::*;
 
+pub mod clock;
+pub mod door;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -9,6 +12,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 mod _core {
     use super::*;
+
+    #[pymodule_export]
+    use super::clock::PyClock;
+    #[pymodule_export]
+    use super::door::python::PyDoor;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
