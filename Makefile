@@ -7,15 +7,20 @@ CONFORMANCE ?= ../shared/conformance
 export REMIT_CONFORMANCE := $(abspath $(CONFORMANCE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long check bench proto fmt clean
+.PHONY: help setup run test test-long check check-core bench proto fmt clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install everything into .venv (quick the second time)
 
-# The stamp follows the two files that say what is installed; the package itself is installed in place.
-$(STAMP): pyproject.toml constraints.txt
+# The stamp follows what says what is installed, and the sources of the native core; the package itself is installed in
+# place. The core is built where cargo is found; where it is not, or fails, all of Remit works on the engine in Python.
+CORE := engine/core
+CORE_SOURCES := $(wildcard $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(CORE)/src/*.rs $(CORE)/src/*/*.rs)
+CARGO := $(shell command -v cargo 2>/dev/null)
+
+$(STAMP): pyproject.toml setup.cfg constraints.txt $(CORE_SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "remit needs Python 3.11 or later; `make PYTHON=python3.12 …` chooses one")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt 'pip>=25.1'
@@ -31,12 +36,21 @@ test: setup ## the suite: laws, worlds, crashes, conformance (under ten minutes 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds
 	@$(BIN)/python -m pytest -n 0 -m long -s -v --timeout 3600
 
-check: setup ## format, lint, types, import contracts, generated code up to date
+check: setup check-core ## format, lint, types, import contracts, generated code up to date; the core where cargo is found
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python proto/generate.py --check
+
+check-core:
+ifdef CARGO
+	@cargo fmt --manifest-path $(CORE)/Cargo.toml --check
+	@cargo clippy --quiet --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
+	@cargo test --quiet --manifest-path $(CORE)/Cargo.toml --locked
+else
+	@echo 'no cargo: the native core is not checked'
+endif
 
 bench: setup ## measure: checks per second in process, latency over gRPC; results in bench/results
 	@$(BIN)/python -m bench
@@ -49,4 +63,4 @@ fmt: setup ## format and fix what can be fixed by a tool
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove what the words above made, except data
-	@rm -rf $(VENV) build dist *.egg-info engine/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info engine/*.egg-info $(CORE)/target engine/remit/_core*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

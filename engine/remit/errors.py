@@ -117,6 +117,13 @@ class UnknownMethod(RemitError):
     status = Status.UNIMPLEMENTED
 
 
+class NotOneRequest(RemitError):
+    """A method that takes exactly one request was sent none, or a second. The status is the one gRPC gives it."""
+
+    reason = "NOT_ONE_REQUEST"
+    status = Status.UNIMPLEMENTED
+
+
 # --- when a schema is read or changed ---------------------------------------------------------------------------
 
 

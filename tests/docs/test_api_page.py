@@ -117,7 +117,7 @@ def test_every_example_answers_as_it_is_shown(server: BackgroundServer, monkeypa
         *(f"remit.v1.Permissions/{method}" for method in ("Check", "CheckMany", "Expand")),
         *(f"remit.v1.Relationships/{method}" for method in ("Write", "Read", "Delete")),
         *(f"remit.v1.Schemas/{method}" for method in ("WriteSchema", "ReadSchema", "DiffSchema")),
-        "remit.v1.Stores/WhoAmI",
+        *(f"remit.v1.Stores/{method}" for method in ("CreateStore", "ListStores", "DeleteStore", "WhoAmI")),
     }
 
 
@@ -133,6 +133,12 @@ def test_the_page_has_a_heading_for_every_verb_it_lists() -> None:
     anchors = re.findall(r"\]\(#([^)]+)\)", text)
     assert anchors
     assert [anchor for anchor in anchors if anchor not in headings] == []
+
+
+def test_every_verb_has_a_heading() -> None:
+    text = (DOCS / PAGE).read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (\w+)$", text, re.MULTILINE))
+    assert {verb.method for verb in (*VERBS, *STREAMS)} <= headings
 
 
 def test_what_stands_for_anything_stands_for_nothing_else() -> None:

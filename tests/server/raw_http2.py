@@ -29,7 +29,13 @@ def header(name: str, value: str) -> bytes:
 
 def call(stream: int, path: str, request: bytes) -> bytes:
     """A whole unary call."""
-    headers = {
+    message = b"\x00" + len(request).to_bytes(4, "big") + request
+    return headers(stream, path) + frame(DATA, END_STREAM, stream, message)
+
+
+def headers(stream: int, path: str) -> bytes:
+    """How a call begins."""
+    pairs = {
         ":method": "POST",
         ":scheme": "http",
         ":path": path,
@@ -37,9 +43,7 @@ def call(stream: int, path: str, request: bytes) -> bytes:
         "content-type": "application/grpc",
         "te": "trailers",
     }
-    block = b"".join(header(*each) for each in headers.items())
-    message = b"\x00" + len(request).to_bytes(4, "big") + request
-    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, message)
+    return frame(HEADERS, END_HEADERS, stream, b"".join(header(*each) for each in pairs.items()))
 
 
 class Connection:
@@ -56,6 +60,12 @@ class Connection:
 
     def call(self, path: str, request: bytes) -> None:
         self.send(call(self._next_stream, path, request))
+        self._next_stream += 2
+
+    def begin(self, path: str, size: int, said: bytes) -> None:
+        """A call whose request is of that size, as far as it is said here."""
+        part = b"\x00" + size.to_bytes(4, "big") + said
+        self.send(headers(self._next_stream, path) + frame(DATA, 0, self._next_stream, part))
         self._next_stream += 2
 
     def wait_until_open(self) -> None:

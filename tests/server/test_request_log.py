@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -12,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc import aio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyed import ask, keyed_server
@@ -22,7 +24,7 @@ from remit.keys import Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
-from remit.server.log import JsonLines, LogFormat, LogLevel, RequestLog, TextLines, configure
+from remit.server.log import JsonLines, LogFormat, LogLevel, RequestLog, TextLines, configure, is_worth_telling
 from remit.server.telemetry import Telemetry
 from remit.v1 import core_pb2, permissions_pb2
 
@@ -198,3 +200,15 @@ def test_the_process_logs_as_it_was_told_to(
         assert [json.loads(line)["event"] for line in written] == expected
     else:
         assert [line.split()[2] for line in written] == expected
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"), [('Failed "execute_batch": (…)', False), ("Failed grpc_call_start_batch: 3", True)]
+)
+def test_a_caller_who_left_is_no_error_of_ours(failed: str, told: bool) -> None:
+    """gRPC's logger says both alike, with a traceback."""
+    try:
+        raise aio.InternalError(failed)
+    except aio.InternalError:
+        record = logging.LogRecord("grpc", logging.ERROR, "", 1, "raised in core", (), sys.exc_info())
+    assert is_worth_telling(record) is told

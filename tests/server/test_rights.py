@@ -114,7 +114,7 @@ def channel(keyed: Keyed) -> Iterator[grpc.Channel]:
 
 
 def test_every_verb_there_is_has_its_line_in_the_table_and_in_this_test() -> None:
-    assert set(RIGHTS) == set(declared())
+    assert {path for path in RIGHTS if path.startswith("/remit.")} == set(declared())  # SpiceDB's: test_spicedb_wire
     assert sorted(WANTED) == sorted(declared().values())
     assert set(declared()) >= SERVED
     for path, verb in declared().items():

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from grpc import aio
+
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -98,3 +100,11 @@ def configure(level: LogLevel = LogLevel.INFO, format: LogFormat = LogFormat.JSO
     # What these do on our behalf, `app` tells already.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(is_worth_telling)
+
+
+def is_worth_telling(record: logging.LogRecord) -> bool:
+    """Not where a caller left in the moment of their answer: callers may, and gRPC tells it as an error of ours, with
+    a traceback. What it failed at otherwise is told."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"'))

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from remit.errors import KeyMissing, KeyUnknown, RightMissing, StoreNotAllowed
 from remit.keys import ALL_STORES, Key, Right
-from remit.model import LOCAL_CALLER, Caller
+from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
 from remit.server.call import Call
 from remit.server.keyring import KeyRing
@@ -33,6 +33,7 @@ class About(Enum):
     NAMED = "the one in `name`"
     NEW = "the one to be made, in `name`: whether there is one already must not show"
     ALL = "none, or as many as the key sees: the handler shows only those"
+    DEFAULT = "`default`, the only one that SpiceDB's wire can name"
 
 
 class Needs(NamedTuple):
@@ -71,6 +72,15 @@ _TABLE: Mapping[str, Mapping[str, Needs]] = {
         "Backup":       Needs(Right.ADMIN,  About.NAMED),
         "Restore":      Needs(Right.ADMIN,  About.NEW),
         "WhoAmI":       Needs(None,         About.ALL),
+    },
+    "authzed.api.v1.PermissionsService": {
+        "CheckPermission":      Needs(Right.CHECK,  About.DEFAULT),
+        "CheckBulkPermissions": Needs(Right.CHECK,  About.DEFAULT),
+        "WriteRelationships":   Needs(Right.WRITE,  About.DEFAULT),
+    },
+    "authzed.api.v1.SchemaService": {
+        "WriteSchema":          Needs(Right.SCHEMA, About.DEFAULT),
+        "ReadSchema":           Needs(Right.READ,   About.DEFAULT),
     },
 }
 # fmt: on
@@ -143,7 +153,7 @@ def require_store(path: str, request: Message, call: Call) -> None:
     about = RIGHTS[path].about
     if about is About.ALL or call.key is None:
         return
-    name: str = getattr(request, _FIELDS[about])
+    name: str = getattr(request, _FIELDS[about]) if about in _FIELDS else DEFAULT_STORE
     if call.key.sees(name):
         return
     if about is About.NEW:

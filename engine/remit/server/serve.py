@@ -20,7 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from remit.engine import Engine
-from remit.errors import RemitError, SlowConsumer, UnknownMethod
+from remit.errors import NotOneRequest, RemitError, SlowConsumer, UnknownMethod
 from remit.limits import Limits
 from remit.server.accepting import accepting_server, add_any_other, add_methods
 from remit.server.bell import Bell
@@ -37,7 +37,7 @@ from remit.server.shares import Shares
 from remit.server.streams import Stream, Streams
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
-from remit.server.verbs import SERVICES, STREAMS, VERBS, StreamVerb, Verb
+from remit.server.verbs import SERVICES, STREAMS, UNARY, StreamVerb, Verb
 from remit.wire.status import encode_status
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class GrpcServer:
         probe(address)
         server = accepting_server(_options(self._engine.limits, self._limits), _calls_max(self._limits))
         for service in SERVICES:
-            methods = {verb.method: self._unary(verb) for verb in VERBS if verb.service == service}
+            methods = {verb.method: self._unary(verb) for verb in UNARY if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             add_methods(server, service, methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -252,10 +252,13 @@ class GrpcServer:
     # --- a request ----------------------------------------------------------------------------------------------
 
     def _unary(self, verb: Verb) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """The adapter of one verb. Bytes in and out: parsing belongs to the worker's thread, and its errors to us."""
+        """The adapter of one verb. Bytes in and out: parsing belongs to the worker's thread, and its errors to us.
+
+        To gRPC the request is a stream: it would read the one request of any other kind, megabytes perhaps, before it
+        asks us, and we could not say first who may send any."""
         lane = self.writing if verb.changes else self.reading
 
-        async def answer(data: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+        async def answer(_: AsyncIterator[bytes], context: aio.ServicerContext[bytes, bytes]) -> bytes:
             call = _call(context)
             self._enter(call, context)
             observed = self.telemetry.begin(verb.path, call)
@@ -263,6 +266,7 @@ class GrpcServer:
             try:
                 self._admit(verb.path, call, context)
                 engine = self._engine_for(context)
+                data = await _only_message(context)
                 answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, engine, data, call))
                 if not verb.changes:  # what was written is told
                     self._hold_unsent(call, len(answer))
@@ -279,7 +283,7 @@ class GrpcServer:
                 observed.end(refusal)
             return await _abort(context, refusal, call.request_id)
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+        return grpc.stream_unary_rpc_method_handler(answer)
 
     def _stream(self, verb: StreamVerb) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The adapter of one streaming verb; a stream both ways, the shape that all of them fit into."""
@@ -421,6 +425,16 @@ def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
         peer=context.peer(),
         request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
     )
+
+
+async def _only_message(context: aio.ServicerContext[bytes, bytes]) -> bytes:
+    """The one message of a call. Raises NotOneRequest."""
+    data = await context.read()
+    if not isinstance(data, bytes):
+        raise NotOneRequest("the call ended without a request: the method takes exactly one")
+    if isinstance(await context.read(), bytes):
+        raise NotOneRequest("the call brought a second request: the method takes exactly one")
+    return data
 
 
 def _unexpected(error: Exception, verb: Verb | StreamVerb, call: Call) -> RemitError:

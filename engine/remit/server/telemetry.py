@@ -15,7 +15,7 @@ from remit.server import tracing
 from remit.server.call import Call
 from remit.server.log import RequestLog
 from remit.server.metrics import DONE, Metrics
-from remit.server.told import Told, question_of, revision_of, store_of, told_by
+from remit.server.told import Told, label_of, question_of, revision_of, store_of, told_by
 from remit.server.tracing import Tracing, trace_id_of
 
 log = logging.getLogger("remit.requests")
@@ -55,7 +55,7 @@ class Observed:
 
     def __init__(self, telemetry: Telemetry, path: str, call: Call, is_stream: bool) -> None:
         self._telemetry = telemetry
-        self.verb = path.rpartition("/")[2]
+        self.verb = label_of(path)
         self._call = call
         self._is_stream = is_stream
         self._span = telemetry.tracing.begin(path, call.metadata)

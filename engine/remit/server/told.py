@@ -15,10 +15,12 @@ from remit.errors import InvalidToken
 from remit.model import DEFAULT_STORE, Verdict
 from remit.notation import shortened
 from remit.tokens import decode_token
+from remit.wire.spicedb import encode_permissionship
 from remit.wire.values import decode_verdict
 
 ERROR = "error"
 _WORDS = {Verdict.YES: "yes", Verdict.NO: "no", Verdict.CONDITIONAL: "conditional"}
+_PERMISSIONSHIP_WORDS = {encode_permissionship(verdict): word for verdict, word in _WORDS.items()}
 VERDICTS = (*_WORDS.values(), ERROR)
 
 
@@ -29,6 +31,12 @@ class Told:
     verdicts: Sequence[str] = ()
     steps: Sequence[int] = ()
     relationships: int | None = None
+
+
+def label_of(path: str) -> str:
+    """What a method is called in metrics, traces and logs: its name, and of SpiceDB's `spicedb.` before it."""
+    method = path.rpartition("/")[2]
+    return f"spicedb.{method}" if path.startswith("/authzed.") else method
 
 
 def told_by(method: str, request: Message | None, response: Message | None) -> Told:
@@ -49,6 +57,22 @@ def _check_many(_: Any, response: Any) -> Told:
     )
 
 
+def _check_permission(_: Any, response: Any) -> Told:
+    return Told((_permissionship(response),))
+
+
+def _check_bulk_permissions(_: Any, response: Any) -> Told:
+    return Told([_permissionship(pair.item) if pair.HasField("item") else ERROR for pair in response.pairs])
+
+
+def _permissionship(answer: Any) -> str:
+    return _PERMISSIONSHIP_WORDS[answer.permissionship]
+
+
+def _write_relationships(request: Any, _: Any) -> Told:
+    return Told(relationships=len(request.updates))
+
+
 def _write(request: Any, response: Any) -> Told:
     return Told(relationships=len(request.updates) + response.replaced) if response.token else _NOTHING
 
@@ -67,6 +91,9 @@ _TOLD: Mapping[str, Callable[[Any, Any], Told]] = {
     "CheckMany": _check_many,
     "Write": _write,
     "Delete": _delete,
+    "spicedb.CheckPermission": _check_permission,
+    "spicedb.CheckBulkPermissions": _check_bulk_permissions,
+    "spicedb.WriteRelationships": _write_relationships,
 }
 
 
@@ -83,11 +110,17 @@ def store_of(request: Message | None) -> str:
 
 def revision_of(response: Message | None) -> int | None:
     """The revision an answer is of, where it has one."""
-    token: str = getattr(response, "token", "")
+    token: str = getattr(response, "token", "") or _zed_token(response)
     try:
         return decode_token(token)[2] if token else None
     except InvalidToken:
         return None
+
+
+def _zed_token(response: Message | None) -> str:
+    """The token in an answer of SpiceDB's form."""
+    named = (getattr(response, name, None) for name in ("checked_at", "written_at", "read_at"))
+    return next((each.token for each in named if each is not None), "")
 
 
 def question_of(request: Message | None) -> str:

@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 from google.protobuf.message import DecodeError, Message
 
 from remit.engine import Engine
 from remit.errors import MalformedRequest
 from remit.limits import Limits
-from remit.server import handlers, store_handlers, stream_handlers
+from remit.server import handlers, spicedb_handlers, store_handlers, stream_handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
 from remit.server.streams import Stream
@@ -117,6 +118,7 @@ def _serialized(response: Message, limits: Limits) -> bytes:
 
 
 _P, _R, _S, _T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+_SP, _SS = permission_service_pb2, schema_service_pb2
 
 # fmt: off
 VERBS = (
@@ -144,5 +146,19 @@ STREAMS = (
     StreamVerb("remit.v1.Stores", "Backup", store_handlers.backup, _T.BackupRequest, _T.BackupResponse),
     StreamVerb("remit.v1.Stores", "Restore", store_handlers.restore, _T.RestoreRequest, _T.RestoreResponse),
 )
+# Those of SpiceDB that are answered, for its clients: see `spicedb_handlers`.
+SPICEDB_VERBS = (
+    Verb("authzed.api.v1.PermissionsService", "CheckPermission", spicedb_handlers.check_permission,
+         _SP.CheckPermissionRequest, _SP.CheckPermissionResponse),
+    Verb("authzed.api.v1.PermissionsService", "CheckBulkPermissions", spicedb_handlers.check_bulk_permissions,
+         _SP.CheckBulkPermissionsRequest, _SP.CheckBulkPermissionsResponse),
+    Verb("authzed.api.v1.PermissionsService", "WriteRelationships", spicedb_handlers.write_relationships,
+         _SP.WriteRelationshipsRequest, _SP.WriteRelationshipsResponse, changes=True),
+    Verb("authzed.api.v1.SchemaService", "WriteSchema", spicedb_handlers.write_schema,
+         _SS.WriteSchemaRequest, _SS.WriteSchemaResponse, changes=True),
+    Verb("authzed.api.v1.SchemaService", "ReadSchema", spicedb_handlers.read_schema,
+         _SS.ReadSchemaRequest, _SS.ReadSchemaResponse),
+)
 # fmt: on
-SERVICES = tuple(dict.fromkeys(verb.service for verb in (*VERBS, *STREAMS)))
+UNARY = (*VERBS, *SPICEDB_VERBS)
+SERVICES = tuple(dict.fromkeys(verb.service for verb in (*UNARY, *STREAMS)))
