@@ -13,6 +13,11 @@ from typing import Protocol
 
 from remit.errors import RemitError
 
+try:
+    from remit import _core
+except ImportError:  # it was not built: Python tells the time then
+    _core = None  # type: ignore[assignment]
+
 _LEASE_US = 5_000_000  # how far ahead a promise reaches: what a start after a crash may be ahead of real time
 _RENEWALS_PER_LEASE = 2
 
@@ -33,10 +38,19 @@ class PromiseKeeper(Protocol):
     def promise_clock(self, ceiling_us: int) -> None: ...
 
 
+class Ticking(Protocol):
+    """What tells the time, of Python or of the core."""
+
+    def now_us(self) -> int: ...
+
+    def advance_to(self, time_us: int) -> None: ...
+
+
 class ManualClock:
     """A clock that is told the time. For tests and offline use."""
 
     def __init__(self, start_us: int = 0) -> None:
+        self.native = _core.Clock(start_us) if _core is not None else None
         self._now_us = start_us
 
     def now_us(self) -> int:
@@ -46,18 +60,17 @@ class ManualClock:
         """Let time pass."""
         assert by_us >= 0, "time does not go backwards"
         self._now_us += by_us
+        if self.native is not None:
+            self.native.advance_to(self._now_us)
 
 
-class SystemClock:
-    """The machine's clock, kept from going backwards. Safe from many threads."""
+class PythonTicking:
+    """What `engine/core/src/clock.rs` is, where it is not built. Safe from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last_us = _machine_us()
         self._ticked_us = _ticks_us()
-        self._keeper: PromiseKeeper | None = None
-        self._closed = threading.Event()
-        self._renewal: threading.Thread | None = None
 
     def now_us(self) -> int:
         """The machine's time; where the machine is behind what was already said, half its speed until it catches up,
@@ -75,10 +88,29 @@ class SystemClock:
                 self._ticked_us += 2 * steps_us
             return self._last_us
 
+    def advance_to(self, time_us: int) -> None:
+        """Go on from no earlier than this."""
+        with self._lock:
+            self._last_us = max(self._last_us, time_us)
+
+
+class SystemClock:
+    """The machine's clock, kept from going backwards. Safe from many threads."""
+
+    def __init__(self) -> None:
+        self.native = _core.Clock() if _core is not None else None
+        self._ticking = _ticking(self.native)
+        self._keeper: PromiseKeeper | None = None
+        self._closed = threading.Event()
+        self._renewal: threading.Thread | None = None
+
+    def now_us(self) -> int:
+        """The machine's time, or where the machine is behind what was already said, a time between the two."""
+        return self._ticking.now_us()
+
     def keep(self, keeper: PromiseKeeper) -> None:
         """Begin no earlier than the store's promise, and renew it until `close`."""
-        with self._lock:
-            self._last_us = max(self._last_us, keeper.clock_us())
+        self._ticking.advance_to(keeper.clock_us())
         self._keeper = keeper
         keeper.promise_clock(self.now_us() + _LEASE_US)
         self._renewal = threading.Thread(target=self._renew, name="remit-clock", daemon=True)
@@ -102,6 +134,11 @@ class SystemClock:
                 if not failing:
                     _log.warning("the clock's promise could not be renewed: %s", error.message)
                 failing = True
+
+
+def _ticking(native: Ticking | None) -> Ticking:
+    """The core's where it is built: then its own threads tell the same time."""
+    return native if native is not None else PythonTicking()
 
 
 def _machine_us() -> int:

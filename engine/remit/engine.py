@@ -199,6 +199,11 @@ class Engine:
         """How many relationships each store holds."""
         return self._snapshots.sizes()
 
+    @property
+    def clock(self) -> Clock:
+        """By which everything here is judged."""
+        return self._clock
+
     def standing(self) -> EngineStanding:
         """What there is now, for whoever watches. Cost: O(stores)."""
         store = self._store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,12 @@ from serving import SCHEMA, GatedEngine, opened
 
 from remit.client import Client
 from remit.engine import Engine
+from remit.server import background
 from remit.server.background import BackgroundServer
+from remit.server.front_door import FrontDoorChoice
+
+# The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's front door before every server of it.
+background.FRONT_DOOR = FrontDoorChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONT_DOOR))
 
 
 @pytest.fixture
