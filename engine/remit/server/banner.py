@@ -33,7 +33,8 @@ def banner(
     lines = [f"remit {remit.__version__}", f"  data    {where}", f"  stores  {_stores(engine, choices)}"]
     if not choices.testing:
         lines.append(f"  history {_duration(choices.retention_us)}: revisions that can be asked about and watched")
-    lines.append(f"  grpc    {grpc}, {_door(choices)}")
+    lines.append(f"  grpc    {grpc}")
+    lines.append(f"  door    {_door(choices)}")
     if http is not None:
         lines.append(f"  http    {'http' if certificates is None else 'https'}://{http}")
     lines.append(f"  tls     {_tls(certificates)}")
@@ -49,8 +50,10 @@ def banner(
 
 def _door(choices: Choices) -> str:
     if choices.front_door is FrontDoorChoice.OFF:
-        return "answered in Python: --front-door off"
-    return "checks answered by the native core" if is_built() else "answered in Python: the native core is not built"
+        return "none, --front-door off: every request is answered in Python"
+    if not is_built():
+        return "none, the native core is not built: every request is answered in Python"
+    return "the native core listens, and answers checks by itself"
 
 
 def _tls(certificates: Certificates | None) -> str:

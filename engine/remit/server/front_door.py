@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remit.clock import Clock
-from remit.errors import CertificateUnreadable, Overloaded, RemitError, StoreUnavailable
+from remit.errors import CertificateUnreadable, InvalidArgument, Overloaded, RemitError, StoreUnavailable
 from remit.keys import ALL_STORES, Key, Right
 from remit.limits import Limits
 from remit.server.keyring import KeyRing
@@ -53,23 +53,17 @@ class FrontDoorChoice(StrEnum):
     OFF = "off"
 
 
-class FrontDoorUnavailable(RemitError):
-    """The front door was asked for, and the core that it is part of is not built."""
-
-    reason = "FRONT_DOOR_UNAVAILABLE"
-
-
 def is_built() -> bool:
     """Whether there is a core in this installation."""
     return _core is not None
 
 
 def is_wanted(choice: FrontDoorChoice) -> bool:
-    """Whether a server has a front door. Raises FrontDoorUnavailable; says loudly what it goes without."""
+    """Whether a server has a front door. Raises InvalidArgument; says loudly what it goes without."""
     if choice is FrontDoorChoice.OFF or is_built():
         return choice is not FrontDoorChoice.OFF
     if choice is FrontDoorChoice.ON:
-        raise FrontDoorUnavailable(
+        raise InvalidArgument(
             "the front door is part of the native core, which is not built here: install with cargo on the path, or "
             "serve with `--front-door off`"
         )
@@ -100,13 +94,17 @@ class FrontDoor:
         self._door: Door | None = None
         self._keys_told: Iterable[Key] | None = None
         self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="remit-")  # made for its owner alone
-        self._socket = Path(self._folder.name, "grpc")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def upstream(self) -> str:
+        """Where grpcio's server is to listen: a place that its owner alone may enter. Once, before `open`."""
+        self._folder = tempfile.TemporaryDirectory(prefix="remit-")
+        return f"unix:{self._socket}"
 
     @property
-    def upstream(self) -> str:
-        """Where grpcio's server listens."""
-        return f"unix:{self._socket}"
+    def _socket(self) -> Path:
+        assert self._folder is not None, "the socket's place is made before anybody listens there"
+        return Path(self._folder.name, "grpc")
 
     def open(self, address: Address, *, is_native: bool, proxied_max: int) -> Address:
         """Let callers in; grpcio's server is there already. `is_native` False: all is carried to it, `proxied_max`
@@ -178,7 +176,8 @@ class FrontDoor:
     def close(self, within_s: float) -> bool:
         """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
         finished = self._door.close(within_s) if self._door is not None else True
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
         return finished
 
     # --- for whoever watches ------------------------------------------------------------------------------------

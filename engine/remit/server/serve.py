@@ -117,7 +117,7 @@ class GrpcServer:
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         add_any_other(server, _unknown_method(self.telemetry))
         if self.front_door is not None:
-            server.add_insecure_port(self.front_door.upstream)
+            server.add_insecure_port(self.front_door.upstream())
         else:
             address = self._listen(server, address)
         self._bell = Bell()
@@ -169,6 +169,8 @@ class GrpcServer:
         """Take no new requests, let those under way finish, and after the grace period stop them. Whether all
         finished by themselves."""
         if self._server is None:
+            if self.front_door is not None:
+                self.front_door.close(0)
             return True
         self.serving = False
         if self._looking is not None:
