@@ -362,27 +362,6 @@ def test_nothing_is_told_before_it_can_be_asked_about(engine: EngineOfTest) -> N
     assert [len(each) for each in seen] == [0, 1]
 
 
-def test_a_token_that_memory_is_about_to_hear_of_is_not_of_the_future(engine: EngineOfTest) -> None:
-    """An export reads the store itself, and may be told of a revision a moment before memory has it."""
-    engine.schema(schema())
-    watches: list[Watch[Watched]] = []
-    real: Callable[..., None] = engine.engine._snapshots._committed
-
-    def committed(name: str, delta: Any) -> None:
-        (page,) = engine.engine.export("", RelationshipFilter())
-        watches.append(watch(engine.engine, page.token))
-        assert watches[-1].live() == [] and watches[-1].catch_up() == []
-        real(name, delta)
-
-    engine.store._listener = committed
-    engine.write("doc:a#viewer@user:ann")
-    engine.write("doc:b#viewer@user:ann")
-    first, second = watches
-    assert [each.revision for each in everything(first)] == [3]
-    assert list(everything(second)) == []
-    assert first.token == second.token
-
-
 # --- the bell ---------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,67 @@
-"""The native core, as Python sees it: engine/core."""
+"""What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
+`door/python.rs`, which `clock.py` and `server/front_door.py` do. Nothing else imports it."""
 
-from collections.abc import Sequence, Set
-from typing import TypedDict
+from collections.abc import Callable, Sequence, Set
+from typing import TypeAlias, TypedDict
+
+from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
 
 version: str
+
+QualifiersTuple: TypeAlias = tuple[()] | tuple[tuple[str, str] | None, int | None, int | None]
+ExpressionTuple: TypeAlias = tuple[object, ...]
+DefinitionTuple: TypeAlias = tuple[str, list[str], list[tuple[str, ExpressionTuple]]]
+Checked: TypeAlias = tuple[bool | None, int, bool]
+
+class NativeStore:
+    def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
+    def apply(
+        self,
+        changes: list[tuple[RelationshipKey, Qualifiers | None]],
+        revision: int | None = None,
+        definitions: list[DefinitionTuple] | None = None,
+    ) -> None: ...
+    def load(self, rows: list[tuple[bytes, bytes]], key_start: int, key_max: int) -> list[tuple[int, list[str]]]: ...
+    def check(
+        self,
+        resource: ObjectRef,
+        permission: str,
+        subject: SubjectRef,
+        now_us: int,
+        steps_max: int,
+        interrupt: Callable[[], None] | None = None,
+    ) -> Checked: ...
+    def check_many(
+        self,
+        questions: Sequence[tuple[ObjectRef, str, SubjectRef]],
+        now_us: int,
+        steps_max: int,
+        interrupt: Callable[[], None] | None = None,
+    ) -> list[Checked]: ...
+    @property
+    def revision(self) -> int: ...
+    def count(self) -> int: ...
+    def bytes(self) -> int: ...
+    def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> QualifiersTuple | None: ...
+    def edges(
+        self, resource: ObjectRef, relation: str, start: int, count: int, only_usersets: bool = False
+    ) -> tuple[int, list[tuple[tuple[str, str, str], QualifiersTuple]]]: ...
+    def nodes_of(self, subject: SubjectRef) -> list[tuple[tuple[str, str], str]]: ...
+    def relationships(
+        self, start: int, count: int
+    ) -> tuple[int, int | None, list[tuple[tuple[str, str], str, tuple[str, str, str], QualifiersTuple]]]: ...
+    def check_invariants(self) -> None: ...
+
+class NativeCore:
+    def __init__(self) -> None: ...
+    def add(self, store: NativeStore) -> None: ...
+    def remove(self, name: str) -> None: ...
+    def names(self) -> list[str]: ...
+
+def set_cache(answers: int) -> None: ...
+def cache_stats() -> tuple[int, int, int, int]: ...
+
+# --- the clock and the front door --------------------------------------------------------------------------------
 
 class Clock:
     """The machine's clock, kept from going backwards; or where `manual_us` is given, one that is told the time."""
@@ -38,7 +96,7 @@ class Door:
 
     def __new__(
         cls,
-        core: object | None,
+        core: NativeCore | None,
         clock: Clock,
         *,
         listener: int,

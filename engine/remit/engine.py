@@ -232,9 +232,9 @@ class Engine:
     ) -> CheckResult:
         """Whether a subject has a relation or permission of a resource, and if asked for, why."""
         self.limits.require_context(question.context)
-        with self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual) as seen:
-            evaluation = Evaluation(seen.schema, seen.graph, now_us=seen.now_us, context=question.context)
-            return self._answer(seen, evaluation, question, interrupt, explain)
+        seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        evaluation = Evaluation(seen.schema, seen.graph, now_us=seen.now_us, context=question.context)
+        return self._answer(seen, evaluation, question, interrupt, explain)
 
     def check_many(
         self,
@@ -251,22 +251,22 @@ class Engine:
         self.limits.require_items(len(questions))
         evaluations: dict[str, Evaluation] = {}
         results: list[CheckResult | RemitError] = []
-        with self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual) as seen:
-            schema = seen.schema
-            for question in questions:
-                interrupt()
-                try:
-                    self.limits.require_context(question.context)
-                    key = canonical_json(question.context) if question.context else ""
-                    evaluation = evaluations.get(key)
-                    if evaluation is None:
-                        evaluation = Evaluation(schema, seen.graph, now_us=seen.now_us, context=question.context)
-                        evaluations[key] = evaluation
-                    results.append(self._answer(seen, evaluation, question, interrupt, explain=False))
-                except RemitError as error:
-                    interrupt()  # a deadline or a caller gone ends the request, not the item
-                    results.append(error)
-            return CheckManyResult(tuple(results), seen.token, seen.now_us, seen.historical)
+        seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        schema = seen.schema
+        for question in questions:
+            interrupt()
+            try:
+                self.limits.require_context(question.context)
+                key = canonical_json(question.context) if question.context else ""
+                evaluation = evaluations.get(key)
+                if evaluation is None:
+                    evaluation = Evaluation(schema, seen.graph, now_us=seen.now_us, context=question.context)
+                    evaluations[key] = evaluation
+                results.append(self._answer(seen, evaluation, question, interrupt, explain=False))
+            except RemitError as error:
+                interrupt()  # a deadline or a caller gone ends the request, not the item
+                results.append(error)
+        return CheckManyResult(tuple(results), seen.token, seen.now_us, seen.historical)
 
     def _answer(
         self, seen: Seen, evaluation: Evaluation, question: Question, interrupt: Interrupt, explain: bool
@@ -294,12 +294,12 @@ class Engine:
         interrupt: Interrupt = never_interrupted,
     ) -> ExpandResult:
         """Everyone who has a relation or permission of a resource, as sets made of sets, at most `depth` deep."""
-        with self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual) as seen:
-            budget = Budget(self.limits.steps_max, interrupt)
-            expansion = expand(
-                seen.schema, seen.graph, resource, permission, now_us=seen.now_us, depth=depth, budget=budget
-            )
-            return ExpandResult(expansion, seen.token, seen.now_us, seen.historical)
+        seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        budget = Budget(self.limits.steps_max, interrupt)
+        expansion = expand(
+            seen.schema, seen.graph, resource, permission, now_us=seen.now_us, depth=depth, budget=budget
+        )
+        return ExpandResult(expansion, seen.token, seen.now_us, seen.historical)
 
     # --- facts --------------------------------------------------------------------------------------------------
 
@@ -400,7 +400,7 @@ class Engine:
         limit = min(limit or self.limits.page_max, self.limits.page_max)
         after = decode_cursor(cursor, filter)
         now_us = self._clock.now_us()
-        with self._store.read(snapshot.identity.name) as view:
+        with self._snapshots.view(snapshot.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)
             rows = _interruptible(view.scan(filter, after), interrupt)
@@ -443,7 +443,7 @@ class Engine:
         token, is_complete = "", False
         while not is_complete:
             after = decode_cursor(cursor, filter)
-            with self._store.read(snapshot.identity.name) as view:
+            with self._snapshots.view(snapshot.identity) as view:
                 head = view.head
                 # The first page's token also says that the store was not made anew between two pages.
                 require_at_least(token or at_least, head.identity, head.revision)
@@ -492,7 +492,8 @@ class Engine:
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
         compiled = compile_schema(text)
-        self._snapshots.remember(text, compiled.schema)
+        if not dry_run:
+            self._snapshots.remember(text, compiled.schema)
 
         def admission(view: WriteTransaction) -> Draft:
             if view.head.schema_text is not None:
@@ -505,15 +506,15 @@ class Engine:
 
     def read_schema(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         """The schema as it was written."""
-        with self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly) as seen:
-            return SchemaRead(seen.schema.text, seen.token)
+        seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly)
+        return SchemaRead(seen.schema.text, seen.token)
 
     def diff_schema(self, store: str, text: str, *, at_least: str = "") -> SchemaDiff:
         """What a new schema would change: in meaning, and for the relationships that exist."""
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
         compiled = compile_schema(text)
-        with self._store.read(snapshot.identity.name) as view:
+        with self._snapshots.view(snapshot.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)
             old = self._snapshots.compiled(head.schema_text) if head.schema_text is not None else NO_SCHEMA

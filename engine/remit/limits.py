@@ -30,7 +30,8 @@ class Limits:
     page_max: int = 1_000
     matches_max: int = 10_000  # relationships that one revision may remove by a filter
     filters_max: int = 100
-    undone_max: int = 100_000  # changes that may lie between the head and a revision asked for exactly
+    # Changes between the head and a revision asked for exactly, and changes committed in the middle of a question.
+    undone_max: int = 100_000
     context_bytes_max: int = 4 * 1024
     relationship_context_bytes_max: int = 25_000
     metadata_bytes_max: int = 4 * 1024

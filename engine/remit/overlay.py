@@ -4,11 +4,11 @@ Law: an overlay answers as the graph would after `add` and `remove` of the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from remit.equations import GraphView
 from remit.graph import NodeKey
-from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
+from remit.model import Change, ObjectRef, Qualifiers, RelationshipKey, SubjectRef
 
 
 class Overlay:
@@ -23,6 +23,14 @@ class Overlay:
         self._changed: dict[NodeKey, dict[SubjectRef, Qualifiers | None]] = {}
         for (resource, relation, subject), qualifiers in changed.items():
             self._changed.setdefault((resource, relation), {})[subject] = qualifiers
+
+    def undo(self, changes: Iterable[Change]) -> None:
+        """Lay over it what was before a commit of the base. Commits are undone in the order they came: what was before
+        the first of them is what was. Cost: O(changes)."""
+        for change in changes:
+            resource, relation, subject = change.key
+            before = change.before.relationship.qualifiers if change.before is not None else None
+            self._changed.setdefault((resource, relation), {}).setdefault(subject, before)
 
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
         changed = self._changed.get((resource, relation))

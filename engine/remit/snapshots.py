@@ -1,8 +1,9 @@
 """What requests see: for each store one schema, one graph and one revision, which change together.
 
 They are loaded from the store at the start and kept in step by the store's own thread, which applies each committed
-delta before anyone is told of it. A request shares the snapshot's lock for as long as it looks.
-Law: at every moment that a request can see, the graph is what the store's relationships are at the revision."""
+delta before anyone is told of it. A request pins what is there when it begins, and goes on seeing that; so no commit
+waits for a request (see `pinned.py`).
+Law: what a request sees, for its whole length, is what the store's relationships were at one revision."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from remit.admission import check_contextual
 from remit.budget import Budget
 from remit.clock import Clock
 from remit.equations import GraphView
-from remit.errors import RevisionGone, SchemaNotFound, StoreExists
+from remit.errors import RevisionGone, SchemaNotFound, StoreExists, StoreUnavailable
 from remit.expirations import Due, Expirations
 from remit.graph import Graph
 from remit.language import compile_schema
@@ -26,16 +27,14 @@ from remit.limits import Limits
 from remit.model import (
     DEFAULT_STORE,
     Delta,
-    Qualifiers,
     Relationship,
     RelationshipFilter,
-    RelationshipKey,
     StoredRelationship,
     StoreInfo,
 )
 from remit.notation import no_such_store
 from remit.overlay import Overlay
-from remit.shared_lock import SharedLock
+from remit.pinned import PinnedGraph, Stride
 from remit.store.interface import (
     Admission,
     CommitListener,
@@ -47,11 +46,12 @@ from remit.store.interface import (
 )
 from remit.tokens import encode_token, require_at_least, revision_of
 
-PLANS_MAX = 16  # schemas kept compiled, newest first: those in force in a few stores, and their successors
+PLANS_MAX = 16  # schemas kept compiled besides those in force: their successors, and what was in force in the past
+_LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
 
 
 class Snapshot:
-    """A store as it is now. Written under `lock.held()`, read under `lock.shared()`."""
+    """A store as it is now. What belongs together is written, and read, under `lock`, for a moment only."""
 
     def __init__(
         self, identity: StoreIdentity, schema: Schema | None, graph: Graph, expirations: Expirations, revision: int
@@ -61,12 +61,37 @@ class Snapshot:
         self.graph = graph
         self.expirations = expirations
         self.revision = revision
-        self.lock = SharedLock()
+        self.lock = threading.Lock()
+        self._stride = Stride()  # from the revision to the next
+        self._advanced = threading.Condition(self.lock)
+
+    def pin(self, undone_max: int) -> tuple[Schema | None, PinnedGraph, int]:
+        """The schema, the graph and the revision as they are now, and stay for whoever has them. Cost: O(1)."""
+        with self.lock:
+            return self.schema, PinnedGraph(self.graph, self.lock, self._stride, undone_max), self.revision
+
+    def advance(self, delta: Delta, schema: Schema | None) -> None:
+        """Be as the next revision left the store. Cost: O(changes)."""
+        with self.lock:
+            assert delta.revision == self.revision + 1, "deltas come in revision order"
+            self.graph.apply(delta.changes)
+            self.expirations.apply(delta.changes)
+            self.schema = schema
+            self.revision = delta.revision
+            self._stride = self._stride.made(delta.changes)
+            self._advanced.notify_all()
+
+    def wait_for(self, revision: int, timeout_s: float) -> bool:
+        """Wait for a revision to be here; whether it is. Cost: O(1) where it is."""
+        if self.revision >= revision:
+            return True
+        with self._advanced:
+            return self._advanced.wait_for(lambda: self.revision >= revision, timeout_s)
 
     def info(self) -> StoreInfo:
-        """What there is to know of the store now. Shares the lock."""
+        """What there is to know of the store now."""
         identity = self.identity
-        with self.lock.shared():
+        with self.lock:
             revision, count, has_schema = self.revision, len(self.graph), self.schema is not None
         token = encode_token(identity, revision)
         return StoreInfo(identity.name, identity.uuid.hex(), identity.epoch, token, count, has_schema)
@@ -105,7 +130,8 @@ class Snapshots:
         self._limits = limits
         self._plans: dict[str, Schema] = {}  # by text
         # By name. Replaced whole, so that whoever goes through it is not disturbed.
-        self._snapshots: Mapping[str, Snapshot] = {name: self._load(name) for name in store.names()}
+        self._snapshots: Mapping[str, Snapshot] = {}
+        self._snapshots = {name: self._load(name) for name in store.names()}
         self._changing = threading.Condition()
         self._names_changing: set[str] = set()
         self.after_commit: CommitListener | None = None  # hears of each delta once memory has it, and must not fail
@@ -131,21 +157,21 @@ class Snapshots:
             raise no_such_store(name)
         return snapshot
 
-    @contextmanager
     def seen(
         self, store: str, *, at_least: str = "", at_exactly: str = "", contextual: Sequence[Relationship] = ()
-    ) -> Iterator[Seen]:
-        """What a request sees: the head, or exactly a past revision, with facts of its own laid over it."""
+    ) -> Seen:
+        """What a request sees: the head, or exactly a past revision, with facts of its own laid over it. It stays as it
+        is however long the request takes: nothing waits for it, and there is nothing to give back."""
         snapshot = self.of(store)
-        with snapshot.lock.shared():
-            require_at_least(at_least, snapshot.identity, snapshot.revision)
-            now_us = self._clock.now_us()
-            seen = Seen(snapshot.identity, snapshot.schema, snapshot.graph, snapshot.revision, now_us)
-            if at_exactly:
-                seen = self._past(seen, revision_of(at_exactly, snapshot.identity, snapshot.revision))
-            if contextual:
-                seen = self._with_contextual(seen, contextual)
-            yield seen
+        schema, graph, revision = snapshot.pin(self._limits.undone_max)
+        require_at_least(at_least, snapshot.identity, revision)
+        # After the pin: what a sweep took away was over by the time that is read here.
+        seen = Seen(snapshot.identity, schema, graph, revision, self._clock.now_us())
+        if at_exactly:
+            seen = self._past(seen, revision_of(at_exactly, snapshot.identity, revision))
+        if contextual:
+            seen = self._with_contextual(seen, contextual)
+        return seen
 
     def _with_contextual(self, seen: Seen, contextual: Sequence[Relationship]) -> Seen:
         self._limits.require_contextual(contextual)
@@ -160,30 +186,38 @@ class Snapshots:
         Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit."""
         if revision == head.revision:
             return head
-        undone: dict[RelationshipKey, Qualifiers | None] = {}
+        graph = Overlay(head.graph, {})
         budget = Budget(self._limits.undone_max, name="undone_max")
         with self.view(head.identity) as view:
             for delta in _after(view, revision):
                 # The store may be ahead of the graph by what is being applied right now.
                 if delta.revision > head.revision:
                     break
-                for change in delta.changes:
+                for _ in delta.changes:
                     budget.spend()
-                    before = change.before
-                    undone.setdefault(change.key, before.relationship.qualifiers if before is not None else None)
+                graph.undo(delta.changes)
             text = view.schema_text_at(revision)
         schema = self.compiled(text) if text is not None else None
-        graph = Overlay(head.graph, undone)
         return Seen(head.identity, schema, graph, revision, head.now_us, historical=True)
 
     # --- the store behind a snapshot ----------------------------------------------------------------------------
 
     @contextmanager
     def view(self, identity: StoreIdentity) -> Iterator[ReadTransaction]:
-        """A view of that very store. Raises StoreNotFound where it was removed, or made anew under its name."""
+        """A view of that very store, once memory is as far: what is on the disk is about to be applied, and whoever was
+        told of it may ask about it at once. Raises StoreNotFound where it was removed, or made anew under its name."""
         with self._store.read(identity.name) as view:
             _require(view, identity)
+            snapshot = self.of(identity.name)
+            if snapshot.identity == identity:
+                self._await(snapshot, view.head.revision)
             yield view
+
+    def _await(self, snapshot: Snapshot, revision: int) -> None:
+        """Wait until memory has what the disk has. It is certain to, or the writer has ended: then StoreUnavailable."""
+        while not snapshot.wait_for(revision, _LOOK_UP_S):
+            if problem := self._store.problem():
+                raise StoreUnavailable(problem)
 
     def submit(self, identity: StoreIdentity, admission: Admission) -> Future[Delta]:
         """Queue a write into that very store: the future holds StoreNotFound where it is no longer there."""
@@ -240,12 +274,7 @@ class Snapshots:
         """Bring memory to where the disk is: called by the store after each commit and before anyone is told."""
         snapshot = self._snapshots[name]
         schema = snapshot.schema if delta.schema_text is None else self.compiled(delta.schema_text)
-        with snapshot.lock.held():
-            assert delta.revision == snapshot.revision + 1, "deltas come in revision order"
-            snapshot.graph.apply(delta.changes)
-            snapshot.expirations.apply(delta.changes)
-            snapshot.schema = schema
-            snapshot.revision = delta.revision
+        snapshot.advance(delta, schema)
         if self.after_commit is not None:
             self.after_commit(name, delta)
 
@@ -275,9 +304,13 @@ class Snapshots:
         return plan
 
     def remember(self, text: str, plan: Schema) -> None:
-        """Keep a plan at hand, for the moment its text comes into force."""
+        """Keep a plan at hand, for the moment its text comes into force; then as long as it is. Cost: O(stores)."""
+        schemas = [snapshot.schema for snapshot in self._snapshots.values()]
+        in_force = {schema.text: schema for schema in schemas if schema is not None}
+        others = {text: plan, **self._plans}
+        newest = islice((each for each in others.items() if each[0] not in in_force), PLANS_MAX)
         # A new dictionary each time: other threads may be reading the old one.
-        self._plans = {text: plan, **dict(islice(self._plans.items(), PLANS_MAX - 1))}
+        self._plans = {**dict(newest), **in_force}
 
 
 def _require(view: ReadTransaction, identity: StoreIdentity) -> None:

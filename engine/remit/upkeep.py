@@ -60,7 +60,7 @@ class Upkeep:
 
     def _sweep(self, snapshot: Snapshot, until_us: int) -> int:
         """Remove some relationships that were over at a time; how many. Cost: O(swept log n)."""
-        with snapshot.lock.shared():
+        with snapshot.lock:
             due = snapshot.expirations.over_by(until_us, SWEEP_MAX)
         if not due:
             return 0

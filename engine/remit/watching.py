@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from remit.budget import Interrupt, never_interrupted
-from remit.errors import FutureToken, RemitError, RevisionGone
+from remit.errors import RemitError, RevisionGone
 from remit.model import Change, Delta, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 from remit.snapshots import Snapshot, Snapshots
@@ -131,12 +131,7 @@ class Watches:
 
     def _revision_of(self, token: str, snapshot: Snapshot) -> int:
         try:
-            try:
-                return revision_of(token, snapshot.identity, snapshot.revision)
-            except FutureToken:
-                # An export, which reads the store itself, may have met what memory is about to hear of.
-                with self._snapshots.view(snapshot.identity) as view:
-                    return revision_of(token, snapshot.identity, view.head.revision)
+            return revision_of(token, snapshot.identity, snapshot.revision)
         except RemitError as error:
             error.field = "after"
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -203,12 +202,16 @@ def test_the_process_logs_as_it_was_told_to(
 
 
 @pytest.mark.parametrize(
-    ("failed", "told"), [('Failed "execute_batch": (…)', False), ("Failed grpc_call_start_batch: 3", True)]
+    ("error", "told"),
+    [
+        (aio.InternalError('Failed "execute_batch": (…)'), False),
+        (aio.InternalError("Failed grpc_call_start_batch: 3"), True),
+        (UnicodeDecodeError("utf-8", b"Bearer rk_\xff", 10, 11, "invalid start byte"), False),
+        (ValueError("anything else"), True),
+    ],
+    ids=["a caller left", "a batch was refused", "a key is no text", "anything else"],
 )
-def test_a_caller_who_left_is_no_error_of_ours(failed: str, told: bool) -> None:
-    """gRPC's logger says both alike, with a traceback."""
-    try:
-        raise aio.InternalError(failed)
-    except aio.InternalError:
-        record = logging.LogRecord("grpc", logging.ERROR, "", 1, "raised in core", (), sys.exc_info())
+def test_what_callers_do_is_no_error_of_ours(error: Exception, told: bool) -> None:
+    """gRPC's logger tells all of these alike, with a traceback."""
+    record = logging.LogRecord("grpc", logging.ERROR, "", 1, "raised in core", (), (type(error), error, None))
     assert is_worth_telling(record) is told

@@ -101,14 +101,18 @@ def hostile_server(folder: Path, *arguments: str) -> Iterator[Hostile]:
             facts = [f"thing:{SECRET}#viewer@user:a", f"thing:{SECRET}#parent@thing:{SECRET}"]
             touches = [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts]
             token = good.write(OTHER, touches, caller=LOCAL_CALLER).token
-            open_facts = ["thing:x#viewer@user:a", "thing:x#parent@thing:y", "thing:y#viewer@group:g#member"]
-            touches = [Update(Operation.TOUCH, parse_relationship(fact)) for fact in open_facts]
-            good.write(OWN, touches, caller=LOCAL_CALLER)
+            fill_own(good)
             yield Hostile(served, own, breaker, good, channel, token)
             served.require_nothing_failed()
         finally:
             good.close()
             channel.close()
+
+
+def fill_own(good: WireEngine) -> None:
+    """What store `own` holds at first, whatever has become of it."""
+    facts = ["thing:x#viewer@user:a", "thing:x#parent@thing:y", "thing:y#viewer@group:g#member"]
+    good.write(OWN, [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts], caller=LOCAL_CALLER)
 
 
 # --- asking anything --------------------------------------------------------------------------------------------

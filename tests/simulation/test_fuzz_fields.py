@@ -51,7 +51,7 @@ def require_fields_are_decent(hostile: Hostile, examples: int, number: int | Non
 
 
 def test_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: Hostile) -> None:
-    require_fields_are_decent(hostile, 400)
+    require_fields_are_decent(hostile, 200)
 
 
 @pytest.mark.long
@@ -66,7 +66,7 @@ def test_many_more_messages_of_any_fields_are_answered_or_refused_with_a_reason(
     assert growth < 128 * MIB
 
 
-@settings(QUICK, max_examples=150)
+@settings(QUICK, max_examples=80)
 @given(method=st.sampled_from(METHODS), data=st.binary(max_size=80), cut=st.integers(0, 200), at=st.integers(0, 200))
 def test_bytes_that_are_no_message_are_refused_with_a_reason(
     hostile: Hostile, method: MethodDescriptor, data: bytes, cut: int, at: int

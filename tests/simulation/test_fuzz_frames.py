@@ -109,6 +109,18 @@ def test_what_is_wrong_in_http2_disturbs_nobody(hostile: Hostile, wrong: str) ->
         assert has_answered(connection)
 
 
+def test_a_key_that_is_no_text_stands_in_no_line_of_the_log(hostile: Hostile) -> None:
+    """Who mistypes a key shows most of it."""
+    headers = call_headers(CHECK, (b"authorization", b"Bearer rk_nearly\xff"))
+    with connected(hostile.served.address, PREFACE, settings(), frame(HEADERS, END_HEADERS, 1, headers)) as connection:
+        answer = b""
+        while b"grpc-status" not in answer:
+            more = connection.recv(4_096)
+            assert more, answer
+            answer += more
+    assert "nearly" not in hostile.served.log.read_text()
+
+
 def test_noise_in_frames_disturbs_nobody(hostile: Hostile) -> None:
     number = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
     print(f"seed {number}; repeat with REMIT_SEED={number}")

@@ -4,7 +4,7 @@ endless, empty. Each is refused for what it is, by every method that takes one."
 from __future__ import annotations
 
 import pytest
-from sim_hostile import OTHER, OWN, Hostile, ask, method_of, require_decent, template_of
+from sim_hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
 from remit.model import RelationshipFilter
 from remit.store.interface import StoreIdentity
@@ -70,6 +70,7 @@ def test_a_watch_from_a_wrong_token_is_refused(hostile: Hostile) -> None:
 
 @pytest.mark.parametrize("name", ["Read", "Export"])
 def test_a_cursor_of_another_query_or_none_is_refused(hostile: Hostile, name: str) -> None:
+    fill_own(hostile.good)
     method = method_of(name)
     right = hostile.good.read(OWN, RelationshipFilter("thing"), limit=1).next_cursor
     others = [

@@ -196,13 +196,15 @@ def changed(change: relationships_pb2.WatchedChange) -> tuple[RelationshipKey, b
 def storm(endpoint: str, seed: int, writers: int, checkers: int, steps: int) -> tuple[list[Committed], History]:
     """Let them all loose, and wait for all of them."""
     history = History()
-    begun = threading.Event()
+    begun, written = threading.Event(), threading.Event()
 
-    def client(name: str, work: Callable[[Client, int], None]) -> None:
+    def client(name: str, work: Callable[[Client, int], None], until: threading.Event | None = None) -> None:
         with connected(endpoint) as wire:
             one = Client(name, wire, history, Random(f"{seed} {name}"))
-            for number in range(steps):
+            number = 0
+            while number < steps or (until is not None and not until.is_set()):
                 work(one, number)
+                number += 1
 
     def watcher() -> list[Committed]:
         with connected(endpoint) as wire:
@@ -211,9 +213,15 @@ def storm(endpoint: str, seed: int, writers: int, checkers: int, steps: int) -> 
     with ThreadPoolExecutor(writers + checkers + 1) as threads:
         watching = threads.submit(watcher)
         assert begun.wait(PATIENCE_S)
-        working = [threads.submit(client, f"writer{n}", Client.write) for n in range(writers)]
-        working += [threads.submit(client, f"checker{n}", Client.ask) for n in range(checkers)]
-        for each in working:
+        writing = [threads.submit(client, f"writer{n}", Client.write) for n in range(writers)]
+        # As long as there are writes: on a slow disk, checks would be done before the first facts are there.
+        checking = [threads.submit(client, f"checker{n}", Client.ask, written) for n in range(checkers)]
+        try:
+            for each in writing:
+                each.result(PATIENCE_S)
+        finally:
+            written.set()
+        for each in checking:
             each.result(PATIENCE_S)
         with connected(endpoint) as wire:
             Client("main", wire, history, Random(seed)).send(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import resource
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
@@ -97,26 +98,29 @@ def test_ten_thousand_who_say_nothing_more_keep_nobody_waiting(hostile: Hostile)
 
 # --- those who do not read --------------------------------------------------------------------------------------
 
-LARGE = 1_000  # facts of a page
-READERS = 200
+LARGE = 500  # facts of a page
+FILLER = "x" * 1_000  # of each of the two ids in a fact
+READERS = 60
+UNSENT_BYTES_MAX = 8 * MIB
 
 
 def test_a_reader_who_takes_nothing_costs_a_bounded_amount(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Two hundred pages of half a megabyte each, asked for on one connection whose window is shut."""
-    with hostile_server(tmp_path_factory.mktemp("slow"), "--unsent-bytes-max", "8MiB") as hostile:
-        filler = "x" * 400
+    """Sixty pages of a megabyte each, asked for on one connection whose window is shut."""
+    with hostile_server(tmp_path_factory.mktemp("slow"), "--unsent-bytes-max", "8MiB", "--readers", "2") as hostile:
         touches = [
-            Update(Operation.TOUCH, parse_relationship(f"thing:{filler}{number}#viewer@user:a"))
+            Update(Operation.TOUCH, parse_relationship(f"thing:{FILLER}{number}#viewer@user:{FILLER}"))
             for number in range(LARGE)
         ]
         hostile.good.write(OWN, touches, caller=LOCAL_CALLER)
-        assert len(hostile.good.read(OWN, RelationshipFilter()).items) == LARGE
+        with ThreadPoolExecutor(2) as pool:  # so that what is counted below is what waits, not what reading takes
+            for page in pool.map(lambda _: hostile.good.read(OWN, RelationshipFilter()), range(4)):
+                assert len(page.items) > LARGE
         before = hostile.served.resident_bytes()
-        page = _R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()
+        asked = _R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()
         path = b"/remit.v1.Relationships/Read"
         calls = [
             frame(HEADERS, END_HEADERS, 2 * number + 1, call_headers(path, hostile.key))
-            + frame(DATA, END_STREAM, 2 * number + 1, message(page))
+            + frame(DATA, END_STREAM, 2 * number + 1, message(asked))
             for number in range(READERS)
         ]
         shut = settings({INITIAL_WINDOW_SIZE: 0})
@@ -124,11 +128,11 @@ def test_a_reader_who_takes_nothing_costs_a_bounded_amount(tmp_path_factory: pyt
             refused = answered_streams(connection, READERS)
             grown = hostile.served.resident_bytes() - before
             print(f"{grown / MIB:.1f} MiB for {READERS - refused} pages that wait, {refused} refused")
-            assert refused >= READERS - 8 * MIB // (LARGE * 400)
-            assert grown < 64 * MIB
+            assert refused >= READERS - UNSENT_BYTES_MAX // (LARGE * 2 * len(FILLER))
+            assert grown < 32 * MIB  # all of them would be 57
             for _ in range(5):
                 hostile.require_good()
-            assert len(hostile.good.read(OWN, RelationshipFilter()).items) == LARGE
+            assert len(hostile.good.read(OWN, RelationshipFilter()).items) > LARGE
         assert until(lambda: _can_read(hostile)), "what nobody waits for is still held"
 
 
@@ -195,7 +199,7 @@ def require_no_growth(hostile: Hostile, rounds: int) -> None:
 
 
 def test_nonsense_leaves_nothing_behind(hostile: Hostile) -> None:
-    require_no_growth(hostile, 30)
+    require_no_growth(hostile, 8)
 
 
 @pytest.mark.long

@@ -24,26 +24,12 @@ struct Said {
 impl Clock {
     /// A clock that stands until it is told otherwise.
     pub fn manual(now_us: i64) -> Self {
-        Self {
-            began: Instant::now(),
-            is_manual: true,
-            said: Mutex::new(Said {
-                last_us: now_us,
-                ticked_us: 0,
-            }),
-        }
+        Self { began: Instant::now(), is_manual: true, said: Mutex::new(Said { last_us: now_us, ticked_us: 0 }) }
     }
 
     /// The machine's clock, kept from going backwards.
     pub fn of_machine() -> Self {
-        Self {
-            began: Instant::now(),
-            is_manual: false,
-            said: Mutex::new(Said {
-                last_us: machine_us(),
-                ticked_us: 0,
-            }),
-        }
+        Self { began: Instant::now(), is_manual: false, said: Mutex::new(Said { last_us: machine_us(), ticked_us: 0 }) }
     }
 
     /// Go on from no earlier than this.
@@ -67,10 +53,7 @@ impl Said {
     /// that nothing that should expire is kept alive by a clock that stands still.
     fn tell(&mut self, machine_us: i64, ticks_us: i64) {
         if machine_us >= self.last_us {
-            *self = Self {
-                last_us: machine_us,
-                ticked_us: ticks_us,
-            };
+            *self = Self { last_us: machine_us, ticked_us: ticks_us };
         } else {
             // Whole steps of two: an odd tick is left for the next call, or a clock asked all the time would stand.
             let steps_us = (ticks_us - self.ticked_us).max(0) / 2;
@@ -82,9 +65,7 @@ impl Said {
 
 /// Of a machine whose clock stands before 1970: the beginning of all time, which is early enough.
 fn machine_us() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
 
 /// See `clock.py`.
@@ -100,9 +81,7 @@ impl PyClock {
     #[new]
     #[pyo3(signature = (manual_us=None))]
     fn new(manual_us: Option<i64>) -> Self {
-        Self {
-            clock: Arc::new(manual_us.map_or_else(Clock::of_machine, Clock::manual)),
-        }
+        Self { clock: Arc::new(manual_us.map_or_else(Clock::of_machine, Clock::manual)) }
     }
 
     fn now_us(&self) -> i64 {
@@ -144,10 +123,7 @@ mod tests {
 
     #[test]
     fn a_clock_behind_that_is_asked_all_the_time_goes_at_half_speed() {
-        let mut said = Said {
-            last_us: 1_000,
-            ticked_us: 0,
-        };
+        let mut said = Said { last_us: 1_000, ticked_us: 0 };
         for tick in 1..=100 {
             said.tell(10, tick);
         }
@@ -156,10 +132,7 @@ mod tests {
 
     #[test]
     fn ticks_that_come_out_of_order_between_threads_take_nothing_back() {
-        let mut said = Said {
-            last_us: 1_000,
-            ticked_us: 50,
-        };
+        let mut said = Said { last_us: 1_000, ticked_us: 50 };
         said.tell(10, 40);
         assert_eq!((said.last_us, said.ticked_us), (1_000, 50));
     }

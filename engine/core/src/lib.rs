@@ -1,6 +1,25 @@
 //! The hot core of Remit, as the Python module `remit._core`: the graph, Check over it, and the front door.
+//!
+//! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
+//! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
+//! (`evaluator.rs`, and `circles.rs` where facts form circles). A file bears the same noun as its Python counterpart.
 
-use pyo3::prelude::*;
+pub mod arena;
+pub mod cache;
+pub mod chunked;
+pub mod circles;
+pub mod evaluator;
+pub mod goals;
+pub mod graph;
+pub mod index;
+pub mod lists;
+pub mod names;
+pub mod plan;
+pub mod python;
+pub mod rows;
+pub mod store;
+
+pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 
 pub mod clock;
 pub mod door;
@@ -9,9 +28,12 @@ pub mod door;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What Python imports as `remit._core`.
-#[pymodule]
+#[pyo3::pymodule]
 mod _core {
-    use super::*;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::python::{NativeCore, NativeStore, cache_stats, set_cache};
 
     #[pymodule_export]
     use super::clock::PyClock;

@@ -26,7 +26,7 @@ HELP: Mapping[str, str] = {
     "page_max":                       "Relationships in a page of Read or Export.",
     "matches_max":                    "Relationships that one revision may remove by a filter.",
     "filters_max":                    "Filters of a Watch.",
-    "undone_max":                     "Changes between the head and a revision asked for by `at_exactly`.",
+    "undone_max":                     "Changes a question may have to undo, for `at_exactly` or while it runs.",
     "context_bytes_max":              "The context of a question.",
     "relationship_context_bytes_max": "The context of a relationship's caveat.",
     "metadata_bytes_max":             "The metadata of a write.",

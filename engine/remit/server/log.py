@@ -104,7 +104,8 @@ def configure(level: LogLevel = LogLevel.INFO, format: LogFormat = LogFormat.JSO
 
 
 def is_worth_telling(record: logging.LogRecord) -> bool:
-    """Not where a caller left in the moment of their answer: callers may, and gRPC tells it as an error of ours, with
-    a traceback. What it failed at otherwise is told."""
+    """Of what gRPC tells as errors of ours, all but two that are its callers': one left in the moment of their answer;
+    or sent a header that is no text, which gRPC would write out, and which may be nearly somebody's key."""
     error = record.exc_info[1] if record.exc_info else None
-    return not (isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"'))
+    has_left = isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"')
+    return not has_left and not isinstance(error, UnicodeDecodeError)

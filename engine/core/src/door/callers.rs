@@ -78,17 +78,11 @@ mod tests {
         Callers::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]))
     }
 
-    const CALLER: Caller = Caller {
-        may_check: true,
-        stores: None,
-        until_us: Some(10),
-    };
+    const CALLER: Caller = Caller { may_check: true, stores: None, until_us: Some(10) };
 
     fn may(callers: &Callers, shown: Option<&'static str>, store: &str, now_us: i64) -> bool {
         let shown = shown.map(HeaderValue::from_static);
-        callers
-            .admit(shown.as_ref())
-            .is_some_and(|admitted| admitted.may_ask(store, now_us))
+        callers.admit(shown.as_ref()).is_some_and(|admitted| admitted.may_ask(store, now_us))
     }
 
     #[test]
@@ -103,16 +97,7 @@ mod tests {
         for good in ["Bearer rk_a", "bearer rk_a", "BEARER rk_a"] {
             assert!(may(&callers, Some(good), "default", 0), "{good}");
         }
-        for bad in [
-            "Bearer rk_b",
-            "Bearer rk_",
-            "Bearer rk_a ",
-            "Bearer  rk_a",
-            "Basic rk_a",
-            "rk_a",
-            "Bearer",
-            "",
-        ] {
+        for bad in ["Bearer rk_b", "Bearer rk_", "Bearer rk_a ", "Bearer  rk_a", "Basic rk_a", "rk_a", "Bearer", ""] {
             assert!(!may(&callers, Some(bad), "default", 0), "{bad}");
         }
         assert!(!may(&callers, None, "default", 0));
@@ -123,20 +108,9 @@ mod tests {
     fn a_key_counts_until_its_time_and_for_its_stores_and_rights() {
         assert!(may(&keyed(CALLER), Some("Bearer rk_a"), "default", 9));
         assert!(!may(&keyed(CALLER), Some("Bearer rk_a"), "default", 10));
-        let own = keyed(Caller {
-            stores: Some(HashSet::from(["own".to_owned()])),
-            ..CALLER
-        });
+        let own = keyed(Caller { stores: Some(HashSet::from(["own".to_owned()])), ..CALLER });
         assert!(may(&own, Some("Bearer rk_a"), "own", 0));
         assert!(!may(&own, Some("Bearer rk_a"), "default", 0));
-        assert!(!may(
-            &keyed(Caller {
-                may_check: false,
-                ..CALLER
-            }),
-            Some("Bearer rk_a"),
-            "own",
-            0
-        ));
+        assert!(!may(&keyed(Caller { may_check: false, ..CALLER }), Some("Bearer rk_a"), "own", 0));
     }
 }

@@ -72,10 +72,7 @@ async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, 
     };
     let mut stage = worker.stage.clone();
     let mut alive = Alive::new(http2.ping_pong(), shared.patience);
-    let caller = Arc::new(Caller {
-        worker: Arc::clone(&worker),
-        peer: peer_header(peer),
-    });
+    let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_header(peer) });
     let mut batch = Vec::with_capacity(16);
     loop {
         tokio::select! {
@@ -164,19 +161,9 @@ impl Caller {
     fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
         let (head, body) = request.into_parts();
         let Some((method, plain)) = self.native(&head, began) else {
-            return self.carry(Call {
-                head,
-                begun: Bytes::new(),
-                ended: body.is_end_stream(),
-                body,
-                respond,
-            });
+            return self.carry(Call { head, begun: Bytes::new(), ended: body.is_end_stream(), body, respond });
         };
-        let mut reading = Reading {
-            begun: BytesMut::new(),
-            first: Bytes::new(),
-            body,
-        };
+        let mut reading = Reading { begun: BytesMut::new(), first: Bytes::new(), body };
         // Nearly always the body has come with the headers.
         match reading.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(read) => self.answer_read(method, &plain, began, Asking { head, reading, respond }, read),
@@ -198,11 +185,7 @@ impl Caller {
 
     /// The hot method that is called, where it may be answered here.
     fn native(&self, head: &request::Parts, began: Instant) -> Option<(Method, Plain)> {
-        self.worker
-            .shared
-            .oracle
-            .as_ref()
-            .filter(|_| self.worker.shared.is_native())?;
+        self.worker.shared.oracle.as_ref().filter(|_| self.worker.shared.is_native())?;
         let method = Method::of(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
         match Plain::read(&head.headers, began) {
             Some(plain) => Some((method, plain)),
@@ -214,11 +197,7 @@ impl Caller {
     }
 
     fn answer_read(self: &Arc<Self>, method: Method, plain: &Plain, began: Instant, asking: Asking, read: Read) {
-        let Asking {
-            head,
-            mut reading,
-            mut respond,
-        } = asking;
+        let Asking { head, mut reading, mut respond } = asking;
         let ended = match read {
             Read::Gone => return respond.send_reset(Reason::CANCEL),
             Read::Whole => true,
@@ -239,13 +218,7 @@ impl Caller {
             }
         }
         counts.left_to_python();
-        self.carry(Call {
-            head,
-            begun,
-            ended,
-            body,
-            respond,
-        });
+        self.carry(Call { head, begun, ended, body, respond });
     }
 
     fn carry(self: &Arc<Self>, call: Call) {
@@ -291,11 +264,7 @@ impl Reading {
                     }
                     self.add(data);
                     if self.first.len() + self.begun.len() > NATIVE_BYTES_MAX {
-                        return Poll::Ready(if self.body.is_end_stream() {
-                            Read::Whole
-                        } else {
-                            Read::TooMuch
-                        });
+                        return Poll::Ready(if self.body.is_end_stream() { Read::Whole } else { Read::TooMuch });
                     }
                 }
             }
@@ -315,11 +284,7 @@ impl Reading {
 
     /// What was read. Cost: O(1).
     fn take(&mut self) -> Bytes {
-        if self.begun.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            std::mem::take(&mut self.begun).freeze()
-        }
+        if self.begun.is_empty() { std::mem::take(&mut self.first) } else { std::mem::take(&mut self.begun).freeze() }
     }
 }
 
@@ -351,9 +316,7 @@ fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, held: Held) {
 
 fn head() -> Response<()> {
     let mut response = Response::new(());
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
     response
 }
 
@@ -380,15 +343,7 @@ impl Alive {
     fn new(ping_pong: Option<PingPong>, patience: Patience) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until((now + patience.ping_every.min(patience.idle)).into()));
-        Self {
-            ping_pong,
-            patience,
-            heard: now,
-            had_streams: now,
-            pinged: None,
-            is_idle: false,
-            timer,
-        }
+        Self { ping_pong, patience, heard: now, had_streams: now, pinged: None, is_idle: false, timer }
     }
 
     /// Something came.
@@ -413,18 +368,11 @@ impl Alive {
             if has_streams {
                 self.had_streams = now;
             }
-            if self
-                .pinged
-                .is_some_and(|pinged| now >= pinged + self.patience.pong_within)
-            {
+            if self.pinged.is_some_and(|pinged| now >= pinged + self.patience.pong_within) {
                 return Poll::Ready(Event::LetGo);
             }
             if self.pinged.is_none() && now >= self.heard + self.patience.ping_every {
-                match self
-                    .ping_pong
-                    .as_mut()
-                    .map(|ping_pong| ping_pong.send_ping(Ping::opaque()))
-                {
+                match self.ping_pong.as_mut().map(|ping_pong| ping_pong.send_ping(Ping::opaque())) {
                     Some(Ok(())) => self.pinged = Some(now),
                     Some(Err(_)) | None => return Poll::Ready(Event::LetGo),
                 }

@@ -3,29 +3,12 @@
 //! Law: everything asked within one look is answered at one revision; a door that was not opened stays shut, for only
 //! `Yes` and `No` are said to a caller, and the rest is Python's to answer.
 
+use std::cell::RefCell;
+
 use super::tokens::Token;
+use crate::store::{self, Core, Session};
 
-/// May this subject do this to that? All parts have passed `notation`; no relation is "".
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub struct Question<'a> {
-    pub resource_type: &'a str,
-    pub resource_id: &'a str,
-    pub permission: &'a str,
-    pub subject_type: &'a str,
-    pub subject_id: &'a str,
-    pub subject_relation: &'a str,
-}
-
-/// What came of a question.
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub enum Answer {
-    Yes,
-    No,
-    /// The steps were spent, or nobody waits any more, before there was an answer.
-    Spent,
-    /// Not for the core to say: a caveat, an unknown name, no schema.
-    Elsewhere,
-}
+pub use crate::store::{Answer, Question};
 
 /// All stores, as the door sees them.
 pub trait Decider: Send + Sync + 'static {
@@ -48,6 +31,49 @@ pub trait View {
     ) -> (Answer, u64);
 }
 
+/// Answers that the cache of one of the door's threads has room for: 20 MB.
+const CACHED_ANSWERS: usize = 1 << 18;
+
+thread_local! {
+    static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
+}
+
+/// The core's own stores.
+impl Decider for Core {
+    fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool {
+        let Some(store) = self.store(store) else {
+            return false;
+        };
+        SESSION.with_borrow_mut(|session| {
+            session.clear();
+            ask(&mut Look { view: store.read(), session });
+        });
+        true
+    }
+}
+
+struct Look<'a> {
+    view: store::View<'a>,
+    session: &'a mut Session,
+}
+
+impl View for Look<'_> {
+    fn head(&self) -> Token {
+        let identity = self.view.identity();
+        Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.view.revision() }
+    }
+
+    fn check(
+        &mut self,
+        question: &Question<'_>,
+        now_us: i64,
+        steps_max: u64,
+        interrupted: &dyn Fn() -> bool,
+    ) -> (Answer, u64) {
+        self.view.check(self.session, question, now_us, steps_max, interrupted)
+    }
+}
+
 #[cfg(test)]
 pub mod double {
     //! An engine of facts without a schema, for the door's own tests.
@@ -64,14 +90,8 @@ pub mod double {
 
     impl Facts {
         pub fn new(facts: &[&str]) -> Self {
-            let head = Token {
-                uuid: [7; 16],
-                epoch: 1,
-                revision: 5,
-            };
-            Self {
-                inner: RwLock::new((head, facts.iter().map(|fact| (*fact).to_owned()).collect())),
-            }
+            let head = Token { uuid: [7; 16], epoch: 1, revision: 5 };
+            Self { inner: RwLock::new((head, facts.iter().map(|fact| (*fact).to_owned()).collect())) }
         }
     }
 
@@ -102,14 +122,8 @@ pub mod double {
             steps_max: u64,
             interrupted: &dyn Fn() -> bool,
         ) -> (Answer, u64) {
-            let Question {
-                resource_type,
-                resource_id,
-                permission,
-                subject_type,
-                subject_id,
-                subject_relation,
-            } = question;
+            let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } =
+                question;
             let steps = resource_id.len() as u64;
             if steps > steps_max || interrupted() {
                 return (Answer::Spent, steps.min(steps_max));
@@ -121,14 +135,7 @@ pub mod double {
             let fact = format!(
                 "{resource_type}:{resource_id}#{permission}@{subject_type}:{subject_id}{hash}{subject_relation}"
             );
-            (
-                if self.inner.1.contains(&fact) {
-                    Answer::Yes
-                } else {
-                    Answer::No
-                },
-                steps,
-            )
+            (if self.inner.1.contains(&fact) { Answer::Yes } else { Answer::No }, steps)
         }
     }
 }

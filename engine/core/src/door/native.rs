@@ -36,10 +36,7 @@ pub const METHODS: [(Method, &str, &str); 2] = [
 
 impl Method {
     pub fn of(path: &str) -> Option<Self> {
-        METHODS
-            .iter()
-            .find(|(_, known, _)| *known == path)
-            .map(|(method, ..)| *method)
+        METHODS.iter().find(|(_, known, _)| *known == path).map(|(method, ..)| *method)
     }
 }
 
@@ -71,10 +68,7 @@ impl Plain {
     /// `None` for a request that is not plain: no gRPC, compressed, on behalf of a run, of two keys. Other metadata
     /// changes no answer.
     pub fn read(headers: &HeaderMap, began: Instant) -> Option<Self> {
-        let mut plain = Self {
-            authorization: None,
-            deadline: None,
-        };
+        let mut plain = Self { authorization: None, deadline: None };
         let mut is_grpc = false;
         for (name, value) in headers {
             match name.as_str() {
@@ -96,9 +90,7 @@ fn timeout(text: &[u8]) -> Option<Duration> {
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let count = digits
-        .iter()
-        .fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+    let count = digits.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
     match unit {
         b'H' => Some(Duration::from_secs(count * 3_600)),
         b'M' => Some(Duration::from_secs(count * 60)),
@@ -128,18 +120,12 @@ impl Oracle {
             Method::Check => {
                 let asked = read_check(message)?;
                 let (decided, head, now_us) = self.decide(&asked, &[asked.questions], &admitted, plain.deadline)?;
-                Answered {
-                    message: write_check(decided[0], &head, now_us),
-                    decided,
-                }
+                Answered { message: write_check(decided[0], &head, now_us), decided }
             }
             Method::CheckMany => {
                 let asked = read_check_many(message, self.limits.items_max)?;
                 let (decided, head, now_us) = self.decide(&asked, &asked.questions, &admitted, plain.deadline)?;
-                Answered {
-                    message: write_check_many(&decided, &head, now_us),
-                    decided,
-                }
+                Answered { message: write_check_many(&decided, &head, now_us), decided }
             }
         };
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)
@@ -168,9 +154,7 @@ impl Oracle {
             if !admitted.may_ask(asked.store, now_us) {
                 return;
             }
-            found = self
-                .ask(view, questions, now_us, &interrupted)
-                .map(|decided| (decided, head, now_us));
+            found = self.ask(view, questions, now_us, &interrupted).map(|decided| (decided, head, now_us));
         });
         found
     }
@@ -209,22 +193,14 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     const NOW_US: i64 = 1_800_000_000_000_000;
-    const NOBODY: Plain = Plain {
-        authorization: None,
-        deadline: None,
-    };
+    const NOBODY: Plain = Plain { authorization: None, deadline: None };
 
     fn oracle() -> Oracle {
         Oracle {
             decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock: Arc::new(Clock::manual(NOW_US)),
             callers: RwLock::new(Arc::new(Callers::Everyone)),
-            limits: Limits {
-                steps_max: 10,
-                items_max: 3,
-                request_bytes_max: 1_000,
-                response_bytes_max: 1_000,
-            },
+            limits: Limits { steps_max: 10, items_max: 3, request_bytes_max: 1_000, response_bytes_max: 1_000 },
         }
     }
 
@@ -239,24 +215,12 @@ mod tests {
         oracle.answer(Method::Check, plain, &body(&check_request("", question)))
     }
 
-    const HEAD: Token = Token {
-        uuid: [7; 16],
-        epoch: 1,
-        revision: 5,
-    };
+    const HEAD: Token = Token { uuid: [7; 16], epoch: 1, revision: 5 };
 
     #[test]
     fn a_plain_question_is_answered_with_yes_or_no() {
         for (id, is_yes) in [("ann", true), ("bob", false)] {
-            let answered = check(
-                &oracle(),
-                &NOBODY,
-                &Question {
-                    subject_id: id,
-                    ..QUESTION
-                },
-            )
-            .unwrap();
+            let answered = check(&oracle(), &NOBODY, &Question { subject_id: id, ..QUESTION }).unwrap();
             assert_eq!(answered.decided, [Decided { is_yes, steps: 6 }]);
             assert_eq!(answered.message, write_check(answered.decided[0], &HEAD, NOW_US));
         }
@@ -265,42 +229,21 @@ mod tests {
     #[test]
     fn what_the_core_does_not_settle_is_left_to_python() {
         for question in [
-            Question {
-                resource_type: "elsewhere",
-                ..QUESTION
-            },
-            Question {
-                resource_id: "longer-than-ten",
-                ..QUESTION
-            }, // takes more steps than there may be
-            Question {
-                permission: "Not_A_Name",
-                ..QUESTION
-            },
+            Question { resource_type: "elsewhere", ..QUESTION },
+            Question { resource_id: "longer-than-ten", ..QUESTION }, // takes more steps than there may be
+            Question { permission: "Not_A_Name", ..QUESTION },
         ] {
             assert_eq!(check(&oracle(), &NOBODY, &question), None, "{question:?}");
         }
-        assert_eq!(
-            oracle().answer(Method::Check, &NOBODY, &body(&check_request("another", &QUESTION))),
-            None
-        );
-        assert_eq!(
-            oracle().answer(Method::Check, &NOBODY, &check_request("", &QUESTION)),
-            None
-        );
-        let past = Plain {
-            deadline: Some(Instant::now()),
-            ..NOBODY
-        };
+        assert_eq!(oracle().answer(Method::Check, &NOBODY, &body(&check_request("another", &QUESTION))), None);
+        assert_eq!(oracle().answer(Method::Check, &NOBODY, &check_request("", &QUESTION)), None);
+        let past = Plain { deadline: Some(Instant::now()), ..NOBODY };
         assert_eq!(check(&oracle(), &past, &QUESTION), None);
     }
 
     #[test]
     fn many_are_answered_all_or_not_at_all() {
-        let no = Question {
-            subject_id: "bob",
-            ..QUESTION
-        };
+        let no = Question { subject_id: "bob", ..QUESTION };
         let ask = |questions: &[Question<'_>]| {
             oracle().answer(Method::CheckMany, &NOBODY, &body(&check_many_request(questions)))
         };
@@ -308,16 +251,7 @@ mod tests {
             ask(questions).map(|it| it.decided.iter().map(|each| each.is_yes).collect::<Vec<_>>())
         };
         assert_eq!(verdicts(&[QUESTION, no, QUESTION]), Some(vec![true, false, true]));
-        assert_eq!(
-            verdicts(&[
-                QUESTION,
-                Question {
-                    resource_type: "elsewhere",
-                    ..QUESTION
-                }
-            ]),
-            None
-        );
+        assert_eq!(verdicts(&[QUESTION, Question { resource_type: "elsewhere", ..QUESTION }]), None);
         assert_eq!(verdicts(&[QUESTION, no, no, no]), None); // more than a request may ask
         assert_eq!(verdicts(&[]), None);
     }
@@ -335,56 +269,21 @@ mod tests {
             put_bytes(&mut consistency, 1, &token.encode());
             let mut message = check_request("", &QUESTION);
             put_bytes(&mut message, 2, &consistency);
-            assert_eq!(
-                oracle().answer(Method::Check, &NOBODY, &body(&message)).is_some(),
-                is_answered,
-                "{token:?}"
-            );
+            assert_eq!(oracle().answer(Method::Check, &NOBODY, &body(&message)).is_some(), is_answered, "{token:?}");
         }
     }
 
     #[test]
     fn with_keys_only_those_that_may_check_and_see_the_store_are_answered() {
         use sha2::{Digest, Sha256};
-        let shown = Plain {
-            authorization: Some(HeaderValue::from_static("Bearer rk_a")),
-            deadline: None,
-        };
-        let good = Caller {
-            may_check: true,
-            stores: None,
-            until_us: Some(NOW_US + 1),
-        };
+        let shown = Plain { authorization: Some(HeaderValue::from_static("Bearer rk_a")), deadline: None };
+        let good = Caller { may_check: true, stores: None, until_us: Some(NOW_US + 1) };
         for (caller, is_answered) in [
             (good.clone(), true),
-            (
-                Caller {
-                    may_check: false,
-                    ..good.clone()
-                },
-                false,
-            ),
-            (
-                Caller {
-                    until_us: Some(NOW_US),
-                    ..good.clone()
-                },
-                false,
-            ),
-            (
-                Caller {
-                    stores: Some(HashSet::from(["other".to_owned()])),
-                    ..good.clone()
-                },
-                false,
-            ),
-            (
-                Caller {
-                    stores: Some(HashSet::from(["default".to_owned()])),
-                    ..good
-                },
-                true,
-            ),
+            (Caller { may_check: false, ..good.clone() }, false),
+            (Caller { until_us: Some(NOW_US), ..good.clone() }, false),
+            (Caller { stores: Some(HashSet::from(["other".to_owned()])), ..good.clone() }, false),
+            (Caller { stores: Some(HashSet::from(["default".to_owned()])), ..good }, true),
         ] {
             let oracle = oracle();
             let table = HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]);
@@ -416,18 +315,8 @@ mod tests {
             }
             Plain::read(&headers, Instant::now())
         };
-        assert_eq!(
-            plain(&[
-                ("te", "trailers"),
-                ("traceparent", "00-1"),
-                ("grpc-encoding", "identity")
-            ]),
-            Some(NOBODY)
-        );
-        assert_eq!(
-            plain(&[("authorization", "Bearer x")]).unwrap().authorization.unwrap(),
-            "Bearer x"
-        );
+        assert_eq!(plain(&[("te", "trailers"), ("traceparent", "00-1"), ("grpc-encoding", "identity")]), Some(NOBODY));
+        assert_eq!(plain(&[("authorization", "Bearer x")]).unwrap().authorization.unwrap(), "Bearer x");
         assert!(plain(&[("grpc-timeout", "5S")]).unwrap().deadline.is_some());
         for extra in [
             &[("grpc-encoding", "gzip")][..],

@@ -56,29 +56,14 @@ mod tests {
         for good in ["doc", "acme/doc", "a/b/c", &long] {
             assert!(is_type(good.as_bytes()), "{good}");
         }
-        for bad in [
-            "",
-            "/doc",
-            "doc/",
-            "a//b",
-            "a/B",
-            &format!("{long}d"),
-            &format!("{long}/e"),
-        ] {
+        for bad in ["", "/doc", "doc/", "a//b", "a/B", &format!("{long}d"), &format!("{long}/e")] {
             assert!(!is_type(bad.as_bytes()), "{bad}");
         }
     }
 
     #[test]
     fn ids_are_printable_ascii_without_what_ends_one() {
-        for good in [
-            "1",
-            "**",
-            "mcp.github/create_issue",
-            "anne@example.com",
-            "a:b",
-            &"x".repeat(1024),
-        ] {
+        for good in ["1", "**", "mcp.github/create_issue", "anne@example.com", "a:b", &"x".repeat(1024)] {
             assert!(is_id(good.as_bytes()), "{good}");
         }
         for bad in ["", "*", "a b", "a#b", "[", "]", "\u{7f}", "ü", "a\0", &"x".repeat(1025)] {

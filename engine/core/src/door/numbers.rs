@@ -26,10 +26,7 @@ pub struct Histogram {
 
 impl Histogram {
     fn new(bounds: usize) -> Self {
-        Self {
-            buckets: (0..=bounds).map(|_| AtomicU64::new(0)).collect(),
-            sum: AtomicU64::new(0),
-        }
+        Self { buckets: (0..=bounds).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
     }
 
     fn add(&self, bucket: usize, value: u64) {
@@ -70,14 +67,10 @@ impl MethodCounts {
     /// A request was answered here. Cost: some atomic additions to memory that no other thread writes.
     pub fn answered(&self, bounds: &Bounds, decided: &[Decided], took: Duration) {
         let seconds = took.as_secs_f64();
-        self.seconds.add(
-            bounds.seconds.partition_point(|&bound| bound < seconds),
-            took.as_nanos() as u64,
-        );
+        self.seconds.add(bounds.seconds.partition_point(|&bound| bound < seconds), took.as_nanos() as u64);
         for each in decided {
             if each.is_yes { &self.yes } else { &self.no }.fetch_add(1, Relaxed);
-            self.steps
-                .add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
+            self.steps.add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
         }
     }
 
@@ -122,20 +115,13 @@ pub struct Held {
 impl Places {
     pub fn new(most: u64) -> Arc<Self> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        Arc::new(Self {
-            taken: AtomicI64::new(0),
-            most,
-            refused: AtomicU64::new(0),
-        })
+        Arc::new(Self { taken: AtomicI64::new(0), most, refused: AtomicU64::new(0) })
     }
 
     /// `None` where not enough are left. Cost: O(1).
     pub fn take(self: &Arc<Self>, count: usize) -> Option<Held> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let held = Held {
-            places: Arc::clone(self),
-            count,
-        };
+        let held = Held { places: Arc::clone(self), count };
         if self.taken.fetch_add(count, Relaxed).saturating_add(count) <= self.most {
             return Some(held);
         }
@@ -164,18 +150,11 @@ mod tests {
 
     #[test]
     fn a_value_falls_into_the_first_bucket_whose_bound_it_does_not_exceed() {
-        let bounds = Bounds {
-            seconds: vec![0.001, 0.01],
-            steps: vec![1, 3],
-        };
+        let bounds = Bounds { seconds: vec![0.001, 0.01], steps: vec![1, 3] };
         let (one, other) = (MethodCounts::new(&bounds), MethodCounts::new(&bounds));
         let decided = |is_yes, steps| Decided { is_yes, steps };
         one.answered(&bounds, &[decided(true, 1)], Duration::from_millis(1));
-        one.answered(
-            &bounds,
-            &[decided(false, 2), decided(true, 4)],
-            Duration::from_millis(11),
-        );
+        one.answered(&bounds, &[decided(false, 2), decided(true, 4)], Duration::from_millis(11));
         other.answered(&bounds, &[decided(false, 3)], Duration::from_millis(2));
         other.left_to_python();
         let mut sums = MethodSums::default();

@@ -138,14 +138,9 @@ mod tests {
 
     #[test]
     fn groups_fixed_widths_and_field_zero_are_left_to_python() {
-        for message in [
-            &[0x0b][..],
-            &[0x0c],
-            &[0x09, 0, 0, 0, 0, 0, 0, 0, 0],
-            &[0x0d, 0, 0, 0, 0],
-            &[0x00, 0x01],
-            &[0x02, 0x00],
-        ] {
+        for message in
+            [&[0x0b][..], &[0x0c], &[0x09, 0, 0, 0, 0, 0, 0, 0, 0], &[0x0d, 0, 0, 0, 0], &[0x00, 0x01], &[0x02, 0x00]]
+        {
             assert_eq!(all(message), Err(Unread), "{message:?}");
         }
     }

@@ -37,13 +37,7 @@ pub(super) struct Gone;
 
 /// Carry a call to its end.
 pub async fn carry(worker: &Worker, call: Call, peer: &HeaderValue) {
-    let Call {
-        head,
-        begun,
-        ended,
-        body,
-        mut respond,
-    } = call;
+    let Call { head, begun, ended, body, mut respond } = call;
     let Some(_held) = worker.shared.proxied.take(1) else {
         worker.shared.refusals.overloaded.send(&mut respond);
         return;
@@ -84,12 +78,7 @@ fn forwarded(head: request::Parts, peer: &HeaderValue) -> Option<Request<()>> {
     let path = head.uri.path_and_query().cloned()?;
     let authority = head.uri.authority().map_or("remit", |authority| authority.as_str());
     let mut request = Request::new(());
-    *request.uri_mut() = Uri::builder()
-        .scheme("http")
-        .authority(authority)
-        .path_and_query(path)
-        .build()
-        .ok()?;
+    *request.uri_mut() = Uri::builder().scheme("http").authority(authority).path_and_query(path).build().ok()?;
     *request.method_mut() = head.method;
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = head.headers;
@@ -174,9 +163,7 @@ async fn download(
         }
     };
     let is_whole = body.is_end_stream();
-    let mut down = respond
-        .send_response(Response::from_parts(head, ()), is_whole)
-        .map_err(|_| Gone)?;
+    let mut down = respond.send_response(Response::from_parts(head, ()), is_whole).map_err(|_| Gone)?;
     if is_whole {
         return Ok(());
     }

@@ -14,13 +14,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::callers::{Caller, Callers};
-use super::decider::Decider;
 use super::native::{Limits, Oracle};
 use super::numbers::Bounds;
 use super::refusals::Refusal;
 use super::server::{Door, Patience, Plan, Refusals};
 use super::tls::{Pem, acceptor};
 use crate::clock::PyClock;
+use crate::python::NativeCore;
 
 /// A secret's SHA-256, whether its key may check, the stores it sees (None: all), when it ceases to count.
 type KeyRow = ([u8; 32], bool, Option<HashSet<String>>, Option<i64>);
@@ -47,7 +47,7 @@ impl PyDoor {
     ))]
     #[expect(clippy::too_many_arguments, reason = "all are named where it is called")]
     fn new(
-        core: Option<&Bound<'_, PyAny>>,
+        core: Option<&Bound<'_, NativeCore>>,
         clock: &Bound<'_, PyClock>,
         listener: i32,
         upstream: PathBuf,
@@ -72,38 +72,22 @@ impl PyDoor {
     ) -> PyResult<Self> {
         // SAFETY: Python has detached this descriptor from its socket and hands it over, so nobody else closes it.
         let listener = TcpListener::from(unsafe { OwnedFd::from_raw_fd(listener) });
-        let limits = Limits {
-            steps_max,
-            items_max,
-            request_bytes_max,
-            response_bytes_max,
-        };
+        let limits = Limits { steps_max, items_max, request_bytes_max, response_bytes_max };
         let callers = parking_lot::RwLock::new(Arc::new(callers(keys)));
         let clock = Arc::clone(&clock.get().clock);
-        let oracle = core.map(decider).transpose()?.map(|decider| Oracle {
-            decider,
-            clock,
-            callers,
-            limits,
-        });
+        let oracle = core.map(|core| Oracle { decider: core.get().core.clone(), clock, callers, limits });
         let plan = Plan {
             oracle,
             upstream,
             threads,
-            bounds: Bounds {
-                seconds: seconds_bounds,
-                steps: steps_bounds,
-            },
+            bounds: Bounds { seconds: seconds_bounds, steps: steps_bounds },
             patience: Patience {
                 handshake: seconds(handshake_s)?,
                 idle: seconds(idle_s)?,
                 ping_every: seconds(ping_every_s)?,
                 pong_within: seconds(pong_within_s)?,
             },
-            refusals: Refusals {
-                overloaded: refusal(overloaded),
-                unavailable: refusal(unavailable),
-            },
+            refusals: Refusals { overloaded: refusal(overloaded), unavailable: refusal(unavailable) },
             calls_per_connection_max,
             proxied_max,
             unsent_bytes_max,
@@ -166,35 +150,18 @@ impl PyDoor {
     }
 }
 
-/// The engine that answers: the core's.
-fn decider(core: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Decider>> {
-    Err(PyValueError::new_err(format!("`{core}` is no core")))
-}
-
 fn callers(keys: Option<Vec<KeyRow>>) -> Callers {
     match keys {
         None => Callers::Everyone,
-        Some(rows) => Callers::Keyed(HashMap::from_iter(rows.into_iter().map(
-            |(digest, may_check, stores, until_us)| {
-                (
-                    digest,
-                    Caller {
-                        may_check,
-                        stores,
-                        until_us,
-                    },
-                )
-            },
-        ))),
+        Some(rows) => Callers::Keyed(HashMap::from_iter(
+            rows.into_iter()
+                .map(|(digest, may_check, stores, until_us)| (digest, Caller { may_check, stores, until_us })),
+        )),
     }
 }
 
 fn accepting((chain, private_key, client_authorities): &PemParts) -> PyResult<tokio_rustls::TlsAcceptor> {
-    let pem = Pem {
-        chain,
-        private_key,
-        client_authorities: client_authorities.as_deref(),
-    };
+    let pem = Pem { chain, private_key, client_authorities: client_authorities.as_deref() };
     acceptor(&pem).map_err(PyValueError::new_err)
 }
 

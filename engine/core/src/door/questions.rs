@@ -34,11 +34,7 @@ pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
             _ => return None,
         }
     }
-    Some(Asked {
-        store: store_of(store)?,
-        at_least: at_least_of(consistency)?,
-        questions: parts.question()?,
-    })
+    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions: parts.question()? })
 }
 
 /// A plain `remit.v1.CheckManyRequest` of 1 to `items_max` questions; `None` for any other bytes.
@@ -55,11 +51,7 @@ pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec
         }
     }
     // Of no questions at all only Python knows whether there is a schema to ask them of.
-    let asked = Asked {
-        store: store_of(store)?,
-        at_least: at_least_of(consistency)?,
-        questions,
-    };
+    let asked = Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions };
     (!asked.questions.is_empty()).then_some(asked)
 }
 
@@ -137,11 +129,7 @@ fn set<'a>(field: &mut Option<&'a [u8]>, value: Value<'a>) -> Option<()> {
 }
 
 fn checked(bytes: &[u8], is_good: fn(&[u8]) -> bool) -> Option<&str> {
-    if is_good(bytes) {
-        std::str::from_utf8(bytes).ok()
-    } else {
-        None
-    }
+    if is_good(bytes) { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// "" means `default`. What is no store's name is the name of no store.
@@ -335,14 +323,7 @@ pub mod tests {
         let plain = check_request("", &QUESTION);
         assert!(read_check(&plain).is_some());
         // `context`, `explain`, `contextual`, a field nobody knows, a second `permission`, `store` as a number
-        for more in [
-            &[0x32, 0][..],
-            &[0x38, 1],
-            &[0x42, 0],
-            &[0x7a, 0],
-            &[0x22, 1, b'x'],
-            &[0x08, 1],
-        ] {
+        for more in [&[0x32, 0][..], &[0x38, 1], &[0x42, 0], &[0x7a, 0], &[0x22, 1, b'x'], &[0x08, 1]] {
             let request = [&plain, more].concat();
             assert_eq!(read_check(&request), None, "{more:?}");
         }
@@ -356,11 +337,7 @@ pub mod tests {
 
     #[test]
     fn a_token_that_is_one_is_plain() {
-        let token = Token {
-            uuid: [1; 16],
-            epoch: 2,
-            revision: 3,
-        };
+        let token = Token { uuid: [1; 16], epoch: 2, revision: 3 };
         let mut consistency = Vec::new();
         put_bytes(&mut consistency, 1, &token.encode());
         let mut request = check_request("", &QUESTION);
@@ -370,66 +347,30 @@ pub mod tests {
 
     #[test]
     fn a_wildcard_is_no_subject_to_ask_about() {
-        assert_eq!(
-            read_check(&check_request(
-                "",
-                &Question {
-                    subject_id: "*",
-                    ..QUESTION
-                }
-            )),
-            None
-        );
+        assert_eq!(read_check(&check_request("", &Question { subject_id: "*", ..QUESTION })), None);
     }
 
     #[test]
     fn answers_are_the_bytes_that_protobuf_would_write() {
         let head = Token::default();
-        let one = write_check(
-            Decided {
-                is_yes: true,
-                steps: 300,
-            },
-            &head,
-            1_800_000_000_000_001,
-        );
+        let one = write_check(Decided { is_yes: true, steps: 300 }, &head, 1_800_000_000_000_001);
         let token = head.encode();
         let mut expected = vec![0, 0, 0, 0, 0, 0x08, 3, 0x1a, 51];
         expected.extend_from_slice(&token);
-        expected.extend_from_slice(&[
-            0x22, 9, 0x08, 0x80, 0xa4, 0xa7, 0xda, 0x06, 0x10, 0xe8, 0x07, 0x28, 0xac, 0x02,
-        ]);
+        expected.extend_from_slice(&[0x22, 9, 0x08, 0x80, 0xa4, 0xa7, 0xda, 0x06, 0x10, 0xe8, 0x07, 0x28, 0xac, 0x02]);
         expected[4] = (expected.len() - PREFIX_BYTES) as u8;
         assert_eq!(one, expected);
         assert_eq!(only_message(&one), Some(&expected[PREFIX_BYTES..]));
-        let many = write_check_many(
-            &[
-                Decided {
-                    is_yes: false,
-                    steps: 0,
-                },
-                Decided { is_yes: true, steps: 1 },
-            ],
-            &head,
-            0,
-        );
-        assert_eq!(
-            many[PREFIX_BYTES..PREFIX_BYTES + 14],
-            [0x0a, 4, 0x0a, 2, 8, 1, 0x0a, 6, 0x0a, 4, 8, 3, 24, 1]
-        );
+        let many =
+            write_check_many(&[Decided { is_yes: false, steps: 0 }, Decided { is_yes: true, steps: 1 }], &head, 0);
+        assert_eq!(many[PREFIX_BYTES..PREFIX_BYTES + 14], [0x0a, 4, 0x0a, 2, 8, 1, 0x0a, 6, 0x0a, 4, 8, 3, 24, 1]);
         assert_eq!(many[many.len() - 2..], [0x1a, 0]);
     }
 
     #[test]
     fn a_body_is_one_whole_message_or_none() {
         assert_eq!(only_message(&[0, 0, 0, 0, 1, 9]), Some(&[9][..]));
-        for body in [
-            &[][..],
-            &[0, 0, 0, 0],
-            &[1, 0, 0, 0, 1, 9],
-            &[0, 0, 0, 0, 2, 9],
-            &[0, 0, 0, 0, 0, 9],
-        ] {
+        for body in [&[][..], &[0, 0, 0, 0], &[1, 0, 0, 0, 1, 9], &[0, 0, 0, 0, 2, 9], &[0, 0, 0, 0, 0, 9]] {
             assert_eq!(only_message(body), None, "{body:?}");
         }
     }

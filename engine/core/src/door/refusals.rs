@@ -20,11 +20,7 @@ pub struct Refusal {
 impl Refusal {
     /// A status without details, which carries no more than a code.
     fn bare(code: u16, message: &str) -> Self {
-        Self {
-            code,
-            message: message.to_owned(),
-            details: String::new(),
-        }
+        Self { code, message: message.to_owned(), details: String::new() }
     }
 
     /// What a stream means that ended before it began to answer: the table of gRPC over HTTP/2.
@@ -80,10 +76,7 @@ mod tests {
     #[test]
     fn messages_travel_as_printable_ascii() {
         assert_eq!(percent_encoded("100 % `ü`\n"), "100 %25 `%C3%BC`%0A");
-        let refusal = Refusal {
-            details: "AAAA".to_owned(),
-            ..Refusal::bare(8, "wait a little")
-        };
+        let refusal = Refusal { details: "AAAA".to_owned(), ..Refusal::bare(8, "wait a little") };
         let headers = refusal.headers();
         assert_eq!(
             (&headers["grpc-status"], &headers["grpc-message"]),

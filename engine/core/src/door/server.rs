@@ -159,13 +159,7 @@ impl Door {
                 })
             })
             .collect();
-        let door = Self {
-            shared,
-            workers,
-            stage,
-            threads: Mutex::new(Vec::new()),
-            running: Arc::default(),
-        };
+        let door = Self { shared, workers, stage, threads: Mutex::new(Vec::new()), running: Arc::default() };
         door.start(listener)?;
         Ok(door)
     }
@@ -185,12 +179,10 @@ impl Door {
             let running = Arc::clone(&self.running);
             *running.count.lock() += 1;
             let counted = Counted(running);
-            let thread = std::thread::Builder::new()
-                .name(format!("remit-door-{number}"))
-                .spawn(move || {
-                    let _counted = counted;
-                    runtime.block_on(work(worker, arriving, accepting));
-                })?;
+            let thread = std::thread::Builder::new().name(format!("remit-door-{number}")).spawn(move || {
+                let _counted = counted;
+                runtime.block_on(work(worker, arriving, accepting));
+            })?;
             self.threads.lock().push(thread);
         }
         Ok(())
@@ -238,9 +230,7 @@ impl Door {
     pub fn sums(&self) -> Vec<(&'static str, MethodSums)> {
         let sum = |method: Method| {
             let mut sums = MethodSums::default();
-            self.workers
-                .iter()
-                .for_each(|worker| worker.counts_of(method).add_to(&mut sums));
+            self.workers.iter().for_each(|worker| worker.counts_of(method).add_to(&mut sums));
             sums
         };
         METHODS.map(|(method, _, verb)| (verb, sum(method))).into()

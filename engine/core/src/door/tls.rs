@@ -34,9 +34,7 @@ pub fn acceptor(pem: &Pem<'_>) -> Result<TlsAcceptor, String> {
         Some(authorities) => {
             let mut roots = RootCertStore::empty();
             for authority in certificates(authorities)? {
-                roots
-                    .add(authority)
-                    .map_err(|error| format!("an authority for clients cannot be used: {error}"))?;
+                roots.add(authority).map_err(|error| format!("an authority for clients cannot be used: {error}"))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
@@ -63,13 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pem_is_refused_in_words() {
-        let refused = acceptor(&Pem {
-            chain: b"",
-            private_key: b"nonsense",
-            client_authorities: None,
-        })
-        .err()
-        .unwrap();
+        let refused = acceptor(&Pem { chain: b"", private_key: b"nonsense", client_authorities: None }).err().unwrap();
         assert!(refused.contains("private key"), "{refused}");
     }
 }

@@ -39,9 +39,7 @@ impl Token {
 
     /// `None` for what is no token; Python says why.
     pub fn decode(text: &[u8]) -> Option<Self> {
-        let letters = text
-            .strip_prefix(PREFIX)
-            .filter(|letters| letters.len() == TEXT_BYTES)?;
+        let letters = text.strip_prefix(PREFIX).filter(|letters| letters.len() == TEXT_BYTES)?;
         let mut raw = [0; ALL_BYTES];
         for (four, three) in letters.chunks_exact(4).zip(raw.chunks_exact_mut(3)) {
             let mut bits = 0;
@@ -85,9 +83,7 @@ const VALUES: [u8; 256] = {
 
 /// CRC-32 as zlib has it, a byte at a time: 32 bytes do not repay a faster one.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes
-        .iter()
-        .fold(!0, |crc, &byte| CRC[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
+    !bytes.iter().fold(!0, |crc, &byte| CRC[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
 }
 
 const CRC: [u32; 256] = {
@@ -129,11 +125,7 @@ mod tests {
     #[test]
     fn the_text_is_pythons() {
         // encode_token(StoreIdentity("default", bytes(range(16)), 1), 258)
-        let token = Token {
-            uuid: std::array::from_fn(|at| at as u8),
-            epoch: 1,
-            revision: 258,
-        };
+        let token = Token { uuid: std::array::from_fn(|at| at as u8), epoch: 1, revision: 258 };
         assert_eq!(std::str::from_utf8(&token.encode()).unwrap(), PYTHONS);
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
@@ -142,17 +134,9 @@ mod tests {
 
     #[test]
     fn a_token_is_satisfied_by_its_own_store_at_its_revision_or_later() {
-        let head = Token {
-            uuid: [1; 16],
-            epoch: 2,
-            revision: 5,
-        };
+        let head = Token { uuid: [1; 16], epoch: 2, revision: 5 };
         assert!(head.satisfies(&head) && head.satisfies(&Token { revision: 4, ..head }));
-        for other in [
-            Token { revision: 6, ..head },
-            Token { epoch: 1, ..head },
-            Token { uuid: [2; 16], ..head },
-        ] {
+        for other in [Token { revision: 6, ..head }, Token { epoch: 1, ..head }, Token { uuid: [2; 16], ..head }] {
             assert!(!head.satisfies(&other));
         }
     }

@@ -52,11 +52,7 @@ impl Drop for Place {
 
 impl Upstream {
     pub fn new(path: PathBuf, streams_max: usize) -> Self {
-        Self {
-            path,
-            links: Mutex::new(Vec::new()),
-            links_max: streams_max / SPREAD + 1,
-        }
+        Self { path, links: Mutex::new(Vec::new()), links_max: streams_max / SPREAD + 1 }
     }
 
     /// Begin a call. `ended`: nothing follows its headers.
@@ -102,13 +98,9 @@ impl Upstream {
                 .await
                 .map_err(|_| Unreachable)
         };
-        let (sender, connection) = tokio::time::timeout(CONNECT_WITHIN, connecting)
-            .await
-            .map_err(|_| Unreachable)??;
-        let link = Link {
-            sender,
-            streams: Arc::new(AtomicUsize::new(0)),
-        };
+        let (sender, connection) =
+            tokio::time::timeout(CONNECT_WITHIN, connecting).await.map_err(|_| Unreachable)??;
+        let link = Link { sender, streams: Arc::new(AtomicUsize::new(0)) };
         self.links.lock().push(link.clone());
         // How it ends, its streams tell those who wait for them.
         tokio::spawn(async move { connection.await.is_ok() });

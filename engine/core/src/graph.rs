@@ -1,0 +1,481 @@
+//! The graph: who is related to what, both ways, as numbers.
+//!
+//! A node is an object and one of its relations; its edges lead to objects (plain subjects and wildcards) and, apart from
+//! these, to nodes (usersets), because only they must be walked. What qualifies an edge lies beside, so an edge
+//! without caveat and times costs four bytes each way and nothing more. `graph.py` is its plain twin.
+//! Law: for every edge forward there is the same edge in reverse; nothing empty is kept.
+
+use crate::chunked::{Chunked, Slab};
+use crate::index::{Index, mix};
+use crate::lists::{List, Lists, MARK};
+use crate::names::{Names, Words};
+use hashbrown::HashMap;
+
+pub const NONE: u32 = u32::MAX;
+pub const WILDCARD: &str = "*";
+
+/// What makes an edge count only sometimes. Times are microseconds since the Unix epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Qualifiers {
+    pub caveat: u32, // a name of `caveats`, or NONE
+    pub not_before_us: Option<i64>,
+    pub expiration_us: Option<i64>,
+}
+
+impl Qualifiers {
+    /// Whether the edge is there at all at that time, whatever its caveat says.
+    #[inline]
+    pub fn counts_at(&self, now_us: i64) -> bool {
+        self.expiration_us.is_none_or(|us| us > now_us) && self.not_before_us.is_none_or(|us| us <= now_us)
+    }
+}
+
+/// The same, as it comes from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QualifiersText {
+    pub caveat: Option<(String, String)>, // name and canonical JSON
+    pub not_before_us: Option<i64>,
+    pub expiration_us: Option<i64>,
+}
+
+impl QualifiersText {
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A triple in text. An empty `subject_relation` is a plain subject or a wildcard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Triple<'a> {
+    pub resource_type: &'a str,
+    pub resource_id: &'a str,
+    pub relation: &'a str,
+    pub subject_type: &'a str,
+    pub subject_id: &'a str,
+    pub subject_relation: &'a str,
+}
+
+/// An edge's end: an object, or (a userset) a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Object(u32),
+    Node(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    pub object: u32,
+    pub kind: u32,
+    pub direct: List,   // of objects
+    pub usersets: List, // of nodes
+    reverse: List,      // of nodes that have this one among their usersets
+}
+
+const NO_NODE: Node =
+    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, reverse: List::EMPTY };
+
+/// What qualifies one edge, found by the edge.
+#[derive(Clone, Copy)]
+struct Beside {
+    node: u32,
+    end: u32, // marked where it is a node
+    qualifiers: Qualifiers,
+}
+
+#[derive(Default)]
+pub struct Graph {
+    pub types: Words,
+    pub names: Words, // of relations, permissions and caveats
+    kinds: Vec<(u32, u32)>,
+    kind_numbers: HashMap<(u32, u32), u32>,
+    pub objects: Names,     // ids under types
+    pub caveats: Names,     // contexts under caveats
+    wildcards: Vec<u32>,    // by type
+    reverse: Chunked<List>, // by object: the nodes that have it among their direct edges
+    nodes: Slab<Node>,
+    node_index: Index,
+    lists: Lists,
+    beside: Slab<Beside>,
+    beside_index: Index,
+    count: usize,
+    forgotten: u64,
+}
+
+impl Graph {
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// How many names were forgotten so far: while it stands still, a number means what it meant.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    // --- kinds: a type and a name of it -----------------------------------------------------------------------
+
+    pub fn kind(&mut self, type_: &str, name: &str) -> u32 {
+        let pair = (self.types.intern(type_), self.names.intern(name));
+        if let Some(kind) = self.kind_numbers.get(&pair) {
+            return *kind;
+        }
+        let kind = self.kinds.len() as u32;
+        self.kinds.push(pair);
+        self.kind_numbers.insert(pair, kind);
+        kind
+    }
+
+    pub fn find_kind(&self, type_: &str, name: &str) -> Option<u32> {
+        let pair = (self.types.find(type_)?, self.names.find(name)?);
+        self.kind_numbers.get(&pair).copied()
+    }
+
+    /// The type and name of a kind.
+    pub fn kind_words(&self, kind: u32) -> (u32, u32) {
+        self.kinds[kind as usize]
+    }
+
+    pub fn kinds_len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    // --- asking -----------------------------------------------------------------------------------------------
+
+    /// Cost: O(1), one or two cache lines.
+    #[inline]
+    pub fn node_of(&self, object: u32, kind: u32) -> Option<u32> {
+        self.node_index.find(mix(object, kind), |number| {
+            let node = &self.nodes[*number];
+            node.object == object && node.kind == kind
+        })
+    }
+
+    #[inline]
+    pub fn node(&self, number: u32) -> &Node {
+        &self.nodes[number]
+    }
+
+    /// The object `type:*`, or NONE.
+    #[inline]
+    pub fn wildcard(&self, type_: u32) -> u32 {
+        self.wildcards.get(type_ as usize).copied().unwrap_or(NONE)
+    }
+
+    /// The number at a place of a list of edges, and whether it is qualified.
+    #[inline]
+    pub fn edge_at(&self, list: List, place: u32) -> (u32, bool) {
+        let value = self.lists.at(list, place);
+        (value & !MARK, value & MARK != 0)
+    }
+
+    /// Whether a list of edges has an end, and if so whether it is qualified.
+    #[inline]
+    pub fn find_edge(&self, list: List, end: u32) -> Option<bool> {
+        self.lists.find(list, end).map(|value| value & MARK != 0)
+    }
+
+    /// What qualifies a qualified edge of a node.
+    pub fn beside(&self, node: u32, end: End) -> &Qualifiers {
+        let row = self.find_beside(node, end).expect("a marked edge has something beside it");
+        &self.beside[row].qualifiers
+    }
+
+    fn find_beside(&self, node: u32, end: End) -> Option<u32> {
+        let end = end.marked();
+        self.beside_index.find(mix(node, end), |row| self.beside[*row].node == node && self.beside[*row].end == end)
+    }
+
+    /// The end of a triple and its node, where both are there.
+    pub fn find(&self, triple: &Triple) -> Option<(u32, End, Option<Qualifiers>)> {
+        let kind = self.find_kind(triple.resource_type, triple.relation)?;
+        let object = self.find_object(triple.resource_type, triple.resource_id)?;
+        let node = self.node_of(object, kind)?;
+        let end = self.find_end(triple.subject_type, triple.subject_id, triple.subject_relation)?;
+        let is_qualified = match end {
+            End::Object(object) => self.find_edge(self.nodes[node].direct, object),
+            End::Node(userset) => self.find_edge(self.nodes[node].usersets, userset),
+        }?;
+        Some((node, end, is_qualified.then(|| *self.beside(node, end))))
+    }
+
+    pub fn find_object(&self, type_: &str, id: &str) -> Option<u32> {
+        self.objects.find(self.types.find(type_)?, id)
+    }
+
+    pub fn find_end(&self, type_: &str, id: &str, relation: &str) -> Option<End> {
+        let object = self.find_object(type_, id)?;
+        if relation.is_empty() {
+            return Some(End::Object(object));
+        }
+        self.node_of(object, self.find_kind(type_, relation)?).map(End::Node)
+    }
+
+    /// The nodes that have an edge to this very subject.
+    pub fn nodes_of(&self, end: End) -> impl Iterator<Item = u32> + '_ {
+        let list = match end {
+            End::Object(object) => self.reverse_of(object),
+            End::Node(node) => self.nodes[node].reverse,
+        };
+        self.lists.iter(list)
+    }
+
+    #[inline]
+    fn reverse_of(&self, object: u32) -> List {
+        if (object as usize) < self.reverse.len() { self.reverse[object as usize] } else { List::EMPTY }
+    }
+
+    /// Numbers of nodes lie below this; those that are not given out have no object.
+    pub fn nodes_end(&self) -> u32 {
+        self.nodes.numbers()
+    }
+
+    // --- changing ---------------------------------------------------------------------------------------------
+
+    /// Write an edge, whatever was at its triple. Cost: O(1).
+    pub fn add(&mut self, triple: &Triple, qualifiers: &QualifiersText) {
+        let object = self.object(triple.resource_type, triple.resource_id);
+        let kind = self.kind(triple.resource_type, triple.relation);
+        let node = self.node_made(object, kind);
+        let subject = self.object(triple.subject_type, triple.subject_id);
+        let end = if triple.subject_relation.is_empty() {
+            End::Object(subject)
+        } else {
+            let kind = self.kind(triple.subject_type, triple.subject_relation);
+            End::Node(self.node_made(subject, kind))
+        };
+        let number = end.number();
+        let list = self.edges_of(node, end);
+        if self.lists.find(list, number).is_none() {
+            self.push(node, end);
+            self.count += 1;
+        }
+        self.qualify(node, end, qualifiers);
+    }
+
+    /// Remove the edge at a triple; nothing happens where there is none. Cost: O(1).
+    pub fn remove(&mut self, triple: &Triple) {
+        let Some((node, end, _)) = self.find(triple) else {
+            return;
+        };
+        self.qualify(node, end, &QualifiersText::default());
+        match end {
+            End::Object(object) => {
+                self.lists.remove(&mut self.nodes[node].direct, object);
+                self.lists.remove(&mut self.reverse[object as usize], node);
+                self.let_go(object);
+            }
+            End::Node(userset) => {
+                self.lists.remove(&mut self.nodes[node].usersets, userset);
+                self.lists.remove(&mut self.nodes[userset].reverse, node);
+                self.drop_if_empty(userset);
+            }
+        }
+        self.count -= 1;
+        self.drop_if_empty(node);
+    }
+
+    fn object(&mut self, type_: &str, id: &str) -> u32 {
+        let type_ = self.types.intern(type_);
+        let object = self.objects.intern(type_, id);
+        if id == WILDCARD {
+            if self.wildcards.len() <= type_ as usize {
+                self.wildcards.resize(type_ as usize + 1, NONE);
+            }
+            self.wildcards[type_ as usize] = object;
+        }
+        while self.reverse.len() <= object as usize {
+            self.reverse.push(List::EMPTY);
+        }
+        object
+    }
+
+    fn node_made(&mut self, object: u32, kind: u32) -> u32 {
+        if let Some(node) = self.node_of(object, kind) {
+            return node;
+        }
+        self.objects.hold(object);
+        let number = self.nodes.add(Node { object, kind, ..NO_NODE });
+        let nodes = &self.nodes;
+        self.node_index.add(mix(object, kind), number, |node| mix(nodes[node].object, nodes[node].kind));
+        number
+    }
+
+    #[inline]
+    fn edges_of(&self, node: u32, end: End) -> List {
+        match end {
+            End::Object(_) => self.nodes[node].direct,
+            End::Node(_) => self.nodes[node].usersets,
+        }
+    }
+
+    fn push(&mut self, node: u32, end: End) {
+        match end {
+            End::Object(object) => {
+                self.objects.hold(object);
+                self.lists.push(&mut self.nodes[node].direct, object);
+                self.lists.push(&mut self.reverse[object as usize], node);
+            }
+            End::Node(userset) => {
+                self.lists.push(&mut self.nodes[node].usersets, userset);
+                self.lists.push(&mut self.nodes[userset].reverse, node);
+            }
+        }
+    }
+
+    fn qualify(&mut self, node: u32, end: End, qualifiers: &QualifiersText) {
+        let known = match self.lists.find(self.edges_of(node, end), end.number()) {
+            Some(value) if value & MARK != 0 => self.find_beside(node, end),
+            _ => None,
+        };
+        if known.is_none() && qualifiers.is_plain() {
+            return;
+        }
+        let caveat = match &qualifiers.caveat {
+            Some((name, context)) => {
+                let name = self.names.intern(name);
+                let caveat = self.caveats.intern(name, context);
+                self.caveats.hold(caveat);
+                caveat
+            }
+            None => NONE,
+        };
+        let Qualifiers { caveat: before, .. } = known.map_or(UNQUALIFIED, |row| self.beside[row].qualifiers);
+        let after =
+            Qualifiers { caveat, not_before_us: qualifiers.not_before_us, expiration_us: qualifiers.expiration_us };
+        match known {
+            Some(row) if qualifiers.is_plain() => {
+                self.beside_index.remove(mix(node, end.marked()), |each| *each == row);
+                self.beside.remove(row, Beside { node: NONE, end: NONE, qualifiers: UNQUALIFIED });
+                self.mark(node, end, false);
+            }
+            Some(row) => self.beside[row].qualifiers = after,
+            None => {
+                let row = self.beside.add(Beside { node, end: end.marked(), qualifiers: after });
+                let rows = &self.beside;
+                self.beside_index.add(mix(node, end.marked()), row, |row| mix(rows[row].node, rows[row].end));
+                self.mark(node, end, true);
+            }
+        }
+        if before != NONE {
+            self.caveats.let_go(before);
+        }
+    }
+
+    fn mark(&mut self, node: u32, end: End, marked: bool) {
+        match end {
+            End::Object(object) => self.lists.mark(&mut self.nodes[node].direct, object, marked),
+            End::Node(userset) => self.lists.mark(&mut self.nodes[node].usersets, userset, marked),
+        }
+    }
+
+    fn drop_if_empty(&mut self, number: u32) {
+        let Node { object, kind, direct, usersets, reverse } = self.nodes[number];
+        // A userset may hold an edge to itself: the node is dropped once, and then has no object.
+        if object == NONE || !direct.is_empty() || !usersets.is_empty() || !reverse.is_empty() {
+            return;
+        }
+        self.node_index.remove(mix(object, kind), |each| *each == number);
+        self.nodes.remove(number, NO_NODE);
+        self.forgotten += 1;
+        self.let_go(object);
+    }
+
+    fn let_go(&mut self, object: u32) {
+        let type_ = self.objects.tag(object);
+        if self.objects.let_go(object) {
+            self.forgotten += 1;
+            if self.wildcard(type_) == object {
+                self.wildcards[type_ as usize] = NONE;
+            }
+        }
+    }
+
+    // --- keeping honest ---------------------------------------------------------------------------------------
+
+    /// Bytes held, all of it: names, edges both ways, and room that is kept for more.
+    pub fn bytes(&self) -> usize {
+        self.types.bytes()
+            + self.names.bytes()
+            + self.kinds.capacity() * 20
+            + self.objects.bytes()
+            + self.caveats.bytes()
+            + self.reverse.bytes()
+            + self.nodes.bytes()
+            + self.node_index.bytes()
+            + self.lists.bytes()
+            + self.beside.bytes()
+            + self.beside_index.bytes()
+    }
+
+    /// Assert the law, and that each name is held as often as it is needed. Cost: O(edges).
+    pub fn check_invariants(&self) {
+        let mut held: HashMap<u32, u32> = HashMap::new();
+        let mut caveats: HashMap<u32, u32> = HashMap::new();
+        let (mut forward, mut backward, mut nodes, mut beside) = (0, 0, 0, 0);
+        for number in 0..self.nodes.numbers() {
+            let node = self.nodes[number];
+            if node.object == NONE {
+                continue;
+            }
+            nodes += 1;
+            *held.entry(node.object).or_default() += 1;
+            assert_eq!(self.node_of(node.object, node.kind), Some(number), "a node leads elsewhere");
+            assert_eq!(self.kinds[node.kind as usize].0, self.objects.tag(node.object), "a node of another type");
+            assert!(
+                !(node.direct.is_empty() && node.usersets.is_empty() && node.reverse.is_empty()),
+                "an empty node is kept"
+            );
+            for list in [node.direct, node.usersets, node.reverse] {
+                self.lists.check_invariants(list);
+            }
+            let direct = self.lists.iter(node.direct).map(|value| (value, End::Object(value & !MARK)));
+            let usersets = self.lists.iter(node.usersets).map(|value| (value, End::Node(value & !MARK)));
+            for (value, end) in direct.chain(usersets) {
+                forward += 1;
+                let back = match end {
+                    End::Object(object) => {
+                        *held.entry(object).or_default() += 1;
+                        self.reverse[object as usize]
+                    }
+                    End::Node(userset) => self.nodes[userset].reverse,
+                };
+                assert_eq!(self.lists.find(back, number), Some(number), "an edge without its reverse");
+                let row = self.find_beside(number, end);
+                assert_eq!(row.is_some(), value & MARK != 0, "a mark and what it stands for differ");
+                if let Some(row) = row {
+                    beside += 1;
+                    let Qualifiers { caveat, .. } = self.beside[row].qualifiers;
+                    if caveat != NONE {
+                        *caveats.entry(caveat).or_default() += 1;
+                    }
+                }
+            }
+            backward += node.reverse.len() as usize;
+        }
+        for object in 0..self.reverse.len() {
+            self.lists.check_invariants(self.reverse[object]);
+            backward += self.reverse[object].len() as usize;
+        }
+        assert_eq!((forward, backward), (self.count, self.count), "edges counted, forward and in reverse");
+        assert_eq!(self.node_index.len(), nodes, "nodes outside the index");
+        assert_eq!((self.beside.len(), self.beside_index.len()), (beside, beside), "something beside no edge");
+        self.objects.check_invariants(&held);
+        self.caveats.check_invariants(&caveats);
+    }
+}
+
+const UNQUALIFIED: Qualifiers = Qualifiers { caveat: NONE, not_before_us: None, expiration_us: None };
+
+impl End {
+    fn number(self) -> u32 {
+        match self {
+            End::Object(number) | End::Node(number) => number,
+        }
+    }
+
+    fn marked(self) -> u32 {
+        match self {
+            End::Object(number) => number,
+            End::Node(number) => number | MARK,
+        }
+    }
+}

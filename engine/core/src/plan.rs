@@ -1,0 +1,260 @@
+//! The compiled schema as numbers: what `language/plan.py` says, with every name resolved to where it leads.
+//!
+//! A *slot* is a relation or permission of a type, or one `along` of a type's permission: what a goal asks for. A goal's
+//! slot says at once what its equation is made of, whatever the object.
+//! Law: a plan means what the Python plan means that it was made from; it holds no name of its own.
+
+use crate::graph::{Graph, NONE};
+use hashbrown::HashMap;
+
+// --- as it comes from Python ----------------------------------------------------------------------------------
+
+/// An expression of `language/plan.py`, field by field.
+#[derive(Clone, Debug)]
+pub enum Expression {
+    Nil,
+    Itself,
+    Name(String),
+    Union(Vec<Expression>),
+    Intersection(Vec<Expression>),
+    Exclusion(Box<Expression>, Box<Expression>),
+    Arrow { relation: String, name: String, every: bool },
+    SubjectArrow(String),
+    Exists(String),
+    Along { child: String, relations: Vec<String> },
+}
+
+/// A definition of `language/plan.py`: its name, relations and permissions.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub name: String,
+    pub relations: Vec<String>,
+    pub permissions: Vec<(String, Expression)>,
+}
+
+// --- compiled -------------------------------------------------------------------------------------------------
+
+/// A node of an expression; operands are numbers of other nodes.
+#[derive(Clone, Copy, Debug)]
+pub enum Node {
+    Nil,
+    Itself,
+    Goal {
+        slot: u32,
+    },
+    /// The operands lie in `operands[from..to]`.
+    Union {
+        from: u32,
+        to: u32,
+    },
+    Intersection {
+        from: u32,
+        to: u32,
+    },
+    Exclusion {
+        base: u32,
+        subtracted: u32,
+    },
+    /// `targets` is a table of slots by type.
+    Arrow {
+        kind: u32,
+        targets: u32,
+        every: bool,
+    },
+    SubjectArrow {
+        targets: u32,
+    },
+    Exists {
+        kind: u32,
+    },
+}
+
+/// What a goal's equation is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    Relation,
+    Permission {
+        node: u32,
+    },
+    /// `chain` is a table of relations by the subject's type.
+    Along {
+        child: u32,
+        chain: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    pub kind: u32, // NONE for an `along`
+    pub body: Body,
+}
+
+#[derive(Default)]
+pub struct Plan {
+    pub slots: Vec<Slot>,
+    pub nodes: Vec<Node>,
+    pub operands: Vec<u32>,
+    by_kind: Vec<u32>,
+    targets: Vec<Vec<u32>>,
+    chains: Vec<Vec<Vec<u32>>>,
+    is_defined: Vec<bool>, // by type
+}
+
+impl Plan {
+    /// Cost: O(schema). The words it needs become words of the graph.
+    pub fn compile(definitions: &[Definition], graph: &mut Graph) -> Plan {
+        Compiler::default().compile(definitions, graph)
+    }
+
+    /// The slot of a type's relation or permission, NONE where the schema has none.
+    #[inline]
+    pub fn slot_of_kind(&self, kind: u32) -> u32 {
+        self.by_kind.get(kind as usize).copied().unwrap_or(NONE)
+    }
+
+    /// The slot of an arrow's name on a target's type, NONE where that type has no such name.
+    #[inline]
+    pub fn target(&self, targets: u32, type_: u32) -> u32 {
+        self.targets[targets as usize].get(type_ as usize).copied().unwrap_or(NONE)
+    }
+
+    /// The kinds of relations that lead up the chain of a subject of that type.
+    #[inline]
+    pub fn chain(&self, chain: u32, type_: u32) -> &[u32] {
+        self.chains[chain as usize].get(type_ as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn is_defined(&self, type_: u32) -> bool {
+        self.is_defined.get(type_ as usize).copied().unwrap_or(false)
+    }
+}
+
+#[derive(Default)]
+struct Compiler {
+    plan: Plan,
+    targets: HashMap<String, u32>,
+    chains: HashMap<Vec<String>, u32>,
+    alongs: HashMap<(u32, u32), u32>,
+}
+
+impl Compiler {
+    fn compile(mut self, definitions: &[Definition], graph: &mut Graph) -> Plan {
+        for definition in definitions {
+            let type_ = graph.types.intern(&definition.name) as usize;
+            if self.plan.is_defined.len() <= type_ {
+                self.plan.is_defined.resize(type_ + 1, false);
+            }
+            self.plan.is_defined[type_] = true;
+            for name in definition.relations.iter().chain(definition.permissions.iter().map(|(name, _)| name)) {
+                let kind = graph.kind(&definition.name, name);
+                self.slot(kind, Body::Relation);
+            }
+        }
+        for definition in definitions {
+            for (name, expression) in &definition.permissions {
+                let slot = self.plan.slot_of_kind(graph.kind(&definition.name, name));
+                let node = self.node(expression, definition, definitions, graph);
+                self.plan.slots[slot as usize].body = Body::Permission { node };
+            }
+        }
+        self.plan
+    }
+
+    fn slot(&mut self, kind: u32, body: Body) -> u32 {
+        let slot = self.plan.slots.len() as u32;
+        self.plan.slots.push(Slot { kind, body });
+        if kind != NONE {
+            if self.plan.by_kind.len() <= kind as usize {
+                self.plan.by_kind.resize(kind as usize + 1, NONE);
+            }
+            self.plan.by_kind[kind as usize] = slot;
+        }
+        slot
+    }
+
+    fn node(
+        &mut self,
+        expression: &Expression,
+        definition: &Definition,
+        definitions: &[Definition],
+        graph: &mut Graph,
+    ) -> u32 {
+        let node = match expression {
+            Expression::Nil => Node::Nil,
+            Expression::Itself => Node::Itself,
+            Expression::Name(name) => Node::Goal { slot: self.plan.slot_of_kind(graph.kind(&definition.name, name)) },
+            Expression::Union(children) | Expression::Intersection(children) => {
+                let nodes: Vec<u32> =
+                    children.iter().map(|child| self.node(child, definition, definitions, graph)).collect();
+                let from = self.plan.operands.len() as u32;
+                self.plan.operands.extend(nodes);
+                let to = self.plan.operands.len() as u32;
+                match expression {
+                    Expression::Union(_) => Node::Union { from, to },
+                    _ => Node::Intersection { from, to },
+                }
+            }
+            Expression::Exclusion(base, subtracted) => Node::Exclusion {
+                base: self.node(base, definition, definitions, graph),
+                subtracted: self.node(subtracted, definition, definitions, graph),
+            },
+            Expression::Arrow { relation, name, every } => Node::Arrow {
+                kind: graph.kind(&definition.name, relation),
+                targets: self.table(name, definitions, graph),
+                every: *every,
+            },
+            Expression::SubjectArrow(name) => Node::SubjectArrow { targets: self.table(name, definitions, graph) },
+            Expression::Exists(relation) => Node::Exists { kind: graph.kind(&definition.name, relation) },
+            Expression::Along { child, relations } => {
+                let child = self.plan.slot_of_kind(graph.kind(&definition.name, child));
+                let chain = self.chain(relations, definitions, graph);
+                let slot = match self.alongs.get(&(child, chain)) {
+                    Some(slot) => *slot,
+                    None => {
+                        let slot = self.slot(NONE, Body::Along { child, chain });
+                        self.alongs.insert((child, chain), slot);
+                        slot
+                    }
+                };
+                Node::Goal { slot }
+            }
+        };
+        self.plan.nodes.push(node);
+        self.plan.nodes.len() as u32 - 1
+    }
+
+    /// The slots of a name on every type that has it.
+    fn table(&mut self, name: &str, definitions: &[Definition], graph: &mut Graph) -> u32 {
+        if let Some(table) = self.targets.get(name) {
+            return *table;
+        }
+        let mut slots = vec![NONE; graph.types.len()];
+        for definition in definitions {
+            let type_ = graph.types.intern(&definition.name) as usize;
+            if let Some(kind) = graph.find_kind(&definition.name, name) {
+                slots[type_] = self.plan.slot_of_kind(kind);
+            }
+        }
+        self.plan.targets.push(slots);
+        let table = self.plan.targets.len() as u32 - 1;
+        self.targets.insert(name.to_owned(), table);
+        table
+    }
+
+    fn chain(&mut self, relations: &[String], definitions: &[Definition], graph: &mut Graph) -> u32 {
+        if let Some(chain) = self.chains.get(relations) {
+            return *chain;
+        }
+        let mut kinds = vec![Vec::new(); graph.types.len()];
+        for definition in definitions {
+            let type_ = graph.types.intern(&definition.name) as usize;
+            for relation in relations.iter().filter(|relation| definition.relations.contains(relation)) {
+                kinds[type_].push(graph.kind(&definition.name, relation));
+            }
+        }
+        self.plan.chains.push(kinds);
+        let chain = self.plan.chains.len() as u32 - 1;
+        self.chains.insert(relations.to_vec(), chain);
+        chain
+    }
+}

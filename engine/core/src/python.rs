@@ -1,0 +1,571 @@
+//! The core as Python sees it: stores to bring in step and to ask, and the registry that the front door looks into.
+//!
+//! `engine/remit/native.py` wraps it in the words of the rest. Everything comes in as strings, tuples and numbers and is
+//! copied out of Python before a lock is waited for.
+//! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
+//! may hold the GIL while it shares a lock that was free: it waits for nothing.
+
+use crate::cache::CacheStats;
+use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
+use crate::plan::{Definition, Expression};
+use crate::rows;
+use crate::store::{Answer, Core, Identity, Question, Session, Store, View};
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// Answers that the cache of a Python thread has room for: 1.2 MB. There may be many such threads.
+const CACHED_ANSWERS: usize = 1 << 14;
+
+/// Steps of a check that are done without letting go of the GIL: some 20 µs, which is what giving it back and taking it
+/// again can cost where others want it.
+const STEPS_WITH_GIL: u64 = 256;
+
+/// A check without the GIL asks Python whether the caller still waits after so many thousand steps, then four times as
+/// many. It begins anew then, with all that it has settled: a third more work at worst.
+const STOPS_AT_FIRST: u32 = 16;
+
+thread_local! {
+    static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
+}
+
+type Checked = (Option<bool>, u64, bool);
+
+/// One store: its graph, plan and revision.
+#[pyclass(frozen, module = "remit._core")]
+pub struct NativeStore {
+    pub store: Arc<Store>,
+}
+
+#[pymethods]
+impl NativeStore {
+    #[new]
+    fn new(name: String, uuid: &Bound<'_, PyBytes>, epoch: u64) -> PyResult<Self> {
+        let uuid = uuid.as_bytes().try_into().map_err(|_| PyValueError::new_err("a uuid has 16 bytes"))?;
+        Ok(Self { store: Arc::new(Store::new(Identity { name, uuid, epoch })) })
+    }
+
+    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `definitions` those of a new schema.
+    #[pyo3(signature = (changes, revision=None, definitions=None))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        changes: &Bound<'_, PyList>,
+        revision: Option<u64>,
+        definitions: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<()> {
+        let changes = changes.iter().map(|each| Change::of(&each)).collect::<PyResult<Vec<Change>>>()?;
+        let definitions = definitions.map(definitions_of).transpose()?;
+        py.detach(|| {
+            let mut state = self.store.write();
+            if let Some(definitions) = &definitions {
+                state.install(definitions, revision.unwrap_or_default());
+            }
+            state.apply(changes.iter().map(|change| (change.triple(), change.qualifiers.as_ref())));
+            if let Some(revision) = revision {
+                state.set_revision(revision);
+            }
+        });
+        Ok(())
+    }
+
+    /// Add relationships by their rows in the store, and tell of those that expire: (expiration_us, the six parts).
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyList>,
+        key_start: usize,
+        key_max: usize,
+    ) -> PyResult<Vec<(i64, Vec<String>)>> {
+        let mut batch = rows::Rows::default();
+        for row in rows.iter() {
+            let row = row.cast_into::<PyTuple>()?;
+            let (key, value) = (row.get_borrowed_item(0)?, row.get_borrowed_item(1)?);
+            let (key, value) = (key.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
+            batch.push(key.as_bytes(), value.as_bytes(), key_start, key_max).map_err(PyValueError::new_err)?;
+        }
+        py.detach(|| {
+            let mut state = self.store.write();
+            state.apply(batch.iter().map(|(triple, qualifiers)| (triple, Some(qualifiers))));
+        });
+        Ok(batch.due())
+    }
+
+    // --- asking -----------------------------------------------------------------------------------------------
+
+    /// (yes, no or None for elsewhere; the steps; whether the budget ended it).
+    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn check(
+        &self,
+        py: Python<'_>,
+        resource: &Bound<'_, PyTuple>,
+        permission: &str,
+        subject: &Bound<'_, PyTuple>,
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Checked> {
+        let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
+        let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let question = Question {
+            resource_type: resource_type.to_str()?,
+            resource_id: resource_id.to_str()?,
+            permission,
+            subject_type: subject_type.to_str()?,
+            subject_id: subject_id.to_str()?,
+            subject_relation: subject_relation.to_str()?,
+        };
+        if let Some(view) = self.store.try_read() {
+            let most = steps_max.min(STEPS_WITH_GIL);
+            let (answer, steps) = with_session(|session| {
+                session.clear();
+                view.check(session, &question, now_us, most, &|| false)
+            });
+            if answer != Answer::Spent || most == steps_max {
+                return Ok(checked(answer, steps));
+            }
+        }
+        let asked = [Asked::of(&question)];
+        let found = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        Ok(checked(found[0].0, found[0].1))
+    }
+
+    /// The same for many questions (resource, permission, subject), which share what they settle and see one state.
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None))]
+    fn check_many(
+        &self,
+        py: Python<'_>,
+        questions: &Bound<'_, PyList>,
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<Checked>> {
+        let mut asked = Vec::with_capacity(questions.len());
+        for question in questions.iter() {
+            let question = question.cast_into::<PyTuple>()?;
+            let (resource, subject) = (question.get_item(0)?, question.get_item(2)?);
+            let (resource, subject) = (resource.cast::<PyTuple>()?, subject.cast::<PyTuple>()?);
+            asked.push(Asked::of(&Question {
+                resource_type: text(resource, 0)?.to_str()?,
+                resource_id: text(resource, 1)?.to_str()?,
+                permission: text(&question, 1)?.to_str()?,
+                subject_type: text(subject, 0)?.to_str()?,
+                subject_id: text(subject, 1)?.to_str()?,
+                subject_relation: text(subject, 2)?.to_str()?,
+            }));
+        }
+        let found = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        Ok(found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect())
+    }
+
+    #[getter]
+    fn revision(&self, py: Python<'_>) -> u64 {
+        self.look(py, |view| view.revision())
+    }
+
+    // --- the graph, read in pages -----------------------------------------------------------------------------
+
+    fn count(&self, py: Python<'_>) -> usize {
+        self.look(py, |view| view.graph().len())
+    }
+
+    /// Bytes that the graph holds, names included.
+    fn bytes(&self, py: Python<'_>) -> usize {
+        self.look(py, |view| view.graph().bytes())
+    }
+
+    /// None where there is no such edge, else its qualifiers: None where it is plain.
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        relation: &str,
+        subject: &Bound<'py, PyTuple>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let key = Key::of(resource, relation, subject)?;
+        let found = self.look(py, |view| {
+            let graph = view.graph();
+            let (_, _, qualifiers) = graph.find(&key.triple())?;
+            Some(qualifiers.map(|qualifiers| qualifiers_text(graph, &qualifiers)))
+        });
+        found.map(|qualifiers| qualifiers_tuple(py, qualifiers.as_ref())).transpose()
+    }
+
+    /// The edges of a node from a place on: (version, [(subject, qualifiers)]). Usersets come after all others.
+    #[pyo3(signature = (resource, relation, start, count, only_usersets=false))]
+    fn edges<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        relation: &str,
+        start: u32,
+        count: u32,
+        only_usersets: bool,
+    ) -> PyResult<(u64, Bound<'py, PyList>)> {
+        let (type_, id) = (text(resource, 0)?, text(resource, 1)?);
+        let (type_, id) = (type_.to_str()?.to_owned(), id.to_str()?.to_owned());
+        let (version, edges) = self.look(py, |view| {
+            let graph = view.graph();
+            let node = graph.find_end(&type_, &id, relation);
+            let edges = match node {
+                Some(End::Node(node)) => {
+                    let first = if only_usersets { graph.node(node).direct.len() } else { 0 };
+                    edges_text(graph, node, first + start, count)
+                }
+                _ => Vec::new(),
+            };
+            (view.version(), edges)
+        });
+        let list = PyList::empty(py);
+        for ([type_, id, relation], qualifiers) in edges {
+            list.append(((type_, id, relation), qualifiers_tuple(py, qualifiers.as_ref())?))?;
+        }
+        Ok((version, list))
+    }
+
+    /// The nodes that have an edge to this very subject: ((type, id), relation).
+    fn nodes_of(&self, py: Python<'_>, subject: &Bound<'_, PyTuple>) -> PyResult<Vec<((String, String), String)>> {
+        let parts = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let parts = (parts.0.to_str()?.to_owned(), parts.1.to_str()?.to_owned(), parts.2.to_str()?.to_owned());
+        Ok(self.look(py, |view| {
+            let graph = view.graph();
+            let Some(end) = graph.find_end(&parts.0, &parts.1, &parts.2) else {
+                return Vec::new();
+            };
+            let nodes = graph.nodes_of(end).map(|number| {
+                let [type_, id, relation] = node_text(graph, number);
+                ((type_, id), relation)
+            });
+            nodes.collect()
+        }))
+    }
+
+    /// Everything, some nodes at a time: (version, the node to go on from or None, [(resource, relation, subject,
+    /// qualifiers)]). A node's edges come in one piece.
+    #[allow(clippy::type_complexity)]
+    fn relationships<'py>(
+        &self,
+        py: Python<'py>,
+        start: u32,
+        count: usize,
+    ) -> PyResult<(u64, Option<u32>, Bound<'py, PyList>)> {
+        let (version, next, found) = self.look(py, |view| {
+            let graph = view.graph();
+            let mut found = Vec::new();
+            let mut node = start;
+            while node < graph.nodes_end() && found.len() < count {
+                if graph.node(node).object != NONE {
+                    let from = node_text(graph, node);
+                    found.extend(edges_text(graph, node, 0, u32::MAX).into_iter().map(|edge| (from.clone(), edge)));
+                }
+                node += 1;
+            }
+            (view.version(), (node < graph.nodes_end()).then_some(node), found)
+        });
+        let list = PyList::empty(py);
+        for ([type_, id, relation], ([subject_type, subject_id, subject_relation], qualifiers)) in found {
+            let qualifiers = qualifiers_tuple(py, qualifiers.as_ref())?;
+            list.append(((type_, id), relation, (subject_type, subject_id, subject_relation), qualifiers))?;
+        }
+        Ok((version, next, list))
+    }
+
+    /// Panics where a law of the graph is broken. Cost: O(edges).
+    fn check_invariants(&self, py: Python<'_>) {
+        py.detach(|| self.store.read().graph().check_invariants());
+    }
+}
+
+impl NativeStore {
+    /// Look at the store, waiting for the lock without the GIL if it has to be waited for.
+    fn look<T: Send>(&self, py: Python<'_>, read: impl Fn(&View<'_>) -> T + Sync) -> T {
+        if let Some(view) = self.store.try_read() {
+            return read(&view);
+        }
+        py.detach(|| read(&self.store.read()))
+    }
+
+    fn check_without_gil(
+        &self,
+        py: Python<'_>,
+        asked: &[Asked],
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<(Answer, u64)>> {
+        let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
+        let mut seen_version = None;
+        let mut stops_max = STOPS_AT_FIRST;
+        loop {
+            let is_interruptible = interrupt.is_some();
+            let is_finished = py.detach(|| {
+                let view = self.store.read();
+                with_session(|session| {
+                    if seen_version != Some(view.version()) {
+                        // Something was written meanwhile: all answers are given of one state.
+                        session.clear();
+                        found.clear();
+                        seen_version = Some(view.version());
+                    }
+                    let stops = Cell::new(0);
+                    let stop = || {
+                        stops.set(stops.get() + 1);
+                        is_interruptible && stops.get() >= stops_max
+                    };
+                    while let Some(question) = asked.get(found.len()) {
+                        let (answer, steps) = view.check(session, &question.question(), now_us, steps_max, &stop);
+                        if answer == Answer::Spent && steps <= steps_max {
+                            return false;
+                        }
+                        found.push((answer, steps));
+                    }
+                    session.clear();
+                    true
+                })
+            });
+            if is_finished {
+                return Ok(found);
+            }
+            stops_max = stops_max.saturating_mul(4);
+            if let Some(interrupt) = interrupt {
+                interrupt.call0()?;
+            }
+        }
+    }
+}
+
+/// Every store of the process, by name.
+#[pyclass(frozen, module = "remit._core")]
+#[derive(Default)]
+pub struct NativeCore {
+    pub core: Arc<Core>,
+}
+
+#[pymethods]
+impl NativeCore {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Let the front door find a store under its name, whatever store had it before.
+    fn add(&self, py: Python<'_>, store: &NativeStore) {
+        py.detach(|| self.core.add(store.store.clone()));
+    }
+
+    fn remove(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        if py.detach(|| self.core.remove(name)) {
+            return Ok(());
+        }
+        Err(PyKeyError::new_err(name.to_owned()))
+    }
+
+    fn names(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.core.names())
+    }
+}
+
+/// Room for so many answers in this thread's cache from now on, which is empty then; 0 switches it off.
+#[pyfunction]
+pub fn set_cache(answers: usize) {
+    with_session(|session| session.set_cache(answers));
+}
+
+/// This thread's cache so far: (hits, misses, evictions, bytes).
+#[pyfunction]
+pub fn cache_stats() -> (u64, u64, u64, u64) {
+    let CacheStats { hits, misses, evictions, bytes } = with_session(|session| session.cache_stats());
+    (hits, misses, evictions, bytes)
+}
+
+fn with_session<T>(work: impl FnOnce(&mut Session) -> T) -> T {
+    SESSION.with(|session| work(&mut session.borrow_mut()))
+}
+
+fn checked(answer: Answer, steps: u64) -> Checked {
+    match answer {
+        Answer::Yes => (Some(true), steps, false),
+        Answer::No => (Some(false), steps, false),
+        Answer::Elsewhere => (None, steps, false),
+        Answer::Spent => (None, steps, true),
+    }
+}
+
+// --- from Python ----------------------------------------------------------------------------------------------
+
+fn text<'py>(tuple: &Bound<'py, PyTuple>, place: usize) -> PyResult<Bound<'py, PyString>> {
+    Ok(tuple.get_item(place)?.cast_into::<PyString>()?)
+}
+
+/// A triple of its own: the six parts in one piece of memory.
+struct Key {
+    parts: String,
+    ends: [usize; 6],
+}
+
+impl Key {
+    fn of(resource: &Bound<'_, PyTuple>, relation: &str, subject: &Bound<'_, PyTuple>) -> PyResult<Key> {
+        let mut key = Key { parts: String::new(), ends: [0; 6] };
+        let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
+        let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let parts = [
+            resource_type.to_str()?,
+            resource_id.to_str()?,
+            relation,
+            subject_type.to_str()?,
+            subject_id.to_str()?,
+            subject_relation.to_str()?,
+        ];
+        for (end, part) in key.ends.iter_mut().zip(parts) {
+            key.parts.push_str(part);
+            *end = key.parts.len();
+        }
+        Ok(key)
+    }
+
+    fn part(&self, place: usize) -> &str {
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.parts[start..self.ends[place]]
+    }
+
+    fn triple(&self) -> Triple<'_> {
+        Triple {
+            resource_type: self.part(0),
+            resource_id: self.part(1),
+            relation: self.part(2),
+            subject_type: self.part(3),
+            subject_id: self.part(4),
+            subject_relation: self.part(5),
+        }
+    }
+}
+
+struct Asked {
+    parts: [String; 6],
+}
+
+impl Asked {
+    fn of(question: &Question<'_>) -> Asked {
+        let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } = question;
+        let parts = [resource_type, resource_id, permission, subject_type, subject_id, subject_relation];
+        Asked { parts: parts.map(|part| (*part).to_owned()) }
+    }
+
+    fn question(&self) -> Question<'_> {
+        let [resource_type, resource_id, permission, subject_type, subject_id, subject_relation] = &self.parts;
+        Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation }
+    }
+}
+
+struct Change {
+    key: Key,
+    qualifiers: Option<QualifiersText>,
+}
+
+impl Change {
+    fn of(change: &Bound<'_, PyAny>) -> PyResult<Change> {
+        let change = change.cast::<PyTuple>()?;
+        let key = change.get_item(0)?.cast_into::<PyTuple>()?;
+        let (resource, relation, subject) = (key.get_item(0)?, text(&key, 1)?, key.get_item(2)?);
+        let key = Key::of(resource.cast::<PyTuple>()?, relation.to_str()?, subject.cast::<PyTuple>()?)?;
+        let qualifiers = change.get_item(1)?;
+        if qualifiers.is_none() {
+            return Ok(Change { key, qualifiers: None });
+        }
+        let (caveat, not_before_us, expiration_us) = qualifiers.extract()?;
+        Ok(Change { key, qualifiers: Some(QualifiersText { caveat, not_before_us, expiration_us }) })
+    }
+
+    fn triple(&self) -> Triple<'_> {
+        self.key.triple()
+    }
+}
+
+fn definitions_of(definitions: &Bound<'_, PyList>) -> PyResult<Vec<Definition>> {
+    let mut found = Vec::with_capacity(definitions.len());
+    for definition in definitions.iter() {
+        let (name, relations, permissions): (String, Vec<String>, Vec<(String, Bound<'_, PyTuple>)>) =
+            definition.extract()?;
+        let permissions = permissions
+            .into_iter()
+            .map(|(name, expression)| Ok((name, expression_of(&expression)?)))
+            .collect::<PyResult<_>>()?;
+        found.push(Definition { name, relations, permissions });
+    }
+    Ok(found)
+}
+
+/// An expression as a tuple: what it is, and its fields.
+fn expression_of(tuple: &Bound<'_, PyTuple>) -> PyResult<Expression> {
+    let word = |place| text(tuple, place).and_then(|text| Ok(text.to_str()?.to_owned()));
+    let inner = |place| expression_of(tuple.get_item(place)?.cast::<PyTuple>()?);
+    let all = |place| -> PyResult<Vec<Expression>> {
+        let children: Vec<Bound<'_, PyTuple>> = tuple.get_item(place)?.extract()?;
+        children.iter().map(expression_of).collect()
+    };
+    Ok(match word(0)?.as_str() {
+        "nil" => Expression::Nil,
+        "self" => Expression::Itself,
+        "name" => Expression::Name(word(1)?),
+        "union" => Expression::Union(all(1)?),
+        "intersection" => Expression::Intersection(all(1)?),
+        "exclusion" => Expression::Exclusion(Box::new(inner(1)?), Box::new(inner(2)?)),
+        "arrow" => Expression::Arrow { relation: word(1)?, name: word(2)?, every: tuple.get_item(3)?.extract()? },
+        "subject" => Expression::SubjectArrow(word(1)?),
+        "exists" => Expression::Exists(word(1)?),
+        "along" => Expression::Along { child: word(1)?, relations: tuple.get_item(2)?.extract()? },
+        unknown => return Err(PyTypeError::new_err(format!("no expression is a `{unknown}`"))),
+    })
+}
+
+// --- to Python ------------------------------------------------------------------------------------------------
+
+fn node_text(graph: &Graph, number: u32) -> [String; 3] {
+    let node = graph.node(number);
+    let (type_, name) = graph.kind_words(node.kind);
+    [graph.types.text(type_), graph.objects.text(node.object), graph.names.text(name)].map(str::to_owned)
+}
+
+type EdgeText = ([String; 3], Option<QualifiersText>);
+
+/// The edges of a node from a place on, the direct ones first.
+fn edges_text(graph: &Graph, number: u32, start: u32, count: u32) -> Vec<EdgeText> {
+    let node = graph.node(number);
+    let direct = node.direct.len();
+    let end = start.saturating_add(count).min(direct + node.usersets.len());
+    let edge_text = |place| {
+        let (is_qualified, end, subject) = if place < direct {
+            let (object, is_qualified) = graph.edge_at(node.direct, place);
+            let type_ = graph.types.text(graph.objects.tag(object)).to_owned();
+            let subject = [type_, graph.objects.text(object).to_owned(), String::new()];
+            (is_qualified, End::Object(object), subject)
+        } else {
+            let (userset, is_qualified) = graph.edge_at(node.usersets, place - direct);
+            (is_qualified, End::Node(userset), node_text(graph, userset))
+        };
+        (subject, is_qualified.then(|| qualifiers_text(graph, graph.beside(number, end))))
+    };
+    (start..end).map(edge_text).collect()
+}
+
+fn qualifiers_text(graph: &Graph, qualifiers: &Qualifiers) -> QualifiersText {
+    let Qualifiers { caveat, not_before_us, expiration_us } = *qualifiers;
+    let caveat = (caveat != NONE).then(|| {
+        let name = graph.names.text(graph.caveats.tag(caveat));
+        (name.to_owned(), graph.caveats.text(caveat).to_owned())
+    });
+    QualifiersText { caveat, not_before_us, expiration_us }
+}
+
+/// () where the edge is plain, else ((name, context) or None, not before, expiration).
+fn qualifiers_tuple<'py>(py: Python<'py>, qualifiers: Option<&QualifiersText>) -> PyResult<Bound<'py, PyTuple>> {
+    match qualifiers {
+        None => Ok(PyTuple::empty(py)),
+        Some(QualifiersText { caveat, not_before_us, expiration_us }) => {
+            (caveat.as_ref(), *not_before_us, *expiration_us).into_pyobject(py)
+        }
+    }
+}

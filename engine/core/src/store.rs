@@ -1,0 +1,347 @@
+//! A store in memory: one graph, one plan and one revision, which change together under one lock; and all of them by name.
+//!
+//! Law: whoever shares the lock sees one (plan, graph, revision) for as long as it does; the lock is never waited for
+//! with Python's own lock held, nor Python's taken while this one is.
+
+use crate::cache::{Cache, CacheStats, Written};
+use crate::evaluator::{Evaluation, Rests, STRANGER, Scratch};
+use crate::goals::{Goal, NO, Subject, YES};
+use crate::graph::{Graph, NONE, QualifiersText, Triple};
+use crate::plan::{Definition, Plan};
+use hashbrown::{HashMap, HashTable};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Which store this is; see `store.interface.StoreIdentity`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub name: String,
+    pub uuid: [u8; 16],
+    pub epoch: u64,
+}
+
+/// Has the subject the permission of the resource? An empty `subject_relation` is a plain subject.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Question<'a> {
+    pub resource_type: &'a str,
+    pub resource_id: &'a str,
+    pub permission: &'a str,
+    pub subject_type: &'a str,
+    pub subject_id: &'a str,
+    pub subject_relation: &'a str,
+}
+
+/// What a question came to here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Yes,
+    No,
+    /// The budget of steps is spent, or `stop` said so (then the steps are not above the budget). Not a no.
+    Spent,
+    /// `semantics.py` answers it, with its own words: it hangs on a caveat or is undefined, a name is unknown, or there is
+    /// no schema yet.
+    Elsewhere,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+pub struct State {
+    pub graph: Graph,
+    plan: Option<Plan>,
+    revision: u64,
+    version: u64, // counts every change, so that it tells any two states apart
+    written: Written,
+}
+
+impl State {
+    /// The compiled schema that questions are answered by from now on.
+    pub fn install(&mut self, definitions: &[Definition], revision: u64) {
+        self.plan = Some(Plan::compile(definitions, &mut self.graph));
+        self.revision = revision;
+        self.version += 1;
+        self.written.everywhere(self.version);
+    }
+
+    /// Bring the graph from before a delta to after it; a change without qualifiers is a removal. Cost: O(changes).
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = (Triple<'a>, Option<&'a QualifiersText>)>) {
+        self.version += 1;
+        let forgotten = self.graph.forgotten();
+        for (triple, qualifiers) in changes {
+            match qualifiers {
+                Some(qualifiers) => self.graph.add(&triple, qualifiers),
+                None => self.graph.remove(&triple),
+            }
+            if let Some(kind) = self.graph.find_kind(triple.resource_type, triple.relation) {
+                self.written.at(kind, self.version);
+            }
+        }
+        if self.graph.forgotten() != forgotten {
+            self.written.everywhere(self.version); // a number may come to stand for something else
+        }
+    }
+
+    pub fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Numbers stores in the order they are made, so that a session never takes one for another.
+static STORES_MADE: AtomicU64 = AtomicU64::new(1);
+
+pub struct Store {
+    number: u64,
+    identity: Identity,
+    state: RwLock<State>,
+}
+
+impl Store {
+    pub fn new(identity: Identity) -> Store {
+        let number = STORES_MADE.fetch_add(1, Ordering::Relaxed);
+        Store { number, identity, state: RwLock::new(State::default()) }
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Share the lock: what is seen stays as it is. May wait for a delta being applied.
+    pub fn read(&self) -> View<'_> {
+        View { store: self, state: self.state.read() }
+    }
+
+    /// The same, unless it would have to wait.
+    pub fn try_read(&self) -> Option<View<'_>> {
+        self.state.try_read().map(|state| View { store: self, state })
+    }
+
+    /// Hold the lock alone.
+    pub fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write()
+    }
+}
+
+/// A store as it stands, for as long as this is held.
+pub struct View<'a> {
+    store: &'a Store,
+    state: RwLockReadGuard<'a, State>,
+}
+
+impl View<'_> {
+    pub fn revision(&self) -> u64 {
+        self.state.revision
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.store.identity
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.state.graph
+    }
+
+    pub fn version(&self) -> u64 {
+        self.state.version
+    }
+
+    pub fn has_schema(&self) -> bool {
+        self.state.plan.is_some()
+    }
+
+    /// The answer, and the steps it took. `stop` is asked every thousand steps or so. What the session settled in this
+    /// very state at this very time is used again. Cost: O(goals reached + edges looked at).
+    pub fn check(
+        &self,
+        session: &mut Session,
+        question: &Question,
+        now_us: i64,
+        steps_max: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> (Answer, u64) {
+        let State { graph, plan: Some(plan), version, written, .. } = &*self.state else {
+            return (Answer::Elsewhere, 0);
+        };
+        let stamp = (self.store.number, *version, now_us);
+        if session.stamp != stamp {
+            session.clear();
+            session.stamp = stamp;
+        }
+        let Some(goal) = goal_of(graph, plan, session, question) else {
+            return (Answer::Elsewhere, 0);
+        };
+        let is_cached = !session.cache.is_off() && (goal.object | goal.subject.object) & STRANGER == 0;
+        if is_cached && let Some(is_yes) = session.cache.find(stamp.0, &goal, now_us, *version, written) {
+            return (if is_yes { Answer::Yes } else { Answer::No }, 1);
+        }
+        if session.scratch.goals.is_empty() {
+            session.scratch.rests = Rests::default();
+        }
+        let mut evaluation = Evaluation {
+            graph,
+            plan,
+            now_us,
+            scratch: &mut session.scratch,
+            strangers: &session.strangers.types,
+            steps: 0,
+            steps_max,
+            stop,
+        };
+        let result = evaluation.solve(goal);
+        let steps = evaluation.steps;
+        let answer = match result {
+            Ok(YES) => Answer::Yes,
+            Ok(NO) => Answer::No,
+            Ok(_) => return (Answer::Elsewhere, steps),
+            Err(_) => {
+                session.scratch.clear();
+                return (Answer::Spent, steps);
+            }
+        };
+        if is_cached {
+            let rests = session.scratch.rests;
+            session.cache.put(stamp.0, goal, answer == Answer::Yes, *version, rests);
+        }
+        (answer, steps)
+    }
+}
+
+/// The question in numbers, None where a name is unknown to the schema.
+fn goal_of(graph: &Graph, plan: &Plan, session: &mut Session, question: &Question) -> Option<Goal> {
+    let kind = graph.find_kind(question.resource_type, question.permission)?;
+    let slot = plan.slot_of_kind(kind);
+    if slot == NONE {
+        return None;
+    }
+    let subject_type = graph.types.find(question.subject_type).filter(|type_| plan.is_defined(*type_))?;
+    let subject_kind = if question.subject_relation.is_empty() {
+        NONE
+    } else {
+        let kind = graph.find_kind(question.subject_type, question.subject_relation)?;
+        if plan.slot_of_kind(kind) == NONE {
+            return None;
+        }
+        kind
+    };
+    let resource_type = graph.kind_words(kind).0;
+    let object = object_of(graph, session, resource_type, question.resource_id);
+    let subject = Subject { object: object_of(graph, session, subject_type, question.subject_id), kind: subject_kind };
+    Some(Goal { object, slot, subject })
+}
+
+fn object_of(graph: &Graph, session: &mut Session, type_: u32, id: &str) -> u32 {
+    graph.objects.find(type_, id).unwrap_or_else(|| session.strangers.number(type_, id))
+}
+
+/// Objects that no relationship names, as long as a request lasts.
+#[derive(Default)]
+struct Strangers {
+    types: Vec<u32>,
+    ends: Vec<usize>, // of their ids
+    ids: String,
+    numbers: HashTable<u32>,
+    hasher: foldhash::quality::RandomState,
+}
+
+impl Strangers {
+    fn number(&mut self, type_: u32, id: &str) -> u32 {
+        let hash = self.hasher.hash_one((type_, id));
+        let Strangers { types, ends, ids, numbers, hasher } = self;
+        let id_of = |number: u32| {
+            let start = if number == 0 { 0 } else { ends[number as usize - 1] };
+            &ids[start..ends[number as usize]]
+        };
+        let is_meant = |number: &u32| types[*number as usize] == type_ && id_of(*number) == id;
+        if let Some(number) = numbers.find(hash, is_meant) {
+            return number | STRANGER;
+        }
+        let number = types.len() as u32;
+        numbers.insert_unique(hash, number, |each| hasher.hash_one((types[*each as usize], id_of(*each))));
+        types.push(type_);
+        ids.push_str(id);
+        ends.push(ids.len());
+        number | STRANGER
+    }
+
+    fn clear(&mut self) {
+        if !self.types.is_empty() {
+            self.types.clear();
+            self.ends.clear();
+            self.ids.clear();
+            self.numbers.clear();
+        }
+    }
+}
+
+/// Memory of one thread: scratch that is used again, what the items of one request have settled, and a cache.
+pub struct Session {
+    stamp: (u64, u64, i64), // the store, its version and the time that the rest is about
+    scratch: Scratch,
+    strangers: Strangers,
+    cache: Cache,
+}
+
+impl Session {
+    /// With a cache of so many answers; 0 for none.
+    pub fn new(cached_answers: usize) -> Session {
+        Session {
+            stamp: (0, 0, 0),
+            scratch: Scratch::default(),
+            strangers: Strangers::default(),
+            cache: Cache::new(cached_answers),
+        }
+    }
+
+    /// Between requests. What is kept is memory, and the cache. Cost: O(what was settled).
+    pub fn clear(&mut self) {
+        self.stamp = (0, 0, 0);
+        self.scratch.clear();
+        self.strangers.clear();
+    }
+
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.stats()
+    }
+
+    /// Forget every remembered answer, and have room for so many from now on; 0 switches the cache off.
+    pub fn set_cache(&mut self, cached_answers: usize) {
+        self.cache = Cache::new(cached_answers);
+    }
+
+    /// Bytes of scratch and cache.
+    pub fn bytes(&self) -> usize {
+        self.scratch.bytes() + self.cache.stats().bytes as usize
+    }
+}
+
+/// All stores of the process by name. Python adds and removes them; the front door finds them.
+#[derive(Default)]
+pub struct Core {
+    stores: RwLock<HashMap<String, Arc<Store>>>,
+}
+
+impl Core {
+    pub fn store(&self, name: &str) -> Option<Arc<Store>> {
+        self.stores.read().get(name).cloned()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.stores.read().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Under its identity's name, whatever store had it before.
+    pub fn add(&self, store: Arc<Store>) {
+        self.stores.write().insert(store.identity.name.clone(), store);
+    }
+
+    /// Whether one of that name was there.
+    pub fn remove(&self, name: &str) -> bool {
+        self.stores.write().remove(name).is_some()
+    }
+}
