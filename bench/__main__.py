@@ -5,6 +5,7 @@ Examples:
   python -m bench --size large             on a million
   python -m bench --only 'in process'      no server; `--only agents --only writes` by parts of names
   python -m bench --json --seconds 0.5     quick, and as JSON on standard output
+  python -m bench peers --help             Remit beside SpiceDB and OpenFGA
 A full run is kept in bench/results; one with --only is not, unless --output says where."""
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from bench.in_process import WrongAnswer
 from bench.machine import commit, filesystem, load_average, machine, short_name
+from bench.peers import command as peers_command
 from bench.processes import Processors, pin
 from bench.report import as_json, show
 from bench.run import SLICES, Plan, run
@@ -84,7 +86,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--only", action="append", default=[], metavar="NAME", help="a part of a figure's name; may be repeated")
-    add("--size", choices=SIZES, default="medium", help="30,000, 100,000 or 1,000,000 relationships")
+    add("--size", choices=SIZES, default="medium", help="30,000, 100,000, a million or ten million relationships")
     add("--relationships", type=int, metavar="N", help="exactly so many instead")
     add("--group-members", type=int, metavar="N", help="people in the one large group")
     add("--folder-depth", type=int, metavar="N", help="folders in each deep chain of them")
@@ -115,4 +117,4 @@ def _kept_as(described: dict[str, object], size: str) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(peers_command.main(sys.argv[2:]) if sys.argv[1:2] == ["peers"] else main())

@@ -6,7 +6,7 @@ Law: the same seed and size give the same chains, on every machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import cycle
 from pathlib import Path
@@ -72,29 +72,35 @@ class Chains:
 
     def questions(self, count: int, seed: str) -> list[Asked]:
         """Random links of random chains: of every depth, sound and broken."""
-        chooser = Random(f"chain questions {seed}")
-        chosen = []
-        for _ in range(count):
-            number = chooser.randrange(len(self._chains))
-            chosen.append(self._asked(number, chooser.randint(1, self._chains[number].depth)))
-        return chosen
+        return [self._asked(number, link) for number, link in self.random_links(count, seed)]
 
     def allowed(self, depth: int) -> list[Asked]:
         """Links that deep that may."""
-        return [
-            self._asked(number, depth)
-            for number, chain in enumerate(self._chains)
-            if depth <= chain.depth and chain.is_allowed(depth)
-        ]
+        return [self._asked(number, depth) for number in self.sound_at(depth)]
 
     def denied(self) -> list[Asked]:
         """The last link of each broken chain."""
         broken = [(number, chain) for number, chain in enumerate(self._chains) if chain.broken is not Break.NOTHING]
         return [self._asked(number, chain.depth) for number, chain in broken]
 
+    def each(self) -> Sequence[Chain]:
+        """The chains, by number."""
+        return self._chains
+
+    def random_links(self, count: int, seed: str) -> Iterator[tuple[int, int]]:
+        """(number of a chain, one of its links)."""
+        chooser = Random(f"chain questions {seed}")
+        for _ in range(count):
+            number = chooser.randrange(len(self._chains))
+            yield number, chooser.randint(1, self._chains[number].depth)
+
+    def sound_at(self, depth: int) -> list[int]:
+        """Numbers of the chains that have a link so deep, which may."""
+        return [number for number, chain in enumerate(self._chains) if depth <= chain.depth and chain.is_allowed(depth)]
+
     def _asked(self, number: int, link: int) -> Asked:
         chain = self._chains[number]
-        return asked(_tool(chain.tool), "use", SubjectRef(*_run(number, link)), chain.is_allowed(link))
+        return asked(_tool(chain.tool), "use", SubjectRef(*run_of(number, link)), chain.is_allowed(link))
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
@@ -104,20 +110,32 @@ class Chains:
             yield Relationship(person, "registered", SubjectRef("directory", "people"))
             yield Relationship(ObjectRef("team", "staff"), "member", SubjectRef(*person))
         above = person
-        tool = _tool(chain.tool)
         for link in range(1, chain.depth + 1):
-            run = _run(number, link)
+            run = run_of(number, link)
             broken = chain.broken if link == chain.broken_at else Break.NOTHING
-            yield Relationship(run, "delegated_by", SubjectRef(*above))
-            yield Relationship(run, "instance_of", _version((number + link) % AGENTS))
-            yield Relationship(run, "intent", SubjectRef("intent", f"i{number}"))
-            if broken is Break.HELD:
-                yield Relationship(run, "hold", SubjectRef("hold", f"h{number}"))
-            if broken is not Break.NOT_GRANTED:
-                yield Relationship(tool, "may_use", SubjectRef(*run))
-            if broken is not Break.NO_INTENT:
-                yield Relationship(tool, "in_intent", SubjectRef(*run))
+            yield from _link(number, chain.tool, run, above, number + link, broken)
             above = run
+
+    def spawned(self, number: int, link: int, run: ObjectRef) -> tuple[list[Relationship], Asked]:
+        """A new run below a link that may, and the question that is yes because of it."""
+        tool = self._chains[number].tool
+        facts = list(_link(number, tool, run, run_of(number, link), number, Break.NOTHING))
+        return facts, asked(_tool(tool), "use", SubjectRef(*run), True)
+
+
+def _link(
+    number: int, tool_number: int, run: ObjectRef, above: ObjectRef, agent: int, broken: Break
+) -> Iterator[Relationship]:
+    tool = _tool(tool_number)
+    yield Relationship(run, "delegated_by", SubjectRef(*above))
+    yield Relationship(run, "instance_of", _version(agent % AGENTS))
+    yield Relationship(run, "intent", SubjectRef("intent", f"i{number}"))
+    if broken is Break.HELD:
+        yield Relationship(run, "hold", SubjectRef("hold", f"h{number}"))
+    if broken is not Break.NOT_GRANTED:
+        yield Relationship(tool, "may_use", SubjectRef(*run))
+    if broken is not Break.NO_INTENT:
+        yield Relationship(tool, "in_intent", SubjectRef(*run))
 
 
 def _random_chain(depth: int, random: Random) -> Chain:
@@ -155,5 +173,5 @@ def _version(number: int) -> SubjectRef:
     return SubjectRef("agent_version", f"a{number}.1")
 
 
-def _run(chain: int, link: int) -> ObjectRef:
+def run_of(chain: int, link: int) -> ObjectRef:
     return ObjectRef("run", f"r{chain}-{link}")

@@ -5,6 +5,7 @@ Law: the same seed and size give the same drive, on every machine."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
@@ -50,6 +51,26 @@ class Document(NamedTuple):
     barred: int = _NOBODY
 
 
+class _Documents:
+    """Documents by number, twenty bytes each: the ten million relationships of a huge drive are 3.7 million of them."""
+
+    def __init__(self) -> None:
+        self._numbers = array("i")
+
+    def __len__(self) -> int:
+        return len(self._numbers) // len(Document._fields)
+
+    def __getitem__(self, number: int) -> Document:
+        start = number * len(Document._fields)
+        return Document(*self._numbers[start : start + len(Document._fields)])
+
+    def __iter__(self) -> Iterator[Document]:
+        return (self[number] for number in range(len(self)))
+
+    def append(self, document: Document) -> None:
+        self._numbers.extend(document)
+
+
 class Drive:
     """A drive of exactly `relationships` facts: a tenth of them about groups, a fourteenth about folders."""
 
@@ -59,7 +80,7 @@ class Drive:
         self._members = self._make_groups(max(GROUP_LEVELS * 4, relationships // 100))
         self._folder_groups = self._make_folders(max(10, relationships // 20))
         self._everyone: dict[int, frozenset[int]] = {}  # by group, as far as asked for
-        self._documents: list[Document] = []
+        self._documents = _Documents()
         self._owned = 0  # documents from the first on that have an owner
         made = sum(1 for _ in self.relationships())
         if made >= relationships:
@@ -126,6 +147,18 @@ class Drive:
         user = chooser.randrange(self.users)
         return [self._asked(chooser.randrange(self._owned), user) for _ in range(count)]
 
+    def viewers(self, count: int, seed: str) -> list[tuple[ObjectRef, list[SubjectRef]]]:
+        """Random documents that are shared, and all they are shared with directly: what Expand must name."""
+        chooser = Random(f"drive viewers {seed}")
+        chosen: list[tuple[ObjectRef, list[SubjectRef]]] = []
+        while len(chosen) < count:
+            number = chooser.randrange(self._owned)
+            document = ObjectRef("document", f"d{number}")
+            facts = _facts(document, self._documents[number])
+            if viewers := [fact.subject for fact in facts if fact.relation == "viewer"]:
+                chosen.append((document, viewers))
+        return chosen
+
     def _asked(self, document: int, user: int) -> Asked:
         return asked(ObjectRef("document", f"d{document}"), "view", _user(user), self.may_view(document, user))
 
@@ -178,7 +211,8 @@ class Drive:
             self._documents.append(document)
             facts -= sum(1 for _ in _facts(ObjectRef("document", ""), document))
         self._owned = len(self._documents)
-        self._documents += [Document(random.randrange(len(self._folder_groups)), _NOBODY) for _ in range(facts)]
+        for _ in range(facts):
+            self._documents.append(Document(random.randrange(len(self._folder_groups)), _NOBODY))
 
 
 def _parent(folder: int) -> int:

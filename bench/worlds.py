@@ -31,7 +31,12 @@ class Sizes:
     questions: int = 20_000
 
 
-SIZES = {"small": Sizes(30_000), "medium": Sizes(100_000), "large": Sizes(1_000_000)}
+SIZES = {
+    "small": Sizes(30_000),
+    "medium": Sizes(100_000),
+    "large": Sizes(1_000_000),
+    "huge": Sizes(10_000_000),
+}
 
 
 class World:

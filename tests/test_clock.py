@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from remit.errors import RemitError, StoreFull
 from remit.store.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 
+if TYPE_CHECKING:
+    from remit import _core
+
 SECOND_US = 1_000_000
 START_US = 1_700_000_000 * SECOND_US
 
@@ -27,10 +31,29 @@ class Machine:
     def __init__(self) -> None:
         self.set_us = START_US
         self.ticks_us = 77
+        self.told: list[_core.Clock] = []
 
     def pass_us(self, by_us: int, set_back_us: int = 0) -> None:
         self.set_us += by_us - set_back_us
         self.ticks_us += by_us
+        for native in self.told:
+            native.tell(self.set_us, self.ticks_us)
+
+    def native(self) -> _core.Clock | None:
+        """The core's clock on this machine; None where the test is of Python's."""
+        if clock._core is None:
+            return None
+        self.told.append(clock._core.Clock(clock._PATIENCE_US, (self.set_us, self.ticks_us)))
+        return self.told[-1]
+
+
+@pytest.fixture(autouse=True, params=["python", "core"])
+def ticking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both clocks keep the same laws."""
+    if request.param == "python":
+        monkeypatch.setattr(clock, "_core", None)
+    elif clock._core is None:
+        pytest.skip("the native core is not built")
 
 
 @pytest.fixture
@@ -42,6 +65,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
     monkeypatch.setattr(clock, "_machine_us", lambda: machine.set_us)
     monkeypatch.setattr(clock, "_ticks_us", lambda: machine.ticks_us)
+    monkeypatch.setattr(clock, "_native_clock", machine.native)
     return machine
 
 
@@ -53,15 +77,22 @@ class Keeper:
         self.failure: RemitError | None = None
         self.promised = threading.Event()
         self.failed = threading.Event()
+        self.busy = threading.Lock()  # while it is held, no promise is taken
+
+    def dies(self) -> None:
+        """Take nothing any more, as the disk of a process that was killed."""
+        with self.busy:
+            self.failure = StoreFull("dead")
 
     def clock_us(self) -> int:
         return self.ceiling_us
 
     def promise_clock(self, ceiling_us: int) -> None:
-        if self.failure is not None:
-            self.failed.set()
-            raise self.failure
-        self.ceiling_us = max(self.ceiling_us, ceiling_us)
+        with self.busy:
+            if self.failure is not None:
+                self.failed.set()
+                raise self.failure
+            self.ceiling_us = max(self.ceiling_us, ceiling_us)
         self.promised.set()
 
 
@@ -162,23 +193,98 @@ def test_time_never_goes_backwards_between_threads() -> None:
 # --- restarts ---------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.lists(st.tuples(st.integers(0, 10**7), st.integers(-(10**10), 10**10)), max_size=5), max_size=5))
-def test_time_never_goes_backwards_across_restarts(lives: list[list[tuple[int, int]]]) -> None:
-    """Each life is one process on the same store. It renews its promise before its time goes beyond it."""
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(st.tuples(st.integers(0, 10**7), st.integers(-(10**10), 10**10), st.booleans()), max_size=5),
+        ),
+        max_size=5,
+    )
+)
+def test_time_never_goes_backwards_across_restarts(lives: list[tuple[bool, list[tuple[int, int, bool]]]]) -> None:
+    """Each life is one process on the same store; it ends well, or is killed: whatever it was doing, what the disk was
+    promised by then is all that the next one knows. The machine's clock jumps by hours both ways, and may be asked
+    before anybody could renew anything."""
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(clock, "_PATIENCE_US", 10**12)
         machine = faked(monkeypatch)
-        keeper = Keeper()
-        last_us = 0
-        for steps in lives:
+        on_disk = last_us = 0
+        for ends_well, steps in lives:
+            keeper = Keeper(on_disk)
             system = SystemClock()
             system.keep(keeper)
-            for passed_us, set_back_us in steps:
-                assert last_us <= (last_us := system.now_us()) <= keeper.ceiling_us
+            for passed_us, set_back_us, is_renewed in steps:
                 machine.pass_us(passed_us, set_back_us)
-                keeper.promise_clock(system.now_us() + 5 * SECOND_US)
-            assert last_us <= (last_us := system.now_us())
+                assert last_us <= (last_us := system.now_us()) <= keeper.ceiling_us
+                if is_renewed:
+                    renewed(system, keeper)
+                    now_us = system.now_us()
+                    assert last_us <= now_us <= keeper.ceiling_us
+                    assert now_us >= machine.set_us, "a renewed promise holds back nothing"
+                    last_us = now_us
+            if ends_well:
+                system.close()
+            on_disk = keeper.ceiling_us
+            keeper.dies()
             system.close()
-            machine.pass_us(0, set_back_us=3 * SECOND_US)
+            assert keeper.ceiling_us == on_disk
+
+
+def renewed(system: SystemClock, keeper: Keeper) -> None:
+    """Wait for a renewal that began after this, and has come to its end."""
+    for _ in range(3):  # the first may have been under way, the third says that the second is done
+        keeper.promised.clear()
+        system._ticking.renew_now()
+        assert keeper.promised.wait(30), "the promise was not renewed"
+
+
+def test_a_clock_that_jumps_ahead_stands_at_its_promise_until_there_is_a_new_one(
+    machine: Machine, closing: list[SystemClock]
+) -> None:
+    """And a kill in that very moment loses nothing: the next life begins no earlier."""
+    keeper = Keeper()
+    system = SystemClock()
+    closing.append(system)
+    system.keep(keeper)
+    promised_us = keeper.ceiling_us
+    with keeper.busy:
+        machine.pass_us(1, set_back_us=-3600 * SECOND_US)
+        assert system.now_us() == promised_us == system.now_us()
+        machine.pass_us(0, set_back_us=3600 * SECOND_US)
+        next_life = SystemClock()
+        closing.append(next_life)
+        next_life.keep(Keeper(promised_us))
+        assert next_life.now_us() >= promised_us
+        machine.pass_us(0, set_back_us=-3600 * SECOND_US)
+    renewed(system, keeper)
+    assert system.now_us() == machine.set_us < keeper.ceiling_us
+
+
+def test_time_waits_for_no_store_that_does_not_answer(
+    machine: Machine, closing: list[SystemClock], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Standing still for ever would keep alive what expires."""
+    caplog.set_level(logging.WARNING, logger="remit.clock")
+    keeper = Keeper()
+    system = SystemClock()
+    closing.append(system)
+    system.keep(keeper)
+    promised_us = keeper.ceiling_us
+    with keeper.busy:
+        machine.pass_us(6 * SECOND_US)
+        assert system.now_us() == promised_us
+        machine.pass_us(clock._PATIENCE_US - 1)
+        assert system.now_us() == promised_us
+        machine.pass_us(1)
+        assert system.now_us() == machine.set_us == system.now_us()
+    renewed(system, keeper)
+    with keeper.busy:
+        machine.pass_us(6 * SECOND_US)
+        assert system.now_us() == keeper.ceiling_us, "and once it answers, its promise counts again"
+    assert [record.getMessage() for record in caplog.records] == [
+        "the clock's promise was not renewed in time: the store does not answer"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["lmdb", "memory"])

@@ -1,10 +1,12 @@
-"""Law: the graph is a dictionary of triples, read forward and backward."""
+"""Law: the graph is a dictionary of triples, read forward and backward; the native one is the same dictionary."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit import native
 from remit.graph import Graph
 from remit.model import (
     PLAIN,
@@ -27,6 +29,9 @@ SUBJECTS = st.builds(
 QUALIFIERS = st.sampled_from((PLAIN, Qualifiers(CaveatUse("c")), Qualifiers(expiration_us=7)))
 KEYS = st.builds(RelationshipKey, OBJECTS, RELATIONS, SUBJECTS)
 
+GRAPHS = pytest.mark.parametrize("kind", [Graph, native.NativeGraph] if native.available() else [Graph])
+AnyGraph = Graph | native.NativeGraph
+
 STEPS = st.lists(st.tuples(KEYS, st.none() | QUALIFIERS), max_size=40)  # None removes
 
 Model = dict[RelationshipKey, Qualifiers]
@@ -42,7 +47,7 @@ def model_of(steps: list[tuple[RelationshipKey, Qualifiers | None]]) -> Model:
     return model
 
 
-def assert_same(graph: Graph, model: Model, asked: set[RelationshipKey]) -> None:
+def assert_same(graph: AnyGraph, model: Model, asked: set[RelationshipKey]) -> None:
     graph.check_invariants()
     assert len(graph) == len(model)
     assert {each.key: each.qualifiers for each in graph.relationships()} == model
@@ -62,9 +67,12 @@ def _sorted_by_kind(edges):  # type: ignore[no-untyped-def]
     return sorted(edges, key=lambda edge: edge[0].is_userset)
 
 
+@GRAPHS
 @given(STEPS)
-def test_a_graph_is_what_was_added_and_not_removed(steps: list[tuple[RelationshipKey, Qualifiers | None]]) -> None:
-    graph = Graph()
+def test_a_graph_is_what_was_added_and_not_removed(
+    kind: type[AnyGraph], steps: list[tuple[RelationshipKey, Qualifiers | None]]
+) -> None:
+    graph = kind()
     for key, qualifiers in steps:
         if qualifiers is None:
             graph.remove(key)
@@ -73,21 +81,27 @@ def test_a_graph_is_what_was_added_and_not_removed(steps: list[tuple[Relationshi
     assert_same(graph, model_of(steps), {key for key, _ in steps})
 
 
+@GRAPHS
 @given(STEPS, STEPS)
 def test_a_delta_brings_the_graph_from_before_to_after(
-    first: list[tuple[RelationshipKey, Qualifiers | None]], second: list[tuple[RelationshipKey, Qualifiers | None]]
+    kind: type[AnyGraph],
+    first: list[tuple[RelationshipKey, Qualifiers | None]],
+    second: list[tuple[RelationshipKey, Qualifiers | None]],
 ) -> None:
     before, after = model_of(first), model_of(first + second)
-    graph = Graph(Relationship(*key, qualifiers) for key, qualifiers in before.items())
+    graph = kind(Relationship(*key, qualifiers) for key, qualifiers in before.items())
     touched = sorted({key for key, _ in second})
     graph.apply(Change(_stored(before, key), _stored(after, key)) for key in touched if key in before or key in after)
     assert_same(graph, after, {key for key, _ in first + second})
 
 
+@GRAPHS
 @given(STEPS)
-def test_undoing_a_delta_restores_the_graph(steps: list[tuple[RelationshipKey, Qualifiers | None]]) -> None:
+def test_undoing_a_delta_restores_the_graph(
+    kind: type[AnyGraph], steps: list[tuple[RelationshipKey, Qualifiers | None]]
+) -> None:
     model = model_of(steps)
-    graph = Graph()
+    graph = kind()
     graph.apply(Change(None, _stored(model, key)) for key in model)
     assert_same(graph, model, set(model))
     graph.apply(Change(_stored(model, key), None) for key in model)

@@ -1,7 +1,7 @@
 """The hot graph: the plain one's interface over the Rust core, which also answers most checks by itself.
 
-`graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat, one that
-is undefined, an unknown name) it leaves by answering None, so that there is one set of words for every failure.
+`graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat, one
+that is undefined, an unknown name) it tells by no verdict, so that there is one set of words for every failure.
 Law: whatever it answers, `Evaluation` over the same relationships answers the same."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from remit.budget import STEPS_MAX, Interrupt
 from remit.errors import StepBudgetSpent
@@ -37,7 +37,7 @@ else:
 SWITCH = "REMIT_NATIVE"  # the environment's word: `off` leaves everything to Python
 
 _BATCH = 10_000  # relationships taken in at once, without letting a check wait longer than some milliseconds
-_PAGE = 512  # edges copied out at once
+_PAGE = 64  # edges copied out at once: most nodes whole, of a node of a million what an early answer needs
 
 NodeKey = tuple[ObjectRef, str]
 Asked = tuple[ObjectRef, str, SubjectRef]
@@ -45,6 +45,14 @@ Row = tuple[bytes, bytes]
 Due = tuple[int, RelationshipKey]
 
 _new_tuple = tuple.__new__
+
+
+class Answered(NamedTuple):
+    """YES or NO, what it cost in steps, and the revision it was given at."""
+
+    verdict: Verdict
+    steps: int
+    revision: int
 
 
 def available() -> bool:
@@ -55,8 +63,8 @@ def available() -> bool:
 class NativeGraph:
     """Mutable; it takes a lock of its own, for the front door looks into it from threads without Python.
 
-    A single operation sees one state. What is read in several steps (`edges`, `relationships`) raises RuntimeError where
-    the graph was written in between, as a dictionary does. Costs are those of `Graph`, a tenth of the time."""
+    A single operation sees one state. What is read in steps (`edges` of a node, all `relationships`) is to be left
+    alone until it is read, as a dictionary is; where a change is noticed, RuntimeError. Costs are those of `Graph`."""
 
     __slots__ = ("_store",)
 
@@ -108,16 +116,15 @@ class NativeGraph:
         now_us: int,
         steps_max: int = STEPS_MAX,
         interrupt: Interrupt | None = None,
-    ) -> tuple[Verdict, int] | None:
-        """The verdict and its steps, by the schema that is installed; None where `semantics.py` has to answer.
+    ) -> Answered | None:
+        """The answer by the schema that is installed; None where `semantics.py` has to give it.
 
         Raises StepBudgetSpent, and what the interrupt raises. Cost: about two microseconds, and 0.1 for each goal."""
-        answer, steps, is_spent = self._store.check(resource, permission, subject, now_us, steps_max, interrupt)
-        if answer is None:
-            if is_spent:
-                raise _spent(steps_max, steps)
-            return None
-        return _VERDICTS[answer], steps
+        revision, checked = self._store.check(resource, permission, subject, now_us, steps_max, interrupt)
+        answered = _answered(checked, revision, steps_max)
+        if isinstance(answered, StepBudgetSpent):
+            raise answered
+        return answered
 
     def check_many(
         self,
@@ -126,12 +133,10 @@ class NativeGraph:
         now_us: int,
         steps_max: int = STEPS_MAX,
         interrupt: Interrupt | None = None,
-    ) -> list[tuple[Verdict, int] | StepBudgetSpent | None]:
-        """Of each question what `check` returns or raises, all of one state; they share what they settle."""
-        return [
-            (_VERDICTS[answer], steps) if answer is not None else _spent(steps_max, steps) if is_spent else None
-            for answer, steps, is_spent in self._store.check_many(list(questions), now_us, steps_max, interrupt)
-        ]
+    ) -> list[Answered | StepBudgetSpent | None]:
+        """Of each question what `check` returns or raises, all of one revision; they share what they settle."""
+        revision, all_checked = self._store.check_many(list(questions), now_us, steps_max, interrupt)
+        return [_answered(checked, revision, steps_max) for checked in all_checked]
 
     # --- asking -------------------------------------------------------------------------------------------------
 
@@ -140,27 +145,31 @@ class NativeGraph:
         found = self._store.find(resource, relation, subject)
         return None if found is None else _qualifiers(found)
 
-    def usersets(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
+    def usersets(self, resource: ObjectRef, relation: str) -> Iterable[tuple[SubjectRef, Qualifiers]]:
         """The edges of a node that lead to usersets. Up to a hundred of them come in the order they were added."""
-        return self._paged(resource, relation, only_usersets=True)
+        return self._edges(resource, relation, only_usersets=True)
 
-    def edges(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
+    def edges(self, resource: ObjectRef, relation: str) -> Iterable[tuple[SubjectRef, Qualifiers]]:
         """All edges of a node: plain subjects and wildcards, then usersets. Cost: O(edges)."""
-        return self._paged(resource, relation, only_usersets=False)
+        return self._edges(resource, relation, only_usersets=False)
 
-    def _paged(
+    def _edges(
         self, resource: ObjectRef, relation: str, only_usersets: bool
+    ) -> Iterable[tuple[SubjectRef, Qualifiers]]:
+        count, page = self._store.edges(resource, relation, 0, _PAGE, only_usersets)
+        edges = [_edge(*each) for each in page]
+        return edges if len(edges) < _PAGE else self._on_from(edges, count, resource, relation, only_usersets)
+
+    def _on_from(
+        self, edges: list[tuple[SubjectRef, Qualifiers]], count: int, resource: ObjectRef, relation: str, only: bool
     ) -> Iterator[tuple[SubjectRef, Qualifiers]]:
         start = 0
-        first, edges = self._store.edges(resource, relation, start, _PAGE, only_usersets)
-        while True:
-            for subject, found in edges:
-                yield _new_tuple(SubjectRef, subject), _qualifiers(found) if found else PLAIN
-            if len(edges) < _PAGE:
-                return
+        while edges:
+            yield from edges
             start += _PAGE
-            version, edges = self._store.edges(resource, relation, start, _PAGE, only_usersets)
-            _require_same(first, version)
+            count_now, page = self._store.edges(resource, relation, start, _PAGE, only)
+            _require_same(count, count_now)
+            edges = [_edge(*each) for each in page]
 
     def nodes_of(self, subject: SubjectRef) -> Iterable[NodeKey]:
         """The nodes that have an edge to this very subject: the graph read backwards."""
@@ -208,7 +217,14 @@ class NativeGraph:
         self._store.check_invariants()
 
 
-_VERDICTS = {True: Verdict.YES, False: Verdict.NO}
+def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered | StepBudgetSpent | None:
+    is_yes, steps, is_spent = checked
+    if is_yes is not None:
+        return Answered(Verdict.YES if is_yes else Verdict.NO, steps, revision)
+    if is_spent:
+        message = f"not finished within {steps_max} steps; this is not a no"
+        return StepBudgetSpent(message, name="steps_max", limit=steps_max, given=steps)
+    return None
 
 
 def _qualifiers(found: _core.QualifiersTuple) -> Qualifiers:
@@ -218,14 +234,12 @@ def _qualifiers(found: _core.QualifiersTuple) -> Qualifiers:
     return Qualifiers(CaveatUse(*caveat) if caveat is not None else None, not_before_us, expiration_us)
 
 
-def _spent(steps_max: int, steps: int) -> StepBudgetSpent:
-    return StepBudgetSpent(
-        f"not finished within {steps_max} steps; this is not a no", name="steps_max", limit=steps_max, given=steps
-    )
+def _edge(subject: tuple[str, str, str], found: _core.QualifiersTuple) -> tuple[SubjectRef, Qualifiers]:
+    return _new_tuple(SubjectRef, subject), _qualifiers(found) if found else PLAIN
 
 
-def _require_same(first: int, version: int) -> None:
-    if first != version:
+def _require_same(before: int, now: int) -> None:
+    if before != now:
         raise RuntimeError("the graph was written while its edges were read")
 
 

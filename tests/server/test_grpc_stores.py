@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -109,49 +110,63 @@ def test_who_watches_a_store_that_is_removed_is_told_at_once(client: Client) -> 
 
 
 def test_a_backup_in_a_storm_answers_elsewhere_as_the_original_did(other: Client) -> None:
-    """Every question of the organisation, on a copy that was taken while it was written to."""
+    """Every question of the organisation, and of all who write meanwhile, on a copy taken while it was written to: as
+    the original answers for the revision of the backup."""
     world = World.read(EXAMPLE)
     engine = opened()
     write_example(engine)
+    rounds = itertools.count()
     with BackgroundServer(engine) as server, Client(server.endpoint) as source:
-        done = threading.Event()
+        blowing, done = threading.Semaphore(0), threading.Event()
 
-        def storm() -> None:
+        def storm(number: int) -> None:
+            """A hold comes and goes, and with it answers; beside it, two facts that are there together or not."""
             with Client(server.endpoint) as writer:
                 while not done.is_set():
-                    writer.touch("run:r-4#hold@hold:storm")
-                    writer.delete("run:r-4#hold@hold:storm")
+                    pair = next(rounds) % PAIRS
+                    writer.touch(f"run:r-{number}#hold@hold:storm", *pair_of(pair))
+                    blowing.release()
+                    writer.delete(f"run:r-{number}#hold@hold:storm", *pair_of(pair))
 
-        with ThreadPoolExecutor(1) as pool:
-            storming = pool.submit(storm)
-            with source.backup() as copying:
-                data = b"".join(copying)
-            done.set()
-            storming.result(PATIENCE_S)
+        with ThreadPoolExecutor(STORMS) as pool:
+            storming = [pool.submit(storm, number) for number in range(4, 4 + STORMS)]
+            try:
+                for _ in range(2 * STORMS):
+                    assert blowing.acquire(timeout=PATIENCE_S)
+                with source.backup() as copying:
+                    data = next(copying)
+                    assert blowing.acquire(timeout=PATIENCE_S)  # written while the copy is under way
+                    data += b"".join(copying)
+                assert blowing.acquire(timeout=PATIENCE_S)
+            finally:
+                done.set()
+            for each in storming:
+                each.result(PATIENCE_S)
         old_token = copying.token
-        held = list(other_facts(source, "run:r-4#hold"))
-        assert held == []
+        questions = [Question(a.resource, a.permission, a.subject, a.context) for a in world.assertions]
+        asked = [*questions, *(fact for pair in range(PAIRS) for fact in pair_of(pair))]
         info = other.restore("copy", [data])
         with Client(other.endpoint, store="copy") as copy:
-            if list(other_facts(copy, "run:r-4#hold")):
-                source.touch("run:r-4#hold@hold:storm")
-            questions = [Question(a.resource, a.permission, a.subject, a.context) for a in world.assertions]
-            mine, theirs = (each.check_many(questions) for each in (copy, source))
-            assert [answer.verdict for answer in mine if isinstance(answer, Answer)] == [
-                answer.verdict for answer in theirs if isinstance(answer, Answer)
-            ]
-            assert len(mine) == len([answer for answer in mine if isinstance(answer, Answer)])
-            with pytest.raises(RemoteError) as foreign:
-                copy.check(questions[0], at_least=old_token)
-            assert reason(foreign) == "FOREIGN_TOKEN"
+            mine, theirs = copy.check_many(asked), source.check_many(asked, at_exactly=old_token)
+            verdicts = [[each.verdict for each in told if isinstance(each, Answer)] for told in (mine, theirs)]
+            assert verdicts[0] == verdicts[1]
+            assert len(verdicts[0]) == len(asked)
+            of_pairs = verdicts[0][len(questions) :]
+            assert of_pairs[::2] == of_pairs[1::2]
+            for stale in ({"at_least": old_token}, {"at_exactly": old_token}):
+                with pytest.raises(RemoteError) as foreign:
+                    copy.check(questions[0], **stale)
+                assert reason(foreign) == "FOREIGN_TOKEN"
             assert copy.check(questions[0], at_least=info.token).token == info.token
     engine.close()
 
 
-def other_facts(client: Client, node: str) -> Iterator[str]:
-    for stored in client.read():
-        if str(stored.relationship.key).startswith(node):
-            yield str(stored.relationship.key)
+STORMS = 2
+PAIRS = 5
+
+
+def pair_of(number: int) -> tuple[str, str]:
+    return f"tool:storm-{number}#may_use@user:anne", f"tool:storm-{number}#may_use@user:ben"
 
 
 def test_a_backup_says_of_which_revision_it_is(client: Client) -> None:

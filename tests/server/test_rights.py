@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from keyed import Keyed, Refusal, ask, keyed_server
+from starlette.routing import Route
 
 import remit.v1
 from remit.keys import ALL_STORES, Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
-from remit.server.rights import RIGHTS
+from remit.server.http import http_app
+from remit.server.rights import HTTP_RIGHTS, RIGHTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
@@ -216,17 +224,78 @@ def test_an_expired_key_says_so_to_who_has_it(keyed: Keyed, channel: grpc.Channe
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_EXPIRED")
 
 
-def test_health_and_reflection_are_open_and_show_nothing_of_a_store(channel: grpc.Channel) -> None:
-    from grpc_health.v1 import health_pb2
-    from grpc_reflection.v1alpha import reflection_pb2
+# --- what is open -------------------------------------------------------------------------------------------------
 
-    answer = ask(channel, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest())
+HEALTH, REFLECTION = "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"
+OPEN: dict[str, Message] = {
+    f"/{HEALTH}/Check": health_pb2.HealthCheckRequest(),
+    f"/{HEALTH}/Watch": health_pb2.HealthCheckRequest(),
+    f"/{REFLECTION}/ServerReflectionInfo": reflection_pb2.ServerReflectionRequest(list_services="*"),
+}
+
+
+def test_every_service_there_is_asks_for_rights_or_is_known_to_be_open(channel: grpc.Channel) -> None:
+    answer = ask(channel, f"/{REFLECTION}/ServerReflectionInfo", OPEN[f"/{REFLECTION}/ServerReflectionInfo"])
     assert isinstance(answer, bytes)
-    assert health_pb2.HealthCheckResponse.FromString(answer).status == health_pb2.HealthCheckResponse.SERVING
-    asked = reflection_pb2.ServerReflectionRequest(list_services="*")
-    answer = ask(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", asked)
+    listed = reflection_pb2.ServerReflectionResponse.FromString(answer).list_services_response.service
+    services = {path.split("/")[1] for path in (*RIGHTS, *OPEN)}
+    assert {service.name for service in listed} == services
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_health_and_reflection_are_open_and_show_nothing_of_a_store(
+    keyed: Keyed, channel: grpc.Channel, path: str
+) -> None:
+    """To whoever asks: load balancers have no key."""
+    answers = {ask(channel, path, OPEN[path], text) for text in (None, "rk_nobodys", *map(keyed.make, Right))}
+    [answer] = answers
     assert isinstance(answer, bytes)
-    assert b"other" not in answer
+    assert b"other" not in answer and b"own" not in answer
+    assert b"default" not in answer
+
+
+# --- the HTTP edge ------------------------------------------------------------------------------------------------
+
+HTTP_OPEN = {"/healthz", "/readyz", "/version"}
+
+
+def asked_over_http(edge: Keyed, path: str, text: str | None) -> tuple[int, str]:
+    request = urllib.request.Request(edge.server.http_endpoint + path)
+    if text is not None:
+        request.add_header("Authorization", f"Bearer {text}")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_every_path_of_the_edge_is_answered_exactly_where_the_table_says(tmp_path: Path) -> None:
+    """Every path × {no key, one that is none, every right on its own} × {own store, another, one that is not there}."""
+    routes = {cast(Route, route).path for route in http_app(list, lambda _: b"").routes}
+    assert routes == HTTP_OPEN | set(HTTP_RIGHTS)
+    with keyed_server(tmp_path, http="127.0.0.1:0") as edge:
+        for path in sorted(HTTP_OPEN):
+            told = {asked_over_http(edge, path, text) for text in (None, "rk_nobodys", edge.make(Right.CHECK))}
+            assert len(told) == 1
+            [(code, body)] = told
+            assert code == 200
+            assert not any(name in body for name in ("other", "own", "default"))
+        for path, needs in HTTP_RIGHTS.items():
+            for text, reason in ((None, "KEY_MISSING"), ("rk_nobodys", "KEY_MISTYPED")):
+                code, body = asked_over_http(edge, path, text)
+                assert (code, json.loads(body)["error"]["reason"]) == (401, reason)
+            for right in Right:
+                for store in ("own", "other", "never"):
+                    code, body = asked_over_http(edge, path, edge.make(right, stores=[store]))
+                    if right is needs.right:
+                        assert code == 200
+                        shown = set(re.findall(r'store="([^"]*)"', body))
+                        assert shown == {store} - {"never"}
+                    else:
+                        assert (code, json.loads(body)["error"]["reason"]) == (403, "RIGHT_MISSING")
+                        assert not any(f'"{name}"' in body for name in ("own", "other", "default"))
 
 
 # --- managed relations --------------------------------------------------------------------------------------------

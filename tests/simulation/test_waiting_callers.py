@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import resource
 import socket
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
 
+import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
+from google.rpc import error_details_pb2, status_pb2
 from sim_hostile import (
     ASKED,
     CHECK,
@@ -21,6 +26,8 @@ from sim_hostile import (
     ask,
     hostile_server,
     method_of,
+    path_of,
+    refusal_of,
     require_decent,
     template_of,
 )
@@ -157,6 +164,63 @@ def answered_streams(connection: socket.socket, count: int) -> int:
                 refused += bool(flags & END_STREAM)
             buffer = buffer[9 + size :]
     return refused
+
+
+# --- those who ask for more than there is -----------------------------------------------------------------------
+
+CAPACITY = 8  # requests at work or waiting
+
+
+class Flood:
+    """So many requests at once from one key, and how each ended: "" for an answer."""
+
+    def __init__(self, hostile: Hostile, channel: grpc.Channel, count: int) -> None:
+        items = [_P.CheckItem(resource=THING, permission="use", subject=USER)] * 1_000  # slow, or it would be no flood
+        asked = _P.CheckManyRequest(store=OWN, items=items).SerializeToString()
+        method = cast(Any, channel).unary_unary(path_of(method_of("CheckMany")))
+        self.calls = [method.future(asked, 60, metadata=hostile.own) for _ in range(count)]
+
+    def endings(self) -> list[str]:
+        return [self._ending(call) for call in self.calls]
+
+    def _ending(self, call: Any) -> str:
+        error = call.exception()
+        if error is None:
+            return ""
+        refusal = refusal_of(error)
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED, refusal
+        status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+        retries = [detail for detail in status.details if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR)]
+        assert len(retries) == 1, "it does not say when to come back"
+        return refusal.reason
+
+
+def require_served_beside_a_flood(folder: Path, rounds: int) -> None:
+    limits = ("--reads-in-flight-max", str(CAPACITY), "--readers", "2")
+    with hostile_server(folder, *limits) as hostile, grpc.insecure_channel(hostile.served.endpoint) as channel:
+        weights = [hostile.served.resident_bytes()]
+        endings: Counter[str] = Counter()
+        for _ in range(rounds):
+            flood = Flood(hostile, channel, 10 * CAPACITY)
+            served = 0
+            while served < 3 or not all(call.done() for call in flood.calls):
+                hostile.require_good()
+                served += 1
+            endings.update(flood.endings())
+            weights.append(hostile.served.resident_bytes())
+        print(f"{dict(endings)}; MiB: {[weight // MIB for weight in weights]}")
+        assert endings.keys() == {"", "FAIR_SHARE"}, endings
+        assert endings["FAIR_SHARE"] > rounds * CAPACITY, "it was no flood"
+        assert weights[-1] - weights[0] < 64 * MIB
+
+
+def test_good_callers_are_served_beside_ten_times_more_than_there_is_room_for(tmp_path: Path) -> None:
+    require_served_beside_a_flood(tmp_path, rounds=1)
+
+
+@pytest.mark.long
+def test_good_callers_are_served_beside_a_flood_that_does_not_end(tmp_path: Path) -> None:
+    require_served_beside_a_flood(tmp_path, rounds=100)
 
 
 # --- those who ask for nonsense ---------------------------------------------------------------------------------

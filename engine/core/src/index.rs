@@ -57,8 +57,7 @@ impl Index {
     /// Add a row that is not there yet.
     pub fn add(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
         let mut segment = self.segment(hash);
-        // Beyond this depth there are no bits left to split by; such a segment just grows.
-        while self.segments[segment].rows.len() >= SEGMENT && self.segments[segment].depth < 63 - DIRECTORY_BITS - 7 {
+        while self.segments[segment].rows.len() >= SEGMENT && self.may_split(segment) {
             self.split(segment, &hash_of);
             segment = self.segment(hash);
         }
@@ -76,6 +75,11 @@ impl Index {
             }
         }
         found
+    }
+
+    /// Rows of equal hashes would split for ever, and double the directory each time; their segment just grows.
+    fn may_split(&self, segment: usize) -> bool {
+        1 << self.segments[segment].depth < self.directory.len() || self.directory.len() <= 8 * self.segments.len()
     }
 
     fn split(&mut self, segment: usize, hash_of: &impl Fn(u32) -> u64) {
@@ -137,6 +141,7 @@ mod tests {
         for row in 0..5_000 {
             index.add(42, row, |_| 42);
         }
+        assert!(index.bytes() < 200_000, "the directory stays small");
         assert!((0..5_000).all(|row| index.find(42, |each| *each == row) == Some(row)));
     }
 }

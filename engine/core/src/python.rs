@@ -31,6 +31,7 @@ thread_local! {
     static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
 }
 
+/// (yes, no or None for elsewhere; the steps; whether the budget ended it).
 type Checked = (Option<bool>, u64, bool);
 
 /// One store: its graph, plan and revision.
@@ -95,7 +96,7 @@ impl NativeStore {
 
     // --- asking -----------------------------------------------------------------------------------------------
 
-    /// (yes, no or None for elsewhere; the steps; whether the budget ended it).
+    /// The revision that was seen, and what the question came to.
     #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None))]
     #[allow(clippy::too_many_arguments)]
     fn check(
@@ -107,7 +108,7 @@ impl NativeStore {
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Checked> {
+    ) -> PyResult<(u64, Checked)> {
         let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
         let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
         let question = Question {
@@ -125,12 +126,12 @@ impl NativeStore {
                 view.check(session, &question, now_us, most, &|| false)
             });
             if answer != Answer::Spent || most == steps_max {
-                return Ok(checked(answer, steps));
+                return Ok((view.revision(), checked(answer, steps)));
             }
         }
         let asked = [Asked::of(&question)];
-        let found = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
-        Ok(checked(found[0].0, found[0].1))
+        let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        Ok((revision, checked(found[0].0, found[0].1)))
     }
 
     /// The same for many questions (resource, permission, subject), which share what they settle and see one state.
@@ -142,7 +143,7 @@ impl NativeStore {
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Checked>> {
+    ) -> PyResult<(u64, Vec<Checked>)> {
         let mut asked = Vec::with_capacity(questions.len());
         for question in questions.iter() {
             let question = question.cast_into::<PyTuple>()?;
@@ -157,8 +158,8 @@ impl NativeStore {
                 subject_relation: text(subject, 2)?.to_str()?,
             }));
         }
-        let found = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
-        Ok(found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect())
+        let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
     }
 
     #[getter]
@@ -194,7 +195,7 @@ impl NativeStore {
         found.map(|qualifiers| qualifiers_tuple(py, qualifiers.as_ref())).transpose()
     }
 
-    /// The edges of a node from a place on: (version, [(subject, qualifiers)]). Usersets come after all others.
+    /// The edges of a node from a place on: (how many there are, [(subject, qualifiers)]). Usersets come last.
     #[pyo3(signature = (resource, relation, start, count, only_usersets=false))]
     fn edges<'py>(
         &self,
@@ -204,26 +205,23 @@ impl NativeStore {
         start: u32,
         count: u32,
         only_usersets: bool,
-    ) -> PyResult<(u64, Bound<'py, PyList>)> {
+    ) -> PyResult<(u32, Bound<'py, PyList>)> {
         let (type_, id) = (text(resource, 0)?, text(resource, 1)?);
         let (type_, id) = (type_.to_str()?.to_owned(), id.to_str()?.to_owned());
-        let (version, edges) = self.look(py, |view| {
+        let (len, edges) = self.look(py, |view| {
             let graph = view.graph();
-            let node = graph.find_end(&type_, &id, relation);
-            let edges = match node {
-                Some(End::Node(node)) => {
-                    let first = if only_usersets { graph.node(node).direct.len() } else { 0 };
-                    edges_text(graph, node, first + start, count)
-                }
-                _ => Vec::new(),
+            let Some(End::Node(number)) = graph.find_end(&type_, &id, relation) else {
+                return (0, Vec::new());
             };
-            (view.version(), edges)
+            let node = graph.node(number);
+            let first = if only_usersets { node.direct.len() } else { 0 };
+            (node.direct.len() + node.usersets.len(), edges_text(graph, number, first + start, count))
         });
         let list = PyList::empty(py);
         for ([type_, id, relation], qualifiers) in edges {
             list.append(((type_, id, relation), qualifiers_tuple(py, qualifiers.as_ref())?))?;
         }
-        Ok((version, list))
+        Ok((len, list))
     }
 
     /// The nodes that have an edge to this very subject: ((type, id), relation).
@@ -295,13 +293,13 @@ impl NativeStore {
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<(Answer, u64)>> {
+    ) -> PyResult<(u64, Vec<(Answer, u64)>)> {
         let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
         let mut seen_version = None;
         let mut stops_max = STOPS_AT_FIRST;
         loop {
             let is_interruptible = interrupt.is_some();
-            let is_finished = py.detach(|| {
+            let finished = py.detach(|| {
                 let view = self.store.read();
                 with_session(|session| {
                     if seen_version != Some(view.version()) {
@@ -318,16 +316,16 @@ impl NativeStore {
                     while let Some(question) = asked.get(found.len()) {
                         let (answer, steps) = view.check(session, &question.question(), now_us, steps_max, &stop);
                         if answer == Answer::Spent && steps <= steps_max {
-                            return false;
+                            return None;
                         }
                         found.push((answer, steps));
                     }
                     session.clear();
-                    true
+                    Some(view.revision())
                 })
             });
-            if is_finished {
-                return Ok(found);
+            if let Some(revision) = finished {
+                return Ok((revision, found));
             }
             stops_max = stops_max.saturating_mul(4);
             if let Some(interrupt) = interrupt {

@@ -65,6 +65,10 @@ class Call:
         if self.on_end is not None:
             self.on_end()
 
+    def forget_messages(self) -> None:
+        """All has been told of them. The call itself may be known for as long as its answer waits to be read."""
+        self.request = self.response = None
+
     def ending(self) -> RemitError:
         """Why a call that was cancelled has ended: its deadline, the server's word, or its caller."""
         try:

@@ -29,7 +29,7 @@ from remit.server.tls import Certificates
 from remit.wire.status import encode_status
 
 if TYPE_CHECKING:
-    from remit._core import Door, KeyRow
+    from remit._core import Door, KeyRow, NativeCore
 
 try:
     from remit import _core
@@ -80,7 +80,7 @@ class FrontDoor:
         limits: Limits,
         serve_limits: ServeLimits,
         *,
-        core: object | None = None,
+        core: NativeCore | None = None,
         ring: KeyRing | None = None,
         certificates: Certificates | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class FrontDoor:
             self._door = _core.Door(
                 # Without the clock of Python, there is nothing to judge expirations by.
                 self._core if is_native and native_clock is not None else None,
-                native_clock or _core.Clock(),
+                native_clock or _core.Clock(0),
                 listener=listener.detach(),
                 upstream=str(self._socket),
                 threads=len(os.sched_getaffinity(0)),

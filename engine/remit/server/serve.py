@@ -297,26 +297,31 @@ class GrpcServer:
             observed = self.telemetry.begin(verb.path, call)
             refusal: RemitError | None = None
             try:
-                self._admit(verb.path, call, context)
-                engine = self._engine_for(context)
-                data = await _only_message(context)
-                answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, engine, data, call))
-                if not verb.changes:  # what was written is told
-                    self._hold_unsent(call, len(answer))
-                return answer
+                return await self._answer(verb, lane, call, context)
             except asyncio.CancelledError:
                 call.cancel()
                 refusal = call.ending()
                 raise
             except RemitError as error:
-                refusal = error
+                refusal = _without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
                 refusal = _unexpected(error, verb, call)
             finally:
                 observed.end(refusal)
+                call.forget_messages()
             return await _abort(context, refusal, call.request_id)
 
         return grpc.stream_unary_rpc_method_handler(answer)
+
+    async def _answer(self, verb: Verb, lane: Lane, call: Call, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+        """Raises RemitError. What is large, the request and the answer, is known to no frame that outlives this."""
+        self._admit(verb.path, call, context)
+        engine = self._engine_for(context)
+        data = await _only_message(context)
+        answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, engine, data, call))
+        if not verb.changes:  # what was written is told
+            self._hold_unsent(call, len(answer))
+        return answer
 
     def _stream(self, verb: StreamVerb) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The adapter of one streaming verb; a stream both ways, the shape that all of them fit into."""
@@ -349,11 +354,12 @@ class GrpcServer:
                 task.uncancel()
                 refusal = call.ended_by
             except RemitError as error:
-                refusal = error
+                refusal = _without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
                 refusal = _unexpected(error, verb, call)
             finally:
                 observed.end(refusal)
+                call.forget_messages()
             refusal.metadata = {**refusal.metadata, **stream.resume}
             # A reader who is stuck gets this once it reads on, and one who has left never; nobody waits for that.
             with contextlib.suppress(TimeoutError, aio.InternalError):
@@ -470,6 +476,12 @@ async def _only_message(context: aio.ServicerContext[bytes, bytes]) -> bytes:
     if isinstance(await context.read(), bytes):
         raise NotOneRequest("the call brought a second request: the method takes exactly one")
     return data
+
+
+def _without_frames(error: RemitError) -> RemitError:
+    """The error alone. The frames it went through know the request and the answer, and are known to it, and it to some
+    of them: a circle that would keep megabytes until the garbage collector comes by."""
+    return error.with_traceback(None)
 
 
 def _unexpected(error: Exception, verb: Verb | StreamVerb, call: Call) -> RemitError:

@@ -1,0 +1,114 @@
+"""What the laws of the native core share: graphs of both kinds from the same facts, and one comparison for all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+import pytest
+from random_worlds import CHAIN, random_schema
+
+from remit import native
+from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
+from remit.graph import Graph
+from remit.language import plan
+from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.semantics import Evaluation
+
+needs_core = pytest.mark.skipif(not native.available(), reason="the native core is not built here")
+
+Questions = list[tuple[ObjectRef, str, SubjectRef]]
+TIMES = (None, None, None, 1, 2, 3, 4)
+
+
+@contextmanager
+def cache_of(answers: int) -> Iterator[None]:
+    """This thread's cache, of that size for a while."""
+    native.set_cache(answers)
+    try:
+        yield
+    finally:
+        native.set_cache(2**14)
+
+
+def compare(
+    schema: plan.Schema, graph: native.NativeGraph, relationships: Iterable[Relationship], asked: Questions, now_us: int
+) -> Counter[object]:
+    """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom."""
+    relationships = list(relationships)
+    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us)
+    has_caveats = any(each.qualifiers.caveat is not None for each in relationships)
+    counts: Counter[object] = Counter()
+    together = graph.check_many(asked, now_us=now_us)
+    for question, shared in zip(asked, together, strict=True):
+        assert not isinstance(shared, StepBudgetSpent)
+        alone = graph.check(*question, now_us=now_us)
+        try:
+            expected = evaluation.check(*question).verdict
+        except (NegativeCycle, CaveatFailed) as error:
+            assert alone is None and shared is None, f"{question} is undefined, answered {alone} and {shared}"
+            counts[type(error).__name__] += 1
+            continue
+        for answered in (alone, shared):
+            if answered is None:
+                assert has_caveats, f"{question} is {expected}, left to Python"
+                counts["elsewhere"] += 1
+            else:
+                assert answered.verdict is expected, f"{question} is {expected}, answered {answered}"
+                counts[expected] += 1
+    return counts
+
+
+def every_question(schema: plan.Schema, objects: Iterable[ObjectRef], subjects: Iterable[SubjectRef]) -> Questions:
+    """Every relation and permission of the objects, for every subject."""
+    subjects = list(subjects)
+    return [
+        (object, name, subject)
+        for object in objects
+        for definition in (schema.definitions[object.type],)
+        for name in (*definition.relations, *definition.permissions)
+        for subject in subjects
+    ]
+
+
+class LargerWorlds:
+    """Random worlds as of `random_worlds.py` with more objects, so that circles are longer; no caveats, some times."""
+
+    def __init__(self, random: Random, ids: int = 14) -> None:
+        self.random = random
+        self.schema = random_schema(random)
+        self.ids = [str(number) for number in range(ids)]
+        self.objects = [ObjectRef(type, id) for type in ("doc", "run") for id in self.ids]
+        self.objects += [ObjectRef("user", "a"), ObjectRef("user", "b")]
+
+    def fact(self) -> Relationship:
+        random = self.random
+        resource = ObjectRef(random.choice(("doc", "run")), random.choice(self.ids))
+        relation = random.choice(("r0", "r1", CHAIN) if resource.type == "run" else ("r0", "r1"))
+        qualifiers = Qualifiers(None, random.choice(TIMES), random.choice(TIMES))
+        target = random.choice(self.objects)
+        if relation == CHAIN:
+            chain = target if target.type != "doc" else ObjectRef("run", target.id)
+            return Relationship(resource, relation, SubjectRef(*chain), qualifiers)
+        kind = random.random()
+        if kind < 0.5 and target.type != "user":
+            name = random.choice(("r0", "r1", "p0", "p1", "p2"))
+            return Relationship(resource, relation, SubjectRef(*target, name), qualifiers)
+        if kind > 0.95:
+            return Relationship(resource, "r1", SubjectRef(target.type, "*"), qualifiers)
+        return Relationship(resource, relation, SubjectRef(*target), qualifiers)
+
+    def subject(self) -> SubjectRef:
+        random = self.random
+        if random.random() < 0.2:
+            return SubjectRef("doc", random.choice(self.ids), random.choice(("r0", "p0")))
+        return SubjectRef(*random.choice(self.objects))
+
+    def questions(self, count: int) -> Questions:
+        """So many, with objects that no fact names among them."""
+        objects = [*self.objects, ObjectRef("doc", "unknown"), ObjectRef("run", "unknown")]
+        subjects = [self.subject(), SubjectRef("run", "unknown"), SubjectRef("user", "a")]
+        asked = every_question(self.schema, objects, subjects)
+        return self.random.sample(asked, min(count, len(asked)))

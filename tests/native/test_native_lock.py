@@ -1,0 +1,97 @@
+"""Law: checks and writes from many threads never wait for each other in a circle, and a check sees a delta whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from native_worlds import cache_of, needs_core
+
+from remit import native
+from remit.language import compile_schema
+from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef, Verdict
+from remit.notation import parse_relationship
+
+pytestmark = needs_core
+
+SCHEMA = compile_schema(
+    """
+    definition user {}
+    definition folder {
+      relation parent: folder
+      relation viewer: user
+      permission view = viewer + parent->view
+    }
+    """
+).schema
+DEPTH = 3_000  # more steps than are done with the GIL held, and enough for the interrupt to be asked
+ANNE = SubjectRef("user", "anne")
+TOP = StoredRelationship(parse_relationship("folder:0#viewer@user:anne"), Provenance("anne", "", 1))
+OTHER_TOP = StoredRelationship(parse_relationship("folder:other#viewer@user:anne"), Provenance("anne", "", 1))
+ASKED = [(ObjectRef("folder", id), "view", ANNE) for id in ("0", "other", str(DEPTH), "1")]
+
+
+def all_together(*works: Callable[[], None]) -> None:
+    """Run each in a thread of its own; the first failure is raised. Who waits for ever fails."""
+    failures: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - told below, whatever it is
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,), daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads), "a thread waits for ever"
+    for failure in failures:
+        raise failure
+
+
+def test_checks_and_writes_never_wait_in_a_circle() -> None:
+    """The two facts come and go in one delta, so whoever sees one without the other saw half of it."""
+    facts = [
+        Relationship(ObjectRef("folder", str(n + 1)), "parent", SubjectRef("folder", str(n))) for n in range(DEPTH)
+    ]
+    graph = native.NativeGraph(facts)
+    graph.install(SCHEMA)
+    ended = threading.Event()
+    asked_of_python = [0, 0, 0]
+
+    def write() -> None:
+        try:
+            for revision in range(1, 1_500):
+                is_there = revision % 2 == 1
+                before, after = (None, 1) if is_there else (1, None)
+                graph.apply(
+                    [Change(before and each, after and each) for each in (TOP, OTHER_TOP)],  # type: ignore[arg-type]
+                    revision,
+                )
+                answered = graph.check(*ASKED[revision % 2], now_us=0)
+                expected = Verdict.YES if is_there else Verdict.NO
+                assert answered == (expected, answered and answered.steps, revision), (
+                    "a write is seen by the next check"
+                )
+        finally:
+            ended.set()
+
+    def check(place: int) -> None:
+        def interrupt() -> None:
+            asked_of_python[place] += 1
+
+        with cache_of((0, 1024, 1024)[place]):
+            while not ended.is_set():
+                answers = graph.check_many(ASKED * 10, now_us=0, interrupt=interrupt)
+                assert len({each[::2] for each in answers if isinstance(each, native.Answered)}) == 1
+                assert len(answers) == 40 and all(isinstance(each, native.Answered) for each in answers)
+                deepest = graph.check(*ASKED[2], now_us=0, interrupt=interrupt)
+                assert deepest is not None
+                edges = graph.edges(ObjectRef("folder", "7"), "parent")
+                assert [subject for subject, _ in edges] == [SubjectRef("folder", "6")]
+                assert len(graph) >= DEPTH
+
+    all_together(write, *(lambda place=place: check(place) for place in range(3)))
+    graph.check_invariants()

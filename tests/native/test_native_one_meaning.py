@@ -1,0 +1,209 @@
+"""Law 1 for the native core: whatever it answers, `semantics.py` answers the same; what it leaves to Python hangs on a
+caveat, is undefined, or names what the schema does not know."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from native_worlds import LargerWorlds, cache_of, compare, every_question, needs_core
+from organisations import ACTION, Organisation, agents_schema, organisations
+from organisations import NOW_US as ORGANISATION_NOW_US
+from random_worlds import NOW_US, OBJECTS, random_world
+
+from remit import native
+from remit.errors import Cancelled, StepBudgetSpent
+from remit.language import compile_schema
+from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
+from remit.notation import parse_relationship, parse_time
+from remit.world import World
+
+pytestmark = needs_core
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE") or ROOT / "../shared/conformance").resolve()
+WORLDS = [
+    *sorted((ROOT / "schema" / "worlds").glob("*.yaml")),
+    *sorted((ROOT / "tests" / "worlds").glob("*.yaml")),
+    *sorted((CONFORMANCE / "spicedb").glob("*.yaml")),
+    *sorted((CONFORMANCE / "spicedb-answers").glob("*.yaml")),
+]
+ASKED_AT_US = parse_time("2026-01-01T00:00:00Z")
+
+
+def judge_world(seed: int) -> Counter[object]:
+    world = random_world(seed)
+    graph = native.NativeGraph(world.relationships)
+    graph.install(world.schema)
+    graph.check_invariants()
+    asked = every_question(world.schema, OBJECTS, [world.subject])
+    Random(seed).shuffle(asked)
+    return compare(world.schema, graph, world.relationships, asked, NOW_US)
+
+
+@pytest.mark.parametrize("cached", [0, 4096])
+def test_the_core_answers_as_semantics_does(cached: int) -> None:
+    counts: Counter[object] = Counter()
+    with cache_of(cached):
+        for seed in range(150):
+            counts += judge_world(seed)
+    for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere"):
+        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+
+
+def judge_larger_world(seed: int) -> Counter[object]:
+    worlds = LargerWorlds(Random(seed))
+    facts = list({fact.key: fact for fact in (worlds.fact() for _ in range(worlds.random.randint(20, 110)))}.values())
+    graph = native.NativeGraph(facts)
+    graph.install(worlds.schema)
+    return compare(worlds.schema, graph, facts, worlds.questions(60), now_us=2)
+
+
+def test_long_circles_mean_the_same() -> None:
+    counts: Counter[object] = Counter()
+    for seed in range(120):
+        counts += judge_larger_world(seed)
+    assert not counts["elsewhere"], "without caveats only what is undefined is left to Python"
+    for kind in (Verdict.NO, Verdict.YES, "NegativeCycle"):
+        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+
+
+@pytest.mark.long
+def test_the_core_answers_as_semantics_does_on_fresh_seeds() -> None:
+    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
+    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
+    for seed in range(first, first + 5_000):
+        judge_world(seed)
+        judge_larger_world(seed)
+
+
+@settings(max_examples=25)
+@given(organisations())
+def test_organisations_are_judged_the_same(organisation: Organisation) -> None:
+    graph = native.NativeGraph(organisation.facts)
+    graph.install(agents_schema())
+    asked = [
+        (resource, ACTION[resource.type], SubjectRef(*link))
+        for resource in organisation.objects("tool", "dataset")
+        for link in organisation.objects("user", "system", "run", "agent", "agent_version")
+    ]
+    counts = compare(agents_schema(), graph, organisation.facts, asked, ORGANISATION_NOW_US)
+    assert not counts["elsewhere"]
+
+
+@pytest.mark.parametrize("path", WORLDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_worlds_hold_in_the_core(path: Path) -> None:
+    world = World.read(path)
+    graph = native.NativeGraph(world.relationships)
+    graph.install(world.schema)
+    graph.check_invariants()
+    asked = [(each.resource, each.permission, each.subject) for each in world.assertions if not each.context]
+    compare(world.schema, graph, world.relationships, asked, ASKED_AT_US)
+
+
+# --- what is no answer -------------------------------------------------------------------------------------------
+
+FOLDERS = compile_schema(
+    """
+    definition user {}
+    definition folder {
+      relation parent: folder
+      relation viewer: user | folder#view
+      permission view = viewer + parent->view
+    }
+    """
+).schema
+ANNE = SubjectRef("user", "anne")
+
+
+def chain(depth: int, top: str = "folder:0#viewer@user:anne") -> list[Relationship]:
+    facts = [parse_relationship(f"folder:{number + 1}#parent@folder:{number}") for number in range(depth)]
+    return [parse_relationship(top), *facts]
+
+
+def folders(depth: int) -> native.NativeGraph:
+    graph = native.NativeGraph(chain(depth))
+    graph.install(FOLDERS, revision=7)
+    return graph
+
+
+def test_a_spent_budget_is_no_no() -> None:
+    graph = folders(1_000)
+    deepest = ObjectRef("folder", "1000")
+    with cache_of(0):
+        answered = graph.check(deepest, "view", ANNE, now_us=0)
+        assert answered is not None
+        verdict, steps, revision = answered
+        assert (verdict, revision) == (Verdict.YES, 7)
+        for steps_max in (1, 100, 300, steps - 1):
+            with pytest.raises(StepBudgetSpent) as spent:
+                graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps_max)
+            assert f"within {steps_max} steps" in spent.value.message
+        assert graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps) == answered
+
+
+def test_a_spent_item_leaves_the_others_their_answers() -> None:
+    graph = folders(1_000)
+    asked = [(ObjectRef("folder", id), "view", ANNE) for id in ("3", "1000", "4")]
+    first, spent, last = graph.check_many(asked, now_us=0, steps_max=100)
+    assert isinstance(spent, StepBudgetSpent)
+    assert isinstance(first, native.Answered) and isinstance(last, native.Answered)
+    assert (first.verdict, last.verdict) == (Verdict.YES, Verdict.YES)
+
+
+def test_who_no_longer_waits_is_heard_and_the_next_is_answered() -> None:
+    graph = folders(40_000)
+    asked = 0
+
+    def interrupt() -> None:
+        nonlocal asked
+        asked += 1
+        raise Cancelled("the caller has gone away")
+
+    with cache_of(0):
+        deepest = ObjectRef("folder", "40000")
+        with pytest.raises(Cancelled):
+            graph.check(deepest, "view", ANNE, now_us=0, interrupt=interrupt)
+        assert asked == 1
+        answered = graph.check(deepest, "view", ANNE, now_us=0, interrupt=lambda: None)
+    assert answered is not None and answered.verdict is Verdict.YES
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        (ObjectRef("nothing", "a"), "view", ANNE),
+        (ObjectRef("folder", "0"), "nothing", ANNE),
+        (ObjectRef("folder", "0"), "view", SubjectRef("nothing", "a")),
+        (ObjectRef("folder", "0"), "view", SubjectRef("folder", "0", "nothing")),
+    ],
+    ids=str,
+)
+def test_an_unknown_name_is_left_to_python(question: tuple[ObjectRef, str, SubjectRef]) -> None:
+    assert folders(1).check(*question, now_us=0) is None
+
+
+def test_without_a_schema_everything_is_left_to_python() -> None:
+    assert native.NativeGraph(chain(1)).check(ObjectRef("folder", "0"), "view", ANNE, now_us=0) is None
+
+
+def test_depth_is_no_limit() -> None:
+    answered = folders(60_000).check(ObjectRef("folder", "60000"), "view", ANNE, now_us=0)
+    assert answered is not None and answered.verdict is Verdict.YES
+
+
+def test_a_ring_costs_what_is_in_it() -> None:
+    """Every goal of a circle is settled once, so asking all of a ring costs little more than asking one of it."""
+    size = 2_000
+    ring = [parse_relationship(f"folder:{n}#parent@folder:{(n + 1) % size}") for n in range(size)]
+    graph = native.NativeGraph([*ring, *(parse_relationship(f"folder:{n}#viewer@folder:0#view") for n in range(size))])
+    graph.install(FOLDERS)
+    asked = [(ObjectRef("folder", str(n)), "view", ANNE) for n in range(size)]
+    with cache_of(0):
+        answers = graph.check_many(asked, now_us=0)
+    assert all(isinstance(each, native.Answered) and each.verdict is Verdict.NO for each in answers)
+    assert sum(each.steps for each in answers if isinstance(each, native.Answered)) < 60 * size

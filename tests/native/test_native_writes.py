@@ -1,0 +1,79 @@
+"""Law: under any interleaving of writes, schemas, clocks and questions, with the cache on as with it off, the core
+answers as a graph that is built anew, and as `semantics.py`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from random import Random
+
+import pytest
+from native_worlds import LargerWorlds, cache_of, compare, needs_core
+from random_worlds import random_schema
+
+from remit import native
+from remit.model import Change, Provenance, Relationship, RelationshipKey, StoredRelationship, Verdict
+
+pytestmark = needs_core
+
+
+def _stored(relationship: Relationship | None) -> StoredRelationship | None:
+    return StoredRelationship(relationship, Provenance("anne", "", 1)) if relationship is not None else None
+
+
+def live_through(seed: int, steps: int) -> Counter[object]:
+    """Deltas of some changes each, and questions between them, among them always the same ones."""
+    random = Random(seed)
+    worlds = LargerWorlds(random, ids=6)
+    held: dict[RelationshipKey, Relationship] = {}
+    graph = native.NativeGraph()
+    graph.install(worlds.schema)
+    asked_again = worlds.questions(8)
+    counts: Counter[object] = Counter()
+    now_us = 0
+    for revision in range(1, steps):
+        changes = []
+        for _ in range(random.choice((0, 1, 1, 2, 5))):
+            fact = held[random.choice(sorted(held))] if held and random.random() < 0.4 else worlds.fact()
+            key = fact.key
+            after = None if key in held and random.random() < 0.7 else fact
+            changes.append(Change(_stored(held.get(key)), _stored(after)))
+            if after is None:
+                held.pop(key, None)
+            else:
+                held[key] = after
+        schema = None
+        if random.random() < 0.05:
+            schema = worlds.schema = random_schema(random)
+        graph.apply(changes, revision, schema)
+        now_us = random.choice((now_us, now_us, now_us + 1, random.randrange(6)))
+        questions = asked_again + worlds.questions(4)
+        counts += compare(worlds.schema, graph, held.values(), questions, now_us)
+        rebuilt = native.NativeGraph(held.values())
+        rebuilt.install(worlds.schema, revision)
+        for question in questions:
+            anew = rebuilt.check(*question, now_us=now_us)
+            answered = graph.check(*question, now_us=now_us)
+            assert (anew and anew[::2]) == (answered and answered[::2]), f"seed {seed}, revision {revision}: {question}"
+        graph.check_invariants()
+    return counts
+
+
+@pytest.mark.parametrize("cached", [0, 64, 4096])
+def test_the_core_lives_through_writes_as_if_it_were_made_anew(cached: int) -> None:
+    counts: Counter[object] = Counter()
+    with cache_of(cached):
+        for seed in range(4):
+            counts += live_through(seed, steps=60)
+        hits, misses, _, _ = native.cache_stats()
+    assert counts[Verdict.YES] >= 50 and counts[Verdict.NO] >= 50, f"too few answers to mean anything: {counts}"
+    assert bool(hits) == bool(cached) and bool(misses) == bool(cached), "the cache is what was asked for"
+
+
+@pytest.mark.long
+def test_the_core_lives_through_writes_on_fresh_seeds() -> None:
+    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
+    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
+    for seed in range(first, first + 60):
+        with cache_of((0, 64, 4096)[seed % 3]):
+            live_through(seed, steps=200)
