@@ -209,11 +209,11 @@ impl Caller {
         if let Some(answered) = oracle.and_then(|oracle| oracle.answer(method, plain, &begun)) {
             let Answered { message, decided } = answered;
             if message.len() <= SMALL_BYTES {
-                counts.answered(&self.worker.shared.bounds, &decided, began.elapsed());
+                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
                 return send(&mut respond, message.into());
             }
             if let Some(held) = self.worker.shared.unsent.take(message.len()) {
-                counts.answered(&self.worker.shared.bounds, &decided, began.elapsed());
+                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
                 return send_large(respond, message.into(), held);
             }
         }

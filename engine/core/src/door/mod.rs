@@ -16,6 +16,7 @@ pub mod python;
 pub mod questions;
 pub mod refusals;
 pub mod server;
+pub mod spicedb;
 #[cfg(test)]
 mod tests;
 pub mod tls;

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use super::callers::{Admitted, Callers};
 use super::decider::{Answer, Decider, Question, View};
 use super::questions::{Asked, Decided, only_message, read_check, read_check_many, write_check, write_check_many};
+use super::spicedb;
 use super::tokens::Token;
 use crate::clock::Clock;
 
@@ -20,23 +21,35 @@ use crate::clock::Clock;
 /// whose threads have time.
 const INLINE_STEPS_MAX: u64 = 20_000;
 
-/// A method that may be answered here. SpiceDB's CheckPermission and CheckBulkPermissions belong here too, once Python
-/// answers them: a variant each, their paths below, and their own reader and writer beside those of `questions`.
+/// A method that may be answered here: Remit's own, and SpiceDB's.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Method {
     Check,
     CheckMany,
+    CheckPermission,
+    CheckBulkPermissions,
 }
 
 /// All of them, with their paths and the verb under which `metrics.py` counts them.
-pub const METHODS: [(Method, &str, &str); 2] = [
+pub const METHODS: [(Method, &str, &str); 4] = [
     (Method::Check, "/remit.v1.Permissions/Check", "Check"),
     (Method::CheckMany, "/remit.v1.Permissions/CheckMany", "CheckMany"),
+    (Method::CheckPermission, "/authzed.api.v1.PermissionsService/CheckPermission", "spicedb.CheckPermission"),
+    (
+        Method::CheckBulkPermissions,
+        "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
+        "spicedb.CheckBulkPermissions",
+    ),
 ];
 
 impl Method {
     pub fn of(path: &str) -> Option<Self> {
         METHODS.iter().find(|(_, known, _)| *known == path).map(|(method, ..)| *method)
+    }
+
+    /// Whether its answers tell the steps, so that they are counted.
+    pub fn tells_steps(self) -> bool {
+        matches!(self, Self::Check | Self::CheckMany)
     }
 }
 
@@ -126,6 +139,17 @@ impl Oracle {
                 let asked = read_check_many(message, self.limits.items_max)?;
                 let (decided, head, now_us) = self.decide(&asked, &asked.questions, &admitted, plain.deadline)?;
                 Answered { message: write_check_many(&decided, &head, now_us), decided }
+            }
+            Method::CheckPermission => {
+                let asked = spicedb::read_check(message)?;
+                let (decided, head, _) = self.decide(&asked, &[asked.questions], &admitted, plain.deadline)?;
+                Answered { message: spicedb::write_check(decided[0], &head), decided }
+            }
+            Method::CheckBulkPermissions => {
+                let asked = spicedb::read_bulk(message, self.limits.items_max)?;
+                let items = &asked.questions;
+                let (decided, head, _) = self.decide(&asked, &items.questions, &admitted, plain.deadline)?;
+                Answered { message: spicedb::write_bulk(&decided, &items.items, &head), decided }
             }
         };
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)

@@ -64,13 +64,15 @@ impl MethodCounts {
         }
     }
 
-    /// A request was answered here. Cost: some atomic additions to memory that no other thread writes.
-    pub fn answered(&self, bounds: &Bounds, decided: &[Decided], took: Duration) {
+    /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to memory that no other thread writes.
+    pub fn answered(&self, bounds: &Bounds, decided: &[Decided], tells_steps: bool, took: Duration) {
         let seconds = took.as_secs_f64();
         self.seconds.add(bounds.seconds.partition_point(|&bound| bound < seconds), took.as_nanos() as u64);
         for each in decided {
             if each.is_yes { &self.yes } else { &self.no }.fetch_add(1, Relaxed);
-            self.steps.add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
+            if tells_steps {
+                self.steps.add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
+            }
         }
     }
 
@@ -153,9 +155,9 @@ mod tests {
         let bounds = Bounds { seconds: vec![0.001, 0.01], steps: vec![1, 3] };
         let (one, other) = (MethodCounts::new(&bounds), MethodCounts::new(&bounds));
         let decided = |is_yes, steps| Decided { is_yes, steps };
-        one.answered(&bounds, &[decided(true, 1)], Duration::from_millis(1));
-        one.answered(&bounds, &[decided(false, 2), decided(true, 4)], Duration::from_millis(11));
-        other.answered(&bounds, &[decided(false, 3)], Duration::from_millis(2));
+        one.answered(&bounds, &[decided(true, 1)], true, Duration::from_millis(1));
+        one.answered(&bounds, &[decided(false, 2), decided(true, 4)], true, Duration::from_millis(11));
+        other.answered(&bounds, &[decided(false, 3)], true, Duration::from_millis(2));
         other.left_to_python();
         let mut sums = MethodSums::default();
         one.add_to(&mut sums);

@@ -9,7 +9,10 @@ use super::notation::{is_id, is_name, is_type};
 use super::protobuf::{Fields, Value, put_bytes, put_number};
 use super::tokens::Token;
 
-const DEFAULT_STORE: &str = "default";
+pub const DEFAULT_STORE: &str = "default";
+
+/// Remit's own messages have no word for it.
+const NOTHING: &[u8] = b"";
 
 /// A request that is plain.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
             _ => return None,
         }
     }
-    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions: parts.question()? })
+    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions: parts.question(NOTHING)? })
 }
 
 /// A plain `remit.v1.CheckManyRequest` of 1 to `items_max` questions; `None` for any other bytes.
@@ -66,18 +69,20 @@ fn read_item(message: &[u8]) -> Option<Question<'_>> {
             _ => return None,
         }
     }
-    parts.question()
+    parts.question(NOTHING)
 }
 
+/// A question's parts, as they come.
 #[derive(Default)]
-struct Parts<'a> {
-    resource: Option<&'a [u8]>,
-    permission: Option<&'a [u8]>,
-    subject: Option<&'a [u8]>,
+pub struct Parts<'a> {
+    pub resource: Option<&'a [u8]>,
+    pub permission: Option<&'a [u8]>,
+    pub subject: Option<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
-    fn question(self) -> Option<Question<'a>> {
+    /// The question, where all parts are valid. `itself`: a word for no relation, beside "".
+    pub fn question(self, itself: &[u8]) -> Option<Question<'a>> {
         let (resource_type, resource_id) = read_object(self.resource?)?;
         let (mut object, mut relation) = (None, None);
         let mut fields = Fields::new(self.subject?);
@@ -97,6 +102,7 @@ impl<'a> Parts<'a> {
             subject_id,
             subject_relation: match relation {
                 None | Some(b"") => "",
+                Some(relation) if relation == itself => "",
                 Some(relation) => checked(relation, is_name)?,
             },
         })
@@ -118,7 +124,7 @@ fn read_object(message: &[u8]) -> Option<(&str, &str)> {
 }
 
 /// A field that is there once, and is of bytes. Protobuf would merge or replace; that is not plain.
-fn set<'a>(field: &mut Option<&'a [u8]>, value: Value<'a>) -> Option<()> {
+pub fn set<'a>(field: &mut Option<&'a [u8]>, value: Value<'a>) -> Option<()> {
     match (&field, value) {
         (None, Value::Bytes(bytes)) => {
             *field = Some(bytes);
@@ -215,7 +221,7 @@ fn put_time(out: &mut Vec<u8>, field: u64, time_us: i64) {
     put_bytes(out, field, &time);
 }
 
-fn framed(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub fn framed(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(&[0; PREFIX_BYTES]);
     write(&mut out);
