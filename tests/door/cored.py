@@ -22,6 +22,8 @@ from remit.store.memory import MemoryStore
 
 NOW_US = 1_800_000_000_000_000
 CHECK, CHECK_MANY = "/remit.v1.Permissions/Check", "/remit.v1.Permissions/CheckMany"
+SPICEDB = "/authzed.api.v1.PermissionsService"
+CHECK_PERMISSION, CHECK_BULK = f"{SPICEDB}/CheckPermission", f"{SPICEDB}/CheckBulkPermissions"
 
 SCHEMA = """
 use expiration

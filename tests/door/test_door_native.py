@@ -43,7 +43,8 @@ def test_a_plain_question_never_reaches_python(pair: Both, door: grpc.Channel) -
     assert verdict(told(door, CHECK, question("bob").SerializeToString())) == core_pb2.VERDICT_NO
     assert isinstance(told(door, CHECK_MANY, many("ann", "bob", "ann")), bytes)
     after = pair.native()
-    gained = {verb: tuple(a - b for a, b in zip(after[verb], before[verb], strict=True)) for verb in after}
+    verbs = ("Check", "CheckMany")
+    gained = {verb: tuple(a - b for a, b in zip(after[verb], before[verb], strict=True)) for verb in verbs}
     assert gained == {"Check": (1, 1, 0), "CheckMany": (2, 1, 0)}
 
 
