@@ -52,8 +52,12 @@ else
 	@echo 'no cargo: the native core is not checked'
 endif
 
-bench: setup ## measure: checks per second in process, latency over gRPC; results in bench/results
+bench: setup ## measure Remit, then beside its peers (PEERS='--spicedb … --openfga …'); results in bench/results
+ifdef CARGO
+	@test ! -f bench/load/Cargo.toml || cargo build --quiet --release --manifest-path bench/load/Cargo.toml
+endif
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench peers $(PEERS)
 
 proto: setup ## regenerate engine/remit/v1 from proto/
 	@$(BIN)/python proto/generate.py

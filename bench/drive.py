@@ -209,7 +209,7 @@ class Drive:
             if random.random() < 0.05:
                 document = document._replace(barred=document.owner)
             self._documents.append(document)
-            facts -= sum(1 for _ in _facts(ObjectRef("document", ""), document))
+            facts -= 1 + sum(number != _NOBODY for number in document[1:])  # as many as `_facts` makes of it
         self._owned = len(self._documents)
         for _ in range(facts):
             self._documents.append(Document(random.randrange(len(self._folder_groups)), _NOBODY))

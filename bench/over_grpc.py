@@ -25,7 +25,7 @@ from remit.engine import Question
 from remit.model import Operation, Relationship, Update, Verdict
 from remit.v1 import permissions_pb2, relationships_pb2
 from remit.wire.facts import encode_object, encode_subject, encode_update
-from remit.wire.values import decode_verdict
+from remit.wire.values import decode_verdict, encode_verdict
 
 CHECK = "/remit.v1.Permissions/Check"
 CHECK_MANY = "/remit.v1.Permissions/CheckMany"
@@ -39,11 +39,15 @@ Send = Callable[[bytes], "grpc.aio.UnaryUnaryCall[bytes, bytes]"]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests, sent round and round, and what must be true of the answer to the one with a number."""
+    """Requests, sent round and round, and what must be true of the answer to the one with a number.
+
+    `verdicts`: for a client that parses nothing, the byte that each answer must have at `verdict_at`; 0 where any."""
 
     path: str
     requests: Sequence[bytes]
     require: Callable[[int, bytes], None]  # raises WrongAnswer
+    verdicts: bytes = b""
+    verdict_at: int = 1
 
 
 def check_load(questions: Sequence[Asked]) -> Load:
@@ -54,7 +58,8 @@ def check_load(questions: Sequence[Asked]) -> Load:
         if verdict is not questions[number].expected:
             raise wrong(questions[number], verdict)
 
-    return Load(CHECK, requests, require)
+    # An answer begins with its verdict: the key of field 1, and its value.
+    return Load(CHECK, requests, require, bytes(encode_verdict(each.expected) for each in questions))
 
 
 def check_many_load(bulks: Sequence[Sequence[Asked]]) -> Load:

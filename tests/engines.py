@@ -22,6 +22,7 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.native import NativeGraph
 from remit.notation import format_relationship, parse_question, parse_relationship
 from remit.store.changelog import replay, rewind
 from remit.store.lmdb_store import LmdbStore
@@ -106,10 +107,10 @@ class EngineOfTest:
             if not cursor:
                 return found
 
-    def graph(self) -> Graph:
+    def graph(self) -> Graph | NativeGraph:
         """What questions are answered from."""
         graph = self.engine._snapshots.of("").graph
-        assert isinstance(graph, Graph)
+        assert isinstance(graph, Graph | NativeGraph)
         return graph
 
     def check_laws(self) -> None:

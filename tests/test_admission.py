@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
-from engines import STRANGER, EngineOfTest, facts
+from engines import STRANGER, EngineOfTest, EngineOpener, facts
 from small_worlds import AFTER, AT, BEFORE, NO, NOW_US, YES
 
 from remit.errors import (
+    FilterTooBroad,
     InvalidArgument,
     InvalidContext,
     LimitExceeded,
@@ -555,6 +556,61 @@ def test_many_orphans_are_counted_and_some_are_named(world: EngineOfTest) -> Non
         world.schema(SCHEMA.replace("relation viewer: user | user:*", "relation viewer: user:*"))
 
 
+NO_EXPIRING_EDITOR = SCHEMA.replace("user with small | user with expiration | user", "user with small | user")
+
+
+def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(open_engine: EngineOpener) -> None:
+    """As absent as for every question: the row goes in the schema's own revision, watched like any other, and the past
+    has it still. What is left is what a restore accepts."""
+    world = open_engine()
+    world.schema(SCHEMA)
+    over, alive = f"doc:1#editor@user:a[expiration:{AT}]", "doc:1#viewer@user:b"
+    before = world.write(over, alive).token
+    assert world.engine.diff_schema("", NO_EXPIRING_EDITOR).orphans == ()
+    world.engine.write_schema("", NO_EXPIRING_EDITOR, dry_run=True)
+    assert len(world.graph()) == 2, "a dry run leaves it"
+    watch = world.engine.watch("", lambda told: told, after=before)
+    world.schema(NO_EXPIRING_EDITOR)
+    assert world.graph().find(*facts(over)[0].key) is None
+    assert world.facts() == [alive]
+    (told,) = watch.catch_up()
+    watch.close()
+    assert told.schema_text == NO_EXPIRING_EDITOR
+    assert [(change.key, change.after) for change in told.changes] == [(facts(over)[0].key, None)]
+    assert world.engine.read_schema("", at_exactly=before).text == SCHEMA
+    past = world.engine._snapshots.seen("", at_exactly=before)
+    assert past.graph.find(*facts(over)[0].key) == facts(over)[0].qualifiers
+    restore = world.engine.restore("copy")
+    backup = world.engine.backup("")
+    backup.take()
+    while data := backup.read(1 << 16):
+        restore.feed(data)
+    restore.finish()
+    backup.close()
+    world.check_laws()
+
+
+def test_what_has_not_expired_yet_keeps_its_place(world: EngineOfTest) -> None:
+    """And where a schema is refused for it, what has expired stays, too."""
+    world.write(f"doc:1#editor@user:a[expiration:{AT}]", f"doc:1#editor@user:b[expiration:{AFTER}]")
+    with pytest.raises(SchemaOrphansRelationships, match="no place for 1 relationships") as refused:
+        world.schema(NO_EXPIRING_EDITOR)
+    assert refused.value.metadata["count"] == "1"
+    assert len(world.graph()) == 2
+
+
+def test_a_schema_removes_no_more_of_what_has_expired_than_a_revision_may(open_engine: EngineOpener) -> None:
+    world = open_engine(Limits(matches_max=2))
+    world.schema(SCHEMA)
+    world.write(*(f"doc:{n}#editor@user:a[expiration:{AT}]" for n in range(3)))
+    with pytest.raises(TooManyMatch, match="delete those of the relation first, in parts") as refused:
+        world.schema(NO_EXPIRING_EDITOR)
+    assert refused.value.metadata["name"] == "matches_max"
+    world.engine.delete("", RelationshipFilter(resource_type="doc", relation="editor"), limit=1)
+    world.schema(NO_EXPIRING_EDITOR)
+    assert len(world.graph()) == 0
+
+
 def test_a_changed_caveat_is_judged_only_by_its_parameters(world: EngineOfTest) -> None:
     world.write('doc:1#editor@user:a[small:{"x":1}]')
     world.schema(SCHEMA.replace("x < 10", "x > 10"))
@@ -617,3 +673,62 @@ def test_of_writers_that_race_for_one_place_exactly_one_wins(world: EngineOfTest
     assert len(world.facts()) == rounds
     if "{n}" in line:
         assert set(world.facts()) == {line.removeprefix("create ").format(i=i, n=n) for i, n in won}
+
+
+# --- how much the filters of one write may look at --------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(open_engine: EngineOpener) -> EngineOfTest:
+    """Ten documents, the last of which is somebody's; a write looks at five rows at most."""
+    world = open_engine(Limits(scanned_max=5))
+    world.schema("definition user {}\ndefinition doc {\n relation viewer: user\n relation editor: user\n}")
+    for number in range(10):
+        world.write(f"doc:d{number}#viewer@user:{'zoe' if number == 9 else 'ann'}")
+    return world
+
+
+BROAD = RelationshipFilter(resource_type="doc", subject_type="user", relation="editor")
+
+
+def test_a_write_whose_filters_would_look_at_too_much_is_refused_whole_and_told_which(narrow: EngineOfTest) -> None:
+    """Also where little or nothing is meant: it is the looking that keeps others waiting."""
+    first = Precondition(RelationshipFilter(resource_type="doc", resource_id="d1"), True)
+    conditions = [first, Precondition(BROAD, False)]
+    attempts: dict[str, Callable[[], object]] = {
+        "preconditions[1].filter": lambda: narrow.write("doc:n#viewer@user:n", preconditions=conditions),
+        "replace": lambda: narrow.write("doc:n#viewer@user:n", replace=BROAD),
+        "filter": lambda: narrow.engine.delete("", BROAD),
+    }
+    for refused_for, attempt in attempts.items():
+        with pytest.raises(FilterTooBroad, match="more than 5 relationships would be looked at") as refused:
+            attempt()
+        assert refused.value.field == refused_for
+        assert (refused.value.metadata["name"], refused.value.metadata["limit"]) == ("scanned_max", "5")
+    assert len(narrow.facts()) == 10
+
+
+def test_the_filters_of_one_write_share_what_they_may_look_at(narrow: EngineOfTest) -> None:
+    absent = [Precondition(RelationshipFilter(resource_type="doc", resource_id=f"no{n}"), False) for n in range(9)]
+    present = [Precondition(RelationshipFilter(resource_type="doc", resource_id=f"d{n}"), True) for n in range(6)]
+    narrow.write("doc:n#viewer@user:n", preconditions=absent)
+    narrow.write("doc:n#viewer@user:n", preconditions=present[:5])
+    with pytest.raises(FilterTooBroad):
+        narrow.write("doc:n#viewer@user:n", preconditions=present)
+
+
+def test_a_filter_that_names_a_whole_resource_or_subject_looks_at_nothing_else(narrow: EngineOfTest) -> None:
+    whose = RelationshipFilter(subject_type="user", subject_id="zoe", resource_type="doc")
+    assert narrow.engine.delete("", whose).deleted == 1
+    one = RelationshipFilter(resource_type="doc", resource_id="d8", relation="viewer")
+    narrow.write("doc:d8#viewer@user:ben", preconditions=[Precondition(one, True)], replace=one)
+    assert narrow.facts(one) == ["doc:d8#viewer@user:ben"]
+
+
+def test_a_delete_that_found_something_removes_it_and_asks_to_be_called_again(narrow: EngineOfTest) -> None:
+    viewers = RelationshipFilter(resource_type="doc", relation="viewer")
+    outcomes = []
+    while not outcomes or not outcomes[-1].complete:
+        outcomes.append(narrow.engine.delete("", viewers))
+    assert [each.deleted for each in outcomes] == [5, 5]
+    assert narrow.facts() == []

@@ -19,7 +19,6 @@ from remit.engine import Engine
 from remit.errors import (
     Cancelled,
     ForeignToken,
-    FutureToken,
     InvalidArgument,
     InvalidCursor,
     LimitExceeded,
@@ -276,6 +275,6 @@ def test_an_export_notices_that_its_store_was_made_anew() -> None:
     next(pages)
     store.delete("default")
     store.create("default")
-    with pytest.raises((ForeignToken, FutureToken)):
+    with pytest.raises(StoreNotFound):
         next(pages)
     engine.close()

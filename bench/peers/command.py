@@ -25,8 +25,10 @@ from rich.console import Console
 
 from bench.machine import commit, filesystem, load_average, machine, short_name
 from bench.peers.costs import Costs, flags_of, listener, version_of
+from bench.peers.fitting import FittingGenerator
 from bench.peers.generator import AsyncioGenerator, Generator
 from bench.peers.measure import Run
+from bench.peers.native import BINARY, BUILD, NativeGenerator
 from bench.peers.openfga_wire import OpenfgaPeer
 from bench.peers.plan import Held, Measured, Plan
 from bench.peers.plot import bars_of, svg
@@ -39,6 +41,7 @@ from bench.worlds import SIZES, Sizes
 
 WIDTH_MIN = 150  # a table cut off is no table: rather let a narrow terminal break its lines
 RESULTS = Path(__file__).parent.parent / "results"
+GENERATORS = ("auto", "native", "asyncio")
 WIRES = ("remit", "spicedb", "both")
 
 
@@ -47,9 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parsed(arguments)
     err = Console(stderr=True, highlight=False)
     sizes = sizes_of(chosen)
+    if chosen.loaded and chosen.remit is None and not chosen.without_remit:
+        err.print("[red]error[/red] a Remit started here holds nothing: `--loaded` needs `--remit HOST:PORT`")
+        return 2
     try:
         world = PeerWorld(sizes, chosen.seed)
     except ValueError as error:
+        err.print(f"[red]error[/red] {error}")
+        return 2
+    try:
+        generator_of(chosen)
+    except FileNotFoundError as error:
         err.print(f"[red]error[/red] {error}")
         return 2
     processors = Processors.chosen(chosen.pin)
@@ -62,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             "commit": commit(),
             "machine": machine(),
             "filesystem": filesystem(Path(directory)),
+            "note": chosen.note,
             "seed": chosen.seed,
             "sizes": asdict(sizes),
             "plan": asdict(plan_of(chosen)),
@@ -100,7 +112,7 @@ async def _run(
     chosen: argparse.Namespace, world: PeerWorld, described: dict[str, object], progress: Callable[[str], None]
 ) -> Measured:
     held = held_of(chosen)
-    generator = _generator(chosen)
+    generator = generator_of(chosen)
     described["generator"] = generator.name
     described["servers"] = {
         each.name: {
@@ -118,7 +130,15 @@ async def _run(
             await each.peer.close()
 
 
-def _generator(chosen: argparse.Namespace) -> Generator:
+def generator_of(chosen: argparse.Namespace) -> Generator:
+    """Where the native one is built, whichever fits; else the one in Python. Raises FileNotFoundError."""
+    if chosen.generator == "asyncio":
+        return AsyncioGenerator()
+    native = NativeGenerator(chosen.load_binary, chosen.connections)
+    if chosen.load_binary.exists():
+        return native if chosen.generator == "native" else FittingGenerator(native, AsyncioGenerator())
+    if chosen.generator == "native":
+        raise FileNotFoundError(f"`{chosen.load_binary}` is not there: build it with `{BUILD}`")
     return AsyncioGenerator()
 
 
@@ -137,7 +157,8 @@ def _told(chosen: argparse.Namespace, described: dict[str, object], measured: Me
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        title = f"Remit and its peers, {chosen.size} world, seed {chosen.seed}: a second, on a logarithmic scale"
+        rows = sizes_of(chosen).relationships
+        title = f"Remit and its peers, {rows:,} relationships, seed {chosen.seed}: a second, on a logarithmic scale"
         output.with_suffix(".svg").write_text(svg(title, bars_of(measured.rows)), encoding="utf-8")
         err.print(f"kept in {output} and {output.with_suffix('.svg').name}")
     for row in measured.rows:
@@ -222,9 +243,18 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     add("--questions", type=int, metavar="N", help="of most workloads; ten times as many about random documents")
     add("--seed", type=int, default=1, help="of the world and of what is asked")
     add = parser.add_argument_group("the run").add_argument
+    add(
+        "--generator",
+        choices=GENERATORS,
+        default="auto",
+        help="native: bench/load; auto: whichever fits",
+    )
+    add("--load-binary", type=Path, default=BINARY, metavar="FILE", help="the native generator")
+    add("--connections", type=_whole, default=1, help="of the native generator, among which what is in flight is split")
     add("--no-pin", dest="pin", action="store_false", help="leave the choice of processors to the system")
     add("--directory", type=Path, metavar="DIR", help="where a Remit started here keeps its store; removed afterwards")
     add("--output", type=Path, metavar="FILE", help="where the result is kept; the picture beside it")
+    add("--note", default="", help="kept with the result: what no flag says, such as how a server was built")
     add("--json", action="store_true", help="the result on standard output instead of tables")
     return parser.parse_args(arguments)
 

@@ -34,17 +34,22 @@ class Overrun(Exception):
 @dataclass(slots=True)
 class Stretch:
     """One stretch of asking. `generator_cpu_s` is the client's own: near `elapsed_s`, it was the client that was
-    measured. A cost that the system does not tell is None."""
+    measured. A cost that the system does not tell is None. A generator in another process tells `count` and
+    `percentiles` instead of a histogram."""
 
     histogram: Histogram = field(default_factory=Histogram)  # nanoseconds
+    count: int = 0
+    percentiles: dict[str, float] = field(default_factory=dict)  # microseconds
     elapsed_s: float = 0.0
     server_cpu_s: float | None = None
     generator_cpu_s: float = 0.0
+    client: str = "Python"
+    judged: str = "every answer"
     offered: float | None = None  # requests a second that were meant to leave; None in a closed loop
 
     @property
     def answered(self) -> int:
-        return self.histogram.count
+        return self.count or self.histogram.count
 
     @property
     def rate(self) -> float:
@@ -68,7 +73,7 @@ class Generator(Protocol):
 class AsyncioGenerator:
     """In this process, on grpc.aio: some thousands of requests a second, so enough for servers that take fewer."""
 
-    name = "asyncio"
+    name = "Python's"
 
     async def closed(
         self, peer: Peer, load: Load, costs: Costs, *, in_flight: int, seconds: float, start: int

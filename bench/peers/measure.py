@@ -20,8 +20,8 @@ from bench.in_process import WrongAnswer
 from bench.peers.generator import Generator, Overrun, Stretch, timed
 from bench.peers.histogram import Histogram
 from bench.peers.peer import CannotAsk, Occupied, Refused, refusal
-from bench.peers.plan import IMPORT, MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
-from bench.peers.rows import FIXED, Row, row_of
+from bench.peers.plan import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
+from bench.peers.rows import FIXED, IMPORT, Row, row_of
 from bench.peers.storms import SteadyWriter, Written, spawn_storm, write_storm
 from bench.peers.world import IN_A_TENTH, PEER_SCHEMA, PeerWorld, Spawned, Workload
 from remit.model import Relationship
@@ -132,7 +132,7 @@ class Run:
 
     async def _closed(self, workload: Workload, in_flight: int, asked: Sequence[Held]) -> None:
         self._progress(f"{workload.name}, {in_flight} in flight")
-        blank = Row(workload.name, "", in_flight=in_flight)
+        blank = Row(workload.name, "", in_flight=in_flight, unit=workload.unit)
 
         def take(held: Held) -> Take:
             load = held.peer.load_of(workload)
@@ -153,7 +153,9 @@ class Run:
             return _Going(ask, self._plan.seconds)
 
         known = [held for held in asked if rates[held.name]]
-        for name, stretches in (await self._in_turns(known, take, Row(workload.name, "", FIXED))).items():
+        for name, stretches in (
+            await self._in_turns(known, take, Row(workload.name, "", FIXED, unit=workload.unit))
+        ).items():
             self.measured.rows.append(_row(workload, name, stretches, mode=FIXED))
 
     def _half_of(self, workload: Workload, held: Held) -> float:

@@ -88,7 +88,9 @@ class OpenfgaPeer(Peer):
         def judge(number: int, answer: bytes) -> None:
             require(questions[number], _verdict(message("CheckResponse").FromString(answer).allowed))
 
-        return Load(_SERVICE + "Check", requests, judge)
+        # A *no* is an empty message, which has no byte to look at.
+        verdicts = bytes(each.expected is Verdict.YES for each in questions)
+        return Load(_SERVICE + "Check", requests, judge, verdicts)
 
     def bulks(self, bulks: Sequence[Sequence[Asked]], *, fresh: bool) -> Load:
         requests = [self._batch(bulk, _consistency(fresh)) for bulk in bulks]

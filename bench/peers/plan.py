@@ -10,7 +10,6 @@ from bench.peers.costs import Costs
 from bench.peers.peer import Peer
 from bench.peers.rows import Row
 
-IMPORT = "import"
 MIXED = "random documents, fresh, with writes"
 SPAWN = "spawn storm, mandates"
 SPAWN_ALONG = "spawn storm, along"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from bench.peers.rows import CLOSED, Row
+from bench.peers.rows import FIXED, Row, name_of
 
 _LEFT, _BARS, _RIGHT = 300, 520, 110
 _BAR, _GAP, _TOP = 14, 12, 66
@@ -22,17 +22,20 @@ _FONT = 'font-family="system-ui, sans-serif" font-size="11"'
 
 @dataclass(frozen=True, slots=True)
 class Bar:
+    """`why` stands where the bar would, when there is no value."""
+
     group: str
     series: str
     value: float
+    why: str = ""
 
 
 def bars_of(rows: Sequence[Row]) -> list[Bar]:
-    """Rates, those of the closed loop, as the tables name them."""
+    """Rates but those that were fixed, as the tables name them; of who has none, the first words of why."""
     return [
-        Bar(f"{row.workload}{', one at a time' if row.in_flight == 1 else ''} ({row.unit}/s)", row.peer, row.rate)
+        Bar(f"{name_of(row)} ({row.unit}/s)", row.peer, row.rate or 0.0, row.note.partition(":")[0])
         for row in rows
-        if row.rate and row.mode == CLOSED
+        if row.mode != FIXED
     ]
 
 
@@ -71,6 +74,9 @@ def svg(title: str, bars: Sequence[Bar]) -> str:
 
 
 def _bar(bar: Bar, top: int, colour: str, low: float, high: float) -> list[str]:
+    if not bar.value:
+        place = f'x="{_LEFT + 5}" y="{top + _BAR - 3}"'
+        return [f'<text {place} {_FONT} font-style="italic" fill="#666">{escape(f"{bar.series}: {bar.why}")}</text>']
     length = _place(bar.value, low, high)
     return [
         f'<rect x="{_LEFT}" y="{top + 1}" width="{length:.1f}" height="{_BAR - 2}" fill="{colour}">'

@@ -11,6 +11,7 @@ from statistics import median
 from bench.peers.generator import Stretch
 from bench.peers.histogram import Histogram
 
+IMPORT = "import"  # told of by its verb, and compared whatever that is
 CLOSED = "closed loop"
 FIXED = "fixed rate"
 
@@ -36,6 +37,8 @@ class Row:
     distinct: int | None = None
     offered: float | None = None
     generator_busy: float | None = None
+    client: str = ""
+    judged: str = ""
     extra: dict[str, float] = field(default_factory=dict)
     note: str = ""
 
@@ -66,9 +69,7 @@ def row_of(
     extra: dict[str, float] | None = None,
 ) -> Row:
     """`items`: how many of `unit` are in one request."""
-    whole = Histogram()
-    for each in stretches:
-        whole.add(each.histogram)
+    answered = sum(each.answered for each in stretches)
     rates = [each.rate * items for each in stretches]
     elapsed_s = sum(each.elapsed_s for each in stretches)
     return Row(
@@ -80,14 +81,34 @@ def row_of(
         median(rates),
         min(rates),
         max(rates),
-        _cpu_us(stretches, whole.count * items),
-        whole.percentiles(),
-        whole.count,
+        _cpu_us(stretches, answered * items),
+        _latencies(stretches),
+        answered,
         distinct,
         stretches[0].offered,
         sum(each.generator_cpu_s for each in stretches) / elapsed_s,
+        stretches[0].client,
+        stretches[0].judged,
         extra or {},
     )
+
+
+def name_of(row: Row) -> str:
+    """What is compared: rows of one name, in tables and pictures."""
+    if row.mode == FIXED:
+        return f"{row.workload}, at a fixed rate"
+    return row.workload if row.in_flight != 1 or row.workload == IMPORT else f"{row.workload}, one at a time"
+
+
+def _latencies(stretches: Sequence[Stretch]) -> dict[str, float]:
+    """Of all of them together; where only percentiles are known, the median of each, and the most of the most."""
+    if not stretches[0].percentiles:
+        whole = Histogram()
+        for each in stretches:
+            whole.add(each.histogram)
+        return whole.percentiles()
+    told = {name: [each.percentiles[name] for each in stretches] for name in stretches[0].percentiles}
+    return {name: max(values) if name == "max_us" else median(values) for name, values in told.items()}
 
 
 def _cpu_us(stretches: Sequence[Stretch], counted: int) -> float | None:

@@ -11,8 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.peers.plan import IMPORT, Measured
-from bench.peers.rows import CLOSED, FIXED, Row, rounded
+from bench.peers.plan import Measured
+from bench.peers.rows import CLOSED, FIXED, IMPORT, Row, name_of, rounded
 from bench.peers.world import IN_A_TENTH
 
 REMIT = "Remit"
@@ -39,7 +39,7 @@ def ratios(rows: Sequence[Row]) -> dict[str, float]:
     for row in rows:
         remit = _same(rows, row, REMIT)
         if row.peer != REMIT and row.rate and remit is not None and remit.rate and row.mode != FIXED:
-            found[f"{_name(row)}: Remit : {row.peer}"] = remit.rate / row.rate
+            found[f"{name_of(row)}: Remit : {row.peer}"] = remit.rate / row.rate
         if row.workload == IN_A_TENTH and row.cpu_us:
             grown = [each for each in rows if (each.workload, each.peer) == (_COLD, row.peer)]
             for each in grown:
@@ -79,7 +79,7 @@ def show(console: Console, described: Mapping[str, object], measured: Measured) 
         "one of what is counted.\n"
         "Latencies in the closed loop leave out those whom a stall kept from asking (coordinated omission); at a fixed "
         "rate they count from when a request was meant to leave.\n"
-        "client: how busy the generator's core was; above 0.9 (marked !) it was the generator that was measured.[/dim]"
+        "client: who asked, and how busy its core was; above 0.9 (marked !) it was the client that was measured.[/dim]"
     )
 
 
@@ -87,8 +87,8 @@ def _show_rows(console: Console, title: str, rows: Sequence[Row]) -> None:
     table = _table(title, _HEADINGS)
     servers = list(dict.fromkeys(row.peer for row in rows))
     told = sorted((row for row in rows if row.rate is not None), key=lambda row: servers.index(row.peer))
-    for name in dict.fromkeys(_name(row) for row in rows if row.rate is not None):
-        for number, row in enumerate(each for each in told if _name(each) == name):
+    for name in dict.fromkeys(name_of(row) for row in rows if row.rate is not None):
+        for number, row in enumerate(each for each in told if name_of(each) == name):
             table.add_row("" if number else f"{name} ({row.unit})", row.peer, *_figures(rows, row))
         table.add_section()
     console.print(table)
@@ -99,7 +99,7 @@ def _show_notes(console: Console, rows: Sequence[Row]) -> None:
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.note:
-            found.setdefault((row.peer, row.note), []).append(_name(row))
+            found.setdefault((row.peer, row.note), []).append(name_of(row))
     for (peer, note), names in found.items():
         console.print(f"{peer} has no figure for {', '.join(f'[bold]{name}[/bold]' for name in names)}: {note}")
     if found:
@@ -119,7 +119,7 @@ def _figures(rows: Sequence[Row], row: Row) -> list[str]:
         f"{row.rate / remit.rate:.3g}" if compared and remit is not None and remit.rate else "",
         f"{row.cpu_us:,.3g}" if row.cpu_us is not None else "?",
         *(_ms(row.latencies.get(name)) for name in ("p50_us", "p99_us", "p99.9_us")),
-        f"{row.generator_busy or 0:.2f}{'!' if row.is_limited_by_generator else ''}",
+        f"{row.client} {row.generator_busy or 0:.2f}{'!' if row.is_limited_by_generator else ''}".strip(),
     ]
 
 
@@ -146,12 +146,6 @@ def _same(rows: Sequence[Row], row: Row, peer: str) -> Row | None:
         if each.peer == peer and same and (row.workload == IMPORT or each.mode == row.mode):
             return each
     return None
-
-
-def _name(row: Row) -> str:
-    if row.mode == FIXED:
-        return f"{row.workload}, at a fixed rate"
-    return row.workload if row.in_flight != 1 or row.workload == IMPORT else f"{row.workload}, one at a time"
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:

@@ -5,11 +5,12 @@ Law: a request is admitted whole or not at all, and what it names as wrong is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
 
 from remit.equations import GraphView
 from remit.errors import (
+    FilterTooBroad,
     InvalidArgument,
     InvalidContext,
     ManagedRefused,
@@ -139,12 +140,56 @@ def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Rela
             _require_single(resource, relation.name, graph.edges(resource, relation.name), now_us, field)
 
 
+class Scanning:
+    """The rows that the filters of one write look at, in all: every other write waits meanwhile, a hold too."""
+
+    def __init__(self, rows_max: int) -> None:
+        self._rows_max = rows_max
+        self._rows = 0
+
+    def matching(
+        self, view: ReadTransaction, filter: RelationshipFilter, field: str
+    ) -> Generator[StoredRelationship, None, None]:
+        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`."""
+
+        def look() -> None:
+            self._rows += 1
+            if self._rows > self._rows_max:
+                raise FilterTooBroad(
+                    f"to find what {_describe_filter(filter)} means, more than {self._rows_max} relationships would be "
+                    "looked at: name a resource with its id, or a subject with its type and id; or read first, and "
+                    "delete by name",
+                    field=field,
+                    name="scanned_max",
+                    limit=self._rows_max,
+                    given=self._rows,  # or more: nobody looked on
+                )
+
+        yield from view.scan(filter, look=look)
+
+
 def delete_matching(
-    view: WriteTransaction, schema: Schema, filter: RelationshipFilter, caller: Caller, limit: int, field: str
+    view: WriteTransaction,
+    schema: Schema,
+    filter: RelationshipFilter,
+    caller: Caller,
+    limit: int,
+    field: str,
+    scanning: Scanning,
+    *,
+    partly: bool = False,
 ) -> tuple[set[RelationshipKey], bool, bool]:
     """Remove what a filter means, `limit` at most: what was removed, whether nothing else matches, and whether a
-    managed relation was among it. Raises ManagedRefused."""
-    found = [stored.relationship.key for stored in islice(view.scan(filter), limit + 1)]
+    managed relation was among it. Raises ManagedRefused, and FilterTooBroad; `partly`: that only where nothing was
+    found, for what was found can be removed, and asked for again."""
+    found: list[RelationshipKey] = []
+    is_complete = False
+    try:
+        found.extend(each.relationship.key for each in islice(scanning.matching(view, filter, field), limit + 1))
+        is_complete = len(found) <= limit
+    except FilterTooBroad:
+        if not (partly and found):
+            raise
     removed = found[:limit]
     touches_managed = False
     for key in removed:
@@ -153,7 +198,7 @@ def delete_matching(
             _require_write_managed(key, caller, field)
             touches_managed = True
         view.delete(key)
-    return set(removed), len(found) <= limit, touches_managed
+    return set(removed), is_complete, touches_managed
 
 
 def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None:
@@ -172,13 +217,14 @@ def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None
 
 
 def check_preconditions(
-    view: ReadTransaction, schema: Schema, preconditions: Sequence[Precondition], now_us: int
+    view: ReadTransaction, schema: Schema, preconditions: Sequence[Precondition], now_us: int, scanning: Scanning
 ) -> None:
-    """Raises PreconditionFailed naming the first that does not hold, and what `check_filter` raises: that nothing
-    matches a misspelt name would hold for ever. What does not count now is as absent."""
+    """Raises PreconditionFailed naming the first that does not hold, FilterTooBroad, and what `check_filter` raises:
+    that nothing matches a misspelt name would hold for ever. What does not count now is as absent."""
     for index, precondition in enumerate(preconditions):
-        check_filter(schema, precondition.filter, f"preconditions[{index}].filter")
-        found = next(_counting(view.scan(precondition.filter), now_us), None)
+        field = f"preconditions[{index}].filter"
+        check_filter(schema, precondition.filter, field)
+        found = next(_counting(scanning.matching(view, precondition.filter, field), now_us), None)
         if (found is not None) != precondition.must_match:
             why = "nothing matches" if found is None else f"`{found.relationship.key}` matches"
             raise PreconditionFailed(

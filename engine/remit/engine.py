@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from remit.admission import apply_updates, check_filter, check_preconditions, check_updates, delete_matching
+from remit.admission import (
+    Scanning,
+    apply_updates,
+    check_filter,
+    check_preconditions,
+    check_updates,
+    delete_matching,
+)
 from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.copies import Backup, Fitting, Restore
 from remit.cursors import decode_cursor, encode_cursor
-from remit.errors import InvalidArgument, RemitError, TooManyMatch
+from remit.errors import InvalidArgument, RemitError, StepBudgetSpent, TooManyMatch
 from remit.expansion import expand
 from remit.importing import Import
 from remit.language import compile_schema
@@ -41,8 +48,9 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.native import Answered, Asked
 from remit.notation import canonical_json, checked_store
-from remit.orphans import Orphans, check_orphans, find_orphans
+from remit.orphans import Orphans, check_orphans, find_orphans, remove_over
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Commit, Draft, Store, WriteTransaction
@@ -51,6 +59,9 @@ from remit.trees import Expansion, Explanation
 from remit.upkeep import RETENTION_US, Upkeep
 from remit.watching import Watch, Watched, Watches, size_bytes
 from remit.why import explain as explain_answer
+
+if TYPE_CHECKING:
+    from remit import _core
 
 T = TypeVar("T")
 
@@ -204,6 +215,11 @@ class Engine:
         """By which everything here is judged."""
         return self._clock
 
+    @property
+    def core(self) -> _core.NativeCore | None:
+        """The stores in the native core, for the front door; None where there is none."""
+        return self._snapshots.core
+
     def standing(self) -> EngineStanding:
         """What there is now, for whoever watches. Cost: O(stores)."""
         store = self._store
@@ -233,6 +249,10 @@ class Engine:
         """Whether a subject has a relation or permission of a resource, and if asked for, why."""
         self.limits.require_context(question.context)
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        if not (explain or question.context):
+            answered = seen.check(_asked(question), self.limits.steps_max, interrupt)
+            if answered is not None:
+                return _native_result(seen, answered)
         evaluation = Evaluation(seen.schema, seen.graph, now_us=seen.now_us, context=question.context)
         return self._answer(seen, evaluation, question, interrupt, explain)
 
@@ -253,9 +273,16 @@ class Engine:
         results: list[CheckResult | RemitError] = []
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
         schema = seen.schema
+        natively = iter(self._natively(seen, questions, interrupt))
         for question in questions:
             interrupt()
             try:
+                answered = next(natively) if not question.context else None
+                if isinstance(answered, StepBudgetSpent):
+                    raise answered
+                if answered is not None:
+                    results.append(_native_result(seen, answered))
+                    continue
                 self.limits.require_context(question.context)
                 key = canonical_json(question.context) if question.context else ""
                 evaluation = evaluations.get(key)
@@ -267,6 +294,13 @@ class Engine:
                 interrupt()  # a deadline or a caller gone ends the request, not the item
                 results.append(error)
         return CheckManyResult(tuple(results), seen.token, seen.now_us, seen.historical)
+
+    def _natively(
+        self, seen: Seen, questions: Sequence[Question], interrupt: Interrupt
+    ) -> Sequence[Answered | StepBudgetSpent | None]:
+        """What the core says to those without a context, in their order."""
+        asked = [_asked(question) for question in questions if not question.context]
+        return seen.check_many(asked, self.limits.steps_max, interrupt) if asked else ()
 
     def _answer(
         self, seen: Seen, evaluation: Evaluation, question: Question, interrupt: Interrupt, explain: bool
@@ -330,11 +364,14 @@ class Engine:
             schema = self._snapshots.schema_of(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
-            check_preconditions(view, schema, preconditions, now_us)
+            scanning = Scanning(self.limits.scanned_max)
+            check_preconditions(view, schema, preconditions, now_us, scanning)
             removed.clear()
             if replace is not None:
                 matches_max = self.limits.matches_max
-                matched, complete, managed = delete_matching(view, schema, replace, caller, matches_max, "replace")
+                matched, complete, managed = delete_matching(
+                    view, schema, replace, caller, matches_max, "replace", scanning
+                )
                 if not complete:
                     raise TooManyMatch(
                         f"`replace` means more than {matches_max} relationships: delete by filter first, in parts",
@@ -375,8 +412,11 @@ class Engine:
         def admission(view: WriteTransaction) -> Draft:
             nonlocal outcome
             schema = self._snapshots.schema_of(view)
-            check_preconditions(view, schema, preconditions, self._clock.now_us())
-            removed, complete, managed = delete_matching(view, schema, filter, caller, limit, "filter")
+            scanning = Scanning(self.limits.scanned_max)
+            check_preconditions(view, schema, preconditions, self._clock.now_us(), scanning)
+            removed, complete, managed = delete_matching(
+                view, schema, filter, caller, limit, "filter", scanning, partly=True
+            )
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
 
@@ -488,7 +528,8 @@ class Engine:
     def write_schema(
         self, store: str, text: str, *, dry_run: bool = False, caller: Caller = LOCAL_CALLER
     ) -> SchemaWritten:
-        """Compile and replace the schema. Refused where it does not compile, or has no place for what is stored."""
+        """Compile and replace the schema. Refused where it does not compile, or has no place for what is stored; what
+        has expired and has no place is removed with it."""
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
         compiled = compile_schema(text)
@@ -497,7 +538,9 @@ class Engine:
 
         def admission(view: WriteTransaction) -> Draft:
             if view.head.schema_text is not None:
-                check_orphans(view, self._snapshots.schema_of(view), compiled.schema, self._clock.now_us())
+                old, now_us = self._snapshots.schema_of(view), self._clock.now_us()
+                check_orphans(view, old, compiled.schema, now_us)
+                remove_over(view, old, compiled.schema, now_us, self.limits.matches_max)
             view.put_schema(text)
             return Draft(caller.principal)
 
@@ -585,6 +628,14 @@ class Engine:
 
     def _check_filter(self, snapshot: Snapshot, filter: RelationshipFilter, field: str) -> None:
         check_filter(snapshot.schema or NO_SCHEMA, filter, field)
+
+
+def _asked(question: Question) -> Asked:
+    return question.resource, question.permission, question.subject
+
+
+def _native_result(seen: Seen, answered: Answered) -> CheckResult:
+    return CheckResult(answered.verdict, (), answered.steps, seen.token, seen.now_us)
 
 
 class _Rehearsed(Exception):  # not an error: how a dry run leaves its transaction

@@ -290,6 +290,14 @@ class TooManyMatch(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class FilterTooBroad(RemitError):
+    """The filters of a write, which judge and remove while all other writers wait, would look at more relationships
+    than one write may."""
+
+    reason = "FILTER_TOO_BROAD"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a caller shows who it is ------------------------------------------------------------------------------
 
 

@@ -60,6 +60,11 @@ def available() -> bool:
     return _core is not None and os.environ.get(SWITCH, "").lower() != "off"
 
 
+def registry() -> _core.NativeCore | None:
+    """Where the front door will find stores by name, with none in it; None where there is no core."""
+    return _core.NativeCore() if available() else None
+
+
 class NativeGraph:
     """Mutable; it takes a lock of its own, for the front door looks into it from threads without Python.
 

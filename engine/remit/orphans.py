@@ -1,5 +1,8 @@
 """What a change of schema would leave without a place, looked for before the change is made.
 
+What has expired is as absent, so it is no reason to refuse a schema; but its row is there until it is swept, for the
+past, and a row without a place could be read by nobody. So it goes in the very revision that takes its place away: the
+head has it no more, and every revision before, asked for exactly, is under its own schema and has it still.
 Law: after an accepted schema, every stored relationship is one that a write would accept."""
 
 from __future__ import annotations
@@ -8,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from remit.admission import check_relationship
-from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, UnknownType
+from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, TooManyMatch, UnknownType
 from remit.language.plan import Relation, Schema
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
 from remit.notation import format_relationship
-from remit.store.interface import ReadTransaction
+from remit.store.interface import ReadTransaction, WriteTransaction
 
 _ORPHANS_NAMED = 5
 
@@ -45,18 +48,43 @@ def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) 
     )
 
 
+def remove_over(view: WriteTransaction, old: Schema, new: Schema, now_us: int, count_max: int) -> None:
+    """Remove what has expired and the new schema has no place for. Raises TooManyMatch beyond `count_max`.
+    Cost: O(relationships of the changed relations that can expire)."""
+    over: list[RelationshipKey] = []
+    for type, relation in _changed_relations(old, new):
+        if not any(each.expiration for each in old.definitions[type].relations[relation].subject_types):
+            continue
+        for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
+            relationship = stored.relationship
+            if relationship.qualifiers.is_over(now_us) and misfit(new, relationship, None, now_us):
+                over.append(relationship.key)
+                if len(over) > count_max:
+                    raise TooManyMatch(
+                        f"the schema leaves no place for more than {count_max} relationships that have expired, as of "
+                        f"`{type}#{relation}`: delete those of the relation first, in parts",
+                        field="schema",
+                        name="matches_max",
+                        limit=count_max,
+                        given=len(over),  # or more: nobody counted on
+                    )
+    for key in over:
+        view.delete(key)
+
+
 def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> Iterator[Orphans]:
-    """By relation. Only relations whose declaration, or whose caveats, have changed are looked through.
-    Cost: O(relationships of the types that declare those)."""
+    """By relation; what has expired is none. Only relations whose declaration, or whose caveats, have changed are
+    looked through. Cost: O(relationships of the types that declare those)."""
     for type, relation in _changed_relations(old, new):
         count = 0
         examples: list[tuple[Relationship, str]] = []
         last: RelationshipKey | None = None
         for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
             relationship = stored.relationship
+            if relationship.qualifiers.is_over(now_us):
+                continue
             reason = misfit(new, relationship, last, now_us)
-            if not relationship.qualifiers.is_over(now_us):
-                last = relationship.key
+            last = relationship.key
             if reason:
                 count += 1
                 if len(examples) < _ORPHANS_NAMED:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from remit.admission import check_contextual
-from remit.budget import Budget
+from remit.budget import Budget, Interrupt
 from remit.clock import Clock
 from remit.equations import GraphView
-from remit.errors import RevisionGone, SchemaNotFound, StoreExists, StoreUnavailable
+from remit.errors import RevisionGone, SchemaNotFound, StepBudgetSpent, StoreDamaged, StoreExists, StoreUnavailable
 from remit.expirations import Due, Expirations
 from remit.graph import Graph
 from remit.language import compile_schema
@@ -32,6 +32,7 @@ from remit.model import (
     StoredRelationship,
     StoreInfo,
 )
+from remit.native import Answered, Asked, NativeGraph, available, registry
 from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.pinned import PinnedGraph, Stride
@@ -44,6 +45,8 @@ from remit.store.interface import (
     StoreIdentity,
     WriteTransaction,
 )
+from remit.store.keys import STORE_BYTES
+from remit.store.tables import KEY_BYTES_MAX
 from remit.tokens import encode_token, require_at_least, revision_of
 
 PLANS_MAX = 16  # schemas kept compiled besides those in force: their successors, and what was in force in the past
@@ -54,11 +57,19 @@ class Snapshot:
     """A store as it is now. What belongs together is written, and read, under `lock`, for a moment only."""
 
     def __init__(
-        self, identity: StoreIdentity, schema: Schema | None, graph: Graph, expirations: Expirations, revision: int
+        self,
+        identity: StoreIdentity,
+        schema: Schema | None,
+        graph: Graph | NativeGraph,
+        expirations: Expirations,
+        revision: int,
     ) -> None:
         self.identity = identity
         self.schema = schema
         self.graph = graph
+        self.native = graph if isinstance(graph, NativeGraph) else None  # answers most checks by itself
+        if self.native is not None:
+            self.native.apply((), revision, schema)
         self.expirations = expirations
         self.revision = revision
         self.lock = threading.Lock()
@@ -74,7 +85,11 @@ class Snapshot:
         """Be as the next revision left the store. Cost: O(changes)."""
         with self.lock:
             assert delta.revision == self.revision + 1, "deltas come in revision order"
-            self.graph.apply(delta.changes)
+            if self.native is not None:
+                # All of it at once: the front door looks at the core without asking for our lock.
+                self.native.apply(delta.changes, delta.revision, schema if schema is not self.schema else None)
+            else:
+                self.graph.apply(delta.changes)
             self.expirations.apply(delta.changes)
             self.schema = schema
             self.revision = delta.revision
@@ -107,6 +122,25 @@ class Seen:
     revision: int
     now_us: int
     historical: bool = False
+    native: NativeGraph | None = None  # the core, where the graph is of the head and nothing is laid over it
+
+    def check(self, asked: Asked, steps_max: int, interrupt: Interrupt) -> Answered | None:
+        """The core's answer, where it has one of this very revision. Raises StepBudgetSpent, and what the interrupt
+        raises."""
+        if self.native is None:
+            return None
+        interrupt()  # the core looks up only now and then: whoever has gone already is noticed here
+        answered = self.native.check(*asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt)
+        return answered if answered is not None and answered.revision == self.revision else None
+
+    def check_many(
+        self, asked: Sequence[Asked], steps_max: int, interrupt: Interrupt
+    ) -> Sequence[Answered | StepBudgetSpent | None]:
+        """For each question what `check` returns, or raises."""
+        if self.native is None:
+            return [None] * len(asked)
+        found = self.native.check_many(asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt)
+        return [None if isinstance(each, Answered) and each.revision != self.revision else each for each in found]
 
     @property
     def token(self) -> str:
@@ -132,6 +166,9 @@ class Snapshots:
         # By name. Replaced whole, so that whoever goes through it is not disturbed.
         self._snapshots: Mapping[str, Snapshot] = {}
         self._snapshots = {name: self._load(name) for name in store.names()}
+        self.core = registry()  # the stores as the front door finds them
+        for snapshot in self._snapshots.values():
+            self._show(snapshot)
         self._changing = threading.Condition()
         self._names_changing: set[str] = set()
         self.after_commit: CommitListener | None = None  # hears of each delta once memory has it, and must not fail
@@ -166,7 +203,7 @@ class Snapshots:
         schema, graph, revision = snapshot.pin(self._limits.undone_max)
         require_at_least(at_least, snapshot.identity, revision)
         # After the pin: what a sweep took away was over by the time that is read here.
-        seen = Seen(snapshot.identity, schema, graph, revision, self._clock.now_us())
+        seen = Seen(snapshot.identity, schema, graph, revision, self._clock.now_us(), native=snapshot.native)
         if at_exactly:
             seen = self._past(seen, revision_of(at_exactly, snapshot.identity, revision))
         if contextual:
@@ -246,6 +283,7 @@ class Snapshots:
                 raise
             with self._changing:
                 self._snapshots = {**self._snapshots, name: snapshot}
+                self._show(snapshot)
         return snapshot
 
     def remove(self, name: str) -> None:
@@ -254,6 +292,12 @@ class Snapshots:
             self._store.delete(name)
             with self._changing:
                 self._snapshots = {each: snapshot for each, snapshot in self._snapshots.items() if each != name}
+                if self.core is not None:
+                    self.core.remove(name)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        if self.core is not None and snapshot.native is not None:
+            self.core.add(snapshot.native.store)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -283,7 +327,11 @@ class Snapshots:
             head = view.head
             schema = self.compiled(head.schema_text) if head.schema_text is not None else None
             due: list[Due] = []
-            graph = Graph(_telling_expirations(view.scan(RelationshipFilter()), due))
+            graph: Graph | NativeGraph
+            if available():
+                graph = _native_graph(head.identity, view, due)
+            else:
+                graph = Graph(_telling_expirations(view.scan(RelationshipFilter()), due))
         return Snapshot(head.identity, schema, graph, Expirations(due), head.revision)
 
     # --- schemas ------------------------------------------------------------------------------------------------
@@ -324,6 +372,16 @@ def _after(view: ReadTransaction, revision: int) -> Iterator[Delta]:
     except RevisionGone as error:
         error.field = "consistency"
         raise
+
+
+def _native_graph(identity: StoreIdentity, view: ReadTransaction, due: list[Due]) -> NativeGraph:
+    """All relationships of a view, in the core. Raises StoreDamaged."""
+    graph = NativeGraph(name=identity.name, uuid=identity.uuid, epoch=identity.epoch)
+    try:
+        graph.load(view.rows(), key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+    except ValueError as error:
+        raise StoreDamaged(f"a relationship of store `{identity.name}` cannot be read: {error}") from error
+    return graph
 
 
 def _telling_expirations(rows: Iterable[StoredRelationship], due: list[Due]) -> Iterator[Relationship]:

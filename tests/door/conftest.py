@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("remit._core", reason="the native core is not built")
 
-from cored import Both, both
+from ways_in import Both, both
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
-from cored import CHECK, NOW_US, SCHEMA, Both, Refused, both, told
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from ways_in import CHECK, NOW_US, SCHEMA, Both, Refused, both, told
 
 from remit.clock import ManualClock
 from remit.engine import Engine
@@ -144,12 +144,14 @@ def plain() -> bytes:
 )
 def test_what_is_not_even_http_2_is_let_go_and_disturbs_nobody(pair: Both, door: grpc.Channel, noise: bytes) -> None:
     host, _, port = pair.door.endpoint.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
-        with contextlib.suppress(OSError):  # it may be gone already
-            connection.sendall(noise)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(4_096):
-                pass
+    with (
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection,
+        contextlib.suppress(OSError),  # it may be gone already
+    ):
+        connection.sendall(noise)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4_096):
+            pass
     assert isinstance(told(door, CHECK, plain()), bytes)
 
 
@@ -190,7 +192,7 @@ def test_tls_is_the_core_s_own(tmp_path: Path, is_mutual: bool) -> None:
 def test_where_the_core_is_not_built_python_answers_unless_the_door_was_asked_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(front_door, "_core", None)
+    monkeypatch.setattr(front_door.native, "_core", None)
     assert not is_wanted(FrontDoorChoice.OFF)
     assert caplog.records == []
     assert not is_wanted(FrontDoorChoice.AUTO)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cored import CHECK, NOW_US, SCHEMA, Refused, cored, told
+from ways_in import CHECK, NOW_US, SCHEMA, Refused, told
 
 from remit.clock import ManualClock
 from remit.engine import Engine
@@ -74,7 +74,7 @@ def guarded(folder: Path) -> Iterator[Guarded]:
     store = MemoryStore(clock_us=clock.now_us)
     for name in ("default", "other"):
         store.create(name)
-    engine = cored(Engine(store, clock))
+    engine = Engine(store, clock)
     for name in ("default", "other"):
         engine.write_schema(name, SCHEMA)
         engine.write(name, [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from cored import CHECK, CHECK_MANY, Both, Refused, both, told
+from ways_in import CHECK, CHECK_MANY, Both, Refused, both, told
 
 from remit.client import Client
 from remit.server.log import RequestLog

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from cored import CHECK, CHECK_MANY, Both, Refused, told
 from google.protobuf import struct_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ways_in import CHECK, CHECK_MANY, Both, Refused, told
 
 from remit.tokens import encode_token
 from remit.v1 import core_pb2, permissions_pb2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import grpc
 import pytest
 from authzed.api.v1 import core_pb2, permission_service_pb2
-from cored import CHECK_BULK, CHECK_PERMISSION, Both, Refused, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ways_in import CHECK_BULK, CHECK_PERMISSION, Both, Refused, told
 
 usual = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

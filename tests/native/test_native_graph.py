@@ -79,6 +79,12 @@ class GraphMachine(RuleBasedStateMachine):
                 RelationshipKey(ObjectRef("doc", str(number)), "viewer", SubjectRef("group", "a", relation)), PLAIN
             )
 
+    @rule(count=st.integers(1, 20))
+    def relate(self, count: int) -> None:
+        """An object with more relations than are looked through one by one."""
+        for number in range(count):
+            self.add(RelationshipKey(ObjectRef("doc", "a"), f"r{number}", SubjectRef("user", "a")), PLAIN)
+
     @rule(data=st.data())
     def thin_out(self, data: st.DataObject) -> None:
         random = Random(data.draw(st.integers(0, 2**16)))

@@ -37,6 +37,7 @@ class FailingEngine:
     failure: Exception = RemitError("not set")
     limits = Limits()
     clock = ManualClock()
+    core = None
 
     def check(self, *_: object, **__: object) -> object:
         raise self.failure

@@ -135,6 +135,11 @@ TABLE: dict[str, Line] = {
         R.WriteRequest(replace=core_pb2.RelationshipFilter(resource_type="folder", resource_id="top"), dry_run=True),
         R.WriteRequest(replace=everything(), updates=touches(1)), 3,
         "TOO_MANY_MATCH"),
+    "scanned_max": Line(
+        2, "Write",
+        R.WriteRequest(replace=core_pb2.RelationshipFilter(resource_type="folder", resource_id="top"), dry_run=True),
+        R.WriteRequest(replace=everything(), updates=touches(1)), 3,
+        "FILTER_TOO_BROAD"),
     "filters_max": Line(
         2, "Watch", R.WatchRequest(filters=[everything()] * 2), R.WatchRequest(filters=[everything()] * 3), 3),
     "context_bytes_max": Line(

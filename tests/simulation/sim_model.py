@@ -277,10 +277,11 @@ class Model:
         if text not in CAVEATS:
             return Written(frozenset({"SCHEMA_INVALID"}), self.now)
         after = replace(self.now, schema_text=text)
-        orphaned = any(misfits(after, stored.relationship) for stored in after.facts.values())
-        if orphaned or single_faults(after, after.facts, now_us):
+        placeless = {key: each for key, each in after.facts.items() if misfits(after, each.relationship)}
+        over = {key for key, each in placeless.items() if each.relationship.qualifiers.is_over(now_us)}
+        if placeless.keys() - over or single_faults(after, after.facts, now_us):
             return Written(frozenset({"SCHEMA_ORPHANS_RELATIONSHIPS"}), self.now)
-        return Written(frozenset(), after)
+        return Written(frozenset(), replace(after, facts={k: s for k, s in after.facts.items() if k not in over}))
 
 
 # --- a question -------------------------------------------------------------------------------------------------

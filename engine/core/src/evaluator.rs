@@ -410,7 +410,7 @@ impl Evaluation<'_> {
     pub fn direct(&mut self, node: u32, subject: Subject) -> Value {
         let row = *self.graph.node(node);
         if subject.kind != NONE {
-            return match self.graph.node_of(subject.object, subject.kind) {
+            return match self.node_at(subject.object, subject.kind) {
                 Some(userset) => match self.graph.find_edge(row.usersets, userset) {
                     Some(is_qualified) => self.fact(node, End::Node(userset), is_qualified),
                     None => NO,
@@ -625,6 +625,11 @@ impl Evaluation<'_> {
     #[inline]
     pub fn node_of(&mut self, object: u32, kind: u32) -> Option<u32> {
         self.scratch.rests.kinds |= 1 << (kind & 63);
+        self.node_at(object, kind)
+    }
+
+    #[inline]
+    fn node_at(&self, object: u32, kind: u32) -> Option<u32> {
         if object & STRANGER != 0 { None } else { self.graph.node_of(object, kind) }
     }
 

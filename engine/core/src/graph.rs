@@ -3,6 +3,8 @@
 //! A node is an object and one of its relations; its edges lead to objects (plain subjects and wildcards) and, apart from
 //! these, to nodes (usersets), because only they must be walked. What qualifies an edge lies beside, so an edge
 //! without caveat and times costs four bytes each way and nothing more. `graph.py` is its plain twin.
+//! An object leads to its few nodes one after the other, for they lie side by side when they were loaded: the first
+//! costs a cache line or two, the others mostly none. A hash table of nodes missed the cache three times for each.
 //! Law: for every edge forward there is the same edge in reverse; nothing empty is kept.
 
 use crate::chunked::{Chunked, Slab};
@@ -68,11 +70,25 @@ pub struct Node {
     pub kind: u32,
     pub direct: List,   // of objects
     pub usersets: List, // of nodes
-    reverse: List,      // of nodes that have this one among their usersets
+    next: u32,          // node of the object, unless these are in the index
+    reverse: u32,       // a list of the nodes that have this one among their usersets; few have any
 }
 
+/// What an object leads to.
+#[derive(Clone, Copy, Debug)]
+struct Object {
+    reverse: List, // of nodes that have it among their direct edges
+    first: u32,    // of its nodes, unless these are in the index
+    nodes: u32,    // how many it has; with MARK where they are in the index
+}
+
+const NO_OBJECT: Object = Object { reverse: List::EMPTY, first: NONE, nodes: 0 };
+
+/// Nodes of an object that are looked through one by one; with more of them they go into an index.
+const CHAIN_MAX: u32 = 8;
+
 const NO_NODE: Node =
-    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, reverse: List::EMPTY };
+    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: NONE };
 
 /// What qualifies one edge, found by the edge.
 #[derive(Clone, Copy)]
@@ -88,12 +104,13 @@ pub struct Graph {
     pub names: Words, // of relations, permissions and caveats
     kinds: Vec<(u32, u32)>,
     kind_numbers: HashMap<(u32, u32), u32>,
-    pub objects: Names,     // ids under types
-    pub caveats: Names,     // contexts under caveats
-    wildcards: Vec<u32>,    // by type
-    reverse: Chunked<List>, // by object: the nodes that have it among their direct edges
+    pub objects: Names,    // ids under types
+    pub caveats: Names,    // contexts under caveats
+    wildcards: Vec<u32>,   // by type
+    ends: Chunked<Object>, // by object
     nodes: Slab<Node>,
-    node_index: Index,
+    node_index: Index, // of those whose objects have many
+    reverses: Slab<List>,
     lists: Lists,
     beside: Slab<Beside>,
     beside_index: Index,
@@ -140,13 +157,25 @@ impl Graph {
 
     // --- asking -----------------------------------------------------------------------------------------------
 
-    /// Cost: O(1), one or two cache lines.
+    /// Cost: O(1), mostly two cache lines, and none for the object's next node.
     #[inline]
     pub fn node_of(&self, object: u32, kind: u32) -> Option<u32> {
-        self.node_index.find(mix(object, kind), |number| {
-            let node = &self.nodes[*number];
-            node.object == object && node.kind == kind
-        })
+        let Object { first, nodes, .. } = self.ends[object as usize];
+        if nodes & MARK != 0 {
+            return self.node_index.find(mix(object, kind), |number| {
+                let node = &self.nodes[*number];
+                node.object == object && node.kind == kind
+            });
+        }
+        let mut number = first;
+        while number != NONE {
+            let node = &self.nodes[number];
+            if node.kind == kind {
+                return Some(number);
+            }
+            number = node.next;
+        }
+        None
     }
 
     #[inline]
@@ -213,14 +242,22 @@ impl Graph {
     pub fn nodes_of(&self, end: End) -> impl Iterator<Item = u32> + '_ {
         let list = match end {
             End::Object(object) => self.reverse_of(object),
-            End::Node(node) => self.nodes[node].reverse,
+            End::Node(node) => self.node_reverse(node),
         };
         self.lists.iter(list)
     }
 
     #[inline]
     fn reverse_of(&self, object: u32) -> List {
-        if (object as usize) < self.reverse.len() { self.reverse[object as usize] } else { List::EMPTY }
+        self.ends[object as usize].reverse
+    }
+
+    #[inline]
+    fn node_reverse(&self, node: u32) -> List {
+        match self.nodes[node].reverse {
+            NONE => List::EMPTY,
+            row => self.reverses[row],
+        }
     }
 
     /// Numbers of nodes lie below this; those that are not given out have no object.
@@ -260,12 +297,17 @@ impl Graph {
         match end {
             End::Object(object) => {
                 self.lists.remove(&mut self.nodes[node].direct, object);
-                self.lists.remove(&mut self.reverse[object as usize], node);
+                self.lists.remove(&mut self.ends[object as usize].reverse, node);
                 self.let_go(object);
             }
             End::Node(userset) => {
                 self.lists.remove(&mut self.nodes[node].usersets, userset);
-                self.lists.remove(&mut self.nodes[userset].reverse, node);
+                let row = self.nodes[userset].reverse;
+                self.lists.remove(&mut self.reverses[row], node);
+                if self.reverses[row].is_empty() {
+                    self.reverses.remove(row, List::EMPTY);
+                    self.nodes[userset].reverse = NONE;
+                }
                 self.drop_if_empty(userset);
             }
         }
@@ -282,8 +324,8 @@ impl Graph {
             }
             self.wildcards[type_ as usize] = object;
         }
-        while self.reverse.len() <= object as usize {
-            self.reverse.push(List::EMPTY);
+        while self.ends.len() <= object as usize {
+            self.ends.push(NO_OBJECT);
         }
         object
     }
@@ -293,10 +335,61 @@ impl Graph {
             return node;
         }
         self.objects.hold(object);
-        let number = self.nodes.add(Node { object, kind, ..NO_NODE });
-        let nodes = &self.nodes;
-        self.node_index.add(mix(object, kind), number, |node| mix(nodes[node].object, nodes[node].kind));
+        let end = &mut self.ends[object as usize];
+        if end.nodes == CHAIN_MAX {
+            self.index_nodes(object);
+        }
+        let end = &mut self.ends[object as usize];
+        end.nodes += 1;
+        let is_indexed = end.nodes & MARK != 0;
+        let number = self.nodes.add(Node { object, kind, next: end.first, ..NO_NODE });
+        if is_indexed {
+            self.index_node(number);
+        } else {
+            end.first = number;
+        }
         number
+    }
+
+    /// From now on the object's nodes are found by the index.
+    fn index_nodes(&mut self, object: u32) {
+        let end = &mut self.ends[object as usize];
+        let mut number = std::mem::replace(&mut end.first, NONE);
+        end.nodes |= MARK;
+        while number != NONE {
+            let next = std::mem::replace(&mut self.nodes[number].next, NONE);
+            self.index_node(number);
+            number = next;
+        }
+    }
+
+    fn index_node(&mut self, number: u32) {
+        let nodes = &self.nodes;
+        let hash_of = |node| mix(nodes[node].object, nodes[node].kind);
+        self.node_index.add(hash_of(number), number, hash_of);
+    }
+
+    /// Take a node away from its object.
+    fn unlink(&mut self, number: u32) {
+        let Node { object, kind, next, .. } = self.nodes[number];
+        let end = &mut self.ends[object as usize];
+        end.nodes -= 1;
+        if end.nodes & MARK != 0 {
+            if end.nodes == MARK {
+                end.nodes = 0; // none is left: the next one begins a chain
+            }
+            self.node_index.remove(mix(object, kind), |each| *each == number);
+            return;
+        }
+        if end.first == number {
+            end.first = next;
+            return;
+        }
+        let mut before = end.first;
+        while self.nodes[before].next != number {
+            before = self.nodes[before].next;
+        }
+        self.nodes[before].next = next;
     }
 
     #[inline]
@@ -312,11 +405,15 @@ impl Graph {
             End::Object(object) => {
                 self.objects.hold(object);
                 self.lists.push(&mut self.nodes[node].direct, object);
-                self.lists.push(&mut self.reverse[object as usize], node);
+                self.lists.push(&mut self.ends[object as usize].reverse, node);
             }
             End::Node(userset) => {
                 self.lists.push(&mut self.nodes[node].usersets, userset);
-                self.lists.push(&mut self.nodes[userset].reverse, node);
+                if self.nodes[userset].reverse == NONE {
+                    self.nodes[userset].reverse = self.reverses.add(List::EMPTY);
+                }
+                let row = self.nodes[userset].reverse;
+                self.lists.push(&mut self.reverses[row], node);
             }
         }
     }
@@ -368,12 +465,12 @@ impl Graph {
     }
 
     fn drop_if_empty(&mut self, number: u32) {
-        let Node { object, kind, direct, usersets, reverse } = self.nodes[number];
+        let Node { object, direct, usersets, reverse, .. } = self.nodes[number];
         // A userset may hold an edge to itself: the node is dropped once, and then has no object.
-        if object == NONE || !direct.is_empty() || !usersets.is_empty() || !reverse.is_empty() {
+        if object == NONE || !direct.is_empty() || !usersets.is_empty() || reverse != NONE {
             return;
         }
-        self.node_index.remove(mix(object, kind), |each| *each == number);
+        self.unlink(number);
         self.nodes.remove(number, NO_NODE);
         self.forgotten += 1;
         self.let_go(object);
@@ -398,7 +495,8 @@ impl Graph {
             + self.kinds.capacity() * 20
             + self.objects.bytes()
             + self.caveats.bytes()
-            + self.reverse.bytes()
+            + self.ends.bytes()
+            + self.reverses.bytes()
             + self.nodes.bytes()
             + self.node_index.bytes()
             + self.lists.bytes()
@@ -410,21 +508,25 @@ impl Graph {
     pub fn check_invariants(&self) {
         let mut held: HashMap<u32, u32> = HashMap::new();
         let mut caveats: HashMap<u32, u32> = HashMap::new();
-        let (mut forward, mut backward, mut nodes, mut beside) = (0, 0, 0, 0);
+        let (mut forward, mut backward, mut indexed, mut beside, mut reverses) = (0, 0, 0, 0, 0);
+        let mut of_object: HashMap<u32, u32> = HashMap::new();
         for number in 0..self.nodes.numbers() {
             let node = self.nodes[number];
             if node.object == NONE {
                 continue;
             }
-            nodes += 1;
+            let is_indexed = self.ends[node.object as usize].nodes & MARK != 0;
+            indexed += usize::from(is_indexed);
+            reverses += usize::from(node.reverse != NONE);
+            *of_object.entry(node.object).or_default() += 1;
             *held.entry(node.object).or_default() += 1;
             assert_eq!(self.node_of(node.object, node.kind), Some(number), "a node leads elsewhere");
             assert_eq!(self.kinds[node.kind as usize].0, self.objects.tag(node.object), "a node of another type");
             assert!(
-                !(node.direct.is_empty() && node.usersets.is_empty() && node.reverse.is_empty()),
+                !(node.direct.is_empty() && node.usersets.is_empty() && self.node_reverse(number).is_empty()),
                 "an empty node is kept"
             );
-            for list in [node.direct, node.usersets, node.reverse] {
+            for list in [node.direct, node.usersets, self.node_reverse(number)] {
                 self.lists.check_invariants(list);
             }
             let direct = self.lists.iter(node.direct).map(|value| (value, End::Object(value & !MARK)));
@@ -434,9 +536,9 @@ impl Graph {
                 let back = match end {
                     End::Object(object) => {
                         *held.entry(object).or_default() += 1;
-                        self.reverse[object as usize]
+                        self.reverse_of(object)
                     }
-                    End::Node(userset) => self.nodes[userset].reverse,
+                    End::Node(userset) => self.node_reverse(userset),
                 };
                 assert_eq!(self.lists.find(back, number), Some(number), "an edge without its reverse");
                 let row = self.find_beside(number, end);
@@ -449,14 +551,18 @@ impl Graph {
                     }
                 }
             }
-            backward += node.reverse.len() as usize;
+            backward += self.node_reverse(number).len() as usize;
         }
-        for object in 0..self.reverse.len() {
-            self.lists.check_invariants(self.reverse[object]);
-            backward += self.reverse[object].len() as usize;
+        for (object, end) in self.ends.iter().enumerate() {
+            self.lists.check_invariants(end.reverse);
+            backward += end.reverse.len() as usize;
+            let counted = of_object.get(&(object as u32)).copied().unwrap_or_default();
+            assert_eq!(end.nodes & !MARK, counted, "an object's nodes are miscounted");
+            assert!(end.nodes != MARK && (end.nodes & MARK != 0 || end.nodes <= CHAIN_MAX), "nodes in the wrong form");
         }
         assert_eq!((forward, backward), (self.count, self.count), "edges counted, forward and in reverse");
-        assert_eq!(self.node_index.len(), nodes, "nodes outside the index");
+        assert_eq!(self.node_index.len(), indexed, "nodes in the index");
+        assert_eq!(self.reverses.len(), reverses, "lists that no node has");
         assert_eq!((self.beside.len(), self.beside_index.len()), (beside, beside), "something beside no edge");
         self.objects.check_invariants(&held);
         self.caveats.check_invariants(&caveats);

@@ -25,6 +25,7 @@ HELP: Mapping[str, str] = {
     "items_max":                      "Questions in a CheckMany.",
     "page_max":                       "Relationships in a page of Read or Export.",
     "matches_max":                    "Relationships that one revision may remove by a filter.",
+    "scanned_max":                    "Relationships that the filters of a write or delete may look at.",
     "filters_max":                    "Filters of a Watch.",
     "undone_max":                     "Changes a question may have to undo, for `at_exactly` or while it runs.",
     "context_bytes_max":              "The context of a question.",

@@ -157,8 +157,8 @@ def _answers(message: permissions_pb2.CheckManyResponse) -> tuple[Answer | Unans
     def each(result: permissions_pb2.CheckManyResult) -> Answer | Unanswered:
         if result.HasField("answer"):
             verdict = decode_verdict(result.answer.verdict)
-            missing = tuple(result.answer.missing)
-            return Answer(verdict, missing, message.token, at_us, historical=message.historical)
+            missing, steps = tuple(result.answer.missing), result.answer.steps
+            return Answer(verdict, missing, message.token, at_us, steps, historical=message.historical)
         return Unanswered(decode_status(result.error))
 
     return tuple(each(result) for result in message.results)

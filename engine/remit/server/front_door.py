@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remit import native
 from remit.clock import Clock
 from remit.errors import CertificateUnreadable, InvalidArgument, Overloaded, RemitError, StoreUnavailable
 from remit.keys import ALL_STORES, Key, Right
@@ -54,8 +55,8 @@ class FrontDoorChoice(StrEnum):
 
 
 def is_built() -> bool:
-    """Whether there is a core in this installation."""
-    return _core is not None
+    """Whether there is a core in this installation, that is not switched off."""
+    return native.available()
 
 
 def is_wanted(choice: FrontDoorChoice) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from remit.engine import Engine
 from remit.errors import NotOneRequest, RemitError, SlowConsumer, UnknownMethod
@@ -30,6 +30,7 @@ from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
 from remit.server.metrics import UNKNOWN, LaneStanding, Standing
+from remit.server.open_methods import OpenMethods
 from remit.server.rates import Rates
 from remit.server.rights import AUTHORIZATION, Gate
 from remit.server.sandboxes import Sandboxes
@@ -85,7 +86,7 @@ class GrpcServer:
                 engine.clock,
                 engine.limits,
                 limits,
-                core=getattr(engine, "core", None),
+                core=engine.core,
                 ring=keys,
                 certificates=certificates,
             )
@@ -113,8 +114,11 @@ class GrpcServer:
             methods = {verb.method: self._unary(verb) for verb in UNARY if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             add_methods(server, service, methods)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        self.open_methods = OpenMethods(server, lambda context, error: _abort(context, error, new_request_id()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.open_methods)
+        named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflecting = reflection.aio.ReflectionServicer(named)  # type: ignore[attr-defined]  # unknown to the stubs
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self.open_methods)
         add_any_other(server, _unknown_method(self.telemetry))
         if self.front_door is not None:
             server.add_insecure_port(self.front_door.upstream())

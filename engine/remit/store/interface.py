@@ -56,10 +56,21 @@ class ReadTransaction(Protocol):
         """The relationship at a triple, expired or not. Cost: O(log n)."""
         ...
 
-    def scan(self, filter: RelationshipFilter, after: RelationshipKey | None = None) -> Iterator[StoredRelationship]:
+    def scan(
+        self,
+        filter: RelationshipFilter,
+        after: RelationshipKey | None = None,
+        look: Callable[[], None] | None = None,
+    ) -> Iterator[StoredRelationship]:
         """Matching relationships in a stable total order, strictly after a triple if one is given (which need not
         exist any more). Uses an index by resource, or by subject where only the subject is named. The order depends
-        only on the filter's shape, never on time."""
+        only on the filter's shape, never on time. `look` is called for every row looked at, meant or not: what
+        it raises ends the scan."""
+        ...
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every relationship once, as a key and a value in the encoding of `store.keys`, for whoever decodes that more
+        quickly than we do. Cost: O(1) a row."""
         ...
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:

@@ -6,7 +6,7 @@ Law: rows by resource and rows by subject name the same triples, and every chang
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -112,15 +112,25 @@ class View:
         value = self._snapshot.get(Table.RELATIONSHIPS, self._prefix + shorten(whole))
         return decode_value(whole, value) if value is not None else None
 
-    def scan(self, filter: RelationshipFilter, after: RelationshipKey | None = None) -> Iterator[StoredRelationship]:
+    def scan(
+        self,
+        filter: RelationshipFilter,
+        after: RelationshipKey | None = None,
+        look: Callable[[], None] | None = None,
+    ) -> Iterator[StoredRelationship]:
         """Cost: O(log n), then O(1) a row under the filter's longest prefix; by subject O(log n) a match."""
         table, prefix, covers = scan_plan(filter)
         start = prefix if after is None else max(prefix, start_after(table, after))
         rows = self._rows(table, prefix, start)
+        if look is not None:
+            rows = _looked_at(rows, look)
         if table is Table.BY_SUBJECT:
             return self._scan_by_subject(rows, filter)
         decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
+
+    def rows(self) -> Iterator[Item]:
+        return self._rows(Table.RELATIONSHIPS, b"", b"")
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         oldest = self._head.oldest_revision
@@ -152,7 +162,7 @@ class View:
         return encode_backup(
             store,
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
-            ((whole_triple(*row), row[1]) for row in self._rows(Table.RELATIONSHIPS, b"", b"")),
+            ((whole_triple(*row), row[1]) for row in self.rows()),
             ((*decode_revision(key), row) for key, row in self._rows(Table.CHANGELOG, b"", b"")),
         )
 
@@ -212,6 +222,12 @@ class View:
                 if stored is None:
                     raise StoreDamaged(f"`{triple}` is listed by subject and is not there")
                 yield stored
+
+
+def _looked_at(rows: Iterator[Item], look: Callable[[], None]) -> Iterator[Item]:
+    for row in rows:
+        look()
+        yield row
 
 
 class WriteView(View):

@@ -172,11 +172,16 @@ def test_a_generator_that_was_busy_all_the_time_is_told_of() -> None:
 
 
 def test_a_picture_shows_every_bar_with_its_figure_longer_for_more() -> None:
-    bars = [Bar("hot <pair>", "Remit", 250_000.0), Bar("hot <pair>", "SpiceDB", 11_800.0), Bar("cold", "Remit", 90.0)]
+    bars = [
+        Bar("hot <pair>", "Remit", 250_000.0),
+        Bar("hot <pair>", "SpiceDB", 11_800.0),
+        Bar("cold", "Remit", 90.0),
+        Bar("cold", "SpiceDB", 0.0, "refused"),
+    ]
     root = ElementTree.fromstring(svg("a & b", bars))  # our own picture
     space = "{http://www.w3.org/2000/svg}"
     texts = [each.text for each in root.iter(f"{space}text")]
-    assert {"250k", "11.8k", "90", "hot <pair>", "cold", "Remit", "SpiceDB", "a & b"} <= set(texts)
+    assert {"250k", "11.8k", "90", "hot <pair>", "cold", "Remit", "SpiceDB: refused", "a & b"} <= set(texts)
     widths = [
         float(each.get("width", "0")) for each in root.iter(f"{space}rect") if each.find(f"{space}title") is not None
     ]

@@ -1,4 +1,4 @@
-"""An engine whose native core is kept in step with it, to be put behind a front door; and what both ways in said."""
+"""One engine behind both ways in, the front door and grpcio alone; and what each of them said."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any, cast
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from remit import _core
 from remit.clock import ManualClock
 from remit.engine import Engine
-from remit.model import Delta, Operation, Update
-from remit.native import NativeGraph
+from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
 from remit.server.front_door import FrontDoorChoice
@@ -47,31 +45,6 @@ FACTS = (
 )
 
 
-def cored(engine: Engine) -> Engine:
-    """The engine, and as its `core` the native core, which hears of each write before anybody is told of it."""
-    core = _core.NativeCore()
-    graphs: dict[str, NativeGraph] = {}
-    for name in engine.sizes():
-        snapshot = engine._snapshots.of(name)
-        identity = snapshot.identity
-        facts = list(snapshot.graph.relationships())
-        graph = graphs[name] = NativeGraph(facts, name=name, uuid=identity.uuid, epoch=identity.epoch)
-        if snapshot.schema is not None:
-            graph.install(snapshot.schema, snapshot.revision)
-        core.add(graph.store)
-    heard = engine._snapshots.after_commit
-
-    def hear(name: str, delta: Delta) -> None:
-        schema = engine._snapshots.of(name).schema if delta.schema_text is not None else None
-        graphs[name].apply(delta.changes, delta.revision, schema)
-        if heard is not None:
-            heard(name, delta)
-
-    engine._snapshots.after_commit = hear
-    engine.core = core  # type: ignore[attr-defined]
-    return engine
-
-
 @dataclass(frozen=True, slots=True)
 class Both:
     """One engine behind a front door and behind grpcio alone."""
@@ -92,7 +65,7 @@ class Both:
 def both(**options: Any) -> Iterator[Both]:
     """A store with the schema and the facts."""
     clock = ManualClock(NOW_US)
-    engine = cored(Engine(MemoryStore(clock_us=clock.now_us), clock))
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
     engine.write_schema("", SCHEMA)
     engine.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
     with (
