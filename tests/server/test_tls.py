@@ -201,6 +201,7 @@ def test_what_does_not_belong_together_is_told_and_the_certificate_of_before_goe
         assert certificates.problem == ""
         for path in (tls.cert, tls.cert_key):
             Path(path).unlink()
+        look_where_grpc_does_not(server)
         assert is_served(server, Tls(tls.ca))
         assert "cannot be read" in certificates.problem
 

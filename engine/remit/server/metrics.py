@@ -330,7 +330,8 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
             "remit_door_elsewhere", "Requests the door could have answered and left to Python.", labels=["verb"]
         )
         for each in standing.door_verbs:
-            elsewhere.add_metric([each.verb], each.elsewhere)
+            if each.elsewhere:
+                elsewhere.add_metric([each.verb], each.elsewhere)
         yield elsewhere
 
     if standing.keys is not None:

@@ -22,9 +22,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    fn may_check(&self, now_us: i64) -> bool {
+        self.may_check && self.until_us.is_none_or(|until_us| until_us > now_us)
+    }
+
     fn may_ask(&self, store: &str, now_us: i64) -> bool {
-        let sees = self.stores.as_ref().is_none_or(|stores| stores.contains(store));
-        self.may_check && sees && self.until_us.is_none_or(|until_us| until_us > now_us)
+        self.may_check(now_us) && self.stores.as_ref().is_none_or(|stores| stores.contains(store))
     }
 }
 
@@ -62,6 +65,14 @@ impl Callers {
 const BEARER: &[u8] = b"bearer ";
 
 impl Admitted<'_> {
+    /// Whatever it is about.
+    pub fn may_check(&self, now_us: i64) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::As(caller) => caller.may_check(now_us),
+        }
+    }
+
     pub fn may_ask(&self, store: &str, now_us: i64) -> bool {
         match self {
             Self::Everyone => true,

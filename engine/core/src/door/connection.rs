@@ -167,6 +167,11 @@ impl Caller {
         // Nearly always the body has come with the headers.
         match reading.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(read) => self.answer_read(method, &plain, began, Asking { head, reading, respond }, read),
+            // Who may not ask is told so before the request has come, and Python tells it.
+            Poll::Pending if !self.may_check(&plain) => {
+                self.worker.counts_of(method).left_to_python();
+                self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
+            }
             Poll::Pending => {
                 let caller = Arc::clone(self);
                 tokio::spawn(async move {
@@ -194,6 +199,10 @@ impl Caller {
                 None
             }
         }
+    }
+
+    fn may_check(&self, plain: &Plain) -> bool {
+        self.worker.shared.oracle.as_ref().is_some_and(|oracle| oracle.may_check(plain))
     }
 
     fn answer_read(self: &Arc<Self>, method: Method, plain: &Plain, began: Instant, asking: Asking, read: Read) {

@@ -155,6 +155,13 @@ impl Oracle {
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)
     }
 
+    /// Whether who shows this may check at all, whatever it is about.
+    pub fn may_check(&self, plain: &Plain) -> bool {
+        let callers = self.callers.read().clone();
+        let admitted = callers.admit(plain.authorization.as_ref());
+        admitted.is_some_and(|admitted| admitted.may_check(self.clock.now()))
+    }
+
     /// All questions at one revision and one time.
     fn decide<Questions>(
         &self,
