@@ -21,7 +21,18 @@ from remit.keys import Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
-from remit.server.metrics import OTHER, REASONS, STORES_MAX, LaneStanding, Metrics, NativeVerb, Standing, known_reason
+from remit.server.metrics import (
+    OTHER,
+    REASONS,
+    SECONDS,
+    STEPS,
+    STORES_MAX,
+    LaneStanding,
+    Metrics,
+    NativeVerb,
+    Standing,
+    known_reason,
+)
 from remit.server.told import VERDICTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.interface import Commit
@@ -300,7 +311,7 @@ def there_are() -> set[str]:
         stores={"default": (1, 1)},
         streams={"Watch": 1},
         door=door,
-        door_verbs=[NativeVerb("Check", elsewhere=1)],
+        door_verbs=[NativeVerb("Check", 0, 0, 1, [0] * (len(SECONDS) + 1), 0.0, [0] * (len(STEPS) + 1), 0)],
     )
     families = text_string_to_metric_families(metrics.text(standing).decode())
     suffix = {"counter": "_total"}
