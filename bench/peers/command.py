@@ -39,7 +39,7 @@ from bench.peers.world import PeerWorld
 from bench.processes import Processors, pin, remit_server
 from bench.worlds import SIZES, Sizes
 
-WIDTH_MIN = 150  # a table cut off is no table: rather let a narrow terminal break its lines
+WIDTH_MIN = 160  # a table cut off is no table: rather let a narrow terminal break its lines
 RESULTS = Path(__file__).parent.parent / "results"
 GENERATORS = ("auto", "native", "asyncio")
 WIRES = ("remit", "spicedb", "both")

@@ -1,8 +1,9 @@
 """Which client asks: the native one, but where a server takes so little that Python's is the better scale.
 
-A closed loop of the native client ends by the clock and counts what came back by then. Of a quick server that is all
-but a trace; of one that answers a hundred a second, with 64 under way, a good part is lost. Python's waits for the last
-answer and divides by the time that took, and judges every answer; it only must not be what holds the server back.
+A closed loop of the native client begins and ends by the clock, and counts what was both asked and answered between.
+Of a quick server that is all but a trace; of one that answers a hundred a second, with 64 under way, a good part is
+lost. Python's waits for the last answer and divides by the time that took, and judges every answer; it only must not
+be what holds the server back.
 Law: a server is asked by Python only where that was less than half busy, and rows say who asked."""
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bench.peers.generator import Generator, Stretch
 from bench.peers.peer import Peer
 
 _PILOT_S = 0.3
+_PYTHON_RATE_MAX = 1_000.0  # requests a second: a quarter of a core of Python's, and it waits for the last answer
 _BUSY_MAX = 0.5  # of a core: above it, Python's latencies begin to be its own
 
 
@@ -25,7 +27,7 @@ class _Fitted(NamedTuple):
 
 
 class FittingGenerator:
-    """One at a time, and at a fixed rate, little is lost at the end, and the native one is nearer the truth."""
+    """One at a time, and at a high rate, little is lost at the end, and the native one is nearer the truth."""
 
     def __init__(self, native: Generator, python: Generator) -> None:
         self.name = f"{native.name}, or {python.name} where that was less than half busy"
@@ -40,7 +42,8 @@ class FittingGenerator:
         return await generator.closed(peer, load, costs, in_flight=in_flight, seconds=seconds, start=start)
 
     async def fixed(self, peer: Peer, load: Load, costs: Costs, *, rate: float, seconds: float, start: int) -> Stretch:
-        return await self._native.fixed(peer, load, costs, rate=rate, seconds=seconds, start=start)
+        generator = self._python if rate <= _PYTHON_RATE_MAX else self._native
+        return await generator.fixed(peer, load, costs, rate=rate, seconds=seconds, start=start)
 
     async def _fitting(self, peer: Peer, load: Load, in_flight: int) -> Generator:
         """By a short try with Python's, of questions far from those that will be asked next."""

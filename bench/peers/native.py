@@ -25,7 +25,8 @@ HERE = Path(__file__).parent.parent / "load"
 BINARY = HERE / "target" / "release" / "remit-load"
 BUILD = f"cargo build --release --manifest-path {HERE / 'Cargo.toml'}"
 
-_STEADY_FROM, _STEADY_TO = 0.15, 0.95  # of a stretch: between them the server's cost is taken
+_WARM_S = 0.5  # not counted: making two hundred thousand requests ready, connecting, and the first answers
+_STEADY_TO = 0.95  # of a stretch, from the end of the warm-up: in between the server's cost is taken
 _SECONDS_MIN = 1.0  # shorter, and connecting and what is still under way at the end would be a good part of it
 _LONGER = 5  # times as long, when a server has not answered one request
 _SAMPLE = 300  # requests judged beforehand, where not every answer can be judged on the way
@@ -78,9 +79,7 @@ class NativeGenerator:
         first = start % len(load.requests)
         with tempfile.TemporaryDirectory(prefix="remit-load-") as directory:
             command = [str(self._binary), "--address", peer.address, "--path", load.path, *flags]
-            # No warm-up of its own: of what is asked in it and answered after, nothing would count, and a slow server
-            # with many requests in flight would lose a good part of what it did.
-            command += ["--warm-up-s", "0", "--duration-s", f"{seconds:.3f}"]
+            command += ["--warm-up-s", str(_WARM_S), "--duration-s", f"{seconds:.3f}"]
             command += ["--requests", _written(directory, "requests", framed(turned(load.requests, first)))]
             if load.verdicts:
                 verdicts = load.verdicts[first:] + load.verdicts[:first]
@@ -100,9 +99,9 @@ class NativeGenerator:
         )
         try:
             ended = asyncio.ensure_future(process.communicate())
-            await _until(ended, seconds * _STEADY_FROM)
+            await _until(ended, _WARM_S)
             before, begun = costs.cpu_s(), time.perf_counter()
-            await _until(ended, seconds * (_STEADY_TO - _STEADY_FROM))
+            await _until(ended, seconds * _STEADY_TO)
             after, elapsed_s = costs.cpu_s(), time.perf_counter() - begun
             out, err = await asyncio.wait_for(ended, _ENDS_WITHIN_S)
         finally:

@@ -17,6 +17,7 @@ from bench.peers.world import IN_A_TENTH
 
 REMIT = "Remit"
 _COLD = "random documents"
+_CLIENTS = {"native": "rs ", "Python": "py ", "": ""}
 _GROWN = "CPU of a check in the whole world : in a tenth of it"
 _HEADINGS = (
     "",
@@ -79,7 +80,8 @@ def show(console: Console, described: Mapping[str, object], measured: Measured) 
         "one of what is counted.\n"
         "Latencies in the closed loop leave out those whom a stall kept from asking (coordinated omission); at a fixed "
         "rate they count from when a request was meant to leave.\n"
-        "client: who asked, and how busy its core was; above 0.9 (marked !) it was the client that was measured.[/dim]"
+        "client: who asked (rs: bench/load, py: Python), and how busy its core was; above 0.9 (marked !) it was the "
+        "client that was measured.[/dim]"
     )
 
 
@@ -119,7 +121,7 @@ def _figures(rows: Sequence[Row], row: Row) -> list[str]:
         f"{row.rate / remit.rate:.3g}" if compared and remit is not None and remit.rate else "",
         f"{row.cpu_us:,.3g}" if row.cpu_us is not None else "?",
         *(_ms(row.latencies.get(name)) for name in ("p50_us", "p99_us", "p99.9_us")),
-        f"{row.client} {row.generator_busy or 0:.2f}{'!' if row.is_limited_by_generator else ''}".strip(),
+        f"{_CLIENTS[row.client]}{row.generator_busy or 0:.2f}{'!' if row.is_limited_by_generator else ''}",
     ]
 
 

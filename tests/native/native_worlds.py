@@ -13,8 +13,8 @@ from random_worlds import CHAIN, random_schema
 from remit import native
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
 from remit.graph import Graph
-from remit.language import plan
-from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.language import compile_schema, plan
+from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
 from remit.semantics import Evaluation
 
 needs_core = pytest.mark.skipif(not native.available(), reason="the native core is not built here")
@@ -106,9 +106,86 @@ class LargerWorlds:
             return SubjectRef("doc", random.choice(self.ids), random.choice(("r0", "p0")))
         return SubjectRef(*random.choice(self.objects))
 
+    def change_schema(self) -> None:
+        self.schema = random_schema(self.random)
+
     def questions(self, count: int) -> Questions:
         """So many, with objects that no fact names among them."""
         objects = [*self.objects, ObjectRef("doc", "unknown"), ObjectRef("run", "unknown")]
         subjects = [self.subject(), SubjectRef("run", "unknown"), SubjectRef("user", "a")]
         asked = every_question(self.schema, objects, subjects)
         return self.random.sample(asked, min(count, len(asked)))
+
+
+WIDE = {
+    "closed": "relation viewer: user | user:* | group#member",
+    "open": "relation viewer: user | user:* | group#member | group#trusted",
+}
+
+
+class WideWorlds:
+    """Documents shared with dozens of groups, which hold each other; times, now and then a permission among them."""
+
+    def __init__(self, random: Random, caveats: bool = False) -> None:
+        self.random = random
+        self.caveats = caveats
+        self.groups = [str(number) for number in range(random.choice((20, 60)))]
+        self.users = [str(number) for number in range(6)]
+        self.change_schema()
+
+    def change_schema(self) -> None:
+        """Between one where all that is beneath a viewer is a relation, and one where it is not."""
+        text = f"""
+        caveat weekday(day int) {{ day < 6 }}
+        definition user {{}}
+        definition group {{
+          relation member: user | group#member
+          relation banned: user
+          permission trusted = member - banned
+        }}
+        definition doc {{
+          {WIDE["open" if self.random.random() < 0.4 else "closed"]}
+          relation parent: doc
+          relation banned: user | group#member
+          permission view = (viewer + parent->view) - banned
+        }}
+        """
+        self.schema = compile_schema(text).schema
+
+    def fact(self) -> Relationship:
+        """As the schema would take it, but for times, caveats and a group that everybody is in."""
+        random = self.random
+        qualifiers = Qualifiers(None, random.choice(TIMES), random.choice(TIMES))
+        if self.caveats and random.random() < 0.1:
+            qualifiers = Qualifiers(CaveatUse("weekday", random.choice(('{"day":3}', '{"day":7}', "{}"))))
+        if random.random() < 0.5:
+            qualifiers = PLAIN
+        group, other = (ObjectRef("group", random.choice(self.groups)) for _ in range(2))
+        document = ObjectRef("doc", random.choice("012"))
+        user = SubjectRef("user", random.choice(self.users))
+        kind = random.random()
+        if kind < 0.6:
+            names = [each.relation for each in self.schema.definitions["doc"].relations["viewer"].subject_types]
+            userset = SubjectRef(*group, random.choice([name for name in names if name]))
+            return Relationship(document, random.choice(("viewer", "viewer", "viewer", "banned")), userset, qualifiers)
+        if kind < 0.75:
+            return Relationship(group, "member", user, qualifiers)
+        if kind < 0.9:
+            return Relationship(group, "member", SubjectRef(*other, "member"), qualifiers)
+        if kind < 0.95:
+            return Relationship(document, "parent", SubjectRef("doc", random.choice("012")), qualifiers)
+        if kind < 0.97:
+            return Relationship(group, "banned", user, qualifiers)
+        crowd = random.choice((group, document))
+        relation = "member" if crowd is group else "viewer"
+        return Relationship(crowd, relation, SubjectRef("user", "*"), qualifiers)
+
+    def questions(self, count: int) -> Questions:
+        random = self.random
+        subjects = [
+            *(SubjectRef("user", id) for id in (*self.users, "unknown", "*")),
+            SubjectRef("group", "1", "member"),
+        ]
+        objects = [*(ObjectRef("doc", id) for id in ("0", "1", "2", "unknown")), ObjectRef("group", "1")]
+        asked = every_question(self.schema, objects, subjects)
+        return random.sample(asked, min(count, len(asked)))

@@ -24,7 +24,7 @@ SCHEMA = compile_schema(
     }
     """
 ).schema
-DEPTH = 3_000  # more steps than are done with the GIL held, and enough for the interrupt to be asked
+DEPTH = 12_000  # more steps than are done with the GIL held, and enough for the interrupt to be asked
 ANNE = SubjectRef("user", "anne")
 TOP = StoredRelationship(parse_relationship("folder:0#viewer@user:anne"), Provenance("anne", "", 1))
 OTHER_TOP = StoredRelationship(parse_relationship("folder:other#viewer@user:anne"), Provenance("anne", "", 1))

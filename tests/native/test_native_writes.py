@@ -8,11 +8,20 @@ from collections import Counter
 from random import Random
 
 import pytest
-from native_worlds import LargerWorlds, cache_of, compare, needs_core
-from random_worlds import random_schema
+from native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
 from remit import native
-from remit.model import Change, Provenance, Relationship, RelationshipKey, StoredRelationship, Verdict
+from remit.language import compile_schema
+from remit.model import (
+    Change,
+    ObjectRef,
+    Provenance,
+    Relationship,
+    RelationshipKey,
+    StoredRelationship,
+    SubjectRef,
+    Verdict,
+)
 
 pytestmark = needs_core
 
@@ -24,7 +33,7 @@ def _stored(relationship: Relationship | None) -> StoredRelationship | None:
 def live_through(seed: int, steps: int) -> Counter[object]:
     """Deltas of some changes each, and questions between them, among them always the same ones."""
     random = Random(seed)
-    worlds = LargerWorlds(random, ids=6)
+    worlds = LargerWorlds(random, ids=6) if seed % 2 else WideWorlds(random)
     held: dict[RelationshipKey, Relationship] = {}
     graph = native.NativeGraph()
     graph.install(worlds.schema)
@@ -33,7 +42,7 @@ def live_through(seed: int, steps: int) -> Counter[object]:
     now_us = 0
     for revision in range(1, steps):
         changes = []
-        for _ in range(random.choice((0, 1, 1, 2, 5))):
+        for _ in range(random.choice((0, 1, 1, 2, 5, 30))):
             fact = held[random.choice(sorted(held))] if held and random.random() < 0.4 else worlds.fact()
             key = fact.key
             after = None if key in held and random.random() < 0.7 else fact
@@ -43,8 +52,9 @@ def live_through(seed: int, steps: int) -> Counter[object]:
             else:
                 held[key] = after
         schema = None
-        if random.random() < 0.05:
-            schema = worlds.schema = random_schema(random)
+        if random.random() < 0.1:
+            worlds.change_schema()
+            schema = worlds.schema
         graph.apply(changes, revision, schema)
         now_us = random.choice((now_us, now_us, now_us + 1, random.randrange(6)))
         questions = asked_again + worlds.questions(4)
@@ -68,6 +78,19 @@ def test_the_core_lives_through_writes_as_if_it_were_made_anew(cached: int) -> N
         hits, misses, _, _ = native.cache_stats()
     assert counts[Verdict.YES] >= 50 and counts[Verdict.NO] >= 50, f"too few answers to mean anything: {counts}"
     assert bool(hits) == bool(cached) and bool(misses) == bool(cached), "the cache is what was asked for"
+
+
+def test_what_rests_on_the_schema_alone_is_forgotten_with_it() -> None:
+    anne = ObjectRef("user", "anne")
+    fact = Relationship(anne, "friend", SubjectRef(*anne))
+    with cache_of(64):
+        graph = native.NativeGraph([fact])
+        for revision, (rule, expected) in enumerate((("self", Verdict.YES), ("nil", Verdict.NO)) * 2):
+            schema = compile_schema(f"use self\ndefinition user {{ relation friend: user\n permission own = {rule} }}")
+            graph.install(schema.schema, revision)
+            for _ in range(2):
+                answered = graph.check(anne, "own", SubjectRef(*anne), now_us=0)
+                assert answered is not None and answered[::2] == (expected, revision)
 
 
 @pytest.mark.long

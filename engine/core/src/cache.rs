@@ -12,11 +12,12 @@ use crate::index::mix;
 /// When each kind of relationship was last written, in versions of the store: a place for each kind modulo 64.
 pub struct Written {
     places: [u64; 64],
+    everywhere: u64, // what rests on no relationship rests on the plan all the same
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self { places: [0; 64] }
+        Self { places: [0; 64], everywhere: 0 }
     }
 }
 
@@ -27,10 +28,14 @@ impl Written {
 
     /// Everything may have changed its meaning: the plan, or what a number stands for.
     pub fn everywhere(&mut self, version: u64) {
-        self.places = [version; 64];
+        self.everywhere = version;
     }
 
-    fn since(&self, kinds: u64, version: u64) -> bool {
+    /// Whether one of the kinds was written after a version.
+    pub fn since(&self, kinds: u64, version: u64) -> bool {
+        if self.everywhere > version {
+            return true;
+        }
         let mut left = kinds;
         while left != 0 {
             if self.places[left.trailing_zeros() as usize] > version {
@@ -92,8 +97,8 @@ impl Cache {
     fn place(&self, store: u64, goal: &Goal) -> (usize, usize) {
         let hash = mix(goal.object, goal.slot) ^ mix(goal.subject.object, goal.subject.kind).rotate_left(17);
         let hash = (hash ^ store).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        let page = hash as usize / PAGE & (self.places.len() - 1);
-        (page, hash as usize % PAGE & !(WAYS - 1))
+        let page = (hash as usize / PAGE) & (self.places.len() - 1);
+        (page, (hash as usize % PAGE) & !(WAYS - 1))
     }
 
     /// The answer of a store, where one is remembered that holds now. Cost: O(1), one or two cache lines.
@@ -163,6 +168,11 @@ mod tests {
         assert_eq!(cache.find(1, &goal(7), 19, 6, &written), None);
         cache.put(1, goal(7), false, 6, rests);
         assert_eq!(cache.find(1, &goal(7), 19, 6, &written), Some(false));
+        let nothing = Rests { kinds: 0, ..rests };
+        cache.put(1, goal(8), true, 6, nothing);
+        assert_eq!(cache.find(1, &goal(8), 19, 7, &written), Some(true));
+        written.everywhere(8);
+        assert_eq!(cache.find(1, &goal(8), 19, 8, &written), None);
     }
 
     #[test]

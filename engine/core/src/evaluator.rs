@@ -7,7 +7,8 @@
 //! Laws: the answer does not depend on the order; a goal that rested on an unfinished one and is not exact is remembered
 //! only when its circle is settled; each goal is settled once.
 
-use crate::goals::{Goal, Goals, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
+use crate::closure::{Closures, State};
+use crate::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
 use crate::graph::{End, Graph, NONE};
 use crate::plan::{Body, Node, Plan};
 
@@ -133,6 +134,7 @@ pub struct Scratch {
     path: Vec<Open>,
     pub waiting: Vec<u32>,
     pub circuit: crate::circles::Circuit,
+    pub closures: Closures, // these stay between requests
 }
 
 impl Scratch {
@@ -149,12 +151,14 @@ impl Scratch {
             + self.stack.capacity() * size_of::<Frame>()
             + self.path.capacity() * size_of::<Open>()
             + self.waiting.capacity() * size_of::<u32>()
+            + self.closures.bytes()
     }
 }
 
 pub struct Evaluation<'a> {
     pub graph: &'a Graph,
     pub plan: &'a Plan,
+    pub state: State<'a>,
     pub now_us: i64,
     pub scratch: &'a mut Scratch,
     /// The types of strangers.
@@ -337,6 +341,7 @@ impl Evaluation<'_> {
         if subject.kind != NONE && subject.object == object && subject.kind == asked.kind {
             return Ok(Next::Known(YES));
         }
+        let subject = if asked.is_for_all && subject.kind == NONE { ANYONE } else { subject };
         let goal = Goal { object, slot, subject };
         match asked.body {
             Body::Relation => {
@@ -346,6 +351,9 @@ impl Evaluation<'_> {
                 let direct = self.direct(node, subject);
                 if direct == YES || self.graph.node(node).usersets.is_empty() {
                     return Ok(Next::Known(direct));
+                }
+                if let Some(value) = self.by_closure(node, subject, direct)? {
+                    return Ok(Next::Known(value));
                 }
                 Ok(Next::Open(goal, Frame::Usersets { node, next: 0, subject, known: direct, fact: NO }))
             }
@@ -440,7 +448,7 @@ impl Evaluation<'_> {
 
     /// What an edge is worth now: NO where it is out of its time, UNKNOWN where a caveat decides.
     #[inline]
-    fn fact(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
+    pub fn fact(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
         if !is_qualified {
             return YES;
         }
@@ -645,7 +653,7 @@ impl Evaluation<'_> {
     #[inline]
     pub fn spend(&mut self) -> Stoppable<()> {
         self.steps += 1;
-        if self.steps > self.steps_max || (self.steps % STEPS_BETWEEN_STOPS == 0 && (self.stop)()) {
+        if self.steps > self.steps_max || (self.steps.is_multiple_of(STEPS_BETWEEN_STOPS) && (self.stop)()) {
             return Err(Stopped);
         }
         Ok(())

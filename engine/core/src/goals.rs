@@ -12,6 +12,9 @@ pub struct Subject {
     pub kind: u32, // NONE for a plain subject
 }
 
+/// Whoever it is: the subject of goals that are the same for every plain subject, so that they are settled once.
+pub const ANYONE: Subject = Subject { object: u32::MAX, kind: u32::MAX };
+
 /// Does `subject` have `slot` of `object`?
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Goal {

@@ -114,6 +114,9 @@ pub struct Graph {
     lists: Lists,
     beside: Slab<Beside>,
     beside_index: Index,
+    /// How many edges lead from a kind of node to usersets of another kind.
+    shapes: HashMap<(u32, u32), u32>,
+    shapes_changed: u64,
     count: usize,
     forgotten: u64,
 }
@@ -121,6 +124,10 @@ pub struct Graph {
 impl Graph {
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// How many names were forgotten so far: while it stands still, a number means what it meant.
@@ -153,6 +160,31 @@ impl Graph {
 
     pub fn kinds_len(&self) -> usize {
         self.kinds.len()
+    }
+
+    /// The kinds of usersets that nodes of a kind hold. Cost: O(shapes).
+    pub fn shapes_of(&self, kind: u32) -> impl Iterator<Item = u32> + '_ {
+        self.shapes.keys().filter(move |(from, _)| *from == kind).map(|(_, to)| *to)
+    }
+
+    /// Counts the shapes that came and went.
+    pub fn shapes_changed(&self) -> u64 {
+        self.shapes_changed
+    }
+
+    fn count_shape(&mut self, node: u32, userset: u32, is_added: bool) {
+        let shape = (self.nodes[node].kind, self.nodes[userset].kind);
+        let count = self.shapes.entry(shape).or_default();
+        if is_added {
+            *count += 1;
+            self.shapes_changed += u64::from(*count == 1);
+            return;
+        }
+        *count -= 1;
+        if *count == 0 {
+            self.shapes.remove(&shape);
+            self.shapes_changed += 1;
+        }
     }
 
     // --- asking -----------------------------------------------------------------------------------------------
@@ -240,15 +272,19 @@ impl Graph {
 
     /// The nodes that have an edge to this very subject.
     pub fn nodes_of(&self, end: End) -> impl Iterator<Item = u32> + '_ {
-        let list = match end {
-            End::Object(object) => self.reverse_of(object),
-            End::Node(node) => self.node_reverse(node),
-        };
-        self.lists.iter(list)
+        self.lists.iter(self.reverse_at(end))
     }
 
     #[inline]
-    fn reverse_of(&self, object: u32) -> List {
+    pub fn reverse_at(&self, end: End) -> List {
+        match end {
+            End::Object(object) => self.reverse_of(object),
+            End::Node(node) => self.node_reverse(node),
+        }
+    }
+
+    #[inline]
+    pub fn reverse_of(&self, object: u32) -> List {
         self.ends[object as usize].reverse
     }
 
@@ -301,6 +337,7 @@ impl Graph {
                 self.let_go(object);
             }
             End::Node(userset) => {
+                self.count_shape(node, userset, false);
                 self.lists.remove(&mut self.nodes[node].usersets, userset);
                 let row = self.nodes[userset].reverse;
                 self.lists.remove(&mut self.reverses[row], node);
@@ -408,6 +445,7 @@ impl Graph {
                 self.lists.push(&mut self.ends[object as usize].reverse, node);
             }
             End::Node(userset) => {
+                self.count_shape(node, userset, true);
                 self.lists.push(&mut self.nodes[node].usersets, userset);
                 if self.nodes[userset].reverse == NONE {
                     self.nodes[userset].reverse = self.reverses.add(List::EMPTY);
@@ -510,6 +548,7 @@ impl Graph {
         let mut caveats: HashMap<u32, u32> = HashMap::new();
         let (mut forward, mut backward, mut indexed, mut beside, mut reverses) = (0, 0, 0, 0, 0);
         let mut of_object: HashMap<u32, u32> = HashMap::new();
+        let mut shapes: HashMap<(u32, u32), u32> = HashMap::new();
         for number in 0..self.nodes.numbers() {
             let node = self.nodes[number];
             if node.object == NONE {
@@ -538,7 +577,10 @@ impl Graph {
                         *held.entry(object).or_default() += 1;
                         self.reverse_of(object)
                     }
-                    End::Node(userset) => self.node_reverse(userset),
+                    End::Node(userset) => {
+                        *shapes.entry((node.kind, self.nodes[userset].kind)).or_default() += 1;
+                        self.node_reverse(userset)
+                    }
                 };
                 assert_eq!(self.lists.find(back, number), Some(number), "an edge without its reverse");
                 let row = self.find_beside(number, end);
@@ -564,6 +606,7 @@ impl Graph {
         assert_eq!(self.node_index.len(), indexed, "nodes in the index");
         assert_eq!(self.reverses.len(), reverses, "lists that no node has");
         assert_eq!((self.beside.len(), self.beside_index.len()), (beside, beside), "something beside no edge");
+        assert_eq!(self.shapes, shapes, "shapes are miscounted");
         self.objects.check_invariants(&held);
         self.caveats.check_invariants(&caveats);
     }

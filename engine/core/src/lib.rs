@@ -2,23 +2,25 @@
 //!
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
-//! (`evaluator.rs`, and `circles.rs` where facts form circles). A file bears the same noun as its Python counterpart.
+//! (`evaluator.rs`, `circles.rs` where facts form circles, `closure.rs` where they fan out). A file bears the same noun as its Python counterpart.
 
-pub mod arena;
-pub mod cache;
-pub mod chunked;
-pub mod circles;
-pub mod evaluator;
-pub mod goals;
+mod arena;
+mod cache;
+mod chunked;
+mod circles;
+mod closure;
+mod evaluator;
+mod goals;
 pub mod graph;
-pub mod index;
-pub mod lists;
-pub mod names;
+mod index;
+mod lists;
+mod names;
 pub mod plan;
 pub mod python;
-pub mod rows;
+mod rows;
 pub mod store;
 
+pub use cache::{ANSWERS, CacheStats};
 pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 
 pub mod clock;

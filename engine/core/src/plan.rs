@@ -87,6 +87,8 @@ pub enum Body {
 pub struct Slot {
     pub kind: u32, // NONE for an `along`
     pub body: Body,
+    /// The value is the same for every plain subject: it speaks of the object alone, as `hold.exists()` does.
+    pub is_for_all: bool,
 }
 
 #[derive(Default)]
@@ -129,6 +131,9 @@ impl Plan {
     }
 }
 
+/// A schema whose permissions lean on each other deeper than this just has none that are known to be for all.
+const ROUNDS_MAX: usize = 64;
+
 #[derive(Default)]
 struct Compiler {
     plan: Plan,
@@ -157,12 +162,54 @@ impl Compiler {
                 self.plan.slots[slot as usize].body = Body::Permission { node };
             }
         }
+        self.find_for_all();
         self.plan
+    }
+
+    /// Which permissions are the same for every plain subject: the largest set whose members speak of objects and of each
+    /// other alone. Cost: O(schema) a round.
+    fn find_for_all(&mut self) {
+        let is_permission = |slot: &Slot| matches!(slot.body, Body::Permission { .. });
+        let mut for_all: Vec<bool> = self.plan.slots.iter().map(is_permission).collect();
+        for _ in 0..ROUNDS_MAX {
+            let mut is_settled = true;
+            for (slot, asked) in self.plan.slots.iter().enumerate() {
+                if let Body::Permission { node } = asked.body
+                    && for_all[slot]
+                    && !self.is_for_all(node, &for_all)
+                {
+                    for_all[slot] = false;
+                    is_settled = false;
+                }
+            }
+            if is_settled {
+                for (slot, is_for_all) in self.plan.slots.iter_mut().zip(for_all) {
+                    slot.is_for_all = is_for_all;
+                }
+                return;
+            }
+        }
+    }
+
+    fn is_for_all(&self, node: u32, for_all: &[bool]) -> bool {
+        let is_slot = |slot: u32| slot == NONE || for_all[slot as usize];
+        match self.plan.nodes[node as usize] {
+            Node::Nil | Node::Exists { .. } => true,
+            Node::Itself | Node::SubjectArrow { .. } => false,
+            Node::Goal { slot } => is_slot(slot),
+            Node::Union { from, to } | Node::Intersection { from, to } => {
+                (from..to).all(|place| self.is_for_all(self.plan.operands[place as usize], for_all))
+            }
+            Node::Exclusion { base, subtracted } => {
+                self.is_for_all(base, for_all) && self.is_for_all(subtracted, for_all)
+            }
+            Node::Arrow { targets, .. } => self.plan.targets[targets as usize].iter().all(|slot| is_slot(*slot)),
+        }
     }
 
     fn slot(&mut self, kind: u32, body: Body) -> u32 {
         let slot = self.plan.slots.len() as u32;
-        self.plan.slots.push(Slot { kind, body });
+        self.plan.slots.push(Slot { kind, body, is_for_all: false });
         if kind != NONE {
             if self.plan.by_kind.len() <= kind as usize {
                 self.plan.by_kind.resize(kind as usize + 1, NONE);

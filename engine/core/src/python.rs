@@ -19,9 +19,9 @@ use std::sync::Arc;
 /// Answers that the cache of a Python thread has room for: 1.2 MB. There may be many such threads.
 const CACHED_ANSWERS: usize = 1 << 14;
 
-/// Steps of a check that are done without letting go of the GIL: some 20 µs, which is what giving it back and taking it
-/// again can cost where others want it.
-const STEPS_WITH_GIL: u64 = 256;
+/// Steps of a check that are done without letting go of the GIL: some 100 µs. To give it back and take it again costs as
+/// much where others want it.
+const STEPS_WITH_GIL: u64 = 2048;
 
 /// A check without the GIL asks Python whether the caller still waits after so many thousand steps, then four times as
 /// many. It begins anew then, with all that it has settled: a third more work at worst.
@@ -482,11 +482,13 @@ impl Change {
     }
 }
 
+/// Its name, its relations, and its permissions with their expressions.
+type DefinitionTuple<'py> = (String, Vec<String>, Vec<(String, Bound<'py, PyTuple>)>);
+
 fn definitions_of(definitions: &Bound<'_, PyList>) -> PyResult<Vec<Definition>> {
     let mut found = Vec::with_capacity(definitions.len());
     for definition in definitions.iter() {
-        let (name, relations, permissions): (String, Vec<String>, Vec<(String, Bound<'_, PyTuple>)>) =
-            definition.extract()?;
+        let (name, relations, permissions): DefinitionTuple = definition.extract()?;
         let permissions = permissions
             .into_iter()
             .map(|(name, expression)| Ok((name, expression_of(&expression)?)))

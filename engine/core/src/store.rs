@@ -4,6 +4,7 @@
 //! with Python's own lock held, nor Python's taken while this one is.
 
 use crate::cache::{Cache, CacheStats, Written};
+use crate::closure::{self, Closed};
 use crate::evaluator::{Evaluation, Rests, STRANGER, Scratch};
 use crate::goals::{Goal, NO, Subject, YES};
 use crate::graph::{Graph, NONE, QualifiersText, Triple};
@@ -53,6 +54,7 @@ pub struct State {
     revision: u64,
     version: u64, // counts every change, so that it tells any two states apart
     written: Written,
+    closed: Closed,
 }
 
 impl State {
@@ -62,6 +64,13 @@ impl State {
         self.revision = revision;
         self.version += 1;
         self.written.everywhere(self.version);
+        self.find_closed();
+    }
+
+    fn find_closed(&mut self) {
+        if let Some(plan) = &self.plan {
+            self.closed = Closed::of(plan, &self.graph);
+        }
     }
 
     /// Bring the graph from before a delta to after it; a change without qualifiers is a removal. Cost: O(changes).
@@ -79,6 +88,9 @@ impl State {
         }
         if self.graph.forgotten() != forgotten {
             self.written.everywhere(self.version); // a number may come to stand for something else
+        }
+        if self.closed.is_outdated(&self.graph) {
+            self.find_closed();
         }
     }
 
@@ -163,7 +175,7 @@ impl View<'_> {
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let State { graph, plan: Some(plan), version, written, .. } = &*self.state else {
+        let State { graph, plan: Some(plan), version, written, closed, .. } = &*self.state else {
             return (Answer::Elsewhere, 0);
         };
         let stamp = (self.store.number, *version, now_us);
@@ -184,6 +196,7 @@ impl View<'_> {
         let mut evaluation = Evaluation {
             graph,
             plan,
+            state: closure::State { store: stamp.0, version: *version, written, closed },
             now_us,
             scratch: &mut session.scratch,
             strangers: &session.strangers.types,

@@ -47,11 +47,13 @@ def test_a_server_is_asked_by_python_only_where_that_is_less_than_half_busy(busy
         none = Costs(())
         asked = [await fitting.closed(peer, LOAD, none, in_flight=64, seconds=2, start=start) for start in (0, 7)]
         asked.append(await fitting.closed(peer, LOAD, none, in_flight=1, seconds=2, start=0))
-        asked.append(await fitting.fixed(peer, LOAD, none, rate=5, seconds=2, start=0))
+        asked.append(await fitting.fixed(peer, LOAD, none, rate=5_000, seconds=2, start=0))
+        asked.append(await fitting.fixed(peer, LOAD, none, rate=5, seconds=2, start=9))
         return [each.client for each in asked]
 
-    assert asyncio.run(run()) == [client, client, "native", "native"]
-    tried, *rest = python.asked
+    assert asyncio.run(run()) == [client, client, "native", "native", "python"]
+    tried, *rest, slow = python.asked
+    assert slow == ("5 a second", 2, 9)
     assert tried[2] == 50, "the try asks what will not be asked soon"
     assert rest == ([("64 in flight", 2, 0), ("64 in flight", 2, 7)] if client == "python" else [])
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 from tiny_world import TINY_FLAGS, empty_remit, tiny_world
 
 from bench.over_grpc import Load
 from bench.peers.command import held_of, main, parsed, plan_of, sizes_of
 from bench.peers.costs import Costs
 from bench.peers.generator import AsyncioGenerator
+from bench.peers.histogram import Histogram
 from bench.peers.measure import Run
-from bench.peers.plan import Held, Measured, Plan
+from bench.peers.plan import Held, Measured, Memory, Plan
 from bench.peers.plot import Bar, svg
 from bench.peers.remit_wire import RemitPeer
-from bench.peers.rows import Row
-from bench.peers.table import ratios
+from bench.peers.rows import FIXED, Row
+from bench.peers.table import ratios, show
 from bench.peers.world import Workload
 
 QUICK = ("--seconds", "0.02", "--repetitions", "1")
@@ -163,6 +166,33 @@ def test_ratios_are_of_the_same_thing() -> None:
         "hot pair: Remit : SpiceDB": 2.0,
         "Remit: CPU of a check in the whole world : in a tenth of it": 1.5,
     }
+
+
+def test_tables_show_each_figure_beside_remits_and_each_reason_once() -> None:
+    latencies = Histogram([1_500_000] * 10).percentiles()
+    figure = {"in_flight": 64, "rate_low": 90.0, "rate_high": 110.0, "latencies": latencies, "generator_busy": 0.95}
+    rows = [
+        Row("hot pair", "SpiceDB", rate=50.0, client="native", cpu_us=12.0, **figure),
+        Row("hot pair", "Remit", rate=100.0, client="Python", **figure),
+        Row("hot pair", "Remit", FIXED, rate=40.0, offered=42.0, client="native", **figure),
+        Row("along", "SpiceDB", in_flight=64, unit="checks", note="cannot be asked: why"),
+        Row("more along", "SpiceDB", in_flight=64, unit="checks", note="cannot be asked: why"),
+    ]
+    memory = {"Remit": Memory(1 << 20, 3 << 20, 1_000), "SpiceDB": Memory()}
+    console = Console(file=StringIO(), width=200)
+    show(console, {"generator": "both", "start_s": 1.25}, Measured(rows, memory))
+    assert isinstance(console.file, StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+    spicedb = next(line for line in lines if "SpiceDB" in line and "50" in line)
+    assert spicedb[-9:] == ["50", "40%", "0.5", "12", "1.50", "1.50", "1.50", "rs", "0.95!"]
+    remit = next(line for line in lines if "Remit" in line and "100" in line)
+    assert remit[-9:] == ["100", "20%", "1", "?", "1.50", "1.50", "1.50", "py", "0.95!"]
+    fixed = next(line for line in lines if "42/s" in line)
+    assert fixed[-8:] == ["40", "50%", "?", "1.50", "1.50", "1.50", "rs", "0.95!"], "no ratio: each had its own rate"
+    text = " ".join(word for line in lines for word in line)
+    assert text.count("why") == 1 and "SpiceDB has no figure for along, more along: cannot be asked: why" in text
+    assert "Remit 1 3 1,000 2,097" in text and "SpiceDB ? ? 0 ?" in text
+    assert "1.25 s until it answered" in text
 
 
 def test_a_generator_that_was_busy_all_the_time_is_told_of() -> None:
