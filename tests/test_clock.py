@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from remit.errors import RemitError, StoreFull
 from remit.store.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 
+if TYPE_CHECKING:
+    from remit import _core
+
 SECOND_US = 1_000_000
 START_US = 1_700_000_000 * SECOND_US
 
@@ -27,10 +31,29 @@ class Machine:
     def __init__(self) -> None:
         self.set_us = START_US
         self.ticks_us = 77
+        self.told: list[_core.Clock] = []
 
     def pass_us(self, by_us: int, set_back_us: int = 0) -> None:
         self.set_us += by_us - set_back_us
         self.ticks_us += by_us
+        for native in self.told:
+            native.tell(self.set_us, self.ticks_us)
+
+    def native(self) -> _core.Clock | None:
+        """The core's clock on this machine; None where the test is of Python's."""
+        if clock._core is None:
+            return None
+        self.told.append(clock._core.Clock(clock._PATIENCE_US, (self.set_us, self.ticks_us)))
+        return self.told[-1]
+
+
+@pytest.fixture(autouse=True, params=["python", "core"])
+def ticking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both clocks keep the same laws."""
+    if request.param == "python":
+        monkeypatch.setattr(clock, "_core", None)
+    elif clock._core is None:
+        pytest.skip("the native core is not built")
 
 
 @pytest.fixture
@@ -42,6 +65,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
     monkeypatch.setattr(clock, "_machine_us", lambda: machine.set_us)
     monkeypatch.setattr(clock, "_ticks_us", lambda: machine.ticks_us)
+    monkeypatch.setattr(clock, "_native_clock", machine.native)
     return machine
 
 
@@ -211,7 +235,7 @@ def renewed(system: SystemClock, keeper: Keeper) -> None:
     """Wait for a renewal that began after this, and has come to its end."""
     for _ in range(3):  # the first may have been under way, the third says that the second is done
         keeper.promised.clear()
-        system._renew_now.set()
+        system._ticking.renew_now()
         assert keeper.promised.wait(30), "the promise was not renewed"
 
 

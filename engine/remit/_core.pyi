@@ -1,7 +1,8 @@
-"""What the Rust core shows of itself (`engine/core/src/python.rs`). `native.py` wraps it; nothing else imports it."""
+"""What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
+`door/python.rs`, which `clock.py` and `server/front_door.py` do. Nothing else imports it."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence, Set
+from typing import TypeAlias, TypedDict
 
 from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
 
@@ -59,3 +60,74 @@ class NativeCore:
 
 def set_cache(answers: int) -> None: ...
 def cache_stats() -> tuple[int, int, int, int]: ...
+
+# --- the clock and the front door --------------------------------------------------------------------------------
+
+class Clock:
+    """The machine's clock; or where `told` says so, one that is told what the machine's two clocks say."""
+
+    def __new__(cls, patience_us: int, told: tuple[int, int] | None = None) -> Clock: ...
+    def now_us(self) -> int: ...
+    def ahead_us(self) -> int: ...
+    def advance_to(self, time_us: int) -> None: ...
+    def promise(self, ceiling_us: int) -> None: ...
+    def unkept(self) -> None: ...
+    def wait_for_renewal(self, timeout_s: float) -> None: ...
+    def renew_now(self) -> None: ...
+    def tell(self, machine_us: int, ticks_us: int) -> None: ...
+
+# A secret's SHA-256, whether its key may check, the stores it sees (None: all), when it ceases to count.
+KeyRow = tuple[bytes, bool, Set[str] | None, int | None]
+
+class MethodNumbers(TypedDict):
+    """`seconds` and `steps`: buckets that are not cumulated, and the sum, that of seconds in nanoseconds."""
+
+    yes: int
+    no: int
+    elsewhere: int
+    seconds: tuple[Sequence[int], int]
+    steps: tuple[Sequence[int], int]
+
+class DoorNumbers(TypedDict):
+    connections: int
+    accepted: int
+    handshakes_failed: int
+    proxied: int
+    proxied_refused: int
+    methods: dict[str, MethodNumbers]
+
+class Door:
+    """See `server/front_door.py`."""
+
+    def __new__(
+        cls,
+        core: NativeCore | None,
+        clock: Clock,
+        *,
+        listener: int,
+        upstream: str,
+        threads: int,
+        keys: Sequence[KeyRow] | None,
+        pem: tuple[bytes, bytes, bytes | None] | None,
+        overloaded: tuple[int, str, str],
+        unavailable: tuple[int, str, str],
+        seconds_bounds: Sequence[float],
+        steps_bounds: Sequence[int],
+        steps_max: int,
+        items_max: int,
+        request_bytes_max: int,
+        response_bytes_max: int,
+        calls_per_connection_max: int,
+        proxied_max: int,
+        unsent_bytes_max: int,
+        handshake_s: float,
+        idle_s: float,
+        ping_every_s: float,
+        pong_within_s: float,
+    ) -> Door: ...
+    def set_keys(self, keys: Sequence[KeyRow] | None) -> None: ...
+    def set_pem(self, pem: tuple[bytes, bytes, bytes | None]) -> None: ...
+    def set_native(self, is_native: bool) -> None: ...
+    def drain(self) -> None: ...
+    def close(self, within_s: float) -> bool: ...
+    def numbers(self) -> DoorNumbers: ...

@@ -12,9 +12,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from remit.errors import RemitError
+
+if TYPE_CHECKING:
+    from remit import _core
+else:
+    try:
+        from remit import _core
+    except ImportError:  # not built here: Python tells the time then
+        _core = None
 
 _LEASE_US = 5_000_000  # how far ahead a promise reaches: what a start after a crash may be ahead of real time
 _RENEWALS_PER_LEASE = 2
@@ -24,6 +32,7 @@ _PATIENCE_US = 1_000_000
 _FOR_EVER_US = 2**63
 
 _log = logging.getLogger(__name__)
+UNANSWERED = "the clock's promise was not renewed in time: the store does not answer"
 
 
 class Clock(Protocol):
@@ -40,10 +49,29 @@ class PromiseKeeper(Protocol):
     def promise_clock(self, ceiling_us: int) -> None: ...
 
 
+class Ticking(Protocol):
+    """What tells the time, of Python or of the core. Safe from many threads."""
+
+    def now_us(self) -> int: ...
+
+    def ahead_us(self) -> int: ...
+
+    def advance_to(self, time_us: int) -> None: ...
+
+    def promise(self, ceiling_us: int) -> None: ...
+
+    def unkept(self) -> None: ...
+
+    def wait_for_renewal(self, timeout_s: float) -> None: ...
+
+    def renew_now(self) -> None: ...
+
+
 class ManualClock:
-    """A clock that is told the time. For tests and offline use."""
+    """A clock that is told the time. For tests and offline use. `native`: its like for the core's threads."""
 
     def __init__(self, start_us: int = 0) -> None:
+        self.native = _core.Clock(_PATIENCE_US, (start_us, start_us)) if _core is not None else None
         self._now_us = start_us
 
     def now_us(self) -> int:
@@ -53,10 +81,61 @@ class ManualClock:
         """Let time pass."""
         assert by_us >= 0, "time does not go backwards"
         self._now_us += by_us
+        if self.native is not None:
+            self.native.tell(self._now_us, self._now_us)
 
 
 class SystemClock:
-    """The machine's clock, kept from going backwards. Safe from many threads."""
+    """The machine's clock, kept from going backwards. Safe from many threads. `native`: the same, for the core's."""
+
+    def __init__(self) -> None:
+        self.native = _native_clock()
+        self._ticking: Ticking = self.native or PythonTicking()
+        self._is_closed = False
+        self._renewal: threading.Thread | None = None
+
+    def now_us(self) -> int:
+        """The machine's time; where the machine is behind what was already said, half its speed until it catches up,
+        so that nothing that should expire is kept alive by a clock that stands still. Never waits."""
+        return self._ticking.now_us()
+
+    def keep(self, keeper: PromiseKeeper) -> None:
+        """Begin no earlier than the store's promise, and renew it until `close`."""
+        self._ticking.advance_to(keeper.clock_us())
+        self._promise(keeper)
+        self._renewal = threading.Thread(target=self._renew, args=(keeper,), name="remit-clock", daemon=True)
+        self._renewal.start()
+
+    def close(self) -> None:
+        """Stop renewing. Call it before the store is closed."""
+        self._is_closed = True
+        self._ticking.renew_now()
+        if self._renewal is not None:
+            self._renewal.join()
+
+    def _promise(self, keeper: PromiseKeeper) -> None:
+        ceiling_us = self._ticking.ahead_us() + _LEASE_US
+        keeper.promise_clock(ceiling_us)
+        self._ticking.promise(ceiling_us)
+
+    def _renew(self, keeper: PromiseKeeper) -> None:
+        failing = False
+        while True:
+            self._ticking.wait_for_renewal(_LEASE_US / 1e6 / _RENEWALS_PER_LEASE)
+            if self._is_closed:
+                return
+            try:
+                self._promise(keeper)
+                failing = False
+            except RemitError as error:
+                self._ticking.unkept()
+                if not failing:
+                    _log.warning("the clock's promise could not be renewed: %s", error.message)
+                failing = True
+
+
+class PythonTicking:
+    """What `engine/core/src/clock.rs` is, where that is not built."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,12 +145,8 @@ class SystemClock:
         self._standing_since_us: int | None = None  # in ticks
         self._is_unkept = False  # the store takes no promise: time goes on without
         self._renew_now = threading.Event()
-        self._is_closed = False
-        self._renewal: threading.Thread | None = None
 
     def now_us(self) -> int:
-        """The machine's time; where the machine is behind what was already said, half its speed until it catches up,
-        so that nothing that should expire is kept alive by a clock that stands still. Never waits."""
         with self._lock:
             time_us, self._ticked_us = self._time_us()
             if time_us > self._promised_us and not self._may_pass():
@@ -99,48 +174,42 @@ class SystemClock:
             self._standing_since_us = ticks_us
         self._is_unkept = ticks_us - self._standing_since_us >= _PATIENCE_US
         if self._is_unkept:
-            _log.warning("the clock's promise was not renewed in time: the store does not answer")
+            _log.warning(UNANSWERED)
         return self._is_unkept
 
-    def keep(self, keeper: PromiseKeeper) -> None:
-        """Begin no earlier than the store's promise, and renew it until `close`."""
+    def ahead_us(self) -> int:
+        """What there would be to say, were it promised."""
         with self._lock:
-            self._last_us = max(self._last_us, keeper.clock_us())
-        self._promise(keeper)
-        self._renewal = threading.Thread(target=self._renew, args=(keeper,), name="remit-clock", daemon=True)
-        self._renewal.start()
+            return self._time_us()[0]
 
-    def close(self) -> None:
-        """Stop renewing. Call it before the store is closed."""
-        self._is_closed = True
-        self._renew_now.set()
-        if self._renewal is not None:
-            self._renewal.join()
-
-    def _promise(self, keeper: PromiseKeeper) -> None:
+    def advance_to(self, time_us: int) -> None:
+        """Go on from no earlier than this."""
         with self._lock:
-            ceiling_us = self._time_us()[0] + _LEASE_US
-        keeper.promise_clock(ceiling_us)
+            self._last_us = max(self._last_us, time_us)
+
+    def promise(self, ceiling_us: int) -> None:
+        """The store has taken it: what is said may go so far."""
         with self._lock:
             self._promised_us = ceiling_us
             self._standing_since_us = None
             self._is_unkept = False
 
-    def _renew(self, keeper: PromiseKeeper) -> None:
-        failing = False
-        while True:
-            self._renew_now.wait(_LEASE_US / 1e6 / _RENEWALS_PER_LEASE)
-            self._renew_now.clear()
-            if self._is_closed:
-                return
-            try:
-                self._promise(keeper)
-                failing = False
-            except RemitError as error:
-                self._is_unkept = True
-                if not failing:
-                    _log.warning("the clock's promise could not be renewed: %s", error.message)
-                failing = True
+    def unkept(self) -> None:
+        """The store has not taken it: time goes on without."""
+        self._is_unkept = True
+
+    def wait_for_renewal(self, timeout_s: float) -> None:
+        """Until somebody stands at the promise, or `renew_now`."""
+        self._renew_now.wait(timeout_s)
+        self._renew_now.clear()
+
+    def renew_now(self) -> None:
+        self._renew_now.set()
+
+
+def _native_clock() -> _core.Clock | None:
+    """The core's where it is built: then its own threads tell the same time."""
+    return _core.Clock(_PATIENCE_US) if _core is not None else None
 
 
 def _machine_us() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from remit.admission import (
     Scanning,
@@ -59,6 +59,9 @@ from remit.trees import Expansion, Explanation
 from remit.upkeep import RETENTION_US, Upkeep
 from remit.watching import Watch, Watched, Watches, size_bytes
 from remit.why import explain as explain_answer
+
+if TYPE_CHECKING:
+    from remit import _core
 
 T = TypeVar("T")
 
@@ -208,7 +211,12 @@ class Engine:
         return self._snapshots.sizes()
 
     @property
-    def core(self) -> object | None:
+    def clock(self) -> Clock:
+        """By which everything here is judged."""
+        return self._clock
+
+    @property
+    def core(self) -> _core.NativeCore | None:
         """The stores in the native core, for the front door; None where there is none."""
         return self._snapshots.core
 

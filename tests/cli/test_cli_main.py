@@ -131,10 +131,13 @@ def test_a_token_is_not_shown_to_the_network(bare_shell: Shell) -> None:
 
 
 def test_version(bare_shell: Shell) -> None:
-    assert bare_shell("version").out == f"remit {remit.__version__}\n"
+    said = bare_shell("version").out.splitlines()
+    assert said[0] == f"remit {remit.__version__}"
+    assert "native core" in said[1]
     assert bare_shell("--version").out == f"remit {remit.__version__}\n"
     (shape,) = bare_shell("version", "--json").json
     assert shape["version"] == remit.__version__
+    assert (said[1] == f"native core {shape['core']}") == bool(shape["core"])
 
 
 def test_a_bug_is_a_sentence_and_not_a_traceback(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,30 @@ from serving import SCHEMA, GatedEngine, opened
 
 from remit.client import Client
 from remit.engine import Engine
+from remit.server import background
 from remit.server.background import BackgroundServer
+from remit.server.front_door import FrontDoorChoice
+
+# The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's front door before every server of it.
+# Where the core is switched off as well (`REMIT_NATIVE=off`), there is none.
+background.FRONT_DOOR = FrontDoorChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONT_DOOR))
+
+# These are about the threads of Python, and use checks to fill them; or change, while the server runs, what is logged.
+_OF_PYTHON_S_ANSWERS = (
+    "test_keys_share_and_not_their_connections",
+    "test_a_limit_of_the_server_is_kept[readers]",
+    "test_a_limit_of_the_server_is_kept[writers]",
+    "test_a_limit_of_the_server_is_kept[stream_threads]",
+    "test_without_being_asked_for_they_are_there_at_level_debug_only",
+    "test_a_slow_request_is_a_warning_that_names_the_question",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if background.FRONT_DOOR is not FrontDoorChoice.OFF:
+        for item in items:
+            if item.name in _OF_PYTHON_S_ANSWERS:
+                item.add_marker(pytest.mark.skip(reason="checks are answered at the front door"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from remit import errors
 from remit.client import Client, RemoteError
+from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.errors import InvalidReference, RemitError
 from remit.limits import Limits
@@ -35,6 +36,8 @@ class FailingEngine:
 
     failure: Exception = RemitError("not set")
     limits = Limits()
+    clock = ManualClock()
+    core = None
 
     def check(self, *_: object, **__: object) -> object:
         raise self.failure

@@ -21,7 +21,18 @@ from remit.keys import Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
-from remit.server.metrics import OTHER, REASONS, STORES_MAX, LaneStanding, Metrics, Standing, known_reason
+from remit.server.metrics import (
+    OTHER,
+    REASONS,
+    SECONDS,
+    STEPS,
+    STORES_MAX,
+    LaneStanding,
+    Metrics,
+    NativeVerb,
+    Standing,
+    known_reason,
+)
 from remit.server.told import VERDICTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.interface import Commit
@@ -293,7 +304,15 @@ def there_are() -> set[str]:
     metrics = Metrics()
     metrics.commit(Commit(1, 1, 0.1, "STORE_FULL"))
     lane = LaneStanding("reads", 1, 2, 3)
-    standing = Standing(keys=1, lanes=[lane], stores={"default": (1, 1)}, streams={"Watch": 1})
+    door = dict.fromkeys(("connections", "proxied", "accepted", "handshakes_failed", "proxied_refused"), 1)
+    standing = Standing(
+        keys=1,
+        lanes=[lane],
+        stores={"default": (1, 1)},
+        streams={"Watch": 1},
+        door=door,
+        door_verbs=[NativeVerb("Check", 0, 0, 1, [0] * (len(SECONDS) + 1), 0.0, [0] * (len(STEPS) + 1), 0)],
+    )
     families = text_string_to_metric_families(metrics.text(standing).decode())
     suffix = {"counter": "_total"}
     return {family.name + suffix.get(family.type, "") for family in families if family.name.startswith("remit_")}

@@ -133,6 +133,12 @@ def test_http_is_encrypted_too_and_asks_probes_for_no_certificate(
 # --- certificates that are renewed --------------------------------------------------------------------------------
 
 
+def look_where_grpc_does_not(server: BackgroundServer) -> None:
+    """gRPC asks for the certificate at each connection; the front door is told when the files were looked at."""
+    if server.server.front_door is not None:
+        server.look_at_files()
+
+
 def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
     engine: Engine, authority: trustme.CA, tmp_path: Path
 ) -> None:
@@ -145,7 +151,8 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
         first = serial_shown(server.endpoint, tls)
         assert serial_shown(server.http_endpoint, tls) == first
         issued(authority, tmp_path / "ours")
-        second = serial_shown(server.endpoint, tls)  # gRPC asks for it at each connection, without waiting for a look
+        look_where_grpc_does_not(server)
+        second = serial_shown(server.endpoint, tls)
         assert second != first
         server.look_at_files()
         assert serial_shown(server.http_endpoint, tls) == second
@@ -165,6 +172,7 @@ def test_an_authority_that_is_replaced_lets_in_its_own_clients_from_then_on(
         assert is_served(server, Tls(tls.ca, before.cert, before.cert_key))
         assert not is_served(server, Tls(tls.ca, after.cert, after.cert_key))
         new.cert_pem.write_to_path(named)
+        look_where_grpc_does_not(server)
         assert is_served(server, Tls(tls.ca, after.cert, after.cert_key))
         assert not is_served(server, Tls(tls.ca, before.cert, before.cert_key))
 
@@ -188,10 +196,12 @@ def test_what_does_not_belong_together_is_told_and_the_certificate_of_before_goe
         assert "cannot be used together" in certificates.problem
         assert len(caplog.records) == 1  # once, however often it is looked at
         Path(tls.cert_key).write_bytes(Path(renewed.cert_key).read_bytes())
+        look_where_grpc_does_not(server)
         assert serial_shown(server.endpoint, tls) != first
         assert certificates.problem == ""
         for path in (tls.cert, tls.cert_key):
             Path(path).unlink()
+        look_where_grpc_does_not(server)
         assert is_served(server, Tls(tls.ca))
         assert "cannot be read" in certificates.problem
 

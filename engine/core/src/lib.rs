@@ -23,6 +23,9 @@ pub mod store;
 pub use cache::{ANSWERS, CacheStats};
 pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 
+pub mod clock;
+pub mod door;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -33,6 +36,11 @@ mod _core {
 
     #[pymodule_export]
     use crate::python::{NativeCore, NativeStore, cache_stats, set_cache};
+
+    #[pymodule_export]
+    use super::clock::PyClock;
+    #[pymodule_export]
+    use super::door::python::PyDoor;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

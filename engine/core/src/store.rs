@@ -24,7 +24,7 @@ pub struct Identity {
 }
 
 /// Has the subject the permission of the resource? An empty `subject_relation` is a plain subject.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Question<'a> {
     pub resource_type: &'a str,
     pub resource_id: &'a str,

@@ -42,12 +42,22 @@ for group in (serve, keys, questions, relationships, bulk, watch, schemas, store
 
 
 def version(session: Session) -> int:
-    """Print the version."""
+    """Print the version, and whether there is a native core."""
     if session.json:
-        put_json({"version": remit.__version__, "python": platform.python_version()})
+        put_json({"version": remit.__version__, "python": platform.python_version(), "core": _core_version()})
     else:
         put(f"remit {remit.__version__}")
+        put(f"native core {_core_version()}" if _core_version() else "no native core: all is answered in Python")
     return 0
+
+
+def _core_version() -> str:
+    """Of the native core; "" where it is not built."""
+    try:
+        from remit import _core
+    except ImportError:
+        return ""
+    return _core.version
 
 
 def demo(session: Session) -> int:

@@ -17,6 +17,7 @@ from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
 from remit.limits import Limits
 from remit.server.choices import GRACE_S, SLOW_MS, Choices
+from remit.server.front_door import FrontDoorChoice
 from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import ServeLimits
 
@@ -111,6 +112,13 @@ def serve(
     with_example: Annotated[
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
+    front_door: Annotated[
+        FrontDoorChoice,
+        typer.Option(
+            "--front-door",
+            help="Whether the native core listens, and answers checks by itself; auto: where it is built.",
+        ),
+    ] = FrontDoorChoice.AUTO,
     testing: Annotated[
         bool,
         typer.Option("--testing", help="Give every bearer token an empty store of its own, in memory: for tests."),
@@ -179,6 +187,7 @@ def serve(
                 grace_s,
                 parse_duration(retention),
                 testing,
+                front_door,
             ),
             prepare=prepare,
             ready=ready,

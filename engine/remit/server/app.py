@@ -21,6 +21,7 @@ from remit.errors import InvalidArgument, StoreUnavailable
 from remit.server import log as logs
 from remit.server.banner import banner
 from remit.server.choices import Choices
+from remit.server.front_door import is_wanted
 from remit.server.http import HttpServer, http_app
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address, Protection, checked_address, probe
@@ -151,6 +152,7 @@ async def _serve_until_signalled(
             server.hurry()
         stop.set()
 
+    front_door = is_wanted(choices.front_door)
     probe(grpc_address)  # better now than once everything is loaded
     edge = HttpServer(http_app(problems, numbers), certificates)
     bound_http = await edge.start(http_address) if http_address is not None else None
@@ -170,6 +172,7 @@ async def _serve_until_signalled(
                 certificates=certificates,
                 telemetry=telemetry,
                 sandboxes=sandboxes,
+                front_door=front_door,
             )
             loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
             try:

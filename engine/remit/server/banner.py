@@ -10,6 +10,7 @@ import remit
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.choices import Choices
+from remit.server.front_door import FrontDoorChoice, is_built
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address
 from remit.server.log import LogLevel
@@ -33,6 +34,7 @@ def banner(
     if not choices.testing:
         lines.append(f"  history {_duration(choices.retention_us)}: revisions that can be asked about and watched")
     lines.append(f"  grpc    {grpc}")
+    lines.append(f"  door    {_door(choices)}")
     if http is not None:
         lines.append(f"  http    {'http' if certificates is None else 'https'}://{http}")
     lines.append(f"  tls     {_tls(certificates)}")
@@ -44,6 +46,14 @@ def banner(
     lines.append(f"  traces  {'to the OpenTelemetry SDK' if telemetry.tracing.is_on else 'none: no OpenTelemetry SDK'}")
     lines.append(f"  logs    {_logs(choices)}")
     return "\n".join(lines)
+
+
+def _door(choices: Choices) -> str:
+    if choices.front_door is FrontDoorChoice.OFF:
+        return "none, --front-door off: every request is answered in Python"
+    if not is_built():
+        return "none, the native core is not built: every request is answered in Python"
+    return "the native core listens, and answers checks by itself"
 
 
 def _tls(certificates: Certificates | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from remit.limits import Limits
+from remit.server.front_door import FrontDoorChoice
 from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.upkeep import RETENTION_US
@@ -19,7 +20,7 @@ SLOW_MS = 1_000.0
 class Choices:
     """Each with its default. `store_bytes_max` None: what `store.lmdb_store` thinks fit. `open_metrics`: /metrics asks
     for no key. `grace_s`: what a drain may take. `retention_us`: how long revisions can be asked about and watched.
-    `testing`: every bearer token has a store of its own, see `sandboxes`."""
+    `testing`: every bearer token has a store of its own, see `sandboxes`. `front_door`: who listens, see there."""
 
     limits: Limits = field(default_factory=Limits)
     serve_limits: ServeLimits = DEFAULT_LIMITS
@@ -31,3 +32,4 @@ class Choices:
     grace_s: float = GRACE_S
     retention_us: int = RETENTION_US
     testing: bool = False
+    front_door: FrontDoorChoice = FrontDoorChoice.AUTO

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from remit.errors import KeysUnreadable
@@ -47,6 +47,11 @@ class KeyRing:
     @property
     def count(self) -> int:
         return self._keys.count if self._keys is not None else 0
+
+    @property
+    def keys(self) -> Iterable[Key]:
+        """Those that count, as of the last look."""
+        return self._keys or ()
 
     def authenticate(self, text: str) -> Key | None:
         """The key that a text proves; None where there were never any keys. Raises Unauthenticated."""

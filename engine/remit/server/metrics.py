@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
@@ -17,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 import remit
 from remit.errors import RemitError
@@ -29,8 +31,8 @@ UNKNOWN = "unknown"  # the verb of methods that there are not: their names are t
 STORES_MAX = 100
 
 # fmt: off
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_STEPS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+STEPS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)
 _FACTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 # fmt: on
@@ -58,7 +60,7 @@ class LaneStanding:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
-    none."""
+    none. `door`, `door_verbs`: what the front door counts, empty where there is none."""
 
     uptime_s: float = 0.0
     is_ready: bool = True
@@ -70,6 +72,23 @@ class Standing:
     streams: Mapping[str, int] = field(default_factory=dict)
     keys: int | None = None
     keys_damaged: bool = False
+    door: Mapping[str, int] = field(default_factory=dict)
+    door_verbs: Sequence[NativeVerb] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NativeVerb:
+    """What the front door has answered by itself of one verb, since it opened. Histograms are not cumulated; their last
+    bucket is what is above all bounds. `elsewhere`: requests that it left to Python, which counts them."""
+
+    verb: str
+    yes: int = 0
+    no: int = 0
+    elsewhere: int = 0
+    seconds: Sequence[int] = ()
+    seconds_sum: float = 0.0
+    steps: Sequence[int] = ()
+    steps_sum: int = 0
 
 
 Family = TypeVar("Family", bound=MetricWrapperBase)
@@ -109,11 +128,11 @@ class Metrics:
         self._requests = counters(
             "remit_requests", "Requests that ended, by how: OK or a reason.", "verb", "reason")
         self._seconds = histograms(
-            "remit_request_seconds", "From a request's arrival to its answer, without streams.", _SECONDS, "verb")
+            "remit_request_seconds", "From a request's arrival to its answer, without streams.", SECONDS, "verb")
         self._verdicts = counters(
             "remit_verdicts", "Questions answered, also those of CheckMany.", "verb", "verdict")
         self._steps = histogram(
-            "remit_check_steps", "Steps of evaluation a question took.", _STEPS)
+            "remit_check_steps", "Steps of evaluation a question took.", STEPS)
         self._facts = histograms(
             "remit_write_relationships", "Relationships one request wrote or removed.", _FACTS, "verb")
         self._messages = counters(
@@ -121,7 +140,7 @@ class Metrics:
         self._commit_requests = histogram(
             "remit_commit_requests", "Requests one durable commit carried.", _BATCH)
         self._commit_seconds = histogram(
-            "remit_commit_seconds", "How long the disk took for a commit.", _SECONDS)
+            "remit_commit_seconds", "How long the disk took for a commit.", SECONDS)
         self._commit_rows = Counter("remit_commit_rows", "Rows of the store written.", registry=registry)
         self._commit_failures = counters(
             "remit_commit_failures", "Commits the disk did not take, by why.", "reason")
@@ -165,8 +184,24 @@ class Metrics:
     # --- what is told -------------------------------------------------------------------------------------------
 
     def text(self, standing: Standing, sees: Callable[[str], bool] = lambda store: True) -> bytes:
-        """Everything, in Prometheus' text format; of the stores only those that the caller sees."""
+        """Everything, in Prometheus' text format; of the stores only those that the caller sees. What the front door
+        answered by itself counts as what Python did."""
+        for each in standing.door_verbs:
+            self._begin_series(each)
         return generate_latest(_Exposed(self._registry, standing, sees))
+
+    def _begin_series(self, native: NativeVerb) -> None:
+        """Have the series, at 0, to which what was counted elsewhere is added."""
+        if native.yes or native.no:
+            self._requests[native.verb, DONE], self._seconds[native.verb,]
+        for verdict, count in _verdicts(native):
+            if count:
+                self._verdicts[native.verb, verdict]
+
+
+def _verdicts(native: NativeVerb) -> Iterator[tuple[str, int]]:
+    yield "yes", native.yes
+    yield "no", native.no
 
 
 def known_reason(reason: str) -> str:
@@ -186,8 +221,67 @@ class _Exposed(Collector):
             # When a series began, which the library adds to each, would make a third more of them, for no question
             # that anybody has asked.
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
+            yield _with_native(metric, self._standing.door_verbs)
         yield from _families(self._standing, self._sees)
+
+
+def _with_native(metric: Metric, verbs: Sequence[NativeVerb]) -> Metric:
+    """The metric, and in it what the front door counted."""
+    if verbs and metric.name in _NATIVE:
+        added = _NATIVE[metric.name](verbs)
+        metric.samples = [
+            sample._replace(value=sample.value + added.get((sample.name, *sorted(sample.labels.items())), 0))
+            for sample in metric.samples
+        ]
+    return metric
+
+
+_Added = dict[tuple[object, ...], float]  # by a sample's name and labels
+
+
+def _native_requests(verbs: Sequence[NativeVerb]) -> _Added:
+    return {("remit_requests_total", ("reason", DONE), ("verb", each.verb)): sum(each.seconds) for each in verbs}
+
+
+def _native_verdicts(verbs: Sequence[NativeVerb]) -> _Added:
+    return {
+        ("remit_verdicts_total", ("verb", each.verb), ("verdict", verdict)): count
+        for each in verbs
+        for verdict, count in _verdicts(each)
+    }
+
+
+def _native_seconds(verbs: Sequence[NativeVerb]) -> _Added:
+    added: _Added = {}
+    for each in verbs:
+        label = ("verb", each.verb)
+        added |= _histogram("remit_request_seconds", SECONDS, each.seconds, each.seconds_sum, label)
+    return added
+
+
+def _native_steps(verbs: Sequence[NativeVerb]) -> _Added:
+    buckets = [sum(counts) for counts in zip(*(each.steps for each in verbs), strict=True)]
+    return _histogram("remit_check_steps", STEPS, buckets, sum(each.steps_sum for each in verbs))
+
+
+def _histogram(
+    name: str, bounds: Sequence[float], buckets: Sequence[int], total: float, *labels: tuple[str, str]
+) -> _Added:
+    """As Prometheus shows it: each bucket with all below it."""
+    ends = [*(floatToGoString(bound) for bound in bounds), "+Inf"]  # type: ignore[no-untyped-call]  # without types
+    added: _Added = {
+        (f"{name}_bucket", ("le", end), *labels): float(count)
+        for end, count in zip(ends, accumulate(buckets), strict=True)
+    }
+    return added | {(f"{name}_count", *labels): float(sum(buckets)), (f"{name}_sum", *labels): float(total)}
+
+
+_NATIVE: Mapping[str, Callable[[Sequence[NativeVerb]], _Added]] = {
+    "remit_requests": _native_requests,
+    "remit_verdicts": _native_verdicts,
+    "remit_request_seconds": _native_seconds,
+    "remit_check_steps": _native_steps,
+}
 
 
 def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metric]:
@@ -225,9 +319,31 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
     yield streams
     yield _gauge("remit_watchers", "Watch streams that are open.", standing.streams.get("Watch", 0))
 
+    if standing.door:
+        yield _gauge("remit_door_connections", "Connections that are open.", standing.door["connections"])
+        yield _gauge("remit_door_proxied", "Calls under way from the door to Python.", standing.door["proxied"])
+        for name, help in _DOOR_COUNTERS.items():
+            counter = CounterMetricFamily(f"remit_door_{name}", help)
+            counter.add_metric([], standing.door[name])
+            yield counter
+        elsewhere = CounterMetricFamily(
+            "remit_door_elsewhere", "Requests the door could have answered and left to Python.", labels=["verb"]
+        )
+        for each in standing.door_verbs:
+            if each.elsewhere:
+                elsewhere.add_metric([each.verb], each.elsewhere)
+        yield elsewhere
+
     if standing.keys is not None:
         yield _gauge("remit_keys", "Keys that count.", standing.keys)
         yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(standing.keys_damaged))
+
+
+_DOOR_COUNTERS = {
+    "accepted": "Connections that were accepted.",
+    "handshakes_failed": "Connections that never began to speak.",
+    "proxied_refused": "Calls turned away because too many were under way to Python.",
+}
 
 
 def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:

@@ -25,6 +25,7 @@ from remit.limits import Limits
 from remit.server.accepting import accepting_server, add_any_other, add_methods
 from remit.server.bell import Bell
 from remit.server.call import Call, new_request_id
+from remit.server.front_door import PEER, FrontDoor, may_answer, peer_of
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
 _SMALL_BYTES = 4 * 1024  # answers that are not counted: a call of its own weighs more, and those are bounded
+_CLOSE_S = 2.0  # for the front door's callers to take what was said to them last
 _CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
 
 
@@ -61,9 +63,11 @@ class GrpcServer:
         certificates: Certificates | None = None,
         telemetry: Telemetry | None = None,
         sandboxes: Sandboxes | None = None,
+        front_door: bool = False,
     ) -> None:
         """`keys` None: every caller holds every right. `certificates` None: unencrypted. See `listen` for both.
-        `sandboxes`: who asks is answered from one of them, and never from the engine."""
+        `sandboxes`: who asks is answered from one of them, and never from the engine. `front_door`: the core listens,
+        and this server behind it; see `front_door.is_wanted`."""
         self._engine = engine
         self._sandboxes = sandboxes
         self._limits = limits
@@ -76,6 +80,16 @@ class GrpcServer:
         self.writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
         # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
         self.streaming = Lane("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
+        self.front_door: FrontDoor | None = None
+        if front_door:
+            self.front_door = FrontDoor(
+                engine.clock,
+                engine.limits,
+                limits,
+                core=engine.core,
+                ring=keys,
+                certificates=certificates,
+            )
         self.rates = Rates(limits.rate_per_key)
         self.unsent = Shares(
             "unsent_bytes_max", limits.unsent_bytes_max, "bytes of answers that wait for their readers"
@@ -106,11 +120,10 @@ class GrpcServer:
         reflecting = reflection.aio.ReflectionServicer(named)  # type: ignore[attr-defined]  # unknown to the stubs
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self.open_methods)
         add_any_other(server, _unknown_method(self.telemetry))
-        try:
-            port = self._add_port(server, address)
-        except RuntimeError:
-            listening_socket(address).close()  # says why, unless the port was freed in this very moment
-            port = self._add_port(server, address)
+        if self.front_door is not None:
+            server.add_insecure_port(self.front_door.upstream())
+        else:
+            address = self._listen(server, address)
         self._bell = Bell()
         self._listen_to(self._engine)
         if self._sandboxes is not None:
@@ -122,7 +135,10 @@ class GrpcServer:
         self._server = server
         self.serving = True
         self._noticing = asyncio.create_task(self._notice_end(server))
-        return Address(address.host, port)
+        if self.front_door is not None:
+            is_native = may_answer(self.telemetry, self._limits, is_testing=self._sandboxes is not None)
+            address = self.front_door.open(address, is_native=is_native, proxied_max=_calls_max(self._limits) - 256)
+        return address
 
     def _listen_to(self, engine: Engine) -> None:
         assert self._bell is not None, "the bell hangs before anybody rings it"
@@ -141,6 +157,13 @@ class GrpcServer:
             self.ended.set()
             log.critical("gRPC ended by itself", exc_info=failure)
 
+    def _listen(self, server: aio.Server, address: Address) -> Address:
+        try:
+            return Address(address.host, self._add_port(server, address))
+        except RuntimeError:
+            listening_socket(address).close()  # says why, unless the port was freed in this very moment
+            return Address(address.host, self._add_port(server, address))
+
     def _add_port(self, server: aio.Server, address: Address) -> int:
         if self._certificates is None:
             return server.add_insecure_port(str(address))
@@ -150,10 +173,14 @@ class GrpcServer:
         """Take no new requests, let those under way finish, and after the grace period stop them. Whether all
         finished by themselves."""
         if self._server is None:
+            if self.front_door is not None:
+                self.front_door.close(0)
             return True
         self.serving = False
         if self._looking is not None:
             self._looking.cancel()
+        if self.front_door is not None:
+            self.front_door.drain()
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
         self.streams.drain()
@@ -165,6 +192,8 @@ class GrpcServer:
         # What is left now are health watchers, who would stay for ever.
         await self._server.stop(None)
         await stopping
+        if self.front_door is not None:
+            await asyncio.to_thread(self.front_door.close, _CLOSE_S)
         for end_listening in self._listening:
             end_listening()
         if self._noticing is not None:
@@ -213,6 +242,8 @@ class GrpcServer:
             streams=self.telemetry.streams,
             keys=None if ring is None or ring.is_open else ring.count,
             keys_damaged=ring is not None and bool(ring.problem),
+            door=self.front_door.standing() if self.front_door is not None else {},
+            door_verbs=self.front_door.verbs() if self.front_door is not None else (),
         )
 
     # --- keys and certificates ----------------------------------------------------------------------------------
@@ -224,6 +255,8 @@ class GrpcServer:
             await asyncio.to_thread(self._refresh_keys, self._gate.ring)
         if self._certificates is not None:
             await asyncio.to_thread(self._certificates.refresh)
+        if self.front_door is not None:
+            self.front_door.refresh()
         for call in list(self._under_way.values()):
             self._gate.end_if_revoked(call)
 
@@ -422,17 +455,19 @@ def _calls_max(limits: ServeLimits) -> int:
 
 
 def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
+    sent = context.invocation_metadata() or ()
     metadata = {
         key: value
-        for key, value in context.invocation_metadata() or ()
-        if isinstance(value, str) and key != AUTHORIZATION  # a secret, which the gate alone sees
+        for key, value in sent
+        if isinstance(value, str)
+        and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the door's
     }
     remaining_s = context.time_remaining()
     named = metadata.get("x-request-id", "")
     return Call(
         deadline_s=None if remaining_s is None else time.monotonic() + remaining_s,
         metadata=metadata,
-        peer=context.peer(),
+        peer=peer_of(context.peer(), sent),
         request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
     )
 

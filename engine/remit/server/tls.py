@@ -51,6 +51,12 @@ class Certificates:
         """Why the files as they are now are not used; "" where they are."""
         return self._problem
 
+    @property
+    def contents(self) -> tuple[bytes, bytes, bytes | None]:
+        """The PEM of the chain, of its key, and of the authorities for clients, where there are any."""
+        chain, key, *authorities = self._read
+        return chain, key, authorities[0] if authorities else None
+
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Credentials that follow the files: each new connection gets the certificate of that moment."""
         return grpc.dynamic_ssl_server_credentials(
@@ -92,8 +98,8 @@ class Certificates:
         return self._configuration()
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        chain, key, *authorities = self._read
-        return grpc.ssl_server_certificate_configuration([(key, chain)], authorities[0] if authorities else None)
+        chain, key, authorities = self.contents
+        return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
 
     def _read_files(self) -> tuple[bytes, ...]:
         """The files' contents, which belong together. Raises CertificateUnreadable."""

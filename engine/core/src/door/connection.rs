@@ -1,0 +1,404 @@
+//! One connection of a caller, from its first byte to its last.
+//!
+//! Requests are taken as many as there are and answered together, so that one write to the socket carries all answers:
+//! taking them one by one cost more than half of the throughput. What is plain is answered where it stands; a request
+//! whose body is still on its way, and every call that goes to Python, is a task of its own.
+//! Law: nobody's silence holds up another: who does not speak, read or go on in time is let go.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use h2::server::{Connection, SendResponse};
+use h2::{Ping, PingPong, Reason, RecvStream};
+use http::{HeaderMap, HeaderValue, Request, Response, request};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::GRPC;
+use super::native::{Answered, Method, Plain};
+use super::numbers::Held;
+use super::proxy::{self, Call, carry};
+use super::server::{Patience, Stage, Worker};
+
+/// Requests answered before the connection is looked at again.
+const BATCH_MAX: usize = 256;
+/// What a caller may send on one stream before somebody reads it, and on all of its streams together.
+const WINDOW_BYTES: u32 = 256 * 1024;
+const ALL_WINDOWS_BYTES: u32 = 4 * 1024 * 1024;
+/// Headers of one request: what grpcio allows.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+/// A request that is larger is Python's: reading it is its work then, not the event loop's.
+const NATIVE_BYTES_MAX: usize = 256 * 1024;
+/// Answers that are larger are sent as their reader makes room, and counted until then: a call of its own weighs more
+/// than a smaller one, and calls are bounded.
+const SMALL_BYTES: usize = 4 * 1024;
+
+type Http2<Io> = Connection<Io, Bytes>;
+type Arrival = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// Serve a caller until it leaves, or is let go.
+pub async fn serve(worker: Arc<Worker>, socket: TcpStream, peer: SocketAddr) {
+    // Without it each answer would wait for the acknowledgement of the one before.
+    if socket.set_nodelay(true).is_err() {
+        return; // already gone
+    }
+    let patience = worker.shared.patience;
+    let tls = worker.shared.tls.read().clone();
+    match tls {
+        None => speak(worker, socket, peer).await,
+        Some(tls) => match timeout(patience.handshake, tls.accept(socket)).await {
+            Ok(Ok(socket)) => speak(worker, socket, peer).await,
+            Ok(Err(_)) | Err(_) => worker.shared.handshakes_failed(),
+        },
+    }
+}
+
+async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, peer: SocketAddr) {
+    let shared = &worker.shared;
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(ALL_WINDOWS_BYTES)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_concurrent_streams(shared.calls_per_connection_max);
+    let Ok(Ok(mut http2)) = timeout(shared.patience.handshake, builder.handshake::<_, Bytes>(io)).await else {
+        return shared.handshakes_failed();
+    };
+    let mut stage = worker.stage.clone();
+    let mut alive = Alive::new(http2.ping_pong(), shared.patience);
+    let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_header(peer) });
+    let mut batch = Vec::with_capacity(16);
+    loop {
+        tokio::select! {
+            biased;
+            changed = stage.changed() => match (changed, *stage.borrow_and_update()) {
+                (Err(_), _) | (_, Stage::Over) => return,
+                (Ok(()), Stage::Draining) => http2.graceful_shutdown(),
+                (Ok(()), Stage::Serving) => {}
+            },
+            event = poll_fn(|context| poll_event(&mut http2, &mut alive, &mut batch, context)) => match event {
+                Event::LetGo => return,
+                Event::Idle => http2.graceful_shutdown(),
+                Event::Arrived { is_open } => {
+                    let began = Instant::now();
+                    for arrival in batch.drain(..) {
+                        caller.answer(arrival, began);
+                    }
+                    if !is_open {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a connection has to tell.
+enum Event {
+    /// The other end does not answer.
+    LetGo,
+    /// It has asked nothing for a long time.
+    Idle,
+    /// There are requests to answer; or no more will come.
+    Arrived { is_open: bool },
+}
+
+fn poll_event<Io: AsyncRead + AsyncWrite + Unpin>(
+    http2: &mut Http2<Io>,
+    alive: &mut Alive,
+    batch: &mut Vec<Arrival>,
+    context: &mut Context<'_>,
+) -> Poll<Event> {
+    if let Poll::Ready(is_open) = poll_batch(http2, batch, context) {
+        alive.heard();
+        return Poll::Ready(Event::Arrived { is_open });
+    }
+    alive.poll(context, http2.has_streams())
+}
+
+/// At least one request, and all that are there; false where no more will come.
+fn poll_batch<Io: AsyncRead + AsyncWrite + Unpin>(
+    http2: &mut Http2<Io>,
+    batch: &mut Vec<Arrival>,
+    context: &mut Context<'_>,
+) -> Poll<bool> {
+    while batch.len() < BATCH_MAX {
+        match http2.poll_accept(context) {
+            Poll::Ready(Some(Ok(arrival))) => batch.push(arrival),
+            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(false),
+            Poll::Pending if batch.is_empty() => return Poll::Pending,
+            Poll::Pending => break,
+        }
+    }
+    Poll::Ready(true)
+}
+
+/// The address as grpcio writes it.
+fn peer_header(peer: SocketAddr) -> HeaderValue {
+    let text = match peer {
+        SocketAddr::V4(address) => format!("ipv4:{address}"),
+        SocketAddr::V6(address) => format!("ipv6:%5B{}%5D:{}", address.ip(), address.port()),
+    };
+    HeaderValue::from_str(&text).expect("an address is printable ASCII")
+}
+
+// --- requests ---------------------------------------------------------------------------------------------------
+
+/// Who is at the other end.
+struct Caller {
+    worker: Arc<Worker>,
+    peer: HeaderValue,
+}
+
+impl Caller {
+    /// Answer a request, or see to it that it is. Cost: that of the answer; never waits.
+    fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
+        let (head, body) = request.into_parts();
+        let Some((method, plain)) = self.native(&head, began) else {
+            return self.carry(Call { head, begun: Bytes::new(), ended: body.is_end_stream(), body, respond });
+        };
+        let mut reading = Reading { begun: BytesMut::new(), first: Bytes::new(), body };
+        // Nearly always the body has come with the headers.
+        match reading.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(read) => self.answer_read(method, &plain, began, Asking { head, reading, respond }, read),
+            // Who may not ask is told so before the request has come, and Python tells it.
+            Poll::Pending if !self.may_check(&plain) => {
+                self.worker.counts_of(method).left_to_python();
+                self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
+            }
+            Poll::Pending => {
+                let caller = Arc::clone(self);
+                tokio::spawn(async move {
+                    // Nobody's bytes wait here without bound: what is too much at once goes on to Python as it comes.
+                    let held = caller.worker.shared.reading.take(1);
+                    let read = match held {
+                        Some(_) => poll_fn(|context| reading.poll(context)).await,
+                        None => Read::TooMuch,
+                    };
+                    drop(held);
+                    caller.answer_read(method, &plain, began, Asking { head, reading, respond }, read);
+                });
+            }
+        }
+    }
+
+    /// The hot method that is called, where it may be answered here.
+    fn native(&self, head: &request::Parts, began: Instant) -> Option<(Method, Plain)> {
+        self.worker.shared.oracle.as_ref().filter(|_| self.worker.shared.is_native())?;
+        let method = Method::of(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
+        match Plain::read(&head.headers, began) {
+            Some(plain) => Some((method, plain)),
+            None => {
+                self.worker.counts_of(method).left_to_python();
+                None
+            }
+        }
+    }
+
+    fn may_check(&self, plain: &Plain) -> bool {
+        self.worker.shared.oracle.as_ref().is_some_and(|oracle| oracle.may_check(plain))
+    }
+
+    fn answer_read(self: &Arc<Self>, method: Method, plain: &Plain, began: Instant, asking: Asking, read: Read) {
+        let Asking { head, mut reading, mut respond } = asking;
+        let ended = match read {
+            Read::Gone => return respond.send_reset(Reason::CANCEL),
+            Read::Whole => true,
+            Read::TooMuch => false,
+        };
+        let (begun, body) = (reading.take(), reading.body);
+        let oracle = self.worker.shared.oracle.as_ref().filter(|_| ended);
+        let counts = self.worker.counts_of(method);
+        if let Some(answered) = oracle.and_then(|oracle| oracle.answer(method, plain, &begun)) {
+            let Answered { message, decided } = answered;
+            if message.len() <= SMALL_BYTES {
+                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
+                return send(&mut respond, message.into());
+            }
+            if let Some(held) = self.worker.shared.unsent.take(message.len()) {
+                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
+                return send_large(respond, message.into(), held);
+            }
+        }
+        counts.left_to_python();
+        self.carry(Call { head, begun, ended, body, respond });
+    }
+
+    fn carry(self: &Arc<Self>, call: Call) {
+        let caller = Arc::clone(self);
+        tokio::spawn(async move { carry(&caller.worker, call, &caller.peer).await });
+    }
+}
+
+/// A request whose body is being read.
+struct Asking {
+    head: request::Parts,
+    reading: Reading,
+    respond: SendResponse<Bytes>,
+}
+
+/// What came of reading a body.
+enum Read {
+    Whole,
+    TooMuch,
+    Gone,
+}
+
+/// A body as far as it was read: `first` alone, or all of it in `begun`.
+struct Reading {
+    first: Bytes,
+    begun: BytesMut,
+    body: RecvStream,
+}
+
+impl Reading {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+        loop {
+            if self.body.is_end_stream() {
+                return Poll::Ready(Read::Whole);
+            }
+            match self.body.poll_data(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Read::Whole),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Read::Gone),
+                Poll::Ready(Some(Ok(data))) => {
+                    if self.body.flow_control().release_capacity(data.len()).is_err() {
+                        return Poll::Ready(Read::Gone);
+                    }
+                    self.add(data);
+                    if self.first.len() + self.begun.len() > NATIVE_BYTES_MAX {
+                        return Poll::Ready(if self.body.is_end_stream() { Read::Whole } else { Read::TooMuch });
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.begun.is_empty() {
+            self.first = data;
+        } else {
+            if self.begun.is_empty() {
+                self.begun.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.begun.extend_from_slice(&data);
+        }
+    }
+
+    /// What was read. Cost: O(1).
+    fn take(&mut self) -> Bytes {
+        if self.begun.is_empty() { std::mem::take(&mut self.first) } else { std::mem::take(&mut self.begun).freeze() }
+    }
+}
+
+// --- answers ----------------------------------------------------------------------------------------------------
+
+/// Send an answer. Whoever asked may have gone meanwhile; then nobody needs to know.
+fn send(respond: &mut SendResponse<Bytes>, message: Bytes) {
+    let sent = respond.send_response(head(), false).and_then(|mut body| {
+        body.send_data(message, false)?;
+        body.send_trailers(trailers())
+    });
+    if sent.is_err() {
+        respond.send_reset(Reason::CANCEL);
+    }
+}
+
+/// Send an answer as its reader makes room; it is counted until then.
+fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, held: Held) {
+    tokio::spawn(async move {
+        if let Ok(mut body) = respond.send_response(head(), false)
+            && proxy::send(&mut body, message, false).await.is_ok()
+            && body.send_trailers(trailers()).is_err()
+        {
+            body.send_reset(Reason::CANCEL);
+        }
+        drop(held);
+    });
+}
+
+fn head() -> Response<()> {
+    let mut response = Response::new(());
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    response
+}
+
+fn trailers() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers
+}
+
+// --- whether anybody is there -----------------------------------------------------------------------------------
+
+/// Asks a silent connection now and then whether anybody is there.
+struct Alive {
+    ping_pong: Option<PingPong>,
+    patience: Patience,
+    heard: Instant,
+    had_streams: Instant,
+    pinged: Option<Instant>,
+    is_idle: bool,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Alive {
+    fn new(ping_pong: Option<PingPong>, patience: Patience) -> Self {
+        let now = Instant::now();
+        let timer = Box::pin(sleep_until((now + patience.ping_every.min(patience.idle)).into()));
+        Self { ping_pong, patience, heard: now, had_streams: now, pinged: None, is_idle: false, timer }
+    }
+
+    /// Something came.
+    fn heard(&mut self) {
+        self.heard = Instant::now();
+        self.had_streams = self.heard;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>, has_streams: bool) -> Poll<Event> {
+        if self.pinged.is_some()
+            && let Some(ping_pong) = &mut self.ping_pong
+            && let Poll::Ready(ponged) = ping_pong.poll_pong(context)
+        {
+            if ponged.is_err() {
+                return Poll::Ready(Event::LetGo);
+            }
+            self.pinged = None;
+            self.heard = Instant::now();
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            if has_streams {
+                self.had_streams = now;
+            }
+            if self.pinged.is_some_and(|pinged| now >= pinged + self.patience.pong_within) {
+                return Poll::Ready(Event::LetGo);
+            }
+            if self.pinged.is_none() && now >= self.heard + self.patience.ping_every {
+                match self.ping_pong.as_mut().map(|ping_pong| ping_pong.send_ping(Ping::opaque())) {
+                    Some(Ok(())) => self.pinged = Some(now),
+                    Some(Err(_)) | None => return Poll::Ready(Event::LetGo),
+                }
+            }
+            let next = match self.pinged {
+                Some(pinged) => pinged + self.patience.pong_within,
+                None => (self.heard + self.patience.ping_every).max(now),
+            };
+            let idle_at = self.had_streams + self.patience.idle;
+            let became_idle = !self.is_idle && now >= idle_at;
+            self.is_idle |= became_idle;
+            let next = if self.is_idle { next } else { next.min(idle_at) };
+            self.timer.as_mut().reset(next.into());
+            if became_idle {
+                return Poll::Ready(Event::Idle);
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,147 @@
+//! Protobuf's wire format, as far as a few small messages need it: varints and length-delimited fields.
+//!
+//! Law: what this reader does not read whole and without doubt it does not read at all; then Python reads the same
+//! bytes with protobuf's own, and says what is wrong with them.
+
+/// A field's value. Fixed-width values stand in none of the messages read here.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Value<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+}
+
+/// These bytes are not what is read here.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub struct Unread;
+
+const VARINT: u64 = 0;
+const LENGTH_DELIMITED: u64 = 2;
+
+/// The fields of one message, in the order they were sent.
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub fn new(message: &'a [u8]) -> Self {
+        Self { rest: message }
+    }
+
+    /// The next field's number and value; `None` at the end. Cost: O(1).
+    pub fn read(&mut self) -> Result<Option<(u64, Value<'a>)>, Unread> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let tag = self.varint()?;
+        let number = tag >> 3;
+        if number == 0 {
+            return Err(Unread);
+        }
+        let value = match tag & 7 {
+            VARINT => Value::Varint(self.varint()?),
+            LENGTH_DELIMITED => {
+                let length = usize::try_from(self.varint()?).map_err(|_| Unread)?;
+                let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Unread)?;
+                self.rest = rest;
+                Value::Bytes(bytes)
+            }
+            _ => return Err(Unread),
+        };
+        Ok(Some((number, value)))
+    }
+
+    fn varint(&mut self) -> Result<u64, Unread> {
+        let mut number = 0;
+        // Nine bytes hold 63 bits: more than anything that is read here, and no way to overflow.
+        for (at, &byte) in self.rest.iter().take(9).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                self.rest = &self.rest[at + 1..];
+                return Ok(number);
+            }
+        }
+        Err(Unread)
+    }
+}
+
+/// Append a varint.
+pub fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Append a varint field, which proto3 leaves out where it is 0.
+pub fn put_number(out: &mut Vec<u8>, field: u64, number: u64) {
+    if number != 0 {
+        put_varint(out, field << 3 | VARINT);
+        put_varint(out, number);
+    }
+}
+
+/// Append a length-delimited field, also where it is empty: an empty message is not an absent one.
+pub fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+    put_varint(out, field << 3 | LENGTH_DELIMITED);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(message: &[u8]) -> Result<Vec<(u64, Value<'_>)>, Unread> {
+        let mut fields = Fields::new(message);
+        let mut found = Vec::new();
+        while let Some(field) = fields.read()? {
+            found.push(field);
+        }
+        Ok(found)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_is_read(number in 1u64..1 << 29, small in 1u64..1 << 63, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut out = Vec::new();
+            put_number(&mut out, number, small);
+            put_bytes(&mut out, number, &bytes);
+            prop_assert_eq!(all(&out).unwrap(), vec![(number, Value::Varint(small)), (number, Value::Bytes(&bytes))]);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_read_beyond_them(message in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(fields) = all(&message) {
+                let read: usize = fields.iter().map(|(_, value)| match value { Value::Bytes(bytes) => bytes.len(), Value::Varint(_) => 1 }).sum();
+                prop_assert!(read <= message.len());
+            }
+        }
+
+        #[test]
+        fn a_message_cut_short_within_a_field_is_not_read(bytes in prop::collection::vec(any::<u8>(), 1..200), at in 1usize..200) {
+            let mut out = Vec::new();
+            put_bytes(&mut out, 3, &bytes);
+            prop_assume!(at < out.len());
+            prop_assert_eq!(all(&out[..at]), Err(Unread));
+        }
+    }
+
+    #[test]
+    fn zeros_are_left_out_and_empty_messages_are_not() {
+        let mut out = Vec::new();
+        put_number(&mut out, 1, 0);
+        put_bytes(&mut out, 4, b"");
+        assert_eq!(out, [0x22, 0]);
+    }
+
+    #[test]
+    fn groups_fixed_widths_and_field_zero_are_left_to_python() {
+        for message in
+            [&[0x0b][..], &[0x0c], &[0x09, 0, 0, 0, 0, 0, 0, 0, 0], &[0x0d, 0, 0, 0, 0], &[0x00, 0x01], &[0x02, 0x00]]
+        {
+            assert_eq!(all(message), Err(Unread), "{message:?}");
+        }
+    }
+}

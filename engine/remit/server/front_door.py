@@ -1,0 +1,254 @@
+"""The front door: the core's own gRPC server, which answers Check and CheckMany where it can, and carries the rest.
+
+It listens where the server should, on threads of the core that never wait for Python; what it does not answer itself
+goes, as it came, to the grpcio server of this process, over a socket in a directory that nobody else may enter. Keys,
+certificates and choices are pushed to it from here whenever they change.
+Law: a request is answered as grpcio's server alone would have answered it, whichever of the two does."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remit import native
+from remit.clock import Clock
+from remit.errors import CertificateUnreadable, InvalidArgument, Overloaded, RemitError, StoreUnavailable
+from remit.keys import ALL_STORES, Key, Right
+from remit.limits import Limits
+from remit.server.keyring import KeyRing
+from remit.server.listen import Address, listening_socket
+from remit.server.metrics import SECONDS, STEPS, NativeVerb
+from remit.server.serve_limits import ServeLimits
+from remit.server.telemetry import Telemetry
+from remit.server.tls import Certificates
+from remit.wire.status import encode_status
+
+if TYPE_CHECKING:
+    from remit._core import Door, KeyRow, NativeCore
+
+try:
+    from remit import _core
+except ImportError:  # it was not built: see `is_built`
+    _core = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+PEER = "x-remit-peer"  # who calls, told by the door; nobody can send it from outside
+_BACKLOG = 4_096  # connections that may wait to be accepted: as many as come at once after a restart
+_PING_EVERY_S, _PONG_WITHIN_S = 120.0, 20.0  # as grpcio's server does
+# A request that is slow must be told by Python. Here none takes longer than some milliseconds.
+_NATIVE_AT_MOST_S = 0.05
+
+
+class FrontDoorChoice(StrEnum):
+    """Whether the core answers at the door: where it is built, always (or not at all), never."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+def is_built() -> bool:
+    """Whether there is a core in this installation, that is not switched off."""
+    return native.available()
+
+
+def is_wanted(choice: FrontDoorChoice) -> bool:
+    """Whether a server has a front door. Raises InvalidArgument; says loudly what it goes without."""
+    if choice is FrontDoorChoice.OFF or is_built():
+        return choice is not FrontDoorChoice.OFF
+    if choice is FrontDoorChoice.ON:
+        raise InvalidArgument(
+            "the front door is part of the native core, which is not built here: install with cargo on the path, or "
+            "serve with `--front-door off`"
+        )
+    log.warning("no native core: every request is answered in Python, some hundred times slower")
+    return False
+
+
+class FrontDoor:
+    """One door, from `open` to `close`. One thread at a time."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        limits: Limits,
+        serve_limits: ServeLimits,
+        *,
+        core: NativeCore | None = None,
+        ring: KeyRing | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """`core`: what answers; None where all is carried to Python."""
+        self._clock = clock
+        self._core = core
+        self._limits = limits
+        self._serve_limits = serve_limits
+        self._ring = ring
+        self._certificates = certificates
+        self._door: Door | None = None
+        self._keys_told: Iterable[Key] | None = None
+        self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def upstream(self) -> str:
+        """Where grpcio's server is to listen: a place that its owner alone may enter. Once, before `open`."""
+        self._folder = tempfile.TemporaryDirectory(prefix="remit-")
+        return f"unix:{self._socket}"
+
+    @property
+    def _socket(self) -> Path:
+        assert self._folder is not None, "the socket's place is made before anybody listens there"
+        return Path(self._folder.name, "grpc")
+
+    def open(self, address: Address, *, is_native: bool, proxied_max: int) -> Address:
+        """Let callers in; grpcio's server is there already. `is_native` False: all is carried to it, `proxied_max`
+        calls at once. The address with the port that was bound. Raises AddressRefused, CertificateUnreadable."""
+        assert _core is not None, "a door is made where there is a core"
+        self._socket.chmod(0o600)
+        native_clock = getattr(self._clock, "native", None)
+        self._pem_told = self._certificates.contents if self._certificates is not None else None
+        self._keys_told = self._ring.keys if self._ring is not None else None
+        listener = listening_socket(address)
+        listener.listen(_BACKLOG)
+        port: int = listener.getsockname()[1]
+        limits, serve_limits = self._limits, self._serve_limits
+        try:
+            self._door = _core.Door(
+                # Without the clock of Python, there is nothing to judge expirations by.
+                self._core if is_native and native_clock is not None else None,
+                native_clock or _core.Clock(0),
+                listener=listener.detach(),
+                upstream=str(self._socket),
+                threads=len(os.sched_getaffinity(0)),
+                keys=_key_rows(self._ring),
+                pem=self._pem_told,
+                overloaded=_refusal(
+                    Overloaded(
+                        "the server has as many calls under way as it takes on at once: try again a little later",
+                        name="calls_max",
+                        limit=proxied_max,
+                    )
+                ),
+                unavailable=_refusal(StoreUnavailable("the server is starting or stopping: try again a little later")),
+                seconds_bounds=SECONDS,
+                steps_bounds=STEPS,
+                steps_max=limits.steps_max,
+                items_max=limits.items_max,
+                request_bytes_max=limits.request_bytes_max,
+                response_bytes_max=limits.response_bytes_max,
+                calls_per_connection_max=serve_limits.calls_per_connection_max,
+                proxied_max=proxied_max,
+                unsent_bytes_max=serve_limits.unsent_bytes_max,
+                handshake_s=serve_limits.handshake_s,
+                idle_s=serve_limits.idle_connection_s,
+                ping_every_s=_PING_EVERY_S,
+                pong_within_s=_PONG_WITHIN_S,
+            )
+        except ValueError as error:
+            raise CertificateUnreadable(f"the certificate cannot be used by the front door: {error}") from error
+        return Address(address.host, port)
+
+    def refresh(self) -> None:
+        """Believe the keys and certificates as they are read now."""
+        if self._door is None:
+            return
+        if self._ring is not None and self._ring.keys is not self._keys_told:
+            self._keys_told = self._ring.keys
+            self._door.set_keys(_key_rows(self._ring))
+        if self._certificates is not None and self._certificates.contents != self._pem_told:
+            self._pem_told = self._certificates.contents
+            try:
+                self._door.set_pem(self._pem_told)
+            except ValueError as error:
+                log.error("certificate not used by the front door", extra={"problem": str(error)})
+
+    def drain(self) -> None:
+        """Let nobody new in; who is in is told to go elsewhere next."""
+        if self._door is not None:
+            self._door.drain()
+
+    def close(self, within_s: float) -> bool:
+        """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
+        finished = self._door.close(within_s) if self._door is not None else True
+        if self._folder is not None:
+            self._folder.cleanup()
+        return finished
+
+    # --- for whoever watches ------------------------------------------------------------------------------------
+
+    def verbs(self) -> list[NativeVerb]:
+        """What was answered here, for the metrics."""
+        if self._door is None:
+            return []
+        return [
+            NativeVerb(
+                verb,
+                each["yes"],
+                each["no"],
+                each["elsewhere"],
+                each["seconds"][0],
+                each["seconds"][1] / 1e9,
+                each["steps"][0],
+                each["steps"][1],
+            )
+            for verb, each in self._door.numbers()["methods"].items()
+        ]
+
+    def standing(self) -> dict[str, int]:
+        """Connections, calls under way to Python, and so on; by name."""
+        if self._door is None:
+            return {}
+        numbers = self._door.numbers()
+        return {
+            "connections": numbers["connections"],
+            "accepted": numbers["accepted"],
+            "handshakes_failed": numbers["handshakes_failed"],
+            "proxied": numbers["proxied"],
+            "proxied_refused": numbers["proxied_refused"],
+        }
+
+
+def may_answer(telemetry: Telemetry, serve_limits: ServeLimits, *, is_testing: bool) -> bool:
+    """Whether the core may answer by itself: not where each request must be told one by one, counted against the rate
+    of its key, or answered from a sandbox, all of which only Python does."""
+    wanted = telemetry.requests
+    told_one_by_one = (
+        wanted.every
+        or (wanted.slow_s is not None and wanted.slow_s < _NATIVE_AT_MOST_S)
+        or telemetry.tracing.is_on
+        or logging.getLogger("remit.requests").isEnabledFor(logging.DEBUG)
+    )
+    return not (told_one_by_one or serve_limits.rate_per_key or is_testing)
+
+
+def peer_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """Who calls. Only the door speaks over the unix socket, and it lets nobody send the header by which it tells."""
+    if not peer.startswith("unix:"):
+        return peer
+    return next((value for key, value in metadata if key == PEER and isinstance(value, str)), peer)
+
+
+def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
+    """The table of `callers.rs`; None where there are no keys."""
+    if ring is None or ring.is_open:
+        return None
+    return [row for key in ring.keys for row in _rows_of(key)]
+
+
+def _rows_of(key: Key) -> Iterable[KeyRow]:
+    stores = None if ALL_STORES in key.stores else set(key.stores)
+    for secret in key.secrets:
+        untils_us = [until_us for until_us in (secret.until_us, key.expiration_us) if until_us is not None]
+        yield secret.digest, key.holds(Right.CHECK), stores, min(untils_us, default=None)
+
+
+def _refusal(error: RemitError) -> tuple[int, str, str]:
+    status = encode_status(error)
+    return status.code, status.message, base64.b64encode(status.SerializeToString()).decode().rstrip("=")
