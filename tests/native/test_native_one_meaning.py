@@ -230,7 +230,7 @@ def test_without_a_schema_everything_is_left_to_python() -> None:
 
 
 def test_depth_is_no_limit() -> None:
-    answered = folders(60_000).check(ObjectRef("folder", "60000"), "view", ANNE, now_us=0)
+    answered = folders(20_000).check(ObjectRef("folder", "20000"), "view", ANNE, now_us=0)
     assert answered is not None and answered.verdict is Verdict.YES
 
 

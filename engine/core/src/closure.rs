@@ -10,6 +10,7 @@ use crate::evaluator::{Evaluation, STRANGER, Stoppable};
 use crate::goals::{NO, Subject, UNKNOWN, Value, YES};
 use crate::graph::{End, Graph, NONE};
 use crate::plan::{Body, Plan};
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Usersets from which on a relation is met from the subject's side. Below that a walk costs as little as a closure.
@@ -24,45 +25,45 @@ const EDGES_MAX: u32 = 4096;
 /// Subjects of which a session remembers the closure: at 16 KB the largest, 1 MB.
 const REMEMBERED: usize = 64;
 
-/// By kind: the kinds beneath it as a bit each, modulo 64, where they are all relations.
+/// By kind that holds usersets: the kinds beneath it as a bit each, modulo 64, where they are all relations.
 #[derive(Default)]
 pub struct Closed {
-    kinds: Vec<Option<u64>>,
-    shapes_seen: u64,
+    beneath: HashMap<u32, u64>,
+    shapes_seen: usize,
 }
 
 impl Closed {
-    /// Cost: O(kinds × shapes), when a kind first leads to another, and with a new schema.
+    /// Cost: O(shapes²), with a new schema and when a kind first leads to another.
     pub fn of(plan: &Plan, graph: &Graph) -> Closed {
         let is_relation = |kind: u32| match plan.slot_of_kind(kind) {
             NONE => false,
             slot => matches!(plan.slots[slot as usize].body, Body::Relation),
         };
-        let mut kinds = vec![None; graph.kinds_len()];
-        for (kind, closed) in kinds.iter_mut().enumerate() {
-            let mut beneath = vec![kind as u32];
+        let mut below: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (from, to) in graph.shapes() {
+            below.entry(*from).or_default().push(*to);
+        }
+        let mut closed = Closed { beneath: HashMap::new(), shapes_seen: graph.shapes().len() };
+        for kind in below.keys() {
+            let mut reached = vec![*kind];
             let mut looked = 0;
-            while looked < beneath.len() && is_relation(beneath[looked]) {
-                for below in graph.shapes_of(beneath[looked]) {
-                    if !beneath.contains(&below) {
-                        beneath.push(below);
+            while looked < reached.len() && is_relation(reached[looked]) {
+                for each in below.get(&reached[looked]).into_iter().flatten() {
+                    if !reached.contains(each) {
+                        reached.push(*each);
                     }
                 }
                 looked += 1;
             }
-            if looked == beneath.len() {
-                *closed = Some(beneath.iter().fold(0, |bits, each| bits | 1 << (each & 63)));
+            if looked == reached.len() {
+                closed.beneath.insert(*kind, reached.iter().fold(0, |bits, each| bits | 1 << (each & 63)));
             }
         }
-        Closed { kinds, shapes_seen: graph.shapes_changed() }
+        closed
     }
 
     pub fn is_outdated(&self, graph: &Graph) -> bool {
-        self.shapes_seen != graph.shapes_changed()
-    }
-
-    fn beneath(&self, kind: u32) -> Option<u64> {
-        self.kinds.get(kind as usize).copied().flatten()
+        self.shapes_seen != graph.shapes().len()
     }
 }
 
@@ -110,7 +111,7 @@ impl Evaluation<'_> {
         if row.usersets.len() < USERSETS_MIN || subject.kind != NONE {
             return Ok(None);
         }
-        let Some(beneath) = self.state.closed.beneath(row.kind) else {
+        let Some(beneath) = self.state.closed.beneath.get(&row.kind).copied() else {
             return Ok(None);
         };
         let wildcard = self.graph.wildcard(self.type_of(subject.object));
@@ -192,7 +193,7 @@ impl Evaluation<'_> {
     /// decides one of them, or there are too many.
     fn walk_back(&mut self, object: u32, wildcard: u32) -> Stoppable<Option<Vec<u32>>> {
         let mut found: Vec<u32> = Vec::new();
-        let mut seen = hashbrown::HashSet::new();
+        let mut seen = HashSet::new();
         let mut looked = 0;
         let starts = [Some(object), (wildcard != NONE && wildcard != object).then_some(wildcard)];
         let mut waiting: Vec<End> = starts.into_iter().flatten().map(End::Object).collect();

@@ -11,7 +11,7 @@ use crate::chunked::{Chunked, Slab};
 use crate::index::{Index, mix};
 use crate::lists::{List, Lists, MARK};
 use crate::names::{Names, Words};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub const NONE: u32 = u32::MAX;
 pub const WILDCARD: &str = "*";
@@ -114,9 +114,8 @@ pub struct Graph {
     lists: Lists,
     beside: Slab<Beside>,
     beside_index: Index,
-    /// How many edges lead from a kind of node to usersets of another kind.
-    shapes: HashMap<(u32, u32), u32>,
-    shapes_changed: u64,
+    /// Which kinds of nodes have held usersets of which kinds. They are few, and kept when the last such edge goes.
+    shapes: HashSet<(u32, u32)>,
     count: usize,
     forgotten: u64,
 }
@@ -162,29 +161,9 @@ impl Graph {
         self.kinds.len()
     }
 
-    /// The kinds of usersets that nodes of a kind hold. Cost: O(shapes).
-    pub fn shapes_of(&self, kind: u32) -> impl Iterator<Item = u32> + '_ {
-        self.shapes.keys().filter(move |(from, _)| *from == kind).map(|(_, to)| *to)
-    }
-
-    /// Counts the shapes that came and went.
-    pub fn shapes_changed(&self) -> u64 {
-        self.shapes_changed
-    }
-
-    fn count_shape(&mut self, node: u32, userset: u32, is_added: bool) {
-        let shape = (self.nodes[node].kind, self.nodes[userset].kind);
-        let count = self.shapes.entry(shape).or_default();
-        if is_added {
-            *count += 1;
-            self.shapes_changed += u64::from(*count == 1);
-            return;
-        }
-        *count -= 1;
-        if *count == 0 {
-            self.shapes.remove(&shape);
-            self.shapes_changed += 1;
-        }
+    /// Pairs of a kind of node and a kind of userset that such nodes hold, or held once.
+    pub fn shapes(&self) -> &HashSet<(u32, u32)> {
+        &self.shapes
     }
 
     // --- asking -----------------------------------------------------------------------------------------------
@@ -337,7 +316,6 @@ impl Graph {
                 self.let_go(object);
             }
             End::Node(userset) => {
-                self.count_shape(node, userset, false);
                 self.lists.remove(&mut self.nodes[node].usersets, userset);
                 let row = self.nodes[userset].reverse;
                 self.lists.remove(&mut self.reverses[row], node);
@@ -445,7 +423,7 @@ impl Graph {
                 self.lists.push(&mut self.ends[object as usize].reverse, node);
             }
             End::Node(userset) => {
-                self.count_shape(node, userset, true);
+                self.shapes.insert((self.nodes[node].kind, self.nodes[userset].kind));
                 self.lists.push(&mut self.nodes[node].usersets, userset);
                 if self.nodes[userset].reverse == NONE {
                     self.nodes[userset].reverse = self.reverses.add(List::EMPTY);
@@ -548,7 +526,6 @@ impl Graph {
         let mut caveats: HashMap<u32, u32> = HashMap::new();
         let (mut forward, mut backward, mut indexed, mut beside, mut reverses) = (0, 0, 0, 0, 0);
         let mut of_object: HashMap<u32, u32> = HashMap::new();
-        let mut shapes: HashMap<(u32, u32), u32> = HashMap::new();
         for number in 0..self.nodes.numbers() {
             let node = self.nodes[number];
             if node.object == NONE {
@@ -578,7 +555,7 @@ impl Graph {
                         self.reverse_of(object)
                     }
                     End::Node(userset) => {
-                        *shapes.entry((node.kind, self.nodes[userset].kind)).or_default() += 1;
+                        assert!(self.shapes.contains(&(node.kind, self.nodes[userset].kind)), "an unknown shape");
                         self.node_reverse(userset)
                     }
                 };
@@ -606,7 +583,6 @@ impl Graph {
         assert_eq!(self.node_index.len(), indexed, "nodes in the index");
         assert_eq!(self.reverses.len(), reverses, "lists that no node has");
         assert_eq!((self.beside.len(), self.beside_index.len()), (beside, beside), "something beside no edge");
-        assert_eq!(self.shapes, shapes, "shapes are miscounted");
         self.objects.check_invariants(&held);
         self.caveats.check_invariants(&caveats);
     }
