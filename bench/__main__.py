@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from dataclasses import asdict, replace
@@ -117,4 +118,6 @@ def _kept_as(described: dict[str, object], size: str) -> Path:
 
 
 if __name__ == "__main__":
+    # As an interrupt does: what was started here ends with it, and what was written is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(peers_command.main(sys.argv[2:]) if sys.argv[1:2] == ["peers"] else main())

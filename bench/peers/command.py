@@ -100,7 +100,10 @@ def _measured(
         if own:
             progress("starting Remit")
             chosen.remit = servers.enter_context(remit_server(data, processors.server)).address
-        measured = asyncio.run(_run(chosen, world, described, progress))
+        try:
+            measured = asyncio.run(_run(chosen, world, described, progress))
+        except asyncio.CancelledError:  # a stream of grpc makes this of a signal that met it
+            raise SystemExit("ended by a signal") from None
     if own:
         progress("starting Remit again on all of it")
         with remit_server(data, processors.server) as again:
