@@ -1,9 +1,9 @@
 """A million relationships: import, restart, load, check, each at most 13 times what a hundred thousand take.
 
 Ten times the facts should cost ten times the work to write and load, with a little for deeper trees and colder caches,
-and next to nothing more to ask about. Processor time is held to it always, the clock on the wall only where this process
-had a processor whenever it wanted one: what neighbours on the machine take is not ours. The least of several attempts
-counts, of the smaller size as of the larger. Run it with `make test-long`: some minutes."""
+and next to nothing more to ask about. Processor time is held to it always, the clock on the wall only where this
+process had a processor whenever it wanted one: what neighbours on the machine take is not ours. The least of several
+attempts counts, of the smaller size as of the larger. Run it with `make test-long`: some minutes."""
 
 from __future__ import annotations
 
