@@ -105,6 +105,7 @@ def _measured(
         progress("starting Remit again on all of it")
         with remit_server(data, processors.server) as again:
             described["start_s"] = round(again.started_s, 3)
+            described["start_bytes"] = Costs((again.pid,)).resident_bytes()
     return measured
 
 

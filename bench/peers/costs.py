@@ -37,7 +37,8 @@ class Costs:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self) -> int | None:
-        """Memory in use, what they share counted once (PSS); where the system does not tell that, resident pages."""
+        """Memory in use, what they share counted once. Pages of files, which the system drops when it needs room, are
+        left out: LMDB maps its whole file. Where the system does not tell them apart, all resident pages."""
         if not self.pids:
             return None
         return sum(_resident(pid) for pid in _trees(self.pids))
@@ -131,9 +132,10 @@ def _stat(pid: int) -> list[str]:
 
 def _resident(pid: int) -> int:
     try:
-        for line in (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) << 10
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+        kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        if "Pss_Anon" in kib:
+            return (kib["Pss_Anon"] + kib["Pss_Shmem"]) << 10
         return int((_PROC / str(pid) / "statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0

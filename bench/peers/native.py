@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from bench.peers.generator import Overrun, Stretch, gathered
 from bench.peers.peer import Peer, Refused
 
 HERE = Path(__file__).parent.parent / "load"
-BINARY = HERE / "target" / "release" / "remit-load"
+BINARY = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target")) / "release" / "remit-load"
 BUILD = f"cargo build --release --manifest-path {HERE / 'Cargo.toml'}"
 
 _WARM_S = 0.5  # not counted: making two hundred thousand requests ready, connecting, and the first answers

@@ -136,9 +136,10 @@ def _show_memory(console: Console, described: Mapping[str, object], measured: Me
             f"{each.bytes_a_fact:,.0f}" if each.bytes_a_fact is not None else "?",
         )
     console.print(table)
-    started = described.get("start_s")
-    if isinstance(started, (int, float)):
-        console.print(f"Remit started again on all of it: {started:.2f} s until it answered\n")
+    started, bytes_then = described.get("start_s"), described.get("start_bytes")
+    if isinstance(started, float):
+        held = f", {_mib(bytes_then)} MiB then" if isinstance(bytes_then, int) else ""
+        console.print(f"Remit started again on all of it: {started:.2f} s until it answered{held}\n")
 
 
 def _same(rows: Sequence[Row], row: Row, peer: str) -> Row | None:

@@ -4,7 +4,7 @@
 //! are named by a number of 31 bits that counts units, not bytes, so an arena of 8-byte units holds 16 GB.
 //! Law: two runs that are both held never share a unit.
 
-const CHUNK_UNITS: u32 = 1 << 13;
+const CHUNK_UNITS: u32 = 1 << 17;
 const UNITS: u32 = 1 << 31; // so that a bit is left beside the number of a block
 
 /// Sizes of blocks in units. Between powers of two there is one more, so a run wastes a sixth of its block on average.
