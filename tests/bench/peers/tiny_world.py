@@ -15,7 +15,7 @@ from remit.store.memory import MemoryStore
 
 TINY = Sizes(4_500, group_members=50, folder_depth=8, chain_depth=3, wide_groups=20, questions=100)
 TINY_FLAGS = ("--relationships", "4500", "--group-members", "50", "--folder-depth", "8", "--chain-depth", "3")
-TINY_FLAGS += ("--wide-groups", "20", "--questions", "100", "--no-pin")
+TINY_FLAGS += ("--wide-groups", "20", "--questions", "100", "--no-pin", "--generator", "asyncio")
 
 
 @cache
