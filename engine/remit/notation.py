@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from remit.errors import InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
-from remit.model import PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.model import DEFAULT_STORE, PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
 
 ID_BYTES_MAX = 1024
 NAME_PATTERN = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
@@ -133,6 +133,7 @@ def checked_store(name: str, *, field: str = "") -> str:
 def no_such_store(name: str) -> StoreNotFound:
     """What is said of a store that is not there, and of one the caller may not see: told in one place, so that nobody
     can tell the two apart."""
+    name = name or DEFAULT_STORE
     return StoreNotFound(f"there is no store `{shortened(name)}`", field="store", store=name)
 
 

@@ -93,6 +93,11 @@ def test_where_no_server_answers_the_way_to_one_is_told(bare_shell: Shell, argum
         (["read", "--limit", "-1"], "invalid value for '--limit'"),
         (["serve", "--in-memory", "--data", "x"], "not both"),
         (["schema", "wirte"], "no such command 'wirte'"),
+        (["check", "--timeout", "soon"], "'--timeout': `soon` should be a valid number"),
+        (["serve", "--updates-max", "0"], "'--updates-max': `0` should be greater than or equal to 1"),
+        (["serve", "--log-level", "loud"], "'--log-level': 'loud' is not one of 'debug'"),
+        (["serve", "--tls-cert", "x.pem"], "error: TLS takes --tls-cert"),
+        (["touch", "a:b#c@d:e", "--metadata", "[1]"], "'--metadata': `[1]` is not a JSON object"),
     ],
 )
 def test_a_wrong_command_line_is_an_error_with_a_hint(bare_shell: Shell, arguments: list[str], says: str) -> None:
@@ -100,6 +105,34 @@ def test_a_wrong_command_line_is_an_error_with_a_hint(bare_shell: Shell, argumen
     assert (outcome.code, outcome.out) == (2, "")
     assert says in outcome.err
     assert "(USAGE)" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "a:b#c@d:e", "--at-least", ""],
+        ["check", "a:b#c@d:e", "--at-exactly", ""],
+        ["expand", "a:b#c", "--at-exactly", ""],
+        ["read", "--at-least", ""],
+        ["schema", "read", "--at-exactly", ""],
+        ["export", "--cursor", ""],
+        ["watch", "--from", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_token_is_not_taken_for_none(shell: Shell, arguments: list[str]) -> None:
+    outcome = shell(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"'{arguments[-2]}': `` is empty" in outcome.err
+
+
+@pytest.mark.parametrize("endpoint", ["localhost", "127.0.0.1:99999", "127.0.0.1:x", ":50051", "http://127.0.0.1:1"])
+def test_what_is_no_endpoint_is_told_before_anybody_is_asked(bare_shell: Shell, endpoint: str) -> None:
+    outcome = bare_shell("whoami", "--endpoint", endpoint)
+    assert outcome.code == 2
+    assert outcome.err == (
+        f"error: `{endpoint}` is not an endpoint: write HOST:PORT, as in `127.0.0.1:50051` (INVALID_ARGUMENT)\n"
+    )
 
 
 def test_options_stand_before_the_command_or_after_it_and_after_wins(

@@ -126,3 +126,11 @@ def test_a_bad_time_is_an_error(bare_shell: Shell, world: Path) -> None:
     outcome = bare_shell("validate", str(world), "--now", "soon")
     assert outcome.code == 2
     assert "`soon` is not an RFC 3339 time" in outcome.err
+
+
+def test_a_schema_file_that_is_not_there_is_told_with_the_world_that_names_it(bare_shell: Shell, world: Path) -> None:
+    world.write_text("# a world\nschemaFile: missing.zed\n")
+    outcome = bare_shell("validate", str(world))
+    assert outcome.code == 2
+    missing = world.parent / "missing.zed"
+    assert outcome.err == f"error: {world}:2: cannot read `{missing}`: no such file or directory (FILE_UNREADABLE)\n"

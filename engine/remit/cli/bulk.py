@@ -24,6 +24,7 @@ from remit.cli.filters import parse_filter
 from remit.cli.lines import STANDARD_INPUT, Line, read_lines
 from remit.cli.output import err, put_json, tell
 from remit.cli.session import Session, command
+from remit.cli.tokens import AtLeast, Cursor
 from remit.client import Export, RemoteError
 from remit.errors import RemitError
 from remit.model import Relationship
@@ -78,7 +79,8 @@ def import_(
         try:
             done = client.import_(sent.relationships(file, format), progress=sent.acknowledged)
         except (RemitError, KeyboardInterrupt) as error:
-            tell(f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`")
+            went_on = f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`"
+            tell(went_on if sent.written else "nothing is written")
             if isinstance(error, RemoteError):
                 raise sent.at_fault(error) from error
             raise
@@ -139,12 +141,8 @@ def export(
     format: Annotated[
         Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line.")
     ] = Format.TEXT,
-    at_least: Annotated[
-        str, typer.Option("--at-least", metavar="TOKEN", help="Read no older than the write that gave this token.")
-    ] = "",
-    cursor: Annotated[
-        str, typer.Option("--cursor", metavar="CURSOR", help="Go on where an export to standard output ended.")
-    ] = "",
+    at_least: AtLeast = "",
+    cursor: Cursor = "",
 ) -> int:
     """Print all relationships as canonical text, one a line, in a stable order.
 
@@ -164,9 +162,10 @@ def export(
         if file == STANDARD_INPUT:
             try:
                 _write(exporting, sys.stdout, format, None)
-            except (RemitError, KeyboardInterrupt):
+            except (RemitError, KeyboardInterrupt) as ending:
                 sys.stdout.flush()
-                if exporting.cursor:
+                # A cursor that was refused is nothing to go on with.
+                if exporting.cursor and (exporting.cursor != cursor or isinstance(ending, KeyboardInterrupt)):
                     tell(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
                 raise
             return 0

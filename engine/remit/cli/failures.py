@@ -13,6 +13,7 @@ from rich.text import Text
 
 from remit.cli.as_json import error_json
 from remit.cli.output import err, tell
+from remit.cli.unreachable import NOBODY, advised
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.language.source import Issue
 from remit.wire.schemas import Finding as SchemaFinding
@@ -40,7 +41,8 @@ def report_usage(message: str, *, as_json: bool, hint: str = "") -> int:
         tell(json.dumps({"error": {"reason": "USAGE", "message": message}}, ensure_ascii=False))
     else:
         message = message.removeprefix("Invalid value: ")
-        say(message[:1].lower() + message[1:].rstrip(".") + hint, "USAGE")
+        is_acronym = message[1:2].isupper()
+        say((message[:1] if is_acronym else message[:1].lower()) + message[1:].rstrip(".") + hint, "USAGE")
     return FAILED
 
 
@@ -76,8 +78,8 @@ def _findings(error: RemitError) -> list[str]:
 def _message(error: RemitError) -> str:
     if isinstance(error, SchemaInvalid | RemoteError) and _findings(error):
         return "the schema does not compile"  # the findings stand above
-    unreached, quote, _ = error.message.partition("`: ")
-    if isinstance(error, RemoteError) and unreached.startswith("no server answers at `"):
-        # What gRPC says of it is long, and helps nobody to go on.
-        return f"{unreached}{quote.rstrip()} start one with `remit serve`, or name another with --endpoint"
-    return error.message
+    if not isinstance(error, RemoteError):
+        return error.message
+    if error.reason == "KEY_MISSING":
+        return "this server asks for a key: name it with --token or REMIT_TOKEN"
+    return advised(error.message) if error.message.startswith(NOBODY) else error.message

@@ -21,6 +21,7 @@ from remit.cli.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_
 from remit.cli.output import err, out, put, put_json
 from remit.cli.session import Session, command, shared_callback
 from remit.errors import RemitError
+from remit.notation import shortened
 
 # typer does not export the class that all its complaints about a command line share.
 _CommandLineError: type[Exception] = next(
@@ -107,7 +108,17 @@ def _report_command_line(error: BaseException, as_json: bool) -> int:
         error.show()  # type: ignore[attr-defined]
         return 2
     hint = f"; see `{context.command_path} --help`" if context is not None else ""
-    return report_usage(error.format_message(), as_json=as_json, hint=hint)  # type: ignore[attr-defined]
+    return report_usage(_complaint(error), as_json=as_json, hint=hint)
+
+
+def _complaint(error: BaseException) -> str:
+    """What typer says is wrong, with the value that it leaves out."""
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    found = getattr(error.__cause__, "errors", None)
+    if found is None:
+        return message
+    value = str(found()[0].get("input", ""))
+    return message.replace("Input should", f"`{shortened(value)}` should").replace("Value error, ", "").rstrip(".")
 
 
 def _close_pipe() -> int:

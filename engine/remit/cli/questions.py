@@ -17,6 +17,7 @@ from remit.cli.failures import FAILED
 from remit.cli.lines import STANDARD_INPUT, Line, given_lines
 from remit.cli.output import EXIT_CODES, out, put, put_json, trees, verdict_text, verdict_words
 from remit.cli.session import Session, command
+from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import Answer, Client, Question, Unanswered
 from remit.client.asks import Seeing
 from remit.errors import RemitError
@@ -25,10 +26,6 @@ from remit.notation import normalized_context, parse_context, parse_question
 
 ITEMS_MAX = 1_000  # of one CheckMany
 
-
-AtExactly = Annotated[
-    str, typer.Option("--at-exactly", metavar="TOKEN", help="Answer as of exactly this token's revision.")
-]
 Contextual = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="RELATIONSHIP", help="A fact that counts for this question only. May be repeated."),
@@ -52,9 +49,7 @@ def check(
     context: Annotated[
         str | None, typer.Option("--context", metavar="JSON", help="Parameters for caveats, for every question.")
     ] = None,
-    at_least: Annotated[
-        str, typer.Option("--at-least", metavar="TOKEN", help="Answer no older than the write that gave this token.")
-    ] = "",
+    at_least: AtLeast = "",
     at_exactly: AtExactly = "",
     contextual: Contextual = None,
     explain: Annotated[
@@ -150,9 +145,7 @@ def expand(
     depth: Annotated[
         int, typer.Option("--depth", min=0, metavar="N", help="Open only so many nested sets; 0 opens all.")
     ] = 0,
-    at_least: Annotated[
-        str, typer.Option("--at-least", metavar="TOKEN", help="Answer no older than the write that gave this token.")
-    ] = "",
+    at_least: AtLeast = "",
     at_exactly: AtExactly = "",
     contextual: Contextual = None,
 ) -> int:

@@ -14,9 +14,10 @@ from remit.cli.filters import merged_filter, parse_filter
 from remit.cli.lines import Line, given_lines
 from remit.cli.output import counting, put, put_json, tell
 from remit.cli.session import Session, command
+from remit.cli.tokens import AtLeast
 from remit.errors import InvalidRelationship, RemitError
 from remit.model import Operation, Precondition, RelationshipFilter, Update
-from remit.notation import format_relationship, parse_context, parse_relationship
+from remit.notation import format_relationship, parse_context, parse_relationship, shortened
 
 PAGE_MAX = 1_000
 DELETE_TIMEOUT_S = 60.0  # ten thousand in one revision
@@ -196,7 +197,12 @@ def _preconditions(must_match: list[str] | None, must_not_match: list[str] | Non
 
 
 def _words(metadata: str | None) -> dict[str, object] | None:
-    return parse_context(metadata) if metadata is not None else None
+    if metadata is None:
+        return None
+    try:
+        return parse_context(metadata)
+    except RemitError as error:
+        raise typer.BadParameter(f"`{shortened(metadata)}` is not a JSON object", param_hint="'--metadata'") from error
 
 
 def _parsed(line: Line, parse: Callable[[str], Update]) -> Update:
@@ -243,9 +249,7 @@ def read(
     subject_relation: Annotated[
         str | None, typer.Option("--subject-relation", metavar="NAME", help="Empty means plain subjects only.")
     ] = None,
-    at_least: Annotated[
-        str, typer.Option("--at-least", metavar="TOKEN", help="Read no older than the write that gave this token.")
-    ] = "",
+    at_least: AtLeast = "",
     limit: Annotated[
         int, typer.Option("--limit", min=0, metavar="N", help="Stop after so many, and say so; 0 reads all.")
     ] = 0,

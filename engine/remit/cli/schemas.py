@@ -16,6 +16,7 @@ from remit.cli.files import complete_text
 from remit.cli.lines import STANDARD_INPUT, read_standard_input
 from remit.cli.output import put, put_json, put_raw, tell
 from remit.cli.session import Session, command
+from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import SchemaDiff
 from remit.errors import SchemaInvalid
 from remit.language.compiler import Compiled, compile_schema, format_schema
@@ -68,12 +69,8 @@ def write(
 
 def read(
     session: Session,
-    at_least: Annotated[
-        str, typer.Option("--at-least", metavar="TOKEN", help="Read no older than the write that gave this token.")
-    ] = "",
-    at_exactly: Annotated[
-        str, typer.Option("--at-exactly", metavar="TOKEN", help="Read as of exactly this token's revision.")
-    ] = "",
+    at_least: AtLeast = "",
+    at_exactly: AtExactly = "",
 ) -> int:
     """Print the store's schema, as it was written.
 

@@ -148,7 +148,10 @@ class Looker:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise RemoteError(
-                "UNAVAILABLE", Status.UNAVAILABLE, f"no metrics at `{shortened(self._url)}`: {reason}"
+                "UNAVAILABLE",
+                Status.UNAVAILABLE,
+                f"no metrics at `{shortened(self._url)}` ({getattr(reason, 'strerror', None) or reason}): name with "
+                "--http what the server was given as `remit serve --http`",
             ) from error
 
 

@@ -14,6 +14,7 @@ from remit.cli.as_json import event_json
 from remit.cli.filters import parse_filter
 from remit.cli.output import put, put_json, tell
 from remit.cli.session import Session, command
+from remit.cli.tokens import From
 from remit.client import ChangeKind, WatchEvent
 from remit.errors import RemitError
 from remit.notation import format_relationship, format_time
@@ -27,9 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     session: Session,
-    after: Annotated[
-        str, typer.Option("--from", metavar="TOKEN", help="Tell what came after this token; nothing: from now on.")
-    ] = "",
+    after: From = "",
     filters: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="FILTER", help="Only these; see `remit read --help`. May be repeated."),
@@ -59,8 +58,9 @@ def watch(
                 told += not event.checkpoint
                 if limit and told == limit:
                     break
-        except (RemitError, KeyboardInterrupt):
-            if watching.token:
+        except (RemitError, KeyboardInterrupt) as ending:
+            # A token that was refused is nothing to go on with.
+            if watching.token and (watching.token != after or isinstance(ending, KeyboardInterrupt)):
                 tell(f"go on with `--from {watching.token}`")
             raise
     return 0

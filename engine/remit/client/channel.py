@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,8 +62,19 @@ class Tls:
 
 
 def endpoint_of(endpoint: str | None) -> str:
-    """HOST:PORT: the argument, else REMIT_ENDPOINT, else the default."""
-    return endpoint or os.environ.get("REMIT_ENDPOINT", "") or DEFAULT_ENDPOINT
+    """HOST:PORT: the argument, else REMIT_ENDPOINT, else the default. A name of gRPC's own, as `unix:/path` or
+    `dns:///host:port`, is left to it. Raises InvalidArgument."""
+    endpoint = endpoint or os.environ.get("REMIT_ENDPOINT", "") or DEFAULT_ENDPOINT
+    if endpoint.startswith("unix:") or ":///" in endpoint:
+        return endpoint
+    host, _, port = endpoint.rpartition(":")
+    # gRPC would take 443 where there is no port, and of one beyond 65,535 what its lower bits say: another server.
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 1 << 16
+    if not host or "/" in endpoint or not is_port:
+        raise InvalidArgument(
+            f"`{shortened(endpoint)}` is not an endpoint: write HOST:PORT, as in `{DEFAULT_ENDPOINT}`"
+        )
+    return endpoint
 
 
 def metadata_of(
@@ -94,8 +106,10 @@ def credentials_of(tls: Tls | None, credentials: grpc.ChannelCredentials | None)
         return credentials
     if (tls.cert is None) != (tls.cert_key is None):
         raise InvalidArgument(
-            "a client's certificate goes with its private key: give `cert` and `cert_key`, or neither"
+            "a client's certificate goes with its private key: give `cert` and `cert_key` (`--cert` and `--cert-key`), "
+            "or neither"
         )
+    _probe(tls)
     return grpc.ssl_channel_credentials(_file(tls.ca), _file(tls.cert_key), _file(tls.cert))
 
 
@@ -118,6 +132,30 @@ def tls_of_environment(tls: Tls) -> Tls:
 
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
+
+
+def _probe(tls: Tls) -> None:
+    """Raises FileUnreadable for files that hold no certificates, or do not belong together: gRPC would only say that
+    nobody answers."""
+    # What cannot be read at all is told where it is read.
+    named = [path for path in (tls.ca, tls.cert, tls.cert_key) if path is not None]
+    if not all(os.access(path, os.R_OK) for path in named):
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if tls.ca is not None:
+            context.load_verify_locations(tls.ca)
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(f"`{tls.ca}` holds no certificates of authorities: name a PEM file of them") from error
+    try:
+        if tls.cert is not None and tls.cert_key is not None:
+            # Without a password of ours, OpenSSL would ask on the terminal for that of an encrypted key.
+            context.load_cert_chain(tls.cert, tls.cert_key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(
+            f"certificate `{tls.cert}` and key `{tls.cert_key}` cannot be used together: name a PEM chain and its "
+            "unencrypted private key"
+        ) from error
 
 
 def _file(path: str | Path | None) -> bytes | None:

@@ -123,7 +123,8 @@ class LmdbTables:
         if isinstance(error, lmdb.MapFullError):
             size = self._map_size_bytes
             return StoreFull(
-                f"the map of `{size}` bytes is full: open the store with a larger map", map_size_bytes=size
+                f"the map of `{size}` bytes is full: open the store with a larger one (`--store-bytes-max`)",
+                map_size_bytes=size,
             )
         code = getattr(error, "code", 0)  # errors of py-lmdb itself have none
         if code in NO_ROOM or (code == errno.EIO and not self._directory.has_room(PROBE_BYTES)):

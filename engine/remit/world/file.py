@@ -19,7 +19,7 @@ from typing import TypeVar
 import yaml
 
 from remit.equations import Goal
-from remit.errors import RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
+from remit.errors import FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
 from remit.graph import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
@@ -164,6 +164,10 @@ class _Reader:
                 return self.schemas.read(schema_file_of(self.path, self._text(file, "`schemaFile`")))
             assert inline is not None
             return compile_source(self._inline_schema(inline), resolve_beside)
+        except FileUnreadable as error:
+            if file is not None:
+                error.message = f"{self.path.as_posix()}:{_line(file)}: {error.message}"
+            raise
         except SchemaInvalid as error:
             for issue in error.issues:
                 assert isinstance(issue, Issue)
