@@ -4,7 +4,7 @@ A closed loop of the native client begins and ends by the clock, and counts what
 Of a quick server that is all but a trace; of one that answers a hundred a second, with 64 under way, a good part is
 lost. Python's waits for the last answer and divides by the time that took, and judges every answer; it only must not
 be what holds the server back.
-Law: a server is asked by Python only where that was less than half busy, and rows say who asked."""
+Law: a server is asked by Python only where that was less than a third busy, and rows say who asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.peers.peer import Peer
 
 _PILOT_S = 0.3
 _PYTHON_RATE_MAX = 1_000.0  # requests a second: a quarter of a core of Python's, and it waits for the last answer
-_BUSY_MAX = 0.5  # of a core: above it, Python's latencies begin to be its own
+_BUSY_MAX = 0.33  # of a core: above it, Python's latencies begin to be its own
 
 
 class _Fitted(NamedTuple):
@@ -30,7 +30,7 @@ class FittingGenerator:
     """One at a time, and at a high rate, little is lost at the end, and the native one is nearer the truth."""
 
     def __init__(self, native: Generator, python: Generator) -> None:
-        self.name = f"{native.name}, or {python.name} where that was less than half busy"
+        self.name = f"{native.name}, or {python.name} where that was less than a third busy"
         self._native = native
         self._python = python
         self._fitted: dict[str, _Fitted] = {}  # by server: the last one

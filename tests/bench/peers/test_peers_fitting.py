@@ -36,8 +36,8 @@ class Noting:
         return Stretch(Histogram([1]), elapsed_s=1.0, client=self.name)
 
 
-@pytest.mark.parametrize(("busy", "client"), ((0.1, "python"), (0.49, "python"), (0.51, "native"), (1.0, "native")))
-def test_a_server_is_asked_by_python_only_where_that_is_less_than_half_busy(busy: float, client: str) -> None:
+@pytest.mark.parametrize(("busy", "client"), ((0.1, "python"), (0.32, "python"), (0.34, "native"), (1.0, "native")))
+def test_a_server_is_asked_by_python_only_where_that_is_less_than_a_third_busy(busy: float, client: str) -> None:
     native, python = Noting("native", 0.0), Noting("python", busy)
     fitting = FittingGenerator(native, python)
 
