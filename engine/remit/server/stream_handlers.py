@@ -129,7 +129,14 @@ async def import_(
             reading.cancel()
             unseen.append(reading)
         for future in unseen:
-            future.add_done_callback(lambda settled: settled.cancelled() or settled.exception())
+            future.add_done_callback(_see)
+
+
+def _see(settled: asyncio.Future[Any]) -> None:
+    """Look at an error that nobody waits for; of a message that was read and not yet queued here, also at its commit's.
+    What nobody has looked at, asyncio writes into the log as if it were a defect."""
+    if not settled.cancelled() and settled.exception() is None and isinstance(settled.result(), _Queued):
+        settled.result().delta.add_done_callback(_see)
 
 
 class _Receiver:

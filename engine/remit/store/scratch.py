@@ -5,6 +5,7 @@ Law: nothing of it is left once it is closed, or once the process has ended, how
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -42,4 +43,7 @@ class ScratchFile:
             raise explain(error, self._directory) from error
 
     def close(self) -> None:
-        self._file.close()
+        # What is still held back is written now, and where there is no room for it nobody wants it any more: whoever
+        # wrote has heard of that. The file is closed all the same, and its room is given back.
+        with contextlib.suppress(OSError):
+            self._file.close()
