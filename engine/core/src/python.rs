@@ -27,6 +27,10 @@ const STEPS_WITH_GIL: u64 = 2048;
 /// many. It begins anew then, with all that it has settled: a third more work at worst.
 const STOPS_AT_FIRST: u32 = 16;
 
+/// So often a question that takes long gives way to a write and begins anew. After that `pinned.py` lets Python answer it,
+/// which no write waits for.
+const GIVES_WAY_MAX: u32 = 8;
+
 thread_local! {
     static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
 }
@@ -297,8 +301,9 @@ impl NativeStore {
         let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
         let mut seen_version = None;
         let mut stops_max = STOPS_AT_FIRST;
-        loop {
-            let is_interruptible = interrupt.is_some();
+        let mut gave_way = 0;
+        let is_interruptible = interrupt.is_some();
+        while gave_way < GIVES_WAY_MAX {
             let finished = py.detach(|| {
                 let view = self.store.read();
                 with_session(|session| {
@@ -306,12 +311,13 @@ impl NativeStore {
                         // Something was written meanwhile: all answers are given of one state.
                         session.clear();
                         found.clear();
+                        gave_way += u32::from(seen_version.is_some());
                         seen_version = Some(view.version());
                     }
                     let stops = Cell::new(0);
                     let stop = || {
                         stops.set(stops.get() + 1);
-                        is_interruptible && stops.get() >= stops_max
+                        self.store.is_awaited() || (is_interruptible && stops.get() >= stops_max)
                     };
                     while let Some(question) = asked.get(found.len()) {
                         let (answer, steps) = view.check(session, &question.question(), now_us, steps_max, &stop);
@@ -327,11 +333,14 @@ impl NativeStore {
             if let Some(revision) = finished {
                 return Ok((revision, found));
             }
-            stops_max = stops_max.saturating_mul(4);
+            if !self.store.is_awaited() {
+                stops_max = stops_max.saturating_mul(4);
+            }
             if let Some(interrupt) = interrupt {
                 interrupt.call0()?;
             }
         }
+        Ok((0, vec![(Answer::Elsewhere, 0); asked.len()]))
     }
 }
 

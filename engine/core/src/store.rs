@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashTable};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Which store this is; see `store.interface.StoreIdentity`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,12 +110,13 @@ pub struct Store {
     number: u64,
     identity: Identity,
     state: RwLock<State>,
+    writers_waiting: AtomicU32,
 }
 
 impl Store {
     pub fn new(identity: Identity) -> Store {
         let number = STORES_MADE.fetch_add(1, Ordering::Relaxed);
-        Store { number, identity, state: RwLock::new(State::default()) }
+        Store { number, identity, state: RwLock::default(), writers_waiting: AtomicU32::new(0) }
     }
 
     pub fn identity(&self) -> &Identity {
@@ -134,7 +135,15 @@ impl Store {
 
     /// Hold the lock alone.
     pub fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write()
+        self.writers_waiting.fetch_add(1, Ordering::Relaxed);
+        let guard = self.state.write();
+        self.writers_waiting.fetch_sub(1, Ordering::Relaxed);
+        guard
+    }
+
+    /// Whether somebody waits to hold the lock alone: a question that takes long should give way, and begin anew.
+    pub fn is_awaited(&self) -> bool {
+        self.writers_waiting.load(Ordering::Relaxed) != 0
     }
 }
 
