@@ -23,6 +23,7 @@ from remit.notation import (
     checked_type,
     format_relationship,
     format_time,
+    no_such_store,
     normalized_context,
     parse_context,
     parse_object,
@@ -378,3 +379,7 @@ def test_a_message_never_shows_a_control_character() -> None:
     with pytest.raises(RemitError) as caught:
         parse_object("doc:\x1b[31mred\n")
     assert caught.value.message.isprintable()
+
+
+def test_the_store_that_goes_without_saying_is_named_where_there_is_none() -> None:
+    assert no_such_store("").message == no_such_store("default").message == "there is no store `default`"
