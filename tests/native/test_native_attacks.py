@@ -80,3 +80,37 @@ def test_no_operator_has_a_depth_at_which_it_ends() -> None:
     graph.apply([Change(StoredRelationship(fact, Provenance("anne", "", 1)), None) for fact in facts])
     graph.check_invariants()
     assert len(graph) == 0
+
+
+def test_a_closure_of_another_version_decides_nothing() -> None:
+    """Found by attack: what was remembered before a write answered a goal that the circle, once that was forgotten,
+    had to walk; and found no such goal."""
+    schema = compile_schema(
+        """
+        use delegation
+        caveat small(x int) { x < 1 }
+        definition run { relation boss: run }
+        definition group { relation member: run | group#member }
+        definition other { relation member: run with small }
+        definition thing { relation holder: other#member }
+        definition doc {
+          relation viewer: run | group#member
+          permission use = viewer.along(boss)
+        }
+        """
+    ).schema
+    runs = range(80)  # more than a session remembers the closures of
+    facts = [parse_relationship(f"doc:1#viewer@group:{n}#member") for n in range(16)]
+    facts += [parse_relationship(f"group:0#member@run:{n}") for n in runs]
+    facts += [parse_relationship(f"run:{n}#boss@run:{(n + 1) % len(runs)}") for n in runs]
+    facts += [parse_relationship("thing:1#holder@other:1#member")]
+    graph = native.NativeGraph(facts)
+    graph.install(schema, 1)
+    document = ObjectRef("doc", "1")
+    for number in reversed(runs):
+        answered = graph.check(document, "viewer", SubjectRef("run", str(number)), now_us=0)
+        assert answered is not None and answered.verdict is Verdict.YES
+    for number in runs:
+        graph.add(parse_relationship(f"other:1#member@run:{number}[small]"))
+    answered = graph.check(document, "use", SubjectRef("run", "0"), now_us=0)
+    assert answered is not None and answered.verdict is Verdict.NO

@@ -86,6 +86,11 @@ impl Cache {
         Cache { places, stats: CacheStats { bytes, ..CacheStats::default() } }
     }
 
+    /// What it has room for.
+    pub fn answers(&self) -> usize {
+        self.places.len() * PAGE
+    }
+
     pub fn is_off(&self) -> bool {
         self.places.is_empty()
     }

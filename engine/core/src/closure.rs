@@ -5,7 +5,6 @@
 //! everything beneath these is relations, so that being in one is being reached by edges, and nothing else.
 //! Law: a closure answers as asking each userset would.
 
-use crate::cache::Written;
 use crate::evaluator::{Evaluation, STRANGER, Stoppable};
 use crate::goals::{NO, Subject, UNKNOWN, Value, YES};
 use crate::graph::{End, Graph, NONE};
@@ -99,7 +98,6 @@ impl Closures {
 pub struct State<'a> {
     pub store: u64,
     pub version: u64,
-    pub written: &'a Written,
     pub closed: &'a Closed,
 }
 
@@ -121,7 +119,7 @@ impl Evaluation<'_> {
             self.scratch.rests.kinds |= beneath;
             return Ok(Some(known));
         }
-        let Some(closure) = self.closure(object, wildcard, beneath, row.usersets.len())? else {
+        let Some(closure) = self.closure(object, wildcard, row.usersets.len())? else {
             return Ok(None);
         };
         let rests = &mut self.scratch.rests;
@@ -156,20 +154,21 @@ impl Evaluation<'_> {
     }
 
     /// The closure of an object: remembered, or made now. None where it was given up.
-    fn closure(&mut self, object: u32, wildcard: u32, beneath: u64, usersets_here: u32) -> Stoppable<Option<Closure>> {
-        // First, for it must not depend on what is remembered whether a goal is walked.
+    fn closure(&mut self, object: u32, wildcard: u32, usersets_here: u32) -> Stoppable<Option<Closure>> {
+        // First, for it must not depend on what is remembered whether a goal is walked. Nor may it on what is remembered
+        // of another version: a walk back that was not given up then may be now, by kinds that are not beneath.
         let edges = self.graph.reverse_of(object).len();
         if edges > EDGES_MAX || edges / EDGES_FOR_EACH_USERSET > usersets_here {
             return Ok(None);
         }
         let place = Closures::place(object);
-        let State { store, version, written, .. } = self.state;
+        let State { store, version, .. } = self.state;
         if let Some(Some(known)) = self.scratch.closures.remembered.get(place)
             && known.store == store
             && known.object == object
             && known.from_us <= self.now_us
             && self.now_us < known.until_us
-            && (known.version == version || !written.since(beneath, known.version))
+            && known.version == version
         {
             return Ok(known.usersets.is_some().then(|| known.clone()));
         }

@@ -9,7 +9,7 @@ use crate::cache::CacheStats;
 use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
 use crate::plan::{Definition, Expression};
 use crate::rows;
-use crate::store::{Answer, Core, Identity, Question, Session, Store, View};
+use crate::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -65,6 +65,7 @@ impl NativeStore {
         let definitions = definitions.map(definitions_of).transpose()?;
         py.detach(|| {
             let mut state = self.store.write();
+            let _whole = WholeOrNothing; // let go of before the lock is
             if let Some(definitions) = &definitions {
                 state.install(definitions, revision.unwrap_or_default());
             }
@@ -93,6 +94,7 @@ impl NativeStore {
         }
         py.detach(|| {
             let mut state = self.store.write();
+            let _whole = WholeOrNothing; // let go of before the lock is
             state.apply(batch.iter().map(|(triple, qualifiers)| (triple, Some(qualifiers))));
         });
         Ok(batch.due())

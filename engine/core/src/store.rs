@@ -12,6 +12,7 @@ use crate::plan::{Definition, Plan};
 use hashbrown::{HashMap, HashTable};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -103,6 +104,18 @@ impl State {
     }
 }
 
+/// While it is there, a panic ends the process: what the lock guards would be half of one state and half of another, and
+/// nobody may see that. The disk has all of it, and the next start reads it from there.
+pub struct WholeOrNothing;
+
+impl Drop for WholeOrNothing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
 /// Numbers stores in the order they are made, so that a session never takes one for another.
 static STORES_MADE: AtomicU64 = AtomicU64::new(1);
 
@@ -174,9 +187,26 @@ impl View<'_> {
         self.state.plan.is_some()
     }
 
+    /// What `check_unguarded` says. Should that panic, which would be our own mistake, the session is made anew and the
+    /// answer is to be had elsewhere: a defect of the core costs time, and opens or ends nothing.
+    pub fn check(
+        &self,
+        session: &mut Session,
+        question: &Question,
+        now_us: i64,
+        steps_max: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> (Answer, u64) {
+        let checking = AssertUnwindSafe(|| self.check_unguarded(session, question, now_us, steps_max, stop));
+        catch_unwind(checking).unwrap_or_else(|_| {
+            *session = Session::new(session.cache.answers());
+            (Answer::Elsewhere, 0)
+        })
+    }
+
     /// The answer, and the steps it took. `stop` is asked every thousand steps or so. What the session settled in this
     /// very state at this very time is used again. Cost: O(goals reached + edges looked at).
-    pub fn check(
+    fn check_unguarded(
         &self,
         session: &mut Session,
         question: &Question,
@@ -205,7 +235,7 @@ impl View<'_> {
         let mut evaluation = Evaluation {
             graph,
             plan,
-            state: closure::State { store: stamp.0, version: *version, written, closed },
+            state: closure::State { store: stamp.0, version: *version, closed },
             now_us,
             scratch: &mut session.scratch,
             strangers: &session.strangers.types,
