@@ -97,7 +97,6 @@ def test_where_no_server_answers_the_way_to_one_is_told(bare_shell: Shell, argum
         (["serve", "--updates-max", "0"], "'--updates-max': `0` should be greater than or equal to 1"),
         (["serve", "--log-level", "loud"], "'--log-level': 'loud' is not one of 'debug'"),
         (["serve", "--tls-cert", "x.pem"], "error: TLS takes --tls-cert"),
-        (["touch", "a:b#c@d:e", "--metadata", "[1]"], "'--metadata': `[1]` is not a JSON object"),
     ],
 )
 def test_a_wrong_command_line_is_an_error_with_a_hint(bare_shell: Shell, arguments: list[str], says: str) -> None:

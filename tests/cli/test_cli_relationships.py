@@ -234,3 +234,9 @@ def test_json_is_one_object_a_line_whatever_an_id_holds(shell: Shell) -> None:
     shell("touch", 'doc:"quoted\\"#owner@user:\'{}')
     (fact,) = [json.loads(line) for line in shell("read", "@user:'{}", "--json").lines]
     assert fact["resource"]["id"] == '"quoted\\"'
+
+
+@pytest.mark.parametrize("metadata", ["[1]", '{"a"'])
+def test_metadata_that_are_no_object_are_told_as_metadata(bare_shell: Shell, metadata: str) -> None:
+    outcome = bare_shell("touch", "doc:a#owner@user:zoe", "--metadata", metadata)
+    assert outcome.err == f"error: --metadata takes a JSON object, and `{metadata}` is none (INVALID_CONTEXT)\n"

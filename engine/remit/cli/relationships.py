@@ -202,7 +202,8 @@ def _words(metadata: str | None) -> dict[str, object] | None:
     try:
         return parse_context(metadata)
     except RemitError as error:
-        raise typer.BadParameter(f"`{shortened(metadata)}` is not a JSON object", param_hint="'--metadata'") from error
+        error.message = f"--metadata takes a JSON object, and `{shortened(metadata)}` is none"
+        raise
 
 
 def _parsed(line: Line, parse: Callable[[str], Update]) -> Update:
