@@ -90,7 +90,7 @@ def violations(schema: Schema, first: tuple[int, Facts], log: Sequence[Committed
             found.append(f"write {committed.write} is two revisions, {names[committed.write]} and {number}")
         names[committed.write] = number
     found += _of_writes(names, notes)
-    found += _of_time(names, notes)
+    found += _of_time(first[0], names, notes)
     judges: dict[tuple[int, SubjectRef], Judge] = {}
     for note in notes:
         if note.revision not in states:
@@ -121,8 +121,9 @@ def _of_writes(names: Mapping[str, int], notes: Sequence[Note]) -> list[str]:
     ]
 
 
-def _of_time(names: Mapping[str, int], notes: Sequence[Note]) -> list[str]:
-    """Nothing is answered from before what anybody was already told, nor from after what anybody had yet asked for."""
+def _of_time(first: int, names: Mapping[str, int], notes: Sequence[Note]) -> list[str]:
+    """Nothing is answered from before what anybody was already told, nor from after what anybody had yet asked for. All
+    were told of the first revision before they began."""
     found: list[str] = []
     events: list[tuple[int, bool, Note]] = []
     for note in notes:
@@ -130,8 +131,8 @@ def _of_time(names: Mapping[str, int], notes: Sequence[Note]) -> list[str]:
             events.append((note.sent, False, note))
         if note.told is not None:
             events.append((note.told, True, note))
-    newest_told, newest_sent = 0, 0
-    least: dict[int | None, int] = {None: 0}  # by when it was sent: the revision that must be seen
+    newest_told, newest_sent = first, first
+    least: dict[int | None, int] = {None: first}  # by when it was sent: the revision that must be seen
     for _, is_told, note in sorted(events, key=lambda event: event[0]):
         revision = names.get(note.write, 0) if note.write else note.revision
         if not is_told:

@@ -162,7 +162,7 @@ def make_noise(hostile: Hostile, random: Random, connections: int) -> None:
                 if random.random() < 0.3:
                     connection.shutdown(1)
                     has_answered(connection)
-        except ConnectionError:
+        except OSError:
             pass  # it was let go before it had said everything
         if number % 30 == 0:
             hostile.require_good()
