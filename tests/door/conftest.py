@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
-
-pytest.importorskip("remit._core", reason="the native core is not built")
-
 from ways_in import Both, both
+
+from remit import native
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not native.available():
+        for item in items:
+            if item.path.is_relative_to(HERE):
+                item.add_marker(pytest.mark.skip(reason="the native core is not built here, or is switched off"))
 
 
 @pytest.fixture(scope="module")

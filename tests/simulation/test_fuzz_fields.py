@@ -26,6 +26,9 @@ def nearly_right(draw: st.DrawFn, method: MethodDescriptor, known: list[str]) ->
     return request
 
 
+SEED = 1  # of the run in the suite
+
+
 def require_fields_are_decent(hostile: Hostile, examples: int, number: int | None = None) -> None:
     known = words(hostile)
     reasons: set[str] = set()
@@ -51,7 +54,8 @@ def require_fields_are_decent(hostile: Hostile, examples: int, number: int | Non
 
 
 def test_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: Hostile) -> None:
-    require_fields_are_decent(hostile, 200)
+    # The same ones every time: how many reasons are met must not hang on luck. The long runs are random.
+    require_fields_are_decent(hostile, 200, number=SEED)
 
 
 @pytest.mark.long
