@@ -13,7 +13,7 @@ from ways_in import CHECK, NOW_US, SCHEMA, Refused, told
 from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.key_file import changing_keys
-from remit.keys import Right
+from remit.keys import Keys, Right
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
@@ -107,6 +107,22 @@ def test_the_first_key_ends_that_everyone_may_ask(server: Guarded) -> None:
     assert server.ask(None) == "KEY_MISSING"
     assert server.ask(key) == "yes"
     assert server.native == (2, 1)
+
+
+def test_keys_that_are_none_at_all_let_nobody_in(server: Guarded) -> None:
+    """A file without a key in it is no invitation, and neither is one that is gone."""
+    assert server.ask(None) == "yes"
+    with changing_keys(server.path) as change:
+        change.keys = Keys()
+    server.server.look_at_files()
+    assert server.ask(None) == "KEY_MISSING"
+    key = server.make(Right.CHECK)
+    assert server.ask(key) == "yes"
+    server.path.unlink()
+    server.server.look_at_files()
+    assert server.ask(None) == "KEY_MISSING"
+    assert server.ask(key) == "KEY_UNKNOWN"
+    assert server.native == (2, 3)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "rk_aaaaaaaa_" + "a" * 59])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from remit import native
 from remit.clock import Clock
 from remit.errors import CertificateUnreadable, InvalidArgument, Overloaded, RemitError, StoreUnavailable
-from remit.keys import ALL_STORES, Key, Right
+from remit.keys import ALL_STORES, Key, Keys, Right
 from remit.limits import Limits
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address, listening_socket
@@ -93,7 +93,7 @@ class FrontDoor:
         self._ring = ring
         self._certificates = certificates
         self._door: Door | None = None
-        self._keys_told: Iterable[Key] | None = None
+        self._keys_told: Keys | None = None
         self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -237,9 +237,8 @@ def peer_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
 
 def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
     """The table of `callers.rs`; None where there are no keys."""
-    if ring is None or ring.is_open:
-        return None
-    return [row for key in ring.keys for row in _rows_of(key)]
+    keys = ring.keys if ring is not None else None
+    return [row for key in keys for row in _rows_of(key)] if keys is not None else None
 
 
 def _rows_of(key: Key) -> Iterable[KeyRow]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from remit.errors import KeysUnreadable
@@ -49,9 +49,9 @@ class KeyRing:
         return self._keys.count if self._keys is not None else 0
 
     @property
-    def keys(self) -> Iterable[Key]:
-        """Those that count, as of the last look."""
-        return self._keys or ()
+    def keys(self) -> Keys | None:
+        """Those that count, as of the last look; None where there were never any. No keys at all are not None."""
+        return self._keys
 
     def authenticate(self, text: str) -> Key | None:
         """The key that a text proves; None where there were never any keys. Raises Unauthenticated."""
