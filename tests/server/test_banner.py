@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from keyed import Keyed, keyed_server
 
+from remit import native
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.banner import banner
 from remit.server.choices import Choices
+from remit.server.front_door import FrontDoorChoice
 from remit.server.listen import Address
 from remit.server.log import LogFormat, LogLevel, RequestLog
 from remit.server.serve_limits import ServeLimits, flag_of, shown, size_text
@@ -57,6 +59,21 @@ def test_every_limit_of_the_server_that_differs_is_shown(engine: Engine, field: 
     text = said(engine, Choices(serve_limits=replace(ServeLimits(), **{name: usual * 2 or 5.0})))
     assert f"    {flag_of(name)} {shown(name, usual * 2 or 5.0)} instead of {shown(name, usual)}" in text.splitlines()
     assert text.count(" instead of ") == 1
+
+
+def test_it_says_who_answers_and_never_that_the_core_does_where_it_does_not(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = "  door    the native core listens, and answers checks by itself"
+    leaves = "  door    the native core listens, and leaves every answer to Python: see docs/front_door.md"
+    without = "  door    none, the native core is not built or switched off: every request is answered in Python"
+    assert (answers if native.available() else without) in said(engine, Choices()).splitlines()
+    for choices in (Choices(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Choices(testing=True)):
+        assert (leaves if native.available() else without) in said(engine, choices).splitlines()
+    off = Choices(front_door=FrontDoorChoice.OFF)
+    assert "  door    none, --front-door off: every request is answered in Python" in said(engine, off).splitlines()
+    monkeypatch.setenv(native.SWITCH, "off")
+    assert without in said(engine, Choices()).splitlines()
 
 
 def test_what_is_told_of_requests_is_shown(engine: Engine) -> None:

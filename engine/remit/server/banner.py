@@ -10,7 +10,7 @@ import remit
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.choices import Choices
-from remit.server.front_door import FrontDoorChoice, is_built
+from remit.server.front_door import FrontDoorChoice, is_built, may_answer
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address
 from remit.server.log import LogLevel
@@ -34,7 +34,7 @@ def banner(
     if not choices.testing:
         lines.append(f"  history {_duration(choices.retention_us)}: revisions that can be asked about and watched")
     lines.append(f"  grpc    {grpc}")
-    lines.append(f"  door    {_door(choices)}")
+    lines.append(f"  door    {_door(choices, telemetry)}")
     if http is not None:
         lines.append(f"  http    {'http' if certificates is None else 'https'}://{http}")
     lines.append(f"  tls     {_tls(certificates)}")
@@ -48,11 +48,13 @@ def banner(
     return "\n".join(lines)
 
 
-def _door(choices: Choices) -> str:
+def _door(choices: Choices, telemetry: Telemetry) -> str:
     if choices.front_door is FrontDoorChoice.OFF:
         return "none, --front-door off: every request is answered in Python"
     if not is_built():
-        return "none, the native core is not built: every request is answered in Python"
+        return "none, the native core is not built or switched off: every request is answered in Python"
+    if not may_answer(telemetry, choices.serve_limits, is_testing=choices.testing):
+        return "the native core listens, and leaves every answer to Python: see docs/front_door.md"
     return "the native core listens, and answers checks by itself"
 
 
