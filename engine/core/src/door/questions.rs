@@ -49,7 +49,7 @@ pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec
         match (number, value) {
             (1, _) => set(&mut store, value)?,
             (2, _) => set(&mut consistency, value)?,
-            (3, Value::Bytes(item)) if questions.len() < items_max => questions.push(read_item(item)?),
+            (3, Value::Bytes(item)) if questions.len() < items_max => questions.push(read_item(item, NOTHING)?),
             _ => return None,
         }
     }
@@ -58,7 +58,8 @@ pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec
     (!asked.questions.is_empty()).then_some(asked)
 }
 
-fn read_item(message: &[u8]) -> Option<Question<'_>> {
+/// An item of many questions: the same fields on both wires. `itself`: see `Parts::question`.
+pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8]) -> Option<Question<'a>> {
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -69,7 +70,7 @@ fn read_item(message: &[u8]) -> Option<Question<'_>> {
             _ => return None,
         }
     }
-    parts.question(NOTHING)
+    parts.question(itself)
 }
 
 /// A question's parts, as they come.

@@ -5,7 +5,7 @@
 
 use super::decider::Question;
 use super::protobuf::{Fields, Value, put_bytes, put_number};
-use super::questions::{Asked, DEFAULT_STORE, Decided, Parts, framed, set};
+use super::questions::{Asked, DEFAULT_STORE, Decided, Parts, framed, read_item, set};
 use super::tokens::Token;
 
 /// The object itself, as SpiceDB says it.
@@ -47,7 +47,7 @@ pub fn read_bulk(message: &[u8], items_max: usize) -> Option<Asked<'_, Items<'_>
         match (number, value) {
             (1, _) => set(&mut consistency, value)?,
             (2, Value::Bytes(item)) if items.len() < items_max => {
-                questions.push(read_item(item)?);
+                questions.push(read_item(item, ELLIPSIS)?);
                 items.push(item);
             }
             _ => return None,
@@ -55,20 +55,6 @@ pub fn read_bulk(message: &[u8], items_max: usize) -> Option<Asked<'_, Items<'_>
     }
     let at_least = at_least_of(consistency)?;
     (!items.is_empty()).then_some(Asked { store: DEFAULT_STORE, at_least, questions: Items { questions, items } })
-}
-
-fn read_item(message: &[u8]) -> Option<Question<'_>> {
-    let mut parts = Parts::default();
-    let mut fields = Fields::new(message);
-    while let Some((number, value)) = fields.read().ok()? {
-        match number {
-            1 => set(&mut parts.resource, value)?,
-            2 => set(&mut parts.permission, value)?,
-            3 => set(&mut parts.subject, value)?,
-            _ => return None,
-        }
-    }
-    parts.question(ELLIPSIS)
 }
 
 /// A `Consistency` that asks for the head, by whichever word, or for what is at least as fresh as a token.
@@ -151,10 +137,10 @@ mod tests {
     #[test]
     fn the_object_itself_is_said_by_dots_or_not_at_all() {
         for relation in [&b""[..], b"..."] {
-            assert_eq!(read_item(&item(relation)), Some(QUESTION));
+            assert_eq!(read_item(&item(relation), ELLIPSIS), Some(QUESTION));
         }
-        assert_eq!(read_item(&item(b"member")).unwrap().subject_relation, "member");
-        assert_eq!(read_item(&item(b"Member")), None);
+        assert_eq!(read_item(&item(b"member"), ELLIPSIS).unwrap().subject_relation, "member");
+        assert_eq!(read_item(&item(b"Member"), ELLIPSIS), None);
     }
 
     #[test]
