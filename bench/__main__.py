@@ -15,7 +15,7 @@ import json
 import signal
 import sys
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from bench.peers import command as peers_command
 from bench.processes import Processors, pin
 from bench.report import as_json, show
 from bench.run import SLICES, Plan, run
-from bench.worlds import SIZES, Sizes, World
+from bench.world_options import add_world_options, sizes_of
+from bench.worlds import World
 
 WIDTH_MIN = 140  # a table cut off is no table: rather let a narrow terminal break its lines
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """0 when all was measured, 1 when an answer was wrong, 2 when what was asked for cannot be."""
     chosen = _parsed(arguments)
     err = Console(stderr=True, highlight=False)
-    sizes = _sizes(chosen)
+    sizes = sizes_of(chosen)
     try:
         world = World(sizes, chosen.seed)
     except ValueError as error:
@@ -87,28 +88,13 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--only", action="append", default=[], metavar="NAME", help="a part of a figure's name; may be repeated")
-    add("--size", choices=SIZES, default="medium", help="30,000, 100,000, a million or ten million relationships")
-    add("--relationships", type=int, metavar="N", help="exactly so many instead")
-    add("--group-members", type=int, metavar="N", help="people in the one large group")
-    add("--folder-depth", type=int, metavar="N", help="folders in each deep chain of them")
-    add("--chain-depth", type=int, metavar="N", help="runs in the deepest chain of agents")
-    add("--wide-groups", type=int, metavar="N", help="groups that the one wide document is shared with")
-    add("--seed", type=int, default=1, help="of the world and of what is asked")
+    add_world_options(add)
     add("--seconds", type=float, default=1.5, help="for each figure")
     add("--no-pin", dest="pin", action="store_false", help="leave the choice of processors to the system")
     add("--directory", type=Path, metavar="DIR", help="where the store is written; removed afterwards")
     add("--output", type=Path, metavar="FILE", help="where the result is kept")
     add("--json", action="store_true", help="the result on standard output instead of tables")
     return parser.parse_args(arguments)
-
-
-def _sizes(chosen: argparse.Namespace) -> Sizes:
-    given = {
-        name: getattr(chosen, name)
-        for name in ("relationships", "group_members", "folder_depth", "chain_depth", "wide_groups")
-        if getattr(chosen, name) is not None
-    }
-    return replace(SIZES[chosen.size], **given)
 
 
 def _kept_as(described: dict[str, object], size: str) -> Path:

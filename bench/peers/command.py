@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from bench.peers.spicedb_wire import CONSISTENCIES, RemitBySpicedbPeer, SpicedbP
 from bench.peers.table import as_json, show
 from bench.peers.world import PeerWorld
 from bench.processes import Processors, pin, remit_server
-from bench.worlds import SIZES, Sizes
+from bench.world_options import add_world_options, sizes_of
 
 WIDTH_MIN = 160  # a table cut off is no table: rather let a narrow terminal break its lines
 RESULTS = Path(__file__).parent.parent / "results"
@@ -211,15 +211,6 @@ def plan_of(chosen: argparse.Namespace) -> Plan:
     )
 
 
-def sizes_of(chosen: argparse.Namespace) -> Sizes:
-    given = {
-        name: getattr(chosen, name)
-        for name in ("relationships", "group_members", "folder_depth", "chain_depth", "wide_groups", "questions")
-        if getattr(chosen, name) is not None
-    }
-    return replace(SIZES[chosen.size], **given)
-
-
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     summary, _, examples = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -238,14 +229,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     add("--loaded", action="store_true", help="the servers hold this world already, from an earlier run")
     add("--no-growth", dest="growth", action="store_false", help="leave out the world of a tenth of the size")
     add = parser.add_argument_group("the world").add_argument
-    add("--size", choices=SIZES, default="medium", help="30,000, 100,000, a million or ten million relationships")
-    add("--relationships", type=int, metavar="N", help="exactly so many instead")
-    add("--group-members", type=int, metavar="N", help="people in the one large group")
-    add("--folder-depth", type=int, metavar="N", help="folders in each deep chain of them")
-    add("--chain-depth", type=int, metavar="N", help="runs in the deepest chain of agents")
-    add("--wide-groups", type=int, metavar="N", help="groups that the one wide document is shared with")
-    add("--questions", type=int, metavar="N", help="of most workloads; ten times as many about random documents")
-    add("--seed", type=int, default=1, help="of the world and of what is asked")
+    add_world_options(add)
     add = parser.add_argument_group("the run").add_argument
     add(
         "--generator",

@@ -13,7 +13,7 @@ from rich.console import Console
 from tiny_world import TINY_FLAGS, empty_remit, tiny_world
 
 from bench.over_grpc import Load
-from bench.peers.command import held_of, main, parsed, plan_of, sizes_of
+from bench.peers.command import held_of, main, parsed, plan_of
 from bench.peers.costs import Costs
 from bench.peers.generator import AsyncioGenerator
 from bench.peers.histogram import Histogram
@@ -24,6 +24,7 @@ from bench.peers.remit_wire import RemitPeer
 from bench.peers.rows import FIXED, Row
 from bench.peers.table import ratios, show
 from bench.peers.world import Workload
+from bench.world_options import sizes_of
 
 QUICK = ("--seconds", "0.02", "--repetitions", "1")
 PLAN = Plan(seconds=0.02, repetitions=1, growth=False)
