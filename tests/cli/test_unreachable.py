@@ -24,6 +24,8 @@ REFUSED = "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0
     [
         (REFUSED, START),
         ("failed to connect: UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", "--ca or --tls"),
+        ("failed to connect: UNAVAILABLE: ipv4:127.0.0.1:1: recvmsg:Connection reset by peer (104)", "--ca or --tls"),
+        ("failed to connect: UNAVAILABLE: ipv4:127.0.0.1:1: sendmsg:Broken pipe (32)", "--ca or --tls"),
         ("failed to connect: CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate", "--ca"),
         ("failed to connect: WRONG_VERSION_NUMBER: OK", "leave out --tls"),
         ("failed to connect (Trying to connect an http1.x server (HTTP status 404))", "HTTP, not gRPC"),

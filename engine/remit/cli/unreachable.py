@@ -6,6 +6,10 @@ from __future__ import annotations
 
 NOBODY = "no server answers at `"
 _START = "start one with `remit serve`, or name another with --endpoint"
+_HANGS_UP = (
+    "what listens there hangs up: a server with TLS wants --ca or --tls, and perhaps a certificate of yours "
+    "(--cert, --cert-key)"
+)
 
 # What the transport's words hold → what is the matter. The first that fits.
 _SOMEBODY = (
@@ -13,11 +17,10 @@ _SOMEBODY = (
     ("Hostname Verification", "its certificate is for other names: name the server as the certificate does"),
     ("WRONG_VERSION_NUMBER", "what listens there does not speak TLS: leave out --tls, --ca, REMIT_TLS and REMIT_CA"),
     ("http1.x", "what listens there speaks HTTP, not gRPC: name the address that the server has for gRPC"),
-    (
-        "Socket closed",
-        "what listens there hangs up: a server with TLS wants --ca or --tls, and perhaps a certificate of yours "
-        "(--cert, --cert-key)",
-    ),
+    # How far the first bytes had come when it hung up decides which of these the transport says.
+    ("Socket closed", _HANGS_UP),
+    ("Connection reset", _HANGS_UP),
+    ("Broken pipe", _HANGS_UP),
 )
 
 
