@@ -76,8 +76,14 @@ class Clock:
     def renew_now(self) -> None: ...
     def tell(self, machine_us: int, ticks_us: int) -> None: ...
 
-# A secret's SHA-256, whether its key may check, the stores it sees (None: all), when it ceases to count.
-KeyRow = tuple[bytes, bool, Set[str] | None, int | None]
+# A secret's SHA-256, its key's id and rights, the stores it sees (None: all), when it ceases to count.
+KeyRow = tuple[bytes, str, Set[str], Set[str] | None, int | None]
+# A gRPC code, a message, and details in base64.
+RefusalParts = tuple[int, str, str]
+# A path, the verb's label, its lane, and the right it needs.
+VerbRow = tuple[str, str, int, str | None]
+# Places, and what is said where all are taken, and where too many are the caller's.
+LaneRow = tuple[Shares, RefusalParts, RefusalParts]
 
 class MethodNumbers(TypedDict):
     """`seconds` and `steps`: buckets that are not cumulated, and the sum, that of seconds in nanoseconds."""
@@ -95,6 +101,27 @@ class DoorNumbers(TypedDict):
     proxied: int
     proxied_refused: int
     methods: dict[str, MethodNumbers]
+    refused: dict[str, tuple[int, int]]
+
+class Shares:
+    """See `server/shares.py`, whose callers share with those of the door."""
+
+    def __new__(cls, limit: int) -> Shares: ...
+    def take(self, sharer: str, amount: int) -> tuple[int, int] | None: ...
+    def give_back(self, sharer: str, amount: int) -> bool: ...
+    def standing(self) -> tuple[int, int, int]: ...
+
+class Reply:
+    """The way back of one call that was taken: answered once, or else the caller is told of a failure."""
+
+    def is_gone(self) -> bool: ...
+    def make_room(self, size: int) -> tuple[int, int] | None: ...
+    def answer(self, message: bytes) -> None: ...
+    def refuse(self, status: RefusalParts, request_id: str) -> None: ...
+
+# The verb's number, metadata, peer, seconds left (None: as long as it takes), the message, the way back, and how many
+# other threads wait for calls.
+Taken = tuple[int, list[tuple[str, str | bytes]], str, float | None, bytes, Reply, int]
 
 class Door:
     """See `server/front_door.py`."""
@@ -107,10 +134,12 @@ class Door:
         listener: int,
         upstream: str,
         threads: int,
+        verbs: Sequence[VerbRow],
+        lanes: Sequence[LaneRow],
         keys: Sequence[KeyRow] | None,
         pem: tuple[bytes, bytes, bytes | None] | None,
-        overloaded: tuple[int, str, str],
-        unavailable: tuple[int, str, str],
+        overloaded: RefusalParts,
+        unavailable: RefusalParts,
         seconds_bounds: Sequence[float],
         steps_bounds: Sequence[int],
         steps_max: int,
@@ -119,7 +148,7 @@ class Door:
         response_bytes_max: int,
         calls_per_connection_max: int,
         proxied_max: int,
-        unsent_bytes_max: int,
+        unsent: Shares,
         handshake_s: float,
         idle_s: float,
         ping_every_s: float,
@@ -128,6 +157,7 @@ class Door:
     def set_keys(self, keys: Sequence[KeyRow] | None) -> None: ...
     def set_pem(self, pem: tuple[bytes, bytes, bytes | None]) -> None: ...
     def set_native(self, is_native: bool) -> None: ...
+    def take(self, lane: int) -> Taken | None: ...
     def drain(self) -> None: ...
     def close(self, within_s: float) -> bool: ...
     def numbers(self) -> DoorNumbers: ...

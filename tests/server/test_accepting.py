@@ -16,8 +16,11 @@ from remit.client import Client, RemoteError
 from remit.engine import Engine
 from remit.server import accepting, app
 from remit.server.background import BackgroundServer
+from remit.server.choices import Choices
+from remit.server.front_door import FrontDoorChoice
 from remit.server.verbs import STREAMS, VERBS
 
+WITHOUT_A_DOOR = Choices(front_door=FrontDoorChoice.OFF)
 PATHS = [verb.path for verb in (*VERBS, *STREAMS)]
 
 
@@ -50,10 +53,15 @@ def break_accepting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting._Accepting, "_make_request_call_future", fail)
 
 
+# Unary calls that come through the front door are not grpcio's to accept, so it is asked without one.
 def test_a_server_that_can_accept_no_more_calls_is_not_ready_and_says_why(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.CRITICAL), BackgroundServer(engine) as server, Client(server.endpoint) as client:
+    with (
+        caplog.at_level(logging.CRITICAL),
+        BackgroundServer(engine, front_door=FrontDoorChoice.OFF) as server,
+        Client(server.endpoint) as client,
+    ):
         assert server.server.problems() == []
         break_accepting(monkeypatch)
         with pytest.raises(RemoteError):
@@ -78,7 +86,9 @@ def test_a_process_that_can_accept_no_more_calls_ends(monkeypatch: pytest.Monkey
 
     codes: list[int] = []
     serving = threading.Thread(
-        target=lambda: codes.append(app.serve(data=None, in_memory=True, grpc="127.0.0.1:0", ready=on_ready))
+        target=lambda: codes.append(
+            app.serve(data=None, in_memory=True, grpc="127.0.0.1:0", ready=on_ready, choices=WITHOUT_A_DOOR)
+        )
     )
     serving.start()
     assert ready.wait(PATIENCE_S)

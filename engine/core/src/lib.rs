@@ -40,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::clock::PyClock;
     #[pymodule_export]
-    use super::door::python::PyDoor;
+    use super::door::python::{PyDoor, PyReply, PyShares};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -15,6 +15,10 @@ from google.protobuf.message import Message
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
 from remit.keys import Key
 from remit.model import LOCAL_CALLER, Caller
+
+Metadata = Sequence[tuple[str, str | bytes]]
+AUTHORIZATION = "authorization"
+PEER = "x-remit-peer"  # who calls, told by the front door; nobody can send it from outside
 
 
 def new_request_id() -> str:
@@ -27,8 +31,8 @@ class Call:
     that the caller showed, None where the server has none; its text is nowhere here, not in `metadata` either.
     `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
     `unsent_bytes` are those of it that still wait to be read.
-    `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `on_end` is called, by whoever
-    ends it, where something waits that would otherwise not look."""
+    `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `is_gone` is asked where nobody
+    would set `cancelled`. `on_end` is called, by whoever ends it, where something waits that would not look."""
 
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +45,7 @@ class Call:
     request: Message | None = None
     response: Message | None = None
     unsent_bytes: int = 0
+    is_gone: Callable[[], bool] | None = None
     on_end: Callable[[], object] | None = None
 
     def sees(self, store: str) -> bool:
@@ -83,5 +88,23 @@ class Call:
             raise DeadlineExceeded("the deadline passed before there was an answer")
         if self.ended_by is not None:
             raise self.ended_by
-        if self.cancelled:
+        if self.cancelled or (self.is_gone is not None and self.is_gone()):
             raise Cancelled("the caller went away before there was an answer")
+
+
+def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[], bool] | None = None) -> Call:
+    """A call as it arrives. `left_s`: until its deadline, None where it has none."""
+    metadata = {
+        key: value
+        for key, value in sent
+        if isinstance(value, str)
+        and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the door's
+    }
+    named = metadata.get("x-request-id", "")
+    return Call(
+        deadline_s=None if left_s is None else time.monotonic() + left_s,
+        metadata=metadata,
+        peer=peer,
+        request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
+        is_gone=is_gone,
+    )

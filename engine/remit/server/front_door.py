@@ -1,13 +1,13 @@
-"""The front door: the core's own gRPC server, which answers Check and CheckMany where it can, and carries the rest.
+"""The front door: the core's own gRPC server, which answers Check and CheckMany where it can, and brings on the rest.
 
-It listens where the server should, on threads of the core that never wait for Python; what it does not answer itself
-goes, as it came, to the grpcio server of this process, over a socket in a directory that nobody else may enter. Keys,
-certificates and choices are pushed to it from here whenever they change.
+It listens where the server should, on threads of the core that never wait for Python. Of what it does not answer
+itself, a unary call whose request is whole waits there for a thread of Python (`handler_threads`); all else goes, as it
+came, to the grpcio server of this process, over a socket in a directory that nobody else may enter. Keys, certificates
+and choices are pushed to it from here whenever they change.
 Law: a request is answered as grpcio's server alone would have answered it, whichever of the two does."""
 
 from __future__ import annotations
 
-import base64
 import logging
 import os
 import tempfile
@@ -18,19 +18,31 @@ from typing import TYPE_CHECKING
 
 from remit import native
 from remit.clock import Clock
-from remit.errors import CertificateUnreadable, InvalidArgument, Overloaded, RemitError, StoreUnavailable
-from remit.keys import ALL_STORES, Key, Keys, Right
+from remit.errors import (
+    CertificateUnreadable,
+    FairShareSpent,
+    InvalidArgument,
+    Overloaded,
+    StoreUnavailable,
+)
+from remit.keys import ALL_STORES, Key, Keys
 from remit.limits import Limits
+from remit.server.call import PEER, Call
+from remit.server.endings import refusal_parts
+from remit.server.handler_threads import Admit, HandlerThreads, LanePlan
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address, listening_socket
 from remit.server.metrics import SECONDS, STEPS, NativeVerb
+from remit.server.rights import RIGHTS
 from remit.server.serve_limits import ServeLimits
+from remit.server.shares import Held, Shares, fair_share_spent, overloaded
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
-from remit.wire.status import encode_status
+from remit.server.told import label_of
+from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
-    from remit._core import Door, KeyRow, NativeCore
+    from remit._core import Door, KeyRow, LaneRow, NativeCore
 
 try:
     from remit import _core
@@ -39,11 +51,11 @@ except ImportError:  # it was not built: see `is_built`
 
 log = logging.getLogger(__name__)
 
-PEER = "x-remit-peer"  # who calls, told by the door; nobody can send it from outside
 _BACKLOG = 4_096  # connections that may wait to be accepted: as many as come at once after a restart
 _PING_EVERY_S, _PONG_WITHIN_S = 120.0, 20.0  # as grpcio's server does
 # A request that is slow must be told by Python. Here none takes longer than some milliseconds.
 _NATIVE_AT_MOST_S = 0.05
+_READS, _WRITES = 0, 1  # the door's lanes
 
 
 class FrontDoorChoice(StrEnum):
@@ -57,6 +69,11 @@ class FrontDoorChoice(StrEnum):
 def is_built() -> bool:
     """Whether there is a core in this installation, that is not switched off."""
     return native.available()
+
+
+def shared(limit: int) -> _core.Shares:
+    """What callers of the door and of the server behind it take of."""
+    return _core.Shares(limit)
 
 
 def is_wanted(choice: FrontDoorChoice) -> bool:
@@ -93,6 +110,7 @@ class FrontDoor:
         self._ring = ring
         self._certificates = certificates
         self._door: Door | None = None
+        self._threads: HandlerThreads | None = None
         self._keys_told: Keys | None = None
         self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -107,9 +125,22 @@ class FrontDoor:
         assert self._folder is not None, "the socket's place is made before anybody listens there"
         return Path(self._folder.name, "grpc")
 
-    def open(self, address: Address, *, is_native: bool, proxied_max: int) -> Address:
-        """Let callers in; grpcio's server is there already. `is_native` False: all is carried to it, `proxied_max`
-        calls at once. The address with the port that was bound. Raises AddressRefused, CertificateUnreadable."""
+    def open(
+        self,
+        address: Address,
+        admit: Admit,
+        telemetry: Telemetry,
+        *,
+        reads: Shares,
+        writes: Shares,
+        unsent: Shares,
+        is_native: bool,
+        proxied_max: int,
+    ) -> Address:
+        """Let callers in; grpcio's server is there already, and takes `proxied_max` calls at once. `is_native` False:
+        nothing is answered without Python. `admit`, `telemetry`: see `HandlerThreads`. Of `reads`, `writes` and
+        `unsent`, made by `shared`, callers of both servers take. The address with the port that was bound. Raises
+        AddressRefused, CertificateUnreadable."""
         assert _core is not None, "a door is made where there is a core"
         self._socket.chmod(0o600)
         native_clock = getattr(self._clock, "native", None)
@@ -127,16 +158,27 @@ class FrontDoor:
                 listener=listener.detach(),
                 upstream=str(self._socket),
                 threads=len(os.sched_getaffinity(0)),
+                verbs=[
+                    (verb.path, label_of(verb.path), _WRITES if verb.changes else _READS, _right_of(verb.path))
+                    for verb in UNARY
+                ],
+                lanes=[
+                    _lane_row(reads),
+                    _lane_row(writes),
+                ],
+                unsent=_native(unsent),
                 keys=_key_rows(self._ring),
                 pem=self._pem_told,
-                overloaded=_refusal(
+                overloaded=refusal_parts(
                     Overloaded(
                         "the server has as many calls under way as it takes on at once: try again a little later",
                         name="calls_max",
                         limit=proxied_max,
                     )
                 ),
-                unavailable=_refusal(StoreUnavailable("the server is starting or stopping: try again a little later")),
+                unavailable=refusal_parts(
+                    StoreUnavailable("the server is starting or stopping: try again a little later")
+                ),
                 seconds_bounds=SECONDS,
                 steps_bounds=STEPS,
                 steps_max=limits.steps_max,
@@ -145,7 +187,6 @@ class FrontDoor:
                 response_bytes_max=limits.response_bytes_max,
                 calls_per_connection_max=serve_limits.calls_per_connection_max,
                 proxied_max=proxied_max,
-                unsent_bytes_max=serve_limits.unsent_bytes_max,
                 handshake_s=serve_limits.handshake_s,
                 idle_s=serve_limits.idle_connection_s,
                 ping_every_s=_PING_EVERY_S,
@@ -153,6 +194,12 @@ class FrontDoor:
             )
         except ValueError as error:
             raise CertificateUnreadable(f"the certificate cannot be used by the front door: {error}") from error
+        lanes = (
+            LanePlan(_READS, "reads", serve_limits.readers),
+            LanePlan(_WRITES, "writes", serve_limits.writers),
+        )
+        self._threads = HandlerThreads(self._door, lanes, admit, telemetry, unsent.refusal)
+        self._threads.start()
         return Address(address.host, port)
 
     def refresh(self) -> None:
@@ -174,14 +221,32 @@ class FrontDoor:
         if self._door is not None:
             self._door.drain()
 
+    def calls(self) -> list[Call]:
+        """Those that threads are answering."""
+        return self._threads.calls() if self._threads is not None else []
+
     def close(self, within_s: float) -> bool:
         """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
         finished = self._door.close(within_s) if self._door is not None else True
+        if self._threads is not None:
+            self._threads.join()
         if self._folder is not None:
             self._folder.cleanup()
         return finished
 
     # --- for whoever watches ------------------------------------------------------------------------------------
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """How many calls were turned away before any work, by verb and reason."""
+        if self._door is None:
+            return {}
+        counts = self._door.numbers()["refused"]
+        return {
+            (verb, reason): count
+            for verb, each in counts.items()
+            for reason, count in zip((Overloaded.reason, FairShareSpent.reason), each, strict=True)
+            if count
+        }
 
     def verbs(self) -> list[NativeVerb]:
         """What was answered here, for the metrics."""
@@ -243,11 +308,27 @@ def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
 
 def _rows_of(key: Key) -> Iterable[KeyRow]:
     stores = None if ALL_STORES in key.stores else set(key.stores)
+    rights = {right.value for right in key.rights}
     for secret in key.secrets:
         untils_us = [until_us for until_us in (secret.until_us, key.expiration_us) if until_us is not None]
-        yield secret.digest, key.holds(Right.CHECK), stores, min(untils_us, default=None)
+        yield secret.digest, key.id, rights, stores, min(untils_us, default=None)
 
 
-def _refusal(error: RemitError) -> tuple[int, str, str]:
-    status = encode_status(error)
-    return status.code, status.message, base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+def _right_of(path: str) -> str | None:
+    right = RIGHTS[path].right
+    return right.value if right is not None else None
+
+
+def _lane_row(places: Shares) -> LaneRow:
+    """What `places` would say where all are taken, and where too many are the caller's."""
+    name, limit, what = places.name, places.limit, places.what
+    return (
+        _native(places),
+        refusal_parts(overloaded(name, limit, what, taken=limit, given=limit + 1)),
+        refusal_parts(fair_share_spent(name, limit, what)),
+    )
+
+
+def _native(shares: Shares) -> _core.Shares:
+    assert not isinstance(shares.held, Held), "who shares with the door does so in the core"
+    return shares.held

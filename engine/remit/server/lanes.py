@@ -13,9 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from remit.server.shares import Shares
+from remit.server.shares import Held, Shares
+
+if TYPE_CHECKING:
+    from remit import _core
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,10 +30,11 @@ _Queue = OrderedDict[Future[Any], Callable[[], Any]]  # what one caller waits fo
 class Lane:
     """`threads` requests at work and the rest of `in_flight_max` waiting for one of them."""
 
-    def __init__(self, name: str, *, threads: int, in_flight_max: int) -> None:
+    def __init__(self, name: str, *, threads: int, in_flight_max: int, held: Held | _core.Shares | None = None) -> None:
+        """`held`: its places, where others take of them too."""
         self.name = name
         self.in_flight_max = in_flight_max
-        self._places = Shares(f"{name}_in_flight_max", in_flight_max, f"requests of `{name}`")
+        self.places = Shares(f"{name}_in_flight_max", in_flight_max, f"requests of `{name}`", held)
         self._threads_max = threads
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -42,10 +46,10 @@ class Lane:
         """The work's future, on behalf of a caller (a key's id, or a peer). Raises Overloaded where every place is
         taken, FairShareSpent where too many are the caller's. Cost: O(1); never blocks."""
         future: Future[R] = Future()
-        self._places.take(caller)
+        self.places.take(caller)
         with self._lock:
             if self._is_closed:
-                self._places.give_back(caller)
+                self.places.give_back(caller)
                 raise RuntimeError(f"lane `{self.name}` is closed")
             self._waiting.setdefault(caller, _Queue())[future] = partial(work, *args, **kwargs)
             self._start_thread_if_needed()
@@ -62,7 +66,7 @@ class Lane:
             thread.start()
 
     def _leave(self, caller: str, future: Future[Any]) -> None:
-        self._places.give_back(caller)
+        self.places.give_back(caller)
         if future.cancelled():
             with self._lock:
                 self._forget(caller, future)
@@ -98,12 +102,12 @@ class Lane:
 
     @property
     def in_flight(self) -> int:
-        return self._places.taken
+        return self.places.taken
 
     @property
     def refused(self) -> int:
         """How many were refused since the start."""
-        return self._places.refused
+        return self.places.refused
 
     def close(self) -> None:
         """Waits for what is at work; what still waits for a thread is dropped. Twice is once."""

@@ -60,7 +60,8 @@ class LaneStanding:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
-    none. `door`, `door_verbs`: what the front door counts, empty where there is none."""
+    none. `door`, `door_verbs`, `door_refused` (by verb and reason): what the front door counts, empty where there is
+    none."""
 
     uptime_s: float = 0.0
     is_ready: bool = True
@@ -74,6 +75,7 @@ class Standing:
     keys_damaged: bool = False
     door: Mapping[str, int] = field(default_factory=dict)
     door_verbs: Sequence[NativeVerb] = ()
+    door_refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,8 @@ class Metrics:
         answered by itself counts as what Python did."""
         for each in standing.door_verbs:
             self._begin_series(each)
+        for verb, reason in standing.door_refused:
+            self._requests[verb, known_reason(reason)]
         return generate_latest(_Exposed(self._registry, standing, sees))
 
     def _begin_series(self, native: NativeVerb) -> None:
@@ -221,14 +225,14 @@ class _Exposed(Collector):
             # When a series began, which the library adds to each, would make a third more of them, for no question
             # that anybody has asked.
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield _with_native(metric, self._standing.door_verbs)
+            yield _with_native(metric, self._standing)
         yield from _families(self._standing, self._sees)
 
 
-def _with_native(metric: Metric, verbs: Sequence[NativeVerb]) -> Metric:
+def _with_native(metric: Metric, standing: Standing) -> Metric:
     """The metric, and in it what the front door counted."""
-    if verbs and metric.name in _NATIVE:
-        added = _NATIVE[metric.name](verbs)
+    if metric.name in _NATIVE:
+        added = _NATIVE[metric.name](standing)
         metric.samples = [
             sample._replace(value=sample.value + added.get((sample.name, *sorted(sample.labels.items())), 0))
             for sample in metric.samples
@@ -239,27 +243,31 @@ def _with_native(metric: Metric, verbs: Sequence[NativeVerb]) -> Metric:
 _Added = dict[tuple[object, ...], float]  # by a sample's name and labels
 
 
-def _native_requests(verbs: Sequence[NativeVerb]) -> _Added:
-    return {("remit_requests_total", ("reason", DONE), ("verb", each.verb)): sum(each.seconds) for each in verbs}
+def _native_requests(standing: Standing) -> _Added:
+    counts = {(each.verb, DONE): sum(each.seconds) for each in standing.door_verbs} | dict(standing.door_refused)
+    return {("remit_requests_total", ("reason", reason), ("verb", verb)): n for (verb, reason), n in counts.items()}
 
 
-def _native_verdicts(verbs: Sequence[NativeVerb]) -> _Added:
+def _native_verdicts(standing: Standing) -> _Added:
     return {
         ("remit_verdicts_total", ("verb", each.verb), ("verdict", verdict)): count
-        for each in verbs
+        for each in standing.door_verbs
         for verdict, count in _verdicts(each)
     }
 
 
-def _native_seconds(verbs: Sequence[NativeVerb]) -> _Added:
+def _native_seconds(standing: Standing) -> _Added:
     added: _Added = {}
-    for each in verbs:
+    for each in standing.door_verbs:
         label = ("verb", each.verb)
         added |= _histogram("remit_request_seconds", SECONDS, each.seconds, each.seconds_sum, label)
     return added
 
 
-def _native_steps(verbs: Sequence[NativeVerb]) -> _Added:
+def _native_steps(standing: Standing) -> _Added:
+    verbs = standing.door_verbs
+    if not verbs:
+        return {}
     buckets = [sum(counts) for counts in zip(*(each.steps for each in verbs), strict=True)]
     return _histogram("remit_check_steps", STEPS, buckets, sum(each.steps_sum for each in verbs))
 
@@ -276,7 +284,7 @@ def _histogram(
     return added | {(f"{name}_count", *labels): float(sum(buckets)), (f"{name}_sum", *labels): float(total)}
 
 
-_NATIVE: Mapping[str, Callable[[Sequence[NativeVerb]], _Added]] = {
+_NATIVE: Mapping[str, Callable[[Standing], _Added]] = {
     "remit_requests": _native_requests,
     "remit_verdicts": _native_verdicts,
     "remit_request_seconds": _native_seconds,

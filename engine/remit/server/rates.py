@@ -6,6 +6,7 @@ Law: over any stretch of time a key gets no more than `burst` requests and `per_
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ _SWEEP_AT_MIN = 1_024
 
 
 class Rates:
-    """The rates of all keys of a server. One thread, the event loop's."""
+    """The rates of all keys of a server. Safe from many threads."""
 
     def __init__(self, per_s: float, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         """`per_s` 0: as often as anybody likes."""
@@ -25,11 +26,16 @@ class Rates:
         self._clock_s = clock_s
         self._spent_until_s: dict[str, float] = {}
         self._sweep_at = _SWEEP_AT_MIN
+        self._lock = threading.Lock()
 
     def take(self, key: str) -> None:
         """Count a request of a key. Raises RateLimited, and then it does not count. Cost: O(1), amortised."""
         if not self.per_s:
             return
+        with self._lock:
+            self._take(key)
+
+    def _take(self, key: str) -> None:
         now_s = self._clock_s()
         spent_until_s = max(self._spent_until_s.get(key, now_s), now_s)
         ahead_s = spent_until_s + 1 / self.per_s - now_s

@@ -8,7 +8,7 @@ Law: a verb that is not in the table answers nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,10 +19,9 @@ from remit.errors import KeyMissing, KeyUnknown, RightMissing, StoreNotAllowed
 from remit.keys import ALL_STORES, Key, Right
 from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
-from remit.server.call import Call
+from remit.server.call import AUTHORIZATION, Call, Metadata
 from remit.server.keyring import KeyRing
 
-AUTHORIZATION = "authorization"
 RUN = "x-remit-run"
 
 
@@ -99,7 +98,7 @@ class Gate:
     def __init__(self, ring: KeyRing | None = None) -> None:
         self.ring = ring
 
-    def admit(self, path: str, metadata: Sequence[tuple[str, str | bytes]], call: Call) -> None:
+    def admit(self, path: str, metadata: Metadata, call: Call) -> None:
         """Write on the call who makes it. Raises Unauthenticated, RightMissing, or InvalidReference for a bad run.
         Nothing of the request has been read yet. Cost: one SHA-256."""
         needs = _NEEDS[path]
@@ -120,7 +119,7 @@ class Gate:
         if self.ring is not None and not self.ring.is_valid(call.key):
             call.end(KeyUnknown("the key of this call is not valid any more: it was revoked, changed or has expired"))
 
-    def _key(self, metadata: Sequence[tuple[str, str | bytes]]) -> Key | None:
+    def _key(self, metadata: Metadata) -> Key | None:
         if self.ring is None or self.ring.is_open:
             return None
         shown = [value for key, value in metadata if key == AUTHORIZATION]
@@ -142,7 +141,7 @@ def _caller(key: Key | None, run: str) -> Caller:
     return Caller(key.principal, run, may_write_managed=key.holds(Right.WRITE_MANAGED))
 
 
-def _only(metadata: Sequence[tuple[str, str | bytes]], name: str) -> str:
+def _only(metadata: Metadata, name: str) -> str:
     return next((str(value) for key, value in metadata if key == name), "")
 
 

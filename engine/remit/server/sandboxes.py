@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from remit.clock import Clock
 from remit.engine import Engine
 from remit.errors import TooManySandboxes
 from remit.limits import Limits
-from remit.server.rights import AUTHORIZATION
+from remit.server.call import AUTHORIZATION, Metadata
 from remit.store.memory import MemoryStore
 
 
@@ -38,7 +38,7 @@ class Sandboxes:
         assert self._on_new is None, "sandboxes have one listener"
         self._on_new = listener
 
-    def of(self, metadata: Sequence[tuple[str, str | bytes]]) -> Engine:
+    def of(self, metadata: Metadata) -> Engine:
         """The sandbox of the token that a request shows. Raises TooManySandboxes. Cost: one SHA-256, and some
         milliseconds for a token that is new."""
         shown = "\\n".join(str(value) for key, value in metadata if key == AUTHORIZATION)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import grpc
@@ -24,18 +23,19 @@ from remit.errors import NotOneRequest, RemitError, SlowConsumer, UnknownMethod
 from remit.limits import Limits
 from remit.server.accepting import accepting_server, add_any_other, add_methods
 from remit.server.bell import Bell
-from remit.server.call import Call, new_request_id
-from remit.server.front_door import PEER, FrontDoor, may_answer, peer_of
+from remit.server.call import Call, Metadata, call_of, new_request_id
+from remit.server.endings import unexpected, without_frames
+from remit.server.front_door import FrontDoor, may_answer, peer_of, shared
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
 from remit.server.listen import Address, listening_socket, probe
 from remit.server.metrics import UNKNOWN, LaneStanding, Standing
 from remit.server.open_methods import OpenMethods
 from remit.server.rates import Rates
-from remit.server.rights import AUTHORIZATION, Gate
+from remit.server.rights import Gate
 from remit.server.sandboxes import Sandboxes
 from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
-from remit.server.shares import Shares
+from remit.server.shares import Held, Shares
 from remit.server.streams import Stream, Streams
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates
@@ -45,6 +45,7 @@ from remit.wire.status import encode_status
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
+_IDLE_LOOK_S = 0.01  # while draining, whether the front door's threads are done
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
 _SMALL_BYTES = 4 * 1024  # answers that are not counted: a call of its own weighs more, and those are bounded
 _CLOSE_S = 2.0  # for the front door's callers to take what was said to them last
@@ -76,10 +77,16 @@ class GrpcServer:
         self._certificates = certificates
         self._looking: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
-        self.reading = Lane("reads", threads=limits.readers, in_flight_max=limits.reads_in_flight_max)
-        self.writing = Lane("writes", threads=limits.writers, in_flight_max=limits.writes_in_flight_max)
+        # What callers take of, they share, whichever way they come.
+        held = shared if front_door else Held
+        reads, writes, unsent = limits.reads_in_flight_max, limits.writes_in_flight_max, limits.unsent_bytes_max
+        self.reading = Lane("reads", threads=limits.readers, in_flight_max=reads, held=held(reads))
+        self.writing = Lane("writes", threads=limits.writers, in_flight_max=writes, held=held(writes))
         # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
         self.streaming = Lane("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
+        self.unsent = Shares(
+            "unsent_bytes_max", unsent, "bytes of answers that wait for their readers", held=held(unsent)
+        )
         self.front_door: FrontDoor | None = None
         if front_door:
             self.front_door = FrontDoor(
@@ -91,9 +98,6 @@ class GrpcServer:
                 certificates=certificates,
             )
         self.rates = Rates(limits.rate_per_key)
-        self.unsent = Shares(
-            "unsent_bytes_max", limits.unsent_bytes_max, "bytes of answers that wait for their readers"
-        )
         self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
         self._bell: Bell | None = None
         self._listening: list[Callable[[], None]] = []  # what ends our listening to the engine
@@ -137,7 +141,17 @@ class GrpcServer:
         self._noticing = asyncio.create_task(self._notice_end(server))
         if self.front_door is not None:
             is_native = may_answer(self.telemetry, self._limits, is_testing=self._sandboxes is not None)
-            address = self.front_door.open(address, is_native=is_native, proxied_max=_calls_max(self._limits) - 256)
+            proxied_max = _calls_max(self._limits) - 256
+            address = self.front_door.open(
+                address,
+                self._admit,
+                self.telemetry,
+                reads=self.reading.places,
+                writes=self.writing.places,
+                unsent=self.unsent,
+                is_native=is_native,
+                proxied_max=proxied_max,
+            )
         return address
 
     def _listen_to(self, engine: Engine) -> None:
@@ -186,7 +200,7 @@ class GrpcServer:
         self.streams.drain()
         finished = await self._became_idle(grace_s)
         if not finished:
-            log.warning("grace period over", extra={"under_way": len(self._under_way)})
+            log.warning("grace period over", extra={"under_way": len(self._calls())})
             self.hurry()
             await self._became_idle(_CANCELLED_GRACE_S)
         # What is left now are health watchers, who would stay for ever.
@@ -204,8 +218,13 @@ class GrpcServer:
 
     def hurry(self) -> None:
         """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
-        for call in self._under_way.values():
+        for call in self._calls():
             call.cancel()
+
+    def _calls(self) -> list[Call]:
+        """All that are under way, whichever way they came."""
+        handed = self.front_door.calls() if self.front_door is not None else []
+        return [*self._under_way.values(), *handed]
 
     # --- for whoever watches ------------------------------------------------------------------------------------
 
@@ -244,6 +263,7 @@ class GrpcServer:
             keys_damaged=ring is not None and bool(ring.problem),
             door=self.front_door.standing() if self.front_door is not None else {},
             door_verbs=self.front_door.verbs() if self.front_door is not None else (),
+            door_refused=self.front_door.refused() if self.front_door is not None else {},
         )
 
     # --- keys and certificates ----------------------------------------------------------------------------------
@@ -257,7 +277,7 @@ class GrpcServer:
             await asyncio.to_thread(self._certificates.refresh)
         if self.front_door is not None:
             self.front_door.refresh()
-        for call in list(self._under_way.values()):
+        for call in self._calls():
             self._gate.end_if_revoked(call)
 
     def _refresh_keys(self, ring: KeyRing) -> None:
@@ -281,7 +301,10 @@ class GrpcServer:
 
     async def _became_idle(self, within_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._idle.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+                while self.front_door is not None and (self.reading.in_flight or self.writing.in_flight):
+                    await asyncio.sleep(_IDLE_LOOK_S)
         except TimeoutError:
             return False
         return True
@@ -307,9 +330,9 @@ class GrpcServer:
                 refusal = call.ending()
                 raise
             except RemitError as error:
-                refusal = _without_frames(error)
+                refusal = without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
-                refusal = _unexpected(error, verb, call)
+                refusal = unexpected(error, verb.path, call)
             finally:
                 observed.end(refusal)
                 call.forget_messages()
@@ -319,8 +342,7 @@ class GrpcServer:
 
     async def _answer(self, verb: Verb, lane: Lane, call: Call, context: aio.ServicerContext[bytes, bytes]) -> bytes:
         """Raises RemitError. What is large, the request and the answer, is known to no frame that outlives this."""
-        self._admit(verb.path, call, context)
-        engine = self._engine_for(context)
+        engine = self._admit(verb.path, _metadata(context), call)
         data = await _only_message(context)
         answer = await asyncio.wrap_future(lane.submit(call.sharer, verb.answer, engine, data, call))
         if not verb.changes:  # what was written is told
@@ -338,8 +360,7 @@ class GrpcServer:
             observed = self.telemetry.begin(verb.path, call, is_stream=True)
             refusal: RemitError | None = None
             try:
-                self._admit(verb.path, call, context)
-                engine = self._engine_for(context)
+                engine = self._admit(verb.path, _metadata(context), call)
                 with self.streams.opened(call):
                     # By itself: a first message that is interrupted on its way would leave gRPC in doubt about it.
                     await context.send_initial_metadata(())
@@ -358,9 +379,9 @@ class GrpcServer:
                 task.uncancel()
                 refusal = call.ended_by
             except RemitError as error:
-                refusal = _without_frames(error)
+                refusal = without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
-                refusal = _unexpected(error, verb, call)
+                refusal = unexpected(error, verb.path, call)
             finally:
                 observed.end(refusal)
                 call.forget_messages()
@@ -389,17 +410,12 @@ class GrpcServer:
             ) from None
         self._release_unsent(stream.call)
 
-    def _admit(self, path: str, call: Call, context: aio.ServicerContext[bytes, bytes]) -> None:
-        """Who calls, and whether it may, and whether it may already again. Raises Unauthenticated, RightMissing,
-        RateLimited."""
-        self._gate.admit(path, tuple(context.invocation_metadata() or ()), call)
+    def _admit(self, path: str, metadata: Metadata, call: Call) -> Engine:
+        """Who calls, and whether it may, and whether it may already again; and the engine that answers. Raises
+        Unauthenticated, RightMissing, RateLimited, TooManySandboxes. Safe from many threads."""
+        self._gate.admit(path, metadata, call)
         self.rates.take(call.key.id if call.key is not None else "")
-
-    def _engine_for(self, context: aio.ServicerContext[bytes, bytes]) -> Engine:
-        """Raises TooManySandboxes."""
-        if self._sandboxes is None:
-            return self._engine
-        return self._sandboxes.of(tuple(context.invocation_metadata() or ()))
+        return self._engine if self._sandboxes is None else self._sandboxes.of(metadata)
 
     def _hold_unsent(self, call: Call, size: int) -> None:
         """Count an answer that is about to be sent, until it is, or nobody is there any more. Raises Overloaded."""
@@ -454,22 +470,13 @@ def _calls_max(limits: ServeLimits) -> int:
     return 2 * (limits.reads_in_flight_max + limits.writes_in_flight_max + limits.streams_max) + 1_024
 
 
+def _metadata(context: aio.ServicerContext[bytes, bytes]) -> Metadata:
+    return tuple(context.invocation_metadata() or ())
+
+
 def _call(context: aio.ServicerContext[bytes, bytes]) -> Call:
-    sent = context.invocation_metadata() or ()
-    metadata = {
-        key: value
-        for key, value in sent
-        if isinstance(value, str)
-        and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the door's
-    }
-    remaining_s = context.time_remaining()
-    named = metadata.get("x-request-id", "")
-    return Call(
-        deadline_s=None if remaining_s is None else time.monotonic() + remaining_s,
-        metadata=metadata,
-        peer=peer_of(context.peer(), sent),
-        request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
-    )
+    sent = _metadata(context)
+    return call_of(sent, peer_of(context.peer(), sent), context.time_remaining())
 
 
 async def _only_message(context: aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -480,19 +487,6 @@ async def _only_message(context: aio.ServicerContext[bytes, bytes]) -> bytes:
     if isinstance(await context.read(), bytes):
         raise NotOneRequest("the call brought a second request: the method takes exactly one")
     return data
-
-
-def _without_frames(error: RemitError) -> RemitError:
-    """The error alone. The frames it went through know the request and the answer, and are known to it, and it to some
-    of them: a circle that would keep megabytes until the garbage collector comes by."""
-    return error.with_traceback(None)
-
-
-def _unexpected(error: Exception, verb: Verb | StreamVerb, call: Call) -> RemitError:
-    log.error("request failed", extra={"verb": verb.path, "request_id": call.request_id}, exc_info=error)
-    return RemitError(
-        f"the server failed on this request; its log tells more under `{call.request_id}`", request_id=call.request_id
-    )
 
 
 async def _abort(context: aio.ServicerContext[bytes, bytes], error: RemitError, request_id: str) -> bytes:

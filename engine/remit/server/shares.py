@@ -7,44 +7,76 @@ Law: what is taken never exceeds the limit."""
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from remit.errors import FairShareSpent, Overloaded
+
+if TYPE_CHECKING:
+    from remit import _core
+
+
+class Held:
+    """Who holds how much of `limit` units. Safe from many threads. `remit._core.Shares` is the same for those who share
+    with callers of the front door."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._by: dict[str, int] = {}  # by caller; nobody holds none
+        self._taken = 0
+        self._refused = 0
+
+    def take(self, sharer: str, amount: int) -> tuple[int, int] | None:
+        """None; or where there is not enough, or not for this caller, what it holds and what is left."""
+        with self._lock:
+            own, free = self._by.get(sharer, 0), self._limit - self._taken
+            if own > free or amount > free:
+                self._refused += 1
+                return own, free
+            self._by[sharer] = own + amount
+            self._taken += amount
+            return None
+
+    def give_back(self, sharer: str, amount: int) -> bool:
+        """False where the caller does not hold as much."""
+        with self._lock:
+            own = self._by.get(sharer, 0) - amount
+            if own < 0:
+                return False
+            self._taken -= amount
+            if own:
+                self._by[sharer] = own
+            else:
+                del self._by[sharer]
+            return True
+
+    def standing(self) -> tuple[int, int, int]:
+        """How much is taken, how many hold something, and how many were refused."""
+        return self._taken, len(self._by), self._refused
 
 
 class Shares:
     """`limit` units of something, `what` in words, `name` as the limit is called. Safe from many threads."""
 
-    def __init__(self, name: str, limit: int, what: str) -> None:
+    def __init__(self, name: str, limit: int, what: str, held: Held | _core.Shares | None = None) -> None:
         self.name = name
         self.limit = limit
         self.what = what
-        self._lock = threading.Lock()
-        self._held: dict[str, int] = {}  # by caller; nobody holds none
-        self._taken = 0
-        self._refused = 0
+        self.held = held or Held(limit)
 
     def take(self, caller: str, amount: int = 1) -> None:
         """For a caller (a key's id, or a peer). Raises Overloaded where not enough is left, FairShareSpent where too
         much is the caller's. Cost: O(1)."""
-        with self._lock:
-            held, free = self._held.get(caller, 0), self.limit - self._taken
-            if held > free or amount > free:
-                self._refused += 1
-                raise self._refusal(held, free, amount)
-            self._held[caller] = held + amount
-            self._taken += amount
+        refused = self.held.take(caller, amount)
+        if refused is not None:
+            raise self.refusal(*refused, amount)
 
     def give_back(self, caller: str, amount: int = 1) -> None:
-        with self._lock:
-            held = self._held[caller] - amount
-            assert held >= 0, "only what was taken is given back"
-            self._taken -= amount
-            if held:
-                self._held[caller] = held
-            else:
-                del self._held[caller]
+        is_given_back = self.held.give_back(caller, amount)
+        assert is_given_back, "only what was taken is given back"
 
-    def _refusal(self, held: int, free: int, amount: int) -> Overloaded:
+    def refusal(self, held: int, free: int, amount: int) -> Overloaded:
+        """What to say to who holds so much, and wants more than there is or is left for others."""
         if amount <= free:
             return FairShareSpent(
                 f"of the {self.limit} {self.what} that the server has room for, {held} are this caller's, more than "
@@ -54,24 +86,40 @@ class Shares:
                 given=held + amount,
                 free=free,
             )
-        return Overloaded(
-            f"the server has room for {self.limit} {self.what} at once, and {self.limit - free} are taken: try again a "
-            "little later",
-            name=self.name,
-            limit=self.limit,
-            given=self.limit - free + amount,
-        )
+        return overloaded(self.name, self.limit, self.what, taken=self.limit - free, given=self.limit - free + amount)
 
     @property
     def taken(self) -> int:
-        return self._taken
+        return self.held.standing()[0]
 
     @property
     def callers(self) -> int:
         """How many hold something."""
-        return len(self._held)
+        return self.held.standing()[1]
 
     @property
     def refused(self) -> int:
         """How many were refused since the start."""
-        return self._refused
+        return self.held.standing()[2]
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------
+
+
+def overloaded(name: str, limit: int, what: str, *, taken: int, given: int) -> Overloaded:
+    return Overloaded(
+        f"the server has room for {limit} {what} at once, and {taken} are taken: try again a little later",
+        name=name,
+        limit=limit,
+        given=given,
+    )
+
+
+def fair_share_spent(name: str, limit: int, what: str) -> FairShareSpent:
+    """As a front door says it, which does not tell each caller its own numbers."""
+    return FairShareSpent(
+        f"of the {limit} {what} that the server has room for, more are this caller's than are left for everybody else: "
+        "try again a little later",
+        name=name,
+        limit=limit,
+    )

@@ -6,15 +6,22 @@
 //! Law: who is let in here would be let in there, with the same right and to the same store.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
+use super::shares::Sharer;
+
 /// One secret of one key. Times are microseconds since the epoch.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// The key's id.
+    pub id: Arc<str>,
     /// Whether the key holds the right `check`.
     pub may_check: bool,
+    /// All that it holds, by their names in `keys.py`.
+    pub rights: HashSet<String>,
     /// The stores it sees; `None` for all.
     pub stores: Option<HashSet<String>>,
     /// When this secret of it, or all of it, ceases to count.
@@ -22,12 +29,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn may_check(&self, now_us: i64) -> bool {
-        self.may_check && self.until_us.is_none_or(|until_us| until_us > now_us)
+    fn is_valid(&self, now_us: i64) -> bool {
+        self.until_us.is_none_or(|until_us| until_us > now_us)
     }
 
     fn may_ask(&self, store: &str, now_us: i64) -> bool {
-        self.may_check(now_us) && self.stores.as_ref().is_none_or(|stores| stores.contains(store))
+        self.may_check && self.is_valid(now_us) && self.stores.as_ref().is_none_or(|stores| stores.contains(store))
     }
 }
 
@@ -65,11 +72,15 @@ impl Callers {
 const BEARER: &[u8] = b"bearer ";
 
 impl Admitted<'_> {
-    /// Whatever it is about.
-    pub fn may_check(&self, now_us: i64) -> bool {
+    /// Who shares the server with others: the key, or where there are none, who speaks on this connection. `None`: the
+    /// key does not hold the right, or does not count any more.
+    pub fn sharer(&self, right: Option<&str>, peer: &Sharer, now_us: i64) -> Option<Sharer> {
         match self {
-            Self::Everyone => true,
-            Self::As(caller) => caller.may_check(now_us),
+            Self::Everyone => Some(Arc::clone(peer)),
+            Self::As(caller) => {
+                let may = caller.is_valid(now_us) && right.is_none_or(|right| caller.rights.contains(right));
+                may.then(|| Arc::clone(&caller.id))
+            }
         }
     }
 
@@ -89,7 +100,10 @@ mod tests {
         Callers::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]))
     }
 
-    const CALLER: Caller = Caller { may_check: true, stores: None, until_us: Some(10) };
+    fn caller() -> Caller {
+        let rights = HashSet::from(["check".to_owned()]);
+        Caller { id: Arc::from("k1"), may_check: true, rights, stores: None, until_us: Some(10) }
+    }
 
     fn may(callers: &Callers, shown: Option<&'static str>, store: &str, now_us: i64) -> bool {
         let shown = shown.map(HeaderValue::from_static);
@@ -104,7 +118,7 @@ mod tests {
 
     #[test]
     fn with_keys_only_who_shows_one_whole_may_ask() {
-        let callers = keyed(CALLER);
+        let callers = keyed(caller());
         for good in ["Bearer rk_a", "bearer rk_a", "BEARER rk_a"] {
             assert!(may(&callers, Some(good), "default", 0), "{good}");
         }
@@ -116,12 +130,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_shares_by_its_id_while_it_counts_in_what_it_may_do() {
+        let callers = keyed(caller());
+        let (shown, peer) = (HeaderValue::from_static("Bearer rk_a"), Sharer::from("ipv4:127.0.0.1:1"));
+        let sharer = |right, now_us| {
+            let admitted = callers.admit(Some(&shown)).unwrap();
+            admitted.sharer(right, &peer, now_us).map(|sharer| sharer.to_string())
+        };
+        let own = Some("k1".to_owned());
+        assert_eq!((sharer(Some("check"), 9), sharer(None, 9)), (own.clone(), own));
+        assert_eq!((sharer(Some("write"), 9), sharer(None, 10)), (None, None));
+        let everyone = Callers::Everyone.admit(None).unwrap();
+        assert_eq!(everyone.sharer(Some("write"), &peer, 0), Some(Arc::clone(&peer)));
+    }
+
+    #[test]
     fn a_key_counts_until_its_time_and_for_its_stores_and_rights() {
-        assert!(may(&keyed(CALLER), Some("Bearer rk_a"), "default", 9));
-        assert!(!may(&keyed(CALLER), Some("Bearer rk_a"), "default", 10));
-        let own = keyed(Caller { stores: Some(HashSet::from(["own".to_owned()])), ..CALLER });
+        assert!(may(&keyed(caller()), Some("Bearer rk_a"), "default", 9));
+        assert!(!may(&keyed(caller()), Some("Bearer rk_a"), "default", 10));
+        let own = keyed(Caller { stores: Some(HashSet::from(["own".to_owned()])), ..caller() });
         assert!(may(&own, Some("Bearer rk_a"), "own", 0));
         assert!(!may(&own, Some("Bearer rk_a"), "default", 0));
-        assert!(!may(&keyed(Caller { may_check: false, ..CALLER }), Some("Bearer rk_a"), "own", 0));
+        assert!(!may(&keyed(Caller { may_check: false, ..caller() }), Some("Bearer rk_a"), "own", 0));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Requests are taken as many as there are and answered together, so that one write to the socket carries all answers:
 //! taking them one by one cost more than half of the throughput. What is plain is answered where it stands; a request
-//! whose body is still on its way, and every call that goes to Python, is a task of its own.
+//! whose body is still on its way, and every call that Python answers, is a task of its own.
 //! Law: nobody's silence holds up another: who does not speak, read or go on in time is let go.
 
 use std::future::poll_fn;
@@ -21,10 +21,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::GRPC;
+use super::handed::{Asked, hand_over, metadata};
 use super::native::{Answered, Method, Plain};
-use super::numbers::Held;
 use super::proxy::{self, Call, carry};
+use super::questions::{PREFIX_BYTES, only_message};
 use super::server::{Patience, Stage, Worker};
+use super::shares::{Refused, Share, Sharer, Shares};
 
 /// Requests answered before the connection is looked at again.
 const BATCH_MAX: usize = 256;
@@ -33,11 +35,11 @@ const WINDOW_BYTES: u32 = 256 * 1024;
 const ALL_WINDOWS_BYTES: u32 = 4 * 1024 * 1024;
 /// Headers of one request: what grpcio allows.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-/// A request that is larger is Python's: reading it is its work then, not the event loop's.
+/// A request that is larger is carried to grpcio: reading it is its work then, not the event loop's.
 const NATIVE_BYTES_MAX: usize = 256 * 1024;
 /// Answers that are larger are sent as their reader makes room, and counted until then: a call of its own weighs more
 /// than a smaller one, and calls are bounded.
-const SMALL_BYTES: usize = 4 * 1024;
+pub(super) const SMALL_BYTES: usize = 4 * 1024;
 
 type Http2<Io> = Connection<Io, Bytes>;
 type Arrival = (Request<RecvStream>, SendResponse<Bytes>);
@@ -72,7 +74,7 @@ async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, 
     };
     let mut stage = worker.stage.clone();
     let mut alive = Alive::new(http2.ping_pong(), shared.patience);
-    let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_header(peer) });
+    let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_text(peer).into() });
     let mut batch = Vec::with_capacity(16);
     loop {
         tokio::select! {
@@ -140,12 +142,11 @@ fn poll_batch<Io: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The address as grpcio writes it.
-fn peer_header(peer: SocketAddr) -> HeaderValue {
-    let text = match peer {
+fn peer_text(peer: SocketAddr) -> String {
+    match peer {
         SocketAddr::V4(address) => format!("ipv4:{address}"),
         SocketAddr::V6(address) => format!("ipv6:%5B{}%5D:{}", address.ip(), address.port()),
-    };
-    HeaderValue::from_str(&text).expect("an address is printable ASCII")
+    }
 }
 
 // --- requests ---------------------------------------------------------------------------------------------------
@@ -153,23 +154,31 @@ fn peer_header(peer: SocketAddr) -> HeaderValue {
 /// Who is at the other end.
 struct Caller {
     worker: Arc<Worker>,
-    peer: HeaderValue,
+    peer: Sharer,
+}
+
+/// Where a request goes, by its headers: it is answered here if it is `hot` and can be, and else by a thread of Python.
+struct Way {
+    hot: Option<Method>,
+    verb: usize,
+    plain: Plain,
 }
 
 impl Caller {
     /// Answer a request, or see to it that it is. Cost: that of the answer; never waits.
     fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
         let (head, body) = request.into_parts();
-        let Some((method, plain)) = self.native(&head, began) else {
+        let Some(way) = self.way(&head, began) else {
             return self.carry(Call { head, begun: Bytes::new(), ended: body.is_end_stream(), body, respond });
         };
         let mut reading = Reading { begun: BytesMut::new(), first: Bytes::new(), body };
         // Nearly always the body has come with the headers.
         match reading.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(read) => self.answer_read(method, &plain, began, Asking { head, reading, respond }, read),
-            // Who may not ask is told so before the request has come, and Python tells it.
-            Poll::Pending if !self.may_check(&plain) => {
-                self.worker.counts_of(method).left_to_python();
+            Poll::Ready(read) => self.answer_read(&way, began, Asking { head, reading, respond }, read),
+            // Who may not ask is told so before the request has come, and Python tells it. And only what may be answered
+            // here is worth the room in which to wait for it: grpcio has its own, and asks nobody for it in vain.
+            Poll::Pending if way.hot.is_none() || self.sharer(&way).is_none() => {
+                self.not_here(&way);
                 self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
             }
             Poll::Pending => {
@@ -182,30 +191,31 @@ impl Caller {
                         None => Read::TooMuch,
                     };
                     drop(held);
-                    caller.answer_read(method, &plain, began, Asking { head, reading, respond }, read);
+                    caller.answer_read(&way, began, Asking { head, reading, respond }, read);
                 });
             }
         }
     }
 
-    /// The hot method that is called, where it may be answered here.
-    fn native(&self, head: &request::Parts, began: Instant) -> Option<(Method, Plain)> {
-        self.worker.shared.oracle.as_ref().filter(|_| self.worker.shared.is_native())?;
-        let method = Method::of(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
-        match Plain::read(&head.headers, began) {
-            Some(plain) => Some((method, plain)),
-            None => {
-                self.worker.counts_of(method).left_to_python();
-                None
-            }
+    /// `None`: it is carried to grpcio, whatever its body.
+    fn way(&self, head: &request::Parts, began: Instant) -> Option<Way> {
+        let shared = &self.worker.shared;
+        let verb = shared.unary.number(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
+        let hot = shared.oracle.as_ref().filter(|_| shared.is_native()).and_then(|_| Method::of(head.uri.path()));
+        let plain = Plain::read(&head.headers, began);
+        if let Some(method) = hot
+            && plain.as_ref().is_none_or(|plain| plain.of_run)
+        {
+            self.worker.counts_of(method).left_to_python();
         }
+        plain.map(|plain| Way { hot: hot.filter(|_| !plain.of_run), verb, plain })
     }
 
-    fn may_check(&self, plain: &Plain) -> bool {
-        self.worker.shared.oracle.as_ref().is_some_and(|oracle| oracle.may_check(plain))
+    fn sharer(&self, way: &Way) -> Option<Sharer> {
+        self.worker.shared.sharer(way.verb, &way.plain, &self.peer)
     }
 
-    fn answer_read(self: &Arc<Self>, method: Method, plain: &Plain, began: Instant, asking: Asking, read: Read) {
+    fn answer_read(self: &Arc<Self>, way: &Way, began: Instant, asking: Asking, read: Read) {
         let Asking { head, mut reading, mut respond } = asking;
         let ended = match read {
             Read::Gone => return respond.send_reset(Reason::CANCEL),
@@ -213,21 +223,53 @@ impl Caller {
             Read::TooMuch => false,
         };
         let (begun, body) = (reading.take(), reading.body);
-        let oracle = self.worker.shared.oracle.as_ref().filter(|_| ended);
-        let counts = self.worker.counts_of(method);
-        if let Some(answered) = oracle.and_then(|oracle| oracle.answer(method, plain, &begun)) {
+        let shared = &self.worker.shared;
+        if let (Some(method), Some(oracle), true) = (way.hot, &shared.oracle, ended)
+            && let Some(answered) = oracle.answer(method, &way.plain, &begun)
+        {
             let Answered { message, decided } = answered;
-            if message.len() <= SMALL_BYTES {
-                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
-                return send(&mut respond, message.into());
-            }
-            if let Some(held) = self.worker.shared.unsent.take(message.len()) {
-                counts.answered(&self.worker.shared.bounds, &decided, method.tells_steps(), began.elapsed());
-                return send_large(respond, message.into(), held);
+            // A small answer, which nearly all are, needs none, and nobody looks whose it is.
+            let room = match message.len() {
+                ..=SMALL_BYTES => Some(None),
+                size => self.sharer(way).and_then(|sharer| room(&shared.unsent, &sharer, size).ok()),
+            };
+            if let Some(room) = room {
+                let counts = self.worker.counts_of(method);
+                counts.answered(&shared.bounds, &decided, method.tells_steps(), began.elapsed());
+                return answer(respond, message.into(), room);
             }
         }
-        counts.left_to_python();
-        self.carry(Call { head, begun, ended, body, respond });
+        self.not_here(way);
+        let call = Call { head, begun, ended, body, respond };
+        match self.asked(way, &call) {
+            Some((asked, sharer)) => match shared.unary.place(way.verb, &sharer) {
+                Ok(place) => hand_over(asked, place, &shared.unsent, call.respond),
+                Err(refusal) => refusal.send(&mut { call.respond }),
+            },
+            None => self.carry(call),
+        }
+    }
+
+    /// What to hand to a thread of Python, and on whose behalf; `None` for what only grpcio sorts out.
+    fn asked(&self, way: &Way, call: &Call) -> Option<(Asked, Sharer)> {
+        if !call.ended {
+            return None;
+        }
+        only_message(&call.begun)?;
+        let asked = Asked {
+            verb: way.verb,
+            metadata: metadata(&call.head.headers)?,
+            peer: Arc::clone(&self.peer),
+            deadline: way.plain.deadline,
+            message: call.begun.slice(PREFIX_BYTES..),
+        };
+        Some((asked, self.sharer(way)?))
+    }
+
+    fn not_here(&self, way: &Way) {
+        if let Some(method) = way.hot {
+            self.worker.counts_of(method).left_to_python();
+        }
     }
 
     fn carry(self: &Arc<Self>, call: Call) {
@@ -299,7 +341,20 @@ impl Reading {
 
 // --- answers ----------------------------------------------------------------------------------------------------
 
-/// Send an answer. Whoever asked may have gone meanwhile; then nobody needs to know.
+/// The room that an answer of so many bytes needs until it is read: a small one none.
+pub(super) fn room(unsent: &Arc<Shares>, sharer: &Sharer, size: usize) -> Result<Option<Share>, Refused> {
+    if size <= SMALL_BYTES { Ok(None) } else { unsent.take(sharer, size).map(Some) }
+}
+
+/// Send an answer; one that is large as its reader makes room, counted until then.
+pub(super) fn answer(mut respond: SendResponse<Bytes>, message: Bytes, room: Option<Share>) {
+    match room {
+        None => send(&mut respond, message),
+        Some(room) => send_large(respond, message, room),
+    }
+}
+
+/// Whoever asked may have gone meanwhile; then nobody needs to know.
 fn send(respond: &mut SendResponse<Bytes>, message: Bytes) {
     let sent = respond.send_response(head(), false).and_then(|mut body| {
         body.send_data(message, false)?;
@@ -310,8 +365,7 @@ fn send(respond: &mut SendResponse<Bytes>, message: Bytes) {
     }
 }
 
-/// Send an answer as its reader makes room; it is counted until then.
-fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, held: Held) {
+fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, room: Share) {
     tokio::spawn(async move {
         if let Ok(mut body) = respond.send_response(head(), false)
             && proxy::send(&mut body, message, false).await.is_ok()
@@ -319,7 +373,7 @@ fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, held: Held) {
         {
             body.send_reset(Reason::CANCEL);
         }
-        drop(held);
+        drop(room);
     });
 }
 

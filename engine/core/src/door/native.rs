@@ -62,11 +62,14 @@ pub struct Limits {
     pub response_bytes_max: usize,
 }
 
+/// Who may ask, at this moment.
+pub type Roster = Arc<RwLock<Arc<Callers>>>;
+
 /// What answers are made of.
 pub struct Oracle {
     pub decider: Arc<dyn Decider>,
     pub clock: Arc<Clock>,
-    pub callers: RwLock<Arc<Callers>>,
+    pub callers: Roster,
     pub limits: Limits,
 }
 
@@ -75,19 +78,20 @@ pub struct Oracle {
 pub struct Plain {
     pub authorization: Option<HeaderValue>,
     pub deadline: Option<Instant>,
+    /// On behalf of a run: which is for Python to look at.
+    pub of_run: bool,
 }
 
 impl Plain {
-    /// `None` for a request that is not plain: no gRPC, compressed, on behalf of a run, of two keys. Other metadata
-    /// changes no answer.
+    /// `None` for a request that is not plain: no gRPC, compressed, of two keys. Other metadata changes no answer.
     pub fn read(headers: &HeaderMap, began: Instant) -> Option<Self> {
-        let mut plain = Self { authorization: None, deadline: None };
+        let mut plain = Self { authorization: None, deadline: None, of_run: false };
         let mut is_grpc = false;
         for (name, value) in headers {
             match name.as_str() {
                 "content-type" => is_grpc = matches!(value.as_bytes(), b"application/grpc" | b"application/grpc+proto"),
                 "grpc-encoding" if value != "identity" => return None,
-                "x-remit-run" => return None,
+                "x-remit-run" => plain.of_run = true,
                 "authorization" if plain.authorization.replace(value.clone()).is_some() => return None,
                 "grpc-timeout" => plain.deadline = Some(began + timeout(value.as_bytes())?),
                 _ => {}
@@ -155,13 +159,6 @@ impl Oracle {
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)
     }
 
-    /// Whether who shows this may check at all, whatever it is about.
-    pub fn may_check(&self, plain: &Plain) -> bool {
-        let callers = self.callers.read().clone();
-        let admitted = callers.admit(plain.authorization.as_ref());
-        admitted.is_some_and(|admitted| admitted.may_check(self.clock.now()))
-    }
-
     /// All questions at one revision and one time.
     fn decide<Questions>(
         &self,
@@ -224,13 +221,13 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     const NOW_US: i64 = 1_800_000_000_000_000;
-    const NOBODY: Plain = Plain { authorization: None, deadline: None };
+    const NOBODY: Plain = Plain { authorization: None, deadline: None, of_run: false };
 
     fn oracle() -> Oracle {
         Oracle {
             decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock: Arc::new(Clock::manual(NOW_US)),
-            callers: RwLock::new(Arc::new(Callers::Everyone)),
+            callers: Arc::new(RwLock::new(Arc::new(Callers::Everyone))),
             limits: Limits { steps_max: 10, items_max: 3, request_bytes_max: 1_000, response_bytes_max: 1_000 },
         }
     }
@@ -307,8 +304,14 @@ mod tests {
     #[test]
     fn with_keys_only_those_that_may_check_and_see_the_store_are_answered() {
         use sha2::{Digest, Sha256};
-        let shown = Plain { authorization: Some(HeaderValue::from_static("Bearer rk_a")), deadline: None };
-        let good = Caller { may_check: true, stores: None, until_us: Some(NOW_US + 1) };
+        let shown = Plain { authorization: Some(HeaderValue::from_static("Bearer rk_a")), ..NOBODY };
+        let good = Caller {
+            id: Arc::from("k1"),
+            may_check: true,
+            rights: HashSet::new(),
+            stores: None,
+            until_us: Some(NOW_US + 1),
+        };
         for (caller, is_answered) in [
             (good.clone(), true),
             (Caller { may_check: false, ..good.clone() }, false),
@@ -348,10 +351,10 @@ mod tests {
         };
         assert_eq!(plain(&[("te", "trailers"), ("traceparent", "00-1"), ("grpc-encoding", "identity")]), Some(NOBODY));
         assert_eq!(plain(&[("authorization", "Bearer x")]).unwrap().authorization.unwrap(), "Bearer x");
+        assert!(plain(&[("x-remit-run", "r-1")]).unwrap().of_run);
         assert!(plain(&[("grpc-timeout", "5S")]).unwrap().deadline.is_some());
         for extra in [
             &[("grpc-encoding", "gzip")][..],
-            &[("x-remit-run", "r-1")],
             &[("authorization", "a"), ("authorization", "b")],
             &[("grpc-timeout", "5")],
             &[("grpc-timeout", "123456789S")],

@@ -36,7 +36,7 @@ pub struct Call {
 pub(super) struct Gone;
 
 /// Carry a call to its end.
-pub async fn carry(worker: &Worker, call: Call, peer: &HeaderValue) {
+pub async fn carry(worker: &Worker, call: Call, peer: &str) {
     let Call { head, begun, ended, body, mut respond } = call;
     let Some(_held) = worker.shared.proxied.take(1) else {
         worker.shared.refusals.overloaded.send(&mut respond);
@@ -74,7 +74,7 @@ pub async fn carry(worker: &Worker, call: Call, peer: &HeaderValue) {
 }
 
 /// The caller's request, as the server behind is asked.
-fn forwarded(head: request::Parts, peer: &HeaderValue) -> Option<Request<()>> {
+fn forwarded(head: request::Parts, peer: &str) -> Option<Request<()>> {
     let path = head.uri.path_and_query().cloned()?;
     let authority = head.uri.authority().map_or("remit", |authority| authority.as_str());
     let mut request = Request::new(());
@@ -82,7 +82,7 @@ fn forwarded(head: request::Parts, peer: &HeaderValue) -> Option<Request<()>> {
     *request.method_mut() = head.method;
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = head.headers;
-    request.headers_mut().insert(PEER, peer.clone()); // replaces whatever the caller may have sent under that name
+    request.headers_mut().insert(PEER, HeaderValue::from_str(peer).ok()?); // replaces whatever the caller may have sent under that name
     Some(request)
 }
 

@@ -15,12 +15,19 @@ pub struct Refusal {
     pub code: u16,
     pub message: String,
     pub details: String,
+    /// Under which the log of the server tells more; empty where it does not.
+    pub request_id: String,
 }
 
 impl Refusal {
     /// A status without details, which carries no more than a code.
     fn bare(code: u16, message: &str) -> Self {
-        Self { code, message: message.to_owned(), details: String::new() }
+        Self { code, message: message.to_owned(), details: String::new(), request_id: String::new() }
+    }
+
+    /// A defect of ours.
+    pub fn failed() -> Self {
+        Self::bare(13, "the server failed on this request")
     }
 
     /// What a stream means that ended before it began to answer: the table of gRPC over HTTP/2.
@@ -44,7 +51,7 @@ impl Refusal {
     }
 
     fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(4);
+        let mut headers = HeaderMap::with_capacity(5);
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
         headers.insert("grpc-status", HeaderValue::from(self.code));
         if let Ok(message) = HeaderValue::from_str(&percent_encoded(&self.message)) {
@@ -52,6 +59,9 @@ impl Refusal {
         }
         if let (false, Ok(details)) = (self.details.is_empty(), HeaderValue::from_str(&self.details)) {
             headers.insert("grpc-status-details-bin", details);
+        }
+        if let (false, Ok(request_id)) = (self.request_id.is_empty(), HeaderValue::from_str(&self.request_id)) {
+            headers.insert("x-request-id", request_id);
         }
         headers
     }

@@ -21,10 +21,13 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::serve;
-use super::native::{METHODS, Method, Oracle};
+use super::native::{METHODS, Method, Oracle, Plain, Roster};
 use super::numbers::{Bounds, MethodCounts, MethodSums, Places};
 use super::refusals::Refusal;
+use super::shares::{Sharer, Shares};
+use super::unary::Unary;
 use super::upstream::Upstream;
+use crate::clock::Clock;
 
 /// How long callers may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +57,12 @@ pub enum Stage {
     Over,
 }
 
-/// What a door is made with. `oracle` `None`: everything is carried to Python.
+/// What a door is made with. `oracle` `None`: everything is Python's to answer.
 pub struct Plan {
     pub oracle: Option<Oracle>,
+    pub callers: Roster,
+    pub clock: Arc<Clock>,
+    pub unary: Unary,
     pub upstream: PathBuf,
     pub threads: usize,
     pub bounds: Bounds,
@@ -64,15 +70,18 @@ pub struct Plan {
     pub refusals: Refusals,
     pub calls_per_connection_max: u32,
     pub proxied_max: u64,
-    pub unsent_bytes_max: u64,
+    pub unsent: Arc<Shares>,
 }
 
-/// Bodies of hot methods that are read at once, each of 256 KiB at most; more are Python's.
+/// Bodies that are read at once, each of 256 KiB at most; more are carried to grpcio as they come.
 const READING_MAX: u64 = 256;
 
 /// What all threads of a door share.
 pub struct Shared {
     pub oracle: Option<Oracle>,
+    pub callers: Roster,
+    clock: Arc<Clock>,
+    pub unary: Unary,
     pub bounds: Bounds,
     pub patience: Patience,
     pub refusals: Refusals,
@@ -80,7 +89,7 @@ pub struct Shared {
     pub tls: RwLock<Option<TlsAcceptor>>,
     pub proxied: Arc<Places>,
     pub reading: Arc<Places>,
-    pub unsent: Arc<Places>,
+    pub unsent: Arc<Shares>,
     is_native: AtomicBool,
     handshakes_failed: AtomicU64,
     accepted: AtomicU64,
@@ -94,6 +103,13 @@ impl Shared {
 
     pub fn handshakes_failed(&self) {
         self.handshakes_failed.fetch_add(1, Relaxed);
+    }
+
+    /// Who it is that calls a verb, where it may; `None` where Python must say why not. Cost: one SHA-256.
+    pub fn sharer(&self, verb: usize, plain: &Plain, peer: &Sharer) -> Option<Sharer> {
+        let callers = self.callers.read().clone();
+        let admitted = callers.admit(plain.authorization.as_ref())?;
+        admitted.sharer(self.unary.right(verb), peer, self.clock.now())
     }
 }
 
@@ -135,6 +151,9 @@ impl Door {
         let (stage, watching) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
             oracle: plan.oracle,
+            callers: plan.callers,
+            clock: plan.clock,
+            unary: plan.unary,
             bounds: plan.bounds,
             patience: plan.patience,
             refusals: plan.refusals,
@@ -142,7 +161,7 @@ impl Door {
             tls: RwLock::new(tls),
             proxied: Places::new(plan.proxied_max),
             reading: Places::new(READING_MAX),
-            unsent: Places::new(plan.unsent_bytes_max),
+            unsent: plan.unsent,
             is_native: AtomicBool::new(true),
             handshakes_failed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -217,6 +236,7 @@ impl Door {
         let finished = *count == 0;
         drop(count);
         self.stage.send_replace(Stage::Over);
+        self.shared.unary.close();
         for thread in self.threads.lock().drain(..) {
             // A thread that failed has told so on standard error, and serves nobody any more.
             drop(thread.join());

@@ -16,14 +16,18 @@ use tokio::net::{TcpStream, UnixListener};
 
 use super::callers::Callers;
 use super::decider::double::Facts;
+use super::handed::Handed;
 use super::native::{Limits, Oracle};
 use super::numbers::Bounds;
 use super::questions::tests::{QUESTION, check_request};
 use super::refusals::Refusal;
 use super::server::{Door, Patience, Plan, Refusals};
+use super::shares::Shares;
+use super::unary::{LanePlan, Unary, Verb};
 use crate::clock::Clock;
 
 const CHECK: &str = "/remit.v1.Permissions/Check";
+const KEPT: &str = "/remit.v1.Relationships/Write";
 const OTHER: &str = "/remit.v1.Schemas/ReadSchema";
 
 /// How the server behind the door answers.
@@ -51,12 +55,25 @@ fn open(name: &str, proxied_max: u64, patience: Patience) -> (Stage, PathBuf) {
     let upstream = folder.join("grpc");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let refusal = |code, message: &str| Refusal { code, message: message.to_owned(), details: String::new() };
+    let refusal = |code, message: &str| Refusal {
+        code,
+        message: message.to_owned(),
+        details: String::new(),
+        request_id: String::new(),
+    };
+    let callers = Arc::new(RwLock::new(Arc::new(Callers::Everyone)));
+    let clock = Arc::new(Clock::manual(7));
+    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), lane: 0, right: None };
+    let lane =
+        LanePlan { places: Shares::new(2), overloaded: refusal(8, "full"), fair_share_spent: refusal(8, "too much") };
     let plan = Plan {
+        callers: Arc::clone(&callers),
+        clock: Arc::clone(&clock),
+        unary: Unary::new(vec![verb(CHECK), verb(KEPT)], vec![lane]),
         oracle: Some(Oracle {
             decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
-            clock: Arc::new(Clock::manual(7)),
-            callers: RwLock::new(Arc::new(Callers::Everyone)),
+            clock,
+            callers,
             limits: Limits { steps_max: 100, items_max: 10, request_bytes_max: 1 << 20, response_bytes_max: 1 << 20 },
         }),
         upstream: upstream.clone(),
@@ -66,7 +83,7 @@ fn open(name: &str, proxied_max: u64, patience: Patience) -> (Stage, PathBuf) {
         refusals: Refusals { overloaded: refusal(8, "too much"), unavailable: refusal(14, "nobody there") },
         calls_per_connection_max: 100,
         proxied_max,
-        unsent_bytes_max: 1 << 20,
+        unsent: Shares::new(1 << 20),
     };
     (Stage { door: Door::open(plan, listener, None).unwrap(), address, folder }, upstream)
 }
@@ -184,6 +201,85 @@ fn all_else_is_carried_as_it_is_and_says_who_calls() {
         assert!(head["x-peer"].to_str().unwrap().starts_with("ipv4:127.0.0.1:"));
         assert_eq!((echoed.len(), echoed == large, &trailers["grpc-status"]), (3 << 20, true, &"0".parse().unwrap()));
         behind.abort();
+    });
+}
+
+#[test]
+fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
+    run(async {
+        let (stage, _) = open("handed", 0, PATIENT);
+        let lane = Arc::clone(stage.door.shared().unary.lane(0).unwrap());
+        let mut sender = caller(stage.address).await;
+        let mut ask = |message: &'static [u8]| {
+            let (response, mut sending) = call(&mut sender, KEPT, &[("x-remit-run", "r-1"), ("grpc-timeout", "50S")]);
+            sending.send_data(body(message), true).unwrap();
+            (response, sending)
+        };
+        let take = async || {
+            let lane = Arc::clone(&lane);
+            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+        };
+        let (response, _sending) = ask(b"one");
+        let Handed { asked, mut reply } = take().await;
+        assert_eq!((asked.verb, &asked.message[..], asked.deadline.is_some()), (1, &b"one"[..], true));
+        assert_eq!(asked.metadata, [("x-remit-run".to_owned(), "r-1".to_owned())]);
+        assert!(asked.peer.starts_with("ipv4:127.0.0.1:"));
+        reply.make_room(5 * 1024).unwrap();
+        reply.answer(body(b"done"));
+        let (_, message, trailers) = answer(response).await;
+        assert_eq!((message, &trailers["grpc-status"]), (body(b"done"), &"0".parse().unwrap()));
+
+        let (response, _sending) = ask(b"two");
+        take().await.reply.refuse(Refusal { request_id: "r7".to_owned(), ..Refusal::failed() });
+        let (head, ..) = answer(response).await;
+        assert_eq!((&head["grpc-status"], &head["x-request-id"]), (&"13".parse().unwrap(), &"r7".parse().unwrap()));
+
+        let (response, _sending) = ask(b"three");
+        drop(take().await); // without a word
+        assert_eq!(answer(response).await.0["grpc-status"], "13");
+        assert_eq!(lane.places.taken(), 0);
+    });
+}
+
+#[test]
+fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
+    run(async {
+        let (stage, _) = open("gone", 0, PATIENT);
+        let unary = || &stage.door.shared().unary;
+        let lane = Arc::clone(unary().lane(0).unwrap());
+        let mut sender = caller(stage.address).await;
+        let mut ask = || {
+            let (response, mut sending) = call(&mut sender, KEPT, &[]);
+            sending.send_data(body(b"x"), true).unwrap();
+            (response, sending)
+        };
+        let (first, mut of_first) = ask();
+        let begun = {
+            let lane = Arc::clone(&lane);
+            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+        };
+        let (second, mut of_second) = ask();
+        while lane.places.taken() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let (third, _of_third) = ask();
+        let (head, ..) = answer(third).await;
+        assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
+        assert_eq!((lane.places.refused(), unary().refused().nth(1)), (1, Some((KEPT, 1, 0))));
+        of_second.send_reset(Reason::CANCEL); // nobody has begun with it
+        drop(second);
+        while lane.places.taken() > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!begun.reply.is_gone());
+        of_first.send_reset(Reason::CANCEL);
+        drop(first);
+        while !begun.reply.is_gone() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(lane.places.taken(), 1, "it counts until the thread is done with it");
+        drop(begun);
+        assert_eq!(lane.places.taken(), 0);
     });
 }
 
