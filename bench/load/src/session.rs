@@ -240,7 +240,10 @@ impl Session {
         let Some(asked) = self.under_way.remove(&stream) else {
             return;
         };
-        if asked.since < self.count_from || now > self.ask_until {
+        // At a rate, calls count by when they were due. Asked as fast as they are answered, they count by their answers:
+        // or a slow server would lose those that were under way when the warm-up ended, and keep none for them at the end.
+        let counts_at = if self.options.rate > 0.0 { asked.since } else { now };
+        if counts_at < self.count_from || now > self.ask_until {
             return;
         }
         match asked {

@@ -1,4 +1,4 @@
-//! What was counted: answers, errors, how long they took. Law: only what was asked after the warm-up counts.
+//! What was counted: answers, errors, how long they took. Law: nothing counts that was answered during the warm-up.
 
 use std::time::{Duration, Instant};
 
