@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,6 +120,28 @@ caveat is_open(hours list<int>, kind string) {
 def test_an_import_is_quoted_by_what_its_path_does_not_hold(path):
     tree = sx.SchemaSyntax((sx.UseSyntax("import"), sx.ImportSyntax(path)))
     assert read(print_schema(tree)) == tree
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
+@settings(max_examples=60)
+def test_a_long_member_goes_on_below_after_an_operator_and_no_line_is_longer_than_it_must(lengths):
+    types = ["t" * length for length in lengths]
+    text = f"definition t {{\n\trelation r: {' | '.join(types)}\n}}\n"
+    printed = print_schema(read(text))
+    first, *more = printed.splitlines()[1:-1]
+    assert all(line.startswith("\t\t") for line in more)
+    assert all(line.endswith(" |") for line in [first, *more][:-1])
+    lines = [line.expandtabs(4) for line in (first, *more)]
+    assert all(len(line) <= 120 for line in lines)
+    for line, following in pairwise(lines):
+        word = following.split()[0] + (" |" if "|" in following else "")
+        assert len(line) + 1 + len(word) > 120, "what fits stays"
+    assert " ".join(printed.split()) == " ".join(text.split())
+
+
+def test_the_shipped_schema_is_canonical():
+    text = (Path(__file__).parents[2] / "schema" / "agents.zed").read_text()
+    assert print_schema(read(text)) == text
 
 
 def test_an_empty_tree_is_an_empty_text():

@@ -1,7 +1,8 @@
 """Syntax tree → canonical text: one way to write each tree, whoever wrote it first.
 
-Tabs, one member a line, a blank line between things of different kinds and before a comment. Parentheses stand where
-the tree needs them and wherever operators are mixed, since few people remember that `+` binds tighter than `&`.
+Tabs, one member a line (one that is longer than 120 columns goes on below, after an operator), a blank line between
+things of different kinds and before a comment. Parentheses stand where the tree needs them and wherever operators are
+mixed, since few people remember that `+` binds tighter than `&`.
 Law: parse(print(tree)) == tree for every tree that parses; printing what was printed changes nothing."""
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from remit.language.syntax import (
 )
 
 _INDENT = "\t"
+_TAB_COLUMNS = 4
+_COLUMNS_MAX = 120
+_BREAKS_AFTER = frozenset(("|", "+", "&", "-", "="))
 
 
 def print_schema(tree: SchemaSyntax) -> str:
@@ -125,7 +129,7 @@ def _block(header: str, members: Sequence[MemberSyntax], trailing_comments: tupl
         if index and (member.comments or type(member) is not type(members[index - 1])):
             lines.append("")
         lines.extend(_comments(member.comments, _INDENT))
-        lines.append(_INDENT + _member(member))
+        lines.extend(_wrapped(_member(member)))
     if members and trailing_comments:
         lines.append("")
     lines.extend(_comments(trailing_comments, _INDENT))
@@ -142,6 +146,29 @@ def _member(member: MemberSyntax) -> str:
             return f"permission {name}{annotated} = {print_expression(expression)}"
         case PartialReferenceSyntax(name):
             return f"...{name}"
+
+
+def _wrapped(member: str) -> list[str]:
+    """A member on as many lines as it takes. Words hold no white space, so what stands alone is an operator."""
+    lines: list[str] = []
+    line, pending = _INDENT, ""
+    for word in member.split(" "):
+        pending = f"{pending} {word}" if pending else word
+        if word in _BREAKS_AFTER:
+            line, pending = _with(lines, line, pending), ""
+    if pending:
+        line = _with(lines, line, pending)
+    return [*lines, line]
+
+
+def _with(lines: list[str], line: str, words: str) -> str:
+    """The line and the words; where that is too long, the words on a line of their own, and `lines` has the other."""
+    is_begun = bool(line.strip())
+    longer = f"{line} {words}" if is_begun else line + words
+    if is_begun and len(longer.expandtabs(_TAB_COLUMNS)) > _COLUMNS_MAX:
+        lines.append(line)
+        return 2 * _INDENT + words
+    return longer
 
 
 def _type(node: TypeSyntax) -> str:
