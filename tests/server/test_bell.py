@@ -46,6 +46,22 @@ def test_a_commit_after_one_looked_and_before_one_waits_is_heard() -> None:
     asyncio.run(run())
 
 
+def test_where_nobody_waits_the_loop_is_left_alone() -> None:
+    async def run() -> None:
+        bell = Bell()
+        counting = Counting(bell)
+        bell.ring("a")
+        with bell.heard("b"):
+            bell.ring("a")
+            assert counting.calls == 0
+            bell.ring("b")
+        assert counting.calls == 1
+        bell.ring("b")
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
 def test_everyone_who_waits_is_woken_by_each_commit_from_any_thread() -> None:
     async def listen(bell: Bell, rung: list[int]) -> int:
         """How far one who listens sees the count go; it looks, then waits."""
