@@ -9,7 +9,7 @@ import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ways_in import Both, both, told
+from ways_in import Both, Refused, both, told
 
 from remit.server.serve_limits import ServeLimits
 from remit.server.verbs import UNARY, Verb
@@ -59,6 +59,22 @@ def test_a_thread_is_started_for_a_call_that_finds_none_and_no_more_than_were_as
         assert ours() in ([one, writes], [one, other, writes])
         assert pair.door.server.reading.in_flight == 0
     assert not ours()
+
+
+def test_a_failure_of_what_looks_on_costs_one_call_and_no_thread(
+    pair: Both, door: grpc.Channel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no tracer")
+
+    for _ in range(2 * ServeLimits().readers):
+        with monkeypatch.context() as broken:
+            broken.setattr(pair.door.server.telemetry.tracing, "begin", fail)
+            refused = told(door, WHO_AM_I, b"")
+        assert isinstance(refused, Refused)
+        assert refused.code is grpc.StatusCode.INTERNAL
+        assert isinstance(told(door, WHO_AM_I, b""), bytes)
+    assert "request failed" in caplog.text
 
 
 def test_a_refusal_carries_the_caller_s_request_id_and_its_details(pair: Both, door: grpc.Channel) -> None:

@@ -74,6 +74,8 @@ class HandlerThreads:
 
     def _start_another(self, lane: LanePlan) -> None:
         threads = self._threads[lane.name]
+        if len(threads) >= lane.threads_max:
+            return
         with self._lock:
             if len(threads) < lane.threads_max:
                 name = f"remit-door-{lane.name}-{len(threads)}"
@@ -81,18 +83,28 @@ class HandlerThreads:
                 threads[-1].start()
 
     def _run(self, lane: LanePlan) -> None:
-        may_grow = True
-        while (taken := self._door.take(lane.number)) is not None:
-            verb, metadata, peer, left_s, data, reply, others = taken
-            if may_grow and not others:
-                self._start_another(lane)
-                may_grow = len(self._threads[lane.name]) < lane.threads_max
-            self._answer(verb, metadata, call_of(metadata, peer, left_s, reply.is_gone), data, reply)
+        while self._answer_next(lane):
+            pass  # each call's messages are forgotten with the frame that answered it
+
+    def _answer_next(self, lane: LanePlan) -> bool:
+        """Whether there was a call: none comes any more once the door is closed."""
+        taken = self._door.take(lane.number)
+        if taken is None:
+            return False
+        number, metadata, peer, left_s, data, reply, others = taken
+        if not others:
+            self._start_another(lane)
+        call = call_of(metadata, peer, left_s, reply.is_gone)
+        try:
+            self._answer(number, metadata, call, data, reply)
+        except Exception as error:  # noqa: BLE001  # of what looks on, such as a tracer: it costs a call, and no thread
+            reply.refuse(refusal_parts(unexpected(error, UNARY[number].path, call)), call.request_id)
+        return True
 
     def _answer(self, number: int, metadata: Metadata, call: Call, data: bytes, reply: Reply) -> None:
         verb = UNARY[number]
-        self._under_way[id(call)] = call
         observed = self._telemetry.begin(verb.path, call)
+        self._under_way[id(call)] = call
         refusal: RemitError | None = None
         try:
             engine = self._admit(verb.path, metadata, call)
