@@ -203,7 +203,7 @@ def test_who_never_reads_holds_a_bounded_part_of_memory_and_gives_it_back(filled
 
 
 def test_connections_that_only_connect_keep_nobody_out(filled: Engine) -> None:
-    with BackgroundServer(filled, limits=ServeLimits(handshake_s=0.2)) as server:
+    with BackgroundServer(filled) as server:
         idle = [Connection(server.endpoint) for _ in range(300)]
         for each in idle:
             each.wait_until_open()
