@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from engines import EngineOfTest, EngineOpener
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from remit.limits import Limits
 from remit.upkeep import RETENTION_US
 
-# How long an example takes says more about the machine than about the law.
-settings.register_profile("remit", deadline=None)
+# How long an example takes, or its drawing, says more about the machine than about the law.
+# With `REMIT_SEED` every run draws the same: a verdict is then about the commit alone.
+settings.register_profile(
+    "remit",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="REMIT_SEED" in os.environ,
+)
 settings.load_profile("remit")
 
 

@@ -268,7 +268,7 @@ def test_a_file_says_what_was_written_to_it(keys: Keys) -> None:
     assert list(decode_keys(encode_keys(keys))) == list(keys)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(keys=key_sets())
 def test_a_change_is_read_back_whole_and_by_its_owner_alone(tmp_path: Path, keys: Keys) -> None:
     path = tmp_path / "keys.json"

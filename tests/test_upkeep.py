@@ -157,7 +157,9 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(history=st.lists(step, max_size=14))
 def test_upkeep_changes_no_answer_of_the_window(open_engine: EngineOpener, history: list[tuple[str, str, int]]) -> None:
     """A law: with and without upkeep, every revision of the window gives the same answers; older ones are gone."""

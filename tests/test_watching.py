@@ -125,7 +125,9 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=steps, step_bytes=st.sampled_from([1, 200, 64 * 1024]), live_max=st.sampled_from([0, 3, 100]))
 def test_what_is_told_replayed_is_what_the_filters_mean_of_the_store(
     monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, Any]], step_bytes: int, live_max: int

@@ -127,7 +127,9 @@ updates = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     script=st.lists(st.one_of(updates, st.just("restart")), min_size=1, max_size=8),
     name=st.sampled_from(sorted(FILTERS)),

@@ -14,7 +14,9 @@ from ways_in import CHECK, CHECK_MANY, Both, Refused, told
 from remit.tokens import encode_token
 from remit.v1 import core_pb2, permissions_pb2
 
-usual = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+usual = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 types = st.sampled_from(["folder", "user", "folder", "user", "ghost", "Folder", "", "a/b", "folder/"])
 ids = st.sampled_from(["top", "sub", "ann", "bob", "cara", "dan", "", "*", "a b", "x#y", "é", "x" * 1_025])

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ways_in import CHECK_BULK, CHECK_PERMISSION, Both, Refused, told
 
-usual = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+usual = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 ids = st.sampled_from(["top", "sub", "ann", "bob", "cara", "", "*", "a b"])
 types = st.sampled_from(["folder", "user", "folder", "user", "ghost", ""])

@@ -39,14 +39,18 @@ def refusal(client: Client, path: str, data: bytes) -> tuple[grpc.StatusCode, st
     return None
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(verb=st.sampled_from(VERBS), data=st.binary(max_size=60))
 def test_garbage_is_answered_or_refused_with_a_reason(client: Client, verb: Verb, data: bytes) -> None:
     refused = refusal(client, verb.path, data)
     assert refused is None or (refused[1] and refused[0] is not grpc.StatusCode.INTERNAL)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(at=st.integers(0, len(CHECK) - 1), byte=st.integers(0, 255))
 def test_a_question_with_one_byte_changed_is_answered_or_refused_with_a_reason(
     client: Client, at: int, byte: int

@@ -229,7 +229,9 @@ QUESTIONS = {
 ASKED = [(key, question) for key, questions in QUESTIONS.items() for question in questions]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.sampled_from(ASKED), unique=True), st.data())
 def test_worlds_add_up_in_any_order(tmp_path: Path, asked: list[tuple[str, str]], data: st.DataObject) -> None:
     facts = ["doc:a#viewer@user:u", "doc:b#parent@doc:a"]

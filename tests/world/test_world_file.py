@@ -223,7 +223,7 @@ PIECES = [
 world_texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=world_texts)
 def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: str) -> None:
     try:
@@ -266,7 +266,7 @@ def test_in_a_folded_schema_places_are_the_files_too(tmp_path: Path) -> None:
     assert only.startswith("7: ") and "\n  7 |     relation b: usr\n" in only
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.sampled_from(["", "definition {} {{}}", "// {}", "  ", "/* {} */ definition {} {{}}"]), max_size=8),
     st.sampled_from(["|", "|-", "|+", "|2-", ">", ">-", "|-  # the schema"]),
