@@ -298,7 +298,7 @@ def test_the_housekeeper_works_until_it_is_closed_whatever_fails() -> None:
     housekeeper = Housekeeper(work, every_s=0.001)
     housekeeper.start()
     for _ in range(5):
-        assert rounds.acquire(timeout=10)
+        assert rounds.acquire(timeout=60)
     housekeeper.close()
 
 
@@ -313,7 +313,7 @@ def test_a_round_under_way_ends_when_the_housekeeper_is_closed() -> None:
 
     housekeeper = Housekeeper(work, every_s=0.001)
     housekeeper.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     housekeeper.close()
     assert not housekeeper._thread.is_alive()
 

@@ -10,6 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from serving import PATIENCE_S
 
 from remit.client import Client
 from remit.limits import REQUEST_BYTES_MAX
@@ -158,7 +159,7 @@ def test_a_method_that_is_not_there_is_said_to_be(client: Client, path: str) -> 
 )
 def test_what_is_not_even_grpc_disturbs_nobody(client: Client, noise: bytes) -> None:
     host, _, port = client.endpoint.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
         connection.sendall(noise)
         assert client.check("folder:sub#view@user:ann").allowed
     assert client.check("folder:sub#view@user:ann").allowed

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from serving import PATIENCE_S
 
 from remit.cli.main import main
 from remit.client import AsyncClient, Client, RemoteError, Tls
@@ -52,7 +53,7 @@ def files(tls: Tls, clients: Path | str | None = None) -> TlsFiles:
 
 
 def is_served(server: BackgroundServer, tls: Tls | None) -> bool:
-    with Client(server.endpoint, tls=tls, timeout_s=5) as client:
+    with Client(server.endpoint, tls=tls, timeout_s=PATIENCE_S) as client:
         try:
             return client.who_am_i().principal == "local"
         except RemoteError as error:
@@ -66,7 +67,7 @@ def serial_shown(endpoint: str, tls: Tls) -> str:
     context.set_alpn_protocols(["h2", "http/1.1"])
     host, _, port = endpoint.removeprefix("https://").rpartition(":")
     with (
-        socket.create_connection((host, int(port)), timeout=5) as plain,
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S) as plain,
         context.wrap_socket(plain, server_hostname=host) as wrapped,
     ):
         shown = wrapped.getpeercert()
@@ -126,7 +127,7 @@ def test_http_is_encrypted_too_and_asks_probes_for_no_certificate(
     with BackgroundServer(engine, http=f"{HOST}:0", certificates=Certificates(files(tls, tls.ca))) as server:
         assert server.http_endpoint.startswith("https://")
         context = ssl.create_default_context(cafile=tls.ca)
-        with urllib.request.urlopen(f"{server.http_endpoint}/healthz", context=context, timeout=5) as answer:
+        with urllib.request.urlopen(f"{server.http_endpoint}/healthz", context=context, timeout=PATIENCE_S) as answer:
             assert answer.read() == b"ok\n"
 
 

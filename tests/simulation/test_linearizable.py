@@ -236,13 +236,13 @@ BEGINNING = (1, frozenset[RelationshipKey]())
 
 @pytest.mark.parametrize("kind", ["memory", "lmdb"])
 def test_what_concurrent_clients_are_told_fits_into_one_order(kind: str, tmp_path: Path) -> None:
-    seed = Random().randrange(2**40)
-    print(f"seed {seed}")
+    seed = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
+    print(f"seed {seed}; repeat with REMIT_SEED={seed}")
     with serving(kind, tmp_path) as endpoint:
         log, history = storm(endpoint, seed, writers=3, checkers=3, steps=60)
     assert violations(PLAN, BEGINNING, log, history.notes) == []
     answers = [question.held for note in history.notes for question in note.questions]
-    assert min(answers.count(True), answers.count(False)) >= 20, "the answers were all alike"
+    assert min(answers.count(True), answers.count(False)) >= 5, "the answers were all alike"  # usually 50 to 80
 
 
 @pytest.mark.long

@@ -174,11 +174,11 @@ def queued_behind(store: TableStore, *admissions: object) -> list[Future[Delta]]
 
     def hold(transaction: WriteTransaction) -> Draft:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return Draft("gate")
 
     first = store.submit("default", hold)
-    assert entered.wait(10)
+    assert entered.wait(60)
     futures = [store.submit("default", admission) for admission in admissions]  # type: ignore[arg-type]
     gate.set()
     return [first, *futures]
@@ -207,7 +207,7 @@ def test_of_two_racing_creates_exactly_one_wins(store: TableStore) -> None:
     barrier, futures = threading.Barrier(8), []
 
     def race() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         futures.append(store.submit("default", create))
 
     threads = [threading.Thread(target=race) for _ in range(8)]

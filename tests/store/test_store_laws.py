@@ -135,7 +135,7 @@ class StoreMachine(RuleBasedStateMachine):
         gate = threading.Event()
 
         def hold(transaction: WriteTransaction) -> Draft:
-            assert gate.wait(10)
+            assert gate.wait(60)
             raise PreconditionFailed("only to hold the writer")
 
         held = self.store.submit("default", hold)

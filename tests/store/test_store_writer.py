@@ -81,11 +81,11 @@ class World:
 
         def hold(transaction: WriteTransaction) -> Draft:
             entered.set()
-            assert gate.wait(10)
+            assert gate.wait(60)
             return Draft("gate")
 
         futures = [self.store.submit("default", hold)]
-        assert entered.wait(10)
+        assert entered.wait(60)
         futures += [self.store.submit("default", admission) for admission in admissions]  # type: ignore[arg-type]
         gate.set()
         return futures
@@ -220,11 +220,11 @@ def test_a_full_queue_refuses_and_later_takes_again() -> None:
 
     def hold(transaction: WriteTransaction) -> Draft:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return Draft("gate")
 
     held = world.store.submit("default", hold)
-    assert entered.wait(10)
+    assert entered.wait(60)
     futures = [world.store.submit("default", putting(name)) for name in NAMES[:5]]
     assert [type(future.exception(0)) for future in futures[3:]] == [StoreOverloaded, StoreOverloaded]
     promise = threading.Thread(target=world.store.promise_clock, args=(9,))
@@ -242,11 +242,11 @@ def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:
 
     def hold(transaction: WriteTransaction) -> Draft:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return Draft("gate")
 
     world.store.submit("default", hold)
-    assert entered.wait(10)
+    assert entered.wait(60)
     given_up, kept = (world.store.submit("default", putting(name)) for name in NAMES[:2])
     assert given_up.cancel()
     gate.set()
@@ -368,11 +368,11 @@ def test_a_store_tells_how_many_writes_wait_and_why_it_takes_none_any_more(world
 
     def hold(transaction: WriteTransaction) -> Draft:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return Draft("gate")
 
     futures = [world.store.submit("default", hold)]
-    assert entered.wait(10)
+    assert entered.wait(60)
     futures += [world.store.submit("default", putting(name)) for name in NAMES[:2]]
     assert (world.store.writes_waiting(), world.store.problem()) == (2, "")
     gate.set()
