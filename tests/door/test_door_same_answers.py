@@ -116,6 +116,23 @@ def test_a_damaged_question_is_answered_alike(
     same(pair, door, bare, CHECK, BYTES[:at] + put + BYTES[at + cut :])
 
 
+def spread(number: int, size: int) -> bytes:
+    """A small number as a varint that is longer than it need be."""
+    return bytes((number | 0x80, *[0x80] * (size - 2), 0)) if size > 1 else bytes((number,))
+
+
+@pytest.mark.parametrize("tag_size", [1, 5, 6, 9, 10])
+@pytest.mark.parametrize("length_size", [1, 5, 6, 9, 10])
+def test_a_number_that_is_longer_than_it_need_be_is_answered_alike(
+    pair: Both, door: grpc.Channel, bare: grpc.Channel, tag_size: int, length_size: int
+) -> None:
+    plain = spread(0x22, 1) + spread(4, 1) + b"view"
+    assert BYTES.count(plain) == 1
+    strange = spread(0x22, tag_size) + spread(4, length_size) + b"view"
+    answer = same(pair, door, bare, CHECK, BYTES.replace(plain, strange))
+    assert isinstance(answer, bytes) == (max(tag_size, length_size) <= 5)
+
+
 @usual
 @given(data=st.binary(max_size=40), path=st.sampled_from([CHECK, CHECK_MANY]))
 def test_garbage_is_answered_alike(pair: Both, door: grpc.Channel, bare: grpc.Channel, data: bytes, path: str) -> None:

@@ -17,6 +17,11 @@ pub struct Unread;
 const VARINT: u64 = 0;
 const LENGTH_DELIMITED: u64 = 2;
 
+/// How long a tag or a length may be written: 32 bits. Protobuf reads no longer ones, however small their number is.
+const SHORT_BYTES_MAX: usize = 5;
+/// How long a value may be: nine bytes hold 63 bits, more than anything that is read here, and no way to overflow.
+const VALUE_BYTES_MAX: usize = 9;
+
 /// The fields of one message, in the order they were sent.
 pub struct Fields<'a> {
     rest: &'a [u8],
@@ -32,15 +37,15 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let tag = self.varint()?;
+        let tag = self.varint(SHORT_BYTES_MAX)?;
         let number = tag >> 3;
         if number == 0 {
             return Err(Unread);
         }
         let value = match tag & 7 {
-            VARINT => Value::Varint(self.varint()?),
+            VARINT => Value::Varint(self.varint(VALUE_BYTES_MAX)?),
             LENGTH_DELIMITED => {
-                let length = usize::try_from(self.varint()?).map_err(|_| Unread)?;
+                let length = usize::try_from(self.varint(SHORT_BYTES_MAX)?).map_err(|_| Unread)?;
                 let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Unread)?;
                 self.rest = rest;
                 Value::Bytes(bytes)
@@ -50,10 +55,9 @@ impl<'a> Fields<'a> {
         Ok(Some((number, value)))
     }
 
-    fn varint(&mut self) -> Result<u64, Unread> {
+    fn varint(&mut self, bytes_max: usize) -> Result<u64, Unread> {
         let mut number = 0;
-        // Nine bytes hold 63 bits: more than anything that is read here, and no way to overflow.
-        for (at, &byte) in self.rest.iter().take(9).enumerate() {
+        for (at, &byte) in self.rest.iter().take(bytes_max).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * at);
             if byte < 0x80 {
                 self.rest = &self.rest[at + 1..];
@@ -134,6 +138,20 @@ mod tests {
         put_number(&mut out, 1, 0);
         put_bytes(&mut out, 4, b"");
         assert_eq!(out, [0x22, 0]);
+    }
+
+    #[test]
+    fn a_tag_or_a_length_of_more_than_32_bits_is_left_to_python() {
+        let spread = |number: u8, bytes: usize| {
+            let mut out = vec![0x80; bytes];
+            out[0] |= number;
+            out[bytes - 1] &= 0x7f;
+            out
+        };
+        for (tag_bytes, length_bytes, is_read) in [(1, 1, true), (5, 5, true), (6, 1, false), (1, 6, false)] {
+            let message = [spread(0x22, tag_bytes), spread(1, length_bytes), vec![b'x']].concat();
+            assert_eq!(all(&message).is_ok(), is_read, "{message:?}");
+        }
     }
 
     #[test]
