@@ -81,7 +81,8 @@ def written(number: int) -> Relationship:
 
 
 def write_slice(engine: Engine, seconds: float, in_flight: int, numbers: count[int]) -> tuple[Slice, list[int]]:
-    """Requests of one relationship each, from so many threads. With it, the numbers that were acknowledged."""
+    """Requests of one relationship each, from so many threads, and at least one from each: a busy machine may let a
+    thread begin when the slice is over. With it, the numbers that were acknowledged."""
     taken: list[tuple[int, int]] = []
     failures: list[BaseException] = []
     end = time.perf_counter_ns() + int(seconds * 1e9)
@@ -89,12 +90,14 @@ def write_slice(engine: Engine, seconds: float, in_flight: int, numbers: count[i
     def write() -> None:
         try:
             before = time.perf_counter_ns()
-            while before < end and not failures:
+            while not failures:
                 number = next(numbers)
                 engine.write("", [Update(Operation.TOUCH, written(number))])
                 after = time.perf_counter_ns()
                 taken.append((number, after - before))
                 before = after
+                if after >= end:
+                    break
         except BaseException as error:  # noqa: BLE001  # whatever it was, the main thread raises it
             failures.append(error)
 

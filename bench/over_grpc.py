@@ -146,7 +146,7 @@ def _method(channel: grpc.aio.Channel, path: str) -> Send:
 async def _closed_loop(
     send: Send, server: Running, requests: Sequence[bytes], numbers: count[int], in_flight: int, seconds: float
 ) -> tuple[Slice, list[tuple[int, bytes]]]:
-    """So many tasks, each sending its next request when its last is answered."""
+    """So many tasks, each sending its next request when its last is answered, and at least one."""
     taken = array("Q")
     answers: list[tuple[int, bytes]] = []
     now = time.perf_counter_ns
@@ -154,12 +154,14 @@ async def _closed_loop(
     end = begun + int(seconds * 1e9)
 
     async def ask() -> None:
-        while now() < end:
+        while True:
             number = next(numbers) % len(requests)
             before = now()
             answer = await send(requests[number])
             taken.append(now() - before)
             answers.append((number, answer))
+            if now() >= end:
+                break
 
     await asyncio.gather(*(ask() for _ in range(in_flight)))
     return Slice(taken, (now() - begun) / 1e9, server.cpu_s() - cpu_s), answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.__main__ import main
 from bench.figures import GRPC, IN_PROCESS, percentile
-from bench.in_process import WrongAnswer, check_many_slice, check_slice, require_written
+from bench.in_process import WrongAnswer, check_many_slice, check_slice, require_written, write_slice
 from bench.over_grpc import check_load, check_many_load
 from bench.worlds import Sizes, World
 from remit.clock import ManualClock
@@ -46,6 +47,11 @@ def engine() -> Iterator[Engine]:
     engine.write("", [Update(Operation.TOUCH, fact) for fact in facts])
     yield engine
     engine.close()
+
+
+def test_a_slice_that_is_over_before_it_begins_measures_something(engine: Engine) -> None:
+    slice, acknowledged = write_slice(engine, 0.0, 3, count())
+    assert len(slice.taken_ns) == len(acknowledged) >= 3 and slice.rate > 0
 
 
 def test_a_wrong_answer_ends_the_run(engine: Engine) -> None:
