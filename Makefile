@@ -7,7 +7,7 @@ CONFORMANCE ?= ../shared/conformance
 export REMIT_CONFORMANCE := $(abspath $(CONFORMANCE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long check check-core bench proto fmt clean
+.PHONY: help setup run test test-long fuzz check check-core bench proto fmt clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,16 @@ test: setup ## the suite: laws, worlds, crashes, conformance; over both engines 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds
 	@$(BIN)/python -m pytest -n 0 -m long -s -v --timeout 3600
 
+# Of a nightly compiler and cargo-fuzz; nothing else here needs either. `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
+FUZZ   ?= questions answers tokens notation rows frames
+FUZZ_S ?= 60
+
+fuzz: setup ## fuzz what the core reads from outside (cargo +nightly, cargo-fuzz): FUZZ_S seconds a target
+	@cd $(CORE)/fuzz && ../../../$(BIN)/python seeds.py corpus
+	@cd $(CORE)/fuzz && for target in $(FUZZ); do \
+		cargo +nightly fuzz run --sanitizer none --fuzz-dir . $$target -- -max_total_time=$(FUZZ_S) -rss_limit_mb=1024 -timeout=30 || exit 1; \
+	done
+
 check: setup check-core ## format, lint, types, import contracts, generated code up to date; the core where cargo is found
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -77,4 +87,4 @@ fmt: setup ## format and fix what can be fixed by a tool
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove what the words above made, except data
-	@rm -rf $(VENV) build dist *.egg-info engine/*.egg-info $(CORE)/target engine/remit/_core*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info engine/*.egg-info $(CORE)/target $(CORE)/fuzz/target engine/remit/_core*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

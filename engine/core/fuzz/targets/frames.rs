@@ -1,0 +1,151 @@
+//! What a connection may say, whatever it is: to a door that serves on loopback.
+//!
+//! Law: the connection ends, the door goes on, and a good caller beside it is answered.
+#![no_main]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use _core::clock::Clock;
+use _core::door::callers::Callers;
+use _core::door::native::{Limits, Oracle};
+use _core::door::numbers::Bounds;
+use _core::door::refusals::Refusal;
+use _core::door::server::{Door, Patience, Plan, Refusals};
+use _core::graph::{QualifiersText, Triple};
+use _core::plan::Definition;
+use _core::{Core, Identity, Store};
+use libfuzzer_sys::fuzz_target;
+use parking_lot::RwLock;
+use prost::Message;
+use second::{CheckRequest, Object, Subject};
+
+/// How often a good caller asks, in connections of others.
+const GOOD_EVERY: usize = 16;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Served {
+    door: Door,
+    address: SocketAddr,
+}
+
+static SERVED: LazyLock<Served> = LazyLock::new(|| {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let refusal = |code| Refusal { code, message: "no".to_owned(), details: String::new() };
+    let plan = Plan {
+        oracle: Some(Oracle {
+            decider: Arc::new(core()),
+            clock: Arc::new(Clock::manual(7)),
+            callers: RwLock::new(Arc::new(Callers::Everyone)),
+            limits: Limits { steps_max: 100, items_max: 10, request_bytes_max: 1 << 20, response_bytes_max: 1 << 20 },
+        }),
+        upstream: "/nowhere".into(), // what is not answered here is refused
+        threads: 1,
+        bounds: Bounds::default(),
+        patience: Patience { handshake: PATIENCE, idle: PATIENCE, ping_every: PATIENCE, pong_within: PATIENCE },
+        refusals: Refusals { overloaded: refusal(8), unavailable: refusal(14) },
+        calls_per_connection_max: 100,
+        proxied_max: 100,
+        unsent_bytes_max: 1 << 20,
+    };
+    Served { door: Door::open(plan, listener, None).expect("it serves"), address }
+});
+
+fn core() -> Core {
+    let core = Core::default();
+    let store = Store::new(Identity { name: "default".to_owned(), ..Identity::default() });
+    let definition = |name: &str, relations: &[&str]| Definition {
+        name: name.into(),
+        relations: relations.iter().map(|each| (*each).into()).collect(),
+        permissions: vec![],
+    };
+    let fact = Triple {
+        resource_type: "doc",
+        resource_id: "readme",
+        relation: "view",
+        subject_type: "user",
+        subject_id: "ann",
+        subject_relation: "",
+    };
+    store.write().install(&[definition("user", &[]), definition("doc", &["view"])], 1);
+    store.write().apply([(fact, Some(&QualifiersText::default()))]);
+    core.add(Arc::new(store));
+    core
+}
+
+/// A connection that asks one question, whose answer is yes.
+static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let object = |kind: &str, id: &str| Some(Object { kind: kind.to_owned(), id: id.to_owned() });
+    let asked = CheckRequest {
+        resource: object("doc", "readme"),
+        permission: "view".to_owned(),
+        subject: Some(Subject { object: object("user", "ann"), ..Subject::default() }),
+        ..CheckRequest::default()
+    };
+    let mut body = vec![0; 5];
+    asked.encode(&mut body).expect("memory has room");
+    body[4] = u8::try_from(body.len() - 5).expect("it is short");
+    let pairs = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/remit.v1.Permissions/Check"),
+        (":authority", "door"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    // Literals that enter no table, without Huffman's code.
+    let header = |(a, b): &(&str, &str)| [&[0, a.len() as u8], a.as_bytes(), &[b.len() as u8], b.as_bytes()].concat();
+    let head: Vec<u8> = pairs.iter().flat_map(header).collect();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    [preface, frame(4, 0, 0, b""), frame(1, 4, 1, &head), frame(0, 1, 1, &body)].concat()
+});
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream][..], payload].concat()
+}
+
+static SAID: AtomicUsize = AtomicUsize::new(0);
+
+fuzz_target!(|said: &[u8]| {
+    disturb(said);
+    if SAID.fetch_add(1, Relaxed) % GOOD_EVERY == 0 {
+        require_good();
+        assert!(SERVED.door.connections() < 64, "connections are kept");
+    }
+});
+
+fn connected() -> TcpStream {
+    let socket = TcpStream::connect(SERVED.address).expect("the door listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+    socket
+}
+
+/// Say it and nothing more, until the door ends the connection.
+fn disturb(said: &[u8]) {
+    let mut socket = connected();
+    let ended = socket
+        .write_all(said)
+        .and_then(|()| socket.shutdown(Shutdown::Write))
+        .and_then(|()| socket.read_to_end(&mut Vec::new()));
+    if let Err(error) = ended {
+        let is_let_go = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::NotConnected];
+        assert!(is_let_go.contains(&error.kind()), "the connection does not end: {error}");
+    }
+}
+
+/// That the answer is a message of a `CheckResponse` that says yes.
+fn require_good() {
+    let mut socket = connected();
+    socket.write_all(&GOOD).expect("the door reads");
+    let mut answer = Vec::new();
+    while !answer.windows(3).any(|it| it == [8, 3, 0x1a]) {
+        let mut more = [0; 1024];
+        let count = socket.read(&mut more).expect("the door answers");
+        assert!(count > 0, "a good caller is let go: {answer:?}");
+        answer.extend_from_slice(&more[..count]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Bytes as questions, on both wires: the first byte says which.
+//!
+//! Law: what is read here prost reads too, to the same question and nothing beside it; and what prost writes of it is
+//! read again.
+#![no_main]
+
+use _core::Question;
+use _core::door::questions::{Asked, DEFAULT_STORE, read_check, read_check_many};
+use _core::door::spicedb;
+use _core::door::tokens::Token;
+use libfuzzer_sys::fuzz_target;
+use prost::Message;
+use second::{
+    CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, Item, ZedConsistency,
+};
+
+const ITEMS_MAX: usize = 10;
+/// How SpiceDB may write that no relation is meant.
+const ELLIPSIS: &str = "...";
+
+fuzz_target!(|data: &[u8]| {
+    let Some((wire, message)) = data.split_first() else {
+        return;
+    };
+    match wire % 4 {
+        0 => check(message),
+        1 => check_many(message),
+        2 => check_permission(message),
+        _ => check_bulk(message),
+    }
+});
+
+fn check(message: &[u8]) {
+    let Some(asked) = read_check(message) else {
+        return;
+    };
+    let second = CheckRequest::decode(message).expect("prost reads it");
+    assert!(!second.explain && second.contextual.is_empty());
+    require_same(&asked.questions, &second.item(), "");
+    require_store(asked.store, &second.store);
+    require_consistency(asked.at_least, second.consistency.as_ref());
+    let again = second.encode_to_vec();
+    assert_eq!(read_check(&again), Some(Asked { ..asked }));
+}
+
+fn check_many(message: &[u8]) {
+    let Some(asked) = read_check_many(message, ITEMS_MAX) else {
+        return;
+    };
+    let second = CheckManyRequest::decode(message).expect("prost reads it");
+    assert!(second.contextual.is_empty() && second.items.len() <= ITEMS_MAX);
+    require_all(&asked.questions, &second.items, "");
+    require_store(asked.store, &second.store);
+    require_consistency(asked.at_least, second.consistency.as_ref());
+    let again = second.encode_to_vec();
+    assert_eq!(read_check_many(&again, ITEMS_MAX), Some(asked));
+}
+
+fn check_permission(message: &[u8]) {
+    let Some(asked) = spicedb::read_check(message) else {
+        return;
+    };
+    let second = CheckPermissionRequest::decode(message).expect("prost reads it");
+    assert!(!second.with_tracing);
+    require_same(&asked.questions, &second.item(), ELLIPSIS);
+    require_zed_consistency(asked.at_least, second.consistency.as_ref());
+    let again = second.encode_to_vec();
+    assert_eq!(spicedb::read_check(&again), Some(asked));
+}
+
+fn check_bulk(message: &[u8]) {
+    let Some(asked) = spicedb::read_bulk(message, ITEMS_MAX) else {
+        return;
+    };
+    let second = CheckBulkRequest::decode(message).expect("prost reads it");
+    assert!(!second.with_tracing && second.items.len() <= ITEMS_MAX);
+    require_all(&asked.questions.questions, &second.items, ELLIPSIS);
+    for (raw, item) in asked.questions.items.iter().zip(&second.items) {
+        assert_eq!(Item::decode(*raw).as_ref(), Ok(item), "an answer repeats what was asked");
+    }
+    require_zed_consistency(asked.at_least, second.consistency.as_ref());
+}
+
+fn require_all(questions: &[Question<'_>], items: &[Item], itself: &str) {
+    assert_eq!(questions.len(), items.len());
+    for (question, item) in questions.iter().zip(items) {
+        require_same(question, item, itself);
+    }
+}
+
+fn require_same(question: &Question<'_>, item: &Item, itself: &str) {
+    assert_eq!(item.context, None);
+    let resource = item.resource.as_ref().expect("it has a resource");
+    let subject = item.subject.as_ref().expect("it has a subject");
+    let object = subject.object.as_ref().expect("its subject is an object");
+    let relation = if subject.relation == itself { "" } else { &subject.relation };
+    let second = Question {
+        resource_type: &resource.kind,
+        resource_id: &resource.id,
+        permission: &item.permission,
+        subject_type: &object.kind,
+        subject_id: &object.id,
+        subject_relation: relation,
+    };
+    assert_eq!(*question, second);
+}
+
+fn require_store(store: &str, second: &str) {
+    assert_eq!(store, if second.is_empty() { DEFAULT_STORE } else { second });
+}
+
+fn require_consistency(at_least: Option<Token>, second: Option<&Consistency>) {
+    assert_eq!(second.and_then(|each| each.at_exactly.as_ref()), None);
+    let text = second.and_then(|each| each.at_least.as_ref());
+    assert_eq!(at_least.map(|token| token.encode().to_vec()), text.map(|text| text.clone().into_bytes()));
+}
+
+fn require_zed_consistency(at_least: Option<Token>, second: Option<&ZedConsistency>) {
+    assert_eq!(second.and_then(|each| each.at_exact_snapshot.as_ref()), None);
+    let text = second.and_then(|each| each.at_least_as_fresh.as_ref());
+    assert_eq!(at_least.map(|token| token.encode().to_vec()), text.map(|it| it.token.clone().into_bytes()));
+}
