@@ -80,11 +80,10 @@ def seed() -> int:
 def test_ten_thousand_who_say_nothing_more_keep_nobody_waiting(
     way: tuple[str, str], many_files: None, tmp_path: Path
 ) -> None:
-    """Patience enough for all of them to be there at once. Twice, since the door's own ways to Python stay open for the
-    next calls: a few for the first siege, and none for the second."""
+    """Patience enough for all of them to be there at once. The door's own ways to Python stay open for the next calls:
+    two files for some thirty of those who had begun one."""
     with hostile_server(tmp_path, *way, "--handshake-s", "600") as hostile:
         require_served_beside_the_idle(hostile, IDLE, 128 * 1024, files_kept_max=IDLE // 20)
-        require_served_beside_the_idle(hostile, IDLE, 128 * 1024, files_kept_max=IDLE // 100)
 
 
 def test_who_takes_nothing_costs_a_bounded_amount(way: tuple[str, str], tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def frames() -> list[bytes]:
     begin = PREFACE + frame(4, 0, 0)
     return [
         begin + call,
-        begin + frame(1, 4, 1, head_of(b"/remit.v1.Schemas/ReadSchema")) + frame(0, 1, 1, bytes(5)),
+        begin + frame(1, 4, 1, head_of(b"/remit.v1.Relationships/Write")) + frame(0, 1, 1, bytes(5)),
         begin
         + frame(1, 0, 1, head[:20])
         + frame(9, 4, 1, head[20:])
