@@ -271,7 +271,7 @@ def test_a_write_overtaken_by_a_new_store_of_the_same_name_does_not_land_in_it(
         lambda: engine.schema(SCHEMA),
         lambda: engine.engine.delete("", RelationshipFilter("doc")),
     ):
-        overtaken(engine, "submit", monkeypatch)
+        overtaken(engine, "write", monkeypatch)
         with pytest.raises(StoreNotFound):
             write()
     with pytest.raises(StoreNotFound):

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence, Set
 from typing import TypeAlias, TypedDict
 
-from remit.model import ObjectRef, Qualifiers, RelationshipKey, SubjectRef
+from remit.model import ObjectRef, Qualifiers, SubjectRef
 
 version: str
 
@@ -17,7 +17,7 @@ class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
     def apply(
         self,
-        changes: Sequence[tuple[RelationshipKey, Qualifiers | None]],
+        changes: Sequence[tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]],
         revision: int | None = None,
         definitions: list[DefinitionTuple] | None = None,
     ) -> None: ...

@@ -23,6 +23,8 @@ from remit.language.names import require_name, require_type
 from remit.language.plan import Relation, Schema, SubjectType
 from remit.language.suggest import did_you_mean
 from remit.model import (
+    PLAIN,
+    WILDCARD,
     Caller,
     ObjectRef,
     Operation,
@@ -39,6 +41,8 @@ from remit.model import (
 from remit.notation import parse_context
 from remit.store.interface import ReadTransaction, WriteTransaction
 
+_CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enumeration looks its members up by name
+
 # --- one relationship -------------------------------------------------------------------------------------------
 
 
@@ -46,6 +50,8 @@ def check_relationship(schema: Schema, relationship: Relationship, field: str = 
     """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext."""
     relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
     subject, qualifiers = relationship.subject, relationship.qualifiers
+    if qualifiers is PLAIN and _takes_plainly(relation, subject):
+        return relation
     wanted = SubjectType(
         subject.type,
         subject.relation,
@@ -70,9 +76,21 @@ def check_relationship(schema: Schema, relationship: Relationship, field: str = 
     return relation
 
 
+def _takes_plainly(relation: Relation, subject: SubjectRef) -> bool:
+    """Whether the relation takes the subject without caveat and times: most of what is ever written."""
+    type, id, userset = subject
+    is_wildcard = id == WILDCARD
+    for each in relation.subject_types:
+        if each.type == type and each.relation == userset and each.wildcard == is_wildcard:
+            is_plain = each.caveat is None and not each.expiration and not each.not_before
+            if is_plain:
+                return True
+    return False
+
+
 def require_relation(schema: Schema, type: str, name: str, field: str = "") -> Relation:
     """The relation `type#name`. Raises UnknownType, or RelationshipRefused for a permission or an unknown name."""
-    definition = require_type(schema, type, field=field)
+    definition = schema.definitions.get(type) or require_type(schema, type, field=field)
     relation = definition.relations.get(name)
     if relation is not None:
         return relation
@@ -102,7 +120,7 @@ def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller, whe
     for index, update in enumerate(updates):
         field = f"{where}[{index}]"
         relationship = update.relationship
-        if update.operation is Operation.DELETE:
+        if update.operation is _DELETE:
             relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
         else:
             relation = check_relationship(schema, relationship, field)
@@ -245,14 +263,15 @@ def apply_updates(
     order of its lines. Raises RelationshipExists and SingleTaken."""
     provenance = Provenance(caller.principal, caller.run, view.next_revision)
     singles: dict[tuple[ObjectRef, str], int] = {}
+    definitions = schema.definitions
     for update in updates:
-        if update.operation is Operation.DELETE:
+        if update.operation is _DELETE:
             view.delete(update.relationship.key)
     for index, update in enumerate(updates):
-        relationship = update.relationship
-        if update.operation is Operation.DELETE:
+        operation, relationship = update.operation, update.relationship
+        if operation is _DELETE:
             continue
-        if update.operation is Operation.CREATE:
+        if operation is _CREATE:
             there = view.get(relationship.key)
             if there is not None and there.relationship.qualifiers.counts_at(now_us):
                 raise RelationshipExists(
@@ -261,8 +280,9 @@ def apply_updates(
                     relationship=relationship.key,
                 )
         view.put(StoredRelationship(relationship, provenance))
-        if schema.definitions[relationship.resource.type].relations[relationship.relation].single:
-            singles.setdefault((relationship.resource, relationship.relation), index)
+        resource, relation = relationship.resource, relationship.relation
+        if definitions[resource.type].relations[relation].single:
+            singles.setdefault((resource, relation), index)
     for (resource, relation), index in singles.items():
         _check_single(view, resource, relation, now_us, f"{where}[{index}]")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from remit.admission import (
     Scanning,
@@ -111,8 +111,7 @@ class ExpandResult:
     historical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResult:
+class WriteResult(NamedTuple):
     """The revision a write became ("" and 0 for a dry run), and how many relationships `replace` took away."""
 
     token: str
@@ -364,9 +363,10 @@ class Engine:
             schema = self._snapshots.schema_of(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
-            scanning = Scanning(self.limits.scanned_max)
-            check_preconditions(view, schema, preconditions, now_us, scanning)
             removed.clear()
+            scanning = Scanning(self.limits.scanned_max)
+            if preconditions:
+                check_preconditions(view, schema, preconditions, now_us, scanning)
             if replace is not None:
                 matches_max = self.limits.matches_max
                 matched, complete, managed = delete_matching(
@@ -386,8 +386,9 @@ class Engine:
             return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
 
         revision = self._commit(snapshot, admission, dry_run)
-        written = {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
-        return WriteResult(self._token(snapshot, revision), revision, len(removed - written))
+        if removed:
+            removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
+        return WriteResult(self._token(snapshot, revision), revision, len(removed))
 
     def delete(
         self,
@@ -605,14 +606,14 @@ class Engine:
     def _commit(self, snapshot: Snapshot, admission: Admission, dry_run: bool) -> int:
         """The revision an admission became; 0 for a dry run, which is judged the same and leaves no trace."""
         if not dry_run:
-            return self._snapshots.submit(snapshot.identity, admission).result().revision
+            return self._snapshots.write(snapshot.identity, admission).revision
 
         def rehearsal(view: WriteTransaction) -> Draft:
             admission(view)
             raise _Rehearsed
 
         try:
-            self._snapshots.submit(snapshot.identity, rehearsal).result()
+            self._snapshots.write(snapshot.identity, rehearsal)
         except _Rehearsed:
             return 0
         raise AssertionError("a rehearsal never commits")

@@ -33,7 +33,10 @@ class Expirations:
     def apply(self, changes: Iterable[Change]) -> None:
         """Bring it from before a delta to after it."""
         for change in changes:
-            before, after = due_of(change.before), due_of(change.after)
+            stored = change.before
+            before = None if stored is None else due_of(stored)
+            stored = change.after
+            after = None if stored is None else due_of(stored)
             if before != after:
                 if before is not None:
                     self._due.remove(before)
@@ -50,9 +53,7 @@ class Expirations:
         assert list(self._due) == expected, "the expirations are not those of the relationships"
 
 
-def due_of(stored: StoredRelationship | None) -> Due | None:
+def due_of(stored: StoredRelationship) -> Due | None:
     """When it expires, and its triple; None where it never does."""
-    if stored is None:
-        return None
     expiration_us = stored.relationship.qualifiers.expiration_us
     return None if expiration_us is None else (expiration_us, stored.relationship.key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from remit.budget import STEPS_MAX
 from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
-from remit.model import Relationship, RelationshipKey, Update
+from remit.model import ObjectRef, Relationship, SubjectRef, Update
 from remit.notation import canonical_json
 
 MIB = 1024 * 1024
@@ -85,7 +85,8 @@ class Limits:
         """A triple may occur once: a request says one thing about a relationship."""
         _require_count(len(updates), self.updates_max, "updates_max", "updates")
         self._require_facts([update.relationship for update in updates], "updates")
-        self.require_conditions(preconditions, metadata_json)
+        if preconditions or metadata_json != "{}":
+            self.require_conditions(preconditions, metadata_json)
 
     def require_conditions(self, preconditions: int, metadata_json: str) -> None:
         _require_count(preconditions, self.preconditions_max, "preconditions_max", "preconditions")
@@ -106,18 +107,21 @@ class Limits:
         self._require_facts(contextual, "contextual")
 
     def _require_facts(self, relationships: Sequence[Relationship], field: str) -> None:
-        seen: set[RelationshipKey] = set()
+        if len(relationships) == 1 and relationships[0].qualifiers.caveat is None:
+            return
+        seen: set[tuple[ObjectRef, str, SubjectRef]] = set()
         for index, relationship in enumerate(relationships):
-            key = relationship.key
-            if key in seen:
+            seen.add((relationship.resource, relationship.relation, relationship.subject))
+            if len(seen) == index:
                 raise InvalidArgument(
-                    f"`{key}` occurs twice: a request says one thing about a relationship", field=f"{field}[{index}]"
+                    f"`{relationship.key}` occurs twice: a request says one thing about a relationship",
+                    field=f"{field}[{index}]",
                 )
-            seen.add(key)
             caveat = relationship.qualifiers.caveat
             if caveat is not None:
                 most, name = self.relationship_context_bytes_max, "relationship_context_bytes_max"
-                _require_bytes(caveat.context_json, most, name, f"caveat context of `{key}`", f"{field}[{index}]")
+                what = f"caveat context of `{relationship.key}`"
+                _require_bytes(caveat.context_json, most, name, what, f"{field}[{index}]")
 
 
 def _require_count(count: int, most: int, name: str, field: str) -> None:
@@ -126,6 +130,8 @@ def _require_count(count: int, most: int, name: str, field: str) -> None:
 
 
 def _require_bytes(text: str, most: int, name: str, what: str, field: str = "") -> None:
+    if 4 * len(text) <= most:  # a character has at most so many bytes
+        return
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > most:
         raise _exceeded(f"the {what} has {size} bytes, more than the {most} allowed", name, most, size, field or what)

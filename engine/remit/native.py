@@ -200,14 +200,14 @@ class NativeGraph:
     def apply(self, changes: Iterable[Change], revision: int | None = None, schema: plan.Schema | None = None) -> None:
         """Bring the graph from before a delta to after it, and if given its revision and schema with it: nobody sees
         one without the others. Cost: O(changes)."""
-        self._store.apply(
-            [
-                (change.key, change.after.relationship.qualifiers if change.after is not None else None)
-                for change in changes
-            ],
-            revision,
-            definitions_of(schema) if schema is not None else None,
-        )
+        found = []
+        for change in changes:
+            stored = change.after or change.before
+            assert stored is not None, "a change has a before or an after"
+            relationship = stored.relationship
+            triple = relationship.resource, relationship.relation, relationship.subject
+            found.append((triple, relationship.qualifiers if change.after is not None else None))
+        self._store.apply(found, revision, definitions_of(schema) if schema is not None else None)
 
     def add(self, relationship: Relationship) -> None:
         """Write an edge, whatever was at its triple."""

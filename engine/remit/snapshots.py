@@ -81,19 +81,21 @@ class Snapshot:
         with self.lock:
             return self.schema, PinnedGraph(self.graph, self.lock, self._stride, undone_max), self.revision
 
-    def advance(self, delta: Delta, schema: Schema | None) -> None:
-        """Be as the next revision left the store. Cost: O(changes)."""
+    def advance(self, deltas: Sequence[Delta], schema: Schema | None) -> None:
+        """Be as the next revisions left the store, which one commit made durable. Cost: O(changes)."""
+        changes = deltas[0].changes if len(deltas) == 1 else tuple([each for delta in deltas for each in delta.changes])
+        last = deltas[-1].revision
         with self.lock:
-            assert delta.revision == self.revision + 1, "deltas come in revision order"
+            assert [delta.revision for delta in deltas] == list(range(self.revision + 1, last + 1)), "in revision order"
             if self.native is not None:
                 # All of it at once: the front door looks at the core without asking for our lock.
-                self.native.apply(delta.changes, delta.revision, schema if schema is not self.schema else None)
+                self.native.apply(changes, last, schema if schema is not self.schema else None)
             else:
-                self.graph.apply(delta.changes)
-            self.expirations.apply(delta.changes)
+                self.graph.apply(changes)
+            self.expirations.apply(changes)
             self.schema = schema
-            self.revision = delta.revision
-            self._stride = self._stride.made(delta.changes)
+            self.revision = last
+            self._stride = self._stride.made(changes)
             self._advanced.notify_all()
 
     def wait_for(self, revision: int, timeout_s: float) -> bool:
@@ -171,7 +173,7 @@ class Snapshots:
             self._show(snapshot)
         self._changing = threading.Condition()
         self._names_changing: set[str] = set()
-        self.after_commit: CommitListener | None = None  # hears of each delta once memory has it, and must not fail
+        self.after_commit: CommitListener | None = None  # hears of deltas once memory has them, and must not fail
         store.subscribe(self._committed)
 
     def all(self) -> list[Snapshot]:
@@ -258,12 +260,12 @@ class Snapshots:
 
     def submit(self, identity: StoreIdentity, admission: Admission) -> Future[Delta]:
         """Queue a write into that very store: the future holds StoreNotFound where it is no longer there."""
+        return self._store.submit(identity.name, _there(identity, admission))
 
-        def admission_there(view: WriteTransaction) -> Draft:
-            _require(view, identity)
-            return admission(view)
-
-        return self._store.submit(identity.name, admission_there)
+    def write(self, identity: StoreIdentity, admission: Admission) -> Delta:
+        """Write into that very store: durable, and seen, when it returns. Raises StoreNotFound where it is no longer
+        there, and what the admission raises."""
+        return self._store.write(identity.name, _there(identity, admission))
 
     # --- stores that come and go --------------------------------------------------------------------------------
 
@@ -314,13 +316,16 @@ class Snapshots:
 
     # --- keeping in step ----------------------------------------------------------------------------------------
 
-    def _committed(self, name: str, delta: Delta) -> None:
+    def _committed(self, name: str, deltas: Sequence[Delta]) -> None:
         """Bring memory to where the disk is: called by the store after each commit and before anyone is told."""
         snapshot = self._snapshots[name]
-        schema = snapshot.schema if delta.schema_text is None else self.compiled(delta.schema_text)
-        snapshot.advance(delta, schema)
+        schema = snapshot.schema
+        for delta in deltas:
+            if delta.schema_text is not None:
+                schema = self.compiled(delta.schema_text)
+        snapshot.advance(deltas, schema)
         if self.after_commit is not None:
-            self.after_commit(name, delta)
+            self.after_commit(name, deltas)
 
     def _load(self, name: str) -> Snapshot:
         with self._store.read(name) as view:
@@ -362,8 +367,17 @@ class Snapshots:
 
 
 def _require(view: ReadTransaction, identity: StoreIdentity) -> None:
-    if view.head.identity != identity:
+    found = view.head.identity
+    if found is not identity and found != identity:
         raise no_such_store(identity.name)
+
+
+def _there(identity: StoreIdentity, admission: Admission) -> Admission:
+    def admission_there(view: WriteTransaction) -> Draft:
+        _require(view, identity)
+        return admission(view)
+
+    return admission_there
 
 
 def _after(view: ReadTransaction, revision: int) -> Iterator[Delta]:

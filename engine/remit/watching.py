@@ -111,11 +111,12 @@ class Watches:
         for ring in self._bells:
             ring(name)
 
-    def _committed(self, name: str, delta: Delta) -> None:
-        """Cost: O(1) and a call for each server."""
-        recent = self._recent.get(self._snapshots.of(name))
+    def _committed(self, name: str, deltas: Sequence[Delta]) -> None:
+        """Cost: O(deltas), only where the store is watched, and a call for each server."""
+        recent = self._recent.get(self._snapshots.of(name)) if self._recent else None
         if recent is not None:
-            recent.add(delta)
+            for delta in deltas:
+                recent.add(delta)
         for ring in self._bells:
             ring(name)
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -56,7 +56,7 @@ def test_a_server_whose_writer_has_ended_says_so_and_goes_on_answering() -> None
     engine = Engine(MemoryStore(clock_us=clock.now_us, fatal=lambda _: None), clock)
     engine.write_schema("", SCHEMA)
 
-    def fail(name: str, delta: Delta) -> None:
+    def fail(name: str, deltas: Sequence[Delta]) -> None:
         raise ZeroDivisionError("memory is not what the disk is")
 
     with BackgroundServer(engine, http="127.0.0.1:0") as server, Client(server.endpoint) as client:

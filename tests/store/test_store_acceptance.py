@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -415,9 +416,10 @@ def test_the_listener_hears_every_delta_in_order_before_anyone_is_told(store: Ta
     told_first: list[int] = []
     futures: dict[int, Future[Delta]] = {}
 
-    def listen(name: str, delta: Delta) -> None:
-        heard.append((name, delta))
-        told_first.extend(number for number, future in futures.items() if future.done() and number >= delta.revision)
+    def listen(name: str, deltas: Sequence[Delta]) -> None:
+        heard.extend((name, delta) for delta in deltas)
+        first = deltas[0].revision
+        told_first.extend(number for number, future in futures.items() if future.done() and number >= first)
 
     store.subscribe(listen)
     for number in range(1, 40):
@@ -431,9 +433,9 @@ def test_the_listener_hears_every_delta_in_order_before_anyone_is_told(store: Ta
 def test_the_listener_finds_what_it_hears_of_in_a_new_view(store: TableStore) -> None:
     found: list[int] = []
 
-    def listen(name: str, delta: Delta) -> None:
+    def listen(name: str, deltas: Sequence[Delta]) -> None:
         with store.read(name) as view:
-            found.append(view.head.revision - delta.revision)
+            found.append(view.head.revision - deltas[-1].revision)
 
     store.subscribe(listen)
     write(store, putting(ANNE))

@@ -220,17 +220,14 @@ def test_a_restore_is_written_in_bounded_tasks(store: TableStore, monkeypatch: p
     sizes: list[int] = []
     queue = store.queue
 
-    def counted(task: Any) -> Any:
-        run = task.run
-
+    def counted(run: Any, settled: Any = None) -> Any:
         def counting(transaction: Any) -> Any:
             before = transaction.writes
             result = run(transaction)
             sizes.append(transaction.writes - before)
             return result
 
-        task.run = counting
-        return queue(task)
+        return queue(counting, settled)
 
     monkeypatch.setattr(store, "queue", counted)
     restore(store, data)

@@ -88,11 +88,11 @@ def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path, monkeypatch
 def test_a_small_map_can_be_opened_larger(tmp_path: Path) -> None:
     store = open_lmdb(tmp_path / "data", map_size_bytes=2**20)
     store.create("default")
-    large = putting(*(f"doc:{number}#viewer@user:anne" for number in range(5000)))
+    large = putting(*(f"doc:{number}#viewer@user:anne" for number in range(10_000)))
     assert isinstance(store.submit("default", large).exception(10), StoreFull)
     store.close()
     again = open_lmdb(tmp_path / "data", map_size_bytes=2**24)
-    assert len(write(again, large).changes) == 5000
+    assert len(write(again, large).changes) == 10_000
     again.close()
 
 
@@ -109,7 +109,8 @@ def test_a_second_opening_in_this_process_is_refused(tmp_path: Path) -> None:
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run Python beside us; its last line says what it found."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
@@ -279,22 +280,6 @@ def test_a_full_map_refuses_the_large_and_takes_the_small(tmp_path: Path) -> Non
     assert error.metadata["map_size_bytes"] == str(2**20)
     assert [futures[0].result(10).revision, futures[2].result(10).revision] == [1, 2]
     assert texts(everything(store)) == [ANNE, "doc:2#viewer@user:bob"]
-    check(store)
-    store.close()
-
-
-def test_an_admission_that_hides_a_full_map_is_refused_all_the_same(tmp_path: Path) -> None:
-    store = open_lmdb(tmp_path / "data", map_size_bytes=2**20)
-    store.create("default")
-
-    def hide(transaction: WriteTransaction) -> Draft:
-        with pytest.raises(StoreFull):
-            putting(*(f"doc:{number}#viewer@user:anne" for number in range(20_000)))(transaction)
-        return Draft("anne")
-
-    futures = [store.submit("default", admission) for admission in (putting(ANNE), hide, putting(ANNE))]
-    assert isinstance(futures[1].exception(10), StoreFull)
-    assert [futures[0].result(10).revision, futures[2].result(10).revision] == [1, 2]
     check(store)
     store.close()
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
-from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, putting, texts, write
+from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
-from remit.errors import RemitError, StoreFull, StoreOverloaded, StoreUnavailable
+from remit.errors import LimitExceeded, RemitError, StoreDamaged, StoreFull, StoreOverloaded, StoreUnavailable
 from remit.model import Delta
 from remit.store import lmdb_store, memory, writer
 from remit.store.interface import Commit, Draft, WriteTransaction
+from remit.store.keys import resource_first
 from remit.store.stores import TableStore
-from remit.store.tables import Snapshot, Table, Tables, Transaction, TransactionPoisoned
+from remit.store.tables import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
 
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(10)]
 
 
 class FaultyTables:
-    """Tables whose next commits, or nested transactions, fail in the way a test says."""
+    """Tables whose next commits, or what is read or written before them, fail in the way a test says."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self.commit_errors: list[Exception] = []
         self.commit_fails: Callable[[], Exception | None] = lambda: None
-        self.nested_error_at: int | None = None  # the how-manieth nested transaction of a batch cannot be begun
+        self.write_errors: list[Exception | None] = []  # of the next transactions, when they write what was staged
+        self.reads_lost: set[bytes] = set()  # what ends of keys, once looked up, cost the whole transaction
         self.begun = 0
 
     def snapshot(self) -> Snapshot:
@@ -38,8 +40,8 @@ class FaultyTables:
         self.begun += 1
         transaction = self.tables.begin()
         faults = self
-        real_commit, real_nested = transaction.commit, transaction.nested
-        count = 0
+        real_commit, real_write, real_get = transaction.commit, transaction.write, transaction.get
+        write_error = faults.write_errors.pop(0) if faults.write_errors else None
 
         def commit() -> None:
             error = faults.commit_errors.pop(0) if faults.commit_errors else faults.commit_fails()
@@ -48,15 +50,20 @@ class FaultyTables:
                 raise error
             real_commit()
 
-        def nested() -> Transaction:
-            nonlocal count
-            count += 1
-            if count == faults.nested_error_at:
-                raise TransactionPoisoned("the transaction had to be given up")
-            return real_nested()
+        def write(table: Table, rows: Sequence[Written]) -> None:
+            if write_error is not None:
+                raise write_error
+            real_write(table, rows)
+
+        def get(table: Table, row: bytes) -> bytes | None:
+            if any(row.endswith(lost) for lost in faults.reads_lost):
+                transaction.lost = StoreDamaged("a page cannot be read")  # type: ignore[misc]
+                raise transaction.lost
+            return real_get(table, row)
 
         transaction.commit = commit  # type: ignore[method-assign]
-        transaction.nested = nested  # type: ignore[method-assign]
+        transaction.write = write  # type: ignore[method-assign]
+        transaction.get = get  # type: ignore[method-assign]
         return transaction
 
     def size_bytes(self) -> int:
@@ -115,7 +122,7 @@ def refuse(error: RemitError) -> object:
 def test_a_failed_commit_fails_the_whole_batch_and_nothing_else(world: World, failure: Exception) -> None:
     write(world.store, putting(NAMES[0]))
     heard: list[int] = []
-    world.store.subscribe(lambda name, delta: heard.append(delta.revision))
+    world.store.subscribe(lambda name, deltas: heard.extend(delta.revision for delta in deltas))
     world.tables.commit_errors = [failure]
     futures = world.together(putting(NAMES[1]), refuse(RemitError("no")), putting(NAMES[2]))
     kind = type(failure) if isinstance(failure, RemitError) else StoreUnavailable
@@ -173,27 +180,47 @@ def test_a_schema_whose_commit_failed_is_not_remembered_as_its_successors(world:
 def test_where_the_whole_transaction_is_lost_each_write_is_tried_alone(world: World) -> None:
     write(world.store, putting(NAMES[0]))
     world.tables.begun = 0
-    world.tables.nested_error_at = 4
+    world.tables.write_errors = [TransactionPoisoned(LimitExceeded("too many pages"))]
     refusal = RemitError("no")
     futures = world.together(putting(NAMES[1]), refuse(refusal), putting(NAMES[2]), putting(NAMES[3]))
     assert [future.exception(10) for future in futures] == [None, None, refusal, None, None]
     assert [future.result(0).revision for future in futures if future.exception(0) is None] == [2, 3, 4, 5]
     assert texts(everything(world.store)) == NAMES[:4]
-    # One batch that was lost at its fourth, then each of the four alone; the fifth came later.
-    assert world.tables.begun >= 5
+    assert world.tables.begun == 1 + 5  # together, then each alone
 
 
-def test_a_write_that_loses_even_a_transaction_of_its_own_fails_alone(world: World) -> None:
-    world.tables.nested_error_at = 1
-    assert isinstance(world.store.submit("default", putting(NAMES[0])).exception(10), StoreUnavailable)
-    world.tables.nested_error_at = None
+def test_a_write_that_loses_every_transaction_it_is_in_fails_alone(world: World) -> None:
+    """Whichever of them it is: here the one that looks where the tables cannot be read any more."""
+    write(world.store, putting(NAMES[0]))
+    world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
+    futures = world.together(putting(NAMES[1]), putting(NAMES[2]), putting(NAMES[3]))
+    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
+    assert texts(everything(world.store)) == [NAMES[0], NAMES[1], NAMES[3]]
+
+
+def test_a_write_that_hides_a_lost_transaction_is_refused_all_the_same(world: World) -> None:
+    def hide(transaction: WriteTransaction) -> Draft:
+        with pytest.raises(StoreDamaged):
+            putting(NAMES[2])(transaction)
+        return Draft("anne")
+
+    world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
+    futures = world.together(putting(NAMES[1]), hide, putting(NAMES[3]))
+    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
+    assert texts(everything(world.store)) == [NAMES[1], NAMES[3]]
+
+
+@pytest.mark.parametrize("reason", [StoreFull("the map is full"), LimitExceeded("too many pages")])
+def test_a_write_that_cannot_even_be_written_down_alone_says_why(world: World, reason: RemitError) -> None:
+    world.tables.write_errors = [TransactionPoisoned(reason)]
+    assert world.store.submit("default", putting(NAMES[0])).exception(10) is reason
     write(world.store, putting(NAMES[1]))
     assert texts(everything(world.store)) == NAMES[1:2]
 
 
 def test_where_memory_cannot_follow_the_disk_the_process_stops(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    def listen(name: str, delta: Delta) -> None:
-        if delta.revision == 2:
+    def listen(name: str, deltas: Sequence[Delta]) -> None:
+        if any(delta.revision == 2 for delta in deltas):
             raise ValueError("the graph is broken")
 
     world.store.subscribe(listen)
@@ -380,7 +407,7 @@ def test_a_store_tells_how_many_writes_wait_and_why_it_takes_none_any_more(world
         future.result(10)
     assert world.store.writes_waiting() == 0
     broken = World(FaultyTables(memory.MemoryTables()))
-    broken.store.subscribe(lambda name, delta: 1 // 0)
+    broken.store.subscribe(lambda name, deltas: 1 // 0)
     broken.store.submit("default", putting(NAMES[0])).exception(10)
     assert broken.store.problem() == broken.fatal[0] != ""
     broken.store.close()

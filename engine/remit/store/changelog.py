@@ -23,37 +23,31 @@ from remit.store.tables import Item
 PART_BYTES = 32_000
 
 
-@dataclass(slots=True)
-class RawChange:
-    """A triple's fate while its request is still being written: the values' bytes, None where absent.
-
-    `written` is what `after` was encoded from, so that telling of the change decodes nothing."""
-
-    whole: bytes
-    before: bytes | None
-    after: bytes | None
-    written: StoredRelationship | None
-
-    def told(self) -> Change:
-        before = decode_value(self.whole, self.before) if self.before is not None else None
-        return Change(before, self.written)
+Cells = list[bytes | None]
+"""Changes as a row holds them, one after the other: the triple, its value before and its value after."""
 
 
-def encode_delta(prefix: bytes, delta: Delta, changes: Sequence[RawChange]) -> Iterator[Item]:
+def encode_delta(prefix: bytes, delta: Delta, cells: Cells) -> list[Item]:
     """The rows of one revision. The schema text is not repeated: it is kept under the same revision."""
-    parts: list[list[bytes | None]] = [[]]
+    parts = [cells] if len(cells) <= 3 else _parted(cells)
+    _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass = delta
+    first = (committed_at_us, principal, metadata_json, managed_bypass, schema_text is not None, len(parts), parts[0])
+    rows = [(revision_key(prefix, delta.revision), pack(first))]
+    rows += [(revision_key(prefix, delta.revision, number), pack(parts[number])) for number in range(1, len(parts))]
+    return rows
+
+
+def _parted(cells: Cells) -> list[Cells]:
+    parts: list[Cells] = [[]]
     weight = 0
-    for change in changes:
+    for at in range(0, len(cells), 3):
         if weight >= PART_BYTES:
             parts.append([])
             weight = 0
-        parts[-1] += (change.whole, change.before, change.after)
-        weight += len(change.whole) + len(change.before or b"") + len(change.after or b"")
-    is_schema = delta.schema_text is not None
-    first = (delta.committed_at_us, delta.principal, delta.metadata_json, delta.managed_bypass, is_schema, len(parts))
-    yield revision_key(prefix, delta.revision), pack((*first, parts[0]))
-    for number, part in enumerate(parts[1:], start=1):
-        yield revision_key(prefix, delta.revision, number), pack(part)
+        change = cells[at : at + 3]
+        parts[-1] += change
+        weight += sum(len(cell) for cell in change if cell is not None)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

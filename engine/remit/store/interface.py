@@ -8,10 +8,10 @@ Law: an acknowledged write is durable; a write that failed changed nothing; revi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from remit.model import Delta, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
 
@@ -25,8 +25,7 @@ class StoreIdentity:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreHead:
+class StoreHead(NamedTuple):
     """Where a store stands: its identity, last revision (0 when empty), schema text (None before the first).
 
     `oldest_revision` is the oldest that can still be seen: the changelog holds what came after it."""
@@ -37,8 +36,7 @@ class StoreHead:
     oldest_revision: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What an admission decided: everything of the delta but the revision's number and time, which the store gives."""
 
     principal: str
@@ -115,9 +113,9 @@ Admission = Callable[[WriteTransaction], Draft]
 It may be called a second time, against a new transaction, when the first attempt of its batch could not be finished:
 so it keeps nothing from an earlier call. An admission that changes nothing still becomes a revision, as in SpiceDB."""
 
-CommitListener = Callable[[str, Delta], None]
-"""Called with (store name, delta) by the writer thread, in revision order, after the commit is durable and before
-anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
+CommitListener = Callable[[str, Sequence[Delta]], None]
+"""Called with (store name, its deltas of one commit in revision order) by the writer thread, after the commit is
+durable and before anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
 
 
 class Judge(Protocol):
@@ -208,6 +206,10 @@ class Store(Protocol):
     def submit(self, name: str, admission: Admission) -> Future[Delta]:
         """Queue a write. The future holds the committed delta, or the error the admission raised, or StoreFull /
         StoreUnavailable if the commit itself failed. Group commit: one durable commit may carry many of these."""
+        ...
+
+    def write(self, name: str, admission: Admission) -> Delta:
+        """What `submit` does, waited for. Raises what the future would hold. Not from the listener or an admission."""
         ...
 
     def subscribe(self, listener: CommitListener) -> None:

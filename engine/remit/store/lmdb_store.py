@@ -10,10 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 import lmdb
 import msgpack
@@ -28,9 +26,10 @@ from remit.errors import (
 )
 from remit.store.directory import NO_ROOM, DataDirectory, explain
 from remit.store.keys import pack, unpack
+from remit.store.pages import missing_page
 from remit.store.scratch import ScratchFile
 from remit.store.stores import QUEUE_MAX, TableStore
-from remit.store.tables import Item, Table, TransactionPoisoned, steady_items
+from remit.store.tables import Item, Table, TransactionPoisoned, Written
 from remit.store.writer import stop_process
 
 MAGIC = "remit"
@@ -52,6 +51,9 @@ SPARE_SNAPSHOTS = 64
 PROBE_BYTES = 64 * 1024
 
 CLOSE_WAIT_S = 10.0
+
+# Rows that are put one by one: a cursor costs as much as one of them, and saves a third of each.
+SINGLY_MAX = 3
 
 _FORMAT = b"format"
 
@@ -89,7 +91,7 @@ class LmdbTables:
 
     def begin(self) -> LmdbTransaction:
         try:
-            return LmdbTransaction(self, self._environment.begin(write=True), None)
+            return LmdbTransaction(self, self._environment.begin(write=True))
         except lmdb.Error as error:
             raise self.explain(error) from error
 
@@ -115,9 +117,6 @@ class LmdbTables:
             self._views -= 1
             self._gate.notify_all()
 
-    def nested(self, parent: lmdb.Transaction[bytes]) -> lmdb.Transaction[bytes]:
-        return self._environment.begin(write=True, parent=parent)
-
     def explain(self, error: lmdb.Error) -> RemitError:
         """What LMDB's error means to whoever asked."""
         if isinstance(error, lmdb.MapFullError):
@@ -135,7 +134,7 @@ class LmdbTables:
                 "the write touches more pages than one commit can carry: split it", limit="commit_pages"
             )
         if isinstance(error, lmdb.BadTxnError):
-            return TransactionPoisoned(f"the transaction had to be given up: {error}")
+            return StoreUnavailable(f"the transaction had to be given up: {error}")
         if isinstance(error, lmdb.ReadersFullError):
             return StoreUnavailable(f"`{READERS_MAX}` views are open already: close some", readers_max=READERS_MAX)
         if isinstance(error, _DAMAGE):
@@ -158,7 +157,11 @@ class LmdbTables:
                 max_spare_txns=SPARE_SNAPSHOTS,
             )
             environment.reader_check()  # forget readers of processes that were killed
-            self._fill_up(environment)
+            try:
+                self._fill_up(environment)
+            except BaseException:
+                environment.close()
+                raise
         except lmdb.VersionMismatchError as error:
             ours = ".".join(map(str, lmdb.version()))
             raise StoreFormatUnknown(
@@ -174,13 +177,19 @@ class LmdbTables:
         return environment
 
     def _fill_up(self, environment: lmdb.Environment) -> None:
-        """Where the file is shorter than its map says, let the rest read as zeros.
+        """Where the file is shorter than its map says, let the rest read as zeros: pages at the end that were never
+        used may be missing rightly. Raises StoreDamaged where one is missing that is in use.
 
-        Pages at the end that were never used may be missing rightly. In a file that was cut off, a read there would end
-        the process with SIGBUS; zeros are no page, so LMDB reports the damage instead."""
-        size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        if self._directory.data_file.stat().st_size < size:
-            os.truncate(self._directory.data_file, size)
+        In a file that was cut off, a read there would end the process with SIGBUS, and zeros where LMDB expects a leaf
+        with an assertion."""
+        page_bytes = environment.stat()["psize"]
+        size = (environment.info()["last_pgno"] + 1) * page_bytes
+        file = self._directory.data_file
+        if file.stat().st_size < size:
+            missing = missing_page(file, page_bytes)
+            if missing is not None:
+                raise StoreDamaged(f"`{file}` was cut off: page `{missing}` is missing; restore a backup")
+            os.truncate(file, size)
 
     def _open_tables(self) -> list[lmdb._Database]:
         try:
@@ -264,86 +273,57 @@ class LmdbSnapshot:
 
 
 class LmdbTransaction:
-    """A write transaction, or one nested in another. Only the writer's thread has any."""
+    """A write transaction. Only the writer's thread has any."""
 
-    def __init__(
-        self, tables: LmdbTables, transaction: lmdb.Transaction[bytes], parent: LmdbTransaction | None
-    ) -> None:
+    def __init__(self, tables: LmdbTables, transaction: lmdb.Transaction[bytes]) -> None:
         self._tables = tables
         self._databases = tables.databases
         self._transaction = transaction
-        self._parent = parent
-        self._error: Exception | None = None
-        self.writes = 0
+        self.lost: RemitError | None = None
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         try:
-            return self._transaction.get(key, db=self._databases[table])
+            return self._transaction.get(key, None, self._databases[table])
         except lmdb.Error as error:
             raise self._give_up(error) from error
 
     def items(self, table: Table, start: bytes) -> Iterator[Item]:
-        return steady_items(lambda start, limit: self._fetch(table, start, limit), start, lambda: self.writes)
-
-    def put(self, table: Table, key: bytes, value: bytes) -> None:
         try:
-            self._transaction.put(key, value, db=self._databases[table])
+            with self._transaction.cursor(self._databases[table]) as cursor:
+                if cursor.set_range(start):
+                    yield from cursor.iternext()
         except lmdb.Error as error:
             raise self._give_up(error) from error
-        self.writes += 1
 
-    def insert(self, table: Table, key: bytes, value: bytes) -> bool:
+    def write(self, table: Table, rows: Sequence[Written]) -> None:
+        database = self._databases[table]
+        put = [(key, value) for key, value in rows if value is not None]
+        gone = [key for key, value in rows if value is None] if len(put) < len(rows) else []
         try:
-            is_absent = self._transaction.put(key, value, overwrite=False, db=self._databases[table])
+            if len(put) <= SINGLY_MAX:
+                for key, value in put:
+                    self._transaction.put(key, value, True, True, False, database)
+            else:
+                with self._transaction.cursor(database) as cursor:
+                    cursor.putmulti(put)
+            for key in gone:
+                self._transaction.delete(key, b"", database)
         except lmdb.Error as error:
-            raise self._give_up(error) from error
-        self.writes += is_absent
-        return is_absent
-
-    def delete(self, table: Table, key: bytes) -> bool:
-        try:
-            is_present = self._transaction.delete(key, db=self._databases[table])
-        except lmdb.Error as error:
-            raise self._give_up(error) from error
-        self.writes += is_present
-        return is_present
-
-    def nested(self) -> Self:
-        try:
-            return type(self)(self._tables, self._tables.nested(self._transaction), self)
-        except lmdb.Error as error:
-            raise self._give_up(error) from error
+            raise TransactionPoisoned(self._give_up(error)) from error
 
     def commit(self) -> None:
-        if self._error is not None:
-            # Committing a nested transaction after an error would take its parent down with it.
-            self.abort()
-            raise self._error
         try:
             self._transaction.commit()
         except lmdb.Error as error:
             raise self._give_up(error) from error
-        if self._parent is not None:
-            self._parent.writes += self.writes
 
     def abort(self) -> None:
         self._transaction.abort()  # nothing, once it has ended
 
-    def close(self) -> None:
-        self.abort()
-
-    def _fetch(self, table: Table, start: bytes, limit: int) -> list[Item]:
-        try:
-            with self._transaction.cursor(self._databases[table]) as cursor:
-                return list(islice(cursor.iternext(), limit)) if cursor.set_range(start) else []
-        except lmdb.Error as error:
-            raise self._give_up(error) from error
-
-    def _give_up(self, error: lmdb.Error) -> Exception:
-        """The first error is the one to tell; those that follow from it only say that the transaction is lost."""
-        if self._error is None:
-            self._error = self._tables.explain(error)
-        return self._error
+    def _give_up(self, error: lmdb.Error) -> RemitError:
+        if self.lost is None:  # those that follow from the first only say that the transaction is lost
+            self.lost = self._tables.explain(error)
+        return self.lost
 
 
 class LmdbStore(TableStore):

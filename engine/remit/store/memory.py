@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
 from remit.errors import StoreUnavailable
 from remit.store.scratch import ScratchFile
 from remit.store.stores import QUEUE_MAX, TableStore
-from remit.store.tables import Item, Table, steady_items
+from remit.store.tables import Item, Table, Written, steady_items
 from remit.store.writer import stop_process
 
 # What a row costs beside its key and value: two bytes objects, a version, a place in the dictionary and in its order.
@@ -59,7 +59,7 @@ class MemoryTables:
             return MemorySnapshot(self, self._committed)
 
     def begin(self) -> MemoryTransaction:
-        return MemoryTransaction(self, self._committed + 1, None)
+        return MemoryTransaction(self, self._committed)
 
     def scratch(self) -> ScratchFile:
         return ScratchFile(None)
@@ -76,15 +76,17 @@ class MemoryTables:
             if not self._readers[commit]:
                 del self._readers[commit]
 
-    def advance(self, commit: int, undo: list[Undo]) -> None:
-        """Let everybody who begins from now on see a commit, and drop the versions nobody can see any more."""
+    def advance(self, written: Sequence[tuple[Table, Written]]) -> None:
+        """Commit: everybody who begins from now on sees it. Versions that nobody can see any more are dropped."""
         with self.lock:
-            self._committed = commit
-            for table, key, before in undo:
-                after = self.rows[table][key]
-                if before is None or before.commit < commit:  # the first touch of this row
-                    self._size_bytes += _row_bytes(key, after) - _row_bytes(key, before)
+            commit = self._committed + 1
+            for table, (key, value) in written:
+                rows = self.rows[table]
+                before = rows.get(key)
+                after = rows[key] = Version(commit, value, before)
+                self._size_bytes += _row_bytes(key, after) - _row_bytes(key, before)
                 self._stale.append((commit, table, key))
+            self._committed = commit
             oldest = min(self._readers, default=commit)
             while self._stale and self._stale[0][0] <= oldest:
                 _, table, key = self._stale.popleft()
@@ -119,9 +121,6 @@ class MemoryTables:
                     if len(found) == limit:
                         break
         return found
-
-
-Undo = tuple[Table, bytes, Version | None]
 
 
 def _row_bytes(key: bytes, version: Version | None) -> int:
@@ -161,80 +160,39 @@ class MemorySnapshot:
 
 
 class MemoryTransaction:
-    """Writes versions of a commit that nobody sees yet, and remembers what to put back."""
+    """Keeps what is written until the commit makes versions of it."""
 
-    def __init__(self, tables: MemoryTables, commit: int, parent: MemoryTransaction | None) -> None:
+    lost = None
+
+    def __init__(self, tables: MemoryTables, seen: int) -> None:
         self._tables = tables
-        self._commit = commit
-        self._parent = parent
-        self._undo: list[Undo] = []
+        self._seen = seen  # the commit before
+        self._written: list[tuple[Table, Written]] = []
         self._is_closed = False
-        self.writes = 0
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         self._check_open()
         version = self._tables.rows[table].get(key)
-        return version.value if version is not None else None
+        return version.at(self._seen) if version is not None else None
 
     def items(self, table: Table, start: bytes) -> Iterator[Item]:
         def fetch(start: bytes, limit: int) -> list[Item]:
             self._check_open()
-            return self._tables.fetch(table, start, limit, self._commit)
+            return self._tables.fetch(table, start, limit, self._seen)
 
-        return steady_items(fetch, start, lambda: self.writes)
+        return steady_items(fetch, start)
 
-    def put(self, table: Table, key: bytes, value: bytes) -> None:
-        self._set(table, key, value)
-
-    def insert(self, table: Table, key: bytes, value: bytes) -> bool:
-        is_absent = self.get(table, key) is None
-        if is_absent:
-            self._set(table, key, value)
-        return is_absent
-
-    def delete(self, table: Table, key: bytes) -> bool:
-        is_present = self.get(table, key) is not None
-        if is_present:
-            self._set(table, key, None)
-        return is_present
-
-    def nested(self) -> Self:
+    def write(self, table: Table, rows: Sequence[Written]) -> None:
         self._check_open()
-        return type(self)(self._tables, self._commit, self)
+        self._written += [(table, row) for row in rows]
 
     def commit(self) -> None:
         self._check_open()
         self._is_closed = True
-        if self._parent is None:
-            self._tables.advance(self._commit, self._undo)
-        else:
-            self._parent._undo += self._undo
-            self._parent.writes += self.writes
+        self._tables.advance(self._written)
 
     def abort(self) -> None:
-        if self._is_closed:
-            return
         self._is_closed = True
-        with self._tables.lock:
-            for table, key, before in reversed(self._undo):
-                if before is None:
-                    del self._tables.rows[table][key]
-                else:
-                    self._tables.rows[table][key] = before
-
-    def close(self) -> None:
-        self.abort()
-
-    def _set(self, table: Table, key: bytes, value: bytes | None) -> None:
-        self._check_open()
-        rows = self._tables.rows[table]
-        before = rows.get(key)
-        # A version of this same commit is replaced, the one below it stays for those who read it.
-        older = before.older if before is not None and before.commit == self._commit else before
-        with self._tables.lock:
-            rows[key] = Version(self._commit, value, older)
-        self._undo.append((table, key, before))
-        self.writes += 1
 
     def _check_open(self) -> None:
         if self._is_closed:

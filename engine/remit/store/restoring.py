@@ -44,9 +44,10 @@ from remit.store.keys import (
     subject_first,
     unpack,
 )
-from remit.store.tables import Table, Transaction
+from remit.store.staging import Staging
+from remit.store.tables import Table
 from remit.store.views import Head
-from remit.store.writer import Task, logger
+from remit.store.writer import logger
 
 T = TypeVar("T")
 
@@ -66,11 +67,11 @@ Row = tuple[Table, bytes, bytes]
 class Home(Protocol):
     """What a restore asks of the store it writes into."""
 
-    def next_number(self, transaction: Transaction) -> int:
+    def next_number(self, transaction: Staging) -> int:
         """A number for a named store, never given before or again."""
         ...
 
-    def queue(self, task: Task[T]) -> Future[T]:
+    def queue(self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None) -> Future[T]:
         """Hand a task to the writer."""
         ...
 
@@ -130,7 +131,7 @@ class Restoring:
         epoch = max(store.epoch, number) + 1 + secrets.randbelow(_EPOCH_STEP)
         identity = StoreIdentity(self._name, store.uuid, epoch)
 
-        def publish(transaction: Transaction) -> StoreIdentity:
+        def publish(transaction: Staging) -> StoreIdentity:
             self._require_under_way(transaction)
             self._require_free(transaction)
             head = Head(store.revision, store.schema_revision, store.oldest_revision)
@@ -139,7 +140,7 @@ class Restoring:
             transaction.put(Table.STORES, self._key, pack((number, identity.uuid, identity.epoch)))
             return identity
 
-        return self._home.queue(Task(publish)).result()
+        return self._home.queue(publish).result()
 
     def close(self) -> None:
         """Unless it is finished, give it up: what was written goes. Does not wait, does not fail; twice is once."""
@@ -149,13 +150,13 @@ class Restoring:
                 self._give_up()
 
     def _begin(self) -> None:
-        def run(transaction: Transaction) -> int:
+        def run(transaction: Staging) -> int:
             self._require_free(transaction)
             number = self._home.next_number(transaction)
             transaction.put(Table.GRAVES, store_prefix(number), UNDER_WAY)
             return number
 
-        number = self._home.queue(Task(run)).result()
+        number = self._home.queue(run).result()
         with self._closing:
             self._number, self._prefix = number, store_prefix(number)
             if self._is_closed:  # meanwhile
@@ -164,7 +165,7 @@ class Restoring:
     def _give_up(self) -> None:
         grave = self._prefix
 
-        def give_up(transaction: Transaction) -> bool:
+        def give_up(transaction: Staging) -> bool:
             if transaction.get(Table.GRAVES, grave) != UNDER_WAY:
                 return False
             transaction.put(Table.GRAVES, grave, b"")
@@ -174,25 +175,25 @@ class Restoring:
             if is_given_up:
                 self._home.bury(grave)
 
-        self._home.queue(Task(give_up, settled)).add_done_callback(_tell_if_left)
+        self._home.queue(give_up, settled).add_done_callback(_tell_if_left)
 
     def _write(self) -> None:
         rows, self._rows, self._weight = self._rows, [], 0
         if not rows:
             return
 
-        def run(transaction: Transaction) -> None:
+        def run(transaction: Staging) -> None:
             self._require_under_way(transaction)
             for table, key, value in rows:
                 transaction.put(table, key, value)
 
-        self._home.queue(Task(run)).result()
+        self._home.queue(run).result()
 
-    def _require_free(self, transaction: Transaction) -> None:
+    def _require_free(self, transaction: Staging) -> None:
         if transaction.get(Table.STORES, self._key) is not None:
             raise StoreExists(f"store `{self._name}` is already there", field="name", store=self._name)
 
-    def _require_under_way(self, transaction: Transaction) -> None:
+    def _require_under_way(self, transaction: Staging) -> None:
         if transaction.get(Table.GRAVES, self._prefix) != UNDER_WAY:
             raise StoreUnavailable(f"the restore of store `{self._name}` was given up")
 

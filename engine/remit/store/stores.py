@@ -18,10 +18,11 @@ from remit.store.interface import Admission, Commit, CommitListener, Judge, Stor
 from remit.store.keys import name_key, pack, store_prefix, unpack
 from remit.store.restoring import Restoring
 from remit.store.scratch import ScratchFile
-from remit.store.tables import Snapshot, Table, Tables, Transaction
+from remit.store.staging import Staging
+from remit.store.tables import Rows, Snapshot, Table, Tables
 from remit.store.trimming import TrimView
 from remit.store.views import Head, SchemaCache, View, WriteView
-from remit.store.writer import Task, Writer, logger, stop_process
+from remit.store.writer import Task, Waiting, Writer, logger, stop_process
 
 T = TypeVar("T")
 
@@ -75,7 +76,8 @@ class TableStore(Store):
         except BaseException:
             tables.close()
             raise
-        self._writer = Writer(tables.begin, chore=self._bury, fatal=fatal, queue_max=queue_max)
+        self._committed: list[tuple[str, Delta]] = []  # and not yet told to the listener
+        self._writer = Writer(tables.begin, chore=self._bury, apply=self._tell, fatal=fatal, queue_max=queue_max)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -118,26 +120,48 @@ class TableStore(Store):
         self._listener = listener
 
     def submit(self, name: str, admission: Admission) -> Future[Delta]:
+        future: Future[Delta] = Future()
+        self._writer.submit(self._revision(name, admission, future))
+        return future
+
+    def write(self, name: str, admission: Admission) -> Delta:
+        assert not self._writer.is_current_thread, "the writer cannot wait for itself"
+        waiting: Waiting[Delta] = Waiting()
+        self._writer.submit(self._revision(name, admission, waiting))
+        return waiting.result()
+
+    def _revision(self, name: str, admission: Admission, future: Future[Delta] | Waiting[Delta]) -> Task[Delta]:
+        """The task that makes a revision of what an admission decides."""
+
         view: WriteView | None = None
 
-        def admit(transaction: Transaction) -> Delta:
+        def run(transaction: Staging) -> Delta:
             nonlocal view
             view = WriteView(transaction, name, self._schemas)
-            draft = admission(view)
-            return view.finish(draft, self._now_us())
+            return view.finish(admission(view), self._now_us())
 
         def settled(delta: Delta) -> None:
             assert view is not None, "what is settled was admitted"
-            view.remember_schema()
-            if self._listener is not None:
-                self._listener(name, delta)
+            if delta.schema_text is not None:
+                view.remember_schema()
+            self._committed.append((name, delta))
 
-        return self._writer.submit(Task(admit, settled))
+        return Task(run, settled, future)
+
+    def _tell(self) -> None:
+        """A commit is durable: let the listener have its deltas, all of a store at once. The writer's thread only."""
+        committed, self._committed = self._committed, []
+        by_store: dict[str, list[Delta]] = {}
+        for name, delta in committed:
+            by_store.setdefault(name, []).append(delta)
+        if self._listener is not None:
+            for name, deltas in by_store.items():
+                self._listener(name, deltas)
 
     def create(self, name: str) -> StoreIdentity:
         key = name_key(name)
 
-        def run(transaction: Transaction) -> StoreIdentity:
+        def run(transaction: Staging) -> StoreIdentity:
             # The number and the epoch are the same count: both only have to be new.
             number = self.next_number(transaction)
             identity = StoreIdentity(name, secrets.token_bytes(16), number)
@@ -146,13 +170,13 @@ class TableStore(Store):
             transaction.put(Table.HEADS, store_prefix(number), pack(Head()))
             return identity
 
-        return self._write(Task(run))
+        return self._write(run)
 
     def delete(self, name: str) -> None:
         """The name is free at once; the rows go little by little, between other writes and across restarts."""
         key = name_key(name)
 
-        def run(transaction: Transaction) -> bytes:
+        def run(transaction: Staging) -> bytes:
             record = transaction.get(Table.STORES, key)
             if record is None:
                 raise no_such_store(name)
@@ -162,43 +186,53 @@ class TableStore(Store):
             transaction.put(Table.GRAVES, grave, b"")
             return grave
 
-        self._write(Task(run, self.bury))
+        self._write(run, self.bury)
 
     def restore(self, name: str, judge: Judge) -> Restoring:
         return Restoring(self, name, judge, self._now_us)
 
     def trim(self, name: str, until_us: int) -> int:
-        def run(transaction: Transaction) -> int:
+        def run(transaction: Staging) -> int:
             return TrimView(transaction, name, self._schemas).forget(until_us)
 
-        return self._write(Task(run), may_be_refused=True)
+        return self._write(run, may_be_refused=True)
 
     def promise_clock(self, ceiling_us: int) -> None:
-        def run(transaction: Transaction) -> None:
+        def run(transaction: Staging) -> None:
             if ceiling_us > _number(transaction, _CLOCK):
                 transaction.put(Table.META, _CLOCK, pack(ceiling_us))
 
-        self._write(Task(run))
+        self._write(run)
 
     def close(self) -> None:
         self._writer.close()
         self._tables.close()
 
-    def _write(self, task: Task[T], *, may_be_refused: bool = False) -> T:
+    def _write(
+        self,
+        run: Callable[[Staging], T],
+        settled: Callable[[T], None] | None = None,
+        *,
+        may_be_refused: bool = False,
+    ) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
-        return self._writer.submit(task, may_be_refused=may_be_refused).result()
+        waiting: Waiting[T] = Waiting()
+        self._writer.submit(Task(run, settled, waiting), may_be_refused=may_be_refused)
+        return waiting.result()
 
     # --- for a restore under way --------------------------------------------------------------------------------
 
-    def next_number(self, transaction: Transaction) -> int:
+    def next_number(self, transaction: Staging) -> int:
         """A number for a named store, never given before or again."""
         number = _number(transaction, _NEXT_STORE) + 1
         transaction.put(Table.META, _NEXT_STORE, pack(number))
         return number
 
-    def queue(self, task: Task[T]) -> Future[T]:
+    def queue(self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None) -> Future[T]:
         """Hand a task to the writer, whose caller waits for it before it has another."""
-        return self._writer.submit(task, may_be_refused=False)
+        future: Future[T] = Future()
+        self._writer.submit(Task(run, settled, future), may_be_refused=False)
+        return future
 
     def bury(self, grave: bytes) -> None:
         """Called on the writer's thread: from now on the rows of this grave may go."""
@@ -219,16 +253,16 @@ class TableStore(Store):
             return None
         grave = self._graves[0]
 
-        def run(transaction: Transaction) -> bool:
+        def run(transaction: Staging) -> bool:
             return _remove_rows(transaction, grave)
 
         def settled(is_empty: bool) -> None:
             if is_empty:
                 self._graves.remove(grave)
 
-        task = Task(run, settled)
-        task.future.add_done_callback(self._give_up_burying)
-        return task
+        future: Future[bool] = Future()
+        future.add_done_callback(self._give_up_burying)
+        return Task(run, settled, future)
 
     def _give_up_burying(self, future: Future[bool]) -> None:
         """A full disk, say. Nobody waits for it, and the next start tries again."""
@@ -238,7 +272,7 @@ class TableStore(Store):
             self._graves.clear()
 
 
-def _remove_rows(transaction: Transaction, grave: bytes) -> bool:
+def _remove_rows(transaction: Staging, grave: bytes) -> bool:
     """Remove some rows of a deleted store; whether none is left, and the grave itself is gone."""
     for table in _STORE_TABLES:
         rows = islice(transaction.items(table, grave), BURY_ROWS)
@@ -251,6 +285,6 @@ def _remove_rows(transaction: Transaction, grave: bytes) -> bool:
     return True
 
 
-def _number(snapshot: Snapshot, key: bytes) -> int:
+def _number(snapshot: Rows, key: bytes) -> int:
     record = snapshot.get(Table.META, key)
     return int(unpack(record)) if record is not None else 0

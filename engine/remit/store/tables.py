@@ -6,11 +6,11 @@ Law: what a snapshot shows never changes, and what a transaction wrote is seen b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from typing import Protocol, Self
+from typing import Protocol
 
-from remit.errors import StoreUnavailable
+from remit.errors import RemitError
 from remit.store.scratch import ScratchFile
 
 # LMDB as everybody builds it refuses keys beyond 511 bytes. One byte is held back, so that `key + b"\0"`, the very next
@@ -22,6 +22,7 @@ KEY_BYTES_MAX = 510
 CHUNK_ROWS = 256
 
 Item = tuple[bytes, bytes]
+Written = tuple[bytes, bytes | None]  # None: the row is removed
 
 
 class Table(IntEnum):
@@ -39,49 +40,49 @@ class Table(IntEnum):
     GRAVES = 7  # number of a deleted store whose rows are still being removed
 
 
-class TransactionPoisoned(StoreUnavailable):
-    """What lies below gave up on the whole transaction, not only on one request of it. The writer starts over."""
+class TransactionPoisoned(Exception):  # the writer's own: it starts over, or tells `reason` to the only one concerned
+    """What lies below gave up on the whole transaction, whichever request of it was the cause."""
+
+    def __init__(self, reason: RemitError) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
 
 
-class Snapshot(Protocol):
-    """A consistent view of all tables."""
+class Rows(Protocol):
+    """What all views can be asked."""
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """Cost: O(log n)."""
         ...
 
     def items(self, table: Table, start: bytes) -> Iterator[Item]:
-        """Every row with a key ≥ `start`, in the order of bytes. Cost: O(log n), then O(1) a row.
-
-        In a transaction, a row written or removed meanwhile ahead of the iteration is seen as it then stands."""
+        """Every row with a key ≥ `start`, in the order of bytes. Cost: O(log n), then O(1) a row."""
         ...
+
+
+class Snapshot(Rows, Protocol):
+    """A consistent view of all tables."""
 
     def close(self) -> None:
         """End the view. Twice is once."""
         ...
 
 
-class Transaction(Snapshot, Protocol):
-    """A view in which one thread also writes. After an error the only thing left to do is `abort`."""
+class Transaction(Rows, Protocol):
+    """All tables as one writer finds them, and what its commit writes to them, in one go at the end: see `staging.py`.
+    While anything is read, nothing is written."""
 
-    writes: int  # puts and deletes so far, those of finished nested transactions included
-
-    def put(self, table: Table, key: bytes, value: bytes) -> None: ...
-
-    def insert(self, table: Table, key: bytes, value: bytes) -> bool:
-        """Put the row if there is none; whether it was put."""
+    @property
+    def lost(self) -> RemitError | None:
+        """The error that left it good for nothing but `abort`."""
         ...
 
-    def delete(self, table: Table, key: bytes) -> bool:
-        """Whether there was a row to remove."""
-        ...
-
-    def nested(self) -> Self:
-        """A transaction within this one, which rests until the nested one commits into it or aborts."""
+    def write(self, table: Table, rows: Sequence[Written]) -> None:
+        """Put rows, or remove them, in the order of their keys. Raises TransactionPoisoned."""
         ...
 
     def commit(self) -> None:
-        """Make it durable (a nested one: part of its parent). Raises StoreFull, StoreUnavailable: nothing happened."""
+        """Make it durable. Raises StoreFull, StoreUnavailable: nothing happened."""
         ...
 
     def abort(self) -> None:
@@ -114,24 +115,11 @@ def next_key(key: bytes) -> bytes:
     return key + b"\0"
 
 
-def steady_items(
-    fetch: Callable[[bytes, int], list[Item]], start: bytes, writes: Callable[[], int] = lambda: 0
-) -> Iterator[Item]:
-    """An iteration that others may write beside: rows are fetched some at a time, and again after each write.
-
-    `fetch(start, limit)` gives the rows as they stand. A write (a higher `writes()`) throws away what was fetched
-    ahead; after one, rows are fetched singly and then doubling again, so that deleting all one scans stays linear."""
-    limit = CHUNK_ROWS
+def steady_items(fetch: Callable[[bytes, int], list[Item]], start: bytes) -> Iterator[Item]:
+    """An iteration that others may write beside: `fetch(start, limit)` gives some rows at a time."""
     while True:
-        seen = writes()
-        rows = fetch(start, limit)
-        for row in rows:
-            yield row
-            start = next_key(row[0])
-            if writes() != seen:
-                limit = 1
-                break
-        else:
-            if len(rows) < limit:
-                return
-            limit = min(limit * 2, CHUNK_ROWS)
+        rows = fetch(start, CHUNK_ROWS)
+        yield from rows
+        if len(rows) < CHUNK_ROWS:
+            return
+        start = next_key(rows[-1][0])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from remit.errors import StoreDamaged
 from remit.store.changelog import decode_commit
 from remit.store.keys import decode_revision, pack, revision_key, schema_key
-from remit.store.tables import Table, Transaction
+from remit.store.staging import Staging
+from remit.store.tables import Table
 from remit.store.views import Head, View
 
 # Rows that go in one transaction, and so how long the writes queued behind it wait: about a millisecond. Revisions come
@@ -20,7 +21,7 @@ TRIM_ROWS = 256
 class TrimView(View):
     """The view in which the writer forgets."""
 
-    _snapshot: Transaction
+    _snapshot: Staging
 
     def forget(self, until_us: int) -> int:
         """Forget revisions committed at a time or before, some `TRIM_ROWS` rows of them; how many rows went.

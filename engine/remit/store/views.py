@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgpack
 
 from remit.errors import RevisionGone, StoreDamaged
-from remit.model import PLAIN, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import PLAIN, Change, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
-from remit.store.changelog import LoggedDelta, RawChange, decode_deltas, encode_delta, replay, rewind
+from remit.store.changelog import Cells, LoggedDelta, decode_deltas, encode_delta, replay, rewind
 from remit.store.interface import Draft, StoreHead, StoreIdentity
 from remit.store.keys import (
     TRIPLE_BYTES_MAX,
@@ -26,8 +25,8 @@ from remit.store.keys import (
     decode_rows,
     decode_schema_key,
     decode_value,
-    encode_pointer,
     encode_value,
+    keys_both_ways,
     name_key,
     pack,
     resource_first,
@@ -37,11 +36,15 @@ from remit.store.keys import (
     shorten,
     start_after,
     store_prefix,
-    subject_first,
     unpack,
     whole_triple,
 )
-from remit.store.tables import Item, Snapshot, Table, Transaction
+from remit.store.staging import Staging
+from remit.store.tables import Item, Rows, Table
+
+# An enumeration's members are looked up by name at each use, which a write would feel.
+_STORES, _HEADS, _CHANGELOG = Table.STORES, Table.HEADS, Table.CHANGELOG
+_RELATIONSHIPS, _BY_SUBJECT = Table.RELATIONSHIPS, Table.BY_SUBJECT
 
 STORES_CACHED_MAX = 64  # stores come and go, and a schema may have megabytes
 
@@ -76,11 +79,14 @@ class Head(NamedTuple):
     oldest_revision: int = 0
 
 
+_name_key = lru_cache(maxsize=256)(name_key)
+
+
 @lru_cache(maxsize=256)
-def _identity(name: str, record: bytes) -> tuple[int, StoreIdentity]:
-    """The number and the identity in a store's record; every view of a store asks for the same one."""
+def _identity(name: str, record: bytes) -> tuple[int, StoreIdentity, bytes]:
+    """What a store's record says: its number, its identity, and what its keys begin with. Every view asks for it."""
     number, uuid, epoch = unpack(record)
-    return number, StoreIdentity(name, uuid, epoch)
+    return number, StoreIdentity(name, uuid, epoch), store_prefix(number)
 
 
 class View:
@@ -88,24 +94,28 @@ class View:
 
     While it is open, LMDB cannot reuse the pages that writers leave behind: keep it short."""
 
-    def __init__(self, snapshot: Snapshot, name: str, schemas: SchemaCache) -> None:
-        record = snapshot.get(Table.STORES, name_key(name))
+    def __init__(self, snapshot: Rows, name: str, schemas: SchemaCache) -> None:
+        record = snapshot.get(_STORES, _name_key(name))
         if record is None:
             raise no_such_store(name)
         try:
-            number, self._identity = _identity(name, record)
-            self._prefix = store_prefix(number)
-            self._head = Head(*unpack(snapshot.get(Table.HEADS, self._prefix) or b""))
+            number, self._identity, self._prefix = _identity(name, record)
+            self._head = Head(*unpack(snapshot.get(_HEADS, self._prefix) or b""))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreDamaged(f"the record of store `{name}` cannot be read: {error}", store=name) from error
         self._snapshot = snapshot
+        self._name = name
         self._number = number
         self._schemas = schemas
+        self._told_head: StoreHead | None = None  # made when it is first asked for
 
     @property
     def head(self) -> StoreHead:
-        head = self._head
-        return StoreHead(self._identity, head.revision, self._schema_text(), head.oldest_revision)
+        told = self._told_head
+        if told is None:
+            revision, _, oldest = self._head
+            told = self._told_head = StoreHead(self._identity, revision, self._schema_text(), oldest)
+        return told
 
     def get(self, key: RelationshipKey) -> StoredRelationship | None:
         whole = resource_first(*key)
@@ -147,7 +157,7 @@ class View:
 
     def _told(self, logged: LoggedDelta) -> Delta:
         delta = logged.delta
-        return replace(delta, schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
+        return delta._replace(schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
 
     def schema_text_at(self, revision: int) -> str | None:
         for _, value in self._rows(Table.SCHEMAS, b"", schema_key(b"", revision)):
@@ -230,14 +240,26 @@ def _looked_at(rows: Iterator[Item], look: Callable[[], None]) -> Iterator[Item]
         yield row
 
 
+_Fate = tuple[bytes | None, bytes | None, StoredRelationship | None]
+"""Of a triple while its request is being written: its value before and after, and what the latter was encoded from."""
+
+
 class WriteView(View):
     """The view an admission writes through; `finish` makes a revision of it."""
 
-    _snapshot: Transaction
+    _snapshot: Staging
 
-    def __init__(self, transaction: Transaction, name: str, schemas: SchemaCache) -> None:
-        super().__init__(transaction, name, schemas)
-        self._changes: dict[bytes, RawChange] = {}
+    def __init__(self, transaction: Staging, name: str, schemas: SchemaCache) -> None:
+        known = transaction.notes.get(name)
+        if known is None:
+            super().__init__(transaction, name, schemas)
+        else:  # by a predecessor of the same commit
+            self._snapshot = transaction
+            self._name = name
+            self._number, self._identity, self._prefix, self._head = known
+            self._schemas = schemas
+            self._told_head = None
+        self._changes: dict[bytes, _Fate] = {}
         self._new_schema: str | None = None
         self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
 
@@ -248,52 +270,65 @@ class WriteView(View):
     def put(self, stored: StoredRelationship) -> None:
         """Cost: O(log n)."""
         relationship = stored.relationship
-        triple = relationship.resource, relationship.relation, relationship.subject
-        whole = resource_first(*triple)
+        whole, row, by_subject, pointer = keys_both_ways(
+            self._prefix, relationship.resource, relationship.relation, relationship.subject
+        )
         assert whole.count(0) == 5, "the parts of a triple hold no zero byte"
-        row = self._prefix + shorten(whole)
         value = self._encode(stored, whole)
-        before = None
-        if self._snapshot.insert(Table.RELATIONSHIPS, row, value):
-            pointer = subject_first(*triple)
-            if not self._snapshot.insert(Table.BY_SUBJECT, self._prefix + shorten(pointer), encode_pointer(pointer)):
-                raise StoreDamaged(f"`{relationship.key}` is listed by subject and was not there")
-        else:
-            before = self._row_of(row, whole)
-            self._snapshot.put(Table.RELATIONSHIPS, row, value)
-        self._record(whole, before, value, stored)
+        before = self._row_of(row, whole)
+        self._snapshot.put(_RELATIONSHIPS, row, value)
+        if before is None:
+            self._snapshot.put(_BY_SUBJECT, by_subject, pointer)
+        known = self._changes.get(whole)
+        self._changes[whole] = (before if known is None else known[0], value, stored)
 
     def delete(self, key: RelationshipKey) -> None:
         """Cost: O(log n)."""
-        whole = resource_first(*key)
-        row = self._prefix + shorten(whole)
+        whole, row, by_subject, _ = keys_both_ways(self._prefix, *key)
         before = self._row_of(row, whole)
         if before is not None:
-            self._snapshot.delete(Table.RELATIONSHIPS, row)
-            self._snapshot.delete(Table.BY_SUBJECT, self._prefix + shorten(subject_first(*key)))
-            self._record(whole, before, None, None)
+            self._snapshot.delete(_RELATIONSHIPS, row)
+            self._snapshot.delete(_BY_SUBJECT, by_subject)
+            known = self._changes.get(whole)
+            self._changes[whole] = (before if known is None else known[0], None, None)
 
     def put_schema(self, text: str) -> None:
         self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
         self._new_schema = text
+        self._told_head = None
 
     def finish(self, draft: Draft, committed_at_us: int) -> Delta:
         """Write the changelog and the new head. The delta is true once the transaction is committed."""
-        changes = [raw for raw in self._changes.values() if raw.before is not None or raw.after is not None]
+        head = self._head
+        revision, schema_revision = head.revision + 1, head.schema_revision
+        if self._new_schema is not None:
+            schema_revision = revision
+        changes: list[Change] = []
+        cells: Cells = []
+        for whole, (before, after, written) in self._changes.items():
+            if before is not None:
+                changes.append(Change(decode_value(whole, before), written))
+            elif after is not None:
+                changes.append(Change(None, written))
+            else:
+                continue  # written and removed by one and the same request
+            cells += (whole, before, after)
+        told = tuple(changes)
         delta = Delta(
-            revision=self.next_revision,
-            committed_at_us=committed_at_us,
-            principal=draft.principal,
-            changes=tuple(raw.told() for raw in changes),
-            schema_text=self._new_schema,
-            metadata_json=draft.metadata_json,
-            managed_bypass=draft.managed_bypass,
+            revision,
+            committed_at_us,
+            draft.principal,
+            told,
+            self._new_schema,
+            draft.metadata_json,
+            draft.managed_bypass,
         )
-        for key, value in encode_delta(self._prefix, delta, changes):
-            self._snapshot.put(Table.CHANGELOG, key, value)
-        schema_revision = delta.revision if self._new_schema is not None else self._head.schema_revision
-        head = Head(delta.revision, schema_revision, self._head.oldest_revision)
-        self._snapshot.put(Table.HEADS, self._prefix, pack(head))
+        staging = self._snapshot
+        for key, value in encode_delta(self._prefix, delta, cells):
+            staging.put(_CHANGELOG, key, value)
+        head = Head(revision, schema_revision, head.oldest_revision)
+        staging.put(_HEADS, self._prefix, pack(head))
+        staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
         return delta
 
     def remember_schema(self) -> None:
@@ -322,16 +357,7 @@ class WriteView(View):
         return value
 
     def _row_of(self, row: bytes, whole: bytes) -> bytes | None:
-        value = self._snapshot.get(Table.RELATIONSHIPS, row)
-        if value is not None and whole_triple(row, value) != whole:
+        value = self._snapshot.get(_RELATIONSHIPS, row)
+        if value is not None and len(whole) > TRIPLE_BYTES_MAX and whole_triple(row, value) != whole:
             raise StoreDamaged(f"the row of `{whole!r}` holds another triple")
         return value
-
-    def _record(
-        self, whole: bytes, before: bytes | None, after: bytes | None, written: StoredRelationship | None
-    ) -> None:
-        known = self._changes.get(whole)
-        if known is None:
-            self._changes[whole] = RawChange(whole, before, after, written)
-        else:
-            known.after, known.written = after, written

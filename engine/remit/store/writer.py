@@ -1,7 +1,7 @@
 """The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
 
-A task runs in a nested transaction of its own: it succeeds and its successors in the batch see what it did, or it
-raises and leaves no trace. Nobody is told anything, not even a refusal (it may rest on a predecessor), before the
+A task either succeeds, and its successors in the batch see what it did, or it raises and all it wrote is taken back
+(see `staging.py`). Nobody is told anything, not even a refusal (it may rest on a predecessor), before the
 commit is durable; if the commit fails, every task of the batch fails.
 Law: told means durable, and tasks happen in the order they were queued."""
 
@@ -13,45 +13,75 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from remit.errors import RemitError, StoreOverloaded, StoreUnavailable
 from remit.store.interface import Commit
+from remit.store.staging import Staging
 from remit.store.tables import Transaction, TransactionPoisoned
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# What one commit carries at most: few enough that the first in the batch does not wait long for the last (10 µs a
-# write), many enough that the fsync (some 0.25 ms) is shared well.
+# What one commit carries at most: few enough that the first in the batch does not wait long for the last (some 50 µs a
+# request), many enough that the fsync (some 0.25 ms) is shared well.
 BATCH_TASKS_MAX = 256
 BATCH_WRITES_MAX = 10_000
 
 
-@dataclass(slots=True)
+class Waiting(Generic[T]):
+    """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
+
+    Law: told once, waited for once."""
+
+    __slots__ = ("_error", "_lock", "_result")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()  # until it is told
+        self._result: T  # once it is told, unless there is an error
+        self._error: BaseException | None = None
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether anybody waits still, as a future says it: the caller cannot give up."""
+        return True
+
+    def set_result(self, result: T) -> None:
+        self._result = result
+        self._lock.release()
+
+    def set_exception(self, error: BaseException) -> None:
+        self._error = error
+        self._lock.release()
+
+    def result(self) -> T:
+        """Wait for it. Raises what the task raised."""
+        self._lock.acquire()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # the error leads to this frame, and must not lead back
+        return self._result
+
+
 class Task(Generic[T]):
-    """One thing to be written. `run` may be called again, on a new transaction, if its batch could not be finished;
-    `settled` is called once the commit is durable, before anyone is told, and must not fail."""
+    """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
+    could not be finished; `settled` is called once the commit is durable, before anyone is told, and must not fail."""
 
-    run: Callable[[Transaction], T]
-    settled: Callable[[T], None] | None = None
-    future: Future[T] = field(default_factory=Future)
+    __slots__ = ("future", "run", "settled")
+
+    def __init__(
+        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None, future: Future[T] | Waiting[T]
+    ) -> None:
+        self.run = run
+        self.settled = settled
+        self.future = future
 
 
-@dataclass(slots=True)
-class _Outcome:
-    task: Task[Any]
-    result: Any = None
-    error: BaseException | None = None
-
-    def tell(self) -> None:
-        if self.error is None:
-            self.task.future.set_result(self.result)
-        else:
-            self.task.future.set_exception(self.error)
+_Outcome = tuple[Task[Any], Any, BaseException | None]  # of a task: what it returned, or raised
 
 
 def stop_process(message: str) -> None:
@@ -61,18 +91,21 @@ def stop_process(message: str) -> None:
 
 
 class Writer:
-    """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None."""
+    """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None;
+    `apply` is called when all tasks of a commit are settled, before anyone is told, and must not fail."""
 
     def __init__(
         self,
         begin: Callable[[], Transaction],
         *,
         chore: Callable[[], Task[Any] | None],
+        apply: Callable[[], None],
         fatal: Callable[[str], None],
         queue_max: int,
     ) -> None:
         self._begin = begin
         self._chore = chore
+        self._apply = apply
         self._fatal = fatal
         self._queue_max = queue_max
         self._queue: SimpleQueue[Task[Any] | None] = SimpleQueue()
@@ -85,7 +118,7 @@ class Writer:
 
     @property
     def is_current_thread(self) -> bool:
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     @property
     def problem(self) -> str:
@@ -108,8 +141,8 @@ class Writer:
 
         return end
 
-    def submit(self, task: Task[T], *, may_be_refused: bool = True) -> Future[T]:
-        """Queue a task. A refusal, too, is found in the future. Cost: O(1).
+    def submit(self, task: Task[T], *, may_be_refused: bool = True) -> None:
+        """Queue a task. A refusal, too, is found in its future. Cost: O(1).
 
         `may_be_refused` false goes beyond the bound: for the store's own few, whose callers wait for them."""
         with self._lock:
@@ -122,7 +155,6 @@ class Writer:
                 self._queue.put(task)
         if refusal is not None:
             task.future.set_exception(refusal)
-        return task.future
 
     def close(self) -> None:
         """Finish what is queued, then end the thread. Twice is once."""
@@ -178,7 +210,7 @@ class Writer:
             outcomes = self._commit_together(tasks, tried)
         except TransactionPoisoned as error:
             if len(tried) == 1:
-                _fail(tried, error)
+                _fail(tried, error.reason)
             else:
                 for task in tried:
                     self._write([task])
@@ -193,12 +225,12 @@ class Writer:
     def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
         """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
         outcomes: list[_Outcome] = []
-        transaction: Transaction | None = None
+        transaction: Staging | None = None
         try:
             for task in tasks:
                 tried.append(task)
                 if transaction is None:
-                    transaction = self._begin()
+                    transaction = Staging(self._begin())
                 outcomes.append(_attempt(task, transaction))
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
@@ -209,13 +241,18 @@ class Writer:
                 transaction.abort()  # nothing, once it is committed
         return outcomes
 
-    def _commit(self, transaction: Transaction, requests: int) -> None:
+    def _commit(self, transaction: Staging, requests: int) -> None:
         rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
         try:
             transaction.commit()
             failed = ""
         except RemitError as error:
             failed = error.reason
+            raise
+        except TransactionPoisoned as error:
+            failed = error.reason.reason
+            if requests > 1:
+                rows = 0  # each is tried alone, and told of then
             raise
         finally:
             if rows:
@@ -231,9 +268,10 @@ class Writer:
     def _settle(self, outcomes: list[_Outcome]) -> None:
         """The commit is durable: first memory follows, then everybody is told."""
         try:
-            for outcome in outcomes:
-                if outcome.error is None and outcome.task.settled is not None:
-                    outcome.task.settled(outcome.result)
+            for task, result, refusal in outcomes:
+                if refusal is None and task.settled is not None:
+                    task.settled(result)
+            self._apply()
         except BaseException as error:  # whatever it was, memory no longer equals the disk
             message = f"a committed write could not be applied in memory, the process must stop: {error}"
             logger.critical(message, exc_info=True)
@@ -241,10 +279,13 @@ class Writer:
             # Only where `fatal` returns, in a test: no more writes, and nobody is told that all is well.
             self._refuse(StoreUnavailable(message))
             self._last_seen = True
-            _fail([outcome.task for outcome in outcomes], StoreUnavailable(message))
+            _fail([task for task, _, _ in outcomes], StoreUnavailable(message))
         else:
-            for outcome in outcomes:
-                outcome.tell()
+            for task, result, refusal in outcomes:
+                if refusal is None:
+                    task.future.set_result(result)
+                else:
+                    task.future.set_exception(refusal)
 
     def _refuse_queued(self) -> None:
         """Whoever is still queued when the thread ends early hears why."""
@@ -257,16 +298,19 @@ class Writer:
                 _fail([task], self._refusal)
 
 
-def _attempt(task: Task[Any], transaction: Transaction) -> _Outcome:
-    """Run one task in a transaction of its own. Raises only if the outer transaction is lost."""
-    nested = transaction.nested()
+def _attempt(task: Task[Any], transaction: Staging) -> _Outcome:
+    """Run one task and keep what it wrote, or nothing. Raises TransactionPoisoned where the transaction is lost."""
     try:
-        result = task.run(nested)
-        nested.commit()
-    except BaseException as error:  # noqa: BLE001 - the caller of the task gets it, whatever it is
-        nested.abort()
-        return _Outcome(task, error=error)
-    return _Outcome(task, result)
+        result = task.run(transaction)
+    except BaseException as error:  # the caller of the task gets it, whatever it is
+        if transaction.lost is not None:
+            raise TransactionPoisoned(transaction.lost) from error
+        transaction.take_back()
+        return task, None, error
+    if transaction.lost is not None:  # and the task hides it
+        raise TransactionPoisoned(transaction.lost)
+    transaction.keep()
+    return task, result, None
 
 
 def _fail(tasks: Iterable[Task[Any]], error: BaseException) -> None:
