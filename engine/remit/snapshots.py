@@ -32,7 +32,7 @@ from remit.model import (
     StoredRelationship,
     StoreInfo,
 )
-from remit.native import Answered, Asked, NativeGraph, available, registry
+from remit.native import ROWS_AT_ONCE, Answered, Asked, NativeGraph, available, registry
 from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.pinned import PinnedGraph, Stride
@@ -392,7 +392,7 @@ def _native_graph(identity: StoreIdentity, view: ReadTransaction, due: list[Due]
     """All relationships of a view, in the core. Raises StoreDamaged."""
     graph = NativeGraph(name=identity.name, uuid=identity.uuid, epoch=identity.epoch)
     try:
-        graph.load(view.rows(), key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+        graph.load(view.rows(ROWS_AT_ONCE), key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
     except ValueError as error:
         raise StoreDamaged(f"a relationship of store `{identity.name}` cannot be read: {error}") from error
     return graph

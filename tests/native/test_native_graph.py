@@ -118,7 +118,7 @@ def test_rows_of_the_store_are_loaded_as_they_were_written(facts: list[tuple[Rel
     held = dict(facts)
     graph = native.NativeGraph()
     due: list[native.Due] = []
-    graph.load(_rows(held), key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+    graph.load([list(_rows(held))], key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
     graph.check_invariants()
     assert {each.key: each.qualifiers for each in graph.relationships()} == held
     expiring = ((each.expiration_us, key) for key, each in held.items() if each.expiration_us is not None)
@@ -136,7 +136,7 @@ def test_a_damaged_row_is_refused() -> None:
     key = store_prefix(3) + b"doc\0a\0viewer\0user\0anne\0"
     for row in ((key, b""), (key, b"\x81\xa1a\x01"), (key[:-6], b"\x93\xa4anne\xa0\x01")):
         with pytest.raises(ValueError, match="cannot be read"):
-            native.NativeGraph().load([row], key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=lambda due: None)
+            native.NativeGraph().load([[row]], key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=lambda due: None)
 
 
 def test_a_size_that_changes_under_a_reader_is_noticed() -> None:

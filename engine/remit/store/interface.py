@@ -66,9 +66,9 @@ class ReadTransaction(Protocol):
         it raises ends the scan."""
         ...
 
-    def rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every relationship once, as a key and a value in the encoding of `store.keys`, for whoever decodes that more
-        quickly than we do. Cost: O(1) a row."""
+    def rows(self, count: int) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Every relationship once, so many at a time, as a key and a value in the encoding of `store.keys`, for whoever
+        decodes that more quickly than we do. Cost: O(1) a row, and no step of Python."""
         ...
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:

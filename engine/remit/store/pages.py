@@ -66,6 +66,8 @@ class _Reader:
             _, transaction = _META_END.unpack_from(page, at + 2 * _TREE.size)
             if magic == _MAGIC and transaction > newest:
                 newest, free, names = transaction, _tree(page, at), _tree(page, at + _TREE.size)
+        if newest < 0:
+            raise ValueError("neither of the first pages says where the trees are")
         yield free
         yield names
         for number in self.pages_of(names):

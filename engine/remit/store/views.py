@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 import msgpack
@@ -139,8 +140,16 @@ class View:
         decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
 
-    def rows(self) -> Iterator[Item]:
-        return self._rows(Table.RELATIONSHIPS, b"", b"")
+    def rows(self, count: int) -> Iterator[list[Item]]:
+        rows = self._snapshot.items(_RELATIONSHIPS, self._prefix)
+        while batch := list(islice(rows, count)):
+            if batch[-1][0].startswith(self._prefix):
+                yield batch
+                continue
+            ours = [row for row in batch if row[0].startswith(self._prefix)]  # and then begin those of another store
+            if ours:
+                yield ours
+            return
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         oldest = self._head.oldest_revision
@@ -172,7 +181,7 @@ class View:
         return encode_backup(
             store,
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
-            ((whole_triple(*row), row[1]) for row in self.rows()),
+            ((whole_triple(*row), row[1]) for row in self._rows(_RELATIONSHIPS, b"", b"")),
             ((*decode_revision(key), row) for key, row in self._rows(Table.CHANGELOG, b"", b"")),
         )
 
