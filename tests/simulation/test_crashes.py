@@ -163,7 +163,7 @@ def test_a_full_disk_refuses_writes_with_its_reason_and_everything_else_goes_on(
     with serving(tmp_path, "--data", str(data)) as served, Client(served.endpoint, timeout_s=PATIENCE_S) as client:
         client.write_schema(SCHEMA)
         token = client.touch(*facts_of("group:first"))
-        leave_room(served, data, 64 * 1024)
+        leave_room(served, data, 512 * 1024)  # for the first commit, even if it carries a write of each
         acknowledged: list[str] = []
         refused: list[tuple[str, RemoteError]] = []
 
