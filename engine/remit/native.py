@@ -311,3 +311,17 @@ def set_cache(answers: int) -> None:
 def cache_stats() -> tuple[int, int, int, int]:
     """Of this thread's cache so far: hits, misses, evictions, and the bytes it takes."""
     return _core.cache_stats()
+
+
+class Caches(NamedTuple):
+    """What caches did so far, and the bytes they take."""
+
+    hits: int
+    misses: int
+    evictions: int
+    bytes: int
+
+
+def all_caches() -> Caches | None:
+    """The caches of all threads together, those of the front door among them; None where there is no core."""
+    return Caches(*_core.all_caches()) if available() else None

@@ -101,6 +101,9 @@ def test_a_question_that_writes_overtake_ends_all_the_same() -> None:
     """It begins anew after each of them, and gives way to who waits; to no end: then Python has to answer it."""
     deep = 60_000
     facts = [Relationship(ObjectRef("folder", str(n + 1)), "parent", SubjectRef("folder", str(n))) for n in range(deep)]
+    facts.append(
+        Relationship(ObjectRef("folder", "elsewhere"), "viewer", ANNE)
+    )  # or nothing leads to her, and no step is taken
     graph = native.NativeGraph(facts)
     graph.install(SCHEMA)
     bottom = ObjectRef("folder", str(deep))

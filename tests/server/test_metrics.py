@@ -19,6 +19,7 @@ from remit.client import Client, RemoteError
 from remit.engine import Engine
 from remit.keys import Right
 from remit.model import Operation, RelationshipFilter, Update
+from remit.native import Caches
 from remit.notation import parse_relationship
 from remit.server.background import BackgroundServer
 from remit.server.metrics import (
@@ -311,6 +312,7 @@ def there_are() -> set[str]:
         stores={"default": (1, 1)},
         streams={"Watch": 1},
         door=door,
+        caches=Caches(1, 1, 1, 1),
         door_verbs=[NativeVerb("Check", 0, 0, 1, [0] * (len(SECONDS) + 1), 0.0, [0] * (len(STEPS) + 1), 0)],
     )
     families = text_string_to_metric_families(metrics.text(standing).decode())

@@ -5,6 +5,7 @@
 //! one, so the memory is what it was made with.
 //! Law: what is found is what asking anew would answer.
 
+use crate::counts::{CacheStats, Counts};
 use crate::evaluator::Rests;
 use crate::goals::Goal;
 use crate::index::mix;
@@ -56,18 +57,9 @@ struct Remembered {
     rests: Rests,
 }
 
-/// What a cache did so far, and the memory it takes.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct CacheStats {
-    pub hits: u64,
-    pub misses: u64,
-    pub evictions: u64,
-    pub bytes: u64,
-}
-
 pub struct Cache {
     places: Vec<Option<Box<[Remembered; PAGE]>>>,
-    stats: CacheStats,
+    counts: Counts,
 }
 
 const PAGE: usize = 64;
@@ -82,8 +74,9 @@ impl Cache {
         let pages = if answers == 0 { 0 } else { answers.div_ceil(PAGE).next_power_of_two() };
         let mut places = Vec::new();
         places.resize_with(pages, || None);
-        let bytes = (pages * size_of::<usize>()) as u64;
-        Cache { places, stats: CacheStats { bytes, ..CacheStats::default() } }
+        let mut counts = Counts::new();
+        counts.took(pages * size_of::<usize>());
+        Cache { places, counts }
     }
 
     /// What it has room for.
@@ -96,7 +89,7 @@ impl Cache {
     }
 
     pub fn stats(&self) -> CacheStats {
-        self.stats
+        self.counts.stats()
     }
 
     fn place(&self, store: u64, goal: &Goal) -> (usize, usize) {
@@ -119,8 +112,8 @@ impl Cache {
             })
         });
         match found {
-            Some(_) => self.stats.hits += 1,
-            None => self.stats.misses += 1,
+            Some(_) => self.counts.hit(),
+            None => self.counts.missed(),
         }
         found.map(|each| each.is_yes)
     }
@@ -129,9 +122,9 @@ impl Cache {
     pub fn put(&mut self, store: u64, goal: Goal, is_yes: bool, version: u64, rests: Rests) {
         let (page, way) = self.place(store, &goal);
         let none = Remembered { store: 0, version: 0, goal, is_yes, rests };
-        let stats = &mut self.stats;
+        let counts = &mut self.counts;
         let page = self.places[page].get_or_insert_with(|| {
-            stats.bytes += size_of::<[Remembered; PAGE]>() as u64;
+            counts.took(size_of::<[Remembered; PAGE]>());
             Box::new([none; PAGE])
         });
         let ways = &mut page[way..way + WAYS];
@@ -141,7 +134,7 @@ impl Cache {
             oldest.expect("a place has ways")
         });
         if ways[place].store != 0 && !is_same(&ways[place]) {
-            stats.evictions += 1;
+            counts.evicted();
         }
         ways[place] = Remembered { store, version, goal, is_yes, rests };
     }

@@ -51,6 +51,11 @@ impl<T> Chunked<T> {
         self.chunks.iter().flatten()
     }
 
+    /// All rows, in pieces that lie side by side.
+    pub fn pieces(&self) -> &[Vec<T>] {
+        &self.chunks
+    }
+
     /// Bytes held, without what rows hold themselves.
     pub fn bytes(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<T>()).sum()

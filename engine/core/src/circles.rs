@@ -229,7 +229,8 @@ impl Evaluation<'_> {
                 let mut is_done = circuit.take(inner, Some(direct));
                 let mut place = 0;
                 while !is_done && place < self.graph.node(node).usersets.len() {
-                    if let Some((fact, next)) = self.userset(node, place, subject)? {
+                    if let Some((fact, object, slot)) = self.userset(node, place, subject)? {
+                        let next = self.ask(object, slot, subject)?;
                         let part = self.wire_through(circuit, fact, next, inner, false)?;
                         is_done = circuit.take(inner, part);
                     }
@@ -373,8 +374,7 @@ impl Evaluation<'_> {
     fn wire_next(&mut self, circuit: &mut Circuit, next: Next, gate: u32, negated: bool) -> Stoppable<Option<Value>> {
         let goal = match next {
             Next::Known(value) => return Ok(Some(read(value, negated))),
-            Next::Open(goal, _) => goal,
-            Next::Work(_) => unreachable!("asking for a goal never comes to an expression"),
+            Next::Open => self.asked.goal,
         };
         let number = self.scratch.goals.find(&goal).expect("a circle meets no goal that the walk did not");
         let entry = self.scratch.goals.entry(number);

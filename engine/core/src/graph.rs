@@ -71,7 +71,7 @@ pub struct Node {
     pub direct: List,   // of objects
     pub usersets: List, // of nodes
     next: u32,          // node of the object, unless these are in the index
-    reverse: u32,       // a list of the nodes that have this one among their usersets; few have any
+    reverse: List,      // of nodes that have this one among their usersets; few have any
 }
 
 /// What an object leads to.
@@ -88,7 +88,7 @@ const NO_OBJECT: Object = Object { reverse: List::EMPTY, first: NONE, nodes: 0 }
 const CHAIN_MAX: u32 = 8;
 
 const NO_NODE: Node =
-    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: NONE };
+    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: List::EMPTY };
 
 /// What qualifies one edge, found by the edge.
 #[derive(Clone, Copy)]
@@ -110,12 +110,17 @@ pub struct Graph {
     ends: Chunked<Object>, // by object
     nodes: Slab<Node>,
     node_index: Index, // of those whose objects have many
-    reverses: Slab<List>,
     lists: Lists,
     beside: Slab<Beside>,
     beside_index: Index,
-    /// Which kinds of nodes have held usersets of which kinds. They are few, and kept when the last such edge goes.
+    /// Nodes that some other node holds, a bit each. A walk back meets many that nobody holds and need not be looked at:
+    /// this stays in the processor's cache where the rows of nodes do not.
+    held: Vec<u64>,
+    /// Which kinds of nodes have held usersets of which kinds, and (a bit each, modulo 64) objects of which types. They
+    /// are few, and kept when the last such edge goes.
     shapes: HashSet<(u32, u32)>,
+    subject_types: Vec<u64>,
+    shapes_seen: usize, // of both
     count: usize,
     forgotten: u64,
 }
@@ -166,6 +171,16 @@ impl Graph {
         &self.shapes
     }
 
+    /// The types of the objects that nodes of a kind hold, or held once: a bit each, modulo 64.
+    pub fn subject_types(&self, kind: u32) -> u64 {
+        self.subject_types.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// How many shapes there are: while it stands still, no kind came to hold what no node of it ever held.
+    pub fn shapes_seen(&self) -> usize {
+        self.shapes_seen
+    }
+
     // --- asking -----------------------------------------------------------------------------------------------
 
     /// Cost: O(1), mostly two cache lines, and none for the object's next node.
@@ -205,6 +220,12 @@ impl Graph {
     pub fn edge_at(&self, list: List, place: u32) -> (u32, bool) {
         let value = self.lists.at(list, place);
         (value & !MARK, value & MARK != 0)
+    }
+
+    /// The numbers of a list of edges, marked where they are qualified, in pieces that lie side by side.
+    #[inline]
+    pub fn pieces<'a>(&'a self, list: &'a List) -> impl Iterator<Item = &'a [u32]> {
+        self.lists.pieces(list)
     }
 
     /// Whether a list of edges has an end, and if so whether it is qualified.
@@ -251,28 +272,35 @@ impl Graph {
 
     /// The nodes that have an edge to this very subject.
     pub fn nodes_of(&self, end: End) -> impl Iterator<Item = u32> + '_ {
-        self.lists.iter(self.reverse_at(end))
+        self.lists.iter(self.reverse_at(end)).map(|value| value & !MARK)
+    }
+
+    /// Whether some other node has this one among its usersets. Cost: O(1), and hardly ever a cache line.
+    #[inline]
+    pub fn is_held(&self, node: u32) -> bool {
+        self.held.get(node as usize / 64).is_some_and(|bits| bits & 1 << (node & 63) != 0)
+    }
+
+    fn set_held(&mut self, node: u32, is_held: bool) {
+        let place = node as usize / 64;
+        if self.held.len() <= place {
+            self.held.resize(place + 1, 0);
+        }
+        let bit = 1 << (node & 63);
+        self.held[place] = if is_held { self.held[place] | bit } else { self.held[place] & !bit };
     }
 
     #[inline]
     pub fn reverse_at(&self, end: End) -> List {
         match end {
             End::Object(object) => self.reverse_of(object),
-            End::Node(node) => self.node_reverse(node),
+            End::Node(node) => self.nodes[node].reverse,
         }
     }
 
     #[inline]
     pub fn reverse_of(&self, object: u32) -> List {
         self.ends[object as usize].reverse
-    }
-
-    #[inline]
-    fn node_reverse(&self, node: u32) -> List {
-        match self.nodes[node].reverse {
-            NONE => List::EMPTY,
-            row => self.reverses[row],
-        }
     }
 
     /// Numbers of nodes lie below this; those that are not given out have no object.
@@ -317,11 +345,9 @@ impl Graph {
             }
             End::Node(userset) => {
                 self.lists.remove(&mut self.nodes[node].usersets, userset);
-                let row = self.nodes[userset].reverse;
-                self.lists.remove(&mut self.reverses[row], node);
-                if self.reverses[row].is_empty() {
-                    self.reverses.remove(row, List::EMPTY);
-                    self.nodes[userset].reverse = NONE;
+                self.lists.remove(&mut self.nodes[userset].reverse, node);
+                if self.nodes[userset].reverse.is_empty() {
+                    self.set_held(userset, false);
                 }
                 self.drop_if_empty(userset);
             }
@@ -419,19 +445,28 @@ impl Graph {
         match end {
             End::Object(object) => {
                 self.objects.hold(object);
+                self.see_type(self.nodes[node].kind, self.objects.tag(object));
                 self.lists.push(&mut self.nodes[node].direct, object);
                 self.lists.push(&mut self.ends[object as usize].reverse, node);
             }
             End::Node(userset) => {
-                self.shapes.insert((self.nodes[node].kind, self.nodes[userset].kind));
+                let shape = (self.nodes[node].kind, self.nodes[userset].kind);
+                self.shapes_seen += usize::from(self.shapes.insert(shape));
                 self.lists.push(&mut self.nodes[node].usersets, userset);
-                if self.nodes[userset].reverse == NONE {
-                    self.nodes[userset].reverse = self.reverses.add(List::EMPTY);
-                }
-                let row = self.nodes[userset].reverse;
-                self.lists.push(&mut self.reverses[row], node);
+                self.lists.push(&mut self.nodes[userset].reverse, node);
+                self.set_held(userset, true);
             }
         }
+    }
+
+    fn see_type(&mut self, kind: u32, type_: u32) {
+        if self.subject_types.len() <= kind as usize {
+            self.subject_types.resize(kind as usize + 1, 0);
+        }
+        let types = &mut self.subject_types[kind as usize];
+        let bit = 1 << (type_ & 63);
+        self.shapes_seen += usize::from(*types & bit == 0);
+        *types |= bit;
     }
 
     fn qualify(&mut self, node: u32, end: End, qualifiers: &QualifiersText) {
@@ -473,17 +508,24 @@ impl Graph {
         }
     }
 
+    /// Both ways, so that a walk back need not look forward to know that an edge is plain.
     fn mark(&mut self, node: u32, end: End, marked: bool) {
         match end {
-            End::Object(object) => self.lists.mark(&mut self.nodes[node].direct, object, marked),
-            End::Node(userset) => self.lists.mark(&mut self.nodes[node].usersets, userset, marked),
+            End::Object(object) => {
+                self.lists.mark(&mut self.nodes[node].direct, object, marked);
+                self.lists.mark(&mut self.ends[object as usize].reverse, node, marked);
+            }
+            End::Node(userset) => {
+                self.lists.mark(&mut self.nodes[node].usersets, userset, marked);
+                self.lists.mark(&mut self.nodes[userset].reverse, node, marked);
+            }
         }
     }
 
     fn drop_if_empty(&mut self, number: u32) {
         let Node { object, direct, usersets, reverse, .. } = self.nodes[number];
         // A userset may hold an edge to itself: the node is dropped once, and then has no object.
-        if object == NONE || !direct.is_empty() || !usersets.is_empty() || reverse != NONE {
+        if object == NONE || !direct.is_empty() || !usersets.is_empty() || !reverse.is_empty() {
             return;
         }
         self.unlink(number);
@@ -512,7 +554,7 @@ impl Graph {
             + self.objects.bytes()
             + self.caveats.bytes()
             + self.ends.bytes()
-            + self.reverses.bytes()
+            + self.held.capacity() * size_of::<u64>()
             + self.nodes.bytes()
             + self.node_index.bytes()
             + self.lists.bytes()
@@ -524,7 +566,7 @@ impl Graph {
     pub fn check_invariants(&self) {
         let mut held: HashMap<u32, u32> = HashMap::new();
         let mut caveats: HashMap<u32, u32> = HashMap::new();
-        let (mut forward, mut backward, mut indexed, mut beside, mut reverses) = (0, 0, 0, 0, 0);
+        let (mut forward, mut backward, mut indexed, mut beside) = (0, 0, 0, 0);
         let mut of_object: HashMap<u32, u32> = HashMap::new();
         for number in 0..self.nodes.numbers() {
             let node = self.nodes[number];
@@ -533,16 +575,20 @@ impl Graph {
             }
             let is_indexed = self.ends[node.object as usize].nodes & MARK != 0;
             indexed += usize::from(is_indexed);
-            reverses += usize::from(node.reverse != NONE);
+            assert_eq!(
+                self.is_held(number),
+                !node.reverse.is_empty(),
+                "a node that is held, or not, and not known for it"
+            );
             *of_object.entry(node.object).or_default() += 1;
             *held.entry(node.object).or_default() += 1;
             assert_eq!(self.node_of(node.object, node.kind), Some(number), "a node leads elsewhere");
             assert_eq!(self.kinds[node.kind as usize].0, self.objects.tag(node.object), "a node of another type");
             assert!(
-                !(node.direct.is_empty() && node.usersets.is_empty() && self.node_reverse(number).is_empty()),
+                !(node.direct.is_empty() && node.usersets.is_empty() && node.reverse.is_empty()),
                 "an empty node is kept"
             );
-            for list in [node.direct, node.usersets, self.node_reverse(number)] {
+            for list in [node.direct, node.usersets, node.reverse] {
                 self.lists.check_invariants(list);
             }
             let direct = self.lists.iter(node.direct).map(|value| (value, End::Object(value & !MARK)));
@@ -552,14 +598,17 @@ impl Graph {
                 let back = match end {
                     End::Object(object) => {
                         *held.entry(object).or_default() += 1;
+                        let types = self.subject_types(node.kind);
+                        assert!(types & 1 << (self.objects.tag(object) & 63) != 0, "an unknown type of subject");
                         self.reverse_of(object)
                     }
                     End::Node(userset) => {
                         assert!(self.shapes.contains(&(node.kind, self.nodes[userset].kind)), "an unknown shape");
-                        self.node_reverse(userset)
+                        self.nodes[userset].reverse
                     }
                 };
-                assert_eq!(self.lists.find(back, number), Some(number), "an edge without its reverse");
+                let reverse = self.lists.find(back, number);
+                assert_eq!(reverse, Some(number | value & MARK), "an edge without its reverse, or marked otherwise");
                 let row = self.find_beside(number, end);
                 assert_eq!(row.is_some(), value & MARK != 0, "a mark and what it stands for differ");
                 if let Some(row) = row {
@@ -570,7 +619,7 @@ impl Graph {
                     }
                 }
             }
-            backward += self.node_reverse(number).len() as usize;
+            backward += node.reverse.len() as usize;
         }
         for (object, end) in self.ends.iter().enumerate() {
             self.lists.check_invariants(end.reverse);
@@ -581,7 +630,6 @@ impl Graph {
         }
         assert_eq!((forward, backward), (self.count, self.count), "edges counted, forward and in reverse");
         assert_eq!(self.node_index.len(), indexed, "nodes in the index");
-        assert_eq!(self.reverses.len(), reverses, "lists that no node has");
         assert_eq!((self.beside.len(), self.beside_index.len()), (beside, beside), "something beside no edge");
         self.objects.check_invariants(&held);
         self.caveats.check_invariants(&caveats);

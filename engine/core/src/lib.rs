@@ -2,13 +2,15 @@
 //!
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
-//! (`evaluator.rs`, `circles.rs` where facts form circles, `closure.rs` where they fan out). A file bears the same noun as its Python counterpart.
+//! (`walk.rs` over `evaluator.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs` where
+//! nothing can lead). A file bears the same noun as its Python counterpart.
 
 mod arena;
 mod cache;
 mod chunked;
 mod circles;
 mod closure;
+mod counts;
 mod evaluator;
 mod goals;
 pub mod graph;
@@ -17,10 +19,13 @@ mod lists;
 mod names;
 pub mod plan;
 pub mod python;
+mod reach;
 pub mod rows;
 pub mod store;
+mod walk;
 
-pub use cache::{ANSWERS, CacheStats};
+pub use cache::ANSWERS;
+pub use counts::CacheStats;
 pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 
 pub mod clock;
@@ -37,7 +42,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::python::{NativeCore, NativeStore, cache_stats, set_cache};
+    use crate::python::{NativeCore, NativeStore, all_caches, cache_stats, set_cache};
 
     #[pymodule_export]
     use super::clock::PyClock;

@@ -99,6 +99,19 @@ impl Lists {
         (0..list.len).map(move |place| self.at(list, place))
     }
 
+    /// The same in pieces that lie side by side: to take each number by `at` costs 35 instructions more, and a closure takes
+    /// some seventy.
+    #[inline]
+    pub fn pieces<'a>(&'a self, list: &'a List) -> impl Iterator<Item = &'a [u32]> {
+        let (piece, pieces): (&[u32], &[Vec<u32>]) = match list.len {
+            0 => (&[], &[]),
+            1 => (std::slice::from_ref(&list.at), &[]),
+            _ if self.is_wide(*list) => (&[], self.wide(*list).values.pieces()),
+            len => (self.runs.get(list.at, len as usize), &[]),
+        };
+        std::iter::once(piece).chain(pieces.iter().map(Vec::as_slice))
+    }
+
     /// Add a number that is not in the list.
     pub fn push(&mut self, list: &mut List, value: u32) {
         let len = list.len as usize;
@@ -282,7 +295,10 @@ mod tests {
                 let mut expected = model.clone();
                 found.sort_unstable();
                 expected.sort_unstable();
-                prop_assert_eq!(found, expected);
+                prop_assert_eq!(&found, &expected);
+                let mut pieces = lists.pieces(&list).collect::<Vec<_>>().concat();
+                pieces.sort_unstable();
+                prop_assert_eq!(pieces, expected);
                 for number in 0..300 {
                     let held = model.iter().copied().find(|each| each & NUMBER == number);
                     prop_assert_eq!(lists.find(list, number), held);

@@ -5,7 +5,7 @@
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
 
-use crate::cache::CacheStats;
+use crate::counts::{self, CacheStats};
 use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
 use crate::plan::{Definition, Expression};
 use crate::rows;
@@ -32,7 +32,9 @@ const STOPS_AT_FIRST: u32 = 16;
 const GIVES_WAY_MAX: u32 = 8;
 
 thread_local! {
-    static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
+    // In a box: a library that is loaded late finds some hundred bytes left for what each thread has (mimalloc wants them
+    // in one static block), and Python cannot import one that asks for more.
+    static SESSION: RefCell<Box<Session>> = RefCell::new(Box::new(Session::new(CACHED_ANSWERS)));
 }
 
 /// (yes, no or None for elsewhere; the steps; whether the budget ended it).
@@ -387,6 +389,13 @@ pub fn set_cache(answers: usize) {
 #[pyfunction]
 pub fn cache_stats() -> (u64, u64, u64, u64) {
     let CacheStats { hits, misses, evictions, bytes } = with_session(|session| session.cache_stats());
+    (hits, misses, evictions, bytes)
+}
+
+/// The caches of all threads together, the front door's among them: (hits, misses, evictions, bytes).
+#[pyfunction]
+pub fn all_caches() -> (u64, u64, u64, u64) {
+    let CacheStats { hits, misses, evictions, bytes } = counts::all_caches();
     (hits, misses, evictions, bytes)
 }
 

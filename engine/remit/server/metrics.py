@@ -22,6 +22,7 @@ from prometheus_client.utils import floatToGoString
 
 import remit
 from remit.errors import RemitError
+from remit.native import Caches
 from remit.store.interface import Commit
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -61,7 +62,7 @@ class LaneStanding:
 class Standing:
     """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
     none. `door`, `door_verbs`, `door_refused` (by verb and reason): what the front door counts, empty where there is
-    none."""
+    none. `caches`: of all threads; None without the core."""
 
     uptime_s: float = 0.0
     is_ready: bool = True
@@ -76,6 +77,7 @@ class Standing:
     door: Mapping[str, int] = field(default_factory=dict)
     door_verbs: Sequence[NativeVerb] = ()
     door_refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    caches: Caches | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,10 +344,23 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
                 elsewhere.add_metric([each.verb], each.elsewhere)
         yield elsewhere
 
+    if standing.caches is not None:
+        for name, help in _CACHE_COUNTERS.items():
+            counter = CounterMetricFamily(f"remit_cache_{name}", help)
+            counter.add_metric([], getattr(standing.caches, name))
+            yield counter
+        yield _gauge("remit_cache_bytes", "Memory the caches of all threads take.", standing.caches.bytes)
+
     if standing.keys is not None:
         yield _gauge("remit_keys", "Keys that count.", standing.keys)
         yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(standing.keys_damaged))
 
+
+_CACHE_COUNTERS = {
+    "hits": "Questions that a remembered answer was found for.",
+    "misses": "Questions that no remembered answer held for.",
+    "evictions": "Remembered answers that gave way to newer ones.",
+}
 
 _DOOR_COUNTERS = {
     "accepted": "Connections that were accepted.",

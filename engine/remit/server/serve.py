@@ -18,6 +18,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from remit import native
 from remit.engine import Engine
 from remit.errors import NotOneRequest, RemitError, SlowConsumer, UnknownMethod
 from remit.limits import Limits
@@ -264,6 +265,7 @@ class GrpcServer:
             door=self.front_door.standing() if self.front_door is not None else {},
             door_verbs=self.front_door.verbs() if self.front_door is not None else (),
             door_refused=self.front_door.refused() if self.front_door is not None else {},
+            caches=native.all_caches(),
         )
 
     # --- keys and certificates ----------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ pub trait View {
 const CACHED_ANSWERS: usize = 1 << 18;
 
 thread_local! {
-    static SESSION: RefCell<Session> = RefCell::new(Session::new(CACHED_ANSWERS));
+    // In a box, as in `python.rs`.
+    static SESSION: RefCell<Box<Session>> = RefCell::new(Box::new(Session::new(CACHED_ANSWERS)));
 }
 
 /// The core's own stores.
