@@ -1,5 +1,5 @@
-"""Law: what no relationship can lead to is NO without a look, until one is written that leads there; and what groups hold
-is met from the side of who asks."""
+"""Law: what no relationship can lead to is NO without a look, until one is written that leads there; and what groups
+hold is met from the side of who asks."""
 
 from __future__ import annotations
 
