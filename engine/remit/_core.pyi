@@ -1,7 +1,7 @@
 """What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
 `door/python.rs`, which `clock.py` and `server/front_door.py` do. Nothing else imports it."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TypeAlias, TypedDict
 
 from remit.model import ObjectRef, Qualifiers, SubjectRef
@@ -11,6 +11,8 @@ version: str
 QualifiersTuple: TypeAlias = tuple[()] | tuple[tuple[str, str] | None, int | None, int | None]
 ExpressionTuple: TypeAlias = tuple[object, ...]
 DefinitionTuple: TypeAlias = tuple[str, list[str], list[tuple[str, ExpressionTuple]]]
+CaveatTuple: TypeAlias = tuple[str, list[tuple[str, str]], bytes]
+SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple]]
 Checked: TypeAlias = tuple[bool | None, int, bool]
 
 class NativeStore:
@@ -19,7 +21,7 @@ class NativeStore:
         self,
         changes: Sequence[tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]],
         revision: int | None = None,
-        definitions: list[DefinitionTuple] | None = None,
+        schema: SchemaTuple | None = None,
     ) -> None: ...
     def load(self, rows: list[tuple[bytes, bytes]], key_start: int, key_max: int) -> list[tuple[int, list[str]]]: ...
     def check(
@@ -30,6 +32,7 @@ class NativeStore:
         now_us: int,
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
+        context: Mapping[str, object] | None = None,
     ) -> tuple[int, Checked]: ...
     def check_many(
         self,
@@ -37,6 +40,7 @@ class NativeStore:
         now_us: int,
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
+        contexts: list[Mapping[str, object]] | None = None,
     ) -> tuple[int, list[Checked]]: ...
     @property
     def revision(self) -> int: ...
@@ -145,6 +149,7 @@ class Door:
         steps_bounds: Sequence[int],
         steps_max: int,
         items_max: int,
+        context_bytes_max: int,
         request_bytes_max: int,
         response_bytes_max: int,
         calls_per_connection_max: int,

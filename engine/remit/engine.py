@@ -248,8 +248,8 @@ class Engine:
         """Whether a subject has a relation or permission of a resource, and if asked for, why."""
         self.limits.require_context(question.context)
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
-        if not (explain or question.context):
-            answered = seen.check(_asked(question), self.limits.steps_max, interrupt)
+        if not explain:
+            answered = seen.check(_asked(question), question.context, self.limits.steps_max, interrupt)
             if answered is not None:
                 return _native_result(seen, answered)
         evaluation = Evaluation(seen.schema, seen.graph, now_us=seen.now_us, context=question.context)
@@ -272,17 +272,18 @@ class Engine:
         results: list[CheckResult | RemitError] = []
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
         schema = seen.schema
-        natively = iter(self._natively(seen, questions, interrupt))
-        for question in questions:
+        contexts = [question.context for question in questions]
+        asked = [_asked(question) for question in questions]
+        natively = seen.check_many(asked, contexts, self.limits.steps_max, interrupt)
+        for question, answered in zip(questions, natively, strict=True):
             interrupt()
             try:
-                answered = next(natively) if not question.context else None
+                self.limits.require_context(question.context)
                 if isinstance(answered, StepBudgetSpent):
                     raise answered
                 if answered is not None:
                     results.append(_native_result(seen, answered))
                     continue
-                self.limits.require_context(question.context)
                 key = canonical_json(question.context) if question.context else ""
                 evaluation = evaluations.get(key)
                 if evaluation is None:
@@ -293,13 +294,6 @@ class Engine:
                 interrupt()  # a deadline or a caller gone ends the request, not the item
                 results.append(error)
         return CheckManyResult(tuple(results), seen.token, seen.now_us, seen.historical)
-
-    def _natively(
-        self, seen: Seen, questions: Sequence[Question], interrupt: Interrupt
-    ) -> Sequence[Answered | StepBudgetSpent | None]:
-        """What the core says to those without a context, in their order."""
-        asked = [_asked(question) for question in questions if not question.context]
-        return seen.check_many(asked, self.limits.steps_max, interrupt) if asked else ()
 
     def _answer(
         self, seen: Seen, evaluation: Evaluation, question: Question, interrupt: Interrupt, explain: bool

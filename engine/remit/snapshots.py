@@ -126,22 +126,32 @@ class Seen:
     historical: bool = False
     native: NativeGraph | None = None  # the core, where the graph is of the head and nothing is laid over it
 
-    def check(self, asked: Asked, steps_max: int, interrupt: Interrupt) -> Answered | None:
+    def check(
+        self, asked: Asked, context: Mapping[str, object], steps_max: int, interrupt: Interrupt
+    ) -> Answered | None:
         """The core's answer, where it has one of this very revision. Raises StepBudgetSpent, and what the interrupt
         raises."""
         if self.native is None:
             return None
         interrupt()  # the core looks up only now and then: whoever has gone already is noticed here
-        answered = self.native.check(*asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt)
+        answered = self.native.check(
+            *asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt, context=context or None
+        )
         return answered if answered is not None and answered.revision == self.revision else None
 
     def check_many(
-        self, asked: Sequence[Asked], steps_max: int, interrupt: Interrupt
+        self, asked: Sequence[Asked], contexts: list[Mapping[str, object]], steps_max: int, interrupt: Interrupt
     ) -> Sequence[Answered | StepBudgetSpent | None]:
         """For each question what `check` returns, or raises."""
         if self.native is None:
             return [None] * len(asked)
-        found = self.native.check_many(asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt)
+        found = self.native.check_many(
+            asked,
+            now_us=self.now_us,
+            steps_max=steps_max,
+            interrupt=interrupt,
+            contexts=contexts if any(contexts) else None,
+        )
         return [None if isinstance(each, Answered) and each.revision != self.revision else each for each in found]
 
     @property

@@ -253,7 +253,8 @@ def _question(random: Random) -> Question:
             subject = SubjectRef(subject.type, "*")
         case 5 | 6:
             subject = SubjectRef(subject.type, "stranger", subject.relation)
-    return Question(resource, name, subject)
+    context = random.choice(({}, {}, {"x": 5}, {"x": 50}, {"x": 5, "y": 9}, {"x": "not a number"}))
+    return Question(resource, name, subject, context)
 
 
 # --- many threads, one engine -----------------------------------------------------------------------------------

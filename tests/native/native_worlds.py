@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
@@ -34,17 +34,22 @@ def cache_of(answers: int) -> Iterator[None]:
 
 
 def compare(
-    schema: plan.Schema, graph: native.NativeGraph, relationships: Iterable[Relationship], asked: Questions, now_us: int
+    schema: plan.Schema,
+    graph: native.NativeGraph,
+    relationships: Iterable[Relationship],
+    asked: Questions,
+    now_us: int,
+    context: Mapping[str, object] | None = None,
 ) -> Counter[object]:
     """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom."""
     relationships = list(relationships)
-    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us)
+    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us, context=context)
     has_caveats = any(each.qualifiers.caveat is not None for each in relationships)
     counts: Counter[object] = Counter()
-    together = graph.check_many(asked, now_us=now_us)
+    together = graph.check_many(asked, now_us=now_us, contexts=[context or {}] * len(asked))
     for question, shared in zip(asked, together, strict=True):
         assert not isinstance(shared, StepBudgetSpent)
-        alone = graph.check(*question, now_us=now_us)
+        alone = graph.check(*question, now_us=now_us, context=context)
         try:
             expected = evaluation.check(*question).verdict
         except (NegativeCycle, CaveatFailed) as error:

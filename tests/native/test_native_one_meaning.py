@@ -42,7 +42,14 @@ def judge_world(seed: int) -> Counter[object]:
     graph.check_invariants()
     asked = every_question(world.schema, OBJECTS, [world.subject])
     Random(seed).shuffle(asked)
-    return compare(world.schema, graph, world.relationships, asked, NOW_US)
+    counts = compare(world.schema, graph, world.relationships, asked, NOW_US)
+    if world.context:
+        counts += compare(world.schema, graph, world.relationships, asked, NOW_US, world.context)
+    for each in world.relationships:
+        if each.qualifiers.caveat is not None:
+            answered = graph.check(each.resource, each.relation, each.subject, now_us=NOW_US, context=world.context)
+            counts["with a caveat, answered" if answered is not None else "with a caveat, left"] += 1
+    return counts
 
 
 @pytest.mark.parametrize("cached", [0, 4096])
@@ -51,7 +58,7 @@ def test_the_core_answers_as_semantics_does(cached: int) -> None:
     with cache_of(cached):
         for seed in range(150):
             counts += judge_world(seed)
-    for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere"):
+    for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere", "with a caveat, answered"):
         assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
 
 
@@ -139,8 +146,9 @@ def test_worlds_hold_in_the_core(path: Path) -> None:
     graph = native.NativeGraph(world.relationships)
     graph.install(world.schema)
     graph.check_invariants()
-    asked = [(each.resource, each.permission, each.subject) for each in world.assertions if not each.context]
-    compare(world.schema, graph, world.relationships, asked, ASKED_AT_US)
+    for each in world.assertions:
+        asked = [(each.resource, each.permission, each.subject)]
+        compare(world.schema, graph, world.relationships, asked, ASKED_AT_US, each.context)
 
 
 # --- what is no answer -------------------------------------------------------------------------------------------

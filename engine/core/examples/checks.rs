@@ -6,7 +6,7 @@
 
 use _core::graph::{QualifiersText, Triple};
 use _core::plan::{Definition, Expression};
-use _core::{ANSWERS, Answer, Identity, Question, Session, Store};
+use _core::{ANSWERS, Answer, Context, Identity, Question, Session, Store};
 use std::str::Split;
 
 type Words<'a> = Split<'a, char>;
@@ -103,7 +103,7 @@ fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, aske
         for _ in 0..PIECE {
             let Asked { question, expected } = &asked[at % asked.len()];
             session.clear();
-            let (answer, steps) = store.read().check(session, question, 0, u64::MAX, &|| false);
+            let (answer, steps) = store.read().check(session, question, &Context::default(), 0, u64::MAX, &|| false);
             assert_eq!(answer, *expected, "{question:?}");
             steps_all += steps;
             at += 1;
@@ -160,7 +160,7 @@ fn main() {
             other => panic!("no line begins with `{other}`"),
         }
     }
-    store.write().install(&definitions, 1);
+    store.write().install(&definitions, &[], 1);
     for batch in facts.chunks(10_000) {
         store.write().apply(batch.iter().map(|fact| (*fact, Some(&plain))));
     }

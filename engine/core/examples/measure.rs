@@ -4,7 +4,7 @@
 
 use _core::graph::{QualifiersText, Triple};
 use _core::plan::{Definition, Expression};
-use _core::{ANSWERS, Answer, Identity, Question, Session, Store};
+use _core::{ANSWERS, Answer, Context, Identity, Question, Session, Store};
 
 /// Numbers that are the same in every run (SplitMix64).
 struct Random(u64);
@@ -122,7 +122,7 @@ fn main() {
     let world = World::of(tuples);
     let store = Store::new(Identity::default());
     let plain = QualifiersText::default();
-    store.write().install(&schema(), 1);
+    store.write().install(&schema(), &[], 1);
 
     let before = resident_bytes();
     let mut applied: Vec<f32> = Vec::with_capacity(tuples as usize / 50);
@@ -187,7 +187,7 @@ fn measure(name: &str, store: &Store, session: &mut Session, asked: &[[String; 2
                 subject_id: user,
                 subject_relation: "",
             };
-            let (answer, spent) = store.read().check(session, &question, 0, u64::MAX, &|| false);
+            let (answer, spent) = store.read().check(session, &question, &Context::default(), 0, u64::MAX, &|| false);
             yes += u64::from(answer == Answer::Yes);
             steps += spent;
         }

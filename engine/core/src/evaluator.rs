@@ -1,15 +1,17 @@
 //! What a Check stands on: the value of a goal where facts alone tell it, and what each edge is worth now.
 //!
 //! It means what `semantics.py` means; read that first. `walk.rs` takes goals apart that facts alone do not tell. A
-//! relationship with a caveat counts as UNKNOWN, so CONDITIONAL never arises here: an answer that hangs on a caveat comes
-//! out UNKNOWN, and Python answers it.
+//! relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL never arises: an answer
+//! that hangs on such a caveat comes out UNKNOWN, and Python answers it.
 //! Law: a goal asked twice within an evaluation is told by facts both times, or neither time.
 
+use crate::caveats::{Caveats, Context};
 use crate::closure::{Closures, State};
 use crate::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
 use crate::graph::{End, Graph, NONE, Node};
 use crate::plan::{Body, Plan};
 use crate::walk::{Frame, Open};
+use hashbrown::HashMap;
 
 /// The budget of steps is spent, or the caller no longer waits.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ impl Default for Rests {
 pub struct Scratch {
     pub goals: Goals,
     pub rests: Rests,
+    outcomes: HashMap<u32, Value>, // of the caveats met so far, by number
     pub stack: Vec<Frame>,
     pub path: Vec<Open>,
     pub waiting: Vec<u32>,
@@ -77,6 +80,7 @@ impl Scratch {
     pub fn clear(&mut self) {
         self.goals.clear();
         self.rests = Rests::default();
+        self.outcomes.clear();
         self.stack.clear();
         self.path.clear();
         self.waiting.clear();
@@ -94,6 +98,9 @@ impl Scratch {
 pub struct Evaluation<'a> {
     pub graph: &'a Graph,
     pub plan: &'a Plan,
+    pub caveats: &'a Caveats,
+    /// What the request brings for them.
+    pub context: &'a Context,
     pub state: State<'a>,
     pub now_us: i64,
     pub scratch: &'a mut Scratch,
@@ -192,9 +199,34 @@ impl Evaluation<'_> {
         known
     }
 
-    /// What an edge is worth now: NO where it is out of its time, UNKNOWN where a caveat decides.
+    /// What an edge is worth now: NO where it is out of its time, UNKNOWN where its caveat is not decided here.
     #[inline]
     pub fn fact(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
+        match self.fact_of_time(node, end, is_qualified) {
+            UNKNOWN => self.outcome(self.graph.beside(node, end).caveat),
+            known => known,
+        }
+    }
+
+    /// What a caveat comes to, worked out once for each check: it looks at no clock.
+    fn outcome(&mut self, caveat: u32) -> Value {
+        if let Some(known) = self.scratch.outcomes.get(&caveat) {
+            return *known;
+        }
+        let (outcome, steps) = self.caveats.outcome(caveat, self.graph, self.context);
+        self.steps = self.steps.saturating_add(steps).min(self.steps_max); // the next step notices
+        let value = match outcome {
+            Some(true) => YES,
+            Some(false) => NO,
+            None => UNKNOWN,
+        };
+        self.scratch.outcomes.insert(caveat, value);
+        value
+    }
+
+    /// The same, whatever its caveat comes to: UNKNOWN where it has one.
+    #[inline]
+    pub fn fact_of_time(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
         if !is_qualified {
             return YES;
         }
@@ -228,19 +260,23 @@ impl Evaluation<'_> {
     }
 
     /// The edge at a place, the direct ones first: what it is worth, and the object it leads to. None where it is out of
-    /// its time.
+    /// its time, which is not to be there at all; NO where it is there and its caveat says no.
     #[inline]
     pub fn edge(&mut self, node: u32, place: u32) -> Stoppable<Option<(Value, u32)>> {
         self.spend()?;
         let row = *self.graph.node(node);
-        let (fact, object) = if place < row.direct.len() {
+        let (end, is_qualified, object) = if place < row.direct.len() {
             let (object, is_qualified) = self.graph.edge_at(row.direct, place);
-            (self.fact(node, End::Object(object), is_qualified), object)
+            (End::Object(object), is_qualified, object)
         } else {
             let (userset, is_qualified) = self.graph.edge_at(row.usersets, place - row.direct.len());
-            (self.fact(node, End::Node(userset), is_qualified), self.graph.node(userset).object)
+            (End::Node(userset), is_qualified, self.graph.node(userset).object)
         };
-        Ok((fact != NO).then_some((fact, object)))
+        Ok(match self.fact_of_time(node, end, is_qualified) {
+            NO => None,
+            UNKNOWN => Some((self.outcome(self.graph.beside(node, end).caveat), object)),
+            known => Some((known, object)),
+        })
     }
 
     /// Whether any edge of a node counts now, its caveat aside.

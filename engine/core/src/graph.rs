@@ -310,8 +310,8 @@ impl Graph {
 
     // --- changing ---------------------------------------------------------------------------------------------
 
-    /// Write an edge, whatever was at its triple. Cost: O(1).
-    pub fn add(&mut self, triple: &Triple, qualifiers: &QualifiersText) {
+    /// Write an edge, whatever was at its triple. The number of its caveat, or NONE. Cost: O(1).
+    pub fn add(&mut self, triple: &Triple, qualifiers: &QualifiersText) -> u32 {
         let object = self.object(triple.resource_type, triple.resource_id);
         let kind = self.kind(triple.resource_type, triple.relation);
         let node = self.node_made(object, kind);
@@ -328,7 +328,7 @@ impl Graph {
             self.push(node, end);
             self.count += 1;
         }
-        self.qualify(node, end, qualifiers);
+        self.qualify(node, end, qualifiers)
     }
 
     /// Remove the edge at a triple; nothing happens where there is none. Cost: O(1).
@@ -469,13 +469,13 @@ impl Graph {
         *types |= bit;
     }
 
-    fn qualify(&mut self, node: u32, end: End, qualifiers: &QualifiersText) {
+    fn qualify(&mut self, node: u32, end: End, qualifiers: &QualifiersText) -> u32 {
         let known = match self.lists.find(self.edges_of(node, end), end.number()) {
             Some(value) if value & MARK != 0 => self.find_beside(node, end),
             _ => None,
         };
         if known.is_none() && qualifiers.is_plain() {
-            return;
+            return NONE;
         }
         let caveat = match &qualifiers.caveat {
             Some((name, context)) => {
@@ -506,6 +506,7 @@ impl Graph {
         if before != NONE {
             self.caveats.let_go(before);
         }
+        caveat
     }
 
     /// Both ways, so that a walk back need not look forward to know that an edge is plain.

@@ -3,10 +3,11 @@
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
 //! (`walk.rs` over `evaluator.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs` where
-//! nothing can lead). A file bears the same noun as its Python counterpart.
+//! nothing can lead, `caveats.rs` where conditions stand beside facts). A file bears the same noun as its Python counterpart.
 
 mod arena;
 mod cache;
+pub mod caveats;
 mod chunked;
 mod circles;
 mod closure;
@@ -18,6 +19,7 @@ mod index;
 mod lists;
 mod names;
 pub mod plan;
+mod protobuf;
 pub mod python;
 mod reach;
 pub mod rows;
@@ -25,6 +27,7 @@ pub mod store;
 mod walk;
 
 pub use cache::ANSWERS;
+pub use caveats::Context;
 pub use counts::CacheStats;
 pub use store::{Answer, Core, Identity, Question, Session, Store, View};
 

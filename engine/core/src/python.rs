@@ -5,6 +5,7 @@
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
 
+use crate::caveats::{Context, Declared};
 use crate::counts::{self, CacheStats};
 use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
 use crate::plan::{Definition, Expression};
@@ -12,7 +13,8 @@ use crate::rows;
 use crate::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -54,22 +56,27 @@ impl NativeStore {
         Ok(Self { store: Arc::new(Store::new(Identity { name, uuid, epoch })) })
     }
 
-    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `definitions` those of a new schema.
-    #[pyo3(signature = (changes, revision=None, definitions=None))]
+    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `schema` the definitions of a new one, and
+    /// its caveats.
+    #[pyo3(signature = (changes, revision=None, schema=None))]
     fn apply(
         &self,
         py: Python<'_>,
         changes: &Bound<'_, PyList>,
         revision: Option<u64>,
-        definitions: Option<&Bound<'_, PyList>>,
+        schema: Option<(Bound<'_, PyList>, Vec<CaveatTuple>)>,
     ) -> PyResult<()> {
         let changes = changes.iter().map(|each| Change::of(&each)).collect::<PyResult<Vec<Change>>>()?;
-        let definitions = definitions.map(definitions_of).transpose()?;
+        let schema = schema
+            .map(|(definitions, caveats)| {
+                PyResult::Ok((definitions_of(&definitions)?, caveats.into_iter().map(declared).collect::<Vec<_>>()))
+            })
+            .transpose()?;
         py.detach(|| {
             let mut state = self.store.write();
             let _whole = WholeOrNothing; // let go of before the lock is
-            if let Some(definitions) = &definitions {
-                state.install(definitions, revision.unwrap_or_default());
+            if let Some((definitions, caveats)) = &schema {
+                state.install(definitions, caveats, revision.unwrap_or_default());
             }
             state.apply(changes.iter().map(|change| (change.triple(), change.qualifiers.as_ref())));
             if let Some(revision) = revision {
@@ -105,7 +112,7 @@ impl NativeStore {
     // --- asking -----------------------------------------------------------------------------------------------
 
     /// The revision that was seen, and what the question came to.
-    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None))]
+    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None))]
     #[allow(clippy::too_many_arguments)]
     fn check(
         &self,
@@ -116,7 +123,11 @@ impl NativeStore {
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
+        context: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, Checked)> {
+        let Some(context) = context_of(context) else {
+            return Ok((0, checked(Answer::Elsewhere, 0)));
+        };
         let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
         let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
         let question = Question {
@@ -131,19 +142,20 @@ impl NativeStore {
             let most = steps_max.min(STEPS_WITH_GIL);
             let (answer, steps) = with_session(|session| {
                 session.clear();
-                view.check(session, &question, now_us, most, &|| false)
+                view.check(session, &question, &context, now_us, most, &|| false)
             });
             if answer != Answer::Spent || most == steps_max {
                 return Ok((view.revision(), checked(answer, steps)));
             }
         }
-        let asked = [Asked::of(&question)];
+        let asked = [Asked::of(&question, Some(context))];
         let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
         Ok((revision, checked(found[0].0, found[0].1)))
     }
 
-    /// The same for many questions (resource, permission, subject), which share what they settle and see one state.
-    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None))]
+    /// The same for many questions (resource, permission, subject), which see one state; those next to each other with the
+    /// same context share what they settle. `contexts` has one for each.
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None))]
     fn check_many(
         &self,
         py: Python<'_>,
@@ -151,20 +163,29 @@ impl NativeStore {
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
+        contexts: Option<&Bound<'_, PyList>>,
     ) -> PyResult<(u64, Vec<Checked>)> {
         let mut asked = Vec::with_capacity(questions.len());
-        for question in questions.iter() {
+        for (place, question) in questions.iter().enumerate() {
+            let context = match contexts {
+                Some(contexts) => context_of(Some(&contexts.get_item(place)?)),
+                None => Some(Context::default()),
+            };
             let question = question.cast_into::<PyTuple>()?;
             let (resource, subject) = (question.get_item(0)?, question.get_item(2)?);
             let (resource, subject) = (resource.cast::<PyTuple>()?, subject.cast::<PyTuple>()?);
-            asked.push(Asked::of(&Question {
-                resource_type: text(resource, 0)?.to_str()?,
-                resource_id: text(resource, 1)?.to_str()?,
-                permission: text(&question, 1)?.to_str()?,
-                subject_type: text(subject, 0)?.to_str()?,
-                subject_id: text(subject, 1)?.to_str()?,
-                subject_relation: text(subject, 2)?.to_str()?,
-            }));
+            let ask = Asked::of(
+                &Question {
+                    resource_type: text(resource, 0)?.to_str()?,
+                    resource_id: text(resource, 1)?.to_str()?,
+                    permission: text(&question, 1)?.to_str()?,
+                    subject_type: text(subject, 0)?.to_str()?,
+                    subject_id: text(subject, 1)?.to_str()?,
+                    subject_relation: text(subject, 2)?.to_str()?,
+                },
+                context,
+            );
+            asked.push(ask);
         }
         let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
@@ -183,7 +204,7 @@ impl NativeStore {
 
     /// Bytes that the graph holds, names included.
     fn bytes(&self, py: Python<'_>) -> usize {
-        self.look(py, |view| view.graph().bytes())
+        self.look(py, |view| view.bytes())
     }
 
     /// None where there is no such edge, else its qualifiers: None where it is plain.
@@ -324,7 +345,12 @@ impl NativeStore {
                         self.store.is_awaited() || (is_interruptible && stops.get() >= stops_max)
                     };
                     while let Some(question) = asked.get(found.len()) {
-                        let (answer, steps) = view.check(session, &question.question(), now_us, steps_max, &stop);
+                        let (answer, steps) = match &question.context {
+                            Some(context) => {
+                                view.check(session, &question.question(), context, now_us, steps_max, &stop)
+                            }
+                            None => (Answer::Elsewhere, 0),
+                        };
                         if answer == Answer::Spent && steps <= steps_max {
                             return None;
                         }
@@ -463,13 +489,14 @@ impl Key {
 
 struct Asked {
     parts: [String; 6],
+    context: Option<Context>, // None where it is Python's to read
 }
 
 impl Asked {
-    fn of(question: &Question<'_>) -> Asked {
+    fn of(question: &Question<'_>, context: Option<Context>) -> Asked {
         let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } = question;
         let parts = [resource_type, resource_id, permission, subject_type, subject_id, subject_relation];
-        Asked { parts: parts.map(|part| (*part).to_owned()) }
+        Asked { parts: parts.map(|part| (*part).to_owned()), context }
     }
 
     fn question(&self) -> Question<'_> {
@@ -500,6 +527,55 @@ impl Change {
     fn triple(&self) -> Triple<'_> {
         self.key.triple()
     }
+}
+
+/// A caveat's name, its parameters with their types, and its checked expression.
+type CaveatTuple = (String, Vec<(String, String)>, Vec<u8>);
+
+fn declared((name, parameters, checked): CaveatTuple) -> Declared {
+    Declared { name, parameters, checked }
+}
+
+/// Lists and maps within each other, in a context. Python's limit is above.
+const CONTEXT_DEPTH_MAX: usize = 8;
+
+/// What a request brings for caveats; None where there is something in it that only Python reads.
+fn context_of(context: Option<&Bound<'_, PyAny>>) -> Option<Context> {
+    match context {
+        None => Some(Context::default()),
+        Some(context) => map_of(context.cast().ok()?, CONTEXT_DEPTH_MAX).map(Context),
+    }
+}
+
+fn map_of(dict: &Bound<'_, PyDict>, depth: usize) -> Option<Map<String, Value>> {
+    let depth = depth.checked_sub(1)?;
+    let entry = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        Some((key.cast::<PyString>().ok()?.to_str().ok()?.to_owned(), value_of(&value, depth)?))
+    };
+    dict.iter().map(entry).collect()
+}
+
+fn value_of(value: &Bound<'_, PyAny>, depth: usize) -> Option<Value> {
+    if value.is_none() {
+        return Some(Value::Null);
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Some(Value::String(text.to_str().ok()?.to_owned()));
+    }
+    if let Ok(truth) = value.cast::<PyBool>() {
+        return Some(Value::Bool(truth.is_true()));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return value.extract::<i64>().ok().map(Value::from);
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Number::from_f64(number.value()).map(Value::Number);
+    }
+    if let Ok(items) = value.cast::<PyList>() {
+        let depth = depth.checked_sub(1)?;
+        return items.iter().map(|item| value_of(&item, depth)).collect::<Option<_>>().map(Value::Array);
+    }
+    map_of(value.cast::<PyDict>().ok()?, depth).map(Value::Object)
 }
 
 /// Its name, its relations, and its permissions with their expressions.

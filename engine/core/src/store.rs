@@ -4,6 +4,7 @@
 //! with Python's own lock held, nor Python's taken while this one is.
 
 use crate::cache::{Cache, Written};
+use crate::caveats::{Caveats, Context, Declared};
 use crate::closure::{self, Closed};
 use crate::counts::CacheStats;
 use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch};
@@ -54,6 +55,7 @@ pub enum Answer {
 pub struct State {
     pub graph: Graph,
     plan: Option<Plan>,
+    caveats: Caveats,
     revision: u64,
     version: u64,   // counts every change, so that it tells any two states apart
     installed: u64, // the version in which the plan was
@@ -65,8 +67,9 @@ pub struct State {
 
 impl State {
     /// The compiled schema that questions are answered by from now on.
-    pub fn install(&mut self, definitions: &[Definition], revision: u64) {
+    pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], revision: u64) {
         self.plan = Some(Plan::compile(definitions, &mut self.graph));
+        self.caveats = Caveats::install(caveats, &mut self.graph);
         self.revision = revision;
         self.version += 1;
         self.installed = self.version;
@@ -89,7 +92,7 @@ impl State {
         let forgotten = self.graph.forgotten();
         for (triple, qualifiers) in changes {
             match qualifiers {
-                Some(qualifiers) => self.graph.add(&triple, qualifiers),
+                Some(qualifiers) => self.caveats.written(self.graph.add(&triple, qualifiers)),
                 None => self.graph.remove(&triple),
             }
             if let Some(kind) = self.graph.find_kind(triple.resource_type, triple.relation) {
@@ -192,6 +195,11 @@ impl View<'_> {
         self.state.version
     }
 
+    /// What the graph takes, and what stands beside it.
+    pub fn bytes(&self) -> usize {
+        self.state.graph.bytes() + self.state.caveats.bytes()
+    }
+
     pub fn has_schema(&self) -> bool {
         self.state.plan.is_some()
     }
@@ -202,11 +210,12 @@ impl View<'_> {
         &self,
         session: &mut Session,
         question: &Question,
+        context: &Context,
         now_us: i64,
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let checking = AssertUnwindSafe(|| self.check_unguarded(session, question, now_us, steps_max, stop));
+        let checking = AssertUnwindSafe(|| self.check_unguarded(session, question, context, now_us, steps_max, stop));
         catch_unwind(checking).unwrap_or_else(|_| {
             *session = Session::new(session.cache.answers());
             (Answer::Elsewhere, 0)
@@ -214,22 +223,26 @@ impl View<'_> {
     }
 
     /// The answer, and the steps it took. `stop` is asked every thousand steps or so. What the session settled in this
-    /// very state at this very time is used again. Cost: O(goals reached + edges looked at).
+    /// very state at this very time with this very context is used again. With a context the cache is passed by: what it
+    /// holds was answered without one. Cost: O(goals reached + edges looked at), and that of the caveats met.
     fn check_unguarded(
         &self,
         session: &mut Session,
         question: &Question,
+        context: &Context,
         now_us: i64,
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let State { graph, plan: Some(plan), version, installed, written, closed, reach, .. } = &*self.state else {
+        let State { graph, plan: Some(plan), caveats, version, installed, written, closed, reach, .. } = &*self.state
+        else {
             return (Answer::Elsewhere, 0);
         };
         let stamp = (self.store.number, *version, now_us);
-        if session.stamp != stamp {
+        if session.stamp != stamp || session.context != *context {
             session.clear();
             session.stamp = stamp;
+            session.context.clone_from(context);
         }
         let names_stamp = (self.store.number, *installed);
         if !session.asked.is_of(names_stamp, question) {
@@ -239,7 +252,8 @@ impl View<'_> {
             }
         }
         let goal = goal_of(graph, &session.asked, &mut session.strangers, question);
-        let is_cached = !session.cache.is_off() && (goal.object | goal.subject.object) & STRANGER == 0;
+        let is_cached =
+            !session.cache.is_off() && context.is_empty() && (goal.object | goal.subject.object) & STRANGER == 0;
         if is_cached && let Some(is_yes) = session.cache.find(stamp.0, &goal, now_us, *version, written) {
             return (if is_yes { Answer::Yes } else { Answer::No }, 1);
         }
@@ -249,6 +263,8 @@ impl View<'_> {
         let mut evaluation = Evaluation {
             graph,
             plan,
+            caveats,
+            context,
             state: closure::State { store: stamp.0, version: *version, closed, reach },
             now_us,
             scratch: &mut session.scratch,
@@ -365,6 +381,7 @@ impl Strangers {
 /// Memory of one thread: scratch that is used again, what the items of one request have settled, and a cache.
 pub struct Session {
     stamp: (u64, u64, i64), // the store, its version and the time that the rest is about
+    context: Context,       // and what the request brought for caveats
     scratch: Scratch,
     strangers: Strangers,
     asked: Asked,
@@ -376,6 +393,7 @@ impl Session {
     pub fn new(cached_answers: usize) -> Session {
         Session {
             stamp: (0, 0, 0),
+            context: Context::default(),
             scratch: Scratch::default(),
             strangers: Strangers::default(),
             asked: Asked::default(),
@@ -386,6 +404,7 @@ impl Session {
     /// Between requests. What is kept is memory, and the cache. Cost: O(what was settled).
     pub fn clear(&mut self) {
         self.stamp = (0, 0, 0);
+        self.context = Context::default();
         self.scratch.clear();
         self.strangers.clear();
     }

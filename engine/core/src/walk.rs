@@ -308,6 +308,10 @@ impl Evaluation<'_> {
             let Some((fact, object)) = self.edge(node, next - 1)? else {
                 continue;
             };
+            if fact == NO {
+                known = if every { NO } else { known };
+                continue; // there, and its caveat says no: the target need not be asked
+            }
             let slot = self.plan.target(targets, self.graph.objects.tag(object));
             match self.ask(object, slot, subject)? {
                 Next::Known(value) if every => known = known.min(fact.min(value)),
@@ -354,6 +358,9 @@ impl Evaluation<'_> {
                 };
                 if place >= direct || self.graph.wildcard(self.graph.objects.tag(link)) == link {
                     return Ok(Step::Value(NO)); // a chain leads through single objects only
+                }
+                if fact == NO {
+                    return Ok(Step::Value(NO));
                 }
                 (along.is_rootless, along.fact) = (false, fact);
                 match self.ask(object, slot, Subject { object: link, kind: NONE })? {

@@ -2,6 +2,7 @@
 
 The expression is type-checked when the schema is compiled and evaluated by Google's CEL (`cel-expr-python`). CEL reads
 no clock and calls nothing outside, so an outcome depends on the two contexts alone and may be remembered.
+The native core evaluates what is plain of the same checked expression by itself (`engine/core/src/caveats.rs`).
 Bounds: CEL stops an evaluation after 10,000 iterations of all its comprehensions together, refuses expressions nested
 deeper than 32, and matches regular expressions in linear time (RE2).
 Law: what a relationship fixed no request can change; a determined outcome stays as it is when parameters are added."""
@@ -118,6 +119,12 @@ class Caveat:
                 return self.evaluate(fixed, request_context)
             key.append(value)
         return self._outcome_of(*key)
+
+    def checked(self) -> bytes:
+        """The expression as CEL's type checker left it: a `cel.expr.CheckedExpr` in a `google.protobuf.Any`, macros
+        expanded and literals decoded. Cost: some microseconds."""
+        serialized: bytes = self._program.expression.serialize()
+        return serialized
 
     def check_context(self, context: Mapping[str, object]) -> None:
         """That a relationship may be written with this context. Raises InvalidContext for a parameter that the caveat

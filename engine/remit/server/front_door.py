@@ -183,6 +183,7 @@ class FrontDoor:
                 steps_bounds=STEPS,
                 steps_max=limits.steps_max,
                 items_max=limits.items_max,
+                context_bytes_max=limits.context_bytes_max,
                 request_bytes_max=limits.request_bytes_max,
                 response_bytes_max=limits.response_bytes_max,
                 calls_per_connection_max=serve_limits.calls_per_connection_max,

@@ -6,9 +6,17 @@
 use std::cell::RefCell;
 
 use super::tokens::Token;
+use crate::caveats::Context;
 use crate::store::{self, Core, Session};
 
 pub use crate::store::{Answer, Question};
+
+/// A question, and what its request brings for caveats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posed<'a> {
+    pub question: Question<'a>,
+    pub context: Context,
+}
 
 /// All stores, as the door sees them.
 pub trait Decider: Send + Sync + 'static {
@@ -24,7 +32,7 @@ pub trait View {
     /// The answer, and the steps it took: no more than `steps_max`.
     fn check(
         &mut self,
-        question: &Question<'_>,
+        posed: &Posed<'_>,
         now_us: i64,
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
@@ -66,12 +74,12 @@ impl View for Look<'_> {
 
     fn check(
         &mut self,
-        question: &Question<'_>,
+        posed: &Posed<'_>,
         now_us: i64,
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        self.view.check(self.session, question, now_us, steps_max, interrupted)
+        self.view.check(self.session, &posed.question, &posed.context, now_us, steps_max, interrupted)
     }
 }
 
@@ -118,18 +126,18 @@ pub mod double {
 
         fn check(
             &mut self,
-            question: &Question<'_>,
+            posed: &Posed<'_>,
             _: i64,
             steps_max: u64,
             interrupted: &dyn Fn() -> bool,
         ) -> (Answer, u64) {
             let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } =
-                question;
+                posed.question;
             let steps = resource_id.len() as u64;
             if steps > steps_max || interrupted() {
                 return (Answer::Spent, steps.min(steps_max));
             }
-            if *resource_type == "elsewhere" {
+            if resource_type == "elsewhere" {
                 return (Answer::Elsewhere, 0);
             }
             let hash = if subject_relation.is_empty() { "" } else { "#" };

@@ -13,7 +13,6 @@ pub mod lanes;
 pub mod native;
 pub mod notation;
 pub mod numbers;
-pub mod protobuf;
 pub mod proxy;
 pub mod python;
 pub mod questions;
@@ -27,6 +26,8 @@ pub mod tls;
 pub mod tokens;
 pub mod unary;
 pub mod upstream;
+
+use crate::protobuf;
 
 /// The content type of every answer.
 pub const GRPC: &str = "application/grpc";

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use parking_lot::RwLock;
 
 use super::callers::{Admitted, Callers};
-use super::decider::{Answer, Decider, Question, View};
+use super::decider::{Answer, Decider, Posed, View};
 use super::questions::{Asked, Decided, only_message, read_check, read_check_many, write_check, write_check_many};
 use super::spicedb;
 use super::tokens::Token;
@@ -58,6 +58,7 @@ impl Method {
 pub struct Limits {
     pub steps_max: u64,
     pub items_max: usize,
+    pub context_bytes_max: usize,
     pub request_bytes_max: usize,
     pub response_bytes_max: usize,
 }
@@ -133,24 +134,27 @@ impl Oracle {
         let message = only_message(body).filter(|message| message.len() <= self.limits.request_bytes_max)?;
         let callers = self.callers.read().clone();
         let admitted = callers.admit(plain.authorization.as_ref())?;
+        let Limits { items_max, context_bytes_max, .. } = self.limits;
         let answered = match method {
             Method::Check => {
-                let asked = read_check(message)?;
-                let (decided, head, now_us) = self.decide(&asked, &[asked.questions], &admitted, plain.deadline)?;
+                let asked = read_check(message, context_bytes_max)?;
+                let posed = std::slice::from_ref(&asked.questions);
+                let (decided, head, now_us) = self.decide(&asked, posed, &admitted, plain.deadline)?;
                 Answered { message: write_check(decided[0], &head, now_us), decided }
             }
             Method::CheckMany => {
-                let asked = read_check_many(message, self.limits.items_max)?;
+                let asked = read_check_many(message, items_max, context_bytes_max)?;
                 let (decided, head, now_us) = self.decide(&asked, &asked.questions, &admitted, plain.deadline)?;
                 Answered { message: write_check_many(&decided, &head, now_us), decided }
             }
             Method::CheckPermission => {
-                let asked = spicedb::read_check(message)?;
-                let (decided, head, _) = self.decide(&asked, &[asked.questions], &admitted, plain.deadline)?;
+                let asked = spicedb::read_check(message, context_bytes_max)?;
+                let posed = std::slice::from_ref(&asked.questions);
+                let (decided, head, _) = self.decide(&asked, posed, &admitted, plain.deadline)?;
                 Answered { message: spicedb::write_check(decided[0], &head), decided }
             }
             Method::CheckBulkPermissions => {
-                let asked = spicedb::read_bulk(message, self.limits.items_max)?;
+                let asked = spicedb::read_bulk(message, items_max, context_bytes_max)?;
                 let items = &asked.questions;
                 let (decided, head, _) = self.decide(&asked, &items.questions, &admitted, plain.deadline)?;
                 Answered { message: spicedb::write_bulk(&decided, &items.items, &head), decided }
@@ -163,7 +167,7 @@ impl Oracle {
     fn decide<Questions>(
         &self,
         asked: &Asked<'_, Questions>,
-        questions: &[Question<'_>],
+        questions: &[Posed<'_>],
         admitted: &Admitted<'_>,
         deadline: Option<Instant>,
     ) -> Option<(Vec<Decided>, Token, i64)> {
@@ -190,7 +194,7 @@ impl Oracle {
     fn ask(
         &self,
         view: &mut dyn View,
-        questions: &[Question<'_>],
+        questions: &[Posed<'_>],
         now_us: i64,
         interrupted: &dyn Fn() -> bool,
     ) -> Option<Vec<Decided>> {
@@ -213,6 +217,7 @@ impl Oracle {
 #[cfg(test)]
 mod tests {
     use super::super::callers::Caller;
+    use super::super::decider::Question;
     use super::super::decider::double::Facts;
     use super::super::questions::tests::{QUESTION, check_many_request, check_request};
     use super::super::questions::{PREFIX_BYTES, write_check};
@@ -228,7 +233,13 @@ mod tests {
             decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock: Arc::new(Clock::manual(NOW_US)),
             callers: Arc::new(RwLock::new(Arc::new(Callers::Everyone))),
-            limits: Limits { steps_max: 10, items_max: 3, request_bytes_max: 1_000, response_bytes_max: 1_000 },
+            limits: Limits {
+                steps_max: 10,
+                items_max: 3,
+                context_bytes_max: 600,
+                request_bytes_max: 1_000,
+                response_bytes_max: 1_000,
+            },
         }
     }
 

@@ -55,7 +55,7 @@ impl PyDoor {
     #[new]
     #[pyo3(signature = (
         core, clock, *, listener, upstream, threads, verbs, lanes, keys, pem, overloaded, unavailable, seconds_bounds,
-        steps_bounds, steps_max, items_max, request_bytes_max, response_bytes_max, calls_per_connection_max, proxied_max,
+        steps_bounds, steps_max, items_max, context_bytes_max, request_bytes_max, response_bytes_max, calls_per_connection_max, proxied_max,
         unsent, handshake_s, idle_s, ping_every_s, pong_within_s
     ))]
     #[expect(clippy::too_many_arguments, reason = "all are named where it is called")]
@@ -75,6 +75,7 @@ impl PyDoor {
         steps_bounds: Vec<u64>,
         steps_max: u64,
         items_max: usize,
+        context_bytes_max: usize,
         request_bytes_max: usize,
         response_bytes_max: usize,
         calls_per_connection_max: u32,
@@ -87,7 +88,7 @@ impl PyDoor {
     ) -> PyResult<Self> {
         // SAFETY: Python has detached this descriptor from its socket and hands it over, so nobody else closes it.
         let listener = TcpListener::from(unsafe { OwnedFd::from_raw_fd(listener) });
-        let limits = Limits { steps_max, items_max, request_bytes_max, response_bytes_max };
+        let limits = Limits { steps_max, items_max, context_bytes_max, request_bytes_max, response_bytes_max };
         let callers = Arc::new(parking_lot::RwLock::new(Arc::new(callers(keys))));
         let clock = Arc::clone(&clock.get().clock);
         let oracle = core.map(|core| Oracle {

@@ -4,10 +4,11 @@
 //! `notation` lets pass, nothing asked for but a verdict at the head. What is written is byte for byte what protobuf
 //! would write for the same answer.
 
-use super::decider::Question;
+use super::decider::{Posed, Question};
 use super::notation::{is_id, is_name, is_type};
 use super::protobuf::{Fields, Value, put_bytes, put_number};
 use super::tokens::Token;
+use crate::caveats::Context;
 
 pub const DEFAULT_STORE: &str = "default";
 
@@ -22,8 +23,8 @@ pub struct Asked<'a, Questions> {
     pub questions: Questions,
 }
 
-/// A plain `remit.v1.CheckRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated.
-pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
+/// A plain `remit.v1.CheckRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated but for a context.
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, Posed<'_>>> {
     let (mut store, mut consistency) = (None, None);
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -34,14 +35,20 @@ pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
             3 => set(&mut parts.resource, value)?,
             4 => set(&mut parts.permission, value)?,
             5 => set(&mut parts.subject, value)?,
+            6 => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
-    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions: parts.question(NOTHING)? })
+    let questions = parts.posed(NOTHING, context_bytes_max)?;
+    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions })
 }
 
 /// A plain `remit.v1.CheckManyRequest` of 1 to `items_max` questions; `None` for any other bytes.
-pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec<Question<'_>>>> {
+pub fn read_check_many(
+    message: &[u8],
+    items_max: usize,
+    context_bytes_max: usize,
+) -> Option<Asked<'_, Vec<Posed<'_>>>> {
     let (mut store, mut consistency) = (None, None);
     let mut questions = Vec::with_capacity(items_max.min(message.len() / 48 + 1));
     let mut fields = Fields::new(message);
@@ -49,7 +56,9 @@ pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec
         match (number, value) {
             (1, _) => set(&mut store, value)?,
             (2, _) => set(&mut consistency, value)?,
-            (3, Value::Bytes(item)) if questions.len() < items_max => questions.push(read_item(item, NOTHING)?),
+            (3, Value::Bytes(item)) if questions.len() < items_max => {
+                questions.push(read_item(item, NOTHING, context_bytes_max)?);
+            }
             _ => return None,
         }
     }
@@ -58,8 +67,8 @@ pub fn read_check_many(message: &[u8], items_max: usize) -> Option<Asked<'_, Vec
     (!asked.questions.is_empty()).then_some(asked)
 }
 
-/// An item of many questions: the same fields on both wires. `itself`: see `Parts::question`.
-pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8]) -> Option<Question<'a>> {
+/// An item of many questions: the same fields on both wires. `itself`: see `Parts::posed`.
+pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max: usize) -> Option<Posed<'a>> {
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -67,10 +76,11 @@ pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8]) -> Option<Question
             1 => set(&mut parts.resource, value)?,
             2 => set(&mut parts.permission, value)?,
             3 => set(&mut parts.subject, value)?,
+            4 => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
-    parts.question(itself)
+    parts.posed(itself, context_bytes_max)
 }
 
 /// A question's parts, as they come.
@@ -79,11 +89,20 @@ pub struct Parts<'a> {
     pub resource: Option<&'a [u8]>,
     pub permission: Option<&'a [u8]>,
     pub subject: Option<&'a [u8]>,
+    pub context: Option<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
-    /// The question, where all parts are valid. `itself`: a word for no relation, beside "".
-    pub fn question(self, itself: &[u8]) -> Option<Question<'a>> {
+    /// The question and its context, where all parts are valid. `itself`: a word for no relation, beside "".
+    pub fn posed(self, itself: &[u8], context_bytes_max: usize) -> Option<Posed<'a>> {
+        let context = match self.context {
+            Some(context) => Context::from_struct(context, context_bytes_max)?,
+            None => Context::default(),
+        };
+        Some(Posed { question: self.question(itself)?, context })
+    }
+
+    fn question(self, itself: &[u8]) -> Option<Question<'a>> {
         let (resource_type, resource_id) = read_object(self.resource?)?;
         let (mut object, mut relation) = (None, None);
         let mut fields = Fields::new(self.subject?);
@@ -301,22 +320,24 @@ pub mod tests {
             prop_assume!(id != "*");
             let question = Question { resource_type: &kind, resource_id: &id, permission: &permission, subject_type: &kind, subject_id: &id, subject_relation: &relation };
             let bytes = check_request(&store, &question);
-            prop_assert_eq!(read_check(&bytes), Some(Asked { store: &store[..], at_least: None, questions: question }));
+            let posed = |question| Posed { question, context: Context::default() };
+            prop_assert_eq!(read_check(&bytes, 0), Some(Asked { store: &store[..], at_least: None, questions: posed(question) }));
             let bytes = check_many_request(&[question, QUESTION]);
-            let asked = read_check_many(&bytes, 2).unwrap();
-            prop_assert_eq!(asked.questions, vec![question, QUESTION]);
-            prop_assert_eq!(read_check_many(&bytes, 1), None);
+            let asked = read_check_many(&bytes, 2, 0).unwrap();
+            prop_assert_eq!(asked.questions, vec![posed(question), posed(QUESTION)]);
+            prop_assert_eq!(read_check_many(&bytes, 1, 0), None);
         }
 
         #[test]
         fn whatever_bytes_come_nothing_panics_and_what_is_read_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, byte: u8) {
-            let _ = read_check_many(&bytes, 10);
+            let _ = read_check_many(&bytes, 10, 4096);
+            let _ = Context::from_struct(&bytes, 4096);
             let mut near = check_request("", &QUESTION);
             let at = at.index(near.len());
             near[at] = byte;
             for message in [&bytes, &near] {
-                if let Some(asked) = read_check(message) {
-                    let question = asked.questions;
+                if let Some(asked) = read_check(message, 4096) {
+                    let question = asked.questions.question;
                     prop_assert!(is_type(question.resource_type.as_bytes()) && is_id(question.resource_id.as_bytes()));
                     prop_assert!(is_type(question.subject_type.as_bytes()) && is_id(question.subject_id.as_bytes()));
                     prop_assert!(is_name(question.permission.as_bytes()));
@@ -328,17 +349,17 @@ pub mod tests {
     #[test]
     fn what_asks_for_more_than_a_verdict_is_not_plain() {
         let plain = check_request("", &QUESTION);
-        assert!(read_check(&plain).is_some());
-        // `context`, `explain`, `contextual`, a field nobody knows, a second `permission`, `store` as a number
-        for more in [&[0x32, 0][..], &[0x38, 1], &[0x42, 0], &[0x7a, 0], &[0x22, 1, b'x'], &[0x08, 1]] {
+        assert!(read_check(&plain, 0).is_some());
+        // two `context`s, `explain`, `contextual`, a field nobody knows, a second `permission`, `store` as a number
+        for more in [&[0x32, 0, 0x32, 0][..], &[0x38, 1], &[0x42, 0], &[0x7a, 0], &[0x22, 1, b'x'], &[0x08, 1]] {
             let request = [&plain, more].concat();
-            assert_eq!(read_check(&request), None, "{more:?}");
+            assert_eq!(read_check(&request, 0), None, "{more:?}");
         }
         // `at_exactly`, an empty `at_least`, no token
         for consistency in [&[0x12, 1, b'x'][..], &[0x0a, 0], &[0x0a, 1, b'x']] {
             let mut request = plain.clone();
             put_bytes(&mut request, 2, consistency);
-            assert_eq!(read_check(&request), None, "{consistency:?}");
+            assert_eq!(read_check(&request, 0), None, "{consistency:?}");
         }
     }
 
@@ -349,12 +370,12 @@ pub mod tests {
         put_bytes(&mut consistency, 1, &token.encode());
         let mut request = check_request("", &QUESTION);
         put_bytes(&mut request, 2, &consistency);
-        assert_eq!(read_check(&request).unwrap().at_least, Some(token));
+        assert_eq!(read_check(&request, 0).unwrap().at_least, Some(token));
     }
 
     #[test]
     fn a_wildcard_is_no_subject_to_ask_about() {
-        assert_eq!(read_check(&check_request("", &Question { subject_id: "*", ..QUESTION })), None);
+        assert_eq!(read_check(&check_request("", &Question { subject_id: "*", ..QUESTION }), 0), None);
     }
 
     #[test]

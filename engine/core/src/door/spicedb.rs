@@ -3,7 +3,7 @@
 //!
 //! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
 
-use super::decider::Question;
+use super::decider::Posed;
 use super::protobuf::{Fields, Value, put_bytes, put_number};
 use super::questions::{Asked, DEFAULT_STORE, Decided, Parts, framed, read_item, set};
 use super::tokens::Token;
@@ -16,7 +16,7 @@ const NO_PERMISSION: u64 = 1;
 const HAS_PERMISSION: u64 = 2;
 
 /// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
-pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, Posed<'_>>> {
     let mut consistency = None;
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -26,20 +26,22 @@ pub fn read_check(message: &[u8]) -> Option<Asked<'_, Question<'_>>> {
             2 => set(&mut parts.resource, value)?,
             3 => set(&mut parts.permission, value)?,
             4 => set(&mut parts.subject, value)?,
+            5 => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
-    Some(Asked { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, questions: parts.question(ELLIPSIS)? })
+    let questions = parts.posed(ELLIPSIS, context_bytes_max)?;
+    Some(Asked { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, questions })
 }
 
 /// The questions of a request, and the items that they were in.
 pub struct Items<'a> {
-    pub questions: Vec<Question<'a>>,
+    pub questions: Vec<Posed<'a>>,
     pub items: Vec<&'a [u8]>,
 }
 
 /// A plain `authzed.api.v1.CheckBulkPermissionsRequest` of 1 to `items_max` items; `None` for any other bytes.
-pub fn read_bulk(message: &[u8], items_max: usize) -> Option<Asked<'_, Items<'_>>> {
+pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> Option<Asked<'_, Items<'_>>> {
     let mut consistency = None;
     let (mut questions, mut items) = (Vec::new(), Vec::new());
     let mut fields = Fields::new(message);
@@ -47,7 +49,7 @@ pub fn read_bulk(message: &[u8], items_max: usize) -> Option<Asked<'_, Items<'_>
         match (number, value) {
             (1, _) => set(&mut consistency, value)?,
             (2, Value::Bytes(item)) if items.len() < items_max => {
-                questions.push(read_item(item, ELLIPSIS)?);
+                questions.push(read_item(item, ELLIPSIS, context_bytes_max)?);
                 items.push(item);
             }
             _ => return None,
@@ -137,10 +139,10 @@ mod tests {
     #[test]
     fn the_object_itself_is_said_by_dots_or_not_at_all() {
         for relation in [&b""[..], b"..."] {
-            assert_eq!(read_item(&item(relation), ELLIPSIS), Some(QUESTION));
+            assert_eq!(read_item(&item(relation), ELLIPSIS, 0).unwrap().question, QUESTION);
         }
-        assert_eq!(read_item(&item(b"member"), ELLIPSIS).unwrap().subject_relation, "member");
-        assert_eq!(read_item(&item(b"Member"), ELLIPSIS), None);
+        assert_eq!(read_item(&item(b"member"), ELLIPSIS, 0).unwrap().question.subject_relation, "member");
+        assert_eq!(read_item(&item(b"Member"), ELLIPSIS, 0), None);
     }
 
     #[test]
@@ -150,7 +152,7 @@ mod tests {
         put_bytes(&mut zed_token, 1, &head.encode());
         let mut at_least = Vec::new();
         put_bytes(&mut at_least, 2, &zed_token);
-        let asked = |consistency: &[u8]| read_bulk(&with_consistency(consistency), 9).map(|asked| asked.at_least);
+        let asked = |consistency: &[u8]| read_bulk(&with_consistency(consistency), 9, 0).map(|asked| asked.at_least);
         for any in [&[][..], &[0x08, 1], &[0x20, 1]] {
             assert_eq!(asked(any), Some(None), "{any:?}");
         }

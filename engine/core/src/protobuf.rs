@@ -1,12 +1,13 @@
-//! Protobuf's wire format, as far as a few small messages need it: varints and length-delimited fields.
+//! Protobuf's wire format, as far as a few small messages need it: varints, doubles and length-delimited fields.
 //!
 //! Law: what this reader does not read whole and without doubt it does not read at all; then Python reads the same
 //! bytes with protobuf's own, and says what is wrong with them.
 
-/// A field's value. Fixed-width values stand in none of the messages read here.
+/// A field's value. Values of four bytes stand in none of the messages read here.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Value<'a> {
     Varint(u64),
+    Fixed64(u64),
     Bytes(&'a [u8]),
 }
 
@@ -15,12 +16,13 @@ pub enum Value<'a> {
 pub struct Unread;
 
 const VARINT: u64 = 0;
+const FIXED64: u64 = 1;
 const LENGTH_DELIMITED: u64 = 2;
 
 /// How long a tag or a length may be written: 32 bits. Protobuf reads no longer ones, however small their number is.
 const SHORT_BYTES_MAX: usize = 5;
-/// How long a value may be: nine bytes hold 63 bits, more than anything that is read here, and no way to overflow.
-const VALUE_BYTES_MAX: usize = 9;
+/// How long a value may be: ten bytes hold 64 bits, and some more, which are refused.
+const VALUE_BYTES_MAX: usize = 10;
 
 /// The fields of one message, in the order they were sent.
 pub struct Fields<'a> {
@@ -44,6 +46,11 @@ impl<'a> Fields<'a> {
         }
         let value = match tag & 7 {
             VARINT => Value::Varint(self.varint(VALUE_BYTES_MAX)?),
+            FIXED64 => {
+                let (bytes, rest) = self.rest.split_first_chunk().ok_or(Unread)?;
+                self.rest = rest;
+                Value::Fixed64(u64::from_le_bytes(*bytes))
+            }
             LENGTH_DELIMITED => {
                 let length = usize::try_from(self.varint(SHORT_BYTES_MAX)?).map_err(|_| Unread)?;
                 let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Unread)?;
@@ -58,6 +65,9 @@ impl<'a> Fields<'a> {
     fn varint(&mut self, bytes_max: usize) -> Result<u64, Unread> {
         let mut number = 0;
         for (at, &byte) in self.rest.iter().take(bytes_max).enumerate() {
+            if at == 9 && byte > 1 {
+                return Err(Unread); // more than 64 bits
+            }
             number |= u64::from(byte & 0x7f) << (7 * at);
             if byte < 0x80 {
                 self.rest = &self.rest[at + 1..];
@@ -108,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_put_is_read(number in 1u64..1 << 29, small in 1u64..1 << 63, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn what_is_put_is_read(number in 1u64..1 << 29, small in 1u64.., bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let mut out = Vec::new();
             put_number(&mut out, number, small);
             put_bytes(&mut out, number, &bytes);
@@ -118,7 +128,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic_or_read_beyond_them(message in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(fields) = all(&message) {
-                let read: usize = fields.iter().map(|(_, value)| match value { Value::Bytes(bytes) => bytes.len(), Value::Varint(_) => 1 }).sum();
+                let read: usize = fields.iter().map(|(_, value)| match value { Value::Bytes(bytes) => bytes.len(), _ => 1 }).sum();
                 prop_assert!(read <= message.len());
             }
         }
@@ -155,10 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn groups_fixed_widths_and_field_zero_are_left_to_python() {
-        for message in
-            [&[0x0b][..], &[0x0c], &[0x09, 0, 0, 0, 0, 0, 0, 0, 0], &[0x0d, 0, 0, 0, 0], &[0x00, 0x01], &[0x02, 0x00]]
-        {
+    fn a_double_is_eight_bytes_and_a_negative_number_ten() {
+        let bytes = 1.5f64.to_bits().to_le_bytes();
+        assert_eq!(all(&[&[0x11][..], &bytes].concat()), Ok(vec![(2, Value::Fixed64(1.5f64.to_bits()))]));
+        assert_eq!(all(&[&[0x11][..], &bytes[..7]].concat()), Err(Unread));
+        let mut out = Vec::new();
+        put_number(&mut out, 1, -5i64 as u64);
+        assert_eq!((out.len(), all(&out)), (11, Ok(vec![(1, Value::Varint(-5i64 as u64))])));
+        out[10] = 2;
+        assert_eq!(all(&out), Err(Unread));
+    }
+
+    #[test]
+    fn groups_and_values_of_four_bytes_and_field_zero_are_left_to_python() {
+        for message in [&[0x0b][..], &[0x0c], &[0x0d, 0, 0, 0, 0], &[0x00, 0x01], &[0x02, 0x00]] {
             assert_eq!(all(message), Err(Unread), "{message:?}");
         }
     }
