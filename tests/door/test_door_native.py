@@ -48,8 +48,34 @@ def test_a_plain_question_never_reaches_python(pair: Both, door: grpc.Channel) -
     assert gained == {"Check": (1, 1, 0), "CheckMany": (2, 1, 0)}
 
 
-def with_context(request: permissions_pb2.CheckRequest) -> None:
-    request.context.update({"amount": 3})
+@pytest.mark.parametrize(("amount", "expected"), [(3, core_pb2.VERDICT_YES), (9, core_pb2.VERDICT_NO)])
+def test_a_plain_caveat_never_reaches_python(pair: Both, door: grpc.Channel, amount: int, expected: int) -> None:
+    request = question("cara")
+    request.context.update({"amount": amount, "unheard": ["of"]})
+    before = pair.native()
+    assert verdict(told(door, CHECK, request.SerializeToString())) == expected
+    many = permissions_pb2.CheckManyRequest(
+        items=[
+            permissions_pb2.CheckItem(
+                resource=request.resource, permission=request.permission, subject=request.subject, context=context
+            )
+            for context in (request.context, None)
+        ]
+    )
+    told(door, CHECK_MANY, many.SerializeToString())
+    after = pair.native()
+    is_yes = expected == core_pb2.VERDICT_YES
+    assert after["Check"] == (before["Check"][0] + is_yes, before["Check"][1] + (not is_yes), before["Check"][2])
+    assert after["CheckMany"][2] == before["CheckMany"][2] + 1, "without a context it is conditional"
+
+
+def with_a_context_of_another_type(request: permissions_pb2.CheckRequest) -> None:
+    request.subject.object.id = "cara"
+    request.context.update({"amount": "three"})
+
+
+def with_a_long_context(request: permissions_pb2.CheckRequest) -> None:
+    request.context.update({"amount": "3" * 1_000})
 
 
 def with_explain(request: permissions_pb2.CheckRequest) -> None:
@@ -64,7 +90,9 @@ def of_nobody(request: permissions_pb2.CheckRequest) -> None:
     request.subject.object.type = "ghost"
 
 
-@pytest.mark.parametrize("change", [with_context, with_explain, of_a_caveat, of_nobody])
+@pytest.mark.parametrize(
+    "change", [with_a_context_of_another_type, with_a_long_context, with_explain, of_a_caveat, of_nobody]
+)
 def test_what_is_not_plain_is_left_to_python(
     pair: Both, door: grpc.Channel, change: Callable[[permissions_pb2.CheckRequest], None]
 ) -> None:

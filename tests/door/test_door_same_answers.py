@@ -33,7 +33,13 @@ objects = st.builds(object_of, types, ids)
 subjects = st.builds(
     lambda object, relation: core_pb2.SubjectReference(object=object, relation=relation), objects, relations
 )
-contexts = st.sampled_from([None, None, None, {}, {"amount": 3}, {"amount": 9}])
+contexts = st.sampled_from(
+    [
+        *(None, None, None, {}, {"amount": 3}, {"amount": 9}, {"amount": "3"}, {"amount": 3, "most": 1}),
+        *({"amount": None}, {"amount": "x"}, {"amount": 2.0**60}, {"amount": -0.0}, {"amount": [3]}),
+        *({"amount": 3, "unheard": {"of": [1, {}, True]}}, {"amount": 3, "long": "é" * 3_000}),
+    ]
+)
 
 
 @st.composite

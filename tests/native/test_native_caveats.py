@@ -1,4 +1,4 @@
-"""Law: what the core says of a caveat, Python's CEL says; and no answer given under one context is given under another."""
+"""Law: what the core says of a caveat, Python's CEL says; no answer given under one context is given under another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from native_worlds import cache_of, needs_core
+from native_worlds import cache_of, compare, every_question, needs_core
 
 from remit import native
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
@@ -257,9 +257,9 @@ def judge_expression(seed: int, depth: int = 4, rounds: int = 8) -> Counter[obje
 
 def test_random_expressions_come_to_what_they_come_to_in_python() -> None:
     counts: Counter[object] = Counter()
-    for seed in range(500):
+    for seed in range(250):
         counts += judge_expression(seed)
-    assert counts[Verdict.YES] > 300 and counts[Verdict.NO] > 300, f"too few are answered by the core: {counts}"
+    assert counts[Verdict.YES] > 150 and counts[Verdict.NO] > 150, f"too few are answered by the core: {counts}"
     assert counts["python"] < 0.2 * counts.total(), f"too many are left to Python that Python decides: {counts}"
 
 
@@ -289,7 +289,7 @@ NATIVE: list[tuple[dict[str, str], str, Context, Verdict]] = [
     ({"l": "list<string>", "k": "list<string>"}, "l.all(x, x in k)", {"l": ["a"], "k": ["b", "a"]}, Verdict.YES),
     ({"l": "list<int>"}, "l.exists(x, 10 / x == 5) && l.exists_one(x, x == 2)", {"l": [0, 2]}, Verdict.YES),
     ({"l": "list<int>"}, "l.exists(x, 10 / x == 5)", {"l": [0, 2]}, Verdict.YES),
-    ({"m": "map<int>"}, "has(m.a) && m.a == 1 && m['b'] == 2 && 'b' in m && !('c' in m)", {"m": {"a": 1, "b": 2}}, Verdict.YES),
+    ({"m": "map<int>"}, "has(m.a) && m.a == 1 && m['b'] == 2 && !('c' in m)", {"m": {"a": 1, "b": 2}}, Verdict.YES),
     ({"a": "bool", "i": "int"}, "a || 1 / i > 0", {"a": True, "i": 0}, Verdict.YES),
     ({"a": "bool", "i": "int"}, "1 / i > 0 ? a : !a", {"a": True, "i": 1}, Verdict.YES),
     ({"a": "int"}, "a < 5", {"a": 1, "unheard": {"of": [None]}}, Verdict.YES),
@@ -441,6 +441,31 @@ def test_an_answer_under_one_context_is_never_given_under_another(cached: int) -
         questions = [(DOCUMENT, "view", ANNE)] * len(contexts)
         together = graph.check_many(questions, now_us=0, contexts=contexts)
         assert [each.verdict if isinstance(each, native.Answered) else None for each in together] == expected
+
+
+@pytest.mark.parametrize(("day", "expected"), [(1, Verdict.YES), (7, Verdict.NO)])
+def test_a_target_whose_caveat_says_no_is_one_of_every_target(day: int, expected: Verdict) -> None:
+    schema = compile_schema(
+        """
+        use delegation
+        caveat on(day int) { day < 6 }
+        definition user {}
+        definition doc {
+          relation viewer: user
+          relation parent: doc | doc with on
+          permission view = viewer + parent.all(view)
+          permission open = parent.exists()
+        }
+        """
+    ).schema
+    facts = ["doc:b#viewer@user:anne", "doc:a#parent@doc:b", "doc:a#parent@doc:c[on:{}]", "doc:c#viewer@user:anne"]
+    facts += ["doc:x#parent@doc:y", "doc:y#parent@doc:x", "doc:x#parent@doc:b[on:{}]", "doc:x#viewer@user:anne"]
+    graph = native.NativeGraph([parse_relationship(fact) for fact in facts])
+    graph.install(schema)
+    questions = every_question(schema, [ObjectRef("doc", id) for id in "abcxy"], [ANNE, SubjectRef("user", "bob")])
+    counts = compare(schema, graph, list(graph.relationships()), questions, 0, {"day": day})
+    assert not counts["elsewhere"]
+    assert asked(graph, {"day": day}) is expected
 
 
 @pytest.mark.parametrize("cached", [0, 4096])

@@ -182,3 +182,103 @@ impl Caveats {
         self.fixed.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protobuf::{put_bytes, put_number, put_varint};
+    use proptest::prelude::*;
+
+    fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (number, bytes) in fields {
+            put_bytes(&mut out, *number, bytes);
+        }
+        out
+    }
+
+    /// `a < most`, as Python's CEL writes it.
+    fn checked(most: i64) -> Vec<u8> {
+        let mut literal = Vec::new();
+        put_varint(&mut literal, 3 << 3);
+        put_varint(&mut literal, most as u64);
+        let mut name = Vec::new();
+        put_number(&mut name, 2, 7);
+        put_bytes(&mut name, 4, &message(&[(1, b"a")]));
+        let call = message(&[(2, b"_<_"), (3, &name), (3, &message(&[(3, &literal)]))]);
+        let typed = message(&[(2, b"who is meant"), (4, &message(&[(6, &call)]))]);
+        message(&[(1, b"type.googleapis.com/cel.expr.CheckedExpr"), (2, &typed)])
+    }
+
+    fn declared(checked: Vec<u8>) -> Declared {
+        Declared { name: "c".to_owned(), parameters: vec![("a".to_owned(), "int".to_owned())], checked }
+    }
+
+    fn request(json: &str) -> Context {
+        Context::from_json(json).expect("an object")
+    }
+
+    #[test]
+    fn what_a_relationship_fixed_hides_what_a_request_brings() {
+        for most in [5, -5] {
+            let caveat = Caveat::compile(&declared(checked(most))).expect("it is plain");
+            let come_to = |written: &str, brought: &str| {
+                let fixed = caveat.fix(written).expect("of its type");
+                caveat.evaluate(&fixed, &request(brought)).0
+            };
+            assert_eq!(come_to("{}", r#"{"a":-9,"b":[{}]}"#), Some(true));
+            assert_eq!(come_to("{}", r#"{"a":5}"#), Some(false));
+            assert_eq!(come_to(r#"{"a":5}"#, r#"{"a":"nonsense"}"#), Some(false));
+            assert_eq!(come_to("{}", r#"{"a":"nonsense"}"#), None);
+            assert_eq!(come_to("{}", "{}"), None);
+            assert!(caveat.fix(r#"{"a":true}"#).is_none());
+        }
+    }
+
+    #[test]
+    fn another_type_of_parameter_is_left_to_python() {
+        for type_ in ["string", "double", "any", "timestamp", "list<list<int>>", "list<int", "map<any>", ""] {
+            let parameters = vec![("a".to_owned(), type_.to_owned())];
+            assert!(Caveat::compile(&Declared { parameters, ..declared(checked(5)) }).is_none(), "{type_}");
+        }
+    }
+
+    #[test]
+    fn a_struct_is_read_as_its_json() {
+        let number = [&[0x11][..], &2.0f64.to_le_bytes()].concat();
+        let list =
+            message(&[(6, &message(&[(1, &message(&[(3, "é".as_bytes())])), (1, &[0x20, 1]), (1, &[0x08, 0])]))]);
+        let entries = [message(&[(1, b"a"), (2, &number)]), message(&[(1, b"l"), (2, &list)])];
+        let whole = message(&[(1, &entries[0]), (1, &entries[1])]);
+        assert_eq!(Context::from_struct(&whole, 4096), Some(request(r#"{"a":2,"l":["é",true,null]}"#)));
+        assert_eq!(Context::from_struct(&whole, 100), None, "it might be longer as JSON");
+        let twice = message(&[(1, &entries[0]), (1, &entries[0])]);
+        let no_number = message(&[(1, b"a"), (2, &[&[0x11][..], &f64::NAN.to_le_bytes()].concat())]);
+        let no_kind = message(&[(1, b"a"), (2, b"")]);
+        for bytes in [twice, message(&[(1, &no_number)]), message(&[(1, &no_kind)]), vec![0x0a]] {
+            assert_eq!(Context::from_struct(&bytes, 4096), None, "{bytes:?}");
+        }
+        let mut nested = number.clone();
+        for _ in 0..40 {
+            nested = message(&[(6, &message(&[(1, &nested)]))]);
+        }
+        assert_eq!(Context::from_struct(&message(&[(1, &message(&[(1, b"a"), (2, &nested)]))]), 4096), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_bytes_come_nothing_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..100), at: prop::sample::Index, byte: u8,
+        ) {
+            let _ = Context::from_struct(&bytes, 4096);
+            let mut near = checked(5);
+            let at = at.index(near.len());
+            near[at] = byte;
+            for checked in [near, bytes] {
+                if let Some(caveat) = Caveat::compile(&declared(checked)) {
+                    let _ = caveat.evaluate(&caveat.fix("{}").expect("nothing is fixed"), &request(r#"{"a":3}"#));
+                }
+            }
+        }
+    }
+}

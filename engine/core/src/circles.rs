@@ -270,7 +270,7 @@ impl Evaluation<'_> {
             };
             is_rootless = false;
             let is_single = place < row.direct.len() && self.graph.wildcard(self.graph.objects.tag(link)) != link;
-            let part = if is_single {
+            let part = if is_single && fact != NO {
                 let next = self.ask(goal.object, goal.slot, Subject { object: link, kind: NONE })?;
                 self.wire_through(circuit, fact, next, gate, false)?
             } else {
@@ -340,9 +340,13 @@ impl Evaluation<'_> {
                     let Some((fact, target)) = self.edge(edges, place)? else {
                         continue;
                     };
-                    let slot = self.plan.target(targets, self.graph.objects.tag(target));
-                    let next = self.ask(target, slot, subject)?;
-                    let part = self.wire_through(circuit, fact, next, inner, negated)?;
+                    let part = if fact == NO {
+                        Some(read(NO, negated)) // nor did the walk ask the target
+                    } else {
+                        let slot = self.plan.target(targets, self.graph.objects.tag(target));
+                        let next = self.ask(target, slot, subject)?;
+                        self.wire_through(circuit, fact, next, inner, negated)?
+                    };
                     if circuit.take(inner, part) {
                         break;
                     }
