@@ -52,7 +52,13 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
             decider: Arc::new(core()),
             clock,
             callers,
-            limits: Limits { steps_max: 100, items_max: 10, request_bytes_max: 1 << 20, response_bytes_max: 1 << 20 },
+            limits: Limits {
+                steps_max: 100,
+                items_max: 10,
+                request_bytes_max: 1 << 20,
+                response_bytes_max: 1 << 20,
+                context_bytes_max: 4 << 10,
+            },
         }),
         upstream: "/nowhere".into(), // what is not answered here is refused
         threads: 1,
@@ -82,7 +88,7 @@ fn core() -> Core {
         subject_id: "ann",
         subject_relation: "",
     };
-    store.write().install(&[definition("user", &[]), definition("doc", &["view"])], 1);
+    store.write().install(&[definition("user", &[]), definition("doc", &["view"])], &[], 1);
     store.write().apply([(fact, Some(&QualifiersText::default()))]);
     core.add(Arc::new(store));
     core
