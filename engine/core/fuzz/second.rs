@@ -21,7 +21,22 @@ pub struct Subject {
     pub relation: String,
 }
 
-/// What every question has, and `context`, which no plain one has.
+/// `google.protobuf.Struct`, its values unread.
+#[derive(Clone, PartialEq, Message)]
+pub struct Struct {
+    #[prost(message, repeated, tag = "1")]
+    pub fields: Vec<Field>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Field {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub value: Vec<u8>,
+}
+
+/// What every question has, and perhaps a `context`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Item {
     #[prost(message, optional, tag = "1")]

@@ -5,16 +5,18 @@
 #![no_main]
 
 use _core::Question;
-use _core::door::questions::{Asked, DEFAULT_STORE, read_check, read_check_many};
+use _core::door::decider::Posed;
+use _core::door::questions::{DEFAULT_STORE, read_check, read_check_many};
 use _core::door::spicedb;
 use _core::door::tokens::Token;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use second::{
-    CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, Item, ZedConsistency,
+    CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, Item, Struct, ZedConsistency,
 };
 
 const ITEMS_MAX: usize = 10;
+const CONTEXT_BYTES_MAX: usize = 256;
 /// How SpiceDB may write that no relation is meant.
 const ELLIPSIS: &str = "...";
 
@@ -31,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(message: &[u8]) {
-    let Some(asked) = read_check(message) else {
+    let Some(asked) = read_check(message, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckRequest::decode(message).expect("prost reads it");
@@ -40,11 +42,11 @@ fn check(message: &[u8]) {
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(read_check(&again), Some(Asked { ..asked }));
+    assert_eq!(read_check(&again, CONTEXT_BYTES_MAX), Some(asked));
 }
 
 fn check_many(message: &[u8]) {
-    let Some(asked) = read_check_many(message, ITEMS_MAX) else {
+    let Some(asked) = read_check_many(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckManyRequest::decode(message).expect("prost reads it");
@@ -53,11 +55,11 @@ fn check_many(message: &[u8]) {
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(read_check_many(&again, ITEMS_MAX), Some(asked));
+    assert_eq!(read_check_many(&again, ITEMS_MAX, CONTEXT_BYTES_MAX), Some(asked));
 }
 
 fn check_permission(message: &[u8]) {
-    let Some(asked) = spicedb::read_check(message) else {
+    let Some(asked) = spicedb::read_check(message, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckPermissionRequest::decode(message).expect("prost reads it");
@@ -65,11 +67,11 @@ fn check_permission(message: &[u8]) {
     require_same(&asked.questions, &second.item(), ELLIPSIS);
     require_zed_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(spicedb::read_check(&again), Some(asked));
+    assert_eq!(spicedb::read_check(&again, CONTEXT_BYTES_MAX), Some(asked));
 }
 
 fn check_bulk(message: &[u8]) {
-    let Some(asked) = spicedb::read_bulk(message, ITEMS_MAX) else {
+    let Some(asked) = spicedb::read_bulk(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckBulkRequest::decode(message).expect("prost reads it");
@@ -81,15 +83,16 @@ fn check_bulk(message: &[u8]) {
     require_zed_consistency(asked.at_least, second.consistency.as_ref());
 }
 
-fn require_all(questions: &[Question<'_>], items: &[Item], itself: &str) {
+fn require_all(questions: &[Posed<'_>], items: &[Item], itself: &str) {
     assert_eq!(questions.len(), items.len());
     for (question, item) in questions.iter().zip(items) {
         require_same(question, item, itself);
     }
 }
 
-fn require_same(question: &Question<'_>, item: &Item, itself: &str) {
-    assert_eq!(item.context, None);
+fn require_same(posed: &Posed<'_>, item: &Item, itself: &str) {
+    let context = item.context.as_deref().map(|bytes| Struct::decode(bytes).expect("prost reads it"));
+    assert_eq!(posed.context.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
     let resource = item.resource.as_ref().expect("it has a resource");
     let subject = item.subject.as_ref().expect("it has a subject");
     let object = subject.object.as_ref().expect("its subject is an object");
@@ -102,7 +105,7 @@ fn require_same(question: &Question<'_>, item: &Item, itself: &str) {
         subject_id: &object.id,
         subject_relation: relation,
     };
-    assert_eq!(*question, second);
+    assert_eq!(posed.question, second);
 }
 
 fn require_store(store: &str, second: &str) {

@@ -211,6 +211,41 @@ fn all_else_is_carried_as_it_is_and_says_who_calls() {
 }
 
 #[test]
+fn calls_that_come_at_once_share_a_few_ways_to_python() {
+    run(async {
+        let (stage, upstream) = open("burst", 1_000, PATIENT);
+        let listener = UnixListener::bind(upstream).unwrap();
+        let opened = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counting = Arc::clone(&opened);
+        let behind = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                // Who is let in is never answered, so nobody makes room for others.
+                open.push(tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(socket).await.unwrap();
+                    let mut kept = Vec::new();
+                    while let Some(Ok(call)) = connection.accept().await {
+                        kept.push(call);
+                    }
+                }));
+            }
+        });
+        let mut senders = [caller(stage.address).await, caller(stage.address).await];
+        let calls: Vec<_> = (0..180).map(|number| call(&mut senders[number % 2], OTHER, &[])).collect();
+        let carried = || stage.door.shared().proxied.taken();
+        while carried() < 180 || opened.load(std::sync::atomic::Ordering::Relaxed) < 4 {
+            tokio::task::yield_now().await;
+        }
+        // Two threads, 90 calls each, 64 on a connection.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(opened.load(std::sync::atomic::Ordering::Relaxed), 4);
+        drop(calls);
+        behind.abort();
+    });
+}
+
+#[test]
 fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
     run(async {
         let (stage, _) = open("handed", 0, PATIENT);

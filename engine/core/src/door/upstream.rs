@@ -33,6 +33,7 @@ pub struct Upstream {
     path: PathBuf,
     links: Mutex<Vec<Link>>,
     links_max: usize,
+    connecting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -52,7 +53,8 @@ impl Drop for Place {
 
 impl Upstream {
     pub fn new(path: PathBuf, streams_max: usize) -> Self {
-        Self { path, links: Mutex::new(Vec::new()), links_max: streams_max / SPREAD + 1 }
+        let links_max = streams_max / SPREAD + 1;
+        Self { path, links: Mutex::new(Vec::new()), links_max, connecting: tokio::sync::Mutex::new(()) }
     }
 
     /// Begin a call. `ended`: nothing follows its headers.
@@ -64,7 +66,7 @@ impl Upstream {
         for _ in 0..TRIES {
             let link = match self.chosen() {
                 Some(link) => link,
-                None => self.connected().await?,
+                None => self.another().await?,
             };
             link.streams.fetch_add(1, Relaxed);
             let place = Place(Arc::clone(&link.streams));
@@ -85,6 +87,16 @@ impl Upstream {
         let least = links.iter().min_by_key(|link| link.streams.load(Relaxed))?;
         let has_room = least.streams.load(Relaxed) < SPREAD || links.len() >= self.links_max;
         has_room.then(|| least.clone())
+    }
+
+    /// One more connection, unless there was one while others were waited for: of a thousand calls that come at once, each
+    /// would open its own.
+    async fn another(&self) -> Result<Link, Unreachable> {
+        let _one_at_a_time = self.connecting.lock().await;
+        match self.chosen() {
+            Some(link) => Ok(link),
+            None => self.connected().await,
+        }
     }
 
     async fn connected(&self) -> Result<Link, Unreachable> {
