@@ -166,7 +166,8 @@ def test_the_schema_is_read_as_it_was_written(world: EngineOfTest) -> None:
 def test_steps_and_deadlines_end_a_question_with_an_error_of_their_own(open_engine) -> None:  # type: ignore[no-untyped-def]
     world = open_engine(Limits(steps_max=50))
     world.schema(SCHEMA)
-    world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)))
+    # Somebody views something, or nothing could lead to anybody, and the core would not walk at all.
+    world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)), "doc:other#viewer@user:z")
     with pytest.raises(StepBudgetSpent):
         world.check("doc:0#view@user:a")
     with pytest.raises(StepBudgetSpent):
@@ -288,7 +289,7 @@ def test_what_ends_the_request_is_no_item_s_error(world: EngineOfTest) -> None:
 def test_each_question_of_many_has_a_budget_of_its_own(open_engine) -> None:  # type: ignore[no-untyped-def]
     world = open_engine(Limits(steps_max=200))
     world.schema(SCHEMA)
-    world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)))
+    world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)), "doc:other#viewer@user:z")
     asked = [question(f"doc:{start}#view@user:a") for start in (0, 290, 280, 270)]
     first, *others = world.engine.check_many("", asked).results
     assert isinstance(first, StepBudgetSpent)

@@ -92,14 +92,16 @@ def test_a_schema_written_in_the_middle_is_not_seen(engine: EngineOfTest, looks:
 
 
 def test_a_steady_stream_of_writes_starves_no_check(engine: EngineOfTest, looks: None) -> None:
-    """A write at every step, and the check is done all the same, in as many steps as without."""
+    """A write at every step, and the check is done all the same, in about as many steps as without."""
     engine.schema(SCHEMA)
     engine.write(*CHAIN[:50], "group:g50#member@user:ann", "doc:a#viewer@group:g0#member")
     alone = engine.check("doc:a#view@user:ann")
     lines = ["delete group:g40#member@group:g41#member", "group:g40#member@group:g41#member"]
     count = iter(range(10_000))
     among = engine.check("doc:a#view@user:ann", interrupt=lambda: engine.write(lines[next(count) % 2]) and None)
-    assert (among.verdict, among.token, among.steps) == (Verdict.YES, alone.token, alone.steps)
+    assert (among.verdict, among.token) == (Verdict.YES, alone.token)
+    # Alone it may be answered by the core, which meets the fifty groups from the side of their member.
+    assert alone.steps <= among.steps <= 2 * alone.steps
     assert next(count) > 100
 
 

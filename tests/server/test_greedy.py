@@ -139,7 +139,7 @@ def test_keys_share_and_not_their_connections(tmp_path: Path) -> None:
     """A greedy key gains nothing by connecting again and again."""
     with keyed_server(tmp_path) as keyed:
         greedy, modest = keyed.make(Right.CHECK), keyed.make(Right.CHECK)
-        shares = keyed.server.server.reading._places
+        shares = keyed.server.server.reading.places
         for _ in range(129):
             shares.take(greedy[3:11])
         for _ in range(2):

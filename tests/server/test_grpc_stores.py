@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -231,9 +232,9 @@ def test_a_restore_whose_sender_leaves_is_given_up(client: Client, engine: Engin
     leaving = threading.Event()
     feed = engine._store.queue
 
-    def noticed(task: object) -> object:
+    def noticed(*arguments: Any) -> object:
         arrived.set()
-        return feed(task)
+        return feed(*arguments)
 
     engine._store.queue = noticed  # type: ignore[attr-defined]
 

@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from sim_hostile import (
     ASKED,
     CHECK,
+    FACT,
     MEANT,
     METHODS,
     OWN,
@@ -172,11 +173,9 @@ class Flood:
     """So many requests at once from one key, and how each ended: "" for an answer."""
 
     def __init__(self, hostile: Hostile, channel: grpc.Channel, count: int) -> None:
-        # Slow, or it would be no flood; and with a context, so that the front door leaves it to Python's lanes.
-        item = _P.CheckItem(resource=THING, permission="use", subject=USER)
-        item.context["a"] = 1
-        items = [item] * 1_000
-        asked = _P.CheckManyRequest(store=OWN, items=items).SerializeToString()
+        # Slow, or it would be no flood; and with a fact of its own, so that the front door leaves it to Python's lanes.
+        items = [_P.CheckItem(resource=THING, permission="use", subject=USER)] * 1_000
+        asked = _P.CheckManyRequest(store=OWN, items=items, contextual=[FACT]).SerializeToString()
         method = cast(Any, channel).unary_unary(path_of(method_of("CheckMany")))
         self.calls = [method.future(asked, 60, metadata=hostile.own) for _ in range(count)]
 
