@@ -34,7 +34,9 @@ run: setup ## serve on 127.0.0.1:50051 with data in ./data and a small organisat
 # the front door. Each holds to the same tests.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# A core that was built and cannot be loaded is a failure, not a reason to test less.
 test: setup ## the suite: laws, worlds, crashes, conformance; over both engines and both ways in
+	@$(BIN)/python -c 'from importlib.util import find_spec; find_spec("remit._core") and __import__("remit._core")'
 	@$(PYTEST)
 	@if $(BIN)/python -c 'import remit._core' 2>/dev/null; then \
 		echo 'the same without the native core' && REMIT_NATIVE=off $(PYTEST) && \
