@@ -29,7 +29,7 @@ from remit.keys import ALL_STORES, Key, Keys
 from remit.limits import Limits
 from remit.server.call import PEER, Call
 from remit.server.endings import refusal_parts
-from remit.server.handler_threads import Admit, HandlerThreads, LanePlan
+from remit.server.handler_threads import Admit, HandlerThreads, LaneThreads
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address, listening_socket
 from remit.server.metrics import SECONDS, STEPS, NativeVerb
@@ -196,8 +196,8 @@ class FrontDoor:
         except ValueError as error:
             raise CertificateUnreadable(f"the certificate cannot be used by the front door: {error}") from error
         lanes = (
-            LanePlan(_READS, "reads", serve_limits.readers),
-            LanePlan(_WRITES, "writes", serve_limits.writers),
+            LaneThreads(_READS, "reads", serve_limits.readers),
+            LaneThreads(_WRITES, "writes", serve_limits.writers),
         )
         self._threads = HandlerThreads(self._door, lanes, admit, telemetry, unsent.refusal)
         self._threads.start()

@@ -26,7 +26,7 @@ Admit = Callable[[str, Metadata, Call], Engine]
 
 
 @dataclass(frozen=True, slots=True)
-class LanePlan:
+class LaneThreads:
     """A lane of the door: its number there, and how many threads it may have."""
 
     number: int
@@ -41,7 +41,7 @@ class HandlerThreads:
     def __init__(
         self,
         door: Door,
-        lanes: Sequence[LanePlan],
+        lanes: Sequence[LaneThreads],
         admit: Admit,
         telemetry: Telemetry,
         no_room: Callable[[int, int, int], RemitError],
@@ -72,7 +72,7 @@ class HandlerThreads:
         """Those that are being answered."""
         return list(self._under_way.values())
 
-    def _start_another(self, lane: LanePlan) -> None:
+    def _start_another(self, lane: LaneThreads) -> None:
         threads = self._threads[lane.name]
         if len(threads) >= lane.threads_max:
             return
@@ -82,11 +82,11 @@ class HandlerThreads:
                 threads.append(threading.Thread(target=self._run, args=(lane,), name=name, daemon=True))
                 threads[-1].start()
 
-    def _run(self, lane: LanePlan) -> None:
+    def _run(self, lane: LaneThreads) -> None:
         while self._answer_next(lane):
             pass  # each call's messages are forgotten with the frame that answered it
 
-    def _answer_next(self, lane: LanePlan) -> bool:
+    def _answer_next(self, lane: LaneThreads) -> bool:
         """Whether there was a call: none comes any more once the door is closed."""
         taken = self._door.take(lane.number)
         if taken is None:
