@@ -1,7 +1,8 @@
 """The hot graph: the plain one's interface over the Rust core, which also answers most checks by itself.
 
-`graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat, one
-that is undefined, an unknown name) it tells by no verdict, so that there is one set of words for every failure.
+`graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat it does
+not decide, one that is undefined, an unknown name) it tells by no verdict, so that there is one set of words for every
+failure.
 Law: whatever it answers, `Evaluation` over the same relationships answers the same."""
 
 from __future__ import annotations
