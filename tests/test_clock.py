@@ -41,9 +41,9 @@ class Machine:
 
     def native(self) -> _core.Clock | None:
         """The core's clock on this machine; None where the test is of Python's."""
-        if clock._core is None:
+        if clock.core is None:
             return None
-        self.told.append(clock._core.Clock(clock._PATIENCE_US, (self.set_us, self.ticks_us)))
+        self.told.append(clock.core.Clock(clock._PATIENCE_US, (self.set_us, self.ticks_us)))
         return self.told[-1]
 
 
@@ -51,8 +51,8 @@ class Machine:
 def ticking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both clocks keep the same laws."""
     if request.param == "python":
-        monkeypatch.setattr(clock, "_core", None)
-    elif clock._core is None:
+        monkeypatch.setattr(clock, "core", None)
+    elif clock.core is None:
         pytest.skip("the native core is not built")
 
 

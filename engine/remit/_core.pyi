@@ -91,12 +91,12 @@ VerbRow = tuple[str, str, int, str | None]
 LaneRow = tuple[Shares, RefusalParts, RefusalParts]
 
 class MethodNumbers(TypedDict):
-    """`seconds` and `steps`: buckets that are not cumulated, and the sum, that of seconds in nanoseconds."""
+    """`seconds`, by verdict, and `steps`: buckets that are not cumulated, and the sum, in nanoseconds or steps."""
 
     yes: int
     no: int
     elsewhere: int
-    seconds: tuple[Sequence[int], int]
+    seconds: dict[str, tuple[Sequence[int], int]]
     steps: tuple[Sequence[int], int]
 
 class DoorNumbers(TypedDict):

@@ -14,15 +14,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from remit.built import core
 from remit.errors import RemitError
 
 if TYPE_CHECKING:
-    from remit import _core
-else:
-    try:
-        from remit import _core
-    except ImportError:  # not built here: Python tells the time then
-        _core = None
+    from remit._core import Clock as NativeClock
 
 _LEASE_US = 5_000_000  # how far ahead a promise reaches: what a start after a crash may be ahead of real time
 _RENEWALS_PER_LEASE = 2
@@ -71,7 +67,7 @@ class ManualClock:
     """A clock that is told the time. For tests and offline use. `native`: its like for the core's threads."""
 
     def __init__(self, start_us: int = 0) -> None:
-        self.native = _core.Clock(_PATIENCE_US, (start_us, start_us)) if _core is not None else None
+        self.native = core.Clock(_PATIENCE_US, (start_us, start_us)) if core is not None else None
         self._now_us = start_us
 
     def now_us(self) -> int:
@@ -207,9 +203,9 @@ class PythonTicking:
         self._renew_now.set()
 
 
-def _native_clock() -> _core.Clock | None:
+def _native_clock() -> NativeClock | None:
     """The core's where it is built: then its own threads tell the same time."""
-    return _core.Clock(_PATIENCE_US) if _core is not None else None
+    return core.Clock(_PATIENCE_US) if core is not None else None
 
 
 def _machine_us() -> int:

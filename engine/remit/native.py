@@ -7,13 +7,14 @@ Law: whatever it answers, `Evaluation` over the same relationships answers the s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from remit.budget import STEPS_MAX, Interrupt
+from remit.built import absence
+from remit.built import core as _core
 from remit.errors import StepBudgetSpent
 from remit.language import plan
 from remit.model import (
@@ -27,16 +28,6 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from remit import _core
-else:
-    try:
-        from remit import _core
-    except ImportError:  # not built here: `available` says so
-        _core = None
-
-SWITCH = "REMIT_NATIVE"  # the environment's word: `off` leaves everything to Python
 
 # Relationships taken in at once: a check waits no longer for them than some milliseconds.
 ROWS_AT_ONCE = 10_000
@@ -60,7 +51,7 @@ class Answered(NamedTuple):
 
 def available() -> bool:
     """Whether the core was built here and is not switched off."""
-    return _core is not None and os.environ.get(SWITCH, "").lower() != "off"
+    return not absence()
 
 
 def registry() -> _core.NativeCore | None:

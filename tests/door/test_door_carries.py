@@ -15,10 +15,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from ways_in import CHECK, NOW_US, SCHEMA, Both, Refused, both, told
 
+from remit import built
 from remit.clock import ManualClock
 from remit.engine import Engine
 from remit.errors import AddressRefused, InvalidArgument
-from remit.server import front_door
 from remit.server.background import BackgroundServer
 from remit.server.front_door import PEER, FrontDoorChoice, is_wanted, peer_of
 from remit.server.listen import Address, probe
@@ -194,10 +194,11 @@ def test_tls_is_the_core_s_own(tmp_path: Path, is_mutual: bool) -> None:
 def test_where_the_core_is_not_built_python_answers_unless_the_door_was_asked_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(front_door.native, "_core", None)
+    monkeypatch.setattr(built, "core", None)
+    monkeypatch.setattr(built, "find_spec", lambda name: None)
     assert not is_wanted(FrontDoorChoice.OFF)
     assert caplog.records == []
     assert not is_wanted(FrontDoorChoice.AUTO)
-    assert "no native core" in caplog.text
+    assert "no native core (not built here)" in caplog.text
     with pytest.raises(InvalidArgument, match="not built here"):
         is_wanted(FrontDoorChoice.ON)

@@ -22,7 +22,7 @@ from random_schemas import (
     random_subject,
 )
 
-from remit import native
+from remit import built, native
 from remit.clock import ManualClock
 from remit.engine import CheckResult, Engine, Question
 from remit.errors import RemitError
@@ -157,7 +157,7 @@ class Twins:
         engines = []
         for switch, clock in zip(("on", "off"), self.clocks, strict=True):
             with monkeypatch.context() as patched:
-                patched.setenv(native.SWITCH, switch)
+                patched.setenv(built.SWITCH, switch)
                 engines.append(Engine(MemoryStore(clock_us=clock.now_us), clock))
         self.engines = tuple(engines)
         assert [engine.core is not None for engine in engines] == [True, False]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from keyed import Keyed, keyed_server
 
-from remit import native
+from remit import built, native
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.banner import banner
@@ -66,13 +66,15 @@ def test_it_says_who_answers_and_never_that_the_core_does_where_it_does_not(
 ) -> None:
     answers = "  door    the native core listens, and answers checks by itself"
     leaves = "  door    the native core listens, and leaves every answer to Python: see docs/front_door.md"
-    without = "  door    none, the native core is not built or switched off: every request is answered in Python"
+    without = f"  door    none, the native core is {built.absence()}: every request is answered in Python"
     assert (answers if native.available() else without) in said(engine, Choices()).splitlines()
     for choices in (Choices(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Choices(testing=True)):
         assert (leaves if native.available() else without) in said(engine, choices).splitlines()
     off = Choices(front_door=FrontDoorChoice.OFF)
     assert "  door    none, --front-door off: every request is answered in Python" in said(engine, off).splitlines()
-    monkeypatch.setenv(native.SWITCH, "off")
+    monkeypatch.setenv(built.SWITCH, "off")
+    why = "switched off by `REMIT_NATIVE=off`"
+    without = f"  door    none, the native core is {why}: every request is answered in Python"
     assert without in said(engine, Choices()).splitlines()
 
 

@@ -15,6 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 import typer
 
 import remit
+from remit.built import absence, core
 from remit.cli import bulk, keys, questions, relationships, schemas, serve, stores, top, validate, watch
 from remit.cli.demo import tell
 from remit.cli.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
@@ -48,17 +49,14 @@ def version(session: Session) -> int:
         put_json({"version": remit.__version__, "python": platform.python_version(), "core": _core_version()})
     else:
         put(f"remit {remit.__version__}")
-        put(f"native core {_core_version()}" if _core_version() else "no native core: all is answered in Python")
+        why = absence()
+        put(f"no native core ({why}): Python answers all" if why else f"native core {_core_version()}")
     return 0
 
 
 def _core_version() -> str:
-    """Of the native core; "" where it is not built."""
-    try:
-        from remit import _core
-    except ImportError:
-        return ""
-    return _core.version
+    """Of the native core; "" where it is not there, or switched off."""
+    return "" if absence() else core.version
 
 
 def demo(session: Session) -> int:

@@ -33,13 +33,15 @@ class Sample:
         return added
 
     def buckets(self, name: str, **wanted: str) -> list[tuple[float, float]]:
-        """A histogram: (upper bound, how many are not above it), ascending."""
-        found = (
-            (float(dict(labels)["le"]), value)
-            for labels, value in self.values.get(f"{name}_bucket", {}).items()
-            if all(dict(labels).get(label) == value for label, value in wanted.items())
-        )
-        return sorted(found)
+        """A histogram: (upper bound, how many are not above it), ascending. Series that differ in other labels than
+        those wanted are added up."""
+        added: dict[float, float] = {}
+        for labels, count in self.values.get(f"{name}_bucket", {}).items():
+            given = dict(labels)
+            if all(given.get(label) == value for label, value in wanted.items()):
+                bound = float(given["le"])
+                added[bound] = added.get(bound, 0.0) + count
+        return sorted(added.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import remit
+from remit.built import absence
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.choices import Choices
@@ -52,7 +53,7 @@ def _door(choices: Choices, telemetry: Telemetry) -> str:
     if choices.front_door is FrontDoorChoice.OFF:
         return "none, --front-door off: every request is answered in Python"
     if not is_built():
-        return "none, the native core is not built or switched off: every request is answered in Python"
+        return f"none, the native core is {absence()}: every request is answered in Python"
     if not may_answer(telemetry, choices.serve_limits, is_testing=choices.testing):
         return "the native core listens, and leaves every answer to Python: see docs/front_door.md"
     return "the native core listens, and answers checks by itself"

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remit import native
+from remit.built import absence, core
 from remit.clock import Clock
 from remit.errors import (
     CertificateUnreadable,
@@ -43,11 +43,7 @@ from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
     from remit._core import Door, KeyRow, LaneRow, NativeCore
-
-try:
-    from remit import _core
-except ImportError:  # it was not built: see `is_built`
-    _core = None  # type: ignore[assignment]
+    from remit._core import Shares as NativeShares
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +64,12 @@ class FrontDoorChoice(StrEnum):
 
 def is_built() -> bool:
     """Whether there is a core in this installation, that is not switched off."""
-    return native.available()
+    return not absence()
 
 
-def shared(limit: int) -> _core.Shares:
+def shared(limit: int) -> NativeShares:
     """What callers of the door and of the server behind it take of."""
-    return _core.Shares(limit)
+    return core.Shares(limit)
 
 
 def is_wanted(choice: FrontDoorChoice) -> bool:
@@ -82,10 +78,10 @@ def is_wanted(choice: FrontDoorChoice) -> bool:
         return choice is not FrontDoorChoice.OFF
     if choice is FrontDoorChoice.ON:
         raise InvalidArgument(
-            "the front door is part of the native core, which is not built here: install with cargo on the path, or "
+            f"the front door is part of the native core, which is {absence()}: install with cargo on the path, or "
             "serve with `--front-door off`"
         )
-    log.warning("no native core: every request is answered in Python, some hundred times slower")
+    log.warning("no native core (%s): every request is answered in Python, some hundred times slower", absence())
     return False
 
 
@@ -141,7 +137,7 @@ class FrontDoor:
         nothing is answered without Python. `admit`, `telemetry`: see `HandlerThreads`. Of `reads`, `writes` and
         `unsent`, made by `shared`, callers of both servers take. The address with the port that was bound. Raises
         AddressRefused, CertificateUnreadable."""
-        assert _core is not None, "a door is made where there is a core"
+        assert core is not None, "a door is made where there is a core"
         self._socket.chmod(0o600)
         native_clock = getattr(self._clock, "native", None)
         self._pem_told = self._certificates.contents if self._certificates is not None else None
@@ -151,10 +147,10 @@ class FrontDoor:
         port: int = listener.getsockname()[1]
         limits, serve_limits = self._limits, self._serve_limits
         try:
-            self._door = _core.Door(
+            self._door = core.Door(
                 # Without the clock of Python, there is nothing to judge expirations by.
                 self._core if is_native and native_clock is not None else None,
-                native_clock or _core.Clock(0),
+                native_clock or core.Clock(0),
                 listener=listener.detach(),
                 upstream=str(self._socket),
                 threads=len(os.sched_getaffinity(0)),
@@ -259,8 +255,7 @@ class FrontDoor:
                 each["yes"],
                 each["no"],
                 each["elsewhere"],
-                each["seconds"][0],
-                each["seconds"][1] / 1e9,
+                {verdict: (buckets, sum_ns / 1e9) for verdict, (buckets, sum_ns) in each["seconds"].items()},
                 each["steps"][0],
                 each["steps"][1],
             )
@@ -330,6 +325,6 @@ def _lane_row(places: Shares) -> LaneRow:
     )
 
 
-def _native(shares: Shares) -> _core.Shares:
+def _native(shares: Shares) -> NativeShares:
     assert not isinstance(shares.held, Held), "who shares with the door does so in the core"
     return shares.held

@@ -82,17 +82,21 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class NativeVerb:
-    """What the front door has answered by itself of one verb, since it opened. Histograms are not cumulated; their last
-    bucket is what is above all bounds. `elsewhere`: requests that it left to Python, which counts them."""
+    """What the front door has answered by itself of one verb, since it opened. Histograms are buckets and their sum,
+    not cumulated; the last bucket is what is above all bounds. `seconds`: by the verdict of requests that asked one
+    question, and "" of others. `elsewhere`: requests that it left to Python, which counts them."""
 
     verb: str
     yes: int = 0
     no: int = 0
     elsewhere: int = 0
-    seconds: Sequence[int] = ()
-    seconds_sum: float = 0.0
+    seconds: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
     steps: Sequence[int] = ()
     steps_sum: int = 0
+
+    @property
+    def requests(self) -> int:
+        return sum(sum(buckets) for buckets, _ in self.seconds.values())
 
 
 Family = TypeVar("Family", bound=MetricWrapperBase)
@@ -132,7 +136,8 @@ class Metrics:
         self._requests = counters(
             "remit_requests", "Requests that ended, by how: OK or a reason.", "verb", "reason")
         self._seconds = histograms(
-            "remit_request_seconds", "From a request's arrival to its answer, without streams.", SECONDS, "verb")
+            "remit_request_seconds", "From a request's arrival to its answer, without streams.", SECONDS,
+            "verb", "verdict")
         self._verdicts = counters(
             "remit_verdicts", "Questions answered, also those of CheckMany.", "verb", "verdict")
         self._steps = histogram(
@@ -155,11 +160,12 @@ class Metrics:
 
     # --- what happened ------------------------------------------------------------------------------------------
 
-    def request(self, verb: str, reason: str, seconds: float | None) -> None:
-        """A request ended. `seconds` None: how long it took means nothing, as of a stream."""
+    def request(self, verb: str, reason: str, seconds: float | None, verdict: str = "") -> None:
+        """A request ended. `seconds` None: how long it took means nothing, as of a stream. `verdict`: of its only
+        question."""
         self._requests[verb, known_reason(reason)].inc()
         if seconds is not None:
-            self._seconds[verb,].observe(seconds)
+            self._seconds[verb, verdict].observe(seconds)
 
     def verdict(self, verb: str, verdict: str) -> None:
         self._verdicts[verb, verdict].inc()
@@ -198,8 +204,11 @@ class Metrics:
 
     def _begin_series(self, native: NativeVerb) -> None:
         """Have the series, at 0, to which what was counted elsewhere is added."""
-        if native.yes or native.no:
-            self._requests[native.verb, DONE], self._seconds[native.verb,]
+        if native.requests:
+            self._requests[native.verb, DONE]
+        for verdict, (buckets, _) in native.seconds.items():
+            if any(buckets):
+                self._seconds[native.verb, verdict]
         for verdict, count in _verdicts(native):
             if count:
                 self._verdicts[native.verb, verdict]
@@ -246,7 +255,7 @@ _Added = dict[tuple[object, ...], float]  # by a sample's name and labels
 
 
 def _native_requests(standing: Standing) -> _Added:
-    counts = {(each.verb, DONE): sum(each.seconds) for each in standing.door_verbs} | dict(standing.door_refused)
+    counts = {(each.verb, DONE): each.requests for each in standing.door_verbs} | dict(standing.door_refused)
     return {("remit_requests_total", ("reason", reason), ("verb", verb)): n for (verb, reason), n in counts.items()}
 
 
@@ -261,8 +270,9 @@ def _native_verdicts(standing: Standing) -> _Added:
 def _native_seconds(standing: Standing) -> _Added:
     added: _Added = {}
     for each in standing.door_verbs:
-        label = ("verb", each.verb)
-        added |= _histogram("remit_request_seconds", SECONDS, each.seconds, each.seconds_sum, label)
+        for verdict, (buckets, sum_s) in each.seconds.items():
+            labels = ("verb", each.verb), ("verdict", verdict)
+            added |= _histogram("remit_request_seconds", SECONDS, buckets, sum_s, *labels)
     return added
 
 

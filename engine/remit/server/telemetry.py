@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from remit.errors import RemitError
 from remit.server import tracing
@@ -79,7 +79,8 @@ class Observed:
 
     def _count(self, told: Told, error: RemitError | None, duration_s: float) -> None:
         metrics = self._telemetry.metrics
-        metrics.request(self.verb, DONE if error is None else error.reason, None if self._is_stream else duration_s)
+        reason = DONE if error is None else error.reason
+        metrics.request(self.verb, reason, None if self._is_stream else duration_s, _only(told.verdicts))
         if self._is_stream:
             metrics.messages(self.verb, self.messages)
         for verdict in told.verdicts:
@@ -94,8 +95,8 @@ class Observed:
         attributes: dict[str, str | int] = {"verb": self.verb, "request_id": self._call.request_id}
         if store := store_of(self._call.request):
             attributes["store"] = store
-        if len(told.verdicts) == 1:
-            attributes["verdict"] = told.verdicts[0]
+        if verdict := _only(told.verdicts):
+            attributes["verdict"] = verdict
         if told.steps:
             attributes["steps"] = sum(told.steps)
         if told.relationships is not None:
@@ -124,10 +125,15 @@ class Observed:
             "key": call.key.id if call.key is not None else "",
             "trace_id": trace_id_of(call.metadata),
             "store": store_of(call.request),
-            "verdict": told.verdicts[0] if len(told.verdicts) == 1 else "",
+            "verdict": _only(told.verdicts),
             "steps": sum(told.steps),
             "messages": self.messages,
             "question": question_of(call.request) if is_slow else "",
         }
         line.update((name, value) for name, value in optional.items() if value)
         log.log(level, "slow request" if is_slow else "request", extra=line)
+
+
+def _only(verdicts: Sequence[str]) -> str:
+    """The verdict of a request that asked one question; "" of others."""
+    return verdicts[0] if len(verdicts) == 1 else ""

@@ -43,31 +43,52 @@ impl Histogram {
     }
 }
 
+/// How long requests took, by the verdict of those that asked one question.
+#[derive(Debug)]
+struct Seconds {
+    yes: Histogram,
+    no: Histogram,
+    others: Histogram,
+}
+
+impl Seconds {
+    fn of(&self, decided: &[Decided]) -> &Histogram {
+        match decided {
+            [Decided { is_yes: true, .. }] => &self.yes,
+            [Decided { is_yes: false, .. }] => &self.no,
+            _ => &self.others,
+        }
+    }
+}
+
 /// One method's numbers, of one thread.
 #[derive(Debug)]
 pub struct MethodCounts {
     yes: AtomicU64,
     no: AtomicU64,
     elsewhere: AtomicU64,
-    seconds: Histogram,
+    seconds: Seconds,
     steps: Histogram,
 }
 
 impl MethodCounts {
     pub fn new(bounds: &Bounds) -> Self {
+        let histogram = || Histogram::new(bounds.seconds.len());
         Self {
             yes: AtomicU64::new(0),
             no: AtomicU64::new(0),
             elsewhere: AtomicU64::new(0),
-            seconds: Histogram::new(bounds.seconds.len()),
+            seconds: Seconds { yes: histogram(), no: histogram(), others: histogram() },
             steps: Histogram::new(bounds.steps.len()),
         }
     }
 
-    /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to memory that no other thread writes.
+    /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to
+    /// memory that no other thread writes.
     pub fn answered(&self, bounds: &Bounds, decided: &[Decided], tells_steps: bool, took: Duration) {
         let seconds = took.as_secs_f64();
-        self.seconds.add(bounds.seconds.partition_point(|&bound| bound < seconds), took.as_nanos() as u64);
+        let bucket = bounds.seconds.partition_point(|&bound| bound < seconds);
+        self.seconds.of(decided).add(bucket, took.as_nanos() as u64);
         for each in decided {
             if each.is_yes { &self.yes } else { &self.no }.fetch_add(1, Relaxed);
             if tells_steps {
@@ -85,18 +106,23 @@ impl MethodCounts {
         sums.yes += self.yes.load(Relaxed);
         sums.no += self.no.load(Relaxed);
         sums.elsewhere += self.elsewhere.load(Relaxed);
-        self.seconds.add_to(&mut sums.seconds);
+        self.seconds.yes.add_to(&mut sums.seconds_yes);
+        self.seconds.no.add_to(&mut sums.seconds_no);
+        self.seconds.others.add_to(&mut sums.seconds_others);
         self.steps.add_to(&mut sums.steps);
     }
 }
 
-/// One method's numbers, of all threads. Buckets are not cumulated; the sums are nanoseconds and steps.
+/// One method's numbers, of all threads. Buckets are not cumulated; the sums are nanoseconds and steps. `seconds_yes` and
+/// `seconds_no` are of requests of one question.
 #[derive(Debug, Default, PartialEq, Eq, Clone)]
 pub struct MethodSums {
     pub yes: u64,
     pub no: u64,
     pub elsewhere: u64,
-    pub seconds: (Vec<u64>, u64),
+    pub seconds_yes: (Vec<u64>, u64),
+    pub seconds_no: (Vec<u64>, u64),
+    pub seconds_others: (Vec<u64>, u64),
     pub steps: (Vec<u64>, u64),
 }
 
@@ -166,7 +192,9 @@ mod tests {
             yes: 2,
             no: 2,
             elsewhere: 1,
-            seconds: (vec![1, 1, 1], 14_000_000),
+            seconds_yes: (vec![1, 0, 0], 1_000_000),
+            seconds_no: (vec![0, 1, 0], 2_000_000),
+            seconds_others: (vec![0, 0, 1], 11_000_000),
             steps: (vec![1, 2, 1], 10),
         };
         assert_eq!(sums, expected);

@@ -175,8 +175,8 @@ impl PyDoor {
     }
 
     /// What was counted: `connections`, `accepted`, `handshakes_failed`, `proxied`, `proxied_refused`, and `methods`, by
-    /// verb: `yes`, `no`, `elsewhere`, `seconds` and `steps` as (buckets, sum), the first in nanoseconds; `refused`, by
-    /// verb: for want of places, and for having too many.
+    /// verb: `yes`, `no`, `elsewhere`, `steps` as (buckets, sum), `seconds` likewise, in nanoseconds, by the verdict of
+    /// requests of one question and "" of others; `refused`, by verb: for want of places, and for having too many.
     fn numbers<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let numbers = PyDict::new(python);
         numbers.set_item("connections", self.door.connections())?;
@@ -190,7 +190,11 @@ impl PyDoor {
             method.set_item("yes", sums.yes)?;
             method.set_item("no", sums.no)?;
             method.set_item("elsewhere", sums.elsewhere)?;
-            method.set_item("seconds", sums.seconds)?;
+            let seconds = PyDict::new(python);
+            for (verdict, took) in [("yes", sums.seconds_yes), ("no", sums.seconds_no), ("", sums.seconds_others)] {
+                seconds.set_item(verdict, took)?;
+            }
+            method.set_item("seconds", seconds)?;
             method.set_item("steps", sums.steps)?;
             methods.set_item(verb, method)?;
         }
