@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from engines import STRANGER, EngineOfTest, EngineOpener, facts
@@ -587,6 +589,60 @@ def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(op
         restore.feed(data)
     restore.finish()
     backup.close()
+    world.check_laws()
+
+
+@contextmanager
+def meanwhile(world: EngineOfTest, *lines: str) -> Iterator[None]:
+    """Written once the next write of a schema has looked at what is stored, before it is a write itself."""
+    snapshots = world.engine._snapshots
+    with pytest.MonkeyPatch.context() as patched:
+
+        def write(*arguments: Any) -> Any:
+            patched.undo()
+            world.write(*lines)
+            return snapshots.write(*arguments)
+
+        patched.setattr(snapshots, "write", write)
+        yield
+
+
+@pytest.mark.parametrize(("line", "old", "new", "words"), ORPHANS)
+def test_a_fact_written_while_a_schema_is_looked_at_is_not_overlooked(
+    world: EngineOfTest, line: str, old: str, new: str, words: str
+) -> None:
+    changed = SCHEMA.replace(old, new)
+    if "watcher" in changed or "permission home" in changed:
+        changed = changed.replace("view = viewer", "view = editor")
+    with meanwhile(world, line), pytest.raises(SchemaOrphansRelationships) as raised:
+        world.schema(changed)
+    assert words in raised.value.message
+    assert raised.value.metadata["count"] == "1"
+    assert world.engine.read_schema("").text == SCHEMA
+
+
+def test_a_second_fact_written_meanwhile_keeps_a_relation_from_becoming_single(world: EngineOfTest) -> None:
+    world.write("doc:1#viewer@user:a", "doc:2#viewer@user:a")
+    single = SCHEMA.replace("    relation viewer", "    single relation viewer")
+    with meanwhile(world, "doc:1#viewer@group:g#member"), pytest.raises(SchemaOrphansRelationships, match="be single"):
+        world.schema(single)
+    world.write("delete doc:1#viewer@group:g#member")
+    with meanwhile(world, "delete doc:2#viewer@user:a", "doc:3#viewer@user:b"):
+        world.schema(single)
+
+
+def test_what_had_expired_and_was_written_anew_meanwhile_is_not_removed(open_engine: EngineOpener) -> None:
+    world = open_engine()
+    world.schema(SCHEMA)
+    world.write(f"doc:1#editor@user:a[expiration:{AT}]", f"doc:1#editor@user:b[expiration:{AT}]")
+    again = f"doc:1#editor@user:a[expiration:{AFTER}]"
+    with meanwhile(world, again), pytest.raises(SchemaOrphansRelationships, match="no place for 1 relationships"):
+        world.schema(NO_EXPIRING_EDITOR)
+    assert len(world.graph()) == 2
+    world.write("delete doc:1#editor@user:a")
+    with meanwhile(world, "doc:1#editor@user:b[small]"):
+        world.schema(NO_EXPIRING_EDITOR)
+    assert world.facts() == ["doc:1#editor@user:b[small]"]
     world.check_laws()
 
 

@@ -8,6 +8,7 @@ Law: the graph of a store is what its relationships are, at every revision that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -24,7 +25,7 @@ from remit.budget import Budget, Interrupt, never_interrupted
 from remit.clock import Clock
 from remit.copies import Backup, Fitting, Restore
 from remit.cursors import decode_cursor, encode_cursor
-from remit.errors import InvalidArgument, RemitError, StepBudgetSpent, TooManyMatch
+from remit.errors import InvalidArgument, RemitError, RevisionGone, StepBudgetSpent, TooManyMatch
 from remit.expansion import expand
 from remit.importing import Import
 from remit.language import compile_schema
@@ -50,10 +51,10 @@ from remit.model import (
 )
 from remit.native import Answered, Asked
 from remit.notation import canonical_json, checked_store
-from remit.orphans import Orphans, check_orphans, find_orphans, remove_over
+from remit.orphans import Judged, Orphans, find_orphans, judge
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
-from remit.store.interface import Admission, Commit, Draft, Store, WriteTransaction
+from remit.store.interface import Admission, Commit, Draft, ReadTransaction, Store, WriteTransaction
 from remit.tokens import encode_token, require_at_least
 from remit.trees import Expansion, Explanation
 from remit.upkeep import RETENTION_US, Upkeep
@@ -64,6 +65,11 @@ if TYPE_CHECKING:
     from remit import _core
 
 T = TypeVar("T")
+
+# What a schema has a place for is looked for this often, each time at what was written since the last; fewer revisions
+# than these are left to the write itself, which takes a millisecond or two for them.
+_LOOKS_MAX = 8
+_REVISIONS_FEW = 32
 
 PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes in one message is 4 MiB
 
@@ -530,17 +536,37 @@ class Engine:
         compiled = compile_schema(text)
         if not dry_run:
             self._snapshots.remember(text, compiled.schema)
+        before = self._judged_before(snapshot, compiled.schema)
 
         def admission(view: WriteTransaction) -> Draft:
-            if view.head.schema_text is not None:
-                old, now_us = self._snapshots.schema_of(view), self._clock.now_us()
-                check_orphans(view, old, compiled.schema, now_us)
-                remove_over(view, old, compiled.schema, now_us, self.limits.matches_max)
+            judged = self._judged(view, compiled.schema, before)
+            for key in judged.over if judged is not None else ():
+                view.delete(key)
             view.put_schema(text)
             return Draft(caller.principal)
 
         revision = self._commit(snapshot, admission, dry_run)
         return SchemaWritten(self._token(snapshot, revision), compiled.warnings)
+
+    def _judged_before(self, snapshot: Snapshot, new: Schema) -> Judged | None:
+        """What the schema has a place for, as of a revision not long ago, looked for where no write waits for it."""
+        judged: Judged | None = None
+        for _ in range(_LOOKS_MAX):
+            with self._snapshots.view(snapshot.identity) as view:
+                if judged is not None and view.head.revision - judged.revision <= _REVISIONS_FEW:
+                    break
+                judged = self._judged(view, new, judged)
+        return judged
+
+    def _judged(self, view: ReadTransaction, new: Schema, before: Judged | None) -> Judged | None:
+        """What the schema has a place for, as of the view; None where there was none before it."""
+        if view.head.schema_text is None:
+            return None
+        old, now_us = self._snapshots.schema_of(view), self._clock.now_us()
+        if before is not None and before.old.text == old.text:
+            with suppress(RevisionGone):  # where so much was forgotten meanwhile, it is looked for anew
+                return before.caught_up(view, now_us)
+        return judge(view, old, new, now_us, self.limits.matches_max)
 
     def read_schema(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         """The schema as it was written."""
