@@ -18,7 +18,7 @@ from remit.cli.failures import say
 from remit.cli.junit import write_junit
 from remit.cli.output import out, put, put_json, tell
 from remit.cli.session import Session, command
-from remit.errors import FileUnreadable, WorldInvalid, WorldUnreadable
+from remit.errors import FileUnreadable, InvalidRelationship, WorldInvalid, WorldUnreadable
 from remit.language.source import Issue
 from remit.notation import parse_time
 from remit.world import Finding, World
@@ -78,7 +78,7 @@ def validate(
         remit validate world.yaml --now 2027-01-31T12:00:00Z --json
         remit validate schema/worlds --fail-on-warn --coverage-min 80 --junit report.xml
     """
-    now_us = parse_time(now) if now is not None else time.time_ns() // 1_000
+    now_us = _time(now) if now is not None else time.time_ns() // 1_000
     run = _Run(session, now_us, fail_on_warn, coverage or coverage_min is not None)
     examined = [run.examine(path) for argument in files for path in worlds_of(argument)]
     if len(examined) > 1 and not session.json:
@@ -182,6 +182,13 @@ class _Run:
             if text not in self._told:
                 self._told.add(text)
                 tell(text)
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_time(text)
+    except InvalidRelationship as error:  # it is no relationship here
+        raise typer.BadParameter(error.message, param_hint="'--now'") from error
 
 
 def _put_json(examined: Examined) -> None:

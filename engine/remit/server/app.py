@@ -30,7 +30,7 @@ from remit.server.sandboxes import Sandboxes
 from remit.server.serve import GrpcServer
 from remit.server.telemetry import Telemetry
 from remit.server.tls import Certificates, TlsFiles
-from remit.store.directory import KEYS_FILE
+from remit.store.directory import KEYS_FILE, require_no_file
 from remit.store.interface import Store
 from remit.store.lmdb_store import MAP_SIZE_BYTES, LmdbStore
 from remit.store.memory import MemoryStore
@@ -66,11 +66,14 @@ def serve(
         raise InvalidArgument("a server for testing takes any token and knows no keys: leave the keys file out")
     if in_memory or choices.testing:
         data = None
+    if data is not None:
+        require_no_file(data)  # before keys are looked for in it
     clock = SystemClock()
     keys_path = keys or (data / KEYS_FILE if data is not None else None)
     ring = KeyRing(keys_path, clock.now_us, required=keys is not None) if keys_path is not None else None
     certificates = Certificates(tls) if tls is not None else None
-    protection = Protection(ring is not None and not ring.is_open, certificates is not None, insecure_plaintext)
+    is_keyed = ring is not None and not ring.is_open
+    protection = Protection(is_keyed, certificates is not None, insecure_plaintext, keyable=not choices.testing)
     addresses = checked_address(grpc, protection), checked_address(http, protection) if http else None
     raise_open_files()
 

@@ -33,11 +33,13 @@ class Address:
 @dataclass(frozen=True, slots=True)
 class Protection:
     """What a server has against strangers: `keyed`, it asks callers for keys; `encrypted`, it speaks TLS;
-    `insecure_plaintext`, whoever started it takes the responsibility for not encrypting, as where a proxy does."""
+    `insecure_plaintext`, whoever started it takes the responsibility for not encrypting, as where a proxy does.
+    `keyable`: it could be given keys."""
 
     keyed: bool = False
     encrypted: bool = False
     insecure_plaintext: bool = False
+    keyable: bool = True
 
 
 NO_PROTECTION = Protection()
@@ -56,9 +58,10 @@ def checked_address(text: str, protection: Protection = NO_PROTECTION) -> Addres
     if ipaddress.ip_address(found.partition("%")[0]).is_loopback:
         return address
     if not protection.keyed:
+        or_a_key = ", or make a key with `remit key bootstrap`" if protection.keyable else ""
         raise AddressRefused(
             f"`{shortened(text)}` can be reached by others, and there are no keys to tell callers apart: listen on a "
-            f"loopback address, as in `127.0.0.1:{port_text}`, or make a key with `remit key bootstrap`",
+            f"loopback address, as in `127.0.0.1:{port_text}`{or_a_key}",
             address=address,
         )
     if not protection.encrypted and not protection.insecure_plaintext:

@@ -88,11 +88,16 @@ def explain(error: OSError, path: Path) -> RemitError:
     return StoreUnavailable(f"data directory `{path}` cannot be used ({error.strerror}): {fix}", path=path)
 
 
+def require_no_file(path: Path) -> None:
+    """That a path is free for a data directory, or is one already. Raises StoreUnavailable."""
+    if path.exists() and not path.is_dir():
+        raise StoreUnavailable(f"data directory `{path}` is a file: choose another directory", path=path)
+
+
 def _prepare(path: Path) -> None:
     if not path.exists():
         path.mkdir(mode=0o700)
-    if not path.is_dir():
-        raise StoreUnavailable(f"data directory `{path}` is a file: choose another directory", path=path)
+    require_no_file(path)
     names = {entry.name for entry in path.iterdir()} - _OURS - _HARMLESS
     if names and not (path / DATA_FILE).exists():
         some = ", ".join(f"`{name}`" for name in sorted(names)[:3])
