@@ -104,7 +104,8 @@ def test_much_noise_in_frames_disturbs_nobody(way: tuple[str, str], tmp_path: Pa
         growth = hostile.served.resident_bytes() - before
         print(f"{growth / MIB:.2f} MiB more")
         assert growth < 64 * MIB
-        assert until(lambda: hostile.served.open_files() <= open_before + 2), "connections are kept"
+        # The door keeps a few ways to Python open, two files each: as many as had calls on them at once.
+        assert until(lambda: hostile.served.open_files() <= open_before + 20), "connections are kept"
 
 
 # --- what the core answers by itself ----------------------------------------------------------------------------
