@@ -129,7 +129,8 @@ def test_noise_in_frames_disturbs_nobody(hostile: Hostile) -> None:
     print(f"seed {number}; repeat with REMIT_SEED={number}")
     open_before = hostile.served.open_files()
     make_noise(hostile, Random(number), connections=120)
-    assert until(lambda: hostile.served.open_files() <= open_before + 2), "connections are kept"
+    # The door keeps a few ways to Python open, two files each: as many as had calls on them at once.
+    assert until(lambda: hostile.served.open_files() <= open_before + 20), "connections are kept"
 
 
 def make_noise(hostile: Hostile, random: Random, connections: int) -> None:
