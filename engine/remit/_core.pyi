@@ -14,12 +14,13 @@ DefinitionTuple: TypeAlias = tuple[str, list[str], list[tuple[str, ExpressionTup
 CaveatTuple: TypeAlias = tuple[str, list[tuple[str, str]], bytes]
 SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple]]
 Checked: TypeAlias = tuple[bool | None, int, bool]
+ChangeTuple: TypeAlias = tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]
 
 class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
     def apply(
         self,
-        changes: Sequence[tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]],
+        changes: Sequence[ChangeTuple],
         revision: int | None = None,
         schema: SchemaTuple | None = None,
     ) -> None: ...
@@ -33,6 +34,7 @@ class NativeStore:
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
         context: Mapping[str, object] | None = None,
+        changed: Sequence[ChangeTuple] | None = None,
     ) -> tuple[int, Checked]: ...
     def check_many(
         self,
@@ -41,6 +43,7 @@ class NativeStore:
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
         contexts: list[Mapping[str, object]] | None = None,
+        changed: Sequence[ChangeTuple] | None = None,
     ) -> tuple[int, list[Checked]]: ...
     @property
     def revision(self) -> int: ...

@@ -37,6 +37,7 @@ NodeKey = tuple[ObjectRef, str]
 Asked = tuple[ObjectRef, str, SubjectRef]
 Row = tuple[bytes, bytes]
 Due = tuple[int, RelationshipKey]
+Changed = Mapping[RelationshipKey, Qualifiers | None]  # what edges are instead; None for no edge
 
 _new_tuple = tuple.__new__
 
@@ -120,12 +121,16 @@ class NativeGraph:
         steps_max: int = STEPS_MAX,
         interrupt: Interrupt | None = None,
         context: Mapping[str, object] | None = None,
+        changed: Changed | None = None,
     ) -> Answered | None:
         """The answer by the schema that is installed; None where `semantics.py` has to give it.
 
-        `context` is what the request brings for caveats.
+        `context` is what the request brings for caveats, `changed` what it takes edges for (see `Overlay`).
         Raises StepBudgetSpent, and what the interrupt raises. Cost: about two microseconds, and 0.1 for each goal."""
-        revision, checked = self._store.check(resource, permission, subject, now_us, steps_max, interrupt, context)
+        edges = list(changed.items()) if changed else None
+        revision, checked = self._store.check(
+            resource, permission, subject, now_us, steps_max, interrupt, context, edges
+        )
         answered = _answered(checked, revision, steps_max)
         if isinstance(answered, StepBudgetSpent):
             raise answered
@@ -139,10 +144,12 @@ class NativeGraph:
         steps_max: int = STEPS_MAX,
         interrupt: Interrupt | None = None,
         contexts: list[Mapping[str, object]] | None = None,
+        changed: Changed | None = None,
     ) -> list[Answered | StepBudgetSpent | None]:
         """Of each question what `check` returns or raises, all of one revision. `contexts` has one for each; neighbours
-        with the same share what they settle."""
-        revision, all_checked = self._store.check_many(list(questions), now_us, steps_max, interrupt, contexts)
+        with the same share what they settle. `changed` is of all of them."""
+        edges = list(changed.items()) if changed else None
+        revision, all_checked = self._store.check_many(list(questions), now_us, steps_max, interrupt, contexts, edges)
         return [_answered(checked, revision, steps_max) for checked in all_checked]
 
     # --- asking -------------------------------------------------------------------------------------------------

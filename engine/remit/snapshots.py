@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from remit.admission import check_contextual
@@ -32,7 +32,7 @@ from remit.model import (
     StoredRelationship,
     StoreInfo,
 )
-from remit.native import ROWS_AT_ONCE, Answered, Asked, NativeGraph, available, registry
+from remit.native import ROWS_AT_ONCE, Answered, Asked, Changed, NativeGraph, available, registry
 from remit.notation import no_such_store
 from remit.overlay import Overlay
 from remit.pinned import PinnedGraph, Stride
@@ -124,7 +124,8 @@ class Seen:
     revision: int
     now_us: int
     historical: bool = False
-    native: NativeGraph | None = None  # the core, where the graph is of the head and nothing is laid over it
+    native: NativeGraph | None = None  # the core, where the graph is of the head
+    changed: Changed | None = None  # what this request lays over that
 
     def check(
         self, asked: Asked, context: Mapping[str, object], steps_max: int, interrupt: Interrupt
@@ -135,7 +136,12 @@ class Seen:
             return None
         interrupt()  # the core looks up only now and then: whoever has gone already is noticed here
         answered = self.native.check(
-            *asked, now_us=self.now_us, steps_max=steps_max, interrupt=interrupt, context=context or None
+            *asked,
+            now_us=self.now_us,
+            steps_max=steps_max,
+            interrupt=interrupt,
+            context=context or None,
+            changed=self.changed,
         )
         return answered if answered is not None and answered.revision == self.revision else None
 
@@ -151,6 +157,7 @@ class Seen:
             steps_max=steps_max,
             interrupt=interrupt,
             contexts=contexts if any(contexts) else None,
+            changed=self.changed,
         )
         return [None if isinstance(each, Answered) and each.revision != self.revision else each for each in found]
 
@@ -224,11 +231,10 @@ class Snapshots:
 
     def _with_contextual(self, seen: Seen, contextual: Sequence[Relationship]) -> Seen:
         self._limits.require_contextual(contextual)
-        laid_over = Overlay(seen.graph, {each.key: each.qualifiers for each in contextual})
+        changed = {each.key: each.qualifiers for each in contextual}
+        laid_over = Overlay(seen.graph, changed)
         check_contextual(seen.schema, laid_over, contextual, seen.now_us)
-        return Seen(
-            seen.identity, seen.stored_schema, laid_over, seen.revision, seen.now_us, historical=seen.historical
-        )
+        return replace(seen, graph=laid_over, changed=changed)
 
     def _past(self, head: Seen, revision: int) -> Seen:
         """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.

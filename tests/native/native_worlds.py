@@ -14,7 +14,7 @@ from remit import native
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
 from remit.graph import Graph
 from remit.language import compile_schema, plan
-from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 from remit.semantics import Evaluation
 
 needs_core = pytest.mark.skipif(not native.available(), reason="the native core is not built here")
@@ -40,16 +40,21 @@ def compare(
     asked: Questions,
     now_us: int,
     context: Mapping[str, object] | None = None,
+    changed: native.Changed | None = None,
 ) -> Counter[object]:
-    """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom."""
-    relationships = list(relationships)
+    """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom. What the
+    request changes, the core has laid over its graph, and `semantics.py` among its relationships."""
+    stored = {each.key: each.qualifiers for each in relationships}
+    edges = {**stored, **(changed or {})}.items()
+    relationships = [Relationship(*key, qualifiers) for key, qualifiers in edges if qualifiers is not None]
     evaluation = Evaluation(schema, Graph(relationships), now_us=now_us, context=context)
     has_caveats = any(each.qualifiers.caveat is not None for each in relationships)
     counts: Counter[object] = Counter()
-    together = graph.check_many(asked, now_us=now_us, contexts=[context or {}] * len(asked))
+    contexts = [context or {}] * len(asked)
+    together = graph.check_many(asked, now_us=now_us, contexts=contexts, changed=changed)
     for question, shared in zip(asked, together, strict=True):
         assert not isinstance(shared, StepBudgetSpent)
-        alone = graph.check(*question, now_us=now_us, context=context)
+        alone = graph.check(*question, now_us=now_us, context=context, changed=changed)
         try:
             expected = evaluation.check(*question).verdict
         except (NegativeCycle, CaveatFailed) as error:
@@ -64,6 +69,28 @@ def compare(
                 assert answered.verdict is expected, f"{question} is {expected}, answered {answered}"
                 counts[expected] += 1
     return counts
+
+
+def split(
+    random: Random, facts: Iterable[Relationship], requests: int
+) -> tuple[list[Relationship], list[dict[RelationshipKey, Qualifiers | None]]]:
+    """A graph, and what each of some requests lays over it: most of the facts are in the graph or brought. Who brings
+    one may bring it with other qualifiers, or say that there is none."""
+    stored: list[Relationship] = []
+    brought: list[dict[RelationshipKey, Qualifiers | None]] = [{} for _ in range(requests)]
+    facts = list(facts)
+    all_qualifiers = [PLAIN, *(each.qualifiers for each in facts)]
+    share = random.choice((0.0, 0.5, 0.8, 0.9))
+    for fact in facts:
+        if random.random() < share:
+            stored.append(random.choice((fact, Relationship(*fact.key, random.choice(all_qualifiers)))))
+        for each in brought:
+            kind = random.random()
+            if kind < 0.6:
+                each[fact.key] = fact.qualifiers
+            elif kind < 0.7:
+                each[fact.key] = random.choice((None, None, random.choice(all_qualifiers)))
+    return stored, brought
 
 
 def every_question(schema: plan.Schema, objects: Iterable[ObjectRef], subjects: Iterable[SubjectRef]) -> Questions:

@@ -70,6 +70,15 @@ impl Caveat {
         self.parameters.iter().map(fix).collect()
     }
 
+    /// What it comes to with what a relationship fixed, None where that is not of its type; and the steps it took.
+    fn outcome(&self, fixed: Option<&Fixed>, request: &Context) -> (Option<bool>, u64) {
+        let Some(fixed) = fixed else {
+            return (None, 1);
+        };
+        let (outcome, work) = self.evaluate(fixed, request);
+        (outcome, 1 + (work / WORK_OF_A_STEP) as u64)
+    }
+
     /// What it comes to, and the parts looked at.
     fn evaluate(&self, fixed: &Fixed, request: &Context) -> (Option<bool>, usize) {
         let undecided = (None, self.parameters.len());
@@ -170,11 +179,15 @@ impl Caveats {
                 &passing
             }
         };
-        let Some(fixed) = fixed else {
-            return (None, 1);
-        };
-        let (outcome, work) = caveat.evaluate(fixed, request);
-        (outcome, 1 + (work / WORK_OF_A_STEP) as u64)
+        caveat.outcome(fixed.as_deref(), request)
+    }
+
+    /// The same of a relationship that only a request knows, by the number of its caveat's name and its context.
+    pub fn passing_outcome(&self, name: u32, written: &str, request: &Context) -> (Option<bool>, u64) {
+        match self.by_name.get(name as usize) {
+            Some(Some(caveat)) => caveat.outcome(caveat.fix(written).as_ref(), request),
+            _ => (None, 0),
+        }
     }
 
     /// Bytes held, apart from what contexts were converted to.

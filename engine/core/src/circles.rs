@@ -8,6 +8,7 @@
 use crate::evaluator::{Evaluation, Next, Stoppable};
 use crate::goals::{Goal, NO, Subject, UNKNOWN, Value, YES};
 use crate::graph::NONE;
+use crate::graph_view::{GraphView, Row};
 use crate::plan::{Body, Node};
 
 /// A part of an equation that hangs on the circle: true once all its parts are (`every`), or any.
@@ -98,7 +99,7 @@ fn read(value: Value, negated: bool) -> Value {
     if negated { YES - value } else { value }
 }
 
-impl Evaluation<'_> {
+impl<G: GraphView> Evaluation<'_, G> {
     /// Settle the goals that wait from a place on. Cost: O(edges within the circle), and where it goes through a `-` at
     /// most that times their count.
     pub fn settle(&mut self, from: usize) -> Stoppable<()> {
@@ -228,7 +229,7 @@ impl Evaluation<'_> {
                 let direct = self.direct(node, subject);
                 let mut is_done = circuit.take(inner, Some(direct));
                 let mut place = 0;
-                while !is_done && place < self.graph.node(node).usersets.len() {
+                while !is_done && place < self.view.row(node).usersets_len() {
                     if let Some((fact, object, slot)) = self.userset(node, place, subject)? {
                         let next = self.ask(object, slot, subject)?;
                         let part = self.wire_through(circuit, fact, next, inner, false)?;
@@ -262,14 +263,14 @@ impl Evaluation<'_> {
         let Some(node) = self.node_of(goal.subject.object, relation) else {
             return Ok(circuit.take(gate, Some(NO)));
         };
-        let row = *self.graph.node(node);
+        let direct = self.view.row(node).direct_len();
         let mut is_rootless = true;
-        for place in 0..row.direct.len() + row.usersets.len() {
+        for place in 0..self.edges_len(node) {
             let Some((fact, link)) = self.edge(node, place)? else {
                 continue;
             };
             is_rootless = false;
-            let is_single = place < row.direct.len() && self.graph.wildcard(self.graph.objects.tag(link)) != link;
+            let is_single = place < direct && !self.is_wildcard(link);
             let part = if is_single && fact != NO {
                 let next = self.ask(goal.object, goal.slot, Subject { object: link, kind: NONE })?;
                 self.wire_through(circuit, fact, next, gate, false)?
@@ -335,15 +336,14 @@ impl Evaluation<'_> {
                     return Ok(Some(read(NO, negated)));
                 }
                 let inner = circuit.gate(gate, NONE, every != negated);
-                let row = *self.graph.node(edges);
-                for place in 0..row.direct.len() + row.usersets.len() {
+                for place in 0..self.edges_len(edges) {
                     let Some((fact, target)) = self.edge(edges, place)? else {
                         continue;
                     };
                     let part = if fact == NO {
                         Some(read(NO, negated)) // nor did the walk ask the target
                     } else {
-                        let slot = self.plan.target(targets, self.graph.objects.tag(target));
+                        let slot = self.plan.target(targets, self.type_of(target));
                         let next = self.ask(target, slot, subject)?;
                         self.wire_through(circuit, fact, next, inner, negated)?
                     };

@@ -9,6 +9,7 @@
 use crate::evaluator::{Evaluation, STRANGER, Stoppable};
 use crate::goals::{NO, Subject, Value, YES};
 use crate::graph::{End, Graph, NONE};
+use crate::graph_view::GraphView;
 use crate::lists::MARK;
 use crate::plan::{Body, Plan};
 use crate::reach::Reach;
@@ -129,15 +130,18 @@ pub struct State<'a> {
     pub reach: &'a Reach,
 }
 
-impl Evaluation<'_> {
-    /// Whether the subject is in a relation that holds usersets, `known` being what its own edges say; None where that has
+impl<G: GraphView> Evaluation<'_, G> {
+    /// Whether the subject is in a relation of that kind that holds usersets, `known` being what its own edges say; None where that has
     /// to be found by asking each. Cost: O(the smaller of usersets here and usersets of the subject), once it has a closure.
     #[inline]
-    pub fn by_closure(&mut self, node: u32, subject: Subject, known: Value) -> Stoppable<Option<Value>> {
-        let row = *self.graph.node(node);
-        let is_wide = row.usersets.len() >= WIDE_MIN;
-        match self.state.closed.beneath(row.kind) {
-            Some(beneath) if subject.kind == NONE && (is_wide || beneath.is_nested) => {
+    pub fn by_closure(&mut self, node: u32, kind: u32, subject: Subject, known: Value) -> Stoppable<Option<Value>> {
+        match self.state.closed.beneath(kind) {
+            // A closure is of the graph: where something beneath is changed for this evaluation, it says nothing.
+            Some(beneath) if subject.kind == NONE && !self.view.touches(beneath.kinds) => {
+                let is_wide = self.graph.node(node).usersets.len() >= WIDE_MIN;
+                if !is_wide && !beneath.is_nested {
+                    return Ok(None);
+                }
                 self.in_closure(node, subject, known, is_wide, beneath.kinds)
             }
             _ => Ok(None),
@@ -273,10 +277,11 @@ impl Evaluation<'_> {
                 }
                 if is_qualified {
                     // A closure outlives its request, and what a caveat comes to does not.
-                    if self.graph.beside(node, end).caveat != NONE {
+                    let qualifiers = *self.graph.beside(node, end);
+                    if qualifiers.caveat != NONE {
                         return Ok(None);
                     }
-                    if self.fact(node, end, is_qualified) == NO {
+                    if self.worth_of_time(&qualifiers) == NO {
                         continue;
                     }
                 }

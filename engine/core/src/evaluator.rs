@@ -8,7 +8,8 @@
 use crate::caveats::{Caveats, Context};
 use crate::closure::{Closures, State};
 use crate::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
-use crate::graph::{End, Graph, NONE, Node};
+use crate::graph::{End, Graph, NONE, Qualifiers};
+use crate::graph_view::{GraphView, Row};
 use crate::plan::{Body, Plan};
 use crate::walk::{Frame, Open};
 use hashbrown::HashMap;
@@ -21,7 +22,8 @@ pub type Stoppable<T> = Result<T, Stopped>;
 
 const STEPS_BETWEEN_STOPS: u64 = 1024; // some 50 µs
 
-/// Objects that no relationship names have numbers with this bit, given by the session.
+/// Objects that no relationship names have numbers with this bit, given by the session; nodes that are in an overlay alone
+/// have too, given by that.
 pub const STRANGER: u32 = 1 << 31;
 
 /// What asking for a goal came to.
@@ -95,8 +97,11 @@ impl Scratch {
     }
 }
 
-pub struct Evaluation<'a> {
+pub struct Evaluation<'a, G: GraphView> {
+    /// As it lies: names and types, and what closures are made of.
     pub graph: &'a Graph,
+    /// What is asked for edges.
+    pub view: G,
     pub plan: &'a Plan,
     pub caveats: &'a Caveats,
     /// What the request brings for them.
@@ -112,7 +117,36 @@ pub struct Evaluation<'a> {
     pub stop: &'a dyn Fn() -> bool,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a, &'a Graph> {
+    /// The same evaluation, looking at something else.
+    pub fn over<G: GraphView>(self, view: G) -> Evaluation<'a, G> {
+        let Evaluation { graph, plan, caveats, context, state, now_us, scratch, strangers, .. } = self;
+        let Evaluation { asked, steps, steps_max, stop, .. } = self;
+        Evaluation {
+            graph,
+            view,
+            plan,
+            caveats,
+            context,
+            state,
+            now_us,
+            scratch,
+            strangers,
+            asked,
+            steps,
+            steps_max,
+            stop,
+        }
+    }
+}
+
+impl<G: GraphView> Evaluation<'_, G> {
+    /// The value of a goal, and the steps it took. After `Stopped` the scratch must be cleared.
+    pub fn answer(mut self, goal: Goal) -> (Stoppable<Value>, u64) {
+        let result = self.solve(goal);
+        (result, self.steps)
+    }
+
     // --- equations --------------------------------------------------------------------------------------------
 
     /// A goal: its value where it is plain from facts alone, else what to begin with. What no relationship of the kinds
@@ -132,10 +166,10 @@ impl Evaluation<'_> {
                     return Ok(Next::Known(NO));
                 };
                 let known = self.direct(node, subject);
-                if known == YES || self.graph.node(node).usersets.is_empty() {
+                if known == YES || self.view.row(node).usersets_len() == 0 {
                     return Ok(Next::Known(known));
                 }
-                if let Some(value) = self.by_closure(node, subject, known)? {
+                if let Some(value) = self.by_closure(node, asked.kind, subject, known)? {
                     return Ok(Next::Known(value));
                 }
                 self.asked = Asked { goal: Goal { object, slot, subject }, node, known };
@@ -169,29 +203,27 @@ impl Evaluation<'_> {
     /// Own edge or wildcard, without usersets.
     #[inline]
     pub fn direct(&mut self, node: u32, subject: Subject) -> Value {
-        let row = *self.graph.node(node);
+        let row = self.view.row(node);
         if subject.kind != NONE {
-            return match self.node_at(subject.object, subject.kind) {
-                Some(userset) => match self.graph.find_edge(row.usersets, userset) {
+            return match self.view.find_node(subject.object, subject.kind) {
+                Some(userset) => match self.view.edge_to(&row, End::Node(userset)) {
                     Some(is_qualified) => self.fact(node, End::Node(userset), is_qualified),
                     None => NO,
                 },
                 None => NO,
             };
         }
-        if row.direct.is_empty() {
+        if row.direct_len() == 0 {
             return NO;
         }
         let mut known = NO;
-        if subject.object & STRANGER == 0
-            && let Some(is_qualified) = self.graph.find_edge(row.direct, subject.object)
-        {
+        if let Some(is_qualified) = self.view.edge_to(&row, End::Object(subject.object)) {
             known = self.fact(node, End::Object(subject.object), is_qualified);
         }
         if known != YES {
-            let wildcard = self.graph.wildcard(self.type_of(subject.object));
+            let wildcard = self.view.wildcard(self.type_of(subject.object));
             if wildcard != NONE
-                && let Some(is_qualified) = self.graph.find_edge(row.direct, wildcard)
+                && let Some(is_qualified) = self.view.edge_to(&row, End::Object(wildcard))
             {
                 known = known.max(self.fact(node, End::Object(wildcard), is_qualified));
             }
@@ -203,7 +235,7 @@ impl Evaluation<'_> {
     #[inline]
     pub fn fact(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
         match self.fact_of_time(node, end, is_qualified) {
-            UNKNOWN => self.outcome(self.graph.beside(node, end).caveat),
+            UNKNOWN => self.outcome(self.view.qualifiers(node, end).caveat),
             known => known,
         }
     }
@@ -213,7 +245,10 @@ impl Evaluation<'_> {
         if let Some(known) = self.scratch.outcomes.get(&caveat) {
             return *known;
         }
-        let (outcome, steps) = self.caveats.outcome(caveat, self.graph, self.context);
+        let (outcome, steps) = match self.view.passing_caveat(caveat) {
+            Some((name, written)) => self.caveats.passing_outcome(name, written, self.context),
+            None => self.caveats.outcome(caveat, self.graph, self.context),
+        };
         self.steps = self.steps.saturating_add(steps).min(self.steps_max); // the next step notices
         let value = match outcome {
             Some(true) => YES,
@@ -227,10 +262,11 @@ impl Evaluation<'_> {
     /// The same, whatever its caveat comes to: UNKNOWN where it has one.
     #[inline]
     pub fn fact_of_time(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
-        if !is_qualified {
-            return YES;
-        }
-        let qualifiers = self.graph.beside(node, end);
+        if is_qualified { self.worth_of_time(&self.view.qualifiers(node, end)) } else { YES }
+    }
+
+    #[inline]
+    pub fn worth_of_time(&mut self, qualifiers: &Qualifiers) -> Value {
         let rests = &mut self.scratch.rests;
         for edge_us in [qualifiers.not_before_us, qualifiers.expiration_us].into_iter().flatten() {
             if edge_us <= self.now_us {
@@ -250,8 +286,8 @@ impl Evaluation<'_> {
     #[inline]
     pub fn userset(&mut self, node: u32, place: u32, subject: Subject) -> Stoppable<Option<(Value, u32, u32)>> {
         self.spend()?;
-        let (userset, is_qualified) = self.graph.edge_at(self.graph.node(node).usersets, place);
-        let &Node { object, kind, .. } = self.graph.node(userset);
+        let (userset, is_qualified) = self.view.userset_at(&self.view.row(node), place);
+        let (object, kind) = self.view.name_of(userset);
         if object == subject.object && kind == subject.kind {
             return Ok(None); // its own edge, looked at already
         }
@@ -264,25 +300,24 @@ impl Evaluation<'_> {
     #[inline]
     pub fn edge(&mut self, node: u32, place: u32) -> Stoppable<Option<(Value, u32)>> {
         self.spend()?;
-        let row = *self.graph.node(node);
-        let (end, is_qualified, object) = if place < row.direct.len() {
-            let (object, is_qualified) = self.graph.edge_at(row.direct, place);
+        let row = self.view.row(node);
+        let (end, is_qualified, object) = if place < row.direct_len() {
+            let (object, is_qualified) = self.view.direct_at(&row, place);
             (End::Object(object), is_qualified, object)
         } else {
-            let (userset, is_qualified) = self.graph.edge_at(row.usersets, place - row.direct.len());
-            (End::Node(userset), is_qualified, self.graph.node(userset).object)
+            let (userset, is_qualified) = self.view.userset_at(&row, place - row.direct_len());
+            (End::Node(userset), is_qualified, self.view.name_of(userset).0)
         };
         Ok(match self.fact_of_time(node, end, is_qualified) {
             NO => None,
-            UNKNOWN => Some((self.outcome(self.graph.beside(node, end).caveat), object)),
+            UNKNOWN => Some((self.outcome(self.view.qualifiers(node, end).caveat), object)),
             known => Some((known, object)),
         })
     }
 
     /// Whether any edge of a node counts now, its caveat aside.
     pub fn has_edges(&mut self, node: u32) -> Stoppable<bool> {
-        let row = *self.graph.node(node);
-        for place in 0..row.direct.len() + row.usersets.len() {
+        for place in 0..self.edges_len(node) {
             if self.edge(node, place)?.is_some() {
                 return Ok(true);
             }
@@ -294,9 +329,8 @@ impl Evaluation<'_> {
         let Some(node) = self.node_of(object, kind) else {
             return Ok(NO);
         };
-        let row = *self.graph.node(node);
         let mut known = NO;
-        for place in 0..row.direct.len() + row.usersets.len() {
+        for place in 0..self.edges_len(node) {
             if let Some((fact, _)) = self.edge(node, place)? {
                 known = known.max(fact);
                 if known == YES {
@@ -312,12 +346,19 @@ impl Evaluation<'_> {
     #[inline]
     pub fn node_of(&mut self, object: u32, kind: u32) -> Option<u32> {
         self.scratch.rests.kinds |= 1 << (kind & 63);
-        self.node_at(object, kind)
+        self.view.find_node(object, kind)
+    }
+
+    /// Places among the edges of a node; see `edge`.
+    #[inline]
+    pub fn edges_len(&self, node: u32) -> u32 {
+        let row = self.view.row(node);
+        row.direct_len() + row.usersets_len()
     }
 
     #[inline]
-    fn node_at(&self, object: u32, kind: u32) -> Option<u32> {
-        if object & STRANGER != 0 { None } else { self.graph.node_of(object, kind) }
+    pub fn is_wildcard(&self, object: u32) -> bool {
+        self.view.wildcard(self.type_of(object)) == object
     }
 
     #[inline]

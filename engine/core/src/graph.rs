@@ -58,7 +58,7 @@ pub struct Triple<'a> {
 }
 
 /// An edge's end: an object, or (a userset) a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum End {
     Object(u32),
     Node(u32),

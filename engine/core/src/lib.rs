@@ -2,7 +2,7 @@
 //!
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
-//! (`walk.rs` over `evaluator.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs` where
+//! (`walk.rs` over `evaluator.rs`, with a request's own facts laid over it by `overlay.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs` where
 //! nothing can lead, `caveats.rs` where conditions stand beside facts). A file bears the same noun as its Python counterpart.
 
 mod arena;
@@ -15,9 +15,11 @@ mod counts;
 mod evaluator;
 mod goals;
 pub mod graph;
+mod graph_view;
 mod index;
 mod lists;
 mod names;
+pub mod overlay;
 pub mod plan;
 mod protobuf;
 pub mod python;

@@ -8,6 +8,7 @@
 use crate::caveats::{Context, Declared};
 use crate::counts::{self, CacheStats};
 use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
+use crate::overlay::Changed;
 use crate::plan::{Definition, Expression};
 use crate::rows;
 use crate::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
@@ -66,7 +67,7 @@ impl NativeStore {
         revision: Option<u64>,
         schema: Option<(Bound<'_, PyList>, Vec<CaveatTuple>)>,
     ) -> PyResult<()> {
-        let changes = changes.iter().map(|each| Change::of(&each)).collect::<PyResult<Vec<Change>>>()?;
+        let changes = changes_of(changes)?;
         let schema = schema
             .map(|(definitions, caveats)| {
                 PyResult::Ok((definitions_of(&definitions)?, caveats.into_iter().map(declared).collect::<Vec<_>>()))
@@ -111,8 +112,9 @@ impl NativeStore {
 
     // --- asking -----------------------------------------------------------------------------------------------
 
-    /// The revision that was seen, and what the question came to.
-    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None))]
+    /// The revision that was seen, and what the question came to. `changed` is a list as `apply` takes it: what this
+    /// request alone takes edges for.
+    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None, changed=None))]
     #[allow(clippy::too_many_arguments)]
     fn check(
         &self,
@@ -124,10 +126,13 @@ impl NativeStore {
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
         context: Option<&Bound<'_, PyAny>>,
+        changed: Option<&Bound<'_, PyList>>,
     ) -> PyResult<(u64, Checked)> {
         let Some(context) = context_of(context) else {
             return Ok((0, checked(Answer::Elsewhere, 0)));
         };
+        let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let changed = changed_of(&changes);
         let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
         let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
         let question = Question {
@@ -142,20 +147,21 @@ impl NativeStore {
             let most = steps_max.min(STEPS_WITH_GIL);
             let (answer, steps) = with_session(|session| {
                 session.clear();
-                view.check(session, &question, &context, now_us, most, &|| false)
+                view.check_over(session, &question, &context, &changed, now_us, most, &|| false)
             });
             if answer != Answer::Spent || most == steps_max {
                 return Ok((view.revision(), checked(answer, steps)));
             }
         }
         let asked = [Asked::of(&question, Some(context))];
-        let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        let (revision, found) = self.check_without_gil(py, &asked, &changed, now_us, steps_max, interrupt)?;
         Ok((revision, checked(found[0].0, found[0].1)))
     }
 
     /// The same for many questions (resource, permission, subject), which see one state; those next to each other with the
-    /// same context share what they settle. `contexts` has one for each.
-    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None))]
+    /// same context share what they settle. `contexts` has one for each; `changed` is of all of them.
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None))]
+    #[allow(clippy::too_many_arguments)]
     fn check_many(
         &self,
         py: Python<'_>,
@@ -164,6 +170,7 @@ impl NativeStore {
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
         contexts: Option<&Bound<'_, PyList>>,
+        changed: Option<&Bound<'_, PyList>>,
     ) -> PyResult<(u64, Vec<Checked>)> {
         let mut asked = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
@@ -187,7 +194,9 @@ impl NativeStore {
             );
             asked.push(ask);
         }
-        let (revision, found) = self.check_without_gil(py, &asked, now_us, steps_max, interrupt)?;
+        let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let (revision, found) =
+            self.check_without_gil(py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
     }
 
@@ -319,6 +328,7 @@ impl NativeStore {
         &self,
         py: Python<'_>,
         asked: &[Asked],
+        changed: &Changed<'_>,
         now_us: i64,
         steps_max: u64,
         interrupt: Option<&Bound<'_, PyAny>>,
@@ -347,7 +357,8 @@ impl NativeStore {
                     while let Some(question) = asked.get(found.len()) {
                         let (answer, steps) = match &question.context {
                             Some(context) => {
-                                view.check(session, &question.question(), context, now_us, steps_max, &stop)
+                                let question = question.question();
+                                view.check_over(session, &question, context, changed, now_us, steps_max, &stop)
                             }
                             None => (Answer::Elsewhere, 0),
                         };
@@ -527,6 +538,14 @@ impl Change {
     fn triple(&self) -> Triple<'_> {
         self.key.triple()
     }
+}
+
+fn changes_of(changes: &Bound<'_, PyList>) -> PyResult<Vec<Change>> {
+    changes.iter().map(|each| Change::of(&each)).collect()
+}
+
+fn changed_of(changes: &[Change]) -> Changed<'_> {
+    Changed::of(changes.iter().map(|change| (change.triple(), change.qualifiers.as_ref())).collect())
 }
 
 /// A caveat's name, its parameters with their types, and its checked expression.

@@ -46,6 +46,23 @@ fn bit(number: u32) -> u64 {
 /// A schema whose names lean on each other deeper than this is not pruned.
 const ROUNDS_MAX: usize = 64;
 
+/// What a relation may lead to: plain subjects of a type, or usersets of a kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Shape {
+    Plain { kind: u32, type_: u32 },
+    Userset { kind: u32, of: u32 },
+}
+
+impl Shape {
+    /// Whether relations of the graph lead there, or once did.
+    pub fn is_in(self, graph: &Graph) -> bool {
+        match self {
+            Shape::Plain { kind, type_ } => graph.subject_types(kind) & bit(type_) != 0,
+            Shape::Userset { kind, of } => graph.shapes().contains(&(kind, of)),
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Reach {
     slots: Vec<Classes>,
@@ -54,8 +71,10 @@ pub struct Reach {
 impl Reach {
     /// The least classes that the equations allow. Cost: O(schema) a round, with a new schema and when a kind of relation
     /// first leads to a type or to another kind.
-    pub fn of(plan: &Plan, graph: &Graph) -> Reach {
-        let finder = Finder::new(plan, graph);
+    ///
+    /// With `more` than the graph has, they are those of an overlay that leads there.
+    pub fn of(plan: &Plan, graph: &Graph, more: &[Shape]) -> Reach {
+        let finder = Finder::new(plan, graph, more);
         let mut slots = vec![Classes::NONE; plan.slots.len()];
         for _ in 0..ROUNDS_MAX {
             let mut is_settled = true;
@@ -88,38 +107,72 @@ impl Reach {
     }
 }
 
+/// Sets of shapes of which a session remembers where they lead: requests mostly bring the same few. Not tuned.
+const REMEMBERED: usize = 8;
+
+/// What a session knows of where shapes lead that the graph has not.
+#[derive(Default)]
+pub struct Reaches {
+    stamp: (u64, u64), // the store, and the version in which its own reach was found
+    found: Vec<(Vec<Shape>, Reach)>,
+}
+
+impl Reaches {
+    /// Cost: O(shapes), or what `find` costs.
+    pub fn of(&mut self, stamp: (u64, u64), shapes: &[Shape], find: impl FnOnce() -> Reach) -> &Reach {
+        if self.stamp != stamp || self.found.len() == REMEMBERED {
+            self.found.retain(|(known, _)| self.stamp == stamp && known == shapes);
+            self.stamp = stamp;
+        }
+        let place = self.found.iter().position(|(known, _)| known == shapes).unwrap_or_else(|| {
+            self.found.push((shapes.to_vec(), find()));
+            self.found.len() - 1
+        });
+        &self.found[place].1
+    }
+}
+
 struct Finder<'a> {
     plan: &'a Plan,
     graph: &'a Graph,
+    plain: Vec<u64>,        // by kind of relation: types of the plain subjects in it, a bit each
     held: Vec<Vec<u32>>,    // by kind of relation: kinds of the usersets in it
     targets: Vec<Vec<u32>>, // by kind of relation: types of the objects in it, those of usersets included
 }
 
 impl<'a> Finder<'a> {
-    fn new(plan: &'a Plan, graph: &'a Graph) -> Self {
+    fn new(plan: &'a Plan, graph: &'a Graph, more: &[Shape]) -> Self {
         let kinds = graph.kinds_len();
         let mut held = vec![Vec::new(); kinds];
-        let mut target_bits: Vec<u64> = (0..kinds as u32).map(|kind| graph.subject_types(kind)).collect();
+        let mut plain: Vec<u64> = (0..kinds as u32).map(|kind| graph.subject_types(kind)).collect();
         for (from, to) in graph.shapes() {
             held[*from as usize].push(*to);
-            target_bits[*from as usize] |= bit(graph.kind_words(*to).0);
         }
+        for shape in more {
+            match *shape {
+                Shape::Plain { kind, type_ } => plain[kind as usize] |= bit(type_),
+                Shape::Userset { kind, of } => held[kind as usize].push(of),
+            }
+        }
+        let type_of = |kind: &u32| bit(graph.kind_words(*kind).0);
+        let bits_of = |(held, plain): (&Vec<u32>, &u64)| held.iter().map(type_of).fold(*plain, BitOr::bitor);
+        let target_bits: Vec<u64> = held.iter().zip(&plain).map(bits_of).collect();
         let types = 0..graph.types.len() as u32;
         let types_of = |bits: u64| types.clone().filter(|type_| bits & bit(*type_) != 0).collect();
-        Finder { plan, graph, held, targets: target_bits.into_iter().map(types_of).collect() }
+        Finder { plan, graph, plain, held, targets: target_bits.into_iter().map(types_of).collect() }
     }
 
     fn slot(&self, number: usize, slots: &[Classes]) -> Classes {
         let slot = self.plan.slots[number];
         let classes = match slot.body {
             Body::Relation => {
-                let own = Classes { plain: self.graph.subject_types(slot.kind), usersets: 0 };
+                let own = Classes { plain: self.plain[slot.kind as usize], usersets: 0 };
                 let through = self.held[slot.kind as usize].iter().map(|kind| at(slots, self.plan.slot_of_kind(*kind)));
                 through.fold(own, BitOr::bitor)
             }
             Body::Permission { node } => self.node(node, self.graph.kind_words(slot.kind).0, slots),
             Body::Along { child, chain } => {
-                let may_lead = |relation: &u32| self.graph.subject_types(*relation) & slots[number].plain != 0;
+                let may_lead = |relation: &u32| self.plain[*relation as usize] & slots[number].plain != 0;
                 let is_in = |type_: &u32| {
                     at(slots, child).plain & bit(*type_) != 0 && self.plan.chain(chain, *type_).iter().all(may_lead)
                 };

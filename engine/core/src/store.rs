@@ -10,8 +10,9 @@ use crate::counts::CacheStats;
 use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch};
 use crate::goals::{Goal, NO, Subject, YES};
 use crate::graph::{Graph, NONE, QualifiersText, Triple};
+use crate::overlay::{Changed, Overlaid, Overlay};
 use crate::plan::{Definition, Plan};
-use crate::reach::Reach;
+use crate::reach::{Reach, Reaches};
 use hashbrown::{HashMap, HashTable};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hash::BuildHasher;
@@ -63,6 +64,7 @@ pub struct State {
     closed: Closed,
     reach: Reach,
     shapes_seen: usize, // when `closed` and `reach` were found
+    found: u64,         // the version that they were found in
 }
 
 impl State {
@@ -80,9 +82,10 @@ impl State {
     fn find_shapes(&mut self) {
         self.written.everywhere(self.version);
         self.shapes_seen = self.graph.shapes_seen();
+        self.found = self.version;
         if let Some(plan) = &self.plan {
             self.closed = Closed::of(plan, &self.graph);
-            self.reach = Reach::of(plan, &self.graph);
+            self.reach = Reach::of(plan, &self.graph, &[]);
         }
     }
 
@@ -204,8 +207,7 @@ impl View<'_> {
         self.state.plan.is_some()
     }
 
-    /// What `check_unguarded` says. Should that panic, which would be our own mistake, the session is made anew and the
-    /// answer is to be had elsewhere: a defect of the core costs time, and opens or ends nothing.
+    /// `check_over` with nothing changed.
     pub fn check(
         &self,
         session: &mut Session,
@@ -215,7 +217,24 @@ impl View<'_> {
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let checking = AssertUnwindSafe(|| self.check_unguarded(session, question, context, now_us, steps_max, stop));
+        self.check_over(session, question, context, &Changed::default(), now_us, steps_max, stop)
+    }
+
+    /// What `check_unguarded` says. Should that panic, which would be our own mistake, the session is made anew and the
+    /// answer is to be had elsewhere: a defect of the core costs time, and opens or ends nothing.
+    #[allow(clippy::too_many_arguments)]
+    pub fn check_over(
+        &self,
+        session: &mut Session,
+        question: &Question,
+        context: &Context,
+        changed: &Changed,
+        now_us: i64,
+        steps_max: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> (Answer, u64) {
+        let checking =
+            AssertUnwindSafe(|| self.check_unguarded(session, question, context, changed, now_us, steps_max, stop));
         catch_unwind(checking).unwrap_or_else(|_| {
             *session = Session::new(session.cache.answers());
             (Answer::Elsewhere, 0)
@@ -223,26 +242,37 @@ impl View<'_> {
     }
 
     /// The answer, and the steps it took. `stop` is asked every thousand steps or so. What the session settled in this
-    /// very state at this very time with this very context is used again. With a context the cache is passed by: what it
-    /// holds was answered without one. Cost: O(goals reached + edges looked at), and that of the caveats met.
+    /// very state at this very time with this very context and these very changes is used again. With a context, or with
+    /// changes, the cache is passed by: what it holds was answered without. Cost: O(goals reached + edges looked at), and
+    /// that of the caveats met.
+    #[allow(clippy::too_many_arguments)]
     fn check_unguarded(
         &self,
         session: &mut Session,
         question: &Question,
         context: &Context,
+        changed: &Changed,
         now_us: i64,
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let State { graph, plan: Some(plan), caveats, version, installed, written, closed, reach, .. } = &*self.state
+        let State { graph, plan: Some(plan), caveats, version, installed, written, closed, reach, found, .. } =
+            &*self.state
         else {
             return (Answer::Elsewhere, 0);
         };
-        let stamp = (self.store.number, *version, now_us);
+        let stamp = (self.store.number, *version, now_us, changed.number());
         if session.stamp != stamp || session.context != *context {
             session.clear();
             session.stamp = stamp;
             session.context.clone_from(context);
+            if !changed.is_empty() {
+                let strangers = &mut session.strangers;
+                session.overlay = Overlay::of(graph, changed, |type_, id| object_of(graph, strangers, type_, id));
+            }
+        }
+        if session.overlay.is_none() && !changed.is_empty() {
+            return (Answer::Elsewhere, 0);
         }
         let names_stamp = (self.store.number, *installed);
         if !session.asked.is_of(names_stamp, question) {
@@ -252,16 +282,25 @@ impl View<'_> {
             }
         }
         let goal = goal_of(graph, &session.asked, &mut session.strangers, question);
-        let is_cached =
-            !session.cache.is_off() && context.is_empty() && (goal.object | goal.subject.object) & STRANGER == 0;
+        let is_cached = !session.cache.is_off()
+            && context.is_empty()
+            && changed.is_empty()
+            && (goal.object | goal.subject.object) & STRANGER == 0;
         if is_cached && let Some(is_yes) = session.cache.find(stamp.0, &goal, now_us, *version, written) {
             return (if is_yes { Answer::Yes } else { Answer::No }, 1);
         }
         if session.scratch.goals.is_empty() {
             session.scratch.rests = Rests::default();
         }
-        let mut evaluation = Evaluation {
+        let reach = match &session.overlay {
+            Some(overlay) if !overlay.shapes().is_empty() => {
+                session.reaches.of((stamp.0, *found), overlay.shapes(), || Reach::of(plan, graph, overlay.shapes()))
+            }
+            _ => reach,
+        };
+        let evaluation = Evaluation {
             graph,
+            view: graph,
             plan,
             caveats,
             context,
@@ -274,8 +313,10 @@ impl View<'_> {
             steps_max,
             stop,
         };
-        let result = evaluation.solve(goal);
-        let steps = evaluation.steps;
+        let (result, steps) = match &session.overlay {
+            None => evaluation.answer(goal),
+            Some(overlay) => evaluation.over(Overlaid { graph, overlay }).answer(goal),
+        };
         let answer = match result {
             Ok(YES) => Answer::Yes,
             Ok(NO) => Answer::No,
@@ -380,10 +421,12 @@ impl Strangers {
 
 /// Memory of one thread: scratch that is used again, what the items of one request have settled, and a cache.
 pub struct Session {
-    stamp: (u64, u64, i64), // the store, its version and the time that the rest is about
-    context: Context,       // and what the request brought for caveats
+    stamp: (u64, u64, i64, u64), // the store, its version, the time, and the changes that the rest is about
+    context: Context,            // and what the request brought for caveats
+    overlay: Option<Overlay>,    // of the changes, where there are any
     scratch: Scratch,
     strangers: Strangers,
+    reaches: Reaches, // this stays between requests
     asked: Asked,
     cache: Cache,
 }
@@ -392,10 +435,12 @@ impl Session {
     /// With a cache of so many answers; 0 for none.
     pub fn new(cached_answers: usize) -> Session {
         Session {
-            stamp: (0, 0, 0),
+            stamp: (0, 0, 0, 0),
             context: Context::default(),
+            overlay: None,
             scratch: Scratch::default(),
             strangers: Strangers::default(),
+            reaches: Reaches::default(),
             asked: Asked::default(),
             cache: Cache::new(cached_answers),
         }
@@ -403,8 +448,9 @@ impl Session {
 
     /// Between requests. What is kept is memory, and the cache. Cost: O(what was settled).
     pub fn clear(&mut self) {
-        self.stamp = (0, 0, 0);
+        self.stamp = (0, 0, 0, 0);
         self.context = Context::default();
+        self.overlay = None;
         self.scratch.clear();
         self.strangers.clear();
     }

@@ -8,6 +8,7 @@
 use crate::evaluator::{Asked, Evaluation, Next, Stoppable};
 use crate::goals::{Goal, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
 use crate::graph::NONE;
+use crate::graph_view::{GraphView, Row};
 use crate::plan::{Body, Node};
 
 /// Work that waits for the value of an operand. `next` is what it will look at then.
@@ -105,7 +106,7 @@ impl From<Next> for Step {
 // looks at often decides alone (`viewer + parent->view`, where nobody views): then nothing waits, whoever waits beneath
 // gets the value, and a chain of folders takes one frame a folder instead of four (40 folders deep: 49,500 instructions a
 // check before, 42,100 since).
-impl Evaluation<'_> {
+impl<G: GraphView> Evaluation<'_, G> {
     /// The value of a goal, everything it rests on settled. After `Stopped` the scratch must be cleared.
     /// Cost: O(goals reached + edges looked at).
     pub fn solve(&mut self, root: Goal) -> Stoppable<Value> {
@@ -272,7 +273,7 @@ impl Evaluation<'_> {
     }
 
     fn usersets(&mut self, node: u32, mut next: u32, subject: Subject, mut known: Value) -> Stoppable<Step> {
-        let len = self.graph.node(node).usersets.len();
+        let len = self.view.row(node).usersets_len();
         while known != YES && next < len {
             next += 1;
             let Some((fact, object, slot)) = self.userset(node, next - 1, subject)? else {
@@ -300,8 +301,7 @@ impl Evaluation<'_> {
         subject: Subject,
         mut known: Value,
     ) -> Stoppable<Step> {
-        let row = self.graph.node(node);
-        let len = row.direct.len() + row.usersets.len();
+        let len = self.edges_len(node);
         let (neutral, decisive) = if every { (YES, NO) } else { (NO, YES) };
         while known != decisive && next < len {
             next += 1;
@@ -312,7 +312,7 @@ impl Evaluation<'_> {
                 known = if every { NO } else { known };
                 continue; // there, and its caveat says no: the target need not be asked
             }
-            let slot = self.plan.target(targets, self.graph.objects.tag(object));
+            let slot = self.plan.target(targets, self.type_of(object));
             match self.ask(object, slot, subject)? {
                 Next::Known(value) if every => known = known.min(fact.min(value)),
                 Next::Known(value) => known = known.max(fact.min(value)),
@@ -348,15 +348,15 @@ impl Evaluation<'_> {
                 (along.node, along.next, along.is_rootless) = (node, 0, true);
                 along.relation += 1;
             }
-            let row = self.graph.node(along.node);
-            let (direct, len) = (row.direct.len(), row.direct.len() + row.usersets.len());
+            let row = self.view.row(along.node);
+            let (direct, len) = (row.direct_len(), row.direct_len() + row.usersets_len());
             while along.known != NO && along.next < len {
                 let place = along.next;
                 along.next += 1;
                 let Some((fact, link)) = self.edge(along.node, place)? else {
                     continue;
                 };
-                if place >= direct || self.graph.wildcard(self.graph.objects.tag(link)) == link {
+                if place >= direct || self.is_wildcard(link) {
                     return Ok(Step::Value(NO)); // a chain leads through single objects only
                 }
                 if fact == NO {
