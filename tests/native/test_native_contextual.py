@@ -156,8 +156,10 @@ SCHEMA = compile_schema(
       permission live = self
     }
     definition group { relation member: user | run | group#member | user with small }
+    definition team { relation member: user with expiration }
     definition doc {
       relation parent: doc
+      relation banned: team#member
       relation viewer: user | user:* | user with small | user with expiration | group#member | run
       permission direct = viewer
       permission inherited = viewer + parent->inherited
@@ -188,6 +190,7 @@ def verdict(graph: native.NativeGraph, question: str, changed: native.Changed | 
 
 
 NO, YES = Verdict.NO, Verdict.YES
+BEFORE, AFTER = "1970-01-01T00:00:01Z", "1970-01-01T00:00:02Z"  # of what ends then: over at NOW_US, or not yet
 
 # Of each question what is stored, and what a request brings that turns NO into YES: mostly the first of its kind, or of
 # whom the graph does not know.
@@ -204,7 +207,7 @@ TURNS = [
     ("doc:d#direct@group:g#member", [], ["doc:d#viewer@group:g#member"]),
     ("doc:d#direct@group:h#member", ["group:g#member@group:h#member"], ["doc:d#viewer@group:g#member"]),
     ("doc:d#direct@run:r", ["doc:d#viewer@user:a"], ["doc:d#viewer@run:r"]),
-    ("doc:d#direct@user:a", ["doc:d#viewer@user:a[expiration:1970-01-01T00:00:01Z]"], ["doc:d#viewer@user:a"]),
+    ("doc:d#direct@user:a", [f"doc:d#viewer@user:a[expiration:{BEFORE}]"], ["doc:d#viewer@user:a"]),
     ("doc:d#direct@user:a", [], ['doc:d#viewer@user:a[small:{"x":3}]']),
     ("doc:d#direct@user:a", ['doc:d#viewer@user:a[small:{"x":30}]'], ['doc:d#viewer@user:a[small:{"x":3}]']),
     ("doc:d#inherited@user:a", ["doc:top#viewer@user:a"], ["doc:d#parent@doc:mid", "doc:mid#parent@doc:top"]),
@@ -259,6 +262,20 @@ def test_a_closure_is_of_the_graph_and_stays_so() -> None:
         # Where nothing beneath is changed, groups are still met from the subject's side.
         answered = graph.check(*parse_question(b), now_us=NOW_US, changed=changes("doc:e#parent@doc:f"))
         assert answered is not None and (answered.verdict, answered.steps < 10) == (NO, True)
+
+
+@pytest.mark.parametrize(("stored", "brought"), [(AFTER, BEFORE), (BEFORE, AFTER)], ids=["counts", "is over"])
+def test_a_closure_made_over_changes_is_of_the_graph_all_the_same(stored: str, brought: str) -> None:
+    """It is found while one is asked who brings something, and used for the next, who asks of what that changed."""
+    lines = ["group:50#member@user:z", *(f"doc:d#viewer@group:{n}#member" for n in range(20))]
+    lines += [f"doc:d#banned@team:{n}#member" for n in range(20)]
+    graph = graph_of(*lines, f"team:1#member@user:a[expiration:{stored}]")
+    expected = YES if stored == AFTER else NO
+    changed = changes(f"team:1#member@user:a[expiration:{brought}]")
+    assert verdict(graph, "doc:d#direct@user:a", changed) is NO
+    assert verdict(graph, "doc:d#banned@user:a") is expected
+    assert verdict(graph, "doc:d#banned@user:a", changed) is not expected
+    assert verdict(graph, "doc:d#banned@user:a") is expected
 
 
 def test_a_spent_budget_is_no_no_over_changes_too() -> None:

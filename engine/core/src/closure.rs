@@ -131,8 +131,9 @@ pub struct State<'a> {
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
-    /// Whether the subject is in a relation of that kind that holds usersets, `known` being what its own edges say; None where that has
-    /// to be found by asking each. Cost: O(the smaller of usersets here and usersets of the subject), once it has a closure.
+    /// Whether the subject is in a relation of that kind that holds usersets, `known` being what its own edges say; None
+    /// where that has to be found by asking each. Cost: O(the smaller of usersets here and usersets of the subject), once
+    /// it has a closure.
     #[inline]
     pub fn by_closure(&mut self, node: u32, kind: u32, subject: Subject, known: Value) -> Stoppable<Option<Value>> {
         match self.state.closed.beneath(kind) {

@@ -22,8 +22,8 @@ pub type Stoppable<T> = Result<T, Stopped>;
 
 const STEPS_BETWEEN_STOPS: u64 = 1024; // some 50 µs
 
-/// Objects that no relationship names have numbers with this bit, given by the session; nodes that are in an overlay alone
-/// have too, given by that.
+/// Objects that no relationship names have numbers with this bit, given by the session; and nodes that are in an overlay
+/// alone, given by that.
 pub const STRANGER: u32 = 1 << 31;
 
 /// What asking for a goal came to.
@@ -141,12 +141,6 @@ impl<'a> Evaluation<'a, &'a Graph> {
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
-    /// The value of a goal, and the steps it took. After `Stopped` the scratch must be cleared.
-    pub fn answer(mut self, goal: Goal) -> (Stoppable<Value>, u64) {
-        let result = self.solve(goal);
-        (result, self.steps)
-    }
-
     // --- equations --------------------------------------------------------------------------------------------
 
     /// A goal: its value where it is plain from facts alone, else what to begin with. What no relationship of the kinds

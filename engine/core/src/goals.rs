@@ -65,7 +65,7 @@ fn hash_of(goal: &Goal) -> u64 {
 
 impl Goals {
     /// The number of a goal's entry, and whether it was there. Cost: O(1).
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, goal: Goal) -> (u32, bool) {
         let mask = self.cells.len() - 1;
         let mut cell = hash_of(&goal) as usize & mask;
@@ -129,6 +129,7 @@ impl Goals {
     }
 
     /// Cost: O(entries).
+    #[inline]
     pub fn clear(&mut self) {
         if self.cells.len() > CELLS_KEPT {
             *self = Self::default();

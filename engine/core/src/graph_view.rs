@@ -1,7 +1,8 @@
 //! What an evaluation looks at: the graph as it lies, or with some of its edges changed (`overlay.rs`).
 //!
-//! Evaluations are compiled once for each, so that a check which changes nothing pays nothing for those that do: measured in
-//! instructions, it takes as many as when there was the graph alone. `GraphView` of `equations.py` is its twin.
+//! Evaluations are compiled once for each, so that a check which changes nothing pays nothing for those that do: it takes
+//! as many instructions as when there was the graph alone, give or take a hundredth. `GraphView` of `equations.py` is
+//! its twin.
 //! Law: what is said of edges is said by a view; the graph beneath it is asked for names, and for what no change touches.
 
 use crate::evaluator::STRANGER;

@@ -1,8 +1,8 @@
 //! The graph with some of its edges changed, without touching it: facts of one request.
 //!
-//! What a change names need not be in the graph: objects that it has not are strangers (`store.rs`), nodes and caveats that
-//! it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or taken
-//! away; those that are added come after them. `overlay.py` is its plain twin.
+//! What a change names need not be in the graph: objects that it has not are strangers (`store.rs`), nodes and caveats
+//! that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
+//! taken away; those that are added come after them. `overlay.py` is its plain twin.
 //! Law: an overlay answers as the graph would after `add` and `remove` of the same triples, and ends with its request.
 
 use crate::evaluator::STRANGER;
@@ -22,6 +22,8 @@ pub struct Changed<'a> {
     number: u64,
     edges: Vec<(Triple<'a>, Option<&'a QualifiersText>)>,
 }
+
+pub static NOTHING: Changed<'static> = Changed { number: 0, edges: Vec::new() };
 
 impl<'a> Changed<'a> {
     pub fn of(edges: Vec<(Triple<'a>, Option<&'a QualifiersText>)>) -> Changed<'a> {
@@ -269,5 +271,142 @@ impl<'a> GraphView for Overlaid<'a> {
 
     fn touches(self, kinds: u64) -> bool {
         self.overlay.kinds & kinds != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph_view::Row as _;
+    use proptest::prelude::*;
+
+    const KINDS: [(&str, &str); 3] = [("doc", "viewer"), ("doc", "editor"), ("group", "member")];
+    const SUBJECTS: [(&str, &str); 4] = [("user", ""), ("doc", ""), ("doc", "viewer"), ("group", "member")];
+    const IDS: [&str; 4] = ["a", "b", "c", WILDCARD];
+
+    /// Numbers that name a triple, and what is said of it: None for no edge.
+    type Said = ((usize, usize, usize, usize), Option<QualifiersText>);
+
+    fn said() -> impl Strategy<Value = Said> {
+        let plain = QualifiersText::default();
+        let over = QualifiersText { expiration_us: Some(7), ..plain.clone() };
+        let with = |context: &str| QualifiersText { caveat: Some(("c".into(), context.into())), ..plain.clone() };
+        let qualifiers = prop::sample::select(vec![None, Some(plain.clone()), Some(over), Some(with("{}"))]);
+        ((0..KINDS.len(), 0..3usize, 0..SUBJECTS.len(), 0..IDS.len()), qualifiers)
+    }
+
+    fn triple((kind, id, subject, subject_id): (usize, usize, usize, usize)) -> Triple<'static> {
+        let ((resource_type, relation), (subject_type, subject_relation)) = (KINDS[kind], SUBJECTS[subject]);
+        // A wildcard is a plain subject.
+        let subject_id = IDS[if subject_relation.is_empty() { subject_id } else { subject_id % 3 }];
+        Triple { resource_type, resource_id: IDS[id], relation, subject_type, subject_id, subject_relation }
+    }
+
+    fn graph_of<'a>(all_said: impl IntoIterator<Item = &'a Said>) -> Graph {
+        let mut graph = Graph::default();
+        for (type_, name) in KINDS {
+            graph.kind(type_, name);
+        }
+        graph.types.intern("user");
+        graph.names.intern("c");
+        for (numbers, qualifiers) in all_said {
+            match qualifiers {
+                Some(qualifiers) => {
+                    graph.add(&triple(*numbers), qualifiers);
+                }
+                None => graph.remove(&triple(*numbers)),
+            }
+        }
+        graph
+    }
+
+    /// All that a view says of every node, in words: each edge that counts at 0, with what qualifies it.
+    fn told<G: GraphView>(view: G, object_of: &mut dyn FnMut(&str, &str) -> Option<u32>, graph: &Graph) -> Vec<String> {
+        let mut found = Vec::new();
+        for ((type_, name), id) in KINDS.iter().flat_map(|kind| IDS.iter().map(move |id| (*kind, *id))) {
+            let kind = graph.find_kind(type_, name).expect("it was made");
+            let Some(node) = object_of(type_, id).and_then(|object| view.find_node(object, kind)) else {
+                continue;
+            };
+            let row = view.row(node);
+            let mut edges = Vec::new();
+            for place in 0..row.direct_len() {
+                let (object, is_qualified) = view.direct_at(&row, place);
+                edges.push((End::Object(object), is_qualified));
+            }
+            for place in 0..row.usersets_len() {
+                let (userset, is_qualified) = view.userset_at(&row, place);
+                edges.push((End::Node(userset), is_qualified));
+            }
+            for (end, is_qualified) in edges {
+                assert_eq!(view.edge_to(&row, end), Some(is_qualified), "an edge is found as it is told");
+                let qualifiers = if is_qualified { view.qualifiers(node, end) } else { PLAIN };
+                assert_eq!(is_qualified, qualifiers != PLAIN);
+                if !qualifiers.counts_at(0) {
+                    continue;
+                }
+                let ends = SUBJECTS.iter().flat_map(|subject| IDS.iter().map(move |id| (*subject, *id)));
+                for ((type_, relation), id) in ends {
+                    let object = object_of(type_, id);
+                    let is_meant = match end {
+                        End::Object(object_here) => relation.is_empty() && object == Some(object_here),
+                        End::Node(userset) => {
+                            let kind = graph.find_kind(type_, relation);
+                            object.zip(kind).is_some_and(|(object, kind)| view.find_node(object, kind) == Some(userset))
+                        }
+                    };
+                    if is_meant {
+                        let Qualifiers { caveat, not_before_us, expiration_us } = qualifiers;
+                        let has_caveat = caveat != NONE;
+                        found.push(format!(
+                            "{name} {id} {type_} {relation} {has_caveat} {not_before_us:?} {expiration_us:?} {node_id}",
+                            node_id = view.name_of(node).1
+                        ));
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlay_is_the_graph_as_it_would_be(
+            stored in prop::collection::vec(said(), 0..12), changes in prop::collection::vec(said(), 0..12),
+        ) {
+            let graph = graph_of(&stored);
+            let changed = changes.iter().map(|(numbers, qualifiers)| (triple(*numbers), qualifiers.as_ref()));
+            let changed = Changed::of(changed.collect());
+            let mut strangers: Vec<(u32, String)> = Vec::new();
+            let overlay = Overlay::of(&graph, &changed, |type_, id| {
+                graph.objects.find(type_, id).unwrap_or_else(|| {
+                    let place = strangers.iter().position(|known| *known == (type_, id.to_owned()));
+                    let place = place.unwrap_or_else(|| {
+                        strangers.push((type_, id.to_owned()));
+                        strangers.len() - 1
+                    });
+                    place as u32 | STRANGER
+                })
+            });
+            let overlay = overlay.expect("every name is known");
+            let mut here = |type_: &str, id: &str| {
+                let type_ = graph.types.find(type_)?;
+                let place = strangers.iter().position(|known| *known == (type_, id.to_owned()));
+                graph.objects.find(type_, id).or(place.map(|place| place as u32 | STRANGER))
+            };
+            let after = graph_of(stored.iter().chain(&changes));
+            let mut there = |type_: &str, id: &str| after.find_object(type_, id);
+            let view = Overlaid { graph: &graph, overlay: &overlay };
+            prop_assert_eq!(told(view, &mut here, &graph), told(&after, &mut there, &after));
+            let user = graph.types.find("user").expect("it was made");
+            let has_wildcard = |said: &Said| {
+                let Triple { subject_type, subject_id, .. } = triple(said.0);
+                (subject_type, subject_id) == ("user", WILDCARD)
+            };
+            if changes.iter().any(has_wildcard) {
+                prop_assert_eq!(view.wildcard(user), here("user", WILDCARD).expect("it was named"));
+            }
+        }
     }
 }

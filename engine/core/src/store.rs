@@ -7,10 +7,10 @@ use crate::cache::{Cache, Written};
 use crate::caveats::{Caveats, Context, Declared};
 use crate::closure::{self, Closed};
 use crate::counts::CacheStats;
-use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch};
-use crate::goals::{Goal, NO, Subject, YES};
+use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch, Stoppable};
+use crate::goals::{Goal, NO, Subject, Value, YES};
 use crate::graph::{Graph, NONE, QualifiersText, Triple};
-use crate::overlay::{Changed, Overlaid, Overlay};
+use crate::overlay::{Changed, NOTHING, Overlaid, Overlay};
 use crate::plan::{Definition, Plan};
 use crate::reach::{Reach, Reaches};
 use hashbrown::{HashMap, HashTable};
@@ -217,7 +217,7 @@ impl View<'_> {
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        self.check_over(session, question, context, &Changed::default(), now_us, steps_max, stop)
+        self.check_over(session, question, context, &NOTHING, now_us, steps_max, stop)
     }
 
     /// What `check_unguarded` says. Should that panic, which would be our own mistake, the session is made anew and the
@@ -246,6 +246,7 @@ impl View<'_> {
     /// changes, the cache is passed by: what it holds was answered without. Cost: O(goals reached + edges looked at), and
     /// that of the caveats met.
     #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
     fn check_unguarded(
         &self,
         session: &mut Session,
@@ -267,11 +268,10 @@ impl View<'_> {
             session.stamp = stamp;
             session.context.clone_from(context);
             if !changed.is_empty() {
-                let strangers = &mut session.strangers;
-                session.overlay = Overlay::of(graph, changed, |type_, id| object_of(graph, strangers, type_, id));
+                session.lay_over(graph, changed);
             }
         }
-        if session.overlay.is_none() && !changed.is_empty() {
+        if !changed.is_empty() && session.overlay.is_none() {
             return (Answer::Elsewhere, 0);
         }
         let names_stamp = (self.store.number, *installed);
@@ -292,13 +292,7 @@ impl View<'_> {
         if session.scratch.goals.is_empty() {
             session.scratch.rests = Rests::default();
         }
-        let reach = match &session.overlay {
-            Some(overlay) if !overlay.shapes().is_empty() => {
-                session.reaches.of((stamp.0, *found), overlay.shapes(), || Reach::of(plan, graph, overlay.shapes()))
-            }
-            _ => reach,
-        };
-        let evaluation = Evaluation {
+        let mut evaluation = Evaluation {
             graph,
             view: graph,
             plan,
@@ -314,8 +308,8 @@ impl View<'_> {
             stop,
         };
         let (result, steps) = match &session.overlay {
-            None => evaluation.answer(goal),
-            Some(overlay) => evaluation.over(Overlaid { graph, overlay }).answer(goal),
+            None => (evaluation.solve(goal), evaluation.steps),
+            Some(overlay) => solve_over(evaluation, overlay, &mut session.reaches, *found, goal),
         };
         let answer = match result {
             Ok(YES) => Answer::Yes,
@@ -332,6 +326,26 @@ impl View<'_> {
         }
         (answer, steps)
     }
+}
+
+/// A goal over what a request changes, and the steps it took. Apart, so that a check which changes nothing carries none
+/// of it.
+#[cold]
+#[inline(never)]
+fn solve_over<'a>(
+    mut evaluation: Evaluation<'a, &'a Graph>,
+    overlay: &'a Overlay,
+    reaches: &'a mut Reaches,
+    found: u64,
+    goal: Goal,
+) -> (Stoppable<Value>, u64) {
+    let (graph, plan) = (evaluation.graph, evaluation.plan);
+    if !overlay.shapes().is_empty() {
+        let find = || Reach::of(plan, graph, overlay.shapes());
+        evaluation.state.reach = reaches.of((evaluation.state.store, found), overlay.shapes(), find);
+    }
+    let mut evaluation = evaluation.over(Overlaid { graph, overlay });
+    (evaluation.solve(goal), evaluation.steps)
 }
 
 /// The question in numbers.
@@ -423,7 +437,7 @@ impl Strangers {
 pub struct Session {
     stamp: (u64, u64, i64, u64), // the store, its version, the time, and the changes that the rest is about
     context: Context,            // and what the request brought for caveats
-    overlay: Option<Overlay>,    // of the changes, where there are any
+    overlay: Option<Box<Overlay>>, // of the changes, where there are any whose names are known
     scratch: Scratch,
     strangers: Strangers,
     reaches: Reaches, // this stays between requests
@@ -453,6 +467,13 @@ impl Session {
         self.overlay = None;
         self.scratch.clear();
         self.strangers.clear();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lay_over(&mut self, graph: &Graph, changed: &Changed) {
+        let object_of = |type_, id: &str| object_of(graph, &mut self.strangers, type_, id);
+        self.overlay = Overlay::of(graph, changed, object_of).map(Box::new);
     }
 
     pub fn cache_stats(&self) -> CacheStats {
