@@ -1,8 +1,8 @@
 //! What an evaluation looks at: the graph as it lies, or with some of its edges changed (`overlay.rs`).
 //!
-//! Evaluations are compiled once for each, so that a check which changes nothing pays nothing for those that do: it takes
-//! as many instructions as when there was the graph alone, give or take a hundredth. `GraphView` of `equations.py` is
-//! its twin.
+//! Evaluations are compiled once for each, so that a check which changes nothing pays next to nothing for those that do:
+//! a deep one takes one in a hundred instructions fewer than when there was the graph alone, a hot pair 1,045 instead of
+//! 1,036, and 51 of 2,700 more where it is not remembered. `GraphView` of `equations.py` is its twin.
 //! Law: what is said of edges is said by a view; the graph beneath it is asked for names, and for what no change touches.
 
 use crate::evaluator::STRANGER;
