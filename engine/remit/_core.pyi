@@ -2,7 +2,7 @@
 `door/python.rs`, which `clock.py` and `server/front_door.py` do. Nothing else imports it."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from remit.model import ObjectRef, Qualifiers, SubjectRef
 
@@ -15,6 +15,15 @@ CaveatTuple: TypeAlias = tuple[str, list[tuple[str, str]], bytes]
 SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple]]
 Checked: TypeAlias = tuple[bool | None, int, bool]
 ChangeTuple: TypeAlias = tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]
+
+# Of an expansion: a set's type, id, relation and definition; a node, which begins with what it is; a fact's subject, what
+# qualifies it and the set behind it; a reference, and whether it is truncated.
+SetTuple: TypeAlias = tuple[str, str, str, NodeTuple]
+NodeTuple: TypeAlias = tuple[Any, ...]
+SubjectTuple: TypeAlias = tuple[str, str, str, QualifiersTuple, ReferenceTuple | None]
+ReferenceTuple: TypeAlias = tuple[str, str, str, bool]
+# The revision, the sets (None: Python finds them), the steps, and whether the budget ended it.
+Expanded: TypeAlias = tuple[int, tuple[SetTuple, ...] | None, int, bool]
 
 class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
@@ -45,6 +54,15 @@ class NativeStore:
         contexts: list[Mapping[str, object]] | None = None,
         changed: Sequence[ChangeTuple] | None = None,
     ) -> tuple[int, list[Checked]]: ...
+    def expand(
+        self,
+        resource: ObjectRef,
+        name: str,
+        now_us: int,
+        depth: int,
+        steps_max: int,
+        interrupt: Callable[[], None] | None = None,
+    ) -> Expanded: ...
     @property
     def revision(self) -> int: ...
     def count(self) -> int: ...

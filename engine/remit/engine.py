@@ -328,10 +328,12 @@ class Engine:
     ) -> ExpandResult:
         """Everyone who has a relation or permission of a resource, as sets made of sets, at most `depth` deep."""
         seen = self._snapshots.seen(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
-        budget = Budget(self.limits.steps_max, interrupt)
-        expansion = expand(
-            seen.schema, seen.graph, resource, permission, now_us=seen.now_us, depth=depth, budget=budget
-        )
+        expansion = seen.expand(resource, permission, depth, self.limits.steps_max, interrupt)
+        if expansion is None:
+            budget = Budget(self.limits.steps_max, interrupt)
+            expansion = expand(
+                seen.schema, seen.graph, resource, permission, now_us=seen.now_us, depth=depth, budget=budget
+            )
         return ExpandResult(expansion, seen.token, seen.now_us, seen.historical)
 
     # --- facts --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The hot graph: the plain one's interface over the Rust core, which also answers most checks by itself.
+"""The hot graph: the plain one's interface over the Rust core, which also answers most checks and expansions by itself.
 
 `graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat it does
 not decide, one that is undefined, an unknown name) it tells by no verdict, so that there is one set of words for every
@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from remit.budget import STEPS_MAX, Interrupt
+from remit.budget import STEPS_MAX, Interrupt, never_interrupted
 from remit.built import absence
 from remit.built import core as _core
 from remit.errors import StepBudgetSpent
@@ -28,6 +28,8 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
+from remit.native_trees import expansion_of, qualifiers_of
+from remit.trees import Expansion
 
 # Relationships taken in at once: a check waits no longer for them than some milliseconds.
 ROWS_AT_ONCE = 10_000
@@ -46,6 +48,14 @@ class Answered(NamedTuple):
     """YES or NO, what it cost in steps, and the revision it was given at."""
 
     verdict: Verdict
+    steps: int
+    revision: int
+
+
+class Expanded(NamedTuple):
+    """The sets, what they cost in steps, and the revision they are of."""
+
+    expansion: Expansion
     steps: int
     revision: int
 
@@ -136,6 +146,24 @@ class NativeGraph:
             raise answered
         return answered
 
+    def expand(
+        self,
+        resource: ObjectRef,
+        name: str,
+        *,
+        now_us: int,
+        depth: int = 0,
+        steps_max: int = STEPS_MAX,
+        interrupt: Interrupt | None = None,
+    ) -> Expanded | None:
+        """The sets that `expansion.py` would find by the schema that is installed; None where it has to find them.
+
+        Raises StepBudgetSpent, and what the interrupt raises. Cost: about a microsecond for each edge listed."""
+        revision, sets, steps, is_spent = self._store.expand(resource, name, now_us, depth, steps_max, interrupt)
+        if is_spent:
+            raise _spent(steps_max, steps)
+        return None if sets is None else Expanded(expansion_of(sets, interrupt or never_interrupted), steps, revision)
+
     def check_many(
         self,
         questions: Sequence[Asked],
@@ -157,7 +185,7 @@ class NativeGraph:
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
         """The edge at a triple, None where there is none. It may be expired: see `Qualifiers.counts_at`."""
         found = self._store.find(resource, relation, subject)
-        return None if found is None else _qualifiers(found)
+        return None if found is None else qualifiers_of(found)
 
     def usersets(self, resource: ObjectRef, relation: str) -> Iterable[tuple[SubjectRef, Qualifiers]]:
         """The edges of a node that lead to usersets. Up to a hundred of them come in the order they were added."""
@@ -194,7 +222,7 @@ class NativeGraph:
         first, next_node, found = self._store.relationships(0, _PAGE)
         while True:
             for resource, relation, subject, qualifiers in found:
-                yield Relationship(ObjectRef(*resource), relation, SubjectRef(*subject), _qualifiers(qualifiers))
+                yield Relationship(ObjectRef(*resource), relation, SubjectRef(*subject), qualifiers_of(qualifiers))
             if next_node is None:
                 return
             version, next_node, found = self._store.relationships(next_node, _PAGE)
@@ -241,21 +269,16 @@ def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered
     is_yes, steps, is_spent = checked
     if is_yes is not None:
         return Answered(Verdict.YES if is_yes else Verdict.NO, steps, revision)
-    if is_spent:
-        message = f"not finished within {steps_max} steps; this is not a no"
-        return StepBudgetSpent(message, name="steps_max", limit=steps_max, given=steps)
-    return None
+    return _spent(steps_max, steps) if is_spent else None
 
 
-def _qualifiers(found: _core.QualifiersTuple) -> Qualifiers:
-    if not found:
-        return PLAIN
-    caveat, not_before_us, expiration_us = found
-    return Qualifiers(CaveatUse(*caveat) if caveat is not None else None, not_before_us, expiration_us)
+def _spent(steps_max: int, steps: int) -> StepBudgetSpent:
+    message = f"not finished within {steps_max} steps; this is not a no"
+    return StepBudgetSpent(message, name="steps_max", limit=steps_max, given=steps)
 
 
 def _edge(subject: tuple[str, str, str], found: _core.QualifiersTuple) -> tuple[SubjectRef, Qualifiers]:
-    return _new_tuple(SubjectRef, subject), _qualifiers(found) if found else PLAIN
+    return _new_tuple(SubjectRef, subject), qualifiers_of(found) if found else PLAIN
 
 
 def _require_same(before: int, now: int) -> None:

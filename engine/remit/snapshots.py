@@ -27,6 +27,7 @@ from remit.limits import Limits
 from remit.model import (
     DEFAULT_STORE,
     Delta,
+    ObjectRef,
     Relationship,
     RelationshipFilter,
     StoredRelationship,
@@ -48,6 +49,7 @@ from remit.store.interface import (
 from remit.store.keys import STORE_BYTES
 from remit.store.tables import KEY_BYTES_MAX
 from remit.tokens import encode_token, require_at_least, revision_of
+from remit.trees import Expansion
 
 PLANS_MAX = 16  # schemas kept compiled besides those in force: their successors, and what was in force in the past
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
@@ -160,6 +162,19 @@ class Seen:
             changed=self.changed,
         )
         return [None if isinstance(each, Answered) and each.revision != self.revision else each for each in found]
+
+    def expand(
+        self, resource: ObjectRef, name: str, depth: int, steps_max: int, interrupt: Interrupt
+    ) -> Expansion | None:
+        """The core's sets, where it has them of this very revision. Raises StepBudgetSpent, and what the interrupt
+        raises."""
+        if self.native is None:
+            return None
+        interrupt()
+        found = self.native.expand(
+            resource, name, now_us=self.now_us, depth=depth, steps_max=steps_max, interrupt=interrupt
+        )
+        return found.expansion if found is not None and found.revision == self.revision else None
 
     @property
     def token(self) -> str:

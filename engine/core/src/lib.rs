@@ -2,8 +2,9 @@
 //!
 //! Follow a Check: `python.rs` (or the front door) brings a question to `store.rs`, which turns its names into numbers
 //! (`names.rs`), looks whether the answer is known (`cache.rs`) and otherwise walks the `graph.rs` by the `plan.rs`
-//! (`walk.rs` over `evaluator.rs`, with a request's own facts laid over it by `overlay.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs` where
-//! nothing can lead, `caveats.rs` where conditions stand beside facts). A file bears the same noun as its Python counterpart.
+//! (`walk.rs` over `evaluator.rs`; `circles.rs` where facts form circles, `closure.rs` from the subject's side, `reach.rs`
+//! where nothing can lead, `caveats.rs` where conditions stand beside facts, `overlay.rs` where a request brings facts of
+//! its own). An Expand is `expansion.rs`'s. A file bears the same noun as its Python counterpart.
 
 mod arena;
 mod cache;
@@ -13,6 +14,7 @@ mod circles;
 mod closure;
 mod counts;
 mod evaluator;
+pub mod expansion;
 mod goals;
 pub mod graph;
 mod graph_view;

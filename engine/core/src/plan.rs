@@ -98,8 +98,10 @@ pub struct Plan {
     pub operands: Vec<u32>,
     by_kind: Vec<u32>,
     targets: Vec<Vec<u32>>,
+    target_words: Vec<u32>, // by table: the name it was made of, a word of the graph
     chains: Vec<Vec<Vec<u32>>>,
-    is_defined: Vec<bool>, // by type
+    chain_words: Vec<Vec<u32>>, // by table: the relations it was made of
+    is_defined: Vec<bool>,      // by type
 }
 
 impl Plan {
@@ -124,6 +126,16 @@ impl Plan {
     #[inline]
     pub fn chain(&self, chain: u32, type_: u32) -> &[u32] {
         self.chains[chain as usize].get(type_ as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The name that a table of targets was made of, a word of the graph.
+    pub fn target_word(&self, targets: u32) -> u32 {
+        self.target_words[targets as usize]
+    }
+
+    /// The relations that a chain was made of, in the schema's order.
+    pub fn chain_words(&self, chain: u32) -> &[u32] {
+        &self.chain_words[chain as usize]
     }
 
     pub fn is_defined(&self, type_: u32) -> bool {
@@ -283,6 +295,7 @@ impl Compiler {
             }
         }
         self.plan.targets.push(slots);
+        self.plan.target_words.push(graph.names.intern(name));
         let table = self.plan.targets.len() as u32 - 1;
         self.targets.insert(name.to_owned(), table);
         table
@@ -300,6 +313,7 @@ impl Compiler {
             }
         }
         self.plan.chains.push(kinds);
+        self.plan.chain_words.push(relations.iter().map(|relation| graph.names.intern(relation)).collect());
         let chain = self.plan.chains.len() as u32 - 1;
         self.chains.insert(relations.to_vec(), chain);
         chain

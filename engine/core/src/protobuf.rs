@@ -102,6 +102,33 @@ pub fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Append a double, also where it is 0: it stands in a oneof.
+pub fn put_double(out: &mut Vec<u8>, field: u64, number: f64) {
+    put_varint(out, field << 3 | FIXED64);
+    out.extend_from_slice(&number.to_bits().to_le_bytes());
+}
+
+/// Append a field that is a message, which `write` fills. How long it is, is known only then: what is longer than a byte
+/// can say makes way for its length.
+pub fn put_message<T>(out: &mut Vec<u8>, field: u64, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    put_varint(out, field << 3 | LENGTH_DELIMITED);
+    out.push(0);
+    let begin = out.len();
+    let result = write(out);
+    let length = out.len() - begin;
+    if length < 0x80 {
+        out[begin - 1] = length as u8;
+        return result;
+    }
+    let mut said = Vec::with_capacity(SHORT_BYTES_MAX);
+    put_varint(&mut said, length as u64);
+    let end = begin - 1 + said.len();
+    out.resize(end + length, 0);
+    out.copy_within(begin..begin + length, end);
+    out[begin - 1..end].copy_from_slice(&said);
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +150,19 @@ mod tests {
             put_number(&mut out, number, small);
             put_bytes(&mut out, number, &bytes);
             prop_assert_eq!(all(&out).unwrap(), vec![(number, Value::Varint(small)), (number, Value::Bytes(&bytes))]);
+        }
+
+        #[test]
+        fn a_message_is_the_bytes_that_were_written_for_it(number in 1u64..1 << 29, before in 0usize..3, length in prop::sample::select(vec![0usize, 1, 127, 128, 300, 16_383, 16_384, 70_000])) {
+            let bytes: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            let (mut one, mut other) = (vec![9; before], vec![9; before]);
+            let told = put_message(&mut one, number, |out| {
+                out.extend_from_slice(&bytes);
+                out.len()
+            });
+            put_bytes(&mut other, number, &bytes);
+            prop_assert_eq!(&one, &other);
+            prop_assert!(told > length && told <= one.len());
         }
 
         #[test]

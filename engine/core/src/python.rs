@@ -5,8 +5,11 @@
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
 
+mod expansions;
+
 use crate::caveats::{Context, Declared};
 use crate::counts::{self, CacheStats};
+use crate::expansion::{Object, Opening};
 use crate::graph::{End, Graph, NONE, Qualifiers, QualifiersText, Triple};
 use crate::overlay::Changed;
 use crate::plan::{Definition, Expression};
@@ -198,6 +201,25 @@ impl NativeStore {
         let (revision, found) =
             self.check_without_gil(py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
+    }
+
+    /// The sets behind a relation or permission: see `python/expansions.rs`.
+    #[pyo3(signature = (resource, name, now_us, depth, steps_max, interrupt=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn expand<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        name: &str,
+        now_us: i64,
+        depth: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<expansions::Expanded<'py>> {
+        let (type_, id) = (text(resource, 0)?.to_str()?.to_owned(), text(resource, 1)?.to_str()?.to_owned());
+        let (resource, permission) = (Object { type_: &type_, id: &id }, &*name.to_owned());
+        let opening = Opening { resource, permission, depth_max: depth };
+        expansions::expand(&self.store, py, opening, now_us, steps_max, interrupt)
     }
 
     #[getter]

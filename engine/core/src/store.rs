@@ -8,6 +8,7 @@ use crate::caveats::{Caveats, Context, Declared};
 use crate::closure::{self, Closed};
 use crate::counts::CacheStats;
 use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch, Stoppable};
+use crate::expansion::{Budget, Expansion, Finished, Opening, Unfinished, expand};
 use crate::goals::{Goal, NO, Subject, Value, YES};
 use crate::graph::{Graph, NONE, QualifiersText, Triple};
 use crate::overlay::{Changed, NOTHING, Overlaid, Overlay};
@@ -325,6 +326,16 @@ impl View<'_> {
             session.cache.put(stamp.0, goal, answer == Answer::Yes, *version, rests);
         }
         (answer, steps)
+    }
+
+    /// The sets behind a relation or permission, as `expansion.py` would open them. Should that panic, it is to be had
+    /// elsewhere, as with `check`.
+    pub fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
+        let State { graph, plan: Some(plan), .. } = &*self.state else {
+            return Err(Unfinished::Elsewhere);
+        };
+        let expanding = AssertUnwindSafe(|| expand(graph, plan, opening, now_us, budget));
+        catch_unwind(expanding).unwrap_or(Err(Unfinished::Elsewhere))
     }
 }
 

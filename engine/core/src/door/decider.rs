@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use super::tokens::Token;
 use crate::caveats::Context;
+use crate::expansion::{Budget, Expansion, Finished, Opening};
 use crate::store::{self, Core, Session};
 
 pub use crate::store::{Answer, Question};
@@ -37,6 +38,9 @@ pub trait View {
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
     ) -> (Answer, u64);
+
+    /// The sets behind a relation or permission.
+    fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>>;
 }
 
 /// Answers that the cache of one of the door's threads has room for: 20 MB.
@@ -81,6 +85,10 @@ impl View for Look<'_> {
     ) -> (Answer, u64) {
         self.view.check(self.session, &posed.question, &posed.context, now_us, steps_max, interrupted)
     }
+
+    fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
+        self.view.expand(opening, now_us, budget)
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +96,7 @@ pub mod double {
     //! An engine of facts without a schema, for the door's own tests.
 
     use super::*;
+    use crate::expansion::{Node, Set, Unfinished};
     use parking_lot::RwLock;
     use std::collections::HashSet;
 
@@ -145,6 +154,16 @@ pub mod double {
                 "{resource_type}:{resource_id}#{permission}@{subject_type}:{subject_id}{hash}{subject_relation}"
             );
             (if self.inner.1.contains(&fact) { Answer::Yes } else { Answer::No }, steps)
+        }
+
+        /// One set, of nobody; each letter of the resource's id takes a step.
+        fn expand<'a>(&'a self, opening: Opening<'a>, _: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
+            let Opening { resource, permission, .. } = opening;
+            resource.id.bytes().try_for_each(|_| budget.spend())?;
+            if resource.type_ == "elsewhere" {
+                return Err(Unfinished::Elsewhere);
+            }
+            Ok(vec![Set { resource, relation: permission, definition: Node::Nobody }])
         }
     }
 }

@@ -12,14 +12,21 @@ use parking_lot::RwLock;
 
 use super::callers::{Admitted, Callers};
 use super::decider::{Answer, Decider, Posed, View};
+use super::expansions::{read_expand, write_expand};
 use super::questions::{Asked, Decided, only_message, read_check, read_check_many, write_check, write_check_many};
 use super::spicedb;
 use super::tokens::Token;
 use crate::clock::Clock;
+use crate::expansion::{Budget, Opening};
 
 /// What a request may cost while others wait for the same thread: about a millisecond. What needs more is Python's,
 /// whose threads have time.
 const INLINE_STEPS_MAX: u64 = 20_000;
+
+/// The same of an Expand, whose every step is sorted and written down as well; and the bytes of its answer, for a caveat's
+/// context may be long.
+const INLINE_EXPAND_STEPS_MAX: u64 = 4_000;
+const INLINE_EXPAND_BYTES_MAX: usize = 512 * 1024;
 
 /// A method that may be answered here: Remit's own, and SpiceDB's.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -28,10 +35,11 @@ pub enum Method {
     CheckMany,
     CheckPermission,
     CheckBulkPermissions,
+    Expand,
 }
 
 /// All of them, with their paths and the verb under which `metrics.py` counts them.
-pub const METHODS: [(Method, &str, &str); 4] = [
+pub const METHODS: [(Method, &str, &str); 5] = [
     (Method::Check, "/remit.v1.Permissions/Check", "Check"),
     (Method::CheckMany, "/remit.v1.Permissions/CheckMany", "CheckMany"),
     (Method::CheckPermission, "/authzed.api.v1.PermissionsService/CheckPermission", "spicedb.CheckPermission"),
@@ -40,6 +48,7 @@ pub const METHODS: [(Method, &str, &str); 4] = [
         "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
         "spicedb.CheckBulkPermissions",
     ),
+    (Method::Expand, "/remit.v1.Permissions/Expand", "Expand"),
 ];
 
 impl Method {
@@ -120,7 +129,7 @@ fn timeout(text: &[u8]) -> Option<Duration> {
     }
 }
 
-/// An answer, as a gRPC message, and what it says.
+/// An answer, as a gRPC message, and what it says to questions of yes or no.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answered {
     pub message: Vec<u8>,
@@ -159,6 +168,10 @@ impl Oracle {
                 let (decided, head, _) = self.decide(&asked, &items.questions, &admitted, plain.deadline)?;
                 Answered { message: spicedb::write_bulk(&decided, &items.items, &head), decided }
             }
+            Method::Expand => {
+                let message = self.expand(&read_expand(message)?, &admitted, plain.deadline)?;
+                Answered { message, decided: Vec::new() }
+            }
         };
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)
     }
@@ -171,6 +184,35 @@ impl Oracle {
         admitted: &Admitted<'_>,
         deadline: Option<Instant>,
     ) -> Option<(Vec<Decided>, Token, i64)> {
+        self.look(asked, admitted, deadline, |view, head, now_us, interrupted| {
+            self.ask(view, questions, now_us, interrupted).map(|decided| (decided, head, now_us))
+        })
+    }
+
+    /// The answer is written while the store is looked at: all that is in it lies there.
+    fn expand(
+        &self,
+        asked: &Asked<'_, Opening<'_>>,
+        admitted: &Admitted<'_>,
+        deadline: Option<Instant>,
+    ) -> Option<Vec<u8>> {
+        let steps_max = self.limits.steps_max.min(INLINE_EXPAND_STEPS_MAX);
+        let bytes_max = self.limits.response_bytes_max.min(INLINE_EXPAND_BYTES_MAX);
+        self.look(asked, admitted, deadline, |view, head, now_us, interrupted| {
+            let sets = view.expand(asked.questions, now_us, &mut Budget::new(steps_max, interrupted)).ok()?;
+            write_expand(&sets, &head, now_us, bytes_max)
+        })
+    }
+
+    /// What `ask` finds in the store that a request is about, at one revision and one time; `None` where it finds nothing,
+    /// and where the caller may not ask there, or not yet.
+    fn look<Questions, Found>(
+        &self,
+        asked: &Asked<'_, Questions>,
+        admitted: &Admitted<'_>,
+        deadline: Option<Instant>,
+        ask: impl Fn(&mut dyn View, Token, i64, &dyn Fn() -> bool) -> Option<Found>,
+    ) -> Option<Found> {
         let interrupted = || deadline.is_some_and(|deadline| deadline <= Instant::now());
         if interrupted() {
             return None;
@@ -183,10 +225,9 @@ impl Oracle {
             }
             // Read under the store's lock, as Python does: a later revision is never judged by an earlier clock.
             let now_us = self.clock.now();
-            if !admitted.may_ask(asked.store, now_us) {
-                return;
+            if admitted.may_ask(asked.store, now_us) {
+                found = ask(view, head, now_us, &interrupted);
             }
-            found = self.ask(view, questions, now_us, &interrupted).map(|decided| (decided, head, now_us));
         });
         found
     }

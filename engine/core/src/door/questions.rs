@@ -130,7 +130,7 @@ impl<'a> Parts<'a> {
 }
 
 /// The type and id of a `remit.v1.ObjectReference`.
-fn read_object(message: &[u8]) -> Option<(&str, &str)> {
+pub(super) fn read_object(message: &[u8]) -> Option<(&str, &str)> {
     let (mut kind, mut id) = (None, None);
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -154,12 +154,12 @@ pub fn set<'a>(field: &mut Option<&'a [u8]>, value: Value<'a>) -> Option<()> {
     }
 }
 
-fn checked(bytes: &[u8], is_good: fn(&[u8]) -> bool) -> Option<&str> {
+pub(super) fn checked(bytes: &[u8], is_good: fn(&[u8]) -> bool) -> Option<&str> {
     if is_good(bytes) { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// "" means `default`. What is no store's name is the name of no store.
-fn store_of(bytes: Option<&[u8]>) -> Option<&str> {
+pub(super) fn store_of(bytes: Option<&[u8]>) -> Option<&str> {
     match bytes {
         None | Some(b"") => Some(DEFAULT_STORE),
         Some(name) => std::str::from_utf8(name).ok(),
@@ -167,7 +167,7 @@ fn store_of(bytes: Option<&[u8]>) -> Option<&str> {
 }
 
 /// A `remit.v1.Consistency` that asks for the head, or for what is at least as fresh as a token.
-fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
+pub(super) fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     let mut at_least = None;
     let mut fields = Fields::new(message.unwrap_or_default());
     while let Some((number, value)) = fields.read().ok()? {
@@ -232,7 +232,7 @@ pub fn write_check_many(decided: &[Decided], head: &Token, now_us: i64) -> Vec<u
 }
 
 /// A `google.protobuf.Timestamp`.
-fn put_time(out: &mut Vec<u8>, field: u64, time_us: i64) {
+pub(super) fn put_time(out: &mut Vec<u8>, field: u64, time_us: i64) {
     let (seconds, us) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
     let mut time = Vec::with_capacity(16);
     // A negative number travels as the 64 bits it is made of.
