@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from random_worlds import NOW_US, RandomWorld, random_world
 from small_worlds import AFTER, AT, evaluation
 from small_worlds import NOW_US as SMALL_NOW_US
 
+from remit import native
 from remit.budget import Budget
 from remit.equations import Goal
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent, UnknownRelation, UnknownType
@@ -214,22 +216,46 @@ def roots_of(world: RandomWorld, seed: int) -> list[SetKey]:
 BATCHES, WORLDS_PER_BATCH = 4, 300
 
 
+Found = Callable[[RandomWorld, SetKey], Expansion]
+
+
+def by_python(world: RandomWorld, root: SetKey) -> Expansion:
+    return expand(world.schema, Graph(world.relationships), *root, now_us=NOW_US)
+
+
+def by_the_core(world: RandomWorld, root: SetKey) -> Expansion:
+    graph = native.NativeGraph(world.relationships)
+    graph.install(world.schema)
+    found = graph.expand(*root, now_us=NOW_US)
+    assert found is not None, f"{root[0]}#{root[1]} is left to Python"
+    return found.expansion
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_an_expansion_evaluated_for_a_subject_is_check(batch: int) -> None:
+    judge(range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH), by_python)
+
+
+@pytest.mark.skipif(not native.available(), reason="the native core is not built here")
+def test_an_expansion_of_the_core_evaluated_for_a_subject_is_check() -> None:
+    judge(range(150), by_the_core)
+
+
+def judge(seeds: range, found: Found) -> None:
     verdicts: Counter[object] = Counter()
     kinds: Counter[type] = Counter()
-    for seed in range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH):
+    for seed in seeds:
         world = random_world(seed)
         graph = Graph(world.relationships)
         for root in roots_of(world, seed):
-            expansion = expand(world.schema, graph, *root, now_us=NOW_US)
+            expansion = found(world, root)
             reader = Reader(world, expansion)
             for (what, subject), value in reader.table().items():
                 if subject != world.subject or isinstance(what, ExpandAlong):
                     continue
                 fresh = Evaluation(world.schema, graph, now_us=NOW_US, context=world.context)
-                found = checked(fresh, *what, subject)
-                assert value == found, f"seed {seed}: {what[0]}#{what[1]}@{subject} is {found}, expanded to {value}"
+                verdict = checked(fresh, *what, subject)
+                assert value == verdict, f"seed {seed}: {what[0]}#{what[1]}@{subject} is {verdict}, expanded to {value}"
                 verdicts[value] += 1
             kinds.update(type(node) for each in expansion.sets for node in nodes_of(each.definition))
     for verdict in (0, 1, 2, None):

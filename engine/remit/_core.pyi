@@ -16,8 +16,8 @@ SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple]]
 Checked: TypeAlias = tuple[bool | None, int, bool]
 ChangeTuple: TypeAlias = tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]
 
-# Of an expansion: a set's type, id, relation and definition; a node, which begins with what it is; a fact's subject, what
-# qualifies it and the set behind it; a reference, and whether it is truncated.
+# Of an expansion: a set's type, id, relation and definition; a node, which begins with what it is; a fact's subject,
+# what qualifies it and the set behind it; a reference, and whether it is truncated.
 SetTuple: TypeAlias = tuple[str, str, str, NodeTuple]
 NodeTuple: TypeAlias = tuple[Any, ...]
 SubjectTuple: TypeAlias = tuple[str, str, str, QualifiersTuple, ReferenceTuple | None]

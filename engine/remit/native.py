@@ -19,7 +19,6 @@ from remit.errors import StepBudgetSpent
 from remit.language import plan
 from remit.model import (
     PLAIN,
-    CaveatUse,
     Change,
     ObjectRef,
     Qualifiers,

@@ -100,6 +100,22 @@ pub struct CheckManyRequest {
     pub contextual: Vec<Vec<u8>>,
 }
 
+#[derive(Clone, PartialEq, Message)]
+pub struct ExpandRequest {
+    #[prost(string, tag = "1")]
+    pub store: String,
+    #[prost(message, optional, tag = "2")]
+    pub consistency: Option<Consistency>,
+    #[prost(message, optional, tag = "3")]
+    pub resource: Option<Object>,
+    #[prost(string, tag = "4")]
+    pub permission: String,
+    #[prost(uint32, tag = "5")]
+    pub depth: u32,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub contextual: Vec<Vec<u8>>,
+}
+
 // --- SpiceDB's ---------------------------------------------------------------------------------------------------
 
 #[derive(Clone, PartialEq, Message)]

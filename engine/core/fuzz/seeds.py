@@ -38,6 +38,7 @@ def questions() -> list[bytes]:
     fresh = zed.Consistency(at_least_as_fresh=zed_core.ZedToken(token=REVISION))
     items = [permissions_pb2.CheckItem(**question(each)) for each in ("", "member")]
     zed_items = [zed.CheckBulkPermissionsRequestItem(**zed_question(each)) for each in ("...", "member")]
+    resource = core_pb2.ObjectReference(type="doc", id="readme")
     said = [
         (0, permissions_pb2.CheckRequest(**question())),
         (0, permissions_pb2.CheckRequest(store="own", consistency=head, **question("member"))),
@@ -46,6 +47,11 @@ def questions() -> list[bytes]:
         (2, zed.CheckPermissionRequest(consistency=fresh, **zed_question())),
         (2, zed.CheckPermissionRequest(consistency=zed.Consistency(fully_consistent=True), **zed_question())),
         (3, zed.CheckBulkPermissionsRequest(consistency=fresh, items=zed_items)),
+        (4, permissions_pb2.ExpandRequest(resource=resource, permission="view")),
+        (
+            4,
+            permissions_pb2.ExpandRequest(store="own", consistency=head, resource=resource, permission="view", depth=2),
+        ),
     ]
     return [bytes((kind,)) + message.SerializeToString() for kind, message in said]
 

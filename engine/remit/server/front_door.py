@@ -1,4 +1,4 @@
-"""The front door: the core's own gRPC server, which answers Check and CheckMany where it can, and brings on the rest.
+"""The front door: the core's own gRPC server, which answers Check and Expand where it can, and brings on the rest.
 
 It listens where the server should, on threads of the core that never wait for Python. Of what it does not answer
 itself, a unary call whose request is whole waits there for a thread of Python (`handler_threads`); all else goes, as it

@@ -6,13 +6,15 @@
 
 use _core::Question;
 use _core::door::decider::Posed;
+use _core::door::expansions::read_expand;
 use _core::door::questions::{DEFAULT_STORE, read_check, read_check_many};
 use _core::door::spicedb;
 use _core::door::tokens::Token;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use second::{
-    CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, Item, Struct, ZedConsistency,
+    CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, ExpandRequest, Item, Struct,
+    ZedConsistency,
 };
 
 const ITEMS_MAX: usize = 10;
@@ -24,11 +26,12 @@ fuzz_target!(|data: &[u8]| {
     let Some((wire, message)) = data.split_first() else {
         return;
     };
-    match wire % 4 {
+    match wire % 5 {
         0 => check(message),
         1 => check_many(message),
         2 => check_permission(message),
-        _ => check_bulk(message),
+        3 => check_bulk(message),
+        _ => expand(message),
     }
 });
 
@@ -81,6 +84,21 @@ fn check_bulk(message: &[u8]) {
         assert_eq!(Item::decode(*raw).as_ref(), Ok(item), "an answer repeats what was asked");
     }
     require_zed_consistency(asked.at_least, second.consistency.as_ref());
+}
+
+fn expand(message: &[u8]) {
+    let Some(asked) = read_expand(message) else {
+        return;
+    };
+    let second = ExpandRequest::decode(message).expect("prost reads it");
+    assert!(second.contextual.is_empty());
+    let resource = second.resource.as_ref().expect("it has a resource");
+    assert_eq!((asked.questions.resource.type_, asked.questions.resource.id), (&*resource.kind, &*resource.id));
+    assert_eq!((asked.questions.permission, asked.questions.depth_max), (&*second.permission, second.depth.into()));
+    require_store(asked.store, &second.store);
+    require_consistency(asked.at_least, second.consistency.as_ref());
+    let again = second.encode_to_vec();
+    assert_eq!(read_expand(&again), Some(asked));
 }
 
 fn require_all(questions: &[Posed<'_>], items: &[Item], itself: &str) {

@@ -1,4 +1,4 @@
-//! Who may ask: the keys of `keyring.py`, as far as Check and CheckMany need them.
+//! Who may ask: the keys of `keyring.py`, as far as Check, CheckMany and Expand need them.
 //!
 //! Python pushes the whole table whenever its own has changed, so a key that was revoked is unknown here as soon as it
 //! is there. A key is looked up by the SHA-256 of its text: how long that takes tells about the digest, and nobody can

@@ -188,3 +188,149 @@ fn put_value(out: &mut Vec<u8>, value: &Json) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::super::questions::PREFIX_BYTES;
+    use super::super::questions::tests::object;
+    use super::*;
+    use crate::door::notation::{is_id, is_type};
+    use proptest::prelude::*;
+
+    const README: Object<'_> = Object { type_: "doc", id: "readme" };
+
+    /// An `ExpandRequest`'s bytes.
+    pub fn expand_request(store: &str, opening: &Opening<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !store.is_empty() {
+            put_bytes(&mut out, 1, store.as_bytes());
+        }
+        put_bytes(&mut out, 3, &object(opening.resource.type_, opening.resource.id));
+        put_bytes(&mut out, 4, opening.permission.as_bytes());
+        put_number(&mut out, 5, opening.depth_max as u64);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_request_is_read_as_it_was_made(
+            store in "[a-z][a-z0-9_-]{0,20}", kind in "[a-z]{1,9}(/[a-z]{1,9})?", id in "[!-\"$-Z^-~]{1,40}",
+            permission in "[a-z]{1,20}", depth: u32,
+        ) {
+            prop_assume!(id != "*");
+            let resource = Object { type_: &kind, id: &id };
+            let opening = Opening { resource, permission: &permission, depth_max: depth.into() };
+            let bytes = expand_request(&store, &opening);
+            prop_assert_eq!(read_expand(&bytes), Some(Asked { store: &store[..], at_least: None, questions: opening }));
+        }
+
+        #[test]
+        fn whatever_bytes_come_nothing_panics_and_what_is_read_is_valid(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, byte: u8,
+        ) {
+            let mut near = expand_request("", &Opening { resource: README, permission: "view", depth_max: 3 });
+            let at = at.index(near.len());
+            near[at] = byte;
+            for message in [&bytes, &near] {
+                if let Some(Asked { questions: Opening { resource, permission, depth_max }, .. }) = read_expand(message) {
+                    prop_assert!(is_type(resource.type_.as_bytes()) && is_id(resource.id.as_bytes()));
+                    prop_assert!(is_name(permission.as_bytes()) && (0..1 << 32).contains(&depth_max));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_asks_for_more_is_not_plain() {
+        let plain = expand_request("", &Opening { resource: README, permission: "view", depth_max: 0 });
+        assert!(read_expand(&plain).is_some());
+        // `contextual`, a field nobody knows, a second `permission`, a depth of 33 bits, two depths, one as bytes
+        let depths: [&[u8]; 3] = [&[0x28, 0x80, 0x80, 0x80, 0x80, 0x10], &[0x28, 1, 0x28, 1], &[0x2a, 1, 1]];
+        for more in [&[0x32, 0][..], &[0x7a, 0], &[0x22, 1, b'x']].into_iter().chain(depths) {
+            assert_eq!(read_expand(&[&plain, more].concat()), None, "{more:?}");
+        }
+    }
+
+    fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        fields.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
+        out
+    }
+
+    fn set_of(definition: Node<'_>) -> Set<'_> {
+        Set { resource: README, relation: "viewer", definition }
+    }
+
+    #[test]
+    fn an_answer_is_the_bytes_that_protobuf_would_write() {
+        let group = Object { type_: "group", id: "g" };
+        let conditions =
+            |caveat, expiration_us| Some(Box::new(Conditions { caveat, not_before_us: None, expiration_us }));
+        let userset = Some(Reference { resource: group, relation: "member", truncated: true });
+        let subjects = vec![
+            Subject { object: group, relation: "member", conditions: conditions(Some(("c", "{}")), None), userset },
+            Subject {
+                object: Object { type_: "user", id: "ann" },
+                relation: "",
+                conditions: conditions(Some(("c", r#"{"a":[null,true],"b":1.5}"#)), Some(1_000_000)),
+                userset: None,
+            },
+        ];
+        let sets = [set_of(Node::Leaf { relation: "viewer", subjects })];
+        let (doc, g, ann) = (object("doc", "readme"), object("group", "g"), object("user", "ann"));
+        let truth = message(&[(1, &[0x08, 0]), (1, &[0x20, 1])]);
+        let entries = [
+            message(&[(1, b"a"), (2, &message(&[(6, &truth)]))]),
+            message(&[(1, b"b"), (2, &[&[0x11][..], &1.5f64.to_le_bytes()].concat())]),
+        ];
+        let facts = [
+            message(&[
+                (1, &doc),
+                (2, b"viewer"),
+                (3, &message(&[(1, &g), (2, b"member")])),
+                (4, &message(&[(1, b"c")])),
+            ]),
+            message(&[
+                (1, &doc),
+                (2, b"viewer"),
+                (3, &message(&[(1, &ann)])),
+                (4, &message(&[(1, b"c"), (2, &message(&[(1, &entries[0]), (1, &entries[1])]))])),
+                (6, &[0x08, 1]),
+            ]),
+        ];
+        let reference = [message(&[(1, &g), (2, b"member")]), vec![0x18, 1]].concat();
+        let leaf = message(&[
+            (1, b"viewer"),
+            (2, &message(&[(1, &facts[0]), (2, &reference)])),
+            (2, &message(&[(1, &facts[1])])),
+        ]);
+        let set = message(&[(1, &doc), (2, b"viewer"), (3, &message(&[(5, &leaf)]))]);
+        let head = Token::default();
+        let expected = message(&[(1, &set), (2, &head.encode()), (3, &[0x08, 2])]);
+        let written = write_expand(&sets, &head, 2_000_000, 4096).unwrap();
+        assert_eq!(written[PREFIX_BYTES..], expected);
+        assert_eq!(write_expand(&sets, &head, 2_000_000, 100), None, "longer than it may be");
+    }
+
+    #[test]
+    fn what_cannot_be_written_exactly_is_left_to_python() {
+        let nested = |operators| {
+            let mut definition = Node::Nobody;
+            for _ in 0..operators {
+                definition = Node::Exclusion { base: Box::new(definition), subtracted: Box::new(Node::Itself) };
+            }
+            write_expand(&[set_of(definition)], &Token::default(), 0, 4096).is_some()
+        };
+        assert!(nested(16) && !nested(17));
+        let child = Reference { resource: README, relation: "viewer", truncated: false };
+        let mut along = Node::Along { child, relations: vec!["boss"] };
+        for _ in 0..16 {
+            along = Node::Union(vec![along]);
+        }
+        assert_eq!(write_expand(&[set_of(along)], &Token::default(), 0, 4096), None);
+        let lone = Conditions { caveat: Some(("c", r#"{"a":"\ud800"}"#)), not_before_us: None, expiration_us: None };
+        let subject = Subject { object: README, relation: "", conditions: Some(Box::new(lone)), userset: None };
+        let leaf = set_of(Node::Leaf { relation: "viewer", subjects: vec![subject] });
+        assert_eq!(write_expand(&[leaf], &Token::default(), 0, 4096), None);
+    }
+}

@@ -260,10 +260,12 @@ mod tests {
     use super::super::callers::Caller;
     use super::super::decider::Question;
     use super::super::decider::double::Facts;
+    use super::super::expansions::tests::expand_request;
     use super::super::questions::tests::{QUESTION, check_many_request, check_request};
     use super::super::questions::{PREFIX_BYTES, write_check};
     use super::*;
     use crate::door::protobuf::put_bytes;
+    use crate::expansion::{Node, Object, Set};
     use std::collections::{HashMap, HashSet};
 
     const NOW_US: i64 = 1_800_000_000_000_000;
@@ -334,6 +336,26 @@ mod tests {
         assert_eq!(verdicts(&[QUESTION, Question { resource_type: "elsewhere", ..QUESTION }]), None);
         assert_eq!(verdicts(&[QUESTION, no, no, no]), None); // more than a request may ask
         assert_eq!(verdicts(&[]), None);
+    }
+
+    #[test]
+    fn a_plain_expand_is_answered_and_decides_nothing() {
+        let expand = |oracle: &Oracle, resource| {
+            let opening = Opening { resource, permission: "view", depth_max: 0 };
+            oracle.answer(Method::Expand, &NOBODY, &body(&expand_request("", &opening)))
+        };
+        let object = |type_, id| Object { type_, id };
+        let answered = expand(&oracle(), object("doc", "readme")).unwrap();
+        assert_eq!(answered.decided, []);
+        let set = Set { resource: object("doc", "readme"), relation: "view", definition: Node::Nobody };
+        assert_eq!(Some(answered.message), write_expand(&[set], &HEAD, NOW_US, 1_000));
+        assert_eq!(expand(&oracle(), object("elsewhere", "readme")), None);
+        assert_eq!(expand(&oracle(), object("doc", "longer-than-ten")), None);
+        let mut narrow = oracle();
+        narrow.limits.response_bytes_max = 40;
+        assert_eq!(expand(&narrow, object("doc", "readme")), None);
+        *narrow.callers.write() = Arc::new(Callers::Keyed(HashMap::new()));
+        assert_eq!(expand(&narrow, object("doc", "readme")), None);
     }
 
     #[test]

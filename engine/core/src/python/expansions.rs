@@ -7,7 +7,7 @@ use super::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};
 use crate::expansion::{Budget, Conditions, Finished, Node, Object, Opening, Reference, Set, Subject, Unfinished};
 use crate::store::{Store, View};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyList, PyTuple};
 use std::cell::Cell;
 
 /// The revision that was seen, the sets (None where Python finds them), the steps, and whether the budget ended it.
@@ -96,9 +96,25 @@ impl<'py> IntoPyObject<'py> for Told {
             Told::Time(time_us) => time_us.into_pyobject(py)?.into_any(),
             Told::Word(text) => text.into_pyobject(py)?.into_any(),
             Told::Text(text) => text.into_pyobject(py)?.into_any(),
+            Told::Parts(parts) if parts.len() > PARTS_AT_ONCE => in_turns(py, parts)?.into_any(),
             Told::Parts(parts) => PyTuple::new(py, parts)?.into_any(),
         })
     }
+}
+
+/// Parts that are made for Python without letting go of the GIL: some milliseconds.
+const PARTS_AT_ONCE: usize = 1024;
+
+/// Many parts; who waits for the GIL has it in between.
+fn in_turns(py: Python<'_>, parts: Vec<Told>) -> PyResult<Bound<'_, PyTuple>> {
+    let list = PyList::empty(py);
+    for (place, part) in parts.into_iter().enumerate() {
+        if (place + 1).is_multiple_of(PARTS_AT_ONCE) {
+            py.detach(|| ());
+        }
+        list.append(part)?;
+    }
+    Ok(list.to_tuple())
 }
 
 /// The sets behind `opening`, and the steps.
