@@ -49,8 +49,8 @@ definition folder {
     permission of_nothing = parent->kept + viewer->view
 }
 """
-# What a context may hold: each kind of value, empty ones, numbers of every size. No name begins with another of its map:
-# in which order protobuf writes these is its own affair.
+# What a context may hold: each kind of value, empty ones, numbers of every size. No name begins with another of its
+# map: in which order protobuf writes these is its own affair.
 CONTEXT = (
     '{"z":null,"a":{"\\u00e9":[],"b":[1,-0.5,1e300,[true,false,null]]},'
     '"n":9007199254740991,"e":{"":{}},"0":0,"f":0.1,"s":"","t":"\\u0001\\ud83d\\ude00"}'
