@@ -102,7 +102,7 @@ impl<'py> IntoPyObject<'py> for Told {
     }
 }
 
-/// Parts that are made for Python without letting go of the GIL: some milliseconds.
+/// Parts that are made for Python without letting go of the GIL: a millisecond or two.
 const PARTS_AT_ONCE: usize = 1024;
 
 /// Many parts; who waits for the GIL has it in between.
