@@ -94,7 +94,7 @@ fn expand(message: &[u8]) {
     assert!(second.contextual.is_empty());
     let resource = second.resource.as_ref().expect("it has a resource");
     assert_eq!((asked.questions.resource.type_, asked.questions.resource.id), (&*resource.kind, &*resource.id));
-    assert_eq!((asked.questions.permission, asked.questions.depth_max), (&*second.permission, second.depth.into()));
+    assert_eq!((asked.questions.permission, asked.questions.depth_max), (&*second.permission, i64::from(second.depth)));
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
