@@ -157,7 +157,7 @@ class NativeGraph:
     ) -> Expanded | None:
         """The sets that `expansion.py` would find by the schema that is installed; None where it has to find them.
 
-        Raises StepBudgetSpent, and what the interrupt raises. Cost: about a microsecond for each edge listed."""
+        Raises StepBudgetSpent, and what the interrupt raises. Cost: some microseconds for each edge listed."""
         revision, sets, steps, is_spent = self._store.expand(resource, name, now_us, depth, steps_max, interrupt)
         if is_spent:
             raise _spent(steps_max, steps)
