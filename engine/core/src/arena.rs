@@ -4,6 +4,8 @@
 //! are named by a number of 31 bits that counts units, not bytes, so an arena of 8-byte units holds 16 GB.
 //! Law: two runs that are both held never share a unit.
 
+use crate::ahead;
+
 const CHUNK_UNITS: u32 = 1 << 17;
 const UNITS: u32 = 1 << 31; // so that a bit is left beside the number of a block
 
@@ -67,6 +69,15 @@ impl<T: Copy + Default, const UNIT: usize> Arena<T, UNIT> {
     /// Give a block back. `len` is what it was taken for, or any other length of the same class.
     pub fn give(&mut self, block: u32, len: usize) {
         self.free[class_of(len.div_ceil(UNIT))].push(block);
+    }
+
+    /// Have a run fetched that will be looked at soon, as far as its first cache line.
+    #[inline]
+    pub fn fetch(&self, block: u32) {
+        let at = (block % CHUNK_UNITS) as usize * UNIT;
+        if let Some(first) = self.chunks.get((block / CHUNK_UNITS) as usize).and_then(|chunk| chunk.get(at)) {
+            ahead::fetch(first);
+        }
     }
 
     #[inline]

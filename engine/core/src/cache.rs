@@ -5,6 +5,7 @@
 //! one, so the memory is what it was made with.
 //! Law: what is found is what asking anew would answer.
 
+use crate::ahead;
 use crate::counts::{CacheStats, Counts};
 use crate::evaluator::Rests;
 use crate::goals::Goal;
@@ -48,7 +49,9 @@ impl Written {
     }
 }
 
+/// A line of the processor's cache each.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Remembered {
     store: u64, // 0 where nothing is remembered
     version: u64,
@@ -65,7 +68,7 @@ pub struct Cache {
 const PAGE: usize = 64;
 const WAYS: usize = 2; // neighbours of which the older gives way
 
-/// 65,536 answers of 72 bytes: 4.5 MB a thread at most, taken as it fills.
+/// 65,536 answers of 64 bytes: 4 MB a thread at most, taken as it fills.
 pub const ANSWERS: usize = 1 << 16;
 
 impl Cache {
@@ -97,6 +100,23 @@ impl Cache {
         let hash = (hash ^ store).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
         let page = (hash as usize / PAGE) & (self.places.len() - 1);
         (page, (hash as usize % PAGE) & !(WAYS - 1))
+    }
+
+    /// Have the places fetched where the answer to a goal is, if one is remembered.
+    #[inline]
+    pub fn fetch(&self, store: u64, goal: &Goal) {
+        let (page, way) = self.place(store, goal);
+        if let Some(page) = &self.places[page] {
+            page[way..way + WAYS].iter().for_each(ahead::fetch);
+        }
+    }
+
+    /// Whether an answer to a goal is remembered, that may hold or not.
+    #[inline]
+    pub fn knows(&self, store: u64, goal: &Goal) -> bool {
+        let (page, way) = self.place(store, goal);
+        let page = self.places[page].as_ref();
+        page.is_some_and(|page| page[way..way + WAYS].iter().any(|each| each.store == store && each.goal == *goal))
     }
 
     /// The answer of a store, where one is remembered that holds now. Cost: O(1), one or two cache lines.

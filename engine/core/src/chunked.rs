@@ -4,6 +4,7 @@
 //! here only the first chunk doubles, and a large list grows by a chunk at a time.
 //! Law: pushing costs at most one chunk, whatever the length.
 
+use crate::ahead;
 use std::ops::{Index, IndexMut};
 
 // A chunk is some megabytes at most: below that, what an allocator rounds up to cost a quarter more (measured: 85 bytes a
@@ -45,6 +46,14 @@ impl<T> Chunked<T> {
             self.chunks.pop();
         }
         row
+    }
+
+    /// Have a row fetched that will be looked at soon.
+    #[inline]
+    pub fn fetch(&self, row: usize) {
+        if let Some(row) = self.chunks.get(row >> SHIFT).and_then(|chunk| chunk.get(row & (CHUNK - 1))) {
+            ahead::fetch(row);
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -107,6 +116,12 @@ impl<T> Slab<T> {
     pub fn remove(&mut self, number: u32, row: T) -> T {
         self.free.push(number);
         std::mem::replace(&mut self.rows[number as usize], row)
+    }
+
+    /// As of `Chunked`.
+    #[inline]
+    pub fn fetch(&self, number: u32) {
+        self.rows.fetch(number as usize);
     }
 
     /// Numbers given out so far, those given back included.

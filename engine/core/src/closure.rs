@@ -103,7 +103,7 @@ struct Closure {
 #[derive(Default)]
 pub struct Closures {
     remembered: Vec<Closure>,
-    waiting: Vec<End>,
+    waiting: Vec<u32>,
     seen: HashSet<u32>, // what was found first, once that is not few
 }
 
@@ -116,7 +116,7 @@ impl Closures {
         let usersets: usize = self.remembered.iter().map(|each| each.usersets.capacity() * size_of::<u32>()).sum();
         self.remembered.capacity() * size_of::<Closure>()
             + usersets
-            + self.waiting.capacity() * size_of::<End>()
+            + self.waiting.capacity() * size_of::<u32>()
             + self.seen.allocation_size()
     }
 }
@@ -255,44 +255,70 @@ impl<G: GraphView> Evaluation<'_, G> {
         found.clear();
         self.scratch.closures.seen.clear();
         let mut looked = 0;
-        let mut waiting = std::mem::take(&mut self.scratch.closures.waiting);
-        waiting.clear();
-        waiting.extend((wildcard != NONE && wildcard != object).then_some(End::Object(wildcard)));
-        waiting.push(End::Object(object));
-        while let Some(end) = waiting.pop() {
-            let list = self.graph.reverse_at(end);
-            looked += list.len();
-            if looked > edges_max {
+        let first = [(wildcard != NONE && wildcard != object).then_some(wildcard), Some(object)];
+        for object in first.into_iter().flatten() {
+            if !self.look_back(End::Object(object), edges_max, &mut looked, found)? {
                 return Ok(None);
             }
-            for _ in 0..=list.len() / EDGES_FOR_A_STEP {
-                self.spend()?;
-            }
-            for value in self.graph.pieces(&list).flatten() {
-                let (node, is_qualified) = (value & !MARK, value & MARK != 0);
-                if !self.graph.is_held(node) {
-                    continue;
-                }
-                if self.is_found(found, node) || !self.is_relation(self.graph.node(node).kind) {
-                    continue;
-                }
-                if is_qualified {
-                    // A closure outlives its request, and what a caveat comes to does not.
-                    let qualifiers = *self.graph.beside(node, end);
-                    if qualifiers.caveat != NONE {
-                        return Ok(None);
-                    }
-                    if self.worth_of_time(&qualifiers) == NO {
-                        continue;
-                    }
-                }
-                found.push(node);
-                waiting.push(End::Node(node));
-            }
         }
-        self.scratch.closures.waiting = waiting;
+        // What is found is looked at in its turn: breadth first, so that what all of one turn lead to is fetched together.
+        let mut turn = 0;
+        while turn < found.len() {
+            let next = found.len();
+            found[turn..].iter().for_each(|node| self.graph.fetch_reverse(End::Node(*node)));
+            for place in turn..next {
+                if !self.look_back(End::Node(found[place]), edges_max, &mut looked, found)? {
+                    return Ok(None);
+                }
+            }
+            turn = next;
+        }
         found.sort_unstable();
         Ok(Some(looked))
+    }
+
+    /// Add the nodes that hold an end and are usersets somewhere to those found. Whether that could be done.
+    #[inline]
+    fn look_back(&mut self, end: End, edges_max: u32, looked: &mut u32, found: &mut Vec<u32>) -> Stoppable<bool> {
+        let list = self.graph.reverse_at(end);
+        *looked += list.len();
+        if *looked > edges_max {
+            return Ok(false);
+        }
+        for _ in 0..=list.len() / EDGES_FOR_A_STEP {
+            self.spend()?;
+        }
+        // First all that somebody holds, of which the rows are fetched meanwhile, then what these say. (A random document,
+        // denied: with all that is fetched ahead 3,367-3,989 ns before, 2,860-2,954 since.)
+        let mut waiting = std::mem::take(&mut self.scratch.closures.waiting);
+        waiting.clear();
+        for value in self.graph.pieces(&list).flatten() {
+            if self.graph.is_held(value & !MARK) {
+                self.graph.fetch_node(value & !MARK);
+                waiting.push(*value);
+            }
+        }
+        let mut is_whole = true;
+        for value in &waiting {
+            let (node, is_qualified) = (value & !MARK, value & MARK != 0);
+            if self.is_found(found, node) || !self.is_relation(self.graph.node(node).kind) {
+                continue;
+            }
+            if is_qualified {
+                // A closure outlives its request, and what a caveat comes to does not.
+                let qualifiers = *self.graph.beside(node, end);
+                if qualifiers.caveat != NONE {
+                    is_whole = false;
+                    break;
+                }
+                if self.worth_of_time(&qualifiers) == NO {
+                    continue;
+                }
+            }
+            found.push(node);
+        }
+        self.scratch.closures.waiting = waiting;
+        Ok(is_whole)
     }
 
     /// Most subjects are in a handful of usersets, and to search these takes less than to hash one.

@@ -6,6 +6,7 @@
 //! where nothing can lead, `caveats.rs` where conditions stand beside facts, `overlay.rs` where a request brings facts of
 //! its own). An Expand is `expansion.rs`'s. A file bears the same noun as its Python counterpart.
 
+mod ahead;
 mod arena;
 mod cache;
 pub mod caveats;

@@ -83,6 +83,14 @@ impl Lists {
         }
     }
 
+    /// Have the first numbers of a list fetched.
+    #[inline]
+    pub fn fetch(&self, list: List) {
+        if list.len > 1 && !self.is_wide(list) {
+            self.runs.fetch(list.at);
+        }
+    }
+
     /// The number at a place below `len`, with its mark.
     #[inline]
     pub fn at(&self, list: List, place: u32) -> u32 {

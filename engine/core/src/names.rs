@@ -66,6 +66,10 @@ struct Free {
     given_back: Chunked<u32>,
 }
 
+/// A name's hash.
+#[derive(Clone, Copy)]
+pub struct Sought(u64);
+
 /// Texts under tags, counted: a name that nobody holds any more is forgotten, and its number is given out again.
 #[derive(Default)]
 pub struct Names {
@@ -86,13 +90,46 @@ impl Names {
 
     /// Cost: O(length).
     pub fn find(&self, tag: u32, text: &str) -> Option<u32> {
+        self.find_sought(self.seek(tag, text), tag, text)
+    }
+
+    /// The first half of `find`: from now on the name's place is being fetched, and another may be sought meanwhile.
+    #[inline]
+    pub fn seek(&self, tag: u32, text: &str) -> Sought {
+        let hash = self.hash(tag, text.as_bytes());
+        self.index.fetch(hash);
+        Sought(hash)
+    }
+
+    /// The number that a name most likely has, if it has any. Its row is being fetched then.
+    #[inline]
+    pub fn likely(&self, sought: Sought) -> Option<u32> {
+        let number = self.index.likely(sought.0)?;
+        self.rows.fetch(number as usize);
+        Some(number)
+    }
+
+    /// Have the text of a name fetched, after its row.
+    #[inline]
+    pub fn fetch_text(&self, number: u32) {
+        self.texts.fetch(self.rows[number as usize].block);
+    }
+
+    /// The second half of `find`.
+    #[inline]
+    pub fn find_sought(&self, sought: Sought, tag: u32, text: &str) -> Option<u32> {
         let text = text.as_bytes();
-        self.index.find(self.hash(tag, text), |row| self.tag(*row) == tag && self.bytes_of(*row) == text)
+        self.index.find(sought.0, |row| self.tag(*row) == tag && self.bytes_of(*row) == text)
     }
 
     /// The number of a name, made where there is none. It is held by nobody yet: `hold` it. Cost: O(length).
     pub fn intern(&mut self, tag: u32, text: &str) -> u32 {
-        if let Some(number) = self.find(tag, text) {
+        self.intern_sought(self.seek(tag, text), tag, text)
+    }
+
+    /// The same of a name that was sought.
+    pub fn intern_sought(&mut self, sought: Sought, tag: u32, text: &str) -> u32 {
+        if let Some(number) = self.find_sought(sought, tag, text) {
             return number;
         }
         let number = self.number(tag);
@@ -105,9 +142,8 @@ impl Names {
             self.texts.get_mut(row.block, bytes.len()).copy_from_slice(bytes);
         }
         self.rows[number as usize] = row;
-        let hash = self.hash(tag, bytes);
         let (rows, texts, long, pages, hasher) = (&self.rows, &self.texts, &self.long, &self.page_tags, &self.hasher);
-        self.index.add(hash, number, |row| {
+        self.index.add(sought.0, number, |row| {
             self::hash(hasher, pages[(row >> PAGE_SHIFT) as usize], bytes_of(rows, texts, long, row))
         });
         self.count += 1;

@@ -10,7 +10,8 @@ use crate::counts::CacheStats;
 use crate::evaluator::{self, Evaluation, Rests, STRANGER, Scratch, Stoppable};
 use crate::expansion::{Budget, Expansion, Finished, Opening, Unfinished, expand};
 use crate::goals::{Goal, NO, Subject, Value, YES};
-use crate::graph::{Graph, NONE, QualifiersText, Triple};
+use crate::graph::{End, Graph, NONE, QualifiersText, Triple};
+use crate::names::Sought;
 use crate::overlay::{Changed, NOTHING, Overlaid, Overlay};
 use crate::plan::{Definition, Plan};
 use crate::reach::{Reach, Reaches};
@@ -106,6 +107,19 @@ impl State {
         if self.graph.forgotten() != forgotten {
             self.written.everywhere(self.version); // a number may come to stand for something else
         }
+        if self.shapes_seen != self.graph.shapes_seen() {
+            self.find_shapes();
+        }
+    }
+
+    /// Add relationships, many of them, as `apply` would. Cost: O(relationships).
+    pub fn load<'a>(&mut self, relationships: impl IntoIterator<Item = (Triple<'a>, &'a QualifiersText)>) {
+        self.version += 1;
+        let State { graph, caveats, written, version, .. } = self;
+        graph.load(relationships, |kind, caveat| {
+            caveats.written(caveat);
+            written.at(kind, *version);
+        });
         if self.shapes_seen != self.graph.shapes_seen() {
             self.find_shapes();
         }
@@ -208,6 +222,54 @@ impl View<'_> {
         self.state.plan.is_some()
     }
 
+    /// These will be asked: have fetched what the first steps of each will look at, side by side. Nothing is answered, and
+    /// a question of other types or another permission than the first is passed by. Cost: O(questions); fifty of which the
+    /// answers are remembered, of a million relationships, took 1,058 ns each before, and take 756 since.
+    pub fn expect<'a>(&self, session: &mut Session, questions: impl IntoIterator<Item = &'a Question<'a>>) {
+        let State { graph, plan: Some(plan), installed, .. } = &*self.state else {
+            return;
+        };
+        let names_stamp = (self.store.number, *installed);
+        let mut questions = questions.into_iter().peekable();
+        if let Some(first) = questions.peek()
+            && !session.asked.is_of(names_stamp, first)
+            && let Some(asked) = Asked::of(graph, plan, names_stamp, first)
+        {
+            session.asked = asked;
+        }
+        let Session { asked, cache, .. } = session;
+        let mut questions = questions.filter(|question| asked.is_of(names_stamp, question));
+        let mut sought: Vec<[Sought; 2]> = Vec::with_capacity(EXPECTED);
+        let mut goals: Vec<Goal> = Vec::with_capacity(EXPECTED);
+        loop {
+            sought.clear();
+            sought.extend(questions.by_ref().take(EXPECTED).map(|question| asked.seek(graph, question)));
+            if sought.is_empty() {
+                return;
+            }
+            goals.clear();
+            for [resource, subject] in &sought {
+                let likely = [graph.objects.likely(*resource), graph.objects.likely(*subject)];
+                likely.into_iter().flatten().for_each(|object| graph.fetch_object(object));
+                if let [Some(object), Some(subject)] = likely {
+                    goals.push(asked.goal(object, subject));
+                }
+            }
+            if !cache.is_off() {
+                goals.iter().for_each(|goal| cache.fetch(self.store.number, goal));
+            }
+            for object in goals.iter().flat_map(|goal| [goal.object, goal.subject.object]) {
+                graph.objects.fetch_text(object);
+            }
+            for goal in &goals {
+                if cache.is_off() || !cache.knows(self.store.number, goal) {
+                    graph.fetch_nodes(goal.object);
+                    graph.fetch_reverse(End::Object(goal.subject.object));
+                }
+            }
+        }
+    }
+
     /// `check_over` with nothing changed.
     pub fn check(
         &self,
@@ -290,6 +352,12 @@ impl View<'_> {
         if is_cached && let Some(is_yes) = session.cache.find(stamp.0, &goal, now_us, *version, written) {
             return (if is_yes { Answer::Yes } else { Answer::No }, 1);
         }
+        if goal.object & STRANGER == 0 {
+            graph.fetch_nodes(goal.object);
+        }
+        if goal.subject.object & STRANGER == 0 {
+            graph.fetch_reverse(End::Object(goal.subject.object));
+        }
         if session.scratch.goals.is_empty() {
             session.scratch.rests = Rests::default();
         }
@@ -359,11 +427,21 @@ fn solve_over<'a>(
     (evaluation.solve(goal), evaluation.steps)
 }
 
+/// Questions for which things are fetched together.
+const EXPECTED: usize = 16;
+
 /// The question in numbers.
-fn goal_of(graph: &Graph, names: &Asked, strangers: &mut Strangers, question: &Question) -> Goal {
-    let object = object_of(graph, strangers, names.resource_type, question.resource_id);
-    let subject = object_of(graph, strangers, names.subject_type, question.subject_id);
-    Goal { object, slot: names.slot, subject: Subject { object: subject, kind: names.subject_kind } }
+fn goal_of(graph: &Graph, asked: &Asked, strangers: &mut Strangers, question: &Question) -> Goal {
+    // Side by side: each takes four places of memory one after the other, and what its object's row says a fifth.
+    let [resource, subject] = asked.seek(graph, question);
+    for likely in [resource, subject].map(|sought| graph.objects.likely(sought)).into_iter().flatten() {
+        graph.fetch_object(likely);
+        graph.objects.fetch_text(likely);
+    }
+    let mut object_of =
+        |sought, type_, id| graph.objects.find_sought(sought, type_, id).unwrap_or_else(|| strangers.number(type_, id));
+    let object = object_of(resource, asked.resource_type, question.resource_id);
+    asked.goal(object, object_of(subject, asked.subject_type, question.subject_id))
 }
 
 /// What the schema's names in a question mean. Most questions of a caller differ from the last in their objects alone:
@@ -384,6 +462,18 @@ impl Asked {
         self.stamp == stamp && self.words == [resource_type, permission, subject_type, subject_relation]
     }
 
+    /// The names of both objects, on their way.
+    #[inline]
+    fn seek(&self, graph: &Graph, question: &Question) -> [Sought; 2] {
+        let resource = graph.objects.seek(self.resource_type, question.resource_id);
+        [resource, graph.objects.seek(self.subject_type, question.subject_id)]
+    }
+
+    #[inline]
+    fn goal(&self, object: u32, subject: u32) -> Goal {
+        Goal { object, slot: self.slot, subject: Subject { object: subject, kind: self.subject_kind } }
+    }
+
     /// None where a name is unknown to the schema.
     fn of(graph: &Graph, plan: &Plan, stamp: (u64, u64), question: &Question) -> Option<Asked> {
         let Question { resource_type, permission, subject_type, subject_relation, .. } = *question;
@@ -398,10 +488,6 @@ impl Asked {
         let resource_type = graph.kind_words(kind).0;
         Some(Asked { stamp, words, slot, resource_type, subject_type: subject_type_number, subject_kind })
     }
-}
-
-fn object_of(graph: &Graph, strangers: &mut Strangers, type_: u32, id: &str) -> u32 {
-    graph.objects.find(type_, id).unwrap_or_else(|| strangers.number(type_, id))
 }
 
 /// Objects that no relationship names, as long as a request lasts.
@@ -483,7 +569,8 @@ impl Session {
     #[cold]
     #[inline(never)]
     fn lay_over(&mut self, graph: &Graph, changed: &Changed) {
-        let object_of = |type_, id: &str| object_of(graph, &mut self.strangers, type_, id);
+        let strangers = &mut self.strangers;
+        let object_of = |type_, id: &str| graph.objects.find(type_, id).unwrap_or_else(|| strangers.number(type_, id));
         self.overlay = Overlay::of(graph, changed, object_of).map(Box::new);
     }
 
