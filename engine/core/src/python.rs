@@ -108,7 +108,7 @@ impl NativeStore {
         py.detach(|| {
             let mut state = self.store.write();
             let _whole = WholeOrNothing; // let go of before the lock is
-            state.apply(batch.iter().map(|(triple, qualifiers)| (triple, Some(qualifiers))));
+            state.load(batch.iter());
         });
         Ok(batch.due())
     }

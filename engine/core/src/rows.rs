@@ -12,7 +12,7 @@ const PARTS: usize = 6;
 /// A batch of rows, copied out of Python: all triples in one piece of memory.
 #[derive(Default)]
 pub struct Rows {
-    text: String,
+    text: String, // each part with a zero byte after it
     ends: Vec<[u32; PARTS]>,
     qualified: Vec<(u32, QualifiersText)>, // by row, in order
 }
@@ -37,25 +37,29 @@ impl Rows {
             }
         }
         let whole = std::str::from_utf8(whole).map_err(|_| damaged())?;
+        let start = self.text.len();
+        u32::try_from(start + whole.len()).map_err(|_| "a batch of rows has at most 4 GB".to_owned())?;
         let mut ends = [0; PARTS];
-        let mut parts = whole.split('\0');
-        for end in &mut ends {
-            self.text.push_str(parts.next().ok_or_else(damaged)?);
-            *end = u32::try_from(self.text.len()).map_err(|_| "a batch of rows has at most 4 GB".to_owned())?;
+        let mut parts = 0;
+        for (at, _) in whole.bytes().chain([0]).enumerate().filter(|(_, byte)| *byte == 0) {
+            *ends.get_mut(parts).ok_or_else(damaged)? = (start + at) as u32;
+            parts += 1;
         }
-        if parts.next().is_some() {
+        if parts != PARTS {
             return Err(damaged());
         }
+        self.text.push_str(whole);
+        self.text.push('\0');
         self.ends.push(ends);
         Ok(())
     }
 
     fn triple(&self, row: usize) -> Triple<'_> {
-        let mut start = if row == 0 { 0 } else { self.ends[row - 1][PARTS - 1] as usize };
+        let mut start = if row == 0 { 0 } else { self.ends[row - 1][PARTS - 1] as usize + 1 };
         let [resource_type, resource_id, relation, subject_type, subject_id, subject_relation] =
             self.ends[row].map(|end| {
                 let part = &self.text[start..end as usize];
-                start = end as usize;
+                start = end as usize + 1;
                 part
             });
         Triple { resource_type, resource_id, relation, subject_type, subject_id, subject_relation }
