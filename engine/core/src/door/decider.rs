@@ -30,6 +30,9 @@ pub trait Decider: Send + Sync + 'static {
 pub trait View {
     fn head(&self) -> Token;
 
+    /// These will be asked: what makes them quicker together may be done now.
+    fn expect(&mut self, _questions: &[Posed<'_>]) {}
+
     /// The answer, and the steps it took: no more than `steps_max`.
     fn check(
         &mut self,
@@ -74,6 +77,10 @@ impl View for Look<'_> {
     fn head(&self) -> Token {
         let identity = self.view.identity();
         Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.view.revision() }
+    }
+
+    fn expect(&mut self, questions: &[Posed<'_>]) {
+        self.view.expect(self.session, questions.iter().map(|posed| &posed.question));
     }
 
     fn check(

@@ -241,6 +241,9 @@ impl Oracle {
     ) -> Option<Vec<Decided>> {
         let mut decided = Vec::with_capacity(questions.len());
         let mut steps_left = INLINE_STEPS_MAX;
+        if questions.len() > 1 {
+            view.expect(questions);
+        }
         for question in questions {
             let (answer, steps) = view.check(question, now_us, steps_left.min(self.limits.steps_max), interrupted);
             let is_yes = match answer {
