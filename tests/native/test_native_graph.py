@@ -113,16 +113,20 @@ test_the_native_graph_is_the_plain_one = GraphMachine.TestCase
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(KEYS, QUALIFIERS), max_size=8))
-def test_rows_of_the_store_are_loaded_as_they_were_written(facts: list[tuple[RelationshipKey, Qualifiers]]) -> None:
-    held = dict(facts)
+@given(st.lists(st.tuples(KEYS, QUALIFIERS), max_size=40), st.integers(0, 40))
+def test_rows_of_the_store_are_loaded_as_they_were_written(
+    facts: list[tuple[RelationshipKey, Qualifiers]], early: int
+) -> None:
+    """In two batches, the second of which has again what the first had, perhaps qualified otherwise."""
+    batches = [dict(facts[:early]), dict(facts)]
     graph = native.NativeGraph()
     due: list[native.Due] = []
-    graph.load([list(_rows(held))], key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+    rows = (list(_rows(each)) for each in batches)
+    graph.load(rows, key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
     graph.check_invariants()
-    assert {each.key: each.qualifiers for each in graph.relationships()} == held
-    expiring = ((each.expiration_us, key) for key, each in held.items() if each.expiration_us is not None)
-    assert sorted(due) == sorted(expiring)
+    assert {each.key: each.qualifiers for each in graph.relationships()} == batches[-1]
+    told = [(key, each.expiration_us) for batch in batches for key, each in batch.items()]
+    assert sorted(due) == sorted((expiration_us, key) for key, expiration_us in told if expiration_us is not None)
 
 
 def _rows(held: dict[RelationshipKey, Qualifiers]) -> Iterator[tuple[bytes, bytes]]:
