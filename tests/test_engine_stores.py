@@ -275,7 +275,7 @@ def test_a_write_overtaken_by_a_new_store_of_the_same_name_does_not_land_in_it(
         with pytest.raises(StoreNotFound):
             write()
     with pytest.raises(StoreNotFound):
-        importing.take([parse_relationship(ANNE)]).result(10)
+        importing.take([parse_relationship(ANNE)]).result(60)
     assert engine.facts() == ["doc:9#viewer@user:zoe"]
 
 
@@ -447,7 +447,7 @@ def written_past_the_engine(engine: EngineOfTest, *lines: str, schema: str | Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine.engine._snapshots, "_committed", lambda name, delta: None)
         engine.store._listener, listener = None, engine.store._listener
-        engine.store.submit("odd", admission).result(10)
+        engine.store.submit("odd", admission).result(60)
         engine.store._listener = listener
     with engine.store.read("odd") as view:
         data = b"".join(view.backup(engine.clock.now_us()))
@@ -481,7 +481,7 @@ def test_relationships_without_a_schema_are_not_restored(engine: EngineOfTest) -
 
     engine.store.create("odd")
     engine.store._listener, listener = None, engine.store._listener
-    engine.store.submit("odd", admission).result(10)
+    engine.store.submit("odd", admission).result(60)
     engine.store._listener = listener
     with engine.store.read("odd") as view:
         data = b"".join(view.backup(engine.clock.now_us()))

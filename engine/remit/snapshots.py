@@ -168,7 +168,7 @@ class Seen:
     ) -> Expansion | None:
         """The core's sets, where it has them of this very revision. Raises StepBudgetSpent, and what the interrupt
         raises."""
-        if self.native is None:
+        if self.native is None or self.changed:  # of facts that a request brings, the core's sets know nothing
             return None
         interrupt()
         found = self.native.expand(

@@ -29,6 +29,7 @@ from random_worlds import NOW_US, OBJECTS, random_world
 
 from remit import engine, native
 from remit.errors import StepBudgetSpent
+from remit.expansion import expand
 from remit.language import compile_schema, plan
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_subject, parse_time
@@ -335,6 +336,20 @@ def test_an_engine_lets_the_core_answer_over_contextual_facts(
         assert world.engine.check("", asked[0]).verdict is NO
         both = world.engine.check_many("", asked, contextual=brought).results
         assert [getattr(each, "verdict", each) for each in both] == [YES, NO]
+
+
+def test_an_expansion_shows_what_a_request_brings(open_engine: EngineOpener) -> None:
+    """Whoever opens the sets: they are those that Check is answered by."""
+    world = open_engine()
+    world.schema(SCHEMA.text)
+    world.write("doc:d#viewer@user:a")
+    brought = [parse_relationship("doc:d#viewer@group:g#member"), parse_relationship("group:g#member@user:b")]
+    resource = ObjectRef("doc", "d")
+    found = world.engine.expand("", resource, "direct", contextual=brought).expansion
+    seen = world.engine._snapshots.seen("", contextual=brought)
+    assert found == expand(seen.schema, seen.graph, resource, "direct", now_us=seen.now_us)
+    assert (ObjectRef("group", "g"), "member") in [(each.resource, each.relation) for each in found.sets]
+    assert len(world.engine.expand("", resource, "direct").expansion.sets) < len(found.sets)
 
 
 def test_what_the_core_leaves_over_contextual_facts_python_tells(open_engine: EngineOpener) -> None:

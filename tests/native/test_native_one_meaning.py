@@ -19,7 +19,7 @@ from remit import native
 from remit.errors import Cancelled, StepBudgetSpent
 from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
-from remit.notation import parse_relationship, parse_time
+from remit.notation import parse_question, parse_relationship, parse_time
 from remit.world import World
 
 pytestmark = needs_core
@@ -190,6 +190,34 @@ def test_a_spent_budget_is_no_no() -> None:
                 graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps_max)
             assert f"within {steps_max} steps" in spent.value.message
         assert graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps) == answered
+
+
+def test_who_runs_out_of_steps_takes_nobody_from_the_groups_they_are_in() -> None:
+    """Of so many, some share a place in the memory of closures: what is begun there and given up is of neither."""
+    schema = compile_schema(
+        "definition user {}\ndefinition group { relation member: user }\ndefinition doc {\n"
+        "relation viewer: user\nrelation banned: group#member\npermission view = viewer - banned\n}"
+    ).schema
+    users, groups = range(200), range(20)
+    lines = [f"group:{user % 20}#member@user:{user}" for user in users]
+    for doc in range(3):
+        lines += [f"doc:{doc}#banned@group:{group}#member" for group in groups]
+        lines += [f"doc:{doc}#viewer@user:{user}" for user in users]
+    graph = native.NativeGraph([parse_relationship(line) for line in lines])
+    graph.install(schema)
+    asked = parse_question("doc:0#view@user:0")
+    spent = 0
+    with cache_of(0):
+        for user in users[1:]:
+            before = graph.check(*asked, now_us=0)
+            try:
+                graph.check(*parse_question(f"doc:1#view@user:{user}"), now_us=0, steps_max=3)
+            except StepBudgetSpent:
+                spent += 1
+            after = graph.check(*asked, now_us=0)
+            assert before is not None and after is not None
+            assert before.verdict is after.verdict is Verdict.NO
+    assert spent > 100
 
 
 def test_a_spent_item_leaves_the_others_their_answers() -> None:

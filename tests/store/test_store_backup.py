@@ -84,7 +84,7 @@ def told(store: TableStore, name: str) -> tuple[object, ...]:
 
 def rows_left(store: TableStore, among: int) -> int:
     """Rows of every table that belong to any of the first numbers of stores but the first."""
-    store.submit("default", putting()).exception(10)  # whatever is to be buried is buried between two writes
+    store.submit("default", putting()).exception(60)  # whatever is to be buried is buried between two writes
     snapshot = store._tables.snapshot()
     try:
         tables = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS, Table.HEADS, Table.GRAVES)
@@ -249,7 +249,7 @@ def test_whatever_was_written_comes_back(kind: str, tmp_path: Path) -> None:
     def law(history: list[list[tuple[RelationshipKey, Qualifiers | None]] | str], forgotten: float) -> None:
         name = f"s{next(names)}"
         store.create(name)
-        committed = [store.submit(name, _doing(each)).result(10).committed_at_us for each in history]
+        committed = [store.submit(name, _doing(each)).result(60).committed_at_us for each in history]
         if committed:
             store.trim(name, committed[round(forgotten * (len(committed) - 1))])
         judge = Everything()

@@ -89,7 +89,7 @@ def test_a_small_map_can_be_opened_larger(tmp_path: Path) -> None:
     store = open_lmdb(tmp_path / "data", map_size_bytes=2**20)
     store.create("default")
     large = putting(*(f"doc:{number}#viewer@user:anne" for number in range(10_000)))
-    assert isinstance(store.submit("default", large).exception(10), StoreFull)
+    assert isinstance(store.submit("default", large).exception(60), StoreFull)
     store.close()
     again = open_lmdb(tmp_path / "data", map_size_bytes=2**24)
     assert len(write(again, large).changes) == 10_000
@@ -275,10 +275,10 @@ def test_a_full_map_refuses_the_large_and_takes_the_small(tmp_path: Path) -> Non
     futures = [
         store.submit("default", admission) for admission in (putting(ANNE), large, putting("doc:2#viewer@user:bob"))
     ]
-    error = futures[1].exception(10)
+    error = futures[1].exception(60)
     assert isinstance(error, StoreFull)
     assert error.metadata["map_size_bytes"] == str(2**20)
-    assert [futures[0].result(10).revision, futures[2].result(10).revision] == [1, 2]
+    assert [futures[0].result(60).revision, futures[2].result(60).revision] == [1, 2]
     assert texts(everything(store)) == [ANNE, "doc:2#viewer@user:bob"]
     check(store)
     store.close()
@@ -292,7 +292,7 @@ def test_a_map_filled_to_the_brim_reads_on_and_room_returns(tmp_path: Path) -> N
     acknowledged = 0
     while error is None:
         names = [f"doc:{acknowledged}-{number}#viewer@user:{'x' * 200}" for number in range(20)]
-        error = store.submit("default", putting(*names)).exception(10)
+        error = store.submit("default", putting(*names)).exception(60)
         acknowledged += error is None
     assert isinstance(error, StoreFull)
     assert acknowledged > 10
@@ -318,7 +318,7 @@ DISK_FULL = """
     # A limit on the size of files stops the data file where a full disk would: some of a write fits, the rest not.
     resource.setrlimit(resource.RLIMIT_FSIZE, (end + 10_000, resource.RLIM_INFINITY))
     large = putting(*(f"doc:{number}#viewer@user:bob" for number in range(5000)))
-    errors = [store.submit("default", large).exception(10) for _ in range(2)]
+    errors = [store.submit("default", large).exception(60) for _ in range(2)]
     assert all(isinstance(error, StoreFull) for error in errors), errors
     assert "free some space" in str(errors[0])
     assert len(everything(store)) == 1

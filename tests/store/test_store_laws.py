@@ -141,12 +141,12 @@ class StoreMachine(RuleBasedStateMachine):
         held = self.store.submit("default", hold)
         futures: list[Future[Delta]] = [self.store.submit(name, request) for name, request in batch]
         gate.set()
-        assert isinstance(held.exception(10), PreconditionFailed)
+        assert isinstance(held.exception(60), PreconditionFailed)
         for (name, request), future in zip(batch, futures, strict=True):
             if request.is_refused:
-                assert isinstance(future.exception(10), PreconditionFailed)
+                assert isinstance(future.exception(60), PreconditionFailed)
                 continue
-            delta = future.result(10)
+            delta = future.result(60)
             self.states[name], changes = request.apply(self.states[name], len(self.deltas[name]) + 1)
             assert delta.revision == len(self.deltas[name]) + 1
             assert delta.changes == changes
@@ -160,7 +160,7 @@ class StoreMachine(RuleBasedStateMachine):
             transaction.put_schema(text)
             return Draft("anne")
 
-        self.committed(name, self.store.submit(name, admission).result(10))
+        self.committed(name, self.store.submit(name, admission).result(60))
 
     @rule(name=st.sampled_from(["default", "default", "other"]), part=st.floats(0, 1))
     def trim(self, name: str, part: float) -> None:
@@ -297,8 +297,8 @@ def test_the_order_of_a_scan_does_not_depend_on_what_else_is_there() -> None:
     for store, order in zip(stores, (keys, keys[::-1]), strict=True):
         store.create("default")
         for key in order:
-            store.submit("default", Request((Step(key, Qualifiers()),), False)).result(10)
-    stores[1].submit("default", Request((Step(keys[0], None), Step(keys[0], Qualifiers())), False)).result(10)
+            store.submit("default", Request((Step(key, Qualifiers()),), False)).result(60)
+    stores[1].submit("default", Request((Step(keys[0], None), Step(keys[0], Qualifiers())), False)).result(60)
     for meant in (RelationshipFilter(), RelationshipFilter(subject_type="user"), RelationshipFilter("doc")):
         listings = []
         for store in stores:

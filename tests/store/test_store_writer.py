@@ -126,7 +126,7 @@ def test_a_failed_commit_fails_the_whole_batch_and_nothing_else(world: World, fa
     world.tables.commit_errors = [failure]
     futures = world.together(putting(NAMES[1]), refuse(RemitError("no")), putting(NAMES[2]))
     kind = type(failure) if isinstance(failure, RemitError) else StoreUnavailable
-    assert {type(future.exception(10)) for future in futures} == {kind}
+    assert {type(future.exception(60)) for future in futures} == {kind}
     assert texts(everything(world.store)) == NAMES[:1]
     assert heard == []
 
@@ -146,7 +146,7 @@ def test_a_schema_whose_commit_failed_was_never_there(world: World) -> None:
 
     world.tables.commit_errors = [StoreFull("no room is left")]
     failed = world.together(schema("definition failed {}"), putting(NAMES[0]))
-    assert all(isinstance(future.exception(10), StoreFull) for future in failed)
+    assert all(isinstance(future.exception(60), StoreFull) for future in failed)
     with world.store.read("default") as view:
         assert view.head.schema_text is None
     write(world.store, schema("definition user {}"))  # type: ignore[arg-type]
@@ -171,9 +171,9 @@ def test_a_schema_whose_commit_failed_is_not_remembered_as_its_successors(world:
 
     world.tables.commit_errors = [StoreFull("no room is left")]
     for future in world.together(schema("definition failed {}"), look):
-        assert isinstance(future.exception(10), StoreFull)
+        assert isinstance(future.exception(60), StoreFull)
     for future in world.together(schema("definition user {}"), look):
-        future.result(10)
+        future.result(60)
     assert seen == ["definition failed {}", "definition user {}"]
 
 
@@ -183,7 +183,7 @@ def test_where_the_whole_transaction_is_lost_each_write_is_tried_alone(world: Wo
     world.tables.write_errors = [TransactionPoisoned(LimitExceeded("too many pages"))]
     refusal = RemitError("no")
     futures = world.together(putting(NAMES[1]), refuse(refusal), putting(NAMES[2]), putting(NAMES[3]))
-    assert [future.exception(10) for future in futures] == [None, None, refusal, None, None]
+    assert [future.exception(60) for future in futures] == [None, None, refusal, None, None]
     assert [future.result(0).revision for future in futures if future.exception(0) is None] == [2, 3, 4, 5]
     assert texts(everything(world.store)) == NAMES[:4]
     assert world.tables.begun == 1 + 5  # together, then each alone
@@ -194,7 +194,7 @@ def test_a_write_that_loses_every_transaction_it_is_in_fails_alone(world: World)
     write(world.store, putting(NAMES[0]))
     world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
     futures = world.together(putting(NAMES[1]), putting(NAMES[2]), putting(NAMES[3]))
-    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
+    assert [type(future.exception(60)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
     assert texts(everything(world.store)) == [NAMES[0], NAMES[1], NAMES[3]]
 
 
@@ -206,14 +206,14 @@ def test_a_write_that_hides_a_lost_transaction_is_refused_all_the_same(world: Wo
 
     world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
     futures = world.together(putting(NAMES[1]), hide, putting(NAMES[3]))
-    assert [type(future.exception(10)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
+    assert [type(future.exception(60)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
     assert texts(everything(world.store)) == [NAMES[1], NAMES[3]]
 
 
 @pytest.mark.parametrize("reason", [StoreFull("the map is full"), LimitExceeded("too many pages")])
 def test_a_write_that_cannot_even_be_written_down_alone_says_why(world: World, reason: RemitError) -> None:
     world.tables.write_errors = [TransactionPoisoned(reason)]
-    assert world.store.submit("default", putting(NAMES[0])).exception(10) is reason
+    assert world.store.submit("default", putting(NAMES[0])).exception(60) is reason
     write(world.store, putting(NAMES[1]))
     assert texts(everything(world.store)) == NAMES[1:2]
 
@@ -226,11 +226,11 @@ def test_where_memory_cannot_follow_the_disk_the_process_stops(world: World, cap
     world.store.subscribe(listen)
     with caplog.at_level(logging.CRITICAL):
         futures = world.together(putting(NAMES[0]), putting(NAMES[1]))
-        assert all(isinstance(future.exception(10), StoreUnavailable) for future in futures)
+        assert all(isinstance(future.exception(60), StoreUnavailable) for future in futures)
     assert len(world.fatal) == 1
     assert "the graph is broken" in world.fatal[0]
     assert any(record.levelno == logging.CRITICAL for record in caplog.records)
-    assert isinstance(world.store.submit("default", putting(NAMES[2])).exception(10), StoreUnavailable)
+    assert isinstance(world.store.submit("default", putting(NAMES[2])).exception(60), StoreUnavailable)
     assert len(deltas(world.store)) == 3  # durable all the same: the next start finds them
 
 
@@ -257,9 +257,9 @@ def test_a_full_queue_refuses_and_later_takes_again() -> None:
     promise = threading.Thread(target=world.store.promise_clock, args=(9,))
     promise.start()  # the store's own few are not refused
     gate.set()
-    promise.join(10)
+    promise.join(60)
     assert world.store.clock_us() == 9
-    assert [future.result(10).revision for future in (held, *futures[:3])] == [1, 2, 3, 4]
+    assert [future.result(60).revision for future in (held, *futures[:3])] == [1, 2, 3, 4]
     assert write(world.store, putting(NAMES[5])).revision == 5
     world.store.close()
 
@@ -277,7 +277,7 @@ def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:
     given_up, kept = (world.store.submit("default", putting(name)) for name in NAMES[:2])
     assert given_up.cancel()
     gate.set()
-    assert kept.result(10).revision == 2
+    assert kept.result(60).revision == 2
     with pytest.raises(CancelledError):
         given_up.result(0)
     assert texts(everything(world.store)) == [NAMES[1]]
@@ -292,16 +292,16 @@ def test_an_admission_that_breaks_harms_only_itself(world: World) -> None:
         return None  # type: ignore[return-value]
 
     futures = world.together(refuse(Broken()), no_draft, putting(NAMES[1]))  # type: ignore[arg-type]
-    assert isinstance(futures[1].exception(10), Broken)
-    assert isinstance(futures[2].exception(10), AttributeError)
-    assert futures[3].result(10).revision == 2
+    assert isinstance(futures[1].exception(60), Broken)
+    assert isinstance(futures[2].exception(60), AttributeError)
+    assert futures[3].result(60).revision == 2
     assert texts(everything(world.store)) == [NAMES[1]]
 
 
 def test_one_commit_carries_many_writes(world: World) -> None:
     world.tables.begun = 0
     futures = world.together(*(putting(f"doc:{number}#viewer@user:anne") for number in range(200)))
-    assert [future.result(10).revision for future in futures] == list(range(1, 202))
+    assert [future.result(60).revision for future in futures] == list(range(1, 202))
     assert world.tables.begun <= 2
 
 
@@ -309,13 +309,13 @@ def test_a_batch_is_bounded_in_writes_and_in_what_they_weigh(world: World, monke
     monkeypatch.setattr(writer, "BATCH_TASKS_MAX", 5)
     world.tables.begun = 0
     for future in world.together(*(putting(name) for name in NAMES)):
-        future.result(10)
+        future.result(60)
     assert world.tables.begun >= 3
     monkeypatch.setattr(writer, "BATCH_TASKS_MAX", 1000)
     monkeypatch.setattr(writer, "BATCH_WRITES_MAX", 1)
     world.tables.begun = 0
     for future in world.together(*(putting(name) for name in NAMES)):
-        future.result(10)
+        future.result(60)
     assert world.tables.begun >= 11
 
 
@@ -327,7 +327,7 @@ def test_rows_of_a_deleted_store_that_cannot_be_removed_wait_for_the_next_start(
     with caplog.at_level(logging.WARNING):
         world.tables.commit_fails = lambda: StoreFull("no room is left") if world.store._graves else None
         world.store.delete("doomed")
-        world.store.submit("default", putting(NAMES[0])).exception(10)  # it may have shared the commit that failed
+        world.store.submit("default", putting(NAMES[0])).exception(60)  # it may have shared the commit that failed
         write(world.store, putting(NAMES[1]))
     assert "left for the next start" in caplog.text
     assert rows_of(world.tables, Table.GRAVES)
@@ -357,7 +357,7 @@ def test_each_commit_is_told_with_all_it_carried(world: World) -> None:
     told: list[Commit] = []
     end = world.store.observe(told.append)
     for future in world.together(putting(NAMES[0]), refuse(RemitError("no")), putting(NAMES[1], NAMES[2])):
-        future.exception(10)
+        future.exception(60)
     (commit,) = told
     assert (commit.requests, commit.failed) == (4, "")
     assert commit.rows >= 3 * 2  # each relationship is found by resource and by subject
@@ -374,7 +374,7 @@ def test_a_commit_that_failed_is_told_with_why(world: World, failure: Exception,
     told: list[Commit] = []
     world.store.observe(told.append)
     world.tables.commit_errors = [failure]
-    assert world.store.submit("default", putting(NAMES[0])).exception(10) is not None
+    assert world.store.submit("default", putting(NAMES[0])).exception(60) is not None
     assert [(commit.failed, commit.requests) for commit in told] == [(reason, 1)]
 
 
@@ -404,10 +404,10 @@ def test_a_store_tells_how_many_writes_wait_and_why_it_takes_none_any_more(world
     assert (world.store.writes_waiting(), world.store.problem()) == (2, "")
     gate.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert world.store.writes_waiting() == 0
     broken = World(FaultyTables(memory.MemoryTables()))
     broken.store.subscribe(lambda name, deltas: 1 // 0)
-    broken.store.submit("default", putting(NAMES[0])).exception(10)
+    broken.store.submit("default", putting(NAMES[0])).exception(60)
     assert broken.store.problem() == broken.fatal[0] != ""
     broken.store.close()

@@ -230,7 +230,8 @@ impl<G: GraphView> Evaluation<'_, G> {
         }
         // What is seen on the way bounds the closure's time, and only whoever uses it is bound by that.
         let rests = std::mem::take(&mut self.scratch.rests);
-        let mut usersets = std::mem::take(&mut self.scratch.closures.remembered[place].usersets);
+        // All of what is remembered goes first: the walk may be stopped, and what it leaves here says nothing of anybody.
+        let mut usersets = std::mem::take(&mut self.scratch.closures.remembered[place]).usersets;
         let found = self.walk_back(object, wildcard, edges_max, &mut usersets);
         let seen = std::mem::replace(&mut self.scratch.rests, rests);
         let (edges, is_whole) = match found? {

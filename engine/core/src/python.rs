@@ -30,7 +30,7 @@ const CACHED_ANSWERS: usize = 1 << 14;
 const STEPS_WITH_GIL: u64 = 2048;
 
 /// A check without the GIL asks Python whether the caller still waits after so many thousand steps, then four times as
-/// many. It begins anew then, with all that it has settled: a third more work at worst.
+/// many. It begins anew then, and the questions before it in the same request do not: a third more work at worst.
 const STOPS_AT_FIRST: u32 = 16;
 
 /// So often a question that takes long gives way to a write and begins anew. After that `pinned.py` lets Python answer it,
