@@ -251,6 +251,48 @@ def test_questions_are_asked_again_where_the_server_is_unavailable_and_writes_ne
     assert len(asked) == attempts
 
 
+@pytest.mark.parametrize(
+    ("ask", "attempts"),
+    [
+        (lambda client: client.check("doc:d#read@user:ann"), 4),
+        (lambda client: client.touch("doc:d#reader@user:ann"), 1),
+    ],
+)
+def test_the_asyncio_client_asks_as_often(ask: Callable[[AsyncClient], Any], attempts: int) -> None:
+    asked: list[str] = []
+
+    def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(method)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "closing")
+        return b""
+
+    async def failed(endpoint: str) -> RemoteError:
+        async with AsyncClient(endpoint) as client:
+            with pytest.raises(RemoteError) as caught:
+                await ask(client)
+        return caught.value
+
+    with server_of(answer) as endpoint:
+        assert asyncio.run(failed(endpoint)).reason == "UNAVAILABLE"
+    assert len(asked) == attempts
+
+
+def test_all_attempts_share_the_time_of_one_request() -> None:
+    """The server would serve at the fourth, for which no time is left."""
+    asked: list[float | None] = []
+
+    def answer(_: str, __: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(context.time_remaining())
+        if len(asked) < 4:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        return ANSWER
+
+    with server_of(answer) as endpoint, Client(endpoint) as client, pytest.raises(RemoteError) as caught:
+        client.check("doc:d#read@user:ann", timeout_s=0.5)
+    assert caught.value.status in (Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED)
+    assert len(asked) < 4 and all(left is not None and left <= 0.5 for left in asked)
+
+
 def test_a_question_that_is_answered_the_second_time_is_answered() -> None:
     asked: list[str] = []
 

@@ -4,6 +4,7 @@ Law: `AsyncClient` and `Client` send the same bytes for the same call."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from remit.client.answers import (
     Written,
 )
 from remit.client.asks import Ask, Question
+from remit.client.attempts import Attempts
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
 from remit.client.copies import BACKUP, RESTORE, AsyncBackup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
@@ -370,15 +372,15 @@ class AsyncClient:
             request_serializer=type(ask.request).SerializeToString,
             response_deserializer=ask.response.FromString,
         )
-        try:
-            response = await method(
-                ask.request,
-                timeout=self.timeout_s if timeout_s is None else timeout_s,
-                metadata=self._metadata,
-            )
-        except aio.AioRpcError as error:
-            raise remote_error(error, self.endpoint) from error
-        return ask.read(response)
+        attempts = Attempts(ask.path, self.timeout_s if timeout_s is None else timeout_s)
+        while True:
+            try:
+                return ask.read(await method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
+            except aio.AioRpcError as error:
+                pause_s = attempts.pause_s(error)
+                if pause_s is None:
+                    raise remote_error(error, self.endpoint) from error
+            await asyncio.sleep(pause_s)
 
     async def close(self) -> None:
         await self._channel.close(None)

@@ -1,11 +1,10 @@
-"""How a client reaches a server: endpoint, token, TLS, retries, and what an error of the transport means.
+"""How a client reaches a server: endpoint, token, TLS, and what an error of the transport means.
 
-Law: only questions are sent twice, and only where the server was not reached; a write is never repeated unasked."""
+Law: a token does not travel unencrypted unless its owner says so."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import ssl
 from dataclasses import dataclass
@@ -24,31 +23,6 @@ from remit.wire.status import decode_status, status_of
 
 DEFAULT_ENDPOINT = "127.0.0.1:50051"
 TIMEOUT_S = 10.0
-
-_REPEATABLE = (
-    {"service": "remit.v1.Permissions"},
-    {"service": "remit.v1.Relationships", "method": "Read"},
-    {"service": "remit.v1.Schemas", "method": "ReadSchema"},
-    {"service": "remit.v1.Schemas", "method": "DiffSchema"},
-    {"service": "remit.v1.Stores", "method": "ListStores"},
-    {"service": "remit.v1.Stores", "method": "WhoAmI"},
-)
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": _REPEATABLE,
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +144,7 @@ def _file(path: str | Path | None) -> bytes | None:
 
 def options_of(endpoint: str) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", _SERVICE_CONFIG),
+        ("grpc.enable_retries", 0),  # they lose calls: see `attempts`
         ("grpc.max_receive_message_length", RESPONSE_BYTES_MAX + (1 << 20)),
         ("grpc.max_send_message_length", -1),  # the server says it better
         ("grpc.keepalive_time_ms", 60_000),

@@ -4,6 +4,7 @@ Law: a method returns the server's answer or raises; a timeout is never an answe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from remit.client.answers import (
     Written,
 )
 from remit.client.asks import Ask, Question
+from remit.client.attempts import Attempts
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
 from remit.client.copies import BACKUP, RESTORE, Backup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
@@ -336,15 +338,15 @@ class Client:
             request_serializer=type(ask.request).SerializeToString,
             response_deserializer=ask.response.FromString,
         )
-        try:
-            response = method(
-                ask.request,
-                timeout=self.timeout_s if timeout_s is None else timeout_s,
-                metadata=self._metadata,
-            )
-        except grpc.RpcError as error:
-            raise remote_error(error, self.endpoint) from error
-        return ask.read(response)
+        attempts = Attempts(ask.path, self.timeout_s if timeout_s is None else timeout_s)
+        while True:
+            try:
+                return ask.read(method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
+            except grpc.RpcError as error:
+                pause_s = attempts.pause_s(error)
+                if pause_s is None:
+                    raise remote_error(error, self.endpoint) from error
+            time.sleep(pause_s)
 
     def close(self) -> None:
         self._channel.close()
