@@ -104,22 +104,26 @@ impl State {
                 self.written.at(kind, self.version);
             }
         }
-        if self.graph.forgotten() != forgotten {
-            self.written.everywhere(self.version); // a number may come to stand for something else
-        }
-        if self.shapes_seen != self.graph.shapes_seen() {
-            self.find_shapes();
-        }
+        self.changed(forgotten);
     }
 
     /// Add relationships, many of them, as `apply` would. Cost: O(relationships).
     pub fn load<'a>(&mut self, relationships: impl IntoIterator<Item = (Triple<'a>, &'a QualifiersText)>) {
         self.version += 1;
+        let forgotten = self.graph.forgotten();
         let State { graph, caveats, written, version, .. } = self;
         graph.load(relationships, |kind, caveat| {
             caveats.written(caveat);
             written.at(kind, *version);
         });
+        self.changed(forgotten);
+    }
+
+    /// The graph is another now: `forgotten` is what it had forgotten before.
+    fn changed(&mut self, forgotten: u64) {
+        if self.graph.forgotten() != forgotten {
+            self.written.everywhere(self.version); // a number may come to stand for something else
+        }
         if self.shapes_seen != self.graph.shapes_seen() {
             self.find_shapes();
         }
