@@ -174,7 +174,8 @@ impl<'a> Expanding<'a, '_, '_> {
         }
         match self.plan.slots[slot as usize].body {
             Body::Permission { node } => self.node(node, object, depth),
-            Body::Relation | Body::Along { .. } => {
+            Body::Along { .. } => Err(Unfinished::Elsewhere), // it has no name of its own to be opened by
+            Body::Relation => {
                 let edges = self.edges(object, kind)?;
                 Ok(Node::Leaf {
                     relation: self.name_of(kind),
