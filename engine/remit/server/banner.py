@@ -11,7 +11,7 @@ from remit.built import absence
 from remit.engine import Engine
 from remit.limits import Limits
 from remit.server.choices import Choices
-from remit.server.front_door import FrontDoorChoice, is_built, may_answer
+from remit.server.front_door import FrontDoorChoice, may_answer
 from remit.server.keyring import KeyRing
 from remit.server.listen import Address
 from remit.server.log import LogLevel
@@ -52,8 +52,8 @@ def banner(
 def _door(choices: Choices, telemetry: Telemetry) -> str:
     if choices.front_door is FrontDoorChoice.OFF:
         return "none, --front-door off: every request is answered in Python"
-    if not is_built():
-        return f"none, the native core is {absence()}: every request is answered in Python"
+    if why := absence():
+        return f"none, the native core is {why}: every request is answered in Python"
     if not may_answer(telemetry, choices.serve_limits, is_testing=choices.testing):
         return "the native core listens, and leaves every answer to Python: see docs/front_door.md"
     return "the native core listens, and answers checks by itself"

@@ -62,11 +62,6 @@ class FrontDoorChoice(StrEnum):
     OFF = "off"
 
 
-def is_built() -> bool:
-    """Whether there is a core in this installation, that is not switched off."""
-    return not absence()
-
-
 def shared(limit: int) -> NativeShares:
     """What callers of the door and of the server behind it take of."""
     return core.Shares(limit)
@@ -74,14 +69,15 @@ def shared(limit: int) -> NativeShares:
 
 def is_wanted(choice: FrontDoorChoice) -> bool:
     """Whether a server has a front door. Raises InvalidArgument; says loudly what it goes without."""
-    if choice is FrontDoorChoice.OFF or is_built():
+    why = absence()
+    if choice is FrontDoorChoice.OFF or not why:
         return choice is not FrontDoorChoice.OFF
     if choice is FrontDoorChoice.ON:
         raise InvalidArgument(
-            f"the front door is part of the native core, which is {absence()}: install with cargo on the path, or "
+            f"the front door is part of the native core, which is {why}: install with cargo on the path, or "
             "serve with `--front-door off`"
         )
-    log.warning("no native core (%s): every request is answered in Python, some hundred times slower", absence())
+    log.warning("no native core (%s): every request is answered in Python, some hundred times slower", why)
     return False
 
 
