@@ -66,8 +66,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What a schema has a place for is looked for this often, each time at what was written since the last; fewer revisions
-# than these are left to the write itself, which takes a millisecond or two for them.
+# What a schema has a place for is looked for this often, each time at what was written since the last; no more
+# revisions than these are left to the write itself: of a fact or two each, a millisecond or two.
 _LOOKS_MAX = 8
 _REVISIONS_FEW = 32
 

@@ -3,8 +3,9 @@
 //! A document shared with a thousand groups costs a thousand questions from the document's side, and a few lookups from
 //! that of a person in ten groups (27.6 µs against 0.13 in a prototype). And where groups hold groups, one walk up from a
 //! person serves every folder on the way, where each would walk down its groups' members (a random document of a million
-//! relationships, denied: 47 steps before, 34 since). It is done where everything beneath a relation's usersets is relations, so that being in one is being reached by edges, and nothing else.
-//! Law: a closure answers as asking each userset would.
+//! relationships, denied: 47 steps before, 34 since). It is done where everything beneath a relation's usersets is
+//! relations, so that being in one is being reached by edges, and nothing else.
+//! Law: a closure answers as asking each userset would, and one that was begun and given up is of nobody.
 
 use crate::evaluator::{Evaluation, STRANGER, Stoppable};
 use crate::goals::{NO, Subject, Value, YES};

@@ -153,7 +153,11 @@ mod tests {
         }
 
         #[test]
-        fn a_message_is_the_bytes_that_were_written_for_it(number in 1u64..1 << 29, before in 0usize..3, length in prop::sample::select(vec![0usize, 1, 127, 128, 300, 16_383, 16_384, 70_000])) {
+        fn a_message_is_the_bytes_that_were_written_for_it(
+            number in 1u64..1 << 29,
+            before in 0usize..3,
+            length in prop::sample::select(vec![0usize, 1, 127, 128, 300, 16_383, 16_384, 70_000]),
+        ) {
             let bytes: Vec<u8> = (0..length).map(|place| place as u8).collect();
             let (mut one, mut other) = (vec![9; before], vec![9; before]);
             let told = put_message(&mut one, number, |out| {

@@ -46,7 +46,7 @@ pub trait View {
     fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>>;
 }
 
-/// Answers that the cache of one of the door's threads has room for: 20 MB.
+/// Answers that the cache of one of the door's threads has room for: 17 MB.
 const CACHED_ANSWERS: usize = 1 << 18;
 
 thread_local! {
