@@ -227,9 +227,8 @@ class Run:
         self._progress(f"{WRITES}, {in_flight} in flight")
 
         def take(held: Held) -> Take:
-            storm = partial(
-                write_storm, held.peer, held.costs, in_flight=in_flight, label=self._label, numbers=self._numbers
-            )
+            where = (held.peer, self._generator, held.costs)
+            storm = partial(write_storm, *where, in_flight=in_flight, label=self._label, numbers=self._numbers)
             return lambda share: storm(seconds=self._plan.seconds * share)
 
         blank = Row(WRITES, "", in_flight=in_flight, unit="writes")

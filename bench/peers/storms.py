@@ -1,6 +1,8 @@
-"""Writes: beside checks at a steady rate, each followed by questions that must know it; and storms of spawned runs.
+"""Writes: beside checks at a steady rate, each followed by questions that must know it; storms of spawned runs; and
+writes of one fact each, as fast as they are acknowledged.
 
-Law: every write is asked after as soon as it is acknowledged, and a server that does not know it yet has no figure."""
+Law: every write is asked after as soon as it is acknowledged, of the last kind the first of them when they are over;
+and a server that does not know them has no figure."""
 
 from __future__ import annotations
 
@@ -16,13 +18,16 @@ from bench.asked import Asked, asked
 from bench.in_process import WrongAnswer
 from bench.over_grpc import Load
 from bench.peers.costs import Costs
-from bench.peers.generator import Stretch, gathered, timed
+from bench.peers.generator import Generator, Stretch, gathered, timed
 from bench.peers.histogram import Histogram
 from bench.peers.peer import Peer, Refused, refusal
 from bench.peers.world import Spawned, touched, unrelated
 from remit.model import Operation, Relationship, Update
 
 ROWS_A_WRITE = 20  # of the steady writer: 2,000 tuples a second are a hundred requests
+_STORM_RATE_MAX = 15_000  # writes a second that a storm has facts for; a quicker server writes the first ones again
+_STORM_SPARE_S = 1.5  # for the warm-up, and for the shortest stretch of the native client
+_STORM_ASKED_AFTER = 32
 _WRITING_MAX = 8  # requests of the steady writer under way; a server that needs more takes fewer tuples
 
 
@@ -144,34 +149,27 @@ async def spawn_storm(
 
 
 async def write_storm(
-    peer: Peer, costs: Costs, *, in_flight: int, seconds: float, label: str, numbers: count[int]
+    peer: Peer, generator: Generator, costs: Costs, *, in_flight: int, seconds: float, label: str, numbers: count[int]
 ) -> Stretch:
-    """Writes of one fact each, in a closed loop; the last of each task is asked after. Raises WrongAnswer, Refused."""
-    stretch = Stretch()
-    now = time.perf_counter_ns
-
-    async def write(end: int) -> None:
-        while True:
-            fact = unrelated(label, next(numbers))
-            load = peer.writes([touched([fact])])
-            before = now()
-            answer = await peer.call(load.path, load.requests[0])
-            stretch.histogram.record(now() - before)
-            load.require(0, answer)
-            if now() >= end:
-                break
-        await ask_after(peer, _viewing(fact, True), answer)
-
-    with timed(stretch, costs):
-        end = now() + int(seconds * 1e9)
-        await gathered([write(end) for _ in range(in_flight)])
+    """Writes of one fact each, in a closed loop, made ready before. Raises WrongAnswer, Refused."""
+    facts = [unrelated(label, next(numbers)) for _ in range(int(_STORM_RATE_MAX * (seconds + _STORM_SPARE_S)))]
+    load = peer.writes([touched([fact]) for fact in facts])
+    stretch = await generator.closed(peer, load, costs, in_flight=in_flight, seconds=seconds, start=0)
+    for fact in facts[: min(stretch.answered, _STORM_ASKED_AFTER)]:
+        await _require_known(peer, _viewing(fact, True), None)
     return stretch
 
 
 async def ask_after(peer: Peer, question: Asked, written: bytes) -> None:
-    """Raises WrongAnswer where the server does not know its own write."""
+    """Ask what must know the write that was answered with `written`. Raises WrongAnswer where the server does not."""
+    await _require_known(peer, question, written)
+
+
+async def _require_known(peer: Peer, question: Asked, written: bytes | None) -> None:
+    """`written` None: a question that must know every write there was."""
     load: Load = peer.checks([question], fresh=True)
-    answer = await peer.call(load.path, peer.check_after(question, written))
+    request = load.requests[0] if written is None else peer.check_after(question, written)
+    answer = await peer.call(load.path, request)
     try:
         load.require(0, answer)
     except WrongAnswer as error:

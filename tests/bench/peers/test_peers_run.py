@@ -34,7 +34,7 @@ def test_a_run_measures_says_what_cannot_be_asked_and_keeps_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "result.json"
-    only = ("hot pair", "zipf", "with writes", "storm, along", "expand", "import")
+    only = ("hot pair", "zipf", "with writes", "storm, along", "durable", "expand", "import")
     flags = [flag for name in only for flag in ("--only", name)]
     with empty_remit() as address:
         wires = ("--remit", address, "--remit-wire", "both", "--no-growth")
@@ -48,6 +48,7 @@ def test_a_run_measures_says_what_cannot_be_asked_and_keeps_it(
             assert ("hot pair", peer, "closed loop", in_flight) in figures
         assert ("documents by Zipf, alpha 0.99", peer, "fixed rate", None) in figures
         assert ("spawn storm, along", peer, "closed loop", 32) in figures
+        assert ("durable writes", peer, "closed loop", 32) in figures
     notes = {(row["workload"], row["peer"]): row["note"] for row in rows if "note" in row}
     assert list(notes) == [("expand viewers", "Remit, SpiceDB's wire")]
     assert "no ExpandPermissionTree" in notes["expand viewers", "Remit, SpiceDB's wire"]
