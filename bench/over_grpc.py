@@ -41,13 +41,15 @@ Send = Callable[[bytes], "grpc.aio.UnaryUnaryCall[bytes, bytes]"]
 class Load:
     """Requests, sent round and round, and what must be true of the answer to the one with a number.
 
-    `verdicts`: for a client that parses nothing, the byte that each answer must have at `verdict_at`; 0 where any."""
+    `verdicts`: for a client that parses nothing, the byte that each answer must have at `verdict_at`; 0 where any.
+    `in_order`: to be sent one after the other, so over one connection."""
 
     path: str
     requests: Sequence[bytes]
     require: Callable[[int, bytes], None]  # raises WrongAnswer
     verdicts: bytes = b""
     verdict_at: int = 1
+    in_order: bool = False
 
 
 def check_load(questions: Sequence[Asked]) -> Load:

@@ -55,7 +55,7 @@ class NativeGenerator:
     async def closed(
         self, peer: Peer, load: Load, costs: Costs, *, in_flight: int, seconds: float, start: int
     ) -> Stretch:
-        connections = min(self._connections, in_flight)
+        connections = 1 if load.in_order else min(self._connections, in_flight)
         flags = ["--connections", str(connections), "--in-flight", str(in_flight // connections)]
         try:
             return await self._run(peer, load, costs, flags, seconds, start)

@@ -1,5 +1,6 @@
 """What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
-`door/python.rs`, which `clock.py` and `server/front_door.py` do. `built.py` imports it, and nothing else."""
+`door/python.rs`, which `clock.py` and `server/front_door.py` do. At run time `built.py` imports it, and nothing
+else."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, TypeAlias, TypedDict

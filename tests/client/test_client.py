@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from remit.client import (
     Answer,
@@ -25,6 +29,7 @@ from remit.client import (
     Update,
     Verdict,
 )
+from remit.client.attempts import Attempts
 from remit.client.channel import is_loopback
 from remit.clock import ManualClock
 from remit.engine import Engine
@@ -291,6 +296,73 @@ def test_all_attempts_share_the_time_of_one_request() -> None:
         client.check("doc:d#read@user:ann", timeout_s=0.5)
     assert caught.value.status in (Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED)
     assert len(asked) < 4 and all(left is not None and left <= 0.5 for left in asked)
+
+
+def test_what_has_no_time_left_is_not_sent() -> None:
+    asked: list[str] = []
+
+    def answer(method: str, _: bytes, __: grpc.ServicerContext) -> bytes:
+        asked.append(method)
+        return b""
+
+    with server_of(answer) as endpoint, Client(endpoint) as client:
+        for _ in range(20):
+            with pytest.raises(RemoteError) as caught:
+                client.write([Update(Operation.TOUCH, parse_relationship("doc:d#reader@user:ann"))], timeout_s=-5)
+            assert caught.value.status is Status.DEADLINE_EXCEEDED
+    assert asked == []
+
+
+def test_a_server_that_says_when_to_come_back_is_not_asked_before() -> None:
+    asked: list[str] = []
+
+    def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(method)
+        status = status_pb2.Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message="closing")
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=60)))
+        context.abort_with_status(rpc_status.to_status(status))
+        return b""
+
+    with server_of(answer) as endpoint, Client(endpoint, timeout_s=30) as client, pytest.raises(RemoteError) as caught:
+        client.check("doc:d#read@user:ann")
+    assert (caught.value.status, caught.value.retry_after_s, len(asked)) == (Status.UNAVAILABLE, 60.0, 1)
+
+
+def test_closing_a_client_ends_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = queue.SimpleQueue[None]()
+    asked: list[str] = []
+
+    def pause_s(*_: object) -> float:
+        paused.put(None)
+        return 600.0
+
+    def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(method)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        return b""
+
+    def sync(endpoint: str) -> None:
+        client = Client(endpoint, timeout_s=1_000)
+        closing = threading.Thread(target=lambda: (paused.get(), client.close()))
+        closing.start()
+        try:
+            client.check("doc:d#read@user:ann")
+        finally:
+            closing.join()
+
+    async def asynchronous(endpoint: str) -> None:
+        async with AsyncClient(endpoint, timeout_s=1_000) as client:
+            asking = asyncio.ensure_future(client.check("doc:d#read@user:ann"))
+            await asyncio.to_thread(paused.get)
+        await asking
+
+    monkeypatch.setattr(Attempts, "pause_s", pause_s)
+    with server_of(answer) as endpoint:
+        for ask in (lambda: sync(endpoint), lambda: asyncio.run(asynchronous(endpoint))):
+            with pytest.raises(RemoteError, match="starting") as caught:
+                ask()
+            assert caught.value.status is Status.UNAVAILABLE
+    assert len(asked) == 2
 
 
 def test_a_question_that_is_answered_the_second_time_is_answered() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import grpc
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
 from serving import SCHEMA, opened
 
 from remit.client import Client, RemoteError
@@ -24,6 +25,7 @@ from remit.v1 import core_pb2, permissions_pb2
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
+CHECKING = "/remit.v1.Permissions/Check"
 CHECK = permissions_pb2.CheckRequest(
     resource=core_pb2.ObjectReference(type="folder", id="sub"),
     permission="view",
@@ -196,3 +198,21 @@ def test_without_an_sdk_there_are_no_spans() -> None:
     assert not tracing.is_on
     assert tracing.begin("/remit.v1.Permissions/Check", {"traceparent": f"00-{TRACE}-{PARENT}-01"}) is None
     assert trace_id_of({"traceparent": f"00-{TRACE}-{PARENT}-01"}) == TRACE
+
+
+def test_where_nobody_takes_spans_it_is_looked_for_somebody_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, looks, taker = [5.0], [0], [None]
+
+    def provider() -> object:
+        looks[0] += 1
+        return taker[0] or ProxyTracerProvider()
+
+    monkeypatch.setattr(trace, "get_tracer_provider", provider)
+    tracing = Tracing(clock_s=lambda: now_s[0])
+    for now_s[0] in (5.0, 5.1, 5.999):
+        assert tracing.begin(CHECKING, {}) is None
+    assert looks[0] == 1
+    taker[0] = TracerProvider()  # type: ignore[call-overload]
+    assert tracing.begin(CHECKING, {}) is None
+    now_s[0] = 6.0
+    assert tracing.begin(CHECKING, {}) is not None

@@ -5,6 +5,7 @@ Law: `AsyncClient` and `Client` send the same bytes for the same call."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -98,6 +99,7 @@ class AsyncClient:
         self._metadata = metadata_of(
             token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
         )
+        self._closed = asyncio.Event()
         options = options_of(self.endpoint)
         self._channel = (
             aio.secure_channel(self.endpoint, credentials, options=options)
@@ -377,12 +379,13 @@ class AsyncClient:
             try:
                 return ask.read(await method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
             except aio.AioRpcError as error:
-                pause_s = attempts.pause_s(error)
-                if pause_s is None:
-                    raise remote_error(error, self.endpoint) from error
-            await asyncio.sleep(pause_s)
+                failure = remote_error(error, self.endpoint)
+                pause_s = attempts.pause_s(failure)
+                if pause_s is None or await _is_set_within(self._closed, pause_s):
+                    raise failure from error
 
     async def close(self) -> None:
+        self._closed.set()
         await self._channel.close(None)
 
     async def __aenter__(self) -> AsyncClient:
@@ -390,3 +393,9 @@ class AsyncClient:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

@@ -12,9 +12,7 @@ import random
 import time
 from collections.abc import Iterator
 
-import grpc
-
-from remit.client.channel import FailedCall
+from remit.errors import RemoteError, Status
 
 _ASKING_SERVICE = "/remit.v1.Permissions/"
 _ASKING_METHODS = frozenset(
@@ -39,13 +37,14 @@ class Attempts:
 
     @property
     def left_s(self) -> float:
-        """The time that is left for the next one."""
-        return max(self._until_s - time.monotonic(), 0.0)
+        """The time that is left for the next one; below 0 where it is over, and then gRPC sends nothing."""
+        return self._until_s - time.monotonic()
 
-    def pause_s(self, failed: FailedCall) -> float | None:
-        """How long to wait before the next attempt; None where there is none."""
-        pause_s = next(self._pauses_s, None) if failed.code() is grpc.StatusCode.UNAVAILABLE else None
+    def pause_s(self, error: RemoteError) -> float | None:
+        """How long to wait before the next attempt, no less than the server asks for; None where there is none."""
+        pause_s = next(self._pauses_s, None) if error.status is Status.UNAVAILABLE else None
         if pause_s is None:
             return None
         pause_s *= random.uniform(0.8, 1.2)  # noqa: S311  # no secret: so that not all come back in the same moment
+        pause_s = max(error.retry_after_s or 0.0, pause_s)
         return pause_s if pause_s < self.left_s else None

@@ -147,6 +147,10 @@ def options_of(endpoint: str) -> list[tuple[str, Any]]:
         ("grpc.enable_retries", 0),  # they lose calls: see `attempts`
         ("grpc.max_receive_message_length", RESPONSE_BYTES_MAX + (1 << 20)),
         ("grpc.max_send_message_length", -1),  # the server says it better
+        # gRPC remembers a failed connection for a second, then ever longer, up to two minutes: nobody who asks again
+        # sooner, as `attempts` and `Retries` do, would find a server that is back.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
     ]

@@ -4,7 +4,7 @@ Law: a method returns the server's answer or raises; a timeout is never an answe
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -73,6 +73,7 @@ class Client:
         self._metadata = metadata_of(
             token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
         )
+        self._closed = threading.Event()
         options = options_of(self.endpoint)
         self._channel = (
             grpc.secure_channel(self.endpoint, credentials, options)
@@ -343,12 +344,13 @@ class Client:
             try:
                 return ask.read(method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
             except grpc.RpcError as error:
-                pause_s = attempts.pause_s(error)
-                if pause_s is None:
-                    raise remote_error(error, self.endpoint) from error
-            time.sleep(pause_s)
+                failure = remote_error(error, self.endpoint)
+                pause_s = attempts.pause_s(failure)
+                if pause_s is None or self._closed.wait(pause_s):
+                    raise failure from error
 
     def close(self) -> None:
+        self._closed.set()
         self._channel.close()
 
     def __enter__(self) -> Client:

@@ -6,8 +6,9 @@ Law: what a span tells is what the answer told; nothing of a request's context o
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from opentelemetry import trace
 from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
@@ -36,12 +37,14 @@ _LOOK_EVERY_S = 1.0
 
 
 class Tracing:
-    """Begins spans. `provider` None: whichever the process has by then."""
+    """Begins spans. `provider` None: whichever the process has by then. `clock_s` only measures how long ago a look
+    was."""
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
+    def __init__(self, provider: TracerProvider | None = None, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._provider = provider
+        self._clock_s = clock_s
         self._tracer: Tracer | None = None
-        self._look_again_s = 0.0  # nobody took spans at the last look
+        self._look_again_s = -math.inf  # until then nobody is looked for
 
     @property
     def is_on(self) -> bool:
@@ -50,10 +53,10 @@ class Tracing:
 
     def begin(self, path: str, metadata: Mapping[str, str]) -> Span | None:
         """The span of a call to `/service/method`, below the caller's `traceparent`; None where nobody takes it."""
-        if time.monotonic() < self._look_again_s:
+        if self._clock_s() < self._look_again_s:
             return None
         if not self.is_on:
-            self._look_again_s = time.monotonic() + _LOOK_EVERY_S
+            self._look_again_s = self._clock_s() + _LOOK_EVERY_S
             return None
         if self._tracer is None:
             self._tracer = trace.get_tracer("remit.server", remit.__version__, self._provider)
