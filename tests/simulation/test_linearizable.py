@@ -252,7 +252,9 @@ def test_what_many_more_clients_are_told_fits_into_one_order(kind: str, tmp_path
     seed = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
     print(f"seed {seed}; repeat with REMIT_SEED={seed}")
     for round in range(20):
-        with serving(kind, tmp_path / str(round)) as endpoint:
+        folder = tmp_path / str(round)
+        folder.mkdir()
+        with serving(kind, folder) as endpoint:
             log, history = storm(endpoint, seed + round, writers=8, checkers=8, steps=300)
         assert violations(PLAN, BEGINNING, log, history.notes) == []
 
