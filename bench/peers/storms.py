@@ -157,17 +157,13 @@ async def write_storm(
     stretch = await generator.closed(peer, load, costs, in_flight=in_flight, seconds=seconds, start=0)
     # At least so many were acknowledged, in this order: what a client asks to warm up it does not count.
     for fact in facts[: stretch.answered][-_STORM_ASKED_AFTER:]:
-        await _require_known(peer, _viewing(fact, True), None)
+        await ask_after(peer, _viewing(fact, True))
     return stretch
 
 
-async def ask_after(peer: Peer, question: Asked, written: bytes) -> None:
-    """Ask what must know the write that was answered with `written`. Raises WrongAnswer where the server does not."""
-    await _require_known(peer, question, written)
-
-
-async def _require_known(peer: Peer, question: Asked, written: bytes | None) -> None:
-    """`written` None: a question that must know every write there was."""
+async def ask_after(peer: Peer, question: Asked, written: bytes | None = None) -> None:
+    """Ask what must know the write that was answered with `written`; None: every write there was. Raises WrongAnswer
+    where the server does not."""
     load: Load = peer.checks([question], fresh=True)
     request = load.requests[0] if written is None else peer.check_after(question, written)
     answer = await peer.call(load.path, request)
