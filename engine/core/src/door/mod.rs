@@ -1,8 +1,9 @@
 //! The front door: gRPC ended by the core itself, on threads that never wait for Python.
 //!
 //! A call comes in at `server` (who listens), `connection` (who reads), then goes one of three ways: `native` (answered
-//! here, by what `questions` and `expansions` read and a `decider` knows), `handed` (a whole request that waits in one of the `lanes` for
-//! a thread of Python), or `proxy` (all else, streams above all, carried on to grpcio through `upstream`).
+//! here, by what `questions` and `expansions` read and a `decider` knows), `handed` (a whole request that waits in one
+//! of the `lanes` for a thread of Python), or `proxy` (all else, streams above all, carried on to grpcio through
+//! `upstream`).
 //! Law: a caller cannot tell which of the three it was, but by the time it took.
 
 pub mod callers;

@@ -51,7 +51,8 @@ pub struct PyDoor {
 #[pymethods]
 impl PyDoor {
     /// Serve on a listening socket, which is the door's from now on; keep calls of `verbs` for whoever takes them, and
-    /// carry to `upstream` what is neither answered nor kept here. `core` None: nothing is answered here. `keys` None: there are none, and everyone may ask. Times are in seconds.
+    /// carry to `upstream` what is neither answered nor kept here. `core` None: nothing is answered here. `keys` None:
+    /// there are none, and everyone may ask. Times are in seconds.
     #[new]
     #[pyo3(signature = (
         core, clock, *, listener, upstream, threads, verbs, lanes, keys, pem, overloaded, unavailable, seconds_bounds,
