@@ -5,7 +5,6 @@ Law: `AsyncClient` and `Client` send the same bytes for the same call."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ import grpc
 from grpc import aio
 
 from remit.client import asks
-from remit.client.aio_streams import AsyncExport, AsyncWatch, messages_of, run_import
+from remit.client.aio_streams import AsyncExport, AsyncWatch, is_set_within, messages_of, run_import
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -374,14 +373,14 @@ class AsyncClient:
             request_serializer=type(ask.request).SerializeToString,
             response_deserializer=ask.response.FromString,
         )
-        attempts = Attempts(ask.path, self.timeout_s if timeout_s is None else timeout_s)
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=ask.is_question)
         while True:
             try:
                 return ask.read(await method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
             except aio.AioRpcError as error:
                 failure = remote_error(error, self.endpoint)
                 pause_s = attempts.pause_s(failure)
-                if pause_s is None or await _is_set_within(self._closed, pause_s):
+                if pause_s is None or await is_set_within(self._closed, pause_s):
                     raise failure from error
 
     async def close(self) -> None:
@@ -393,9 +392,3 @@ class AsyncClient:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()

@@ -23,6 +23,13 @@ F = TypeVar("F", bound=Following)
 Open = Callable[[Following], Any]
 
 
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event that long at most; whether it is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
 class _Messages(Generic[F]):
     """What comes, asked for again where it breaks."""
 
@@ -63,8 +70,7 @@ class _Messages(Generic[F]):
         except BaseException:
             self._closed.set()
             raise
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closed.wait(), pause_s)
+        await is_set_within(self._closed, pause_s)
 
     def close(self) -> None:
         self._closed.set()

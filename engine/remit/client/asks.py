@@ -79,12 +79,14 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[T]):
-    """One request on its way: `read` turns the `response` message into what the caller gets."""
+    """One request on its way: `read` turns the `response` message into what the caller gets. `is_question`: it changes
+    nothing, so it may be sent again where no answer came."""
 
     path: str
     request: Message
     response: type[Message]
     read: Callable[[Any], T]
+    is_question: bool = False
 
 
 # --- permissions ------------------------------------------------------------------------------------------------
@@ -121,7 +123,7 @@ def check(
         context=encode_context(asked.context) if asked.context else None,
         explain=explain,
     )
-    return Ask("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer)
+    return Ask("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer, is_question=True)
 
 
 def _answer(message: permissions_pb2.CheckResponse) -> Answer:
@@ -148,7 +150,9 @@ def check_many(
             subject=encode_subject(asked.subject),
             context=encode_context(asked.context) if asked.context else None,
         )
-    return Ask("/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers)
+    return Ask(
+        "/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers, is_question=True
+    )
 
 
 def _answers(message: permissions_pb2.CheckManyResponse) -> tuple[Answer | Unanswered, ...]:
@@ -176,7 +180,7 @@ def expand(store: str, target: str, seeing: Seeing, depth: int) -> Ask[Expanded]
         permission=checked_name(permission),
         depth=depth,
     )
-    return Ask("/remit.v1.Permissions/Expand", request, permissions_pb2.ExpandResponse, _expanded)
+    return Ask("/remit.v1.Permissions/Expand", request, permissions_pb2.ExpandResponse, _expanded, is_question=True)
 
 
 def _expanded(message: permissions_pb2.ExpandResponse) -> Expanded:
@@ -284,7 +288,7 @@ def read(store: str, filter: RelationshipFilter | None, at_least: str, limit: in
         limit=limit,
         cursor=cursor,
     )
-    return Ask("/remit.v1.Relationships/Read", request, relationships_pb2.ReadResponse, _page)
+    return Ask("/remit.v1.Relationships/Read", request, relationships_pb2.ReadResponse, _page, is_question=True)
 
 
 def _page(message: relationships_pb2.ReadResponse) -> Page:
@@ -310,12 +314,13 @@ def read_schema(store: str, at_least: str, at_exactly: str) -> Ask[SchemaText]:
         request,
         schemas_pb2.ReadSchemaResponse,
         lambda answer: SchemaText(answer.schema, answer.token),
+        is_question=True,
     )
 
 
 def diff_schema(store: str, text: str, at_least: str) -> Ask[SchemaDiff]:
     request = schemas_pb2.DiffSchemaRequest(store=store, schema=text, consistency=_consistency(at_least))
-    return Ask("/remit.v1.Schemas/DiffSchema", request, schemas_pb2.DiffSchemaResponse, _schema_diff)
+    return Ask("/remit.v1.Schemas/DiffSchema", request, schemas_pb2.DiffSchemaResponse, _schema_diff, is_question=True)
 
 
 def _schema_diff(message: schemas_pb2.DiffSchemaResponse) -> SchemaDiff:
@@ -347,6 +352,7 @@ def list_stores() -> Ask[tuple[StoreInfo, ...]]:
         stores_pb2.ListStoresRequest(),
         stores_pb2.ListStoresResponse,
         lambda answer: tuple(decode_store(each) for each in answer.stores),
+        is_question=True,
     )
 
 
@@ -356,7 +362,9 @@ def delete_store(name: str) -> Ask[None]:
 
 
 def who_am_i() -> Ask[Identity]:
-    return Ask("/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), stores_pb2.WhoAmIResponse, _identity)
+    return Ask(
+        "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), stores_pb2.WhoAmIResponse, _identity, is_question=True
+    )
 
 
 def _identity(message: stores_pb2.WhoAmIResponse) -> Identity:

@@ -14,24 +14,19 @@ from collections.abc import Iterator
 
 from remit.errors import RemoteError, Status
 
-_ASKING_SERVICE = "/remit.v1.Permissions/"
-_ASKING_METHODS = frozenset(
-    {
-        "/remit.v1.Relationships/Read",
-        "/remit.v1.Schemas/ReadSchema",
-        "/remit.v1.Schemas/DiffSchema",
-        "/remit.v1.Stores/ListStores",
-        "/remit.v1.Stores/WhoAmI",
-    }
-)
-_PAUSES_S = (0.05, 0.15, 0.45)
+_PAUSES_S = (0.1, 0.2, 0.5)  # at most
+
+
+def spread_s(pause_s: float, error: RemoteError) -> float:
+    """A pause of at most `pause_s`, added to what the server asks for: another for each caller, so that thousands who
+    lost the same server do not come back in the same moment."""
+    return (error.retry_after_s or 0.0) + pause_s * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
 
 
 class Attempts:
     """The attempts at one request, `timeout_s` for all of them together."""
 
-    def __init__(self, path: str, timeout_s: float) -> None:
-        is_question = path.startswith(_ASKING_SERVICE) or path in _ASKING_METHODS
+    def __init__(self, timeout_s: float, *, is_question: bool) -> None:
         self._pauses_s: Iterator[float] = iter(_PAUSES_S if is_question else ())
         self._until_s = time.monotonic() + timeout_s
 
@@ -45,6 +40,5 @@ class Attempts:
         pause_s = next(self._pauses_s, None) if error.status is Status.UNAVAILABLE else None
         if pause_s is None:
             return None
-        pause_s *= random.uniform(0.8, 1.2)  # noqa: S311  # no secret: so that not all come back in the same moment
-        pause_s = max(error.retry_after_s or 0.0, pause_s)
+        pause_s = spread_s(pause_s, error)
         return pause_s if pause_s < self.left_s else None

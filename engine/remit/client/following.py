@@ -5,13 +5,13 @@ an export at most once."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from google.protobuf.message import Message
 
 from remit.client.answers import ChangeKind, ExportPage, Imported, WatchedChange, WatchEvent
+from remit.client.attempts import spread_s
 from remit.errors import RemoteError, Status
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
 from remit.notation import parse_relationship
@@ -50,9 +50,7 @@ class Retries:
         if not (self._resume and self._has_begun and _passes(error)):
             raise error
         self._failures += 1
-        # Doubled and spread out, so that thousands who lost the same server do not come back in the same moment.
-        pause_s = min(PAUSE_FIRST_S * 2.0 ** min(self._failures - 1, 10), PAUSE_MAX_S)
-        return max(error.retry_after_s or 0.0, pause_s) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        return spread_s(min(PAUSE_FIRST_S * 2.0 ** min(self._failures - 1, 10), PAUSE_MAX_S), error)
 
 
 def _passes(error: RemoteError) -> bool:

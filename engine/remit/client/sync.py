@@ -339,7 +339,7 @@ class Client:
             request_serializer=type(ask.request).SerializeToString,
             response_deserializer=ask.response.FromString,
         )
-        attempts = Attempts(ask.path, self.timeout_s if timeout_s is None else timeout_s)
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=ask.is_question)
         while True:
             try:
                 return ask.read(method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
