@@ -369,18 +369,33 @@ def test_closing_a_client_ends_its_pauses(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(asked) == 2
 
 
-def test_a_question_that_is_answered_the_second_time_is_answered() -> None:
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+def test_a_question_that_is_answered_the_second_time_is_answered(code: grpc.StatusCode) -> None:
+    """CANCELLED comes from gRPC servers that stop, for calls that were sent while they closed their port."""
     asked: list[str] = []
 
     def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
         asked.append(method)
         if len(asked) == 1:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+            context.abort(code, "starting")
         return ANSWER
 
     with server_of(answer) as endpoint, Client(endpoint) as client:
         assert client.check("doc:d#read@user:ann")
     assert len(asked) == 2
+
+
+def test_a_write_that_a_stopping_server_dropped_is_not_sent_again() -> None:
+    asked: list[str] = []
+
+    def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(method)
+        context.abort(grpc.StatusCode.CANCELLED, "stopping")
+        return b""
+
+    with server_of(answer) as endpoint, Client(endpoint) as client, pytest.raises(RemoteError) as caught:
+        client.touch("doc:d#reader@user:ann")
+    assert (caught.value.status, len(asked)) == (Status.CANCELLED, 1)
 
 
 def shown_authorization(monkeypatch: pytest.MonkeyPatch, environment: str | None, token: str | None) -> object:

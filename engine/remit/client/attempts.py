@@ -17,6 +17,12 @@ from remit.errors import RemoteError, Status
 _PAUSES_S = (0.1, 0.2, 0.5)  # at most
 
 
+def is_away(error: RemoteError) -> bool:
+    """Whether the server could not be reached, or goes: a gRPC server that stops answers UNAVAILABLE, and CANCELLED
+    where it drops a call, as one it was sent while it closed its port. A caller's own cancelling never gets here."""
+    return error.status in (Status.UNAVAILABLE, Status.CANCELLED)
+
+
 def spread_s(pause_s: float, error: RemoteError) -> float:
     """A pause of at most `pause_s`, added to what the server asks for: another for each caller, so that thousands who
     lost the same server do not come back in the same moment."""
@@ -37,7 +43,7 @@ class Attempts:
 
     def pause_s(self, error: RemoteError) -> float | None:
         """How long to wait before the next attempt, no less than the server asks for; None where there is none."""
-        pause_s = next(self._pauses_s, None) if error.status is Status.UNAVAILABLE else None
+        pause_s = next(self._pauses_s, None) if is_away(error) else None
         if pause_s is None:
             return None
         pause_s = spread_s(pause_s, error)

@@ -11,8 +11,8 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from remit.client.answers import ChangeKind, ExportPage, Imported, WatchedChange, WatchEvent
-from remit.client.attempts import spread_s
-from remit.errors import RemoteError, Status
+from remit.client.attempts import is_away, spread_s
+from remit.errors import RemoteError
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
 from remit.notation import parse_relationship
 from remit.v1 import core_pb2, relationships_pb2
@@ -55,10 +55,7 @@ class Retries:
 
 def _passes(error: RemoteError) -> bool:
     """Whether it is the kind of failure that passes."""
-    # CANCELLED comes from a server that stopped in a hurry; one's own cancelling never gets here.
-    return error.status in (Status.UNAVAILABLE, Status.CANCELLED) or (
-        error.reason == "SLOW_CONSUMER" or error.retry_after_s is not None
-    )
+    return is_away(error) or error.reason == "SLOW_CONSUMER" or error.retry_after_s is not None
 
 
 class Following(Protocol):
