@@ -302,6 +302,17 @@ def test_all_attempts_share_the_time_of_one_request() -> None:
     assert len(asked) < 4 and all(left is not None and left <= 0.35 for left in asked)
 
 
+@pytest.mark.parametrize("timeout", [None, "1", float("nan"), float("inf"), 1e10])
+def test_what_is_no_timeout_is_refused_before_anything_is_sent(timeout: Any) -> None:
+    """gRPC would say of the long ones that their time is over."""
+    for kind in (Client, AsyncClient):
+        with pytest.raises(InvalidArgument, match="is not a timeout: give seconds"):
+            kind("127.0.0.1:1", timeout_s=timeout)
+    if timeout is not None:
+        with Client("127.0.0.1:1") as client, pytest.raises(InvalidArgument, match="is not a timeout: give seconds"):
+            client.check("doc:d#read@user:ann", timeout_s=timeout)
+
+
 def test_what_has_no_time_left_is_not_sent() -> None:
     asked: list[str] = []
 

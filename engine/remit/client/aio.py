@@ -27,7 +27,7 @@ from remit.client.answers import (
     Written,
 )
 from remit.client.asks import Ask, Question
-from remit.client.attempts import Attempts
+from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
 from remit.client.copies import BACKUP, RESTORE, AsyncBackup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
@@ -94,7 +94,7 @@ class AsyncClient:
         credentials = credentials_of(tls, credentials)
         self.endpoint = endpoint_of(endpoint)
         self.store = store
-        self.timeout_s = timeout_s
+        self.timeout_s = checked_timeout(timeout_s)
         self._metadata = metadata_of(
             token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
         )

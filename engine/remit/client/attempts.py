@@ -12,9 +12,21 @@ import random
 import time
 from collections.abc import Iterator
 
-from remit.errors import RemoteError, Status
+from remit.errors import InvalidArgument, RemoteError, Status
+from remit.notation import shortened
 
+TIMEOUT_MAX_S = 365 * 86_400.0  # of far longer ones gRPC says at once that their time is over
 _PAUSES_S = (0.1, 0.2, 0.5)  # at most
+
+
+def checked_timeout(timeout_s: float) -> float:
+    """The same. One of 0 or less is spent: nothing is sent. Raises InvalidArgument."""
+    # Not as `>`, which no NaN is.
+    if isinstance(timeout_s, (int, float)) and timeout_s <= TIMEOUT_MAX_S:
+        return timeout_s
+    raise InvalidArgument(
+        f"`{shortened(str(timeout_s))}` is not a timeout: give seconds, at most {TIMEOUT_MAX_S:.0f}, a year"
+    )
 
 
 def is_away(error: RemoteError) -> bool:
@@ -34,7 +46,7 @@ class Attempts:
 
     def __init__(self, timeout_s: float, *, is_question: bool) -> None:
         self._pauses_s: Iterator[float] = iter(_PAUSES_S if is_question else ())
-        self._until_s = time.monotonic() + timeout_s
+        self._until_s = time.monotonic() + checked_timeout(timeout_s)
 
     @property
     def left_s(self) -> float:
