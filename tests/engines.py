@@ -8,7 +8,7 @@ from pathlib import Path
 from small_worlds import NOW_US
 
 from remit.clock import ManualClock
-from remit.engine import CheckResult, Engine, Question, WriteResult
+from remit.engine import Engine
 from remit.graph import Graph
 from remit.limits import Limits
 from remit.model import (
@@ -24,6 +24,7 @@ from remit.model import (
 )
 from remit.native import NativeGraph
 from remit.notation import format_relationship, parse_question, parse_relationship
+from remit.results import CheckResult, Question, WriteResult
 from remit.store.changelog import replay, rewind
 from remit.store.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_worlds import AFTER, AT, CONDITIONAL, NO, NOW_US, YES, plan_of
 
-from remit.engine import CheckResult, Question
 from remit.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -46,6 +45,7 @@ from remit.graph import Graph
 from remit.limits import Limits
 from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Verdict
 from remit.notation import format_time, parse_object, parse_question
+from remit.results import CheckResult, Question
 from remit.semantics import Evaluation
 from remit.tokens import decode_token, encode_token
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import remit
-from remit.engine import CheckResult, Engine, Question
+from remit.engine import Engine
 from remit.errors import (
     BackupDamaged,
     BackupRefused,
@@ -32,6 +32,7 @@ from remit.errors import (
 from remit.limits import Limits
 from remit.model import Provenance, RelationshipFilter, StoredRelationship, StoreInfo, Verdict
 from remit.notation import checked_store, format_relationship, parse_question, parse_relationship
+from remit.results import CheckResult, Question
 from remit.store import scratch
 from remit.store.interface import Draft, WriteTransaction
 from remit.watching import Watched

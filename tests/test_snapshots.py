@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit import budget
-from remit.engine import CheckManyResult, CheckResult, Engine, ExpandResult, Question
+from remit.engine import Engine
 from remit.errors import RemitError, StepBudgetSpent
 from remit.language import compile_schema
 from remit.limits import Limits
 from remit.model import RelationshipFilter, Verdict
 from remit.notation import parse_question
+from remit.results import CheckManyResult, CheckResult, ExpandResult, Question
 from remit.snapshots import PLANS_MAX
 from remit.tokens import decode_token
 

@@ -7,11 +7,10 @@ Law: the graph of a store is what its relationships are, at every revision that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from remit.admission import (
     Scanning,
@@ -29,9 +28,8 @@ from remit.errors import InvalidArgument, RemitError, RevisionGone, StepBudgetSp
 from remit.expansion import expand
 from remit.importing import Import
 from remit.language import compile_schema
-from remit.language.diff import SchemaChange, diff
+from remit.language.diff import diff
 from remit.language.plan import Schema
-from remit.language.source import Issue
 from remit.limits import Limits
 from remit.model import (
     DEFAULT_STORE,
@@ -45,18 +43,29 @@ from remit.model import (
     RelationshipKey,
     StoredRelationship,
     StoreInfo,
-    SubjectRef,
     Update,
-    Verdict,
 )
 from remit.native import Answered, Asked
 from remit.notation import canonical_json, checked_store
-from remit.orphans import Judged, Orphans, find_orphans, judge
+from remit.orphans import Judged, find_orphans, judge
+from remit.results import (
+    CheckManyResult,
+    CheckResult,
+    DeleteResult,
+    EngineStanding,
+    ExpandResult,
+    ExportPage,
+    Question,
+    ReadPage,
+    SchemaDiff,
+    SchemaRead,
+    SchemaWritten,
+    WriteResult,
+)
 from remit.semantics import Evaluation
 from remit.snapshots import Seen, Snapshot, Snapshots
 from remit.store.interface import Admission, Commit, Draft, ReadTransaction, Store, WriteTransaction
 from remit.tokens import encode_token, require_at_least
-from remit.trees import Expansion, Explanation
 from remit.upkeep import RETENTION_US, Upkeep
 from remit.watching import Watch, Watched, Watches, size_bytes
 from remit.why import explain as explain_answer
@@ -72,121 +81,6 @@ _LOOKS_MAX = 8
 _REVISIONS_FEW = 32
 
 PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes in one message is 4 MiB
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`)."""
-
-    resource: ObjectRef
-    permission: str
-    subject: SubjectRef
-    context: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """An answer, the revision (as a token) and the time (microseconds) it was given at, and what it cost in steps."""
-
-    verdict: Verdict
-    missing: tuple[str, ...]
-    steps: int
-    token: str
-    evaluated_at_us: int
-    explanation: Explanation | None = None
-    historical: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckManyResult:
-    """One answer or error per question, in the order asked, all at one revision and time."""
-
-    results: tuple[CheckResult | RemitError, ...]
-    token: str
-    evaluated_at_us: int
-    historical: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ExpandResult:
-    """The sets behind a relation or permission, the first the one asked for."""
-
-    expansion: Expansion
-    token: str
-    evaluated_at_us: int
-    historical: bool = False
-
-
-class WriteResult(NamedTuple):
-    """The revision a write became ("" and 0 for a dry run), and how many relationships `replace` took away."""
-
-    token: str
-    revision: int
-    replaced: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteResult:
-    """The revision a delete became ("" for a dry run), how many it removed, and whether nothing else matches."""
-
-    token: str
-    deleted: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPage:
-    """A page of relationships. An empty `next_cursor` says that the list is complete."""
-
-    items: tuple[StoredRelationship, ...]
-    next_cursor: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExportPage:
-    """The next relationships of an export, where to go on after them, and the revision that the export began at."""
-
-    relationships: tuple[Relationship, ...]
-    cursor: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaWritten:
-    """The revision a schema became, and what its writer may want to hear."""
-
-    token: str
-    warnings: tuple[Issue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaRead:
-    """The schema as it was written."""
-
-    text: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaDiff:
-    """What a new schema would change, and the relationships it would leave without a place."""
-
-    changes: tuple[SchemaChange, ...]
-    orphans: tuple[Orphans, ...]
-    warnings: tuple[Issue, ...]
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStanding:
-    """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
-    and why nothing can be written any more, "" where it can."""
-
-    stores: Mapping[str, tuple[int, int]]
-    size_bytes: int
-    writes_waiting: int
-    problem: str
 
 
 class Engine:

@@ -24,7 +24,7 @@ from random_schemas import (
 
 from remit import built, native
 from remit.clock import ManualClock
-from remit.engine import CheckResult, Engine, Question
+from remit.engine import Engine
 from remit.errors import RemitError
 from remit.graph import Graph
 from remit.language import compile_schema
@@ -44,6 +44,7 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.results import CheckResult, Question
 from remit.semantics import Evaluation
 from remit.store.memory import MemoryStore
 from remit.tokens import decode_token

@@ -13,10 +13,10 @@ from engines import EngineOfTest
 from judge import Judge
 from random_schemas import changed_schema, random_fact, random_schema, random_subject
 
-from remit.engine import Question
 from remit.errors import CaveatFailed, NegativeCycle, RelationshipExists, SchemaOrphansRelationships, SingleTaken
 from remit.language.plan import Schema
 from remit.model import Operation, SubjectRef, Update
+from remit.results import Question
 
 SCHEMAS_PER_WORLD = 3
 

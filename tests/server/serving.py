@@ -9,8 +9,9 @@ from typing import Any
 
 from remit.budget import Interrupt, never_interrupted
 from remit.clock import ManualClock
-from remit.engine import CheckResult, Engine, Question, WriteResult
+from remit.engine import Engine
 from remit.errors import RemitError
+from remit.results import CheckResult, Question, WriteResult
 from remit.store.memory import MemoryStore
 
 NOW_US = 1_800_000_000_000_000

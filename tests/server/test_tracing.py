@@ -15,9 +15,10 @@ from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
 from serving import SCHEMA, opened
 
 from remit.client import Client, RemoteError
-from remit.engine import CheckResult, Engine
+from remit.engine import Engine
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
+from remit.results import CheckResult
 from remit.server.background import BackgroundServer
 from remit.server.telemetry import Telemetry
 from remit.server.tracing import Tracing, trace_id_of

@@ -19,11 +19,11 @@ from sim_schemas import BROKEN, FULL
 from sim_wire import WireEngine
 
 from remit.clock import SystemClock
-from remit.engine import Question
 from remit.key_file import changing_keys
 from remit.keys import Right
 from remit.model import LOCAL_CALLER, ObjectRef, Operation, RelationshipFilter, SubjectRef, Update, Verdict
 from remit.notation import parse_relationship
+from remit.results import Question
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
 OWN, OTHER, SCRATCH = "own", "other", "scratch"

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from sim_schemas import BROKEN, SCHEMAS
 
-from remit.engine import Question
 from remit.model import (
     PLAIN,
     CaveatUse,
@@ -25,6 +24,7 @@ from remit.model import (
     SubjectRef,
     Update,
 )
+from remit.results import Question
 
 T = TypeVar("T")
 

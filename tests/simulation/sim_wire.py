@@ -12,7 +12,9 @@ import grpc
 from google.protobuf.message import Message
 
 from remit.client.channel import remote_error
-from remit.engine import (
+from remit.errors import RemitError
+from remit.model import Caller, ObjectRef, Precondition, Relationship, RelationshipFilter, Update
+from remit.results import (
     CheckManyResult,
     CheckResult,
     DeleteResult,
@@ -23,8 +25,6 @@ from remit.engine import (
     SchemaWritten,
     WriteResult,
 )
-from remit.errors import RemitError
-from remit.model import Caller, ObjectRef, Precondition, Relationship, RelationshipFilter, Update
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
 from remit.wire.expansions import decode_sets
 from remit.wire.explanations import decode_explanation

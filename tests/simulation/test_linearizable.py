@@ -21,7 +21,6 @@ from sim_wire import PATIENCE_S, WireEngine, connected
 
 from remit.clock import SystemClock
 from remit.engine import Engine
-from remit.engine import Question as Asked
 from remit.errors import RemitError
 from remit.language import compile_schema
 from remit.model import (
@@ -35,6 +34,7 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import parse_relationship
+from remit.results import Question as Asked
 from remit.server.background import BackgroundServer
 from remit.store.interface import Store
 from remit.store.lmdb_store import LmdbStore

@@ -27,7 +27,7 @@ from sim_schemas import FULL
 from sim_wire import WireEngine
 
 from remit.clock import ManualClock
-from remit.engine import CheckResult, Engine, Question
+from remit.engine import Engine
 from remit.errors import RemitError
 from remit.model import (
     LOCAL_CALLER,
@@ -40,6 +40,7 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.results import CheckResult, Question
 from remit.server.background import BackgroundServer
 from remit.store.interface import StoreIdentity
 from remit.store.lmdb_store import LmdbStore

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import remit
-from remit.engine import CheckResult, Engine, Question
+from remit.engine import Engine
 from remit.errors import InvalidArgument, InvalidToken, RemitError
 from remit.keys import ALL_RIGHTS, ALL_STORES, right_names
 from remit.model import Precondition, Relationship, RelationshipFilter
+from remit.results import CheckResult, Question
 from remit.server.call import Call
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.expansions import encode_sets

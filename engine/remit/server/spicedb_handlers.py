@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 
-from remit.engine import CheckResult, Engine, Question
+from remit.engine import Engine
 from remit.errors import InvalidArgument, RemitError
 from remit.notation import checked_name
+from remit.results import CheckResult, Question
 from remit.server.call import Call
 from remit.wire.spicedb import (
     decode_consistency,

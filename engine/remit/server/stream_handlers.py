@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from remit.engine import Engine, ExportPage
+from remit.engine import Engine
 from remit.errors import InvalidArgument, MalformedRequest, RemitError
 from remit.importing import Import
 from remit.model import Delta, RelationshipFilter
+from remit.results import ExportPage
 from remit.server.handlers import at_least_of
 from remit.server.streams import Stream
 from remit.v1 import relationships_pb2
