@@ -135,7 +135,7 @@ pub struct Places {
 }
 
 /// Some places, given back when dropped.
-pub struct Held {
+pub struct PlacesHeld {
     places: Arc<Places>,
     count: i64,
 }
@@ -147,9 +147,9 @@ impl Places {
     }
 
     /// `None` where not enough are left. Cost: O(1).
-    pub fn take(self: &Arc<Self>, count: usize) -> Option<Held> {
+    pub fn take(self: &Arc<Self>, count: usize) -> Option<PlacesHeld> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let held = Held { places: Arc::clone(self), count };
+        let held = PlacesHeld { places: Arc::clone(self), count };
         if self.taken.fetch_add(count, Relaxed).saturating_add(count) <= self.most {
             return Some(held);
         }
@@ -166,7 +166,7 @@ impl Places {
     }
 }
 
-impl Drop for Held {
+impl Drop for PlacesHeld {
     fn drop(&mut self) {
         self.places.taken.fetch_sub(self.count, Relaxed);
     }
