@@ -18,6 +18,9 @@ MIB = 1024 * 1024
 REQUEST_BYTES_MAX = 8 * MIB  # a thousand updates with long ids and full contexts come to some 6 MiB
 RESPONSE_BYTES_MAX = 64 * MIB  # an expansion of some half a million facts
 
+# A protobuf Struct has at most so many bytes for each of its JSON: a number in a list has 11, and 2 as `1,`.
+_SENT_TIMES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -64,6 +67,18 @@ class Limits:
                 limit=self.response_bytes_max,
                 given=size,
             )
+
+    def require_count(self, name: str, count: int, field: str) -> None:
+        """Of what a request repeats, by the name of its limit."""
+        _require_count(count, getattr(self, name), name, field)
+
+    def require_sent(self, name: str, size: int, field: str) -> None:
+        """Of the bytes of a JSON object as it was sent: refuses what cannot be within that limit once it is read. What
+        is less, only reading will tell."""
+        most = getattr(self, name)
+        if size > _SENT_TIMES * most:
+            message = f"`{field}` has more than the {most} bytes allowed: it was sent in {size}"
+            raise _exceeded(message, name, most, size, field)
 
     def require_items(self, count: int) -> None:
         _require_count(count, self.items_max, "items_max", "items")

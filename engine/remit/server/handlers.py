@@ -5,16 +5,20 @@ Law: a handler decides nothing; it raises RemitError for a caller's fault and an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import TypedDict, TypeVar
+
+from google.protobuf.message import Message
 
 import remit
 from remit.engine import Engine
 from remit.errors import InvalidArgument, InvalidToken, RemitError
 from remit.keys import ALL_RIGHTS, ALL_STORES, right_names
+from remit.limits import Limits
 from remit.model import Precondition, Relationship, RelationshipFilter
 from remit.results import CheckResult, Question
 from remit.server.call import Call
+from remit.server.sizes import require_sizes
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.expansions import encode_sets
 from remit.wire.explanations import encode_explanation
@@ -31,6 +35,8 @@ from remit.wire.facts import (
 from remit.wire.schemas import encode_change, encode_issue, encode_orphans
 from remit.wire.status import encode_status
 from remit.wire.values import decode_context, decode_context_json, encode_time, encode_verdict
+
+Item = TypeVar("Item", bound=Message)
 
 # --- permissions ------------------------------------------------------------------------------------------------
 
@@ -60,16 +66,9 @@ def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> 
 def check_many(
     engine: Engine, request: permissions_pb2.CheckManyRequest, call: Call
 ) -> permissions_pb2.CheckManyResponse:
-    """A question that cannot be read is an error of its own, like one that cannot be answered."""
     consistency = _consistency(request.consistency)
     contextual = _contextual(request.contextual)
-    engine.limits.require_items(len(request.items))
-    read: list[Question | RemitError] = []
-    for number, item in enumerate(request.items):
-        try:
-            read.append(_question(item, f"items[{number}]."))
-        except RemitError as error:
-            read.append(error)
+    read = read_each(_question, request.items, engine.limits, call)
     questions = [question for question in read if isinstance(question, Question)]
     answers = engine.check_many(
         request.store, questions, **consistency, contextual=contextual, interrupt=call.interrupt
@@ -82,6 +81,21 @@ def check_many(
         evaluated_at=encode_time(answers.evaluated_at_us),
         historical=answers.historical,
     )
+
+
+def read_each(
+    question: Callable[[Item, str], Question], items: Sequence[Item], limits: Limits, call: Call
+) -> list[Question | RemitError]:
+    """A question that cannot be read is an error of its own, like one that cannot be answered."""
+    read: list[Question | RemitError] = []
+    for number, item in enumerate(items):
+        call.interrupt()
+        try:
+            require_sizes(item, limits)
+            read.append(question(item, f"items[{number}]."))
+        except RemitError as error:
+            read.append(error)
+    return read
 
 
 def _check_many_result(result: CheckResult | RemitError) -> permissions_pb2.CheckManyResult:

@@ -12,6 +12,7 @@ from remit.errors import InvalidArgument, RemitError
 from remit.notation import checked_name
 from remit.results import CheckResult, Question
 from remit.server.call import Call
+from remit.server.handlers import read_each
 from remit.wire.spicedb import (
     decode_consistency,
     decode_object,
@@ -45,15 +46,8 @@ def check_permission(
 def check_bulk_permissions(
     engine: Engine, request: permission_service_pb2.CheckBulkPermissionsRequest, call: Call
 ) -> permission_service_pb2.CheckBulkPermissionsResponse:
-    """A question that cannot be read is an error of its own, like one that cannot be answered."""
     _refuse_tracing(request.with_tracing)
-    engine.limits.require_items(len(request.items))
-    read: list[Question | RemitError] = []
-    for number, item in enumerate(request.items):
-        try:
-            read.append(_question(item, f"items[{number}]."))
-        except RemitError as error:
-            read.append(error)
+    read = read_each(_question, request.items, engine.limits, call)
     questions = [question for question in read if isinstance(question, Question)]
     answers = engine.check_many(DEFAULT, questions, **decode_consistency(request.consistency), interrupt=call.interrupt)
     following = iter(answers.results)

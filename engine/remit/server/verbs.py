@@ -19,6 +19,7 @@ from remit.limits import Limits
 from remit.server import handlers, spicedb_handlers, store_handlers, stream_handlers
 from remit.server.call import Call
 from remit.server.rights import require_store
+from remit.server.sizes import require_sizes
 from remit.server.streams import Stream
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
@@ -43,6 +44,7 @@ class Verb:
         call.interrupt()
         call.request = request = _parsed(self.request, data, engine.limits)
         require_store(self.path, request, call)
+        require_sizes(request, engine.limits)
         response = self.handler(engine, request, call)
         answer = _serialized(response, engine.limits)
         call.response = response
@@ -86,6 +88,7 @@ class StreamVerb:
                 stream.call.request = request
                 require_store(self.path, request, stream.call)
                 is_first = False
+            require_sizes(request, limits)
             yield request
 
 

@@ -1,0 +1,143 @@
+"""What is too much is refused before it is read: whatever a request repeats is counted, and every Struct measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from authzed.api.v1 import permission_service_pb2
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from hypothesis import given
+from hypothesis import strategies as st
+from serving import SCHEMA
+
+from remit.engine import Engine
+from remit.errors import DeadlineExceeded, LimitExceeded, RemitError
+from remit.limits import Limits
+from remit.notation import canonical_json
+from remit.server import handlers, spicedb_handlers
+from remit.server.call import Call
+from remit.server.sizes import COUNTED, MEASURED, require_sizes
+from remit.server.verbs import STREAMS, UNARY, Verb
+from remit.v1 import permissions_pb2, relationships_pb2
+from remit.wire.values import decode_context
+
+P, R, SP = permissions_pb2, relationships_pb2, permission_service_pb2
+LIMITS = Limits(updates_max=2, preconditions_max=2, contextual_max=2, items_max=2, filters_max=2)
+VERBS: dict[str, Verb] = {verb.path: verb for verb in UNARY}
+
+
+def too_many(kind: type[Message], field: str) -> Message:
+    request = kind()
+    for _ in range(3):
+        getattr(request, field).add()
+    return request
+
+
+@pytest.mark.parametrize("verb", [*UNARY, *STREAMS], ids=lambda verb: verb.path)
+def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(verb: Verb) -> None:
+    """A new field that is in neither table fails here, and at its first request."""
+    require_sizes(verb.request(), LIMITS)
+    for field in verb.request.DESCRIPTOR.fields:
+        if field.is_repeated:
+            with pytest.raises(LimitExceeded, match="this one has 3") as caught:
+                require_sizes(too_many(verb.request, field.name), LIMITS)
+            assert (caught.value.field, caught.value.metadata["name"]) == (field.name, COUNTED[field.name])
+        elif field.message_type is Struct.DESCRIPTOR:
+            request = verb.request()
+            getattr(request, field.name)["text"] = "x" * 50_000
+            with pytest.raises(LimitExceeded, match="it was sent in 500") as caught:
+                require_sizes(request, LIMITS)
+            assert (caught.value.field, caught.value.metadata["name"]) == (field.name, MEASURED[field.name])
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "reader"),
+    [
+        ("/remit.v1.Relationships/Write", "updates", "decode_update"),
+        ("/remit.v1.Relationships/Write", "preconditions", "decode_precondition"),
+        ("/remit.v1.Permissions/CheckMany", "contextual", "decode_relationship"),
+        ("/remit.v1.Permissions/CheckMany", "items", "_question"),
+        ("/authzed.api.v1.PermissionsService/WriteRelationships", "updates", "decode_update"),
+        ("/authzed.api.v1.PermissionsService/CheckBulkPermissions", "items", "_question"),
+    ],
+)
+def test_nothing_of_what_is_too_much_is_read(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str, field: str, reader: str
+) -> None:
+    """It would be refused afterwards as well, of a message of 8 MiB four seconds later."""
+    read: list[object] = []
+    for module in (handlers, spicedb_handlers):
+        if hasattr(module, reader):
+            monkeypatch.setattr(module, reader, lambda *asked: read.append(asked))
+    monkeypatch.setattr(engine, "limits", LIMITS)
+    with pytest.raises(LimitExceeded, match="this one has 3"):
+        VERBS[path].answer(engine, too_many(VERBS[path].request, field).SerializeToString(), Call())
+    assert read == []
+
+
+@pytest.mark.parametrize(
+    ("path", "answered"),
+    [
+        ("/remit.v1.Permissions/CheckMany", lambda response: [item.WhichOneof("result") for item in response.results]),
+        (
+            "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
+            lambda response: [pair.WhichOneof("response") for pair in response.pairs],
+        ),
+    ],
+)
+def test_an_item_with_too_large_a_context_costs_its_own_answer_and_is_not_read(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str, answered: Callable[[Message], list[str]]
+) -> None:
+    engine.write_schema("", SCHEMA)
+    request = VERBS[path].request()
+    for _ in range(2):
+        item = request.items.add()
+        item.permission = "view"
+        for reference, text in ((item.resource, "folder:top"), (item.subject.object, "user:ann")):
+            names = [field.name for field in reference.DESCRIPTOR.fields]
+            for name, value in zip(names, text.split(":"), strict=True):
+                setattr(reference, name, value)
+    request.items[0].context["text"] = "x" * 50_000
+    read: list[object] = []
+    for module in (handlers, spicedb_handlers):
+        monkeypatch.setattr(module, "decode_context", lambda *asked: read.append(asked))
+    response = VERBS[path].response.FromString(VERBS[path].answer(engine, request.SerializeToString(), Call()))
+    first, second = answered(response)
+    assert first == "error" and second in ("answer", "item")
+    assert read == []
+
+
+def test_reading_many_questions_ends_with_their_caller(engine: Engine) -> None:
+    def question(*_: object) -> RemitError:
+        call.end(DeadlineExceeded("the deadline passed before there was an answer"))
+        raise LimitExceeded("too much", name="x", limit=1, given=2)
+
+    call = Call()
+    with pytest.raises(DeadlineExceeded):
+        handlers.read_each(question, [P.CheckItem(), P.CheckItem()], LIMITS, call)  # type: ignore[arg-type]
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers(-(2**53), 2**53)
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(max_size=5),
+            lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=2), inner, max_size=4),
+            max_leaves=40,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_context_within_its_limit_is_refused_by_how_it_was_sent(context: dict[str, object]) -> None:
+    """The limit is as tight as it may be for this context."""
+    struct = Struct()
+    struct.update(context)
+    size = len(canonical_json(decode_context(struct, "context")).encode())
+    Limits(context_bytes_max=size).require_sent("context_bytes_max", struct.ByteSize(), "context")
