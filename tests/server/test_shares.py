@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -59,6 +59,8 @@ TestShares = SharesMachine.TestCase
 
 
 @given(st.integers(1, 300), st.integers(1, 16))
+@example(limit=2, greedy=1)  # the second of two is taken by who holds the first: as much is left as it holds
+@example(limit=3, greedy=1)
 def test_greedy_callers_leave_something_for_who_comes_next(limit: int, greedy: int) -> None:
     shares = Shares("things_max", limit, "things")
     taken = Counter[str]()
@@ -77,6 +79,7 @@ def test_greedy_callers_leave_something_for_who_comes_next(limit: int, greedy: i
     assert all(count > left or not left for count in taken.values())
     if limit >= (greedy + 1) * greedy:
         assert left >= limit // (greedy + 1) - greedy
+    if limit > 2 * greedy:
         shares.take("modest")
     if greedy == 1 and limit > 1:
         assert taken["greedy-0"] == limit // 2 + 1
