@@ -427,13 +427,21 @@ def test_an_import_whose_server_is_killed_goes_on_from_what_was_acknowledged(tmp
         client.write_schema(SCHEMA)
         written: list[int] = []
 
+        killed = threading.Event()
+
         def progress(count: int) -> None:
             written.append(count)
             if count == 7_000:
                 process.kill()
+                killed.set()
+
+        def given() -> Iterator[str]:
+            yield from lines[:12_000]
+            assert killed.wait(PATIENCE_S)  # not all is written before the kill, however late that comes
+            yield from lines[12_000:]
 
         with pytest.raises(RemoteError) as caught:
-            client.import_(lines, progress=progress)
+            client.import_(given(), progress=progress)
         assert caught.value.status is Status.UNAVAILABLE
         acknowledged = int(caught.value.metadata["imported"])
         assert acknowledged == written[-1] >= 7_000 and acknowledged < 20_000

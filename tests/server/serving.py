@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from remit.budget import Interrupt, never_interrupted
@@ -36,6 +37,16 @@ PATIENCE_S = 30.0  # what a test waits at most for something that should happen 
 def opened(engine: type[Engine] = Engine) -> Engine:
     clock = ManualClock(NOW_US)
     return engine(MemoryStore(clock_us=clock.now_us), clock)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what somebody else makes true, at once or nearly."""
+    tick = threading.Event()
+    for _ in range(int(PATIENCE_S * 1_000)):
+        if condition():
+            return
+        tick.wait(0.001)
+    raise AssertionError("it did not happen")
 
 
 class GatedEngine(Engine):

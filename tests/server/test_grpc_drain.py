@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from serving import PATIENCE_S, GatedEngine
+from serving import PATIENCE_S, GatedEngine, until
 
 from remit.client import Client, RemoteError
 from remit.engine import Engine
@@ -70,6 +70,7 @@ def test_a_server_in_a_hurry_stops_what_is_under_way(gated: GatedEngine) -> None
         asked = others.submit(client.check, "folder:sub#view@user:ann", timeout_s=PATIENCE_S)
         gated.begun.get(timeout=PATIENCE_S)
         stopping = others.submit(server.stop, PATIENCE_S)
+        until(lambda: not server.server.serving)  # or the client would ask again a server that goes on
         server.server.hurry()
         assert gated.endings.get(timeout=PATIENCE_S) == "CANCELLED"
         assert stopping.result(PATIENCE_S)

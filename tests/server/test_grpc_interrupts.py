@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import grpc
 import pytest
-from serving import PATIENCE_S, GatedEngine
+from serving import PATIENCE_S, GatedEngine, until
 
 from remit.client import Client, RemoteError
 from remit.errors import Cancelled, DeadlineExceeded, Status
@@ -22,16 +21,6 @@ REQUEST = permissions_pb2.CheckRequest(
     permission="view",
     subject=core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann")),
 ).SerializeToString()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Somebody else makes it true."""
-    tick = threading.Event()
-    for _ in range(int(PATIENCE_S * 1_000)):
-        if condition():
-            return
-        tick.wait(0.001)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture

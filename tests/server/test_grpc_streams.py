@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
-import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 from grpc import aio
-from serving import PATIENCE_S, SCHEMA
+from serving import PATIENCE_S, SCHEMA, until
 
 from remit.engine import Engine
 from remit.model import Operation, RelationshipFilter, Update
@@ -70,16 +70,6 @@ def ending(stream: Iterator[Any]) -> Any:
 
 def error_of(failed: Any) -> Any:
     return decode_status(status_pb2.Status.FromString(dict(failed.trailing_metadata())["grpc-status-details-bin"]))
-
-
-def until(what: Callable[[], bool]) -> None:
-    """Something that happens on the server's side, at once or nearly."""
-    waiting = threading.Event()
-    for _ in range(int(PATIENCE_S * 100)):
-        if what():
-            return
-        waiting.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 # --- Watch ------------------------------------------------------------------------------------------------------
@@ -193,7 +183,8 @@ def _threads() -> int:
 def test_a_reader_who_stops_reading_is_told_and_goes_on_where_it_was(filled: Engine) -> None:
     lines = [f"folder:{'x' * 500}{number}#viewer@user:ann" for number in range(200)]
     with (
-        BackgroundServer(filled, limits=ServeLimits(slow_consumer_s=0.2)) as server,
+        # Longer than a busy machine keeps a reader waiting who does read.
+        BackgroundServer(filled, limits=ServeLimits(slow_consumer_s=2.0)) as server,
         grpc.insecure_channel(server.endpoint, NARROW) as channel,
     ):
         stream = watching(channel)
@@ -202,6 +193,7 @@ def test_a_reader_who_stops_reading_is_told_and_goes_on_where_it_was(filled: Eng
         while len(server.server.streams):  # until the server has let it go
             tokens.append(touch(filled, *lines))
             assert len(tokens) < 1_000
+            time.sleep(0.01)
         received = []
         with pytest.raises(grpc.RpcError) as caught:
             for message in stream:

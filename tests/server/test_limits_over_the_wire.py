@@ -399,9 +399,9 @@ def a_reader_who_takes_nothing_is_let_go() -> None:
         BackgroundServer(engine, limits=ServeLimits(slow_consumer_s=0.05)) as server,
         grpc.insecure_channel(server.endpoint, options) as channel,
     ):
-        call = channel.unary_stream(PATHS["Export"].path)(R.ExportRequest().SerializeToString(), timeout=PATIENCE_S)
         finished = threading.Event()
         server.server.telemetry.metrics.messages = lambda verb, count: finished.set()  # type: ignore[method-assign]
+        call = channel.unary_stream(PATHS["Export"].path)(R.ExportRequest().SerializeToString(), timeout=PATIENCE_S)
         assert finished.wait(PATIENCE_S), "the stream is still open"
         with pytest.raises(grpc.RpcError) as ended:
             list(call)

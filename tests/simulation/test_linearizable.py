@@ -196,7 +196,7 @@ def changed(change: relationships_pb2.WatchedChange) -> tuple[RelationshipKey, b
 def storm(endpoint: str, seed: int, writers: int, checkers: int, steps: int) -> tuple[list[Committed], History]:
     """Let them all loose, and wait for all of them."""
     history = History()
-    begun, written = threading.Event(), threading.Event()
+    begun, asked, written = threading.Event(), threading.Semaphore(0), threading.Event()
 
     def client(name: str, work: Callable[[Client, int], None], until: threading.Event | None = None) -> None:
         with connected(endpoint) as wire:
@@ -204,6 +204,8 @@ def storm(endpoint: str, seed: int, writers: int, checkers: int, steps: int) -> 
             number = 0
             while number < steps or (until is not None and not until.is_set()):
                 work(one, number)
+                if until is not None and number == 0:
+                    asked.release()
                 number += 1
 
     def watcher() -> list[Committed]:
@@ -213,10 +215,12 @@ def storm(endpoint: str, seed: int, writers: int, checkers: int, steps: int) -> 
     with ThreadPoolExecutor(writers + checkers + 1) as threads:
         watching = threads.submit(watcher)
         assert begun.wait(PATIENCE_S)
-        writing = [threads.submit(client, f"writer{n}", Client.write) for n in range(writers)]
-        # As long as there are writes: on a slow disk, checks would be done before the first facts are there.
+        # As long as there are writes: on a slow disk, checks would be done before the first facts are there. And from
+        # the first write on: where threads are slow to begin, writes would be done before the first check.
         checking = [threads.submit(client, f"checker{n}", Client.ask, written) for n in range(checkers)]
         try:
+            assert all(asked.acquire(timeout=PATIENCE_S) for _ in range(checkers))
+            writing = [threads.submit(client, f"writer{n}", Client.write) for n in range(writers)]
             for each in writing:
                 each.result(PATIENCE_S)
         finally:

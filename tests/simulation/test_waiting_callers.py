@@ -4,7 +4,9 @@ callers are served beside them, and what they cost is bounded and given back."""
 from __future__ import annotations
 
 import socket
+import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -69,11 +71,22 @@ def half_open(key: tuple[bytes, bytes]) -> list[bytes]:
     ]
 
 
+def settled(count: Callable[[], int]) -> int:
+    """What it is once it stays the same: connections of a test before this one may still be on their way out."""
+    last = count()
+    for _ in range(100):
+        time.sleep(0.2)
+        if (now := count()) == last:
+            return now
+        last = now
+    raise AssertionError("it never settled")
+
+
 def require_served_beside_the_idle(
     hostile: Hostile, connections: int, bytes_each_max: int, files_kept_max: int = 2
 ) -> None:
     kinds = half_open(hostile.key)
-    before, open_before = hostile.served.resident_bytes(), hostile.served.open_files()
+    before, open_before = hostile.served.resident_bytes(), settled(hostile.served.open_files)
     idle = []
     try:
         for number in range(connections):

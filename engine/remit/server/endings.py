@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import logging
 
+from grpc import aio
+
 from remit.errors import RemitError
 from remit.server.call import Call
 from remit.wire.status import encode_status
@@ -18,6 +20,19 @@ def without_frames(error: RemitError) -> RemitError:
     """The error alone. The frames it went through know the request and the answer, and are known to it, and it to some
     of them: a circle that would keep megabytes until the garbage collector comes by."""
     return error.with_traceback(None)
+
+
+def has_left(error: BaseException | None) -> bool:
+    """Whether gRPC could not send because the caller was gone: it may say so before it cancels the call."""
+    return isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"')
+
+
+def ending_of(error: Exception, path: str, call: Call) -> RemitError:
+    """How a call ended whose handler was left by that error: by its caller's leaving, or by a defect of ours."""
+    if not has_left(error):
+        return unexpected(error, path, call)
+    call.cancel()
+    return call.ending()
 
 
 def unexpected(error: Exception, path: str, call: Call) -> RemitError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from grpc import aio
+from remit.server.endings import has_left
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -107,5 +107,4 @@ def is_worth_telling(record: logging.LogRecord) -> bool:
     """Of what gRPC tells as errors of ours, all but two that are its callers': one left in the moment of their answer;
     or sent a header that is no text, which gRPC would write out, and which may be nearly somebody's key."""
     error = record.exc_info[1] if record.exc_info else None
-    has_left = isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"')
-    return not has_left and not isinstance(error, UnicodeDecodeError)
+    return not has_left(error) and not isinstance(error, UnicodeDecodeError)

@@ -25,7 +25,7 @@ from remit.limits import Limits
 from remit.server.accepting import accepting_server, add_any_other, add_methods
 from remit.server.bell import Bell
 from remit.server.call import Call, Metadata, call_of, new_request_id
-from remit.server.endings import unexpected, without_frames
+from remit.server.endings import ending_of, without_frames
 from remit.server.front_door import FrontDoor, may_answer, peer_of, shared
 from remit.server.keyring import KeyRing
 from remit.server.lanes import Lane
@@ -78,6 +78,7 @@ class GrpcServer:
         self._certificates = certificates
         self._looking: asyncio.Task[None] | None = None
         self._look_now = asyncio.Event()
+        self._one_look = asyncio.Lock()
         # What callers take of, they share, whichever way they come.
         held = shared if front_door else Held
         reads, writes, unsent = limits.reads_in_flight_max, limits.writes_in_flight_max, limits.unsent_bytes_max
@@ -196,8 +197,10 @@ class GrpcServer:
             self._looking.cancel()
         if self.front_door is not None:
             self.front_door.drain()
-        await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
+        # It closes the port before anybody hears that nothing is served: who hears it and asks would be let in, or cut.
+        await asyncio.sleep(0)
+        await self._health.enter_graceful_shutdown()
         self.streams.drain()
         finished = await self._became_idle(grace_s)
         if not finished:
@@ -272,15 +275,16 @@ class GrpcServer:
 
     async def look_at_files(self) -> None:
         """Read keys and certificates anew if their files have changed, and end the calls of keys that are not valid any
-        more, or have expired."""
-        if self._gate.ring is not None:
-            await asyncio.to_thread(self._refresh_keys, self._gate.ring)
-        if self._certificates is not None:
-            await asyncio.to_thread(self._certificates.refresh)
-        if self.front_door is not None:
-            self.front_door.refresh()
-        for call in self._calls():
-            self._gate.end_if_revoked(call)
+        more, or have expired. One look at a time: of two, both would count the same change."""
+        async with self._one_look:
+            if self._gate.ring is not None:
+                await asyncio.to_thread(self._refresh_keys, self._gate.ring)
+            if self._certificates is not None:
+                await asyncio.to_thread(self._certificates.refresh)
+            if self.front_door is not None:
+                self.front_door.refresh()
+            for call in self._calls():
+                self._gate.end_if_revoked(call)
 
     def _refresh_keys(self, ring: KeyRing) -> None:
         known_problem = ring.problem
@@ -334,7 +338,7 @@ class GrpcServer:
             except RemitError as error:
                 refusal = without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
-                refusal = unexpected(error, verb.path, call)
+                refusal = ending_of(error, verb.path, call)
             finally:
                 observed.end(refusal)
                 call.forget_messages()
@@ -383,7 +387,7 @@ class GrpcServer:
             except RemitError as error:
                 refusal = without_frames(error)
             except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
-                refusal = unexpected(error, verb.path, call)
+                refusal = ending_of(error, verb.path, call)
             finally:
                 observed.end(refusal)
                 call.forget_messages()
