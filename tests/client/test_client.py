@@ -162,24 +162,27 @@ def test_the_async_client_does_what_the_client_does(engine: Engine) -> None:
         server = GrpcServer(engine)
         address = await server.start(Address("127.0.0.1", 0))
         told: list[object] = []
-        async with AsyncClient(str(address)) as client:
-            token = await client.touch("doc:e#reader@user:bob")
-            told.append(bool(await client.check("doc:e#read@user:bob", at_least=token)))
-            told.append([bool(answer) for answer in await client.check_many(["doc:e#read@user:eve"])])
-            together = await asyncio.gather(*(client.check(f"doc:e#read@user:{name}") for name in ("bob", "eve")))
-            told.append([answer.verdict for answer in together])
-            told.append(bool(await asyncio.create_task(client.check("doc:e#read@user:bob"))))
-            told.append(len((await client.expand("doc:e#read")).expansion.sets))
-            await client.create("doc:f#reader@user:bob")
-            await client.delete("doc:f#reader@user:bob")
-            told.append([format_relationship(each.relationship) async for each in client.read(page_size=1)])
-            told.append((await client.read_schema()).text == SCHEMA)
-            told.append((await client.write_schema(SCHEMA)).warnings)
-            try:
-                await client.check("doc:e#fly@user:bob")
-            except RemoteError as error:
-                told.append(error.reason)
-        assert await server.stop(5.0)
+        try:
+            async with AsyncClient(str(address)) as client:
+                token = await client.touch("doc:e#reader@user:bob")
+                told.append(bool(await client.check("doc:e#read@user:bob", at_least=token)))
+                told.append([bool(answer) for answer in await client.check_many(["doc:e#read@user:eve"])])
+                together = await asyncio.gather(*(client.check(f"doc:e#read@user:{name}") for name in ("bob", "eve")))
+                told.append([answer.verdict for answer in together])
+                told.append(bool(await asyncio.create_task(client.check("doc:e#read@user:bob"))))
+                told.append(len((await client.expand("doc:e#read")).expansion.sets))
+                await client.create("doc:f#reader@user:bob")
+                await client.delete("doc:f#reader@user:bob")
+                told.append([format_relationship(each.relationship) async for each in client.read(page_size=1)])
+                told.append((await client.read_schema()).text == SCHEMA)
+                told.append((await client.write_schema(SCHEMA)).warnings)
+                try:
+                    await client.check("doc:e#fly@user:bob")
+                except RemoteError as error:
+                    told.append(error.reason)
+        finally:  # one that still runs when its loop is gone ends others with it, one test later
+            finished = await server.stop(5.0)
+        assert finished
         return told
 
     assert asyncio.run(story()) == [
