@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 REQUEST_BYTES_MAX = 8 * MIB  # a thousand updates with long ids and full contexts come to some 6 MiB
 RESPONSE_BYTES_MAX = 64 * MIB  # an expansion of some half a million facts
 
-# A protobuf Struct has at most so many bytes for each of its JSON: a number in a list has 11, and 2 as `1,`.
+# A protobuf Struct has fewer bytes than this for each byte of its JSON: a number in a list has 11, and 2 as `1,`.
 _SENT_TIMES = 8
 
 
@@ -77,7 +77,7 @@ class Limits:
         is less, only reading will tell."""
         most = getattr(self, name)
         if size > _SENT_TIMES * most:
-            message = f"`{field}` has more than the {most} bytes allowed: it was sent in {size}"
+            message = f"`{field}` was sent in {size} bytes, more than {most} bytes of JSON can need"
             raise _exceeded(message, name, most, size, field)
 
     def require_items(self, count: int) -> None:

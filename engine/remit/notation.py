@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 
 from remit.errors import InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
 from remit.model import DEFAULT_STORE, PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
@@ -342,7 +343,7 @@ def _normalized(value: object, depth: int) -> object:
                 raise InvalidContext(f"the number `{shown}` is beyond 2^53 and would lose digits: pass it as a string")
             return value
         case float():
-            if value != value or value in (float("inf"), float("-inf")):
+            if not isfinite(value):
                 raise InvalidContext(f"`{value}` is not a JSON number")
             if value.is_integer() and abs(value) <= _EXACT_INTEGER_MAX:
                 return int(value)
@@ -372,6 +373,9 @@ def _checked_unicode(text: str) -> str:
 
 def canonical_json(value: object) -> str:
     """The one text of a context: keys sorted, no spaces, whole numbers without a fraction. Raises InvalidContext."""
-    return json.dumps(
-        normalized_context(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return normalized_json(normalized_context(value))
+
+
+def normalized_json(context: Mapping[str, object]) -> str:
+    """The same of a context that is normalized already, which is three quarters of the work."""
+    return json.dumps(context, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

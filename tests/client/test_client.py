@@ -51,6 +51,7 @@ definition doc {
     permission read = reader
 }
 """
+PATIENCE_S = 30.0  # what a test waits at most for something that should happen at once
 ANSWER = permissions_pb2.CheckResponse(verdict=3, token="t").SerializeToString()  # type: ignore[arg-type]
 
 
@@ -72,7 +73,7 @@ def server_of(answer: Callable[[str, bytes, grpc.ServicerContext], bytes]) -> It
         def service(self, details: grpc.HandlerCallDetails) -> Any:
             return grpc.unary_unary_rpc_method_handler(lambda data, context: answer(details.method, data, context))
 
-    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=(Every(),), options=(("grpc.so_reuseport", 0),))
+    server = grpc.server(futures.ThreadPoolExecutor(4), handlers=(Every(),), options=(("grpc.so_reuseport", 0),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -327,9 +328,10 @@ def test_what_has_no_time_left_is_not_sent() -> None:
         return b""
 
     with server_of(answer) as endpoint, Client(endpoint) as client:
-        for _ in range(20):
+        update = Update(Operation.TOUCH, parse_relationship("doc:d#reader@user:ann"))
+        for timeout_s in (-5, 0, -0.0, float("-inf"), -(10**400)) * 5:
             with pytest.raises(RemoteError) as caught:
-                client.write([Update(Operation.TOUCH, parse_relationship("doc:d#reader@user:ann"))], timeout_s=-5)
+                client.write([update], timeout_s=timeout_s)
             assert caught.value.status is Status.DEADLINE_EXCEEDED
     assert asked == []
 
@@ -347,6 +349,48 @@ def test_a_server_that_says_when_to_come_back_is_not_asked_before() -> None:
     with server_of(answer) as endpoint, Client(endpoint, timeout_s=30) as client, pytest.raises(RemoteError) as caught:
         client.check("doc:d#read@user:ann")
     assert (caught.value.status, caught.value.retry_after_s, len(asked)) == (Status.UNAVAILABLE, 60.0, 1)
+
+
+def test_closing_a_client_under_a_request_ends_it_with_an_error_and_asks_nothing_again() -> None:
+    asked, gate = queue.SimpleQueue[str](), threading.Event()
+
+    def answer(method: str, _: bytes, __: grpc.ServicerContext) -> bytes:
+        asked.put(method)
+        gate.wait(PATIENCE_S)
+        return ANSWER
+
+    def sync(endpoint: str) -> None:
+        client = Client(endpoint, timeout_s=PATIENCE_S)
+        closing = threading.Thread(target=lambda: (asked.get(), client.close()))
+        closing.start()
+        try:
+            client.check("doc:d#read@user:ann")
+        finally:
+            closing.join()
+
+    async def asynchronous(endpoint: str) -> None:
+        async with AsyncClient(endpoint, timeout_s=PATIENCE_S) as client:
+            asking = asyncio.ensure_future(client.check("doc:d#read@user:ann"))
+            await asyncio.to_thread(asked.get)
+        await asking
+
+    async def cancelled(endpoint: str) -> None:
+        """A task that was cancelled ends as one, whatever else is going on."""
+        async with AsyncClient(endpoint, timeout_s=PATIENCE_S) as client:
+            asking = asyncio.create_task(client.read_schema())
+            await asyncio.to_thread(asked.get)
+            asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    with server_of(answer) as endpoint:
+        for ask in (lambda: sync(endpoint), lambda: asyncio.run(asynchronous(endpoint))):
+            with pytest.raises(RemoteError) as caught:
+                ask()
+            assert caught.value.status is Status.CANCELLED
+        asyncio.run(cancelled(endpoint))
+        gate.set()
+    assert asked.empty()
 
 
 def test_closing_a_client_ends_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from authzed.api.v1 import permission_service_pb2
@@ -16,9 +17,9 @@ from remit.engine import Engine
 from remit.errors import DeadlineExceeded, LimitExceeded, RemitError
 from remit.limits import Limits
 from remit.notation import canonical_json
-from remit.server import handlers, spicedb_handlers
+from remit.server import handlers, sizes, spicedb_handlers
 from remit.server.call import Call
-from remit.server.sizes import COUNTED, MEASURED, require_sizes
+from remit.server.sizes import CAVEATED, COUNTED, MEASURED, require_sizes
 from remit.server.verbs import STREAMS, UNARY, Verb
 from remit.v1 import permissions_pb2, relationships_pb2
 from remit.wire.values import decode_context
@@ -26,6 +27,7 @@ from remit.wire.values import decode_context
 P, R, SP = permissions_pb2, relationships_pb2, permission_service_pb2
 LIMITS = Limits(updates_max=2, preconditions_max=2, contextual_max=2, items_max=2, filters_max=2)
 VERBS: dict[str, Verb] = {verb.path: verb for verb in UNARY}
+KINDS: dict[str, type[Message]] = {verb.path: verb.request for verb in (*UNARY, *STREAMS)}
 
 
 def too_many(kind: type[Message], field: str) -> Message:
@@ -47,9 +49,62 @@ def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(
         elif field.message_type is Struct.DESCRIPTOR:
             request = verb.request()
             getattr(request, field.name)["text"] = "x" * 50_000
-            with pytest.raises(LimitExceeded, match="it was sent in 500") as caught:
+            with pytest.raises(LimitExceeded, match="was sent in 500") as caught:
                 require_sizes(request, LIMITS)
             assert (caught.value.field, caught.value.metadata["name"]) == (field.name, MEASURED[field.name])
+
+
+def too_large(path: str, field: str) -> Message:
+    """Its second relationship has a caveat with far too large a context."""
+    request = KINDS[path]()
+    for _ in range(2):
+        each = getattr(request, field).add()
+    fact = each.relationship if hasattr(each, "relationship") else each
+    caveat = fact.optional_caveat if hasattr(fact, "optional_caveat") else fact.caveat
+    caveat.context["text"] = "x" * 300_000
+    return request
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "where"),
+    [
+        ("/remit.v1.Relationships/Write", "updates", "relationship.caveat"),
+        ("/remit.v1.Relationships/Import", "relationships", "caveat"),
+        ("/remit.v1.Permissions/Check", "contextual", "caveat"),
+        ("/remit.v1.Permissions/CheckMany", "contextual", "caveat"),
+        ("/remit.v1.Permissions/Expand", "contextual", "caveat"),
+        ("/authzed.api.v1.PermissionsService/WriteRelationships", "updates", "relationship.optional_caveat"),
+    ],
+)
+def test_a_relationship_s_context_is_measured_too(path: str, field: str, where: str) -> None:
+    with pytest.raises(LimitExceeded, match="was sent in 3000") as caught:
+        require_sizes(too_large(path, field), LIMITS)
+    assert caught.value.field == f"{field}[1].{where}.context"
+    assert caught.value.metadata["name"] == "relationship_context_bytes_max"
+
+
+def test_no_request_has_relationships_that_are_not_measured() -> None:
+    """Whatever is repeated and holds a JSON object somewhere, but for items, of which each has an answer of its own."""
+
+    def holds_json(descriptor: Any) -> bool:
+        held = [field.message_type for field in descriptor.fields if field.message_type is not None]
+        return any(each is Struct.DESCRIPTOR or holds_json(each) for each in held)
+
+    for kind in KINDS.values():
+        for field in kind.DESCRIPTOR.fields:
+            if field.is_repeated and field.name != "items":
+                assert (field.message_type in CAVEATED) == holds_json(field.message_type), field.full_name
+
+
+def test_a_field_that_is_not_known_yet_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SpiceDB's messages may grow."""
+    monkeypatch.setattr(sizes, "COUNTED", {})
+    monkeypatch.setattr(sizes, "MEASURED", {})
+    sizes._fields.cache_clear()
+    try:
+        require_sizes(too_many(P.CheckManyRequest, "items"), LIMITS)
+    finally:
+        sizes._fields.cache_clear()
 
 
 @pytest.mark.parametrize(

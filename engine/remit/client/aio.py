@@ -31,6 +31,7 @@ from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
 from remit.client.copies import BACKUP, RESTORE, AsyncBackup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
+from remit.errors import RemoteError, Status
 from remit.model import (
     Operation,
     Precondition,
@@ -377,6 +378,12 @@ class AsyncClient:
         while True:
             try:
                 return ask.read(await method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
+            except asyncio.CancelledError:
+                # gRPC cancels who waits when the channel closes: whoever did not cancel its task must not lose it so.
+                task = asyncio.current_task()
+                if not self._closed.is_set() or task is None or task.cancelling():
+                    raise
+                raise RemoteError("CANCELLED", Status.CANCELLED, "the client was closed under the request") from None
             except aio.AioRpcError as error:
                 failure = remote_error(error, self.endpoint)
                 pause_s = attempts.pause_s(failure)
@@ -384,7 +391,7 @@ class AsyncClient:
                     raise failure from error
 
     async def close(self) -> None:
-        self._closed.set()
+        self._closed.set()  # first: who is cut off by the next line asks nothing again
         await self._channel.close(None)
 
     async def __aenter__(self) -> AsyncClient:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from numbers import Real
 
 from remit.errors import InvalidArgument, RemoteError, Status
 from remit.notation import shortened
@@ -20,10 +21,10 @@ _PAUSES_S = (0.1, 0.2, 0.5)  # at most
 
 
 def checked_timeout(timeout_s: float) -> float:
-    """The same. One of 0 or less is spent: nothing is sent. Raises InvalidArgument."""
+    """Seconds; where there are none, -1, of which gRPC sends nothing (of 0 it may). Raises InvalidArgument."""
     # Not as `>`, which no NaN is.
-    if isinstance(timeout_s, (int, float)) and timeout_s <= TIMEOUT_MAX_S:
-        return timeout_s
+    if isinstance(timeout_s, Real) and timeout_s <= TIMEOUT_MAX_S:
+        return float(timeout_s) if timeout_s > 0 else -1.0
     raise InvalidArgument(
         f"`{shortened(str(timeout_s))}` is not a timeout: give seconds, at most {TIMEOUT_MAX_S:.0f}, a year"
     )
@@ -31,7 +32,8 @@ def checked_timeout(timeout_s: float) -> float:
 
 def is_away(error: RemoteError) -> bool:
     """Whether the server could not be reached, or goes: a gRPC server that stops answers UNAVAILABLE, and CANCELLED
-    where it drops a call, as one it was sent while it closed its port. A caller's own cancelling never gets here."""
+    where it drops a call, as one it was sent while it closed its port, or one of a flood. Who closes the client under a
+    call meets CANCELLED too: each client looks whether it was closed before it asks again."""
     return error.status in (Status.UNAVAILABLE, Status.CANCELLED)
 
 

@@ -350,7 +350,7 @@ class Client:
                     raise failure from error
 
     def close(self) -> None:
-        self._closed.set()
+        self._closed.set()  # first: who is cut off by the next line asks nothing again
         self._channel.close()
 
     def __enter__(self) -> Client:

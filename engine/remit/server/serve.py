@@ -198,7 +198,8 @@ class GrpcServer:
         if self.front_door is not None:
             self.front_door.drain()
         stopping = asyncio.create_task(self._server.stop(grace_s + _CANCELLED_GRACE_S))
-        # It closes the port before anybody hears that nothing is served: who hears it and asks would be let in, or cut.
+        # It begins to close the port before anybody hears that nothing is served: who hears it, and asks, was let in or
+        # cut off where it was the other way about.
         await asyncio.sleep(0)
         await self._health.enter_graceful_shutdown()
         self.streams.drain()

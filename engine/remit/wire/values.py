@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from remit.errors import InvalidArgument, InvalidContext
 from remit.model import Verdict
-from remit.notation import canonical_json, normalized_context, shortened
+from remit.notation import normalized_context, normalized_json, shortened
 from remit.v1 import core_pb2
 
 # --- times ------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def decode_context(struct: Struct, field: str) -> dict[str, object]:
 
 def decode_context_json(struct: Struct, field: str) -> str:
     """The canonical JSON of a context. Raises InvalidContext."""
-    return canonical_json(decode_context(struct, field)) if struct.fields else "{}"
+    return normalized_json(decode_context(struct, field)) if struct.fields else "{}"
 
 
 def _fill(struct: Struct, context: Mapping[str, object]) -> None:
