@@ -75,10 +75,15 @@ class Limits:
     def require_sent(self, name: str, size: int, field: str) -> None:
         """Of the bytes of a JSON object as it was sent: refuses what cannot be within that limit once it is read. What
         is less, only reading will tell."""
-        most = getattr(self, name)
-        if size > _SENT_TIMES * most:
+        if self.is_beyond(name, size):
+            most = getattr(self, name)
             message = f"`{field}` was sent in {size} bytes, more than {most} bytes of JSON can need"
             raise _exceeded(message, name, most, size, field)
+
+    def is_beyond(self, name: str, size: int) -> bool:
+        """Whether JSON within that limit, however it is sent, has fewer bytes."""
+        most: int = getattr(self, name)
+        return size > _SENT_TIMES * most
 
     def require_items(self, count: int) -> None:
         _require_count(count, self.items_max, "items_max", "items")

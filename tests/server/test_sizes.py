@@ -40,17 +40,17 @@ def too_many(kind: type[Message], field: str) -> Message:
 @pytest.mark.parametrize("verb", [*UNARY, *STREAMS], ids=lambda verb: verb.path)
 def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(verb: Verb) -> None:
     """A new field that is in neither table fails here, and at its first request."""
-    require_sizes(verb.request(), LIMITS)
+    require_sizes(verb.request(), LIMITS, 0)
     for field in verb.request.DESCRIPTOR.fields:
         if field.is_repeated:
             with pytest.raises(LimitExceeded, match="this one has 3") as caught:
-                require_sizes(too_many(verb.request, field.name), LIMITS)
+                require_sizes(too_many(verb.request, field.name), LIMITS, 0)
             assert (caught.value.field, caught.value.metadata["name"]) == (field.name, COUNTED[field.name])
         elif field.message_type is Struct.DESCRIPTOR:
             request = verb.request()
             getattr(request, field.name)["text"] = "x" * 50_000
             with pytest.raises(LimitExceeded, match="was sent in 500") as caught:
-                require_sizes(request, LIMITS)
+                require_sizes(request, LIMITS, request.ByteSize())
             assert (caught.value.field, caught.value.metadata["name"]) == (field.name, MEASURED[field.name])
 
 
@@ -77,8 +77,9 @@ def too_large(path: str, field: str) -> Message:
     ],
 )
 def test_a_relationship_s_context_is_measured_too(path: str, field: str, where: str) -> None:
+    request = too_large(path, field)
     with pytest.raises(LimitExceeded, match="was sent in 3000") as caught:
-        require_sizes(too_large(path, field), LIMITS)
+        require_sizes(request, LIMITS, request.ByteSize())
     assert caught.value.field == f"{field}[1].{where}.context"
     assert caught.value.metadata["name"] == "relationship_context_bytes_max"
 
@@ -102,7 +103,7 @@ def test_a_field_that_is_not_known_yet_costs_no_request(monkeypatch: pytest.Monk
     monkeypatch.setattr(sizes, "MEASURED", {})
     sizes._fields.cache_clear()
     try:
-        require_sizes(too_many(P.CheckManyRequest, "items"), LIMITS)
+        require_sizes(too_many(P.CheckManyRequest, "items"), LIMITS, 1 << 20)
     finally:
         sizes._fields.cache_clear()
 

@@ -91,7 +91,7 @@ def read_each(
     for number, item in enumerate(items):
         call.interrupt()
         try:
-            require_sizes(item, limits)
+            require_sizes(item, limits, item.ByteSize())
             read.append(question(item, f"items[{number}]."))
         except RemitError as error:
             read.append(error)

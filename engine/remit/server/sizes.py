@@ -33,6 +33,7 @@ MEASURED: Mapping[str, str] = {
     "metadata": "metadata_bytes_max",
     "optional_transaction_metadata": "metadata_bytes_max",
 }
+_FACT = "relationship_context_bytes_max"
 # By what is repeated: the caveat of the relationship in it, and where that stands.
 CAVEATED: Mapping[object, tuple[Callable[[Any], Any], str]] = {
     core_pb2.Relationship.DESCRIPTOR: (lambda fact: fact.caveat, "caveat"),
@@ -44,20 +45,23 @@ CAVEATED: Mapping[object, tuple[Callable[[Any], Any], str]] = {
 }
 
 
-def require_sizes(request: Message, limits: Limits) -> None:
-    """Of a request, or of one of its items. Raises LimitExceeded. Cost: what is counted, and the bytes of its JSON."""
+def require_sizes(request: Message, limits: Limits, sent_bytes: int) -> None:
+    """Of a request, or of one of its items, that was sent in so many bytes. Raises LimitExceeded. Cost: O(1) for a
+    small one; of a large one, what it repeats and the bytes of its JSON."""
     counted, measured, caveated = _fields(request.DESCRIPTOR)
     for field, limit in counted:
         limits.require_count(limit, len(getattr(request, field)), field)
     for field, limit in measured:
-        if request.HasField(field):
+        if limits.is_beyond(limit, sent_bytes) and request.HasField(field):
             limits.require_sent(limit, getattr(request, field).ByteSize(), field)
+    if not limits.is_beyond(_FACT, sent_bytes):
+        return
     for field, caveat_of, where in caveated:
         for number, each in enumerate(getattr(request, field)):
             caveat = caveat_of(each)
             if caveat.HasField("context"):
                 size = caveat.context.ByteSize()
-                limits.require_sent("relationship_context_bytes_max", size, f"{field}[{number}].{where}.context")
+                limits.require_sent(_FACT, size, f"{field}[{number}].{where}.context")
 
 
 @cache

@@ -44,7 +44,7 @@ class Verb:
         call.interrupt()
         call.request = request = _parsed(self.request, data, engine.limits)
         require_store(self.path, request, call)
-        require_sizes(request, engine.limits)
+        require_sizes(request, engine.limits, len(data))
         response = self.handler(engine, request, call)
         answer = _serialized(response, engine.limits)
         call.response = response
@@ -88,7 +88,7 @@ class StreamVerb:
                 stream.call.request = request
                 require_store(self.path, request, stream.call)
                 is_first = False
-            require_sizes(request, limits)
+            require_sizes(request, limits, len(data))
             yield request
 
 
