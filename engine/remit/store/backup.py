@@ -253,6 +253,7 @@ class BackupReader:
         return SchemaBlock(known, text.decode())
 
     def _relationships(self, cells: tuple[bytes, ...]) -> RelationshipsBlock:
+        _require_some(cells)
         for cell in cells:
             _require(bytes, cell)
         rows = tuple(zip(cells[::2], cells[1::2], strict=True))
@@ -260,6 +261,7 @@ class BackupReader:
         return RelationshipsBlock(rows)
 
     def _changelog(self, cells: tuple[int | bytes, ...]) -> ChangelogBlock:
+        _require_some(cells)
         rows = []
         for revision, part, row in zip(cells[::3], cells[1::3], cells[2::3], strict=True):
             _require(bytes, row)
@@ -297,6 +299,13 @@ _FOLLOWERS = {
 def _require(kind: type, value: object) -> None:
     if type(value) is not kind:
         raise TypeError(f"`{type(value).__name__}` where `{kind.__name__}` should be")
+
+
+def _require_some(cells: tuple[object, ...]) -> None:
+    """No backup has a block of no rows, whatever it has for a list of none."""
+    _require(tuple, cells)
+    if not cells:
+        raise ValueError("a block with nothing in it")
 
 
 def _number(value: object, most: int = _U64_MAX) -> int:
