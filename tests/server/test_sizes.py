@@ -165,7 +165,7 @@ def test_an_item_with_too_large_a_context_costs_its_own_answer_and_is_not_read(
     assert read == []
 
 
-def test_reading_many_questions_ends_with_their_caller(engine: Engine) -> None:
+def test_reading_many_questions_ends_with_their_caller() -> None:
     def question(*_: object) -> RemitError:
         call.end(DeadlineExceeded("the deadline passed before there was an answer"))
         raise LimitExceeded("too much", name="x", limit=1, given=2)

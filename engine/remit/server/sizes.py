@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from authzed.api.v1 import permission_service_pb2
+from authzed.api.v1 import core_pb2 as spicedb_pb2
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
@@ -38,7 +38,7 @@ _FACT = "relationship_context_bytes_max"
 CAVEATED: Mapping[object, tuple[Callable[[Any], Any], str]] = {
     core_pb2.Relationship.DESCRIPTOR: (lambda fact: fact.caveat, "caveat"),
     relationships_pb2.Update.DESCRIPTOR: (lambda update: update.relationship.caveat, "relationship.caveat"),
-    permission_service_pb2.WriteRelationshipsRequest.DESCRIPTOR.fields_by_name["updates"].message_type: (
+    spicedb_pb2.RelationshipUpdate.DESCRIPTOR: (
         lambda update: update.relationship.optional_caveat,
         "relationship.optional_caveat",
     ),
