@@ -304,8 +304,8 @@ def test_all_attempts_share_the_time_of_one_request() -> None:
     with server_of(answer) as endpoint, Client(endpoint) as client, pytest.raises(RemoteError) as caught:
         client.check("doc:d#read@user:ann", timeout_s=0.35)
     assert caught.value.status in (Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED)
-    # Pauses are of 0.05 s or more; on its way a timeout is rounded up, by less than a tenth.
-    assert len(left_s) < 4 and all(left <= 0.385 for left in left_s)
+    # Pauses are of 0.05 s or more; on its way a timeout is rounded up, by a millisecond or so.
+    assert len(left_s) < 4 and all(left <= 0.36 for left in left_s)
     assert all(later < earlier - 0.02 for earlier, later in pairwise(left_s))
 
 
@@ -351,6 +351,27 @@ def test_a_server_that_says_when_to_come_back_is_not_asked_before() -> None:
     assert (caught.value.status, caught.value.retry_after_s, len(asked)) == (Status.UNAVAILABLE, 60.0, 1)
 
 
+def check_until_closed(endpoint: str, told: queue.SimpleQueue[str]) -> None:
+    """Check, of a client that is closed when something is told."""
+    client = Client(endpoint, timeout_s=1_000)
+    closing = threading.Thread(target=lambda: (told.get(), client.close()))
+    closing.start()
+    try:
+        client.check("doc:d#read@user:ann")
+    finally:
+        closing.join()
+
+
+async def check_async_until_closed(endpoint: str, told: queue.SimpleQueue[str]) -> None:
+    async with AsyncClient(endpoint, timeout_s=1_000) as client:
+        asking = asyncio.ensure_future(client.check("doc:d#read@user:ann"))
+        await asyncio.to_thread(told.get)
+    await asking
+
+
+UNTIL_CLOSED = (check_until_closed, lambda *of: asyncio.run(check_async_until_closed(*of)))
+
+
 def test_closing_a_client_under_a_request_ends_it_with_an_error_and_asks_nothing_again() -> None:
     asked, gate = queue.SimpleQueue[str](), threading.Event()
 
@@ -358,21 +379,6 @@ def test_closing_a_client_under_a_request_ends_it_with_an_error_and_asks_nothing
         asked.put(method)
         gate.wait(PATIENCE_S)
         return ANSWER
-
-    def sync(endpoint: str) -> None:
-        client = Client(endpoint, timeout_s=PATIENCE_S)
-        closing = threading.Thread(target=lambda: (asked.get(), client.close()))
-        closing.start()
-        try:
-            client.check("doc:d#read@user:ann")
-        finally:
-            closing.join()
-
-    async def asynchronous(endpoint: str) -> None:
-        async with AsyncClient(endpoint, timeout_s=PATIENCE_S) as client:
-            asking = asyncio.ensure_future(client.check("doc:d#read@user:ann"))
-            await asyncio.to_thread(asked.get)
-        await asking
 
     async def cancelled(endpoint: str) -> None:
         """A task that was cancelled ends as one, whatever else is going on."""
@@ -384,9 +390,9 @@ def test_closing_a_client_under_a_request_ends_it_with_an_error_and_asks_nothing
             await asking
 
     with server_of(answer) as endpoint:
-        for ask in (lambda: sync(endpoint), lambda: asyncio.run(asynchronous(endpoint))):
+        for check in UNTIL_CLOSED:
             with pytest.raises(RemoteError) as caught:
-                ask()
+                check(endpoint, asked)
             assert caught.value.status is Status.CANCELLED
         asyncio.run(cancelled(endpoint))
         gate.set()
@@ -394,11 +400,10 @@ def test_closing_a_client_under_a_request_ends_it_with_an_error_and_asks_nothing
 
 
 def test_closing_a_client_ends_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    paused = queue.SimpleQueue[None]()
-    asked: list[str] = []
+    paused, asked = queue.SimpleQueue[str](), list[str]()
 
     def pause_s(*_: object) -> float:
-        paused.put(None)
+        paused.put("paused")
         return 600.0
 
     def answer(method: str, _: bytes, context: grpc.ServicerContext) -> bytes:
@@ -406,26 +411,11 @@ def test_closing_a_client_ends_its_pauses(monkeypatch: pytest.MonkeyPatch) -> No
         context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
         return b""
 
-    def sync(endpoint: str) -> None:
-        client = Client(endpoint, timeout_s=1_000)
-        closing = threading.Thread(target=lambda: (paused.get(), client.close()))
-        closing.start()
-        try:
-            client.check("doc:d#read@user:ann")
-        finally:
-            closing.join()
-
-    async def asynchronous(endpoint: str) -> None:
-        async with AsyncClient(endpoint, timeout_s=1_000) as client:
-            asking = asyncio.ensure_future(client.check("doc:d#read@user:ann"))
-            await asyncio.to_thread(paused.get)
-        await asking
-
     monkeypatch.setattr(Attempts, "pause_s", pause_s)
     with server_of(answer) as endpoint:
-        for ask in (lambda: sync(endpoint), lambda: asyncio.run(asynchronous(endpoint))):
+        for check in UNTIL_CLOSED:
             with pytest.raises(RemoteError, match="starting") as caught:
-                ask()
+                check(endpoint, paused)
             assert caught.value.status is Status.UNAVAILABLE
     assert len(asked) == 2
 

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -450,6 +451,75 @@ def test_an_import_whose_server_is_killed_goes_on_from_what_was_acknowledged(tmp
         assert found >= set(lines[:acknowledged]), "what was acknowledged is there"
         assert client.import_(lines[acknowledged:]).imported == 20_000 - acknowledged
         assert [format_relationship(each) for each in client.export()] == lines
+
+
+# --- closed meanwhile -------------------------------------------------------------------------------------------
+
+
+def test_closing_a_client_ends_its_streams_with_an_error_that_is_ours(server: BackgroundServer, client: Client) -> None:
+    def watch(begun: threading.Event, _: threading.Event) -> object:
+        stream = one.watch()
+        next(stream)
+        begun.set()
+        return list(stream)
+
+    def importing(begun: threading.Event, done: threading.Event) -> object:
+        def lines() -> Iterator[str]:
+            yield "doc:1#reader@user:a"
+            begun.set()
+            assert done.wait(PATIENCE_S)
+
+        return one.import_(lines())
+
+    for work in (watch, importing):
+        begun, done = threading.Event(), threading.Event()
+        with ThreadPoolExecutor(1) as threads:
+            one = Client(server.endpoint)
+            ended = threads.submit(work, begun, done)
+            assert begun.wait(PATIENCE_S)
+            one.close()
+            failure = ended.exception(PATIENCE_S)
+            done.set()
+        assert isinstance(failure, RemoteError) and failure.status is Status.CANCELLED, work.__name__
+
+
+def test_closing_an_async_client_ends_its_streams_with_an_error_and_cancels_no_task(tmp_path: Path) -> None:
+    async def watch(client: AsyncClient, begun: asyncio.Event) -> object:
+        stream = client.watch()
+        await anext(stream)
+        begun.set()
+        return [event async for event in stream]
+
+    async def importing(client: AsyncClient, begun: asyncio.Event) -> object:
+        async def lines() -> AsyncIterator[str]:
+            yield "doc:1#reader@user:a"
+            begun.set()
+            await asyncio.Event().wait()
+
+        return await client.import_(lines())
+
+    async def restore(client: AsyncClient, begun: asyncio.Event) -> object:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"remit-backup"
+            begun.set()
+            await asyncio.Event().wait()
+
+        return await client.restore("other", chunks())
+
+    async def run(endpoint: str) -> None:
+        async with AsyncClient(endpoint) as client:
+            await client.write_schema(SCHEMA)
+        for work in (watch, importing, restore):
+            client, begun = AsyncClient(endpoint), asyncio.Event()
+            ended = asyncio.ensure_future(work(client, begun))
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
+            await client.close()
+            with pytest.raises(RemoteError) as caught:
+                await asyncio.wait_for(ended, PATIENCE_S)
+            assert caught.value.status is Status.CANCELLED, work.__name__
+
+    with served(tmp_path) as process:
+        asyncio.run(run(process.endpoint))
 
 
 # --- what else the server can do --------------------------------------------------------------------------------

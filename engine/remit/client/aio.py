@@ -12,7 +12,8 @@ import grpc
 from grpc import aio
 
 from remit.client import asks
-from remit.client.aio_streams import AsyncExport, AsyncWatch, is_set_within, messages_of, run_import
+from remit.client.aio_calls import is_set_within, told_when_lost
+from remit.client.aio_streams import AsyncExport, AsyncWatch, messages_of, run_import
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -28,10 +29,19 @@ from remit.client.answers import (
 )
 from remit.client.asks import Ask, Question
 from remit.client.attempts import Attempts, checked_timeout
-from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.channel import (
+    TIMEOUT_S,
+    Tls,
+    closed_under,
+    credentials_of,
+    endpoint_of,
+    metadata_of,
+    options_of,
+    remote_error,
+)
 from remit.client.copies import BACKUP, RESTORE, AsyncBackup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
-from remit.errors import RemoteError, Status
+from remit.errors import RemoteError
 from remit.model import (
     Operation,
     Precondition,
@@ -294,11 +304,15 @@ class AsyncClient:
             await run_import(method(messages_of(importing, relationships), metadata=self._metadata), importing)
         except aio.AioRpcError as error:
             raise importing.refused(remote_error(error, self.endpoint)) from error
+        except RemoteError as error:
+            raise importing.refused(error) from None
         if importing.failure is not None:
             raise importing.failure
         return importing.done
 
     def _open(self, following: Following) -> Any:
+        if self._closed.is_set():
+            raise closed_under()
         method = self._channel.unary_stream(
             following.path,
             request_serializer=lambda message: message.SerializeToString(),
@@ -357,7 +371,8 @@ class AsyncClient:
             response_deserializer=stores_pb2.RestoreResponse.FromString,
         )
         try:
-            response = await method(sending.async_messages(chunks), metadata=self._metadata)
+            with told_when_lost():
+                response = await method(sending.async_messages(chunks), metadata=self._metadata)
         except aio.AioRpcError as error:
             raise sending.failure or remote_error(error, self.endpoint) from error
         return decode_store(response.store)
@@ -377,13 +392,9 @@ class AsyncClient:
         attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=ask.is_question)
         while True:
             try:
-                return ask.read(await method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
-            except asyncio.CancelledError:
-                # gRPC cancels who waits when the channel closes: whoever did not cancel its task must not lose it so.
-                task = asyncio.current_task()
-                if not self._closed.is_set() or task is None or task.cancelling():
-                    raise
-                raise RemoteError("CANCELLED", Status.CANCELLED, "the client was closed under the request") from None
+                with told_when_lost():
+                    response = await method(ask.request, timeout=attempts.left_s, metadata=self._metadata)
+                return ask.read(response)
             except aio.AioRpcError as error:
                 failure = remote_error(error, self.endpoint)
                 pause_s = attempts.pause_s(failure)

@@ -5,12 +5,12 @@ Law: they give what the synchronous ones give; closing one, or cancelling the ta
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from grpc import aio
 
+from remit.client.aio_calls import is_set_within, told_when_lost
 from remit.client.answers import ExportPage, WatchEvent
 from remit.client.channel import remote_error
 from remit.client.following import ExportFollowing, Following, Importing, Retries, WatchFollowing
@@ -21,13 +21,6 @@ from remit.v1 import relationships_pb2
 F = TypeVar("F", bound=Following)
 
 Open = Callable[[Following], Any]
-
-
-async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event that long at most; whether it is set."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
 
 
 class _Messages(Generic[F]):
@@ -45,24 +38,31 @@ class _Messages(Generic[F]):
         """What the next message says; None at the end. Raises RemoteError."""
         while not self._closed.is_set():
             if self._call is None:
-                self._call = self._open(self.following)
+                self._call = self._opened()
             try:
-                async for message in self._call:
-                    self._retries.went_well()
-                    said = self.following.receive(message)
-                    if said is not None:
-                        return said
+                with told_when_lost():
+                    async for message in self._call:
+                        self._retries.went_well()
+                        said = self.following.receive(message)
+                        if said is not None:
+                            return said
                 self._closed.set()
             except aio.AioRpcError as error:
                 self._call = None
                 if not self._closed.is_set():
                     await self._pause(remote_error(error, self._endpoint))
-            except asyncio.CancelledError:
-                # grpc.aio raises this, too, where the call itself was cancelled.
+            except (asyncio.CancelledError, RemoteError):
                 if not self._closed.is_set():
                     self.close()
                     raise
         return None
+
+    def _opened(self) -> Any:
+        try:
+            return self._open(self.following)
+        except BaseException:
+            self._closed.set()
+            raise
 
     async def _pause(self, error: RemoteError) -> None:
         try:
@@ -174,7 +174,8 @@ async def messages_of(
 async def run_import(call: Any, importing: Importing) -> None:
     """Take an import's answers until its end. However it ends, the stream ends with it."""
     try:
-        async for message in call:
-            importing.receive(message)
+        with told_when_lost():
+            async for message in call:
+                importing.receive(message)
     finally:
         call.cancel()

@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from remit.errors import FileUnreadable, InvalidArgument, RemoteError
+from remit.errors import FileUnreadable, InvalidArgument, RemoteError, Status
 from remit.keys import KEY_PREFIX, key_id_of
 from remit.limits import RESPONSE_BYTES_MAX
 from remit.notation import shortened
@@ -168,6 +168,11 @@ def is_loopback(endpoint: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def closed_under() -> RemoteError:
+    """Of a call whose client was closed meanwhile."""
+    return RemoteError("CANCELLED", Status.CANCELLED, "the client was closed under the request")
 
 
 class FailedCall(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from grpc import aio
 
+from remit.client.aio_calls import told_when_lost
 from remit.client.channel import remote_error
 from remit.store.backup import BackupReader
 from remit.v1 import stores_pb2
@@ -85,7 +86,9 @@ class AsyncBackup(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         """Raises RemoteError, and BackupDamaged for bytes that changed on their way."""
         try:
-            return self._arriving.take(await anext(self._messages))
+            with told_when_lost():
+                message = await anext(self._messages)
+            return self._arriving.take(message)
         except StopAsyncIteration:
             self._arriving.finish()
             raise

@@ -37,7 +37,7 @@ class _Messages(Generic[F]):
         """What the next message says; None at the end. Raises RemoteError."""
         while not self._closed.is_set():
             if self._call is None:
-                self._call = self._open(self.following)
+                self._call = self._opened()
                 if self._closed.is_set():
                     self._call.cancel()  # closed in this very moment, before there was something to cancel
             try:
@@ -52,6 +52,13 @@ class _Messages(Generic[F]):
                 if not self._closed.is_set():
                     self._closed.wait(self._pause_s(remote_error(error, self._endpoint)))
         return None
+
+    def _opened(self) -> Any:
+        try:
+            return self._open(self.following)
+        except BaseException:
+            self._closed.set()
+            raise
 
     def _pause_s(self, error: Any) -> float:
         try:

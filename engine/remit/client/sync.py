@@ -26,7 +26,16 @@ from remit.client.answers import (
 )
 from remit.client.asks import Ask, Question
 from remit.client.attempts import Attempts, checked_timeout
-from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of, options_of, remote_error
+from remit.client.channel import (
+    TIMEOUT_S,
+    Tls,
+    closed_under,
+    credentials_of,
+    endpoint_of,
+    metadata_of,
+    options_of,
+    remote_error,
+)
 from remit.client.copies import BACKUP, RESTORE, Backup, Sending
 from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
 from remit.client.streams import Export, Watch, run_import
@@ -266,6 +275,8 @@ class Client:
         return importing.done
 
     def _open(self, following: Following) -> Any:
+        if self._closed.is_set():
+            raise closed_under()
         method = self._channel.unary_stream(
             following.path,
             request_serializer=lambda message: message.SerializeToString(),
