@@ -15,8 +15,8 @@ from store_worlds import open_lmdb, putting, write
 from remit.model import ObjectRef, Relationship, RelationshipFilter, SubjectRef
 
 # With rows in random order a commit rewrites about one page for each row that lands on a page of its own. 1,000 rows at
-# a time cost 16 times as much for ten times the rows; 50,000 at a time, 7 to 11 times when a million took 17 s. They take
-# as long today, but a hundred thousand only 1.2 s: 13.1 to 14.2 times.
+# a time cost 16 times as much for ten times the rows; 50,000 at a time, 7 to 11 times when a million took 17 s.
+# They take as long today, but a hundred thousand only 1.2 s: 13.1 to 14.2 times.
 ROWS_A_WRITE = 50_000
 RATIO_MAX = 16
 
