@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from remit.engine.results import Question
 from remit.model import ObjectRef, SubjectRef, Verdict
-from remit.results import Question
 
 
 class Asked(NamedTuple):

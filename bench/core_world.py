@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.world_options import add_world_options, sizes_of
 from bench.worlds import World
+from remit.graph.native import definitions_of
 from remit.language import compile_schema
 from remit.model import Verdict
-from remit.native import definitions_of
 
 
 def lines(world: World) -> Iterator[str]:

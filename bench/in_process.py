@@ -15,9 +15,9 @@ import lmdb
 
 from bench.asked import Asked
 from bench.figures import Slice
-from remit.engine import Engine
+from remit.engine.facade import Engine
+from remit.engine.results import CheckResult, Question
 from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
-from remit.results import CheckResult, Question
 
 WRITTEN = "document"  # the type that written facts are about; their ids begin with `written-`
 

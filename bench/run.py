@@ -27,10 +27,10 @@ from bench.in_process import (
 from bench.over_grpc import Client, Load, check_load, check_many_load, write_load
 from bench.processes import Processors, Running, echo_server, remit_server
 from bench.worlds import BULK, World
-from remit.clock import SystemClock
-from remit.engine import Engine
+from remit.engine.clock import SystemClock
+from remit.engine.facade import Engine
 from remit.model import Operation, Relationship, Update
-from remit.store.lmdb_store import LmdbStore
+from remit.store.lmdb.lmdb_store import LmdbStore
 
 IN_FLIGHT = (1, 32)
 WRITES = "durable writes"

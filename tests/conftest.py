@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import EngineOfTest, EngineOpener
 from hypothesis import HealthCheck, settings
 
-from remit.limits import Limits
-from remit.upkeep import RETENTION_US
+from remit.engine.limits import Limits
+from remit.engine.upkeep import RETENTION_US
+from tests.support.engines import EngineOfTest, EngineOpener
 
 # How long an example takes, or its drawing, says more about the machine than about the law.
 # With `REMIT_SEED` every run draws the same: a verdict is then about the commit alone.

@@ -17,8 +17,8 @@ from bench.asked import Asked
 from bench.in_process import WrongAnswer
 from bench.over_grpc import Load
 from bench.peers.world import Expected, Kind, Workload
+from remit.engine.results import Question
 from remit.model import Relationship, SubjectRef, Update, Verdict
-from remit.results import Question
 
 T = TypeVar("T")
 Metadata = tuple[tuple[str, str], ...]

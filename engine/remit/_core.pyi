@@ -1,5 +1,5 @@
 """What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
-`door/python.rs`, which `clock.py` and `server/front_door.py` do. At run time `built.py` imports it, and nothing
+`door/python.rs`, which `clock.py` and `server/frontend/frontend.py` do. At run time `built.py` imports it, and nothing
 else."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -131,7 +131,7 @@ class DoorNumbers(TypedDict):
     refused: dict[str, tuple[int, int]]
 
 class Shares:
-    """See `server/shares.py`, whose callers share with those of the door."""
+    """See `server/limits/fair_quota.py`, whose callers share with those of the door."""
 
     def __new__(cls, limit: int) -> Shares: ...
     def take(self, sharer: str, amount: int) -> tuple[int, int] | None: ...
@@ -151,7 +151,7 @@ class Reply:
 Taken = tuple[int, list[tuple[str, str | bytes]], str, float | None, bytes, Reply, int]
 
 class Door:
-    """See `server/front_door.py`."""
+    """See `server/frontend/frontend.py`."""
 
     def __new__(
         cls,

@@ -16,8 +16,8 @@ from bench.figures import GRPC, IN_PROCESS, percentile
 from bench.in_process import WrongAnswer, check_many_slice, check_slice, require_written, write_slice
 from bench.over_grpc import check_load, check_many_load
 from bench.worlds import Sizes, World
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.model import Operation, Update, Verdict
 from remit.store.memory import MemoryStore
 

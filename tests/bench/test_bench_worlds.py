@@ -9,10 +9,10 @@ import pytest
 
 from bench.asked import Asked
 from bench.worlds import BULK, Sizes, World
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.model import Verdict
-from remit.semantics import Evaluation
 
 SMALL = Sizes(6_000, group_members=100, folder_depth=12, chain_depth=5, wide_groups=30, questions=400)
 SEEDS = (1, 2, 3)

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell, Typed
 
 from remit.cli.main import main
 from remit.client import Client
-from remit.clock import ManualClock
-from remit.engine import Engine
-from remit.server.background import BackgroundServer
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
+from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell, Typed
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_shell import FACTS, SCHEMA, Shell
 
 from remit.client import Client
-from remit.clock import ManualClock
-from remit.engine import Engine
-from remit.server.background import BackgroundServer
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
+from tests.support.cli_shell import FACTS, SCHEMA, Shell
 
 
 def exported(shell: Shell) -> list[str]:
@@ -96,7 +96,7 @@ def test_an_import_that_stops_says_how_far_it_got_and_goes_on_from_there(
 
 
 def test_an_interrupted_import_says_how_far_it_got(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remit.cli import bulk
+    from remit.cli.commands import bulk
 
     def typed(*given: Any) -> Iterator[Any]:
         yield from real(*given)

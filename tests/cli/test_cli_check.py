@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.questions import exit_code
+from remit.cli.commands.questions import exit_code
 from remit.model import Verdict
 from remit.notation import parse_time
+from tests.support.cli_shell import Shell
 
 YES = "doc:plan#view@user:anne"
 NO = "doc:plan#view@user:eve"

@@ -7,14 +7,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from cli_shell import Shell
-from test_cli_serve import serving
 
-from remit.cli.keys import parse_duration
+from remit.access.key_file import read_keys
+from remit.access.keys import ALL_RIGHTS, Right, key_id_of, new_key_text
+from remit.cli.commands.keys import parse_duration
 from remit.client import Client, RemoteError
 from remit.errors import InvalidArgument
-from remit.key_file import read_keys
-from remit.keys import ALL_RIGHTS, Right, key_id_of, new_key_text
+from tests.cli.test_cli_serve import serving
+from tests.support.cli_shell import Shell
 
 PATIENCE_S = 30.0
 

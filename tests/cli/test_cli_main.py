@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_shell import Shell
 
 import remit
 from remit.client import Client
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
+from tests.support.cli_shell import Shell
 
 COMMANDS = [
     *(

@@ -14,18 +14,18 @@ from typing import Any
 import grpc
 import pytest
 import typer
-from cli_shell import FACTS, SCHEMA, Outcome, Shell
-from doc_blocks import DOCS, blocks_of, code_words, table_cells
-from doc_shapes import Seen, Shape, parse_shape, shapes_in
 
+from remit.access.keys import Right
 from remit.cli.main import app
 from remit.errors import RemitError
-from remit.keys import Right
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_update
 from remit.world import World
+from tests.support.cli_shell import FACTS, SCHEMA, Outcome, Shell
+from tests.support.doc_blocks import DOCS, blocks_of, code_words, table_cells
+from tests.support.doc_shapes import Seen, Shape, parse_shape, shapes_in
 
 PAGE = "cli.md"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from remit.cli.filters import parse_filter
 from remit.errors import RemitError
 from remit.model import RelationshipFilter
 from remit.notation import parse_relationship
+from tests.support.cli_shell import Shell
 
 
 def facts(shell: Shell, *filter: str) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_shell import SCHEMA, Shell
 
 from remit.language.compiler import compile_schema
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
+from tests.support.cli_shell import SCHEMA, Shell
+from tests.support.places import AGENTS_SCHEMA
 
 BROKEN = "definition user {}\ndefinition doc { relation viewer: usr }\n"
 
@@ -203,6 +204,6 @@ def test_the_shape_of_a_formatted_schema(bare_shell: Shell) -> None:
 
 def test_the_shipped_schema_is_in_canonical_form_or_says_why(bare_shell: Shell) -> None:
     """Its columns are laid out by hand; formatted it means the same."""
-    text = (Path(__file__).parents[2] / "schema" / "agents.zed").read_text()
+    text = AGENTS_SCHEMA.read_text()
     formatted = bare_shell("schema", "format", "-", stdin=text).out
     assert compile_schema(formatted).schema.definitions == compile_schema(text).schema.definitions

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli_shell import Shell
 
-from remit.cli.example import EXAMPLE, is_empty, write_example
+from remit.cli.commands.example import EXAMPLE, is_empty, write_example
 from remit.client import Client
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.store.memory import MemoryStore
 from remit.world import World
+from tests.support.cli_shell import Shell
 
 
 @contextmanager

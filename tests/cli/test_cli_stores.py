@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_shell import FACTS, Shell
 
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
+from tests.support.cli_shell import FACTS, Shell
 
 
 def names(shell: Shell) -> list[str]:

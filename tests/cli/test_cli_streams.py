@@ -9,17 +9,17 @@ import threading
 from pathlib import Path
 
 import pytest
-from cli_shell import FACTS, SCHEMA, Shell
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.as_json import parse_relationship_json, relationship_json
 from remit.cli.filters import parse_filter
+from remit.cli.render.as_json import parse_relationship_json, relationship_json
 from remit.client import Client
 from remit.errors import RemitError
 from remit.model import Relationship
 from remit.notation import parse_relationship
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
+from tests.support.cli_shell import FACTS, SCHEMA, Shell
 
 
 def token_of(shell: Shell) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_shell import Shell
 
-ROOT = Path(__file__).parents[2]
+from tests.support.cli_shell import Shell
+from tests.support.places import ROOT
+
 TRUE = """\
 schema: |-
   use expiration

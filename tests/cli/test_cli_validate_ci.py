@@ -7,15 +7,15 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from cli_shell import Shell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.cli.examined import Examined
-from remit.cli.junit import write_junit
+from remit.cli.render.examined import Examined
+from remit.cli.render.junit import write_junit
 from remit.errors import WorldUnreadable
 from remit.world import Finding
 from remit.world.finding import FindingKind, Outcome
+from tests.support.cli_shell import Shell
 
 TRUE = """\
 schema: |-

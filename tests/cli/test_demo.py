@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from remit.cli import demo
-from remit.cli.reasons import reasons_against
+from remit.cli.commands import demo
+from remit.cli.render.reasons import reasons_against
 from remit.client import Client
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.errors import RemoteError, Status
+from remit.eval.explain import explain
+from remit.eval.semantics import Evaluation
 from remit.model import Operation, Relationship, Update, Verdict
 from remit.notation import parse_relationship, parse_time
-from remit.semantics import Evaluation
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
-from remit.why import explain
 from remit.world import World
+from tests.support.places import WORLDS
 
-WORLDS = Path(__file__).parents[2] / "schema" / "worlds"
 NOW_US = parse_time("2026-01-01T00:00:00Z")
 
 

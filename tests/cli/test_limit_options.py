@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 import typer
-from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
 
-import remit.server.app
+import remit.server.run.app
 from remit.cli.limit_options import HELP, parse_size
-from remit.limits import MIB, Limits
-from remit.server.choices import Choices
-from remit.server.log import LogFormat, LogLevel, RequestLog
-from remit.server.serve_limits import ServeLimits, flag_of, shown, size_text
-from remit.store.lmdb_store import MAP_SIZE_BYTES
+from remit.engine.limits import MIB, Limits
+from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
+from remit.server.run.config import Choices
+from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
+from remit.store.lmdb.lmdb_store import MAP_SIZE_BYTES
+from tests.support.cli_shell import Shell
 
 NAMES = [*(field.name for field in fields(Limits)), *(field.name for field in fields(ServeLimits))]
 
@@ -32,7 +32,7 @@ def serves(monkeypatch: pytest.MonkeyPatch, bare_shell: Shell) -> Callable[..., 
         taken.append(chosen)
         return 0
 
-    monkeypatch.setattr(remit.server.app, "serve", serve)
+    monkeypatch.setattr(remit.server.run.app, "serve", serve)
 
     def run(*arguments: str) -> Choices:
         outcome = bare_shell("serve", "--in-memory", *arguments)

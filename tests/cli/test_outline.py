@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from remit.cli.outline import DEPTH_MAX, Branch, Key, Outline
+from remit.cli.render.outline import DEPTH_MAX, Branch, Key, Outline
 
 
 def printed(sections: dict[Key, Branch], root: Key) -> list[str]:

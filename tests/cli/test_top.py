@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_shell import FACTS, NOW_US, SCHEMA, Shell
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from remit.cli.numbers import Numbers, Sample, VerbNumbers, numbers_between, quantile
+from remit.cli.commands.top import Looker, as_json, keep_looking, parsed, view_of
+from remit.cli.render.metrics import Numbers, Sample, VerbNumbers, numbers_between, quantile
 from remit.cli.session import Session
-from remit.cli.top import Looker, as_json, keep_looking, parsed, view_of
 from remit.client import Client
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.errors import InvalidArgument, RemoteError
-from remit.server.background import BackgroundServer
-from remit.server.metrics import LaneStanding, Metrics, Standing
-from remit.store.interface import Commit
+from remit.server.run.background import BackgroundServer
+from remit.server.telemetry.metrics import LaneStanding, Metrics, Standing
 from remit.store.memory import MemoryStore
+from remit.store.port import Commit
+from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from cli_shell import Shell
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.unreachable import advised
-from remit.server.background import BackgroundServer
+from remit.cli.render.unreachable import advised
+from remit.server.run.background import BackgroundServer
+from tests.support.cli_shell import Shell
 
 START = "start one with `remit serve`, or name another with --endpoint"
 REFUSED = "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"

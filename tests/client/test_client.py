@@ -32,14 +32,14 @@ from remit.client import (
 )
 from remit.client.attempts import Attempts
 from remit.client.channel import is_loopback
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.errors import InvalidArgument, InvalidContext, InvalidReference, InvalidRelationship, RemitError, Status
 from remit.model import ObjectRef, SubjectRef
 from remit.notation import format_relationship, parse_relationship
-from remit.server.background import BackgroundServer
-from remit.server.listen import Address
-from remit.server.serve import GrpcServer
+from remit.server.grpc.server import GrpcServer
+from remit.server.run.background import BackgroundServer
+from remit.server.run.listen import Address
 from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2
 

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 
 from remit.client import AsyncClient, ChangeKind, Client, RelationshipFilter, RemoteError, WatchEvent
 from remit.client.following import Retries
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
 from remit.errors import InvalidArgument, InvalidRelationship, Status
-from remit.limits import Limits
 from remit.model import Operation, Precondition, Update
 from remit.notation import format_relationship, parse_relationship
-from remit.server.background import BackgroundServer
-from remit.store.lmdb_store import LmdbStore
+from remit.server.run.background import BackgroundServer
+from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 
 SCHEMA = """

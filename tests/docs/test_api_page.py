@@ -18,19 +18,19 @@ from typing import Any
 
 import grpc
 import pytest
-from doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
 from google.protobuf import json_format
 
 from remit import errors
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
 from remit.errors import RemitError, RemoteError, Status
-from remit.limits import Limits
 from remit.notation import parse_time
-from remit.server.background import BackgroundServer
-from remit.server.serve_limits import shown
+from remit.server.limits.serve_limits import shown
+from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
+from tests.support.doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
 
 PAGE = "api.md"
 NOW_US = parse_time("2027-01-31T12:00:00Z")
@@ -173,10 +173,10 @@ def test_what_is_said_to_fail_only_at_a_shell_is_raised_by_no_verb() -> None:
         for name, each in inspect.getmembers(errors, inspect.isclass)
         if issubclass(each, RemitError) and each is not RemoteError
     }
-    handlers = "".join(
-        (Path(errors.__file__).parent / file).read_text(encoding="utf-8")
-        for file in ("server/handlers.py", "server/stream_handlers.py", "engine.py", "admission.py", "limits.py")
-    )
+    package = Path(errors.__file__).parent
+    answering = [*package.glob("server/handlers/*.py"), *package.glob("engine/*.py")]
+    handlers = "".join(path.read_text(encoding="utf-8") for path in answering)
+    assert "class Engine" in handlers
     for reason in local:
         assert f"raise {by_reason[reason]}" not in handlers
 

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
 
 from remit.errors import SchemaInvalid
 from remit.language import parameters
@@ -16,9 +15,10 @@ from remit.language.source import Issue
 from remit.language.tokens import FLAGS
 from remit.notation import parse_time
 from remit.world import World, read_schema
+from tests.support.doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
+from tests.support.places import LANGUAGE
 
 PAGE = "language.md"
-LANGUAGE = Path(__file__).parents[2] / "engine" / "remit" / "language"
 NOW_US = parse_time("2027-01-31T12:00:00Z")
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +23,7 @@ from remit.language.plan import (
     Union,
     nodes_of,
 )
+from tests.support.places import CONFORMANCE
 
 HEAD = """use delegation
 use self
@@ -163,9 +161,6 @@ def test_partials_are_spelled_out() -> None:
 def test_equal_texts_make_equal_plans() -> None:
     text = HEAD + "    permission p = a\n}\ncaveat c(x int) { x == 1 }\n"
     assert compile_schema(text).schema == compile_schema(text).schema
-
-
-CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", "../shared/conformance"))
 
 
 @pytest.mark.skipif(not CONFORMANCE.exists(), reason=f"no conformance data at {CONFORMANCE}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syntax_strategies import schemas
 
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
@@ -13,6 +12,7 @@ from remit.language.imports import IMPORT_DEPTH_MAX, ImportFailed, beside, expan
 from remit.language.parser import parse
 from remit.language.printer import print_schema
 from remit.language.source import Source
+from tests.support.syntax_strategies import schemas
 
 USES = "use import\nuse partial\n"
 

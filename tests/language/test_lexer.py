@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refused
 
 from remit.errors import SchemaInvalid
 from remit.language.lexer import Lexer
 from remit.language.parser import parse
 from remit.language.source import Source
 from remit.language.tokens import TokenKind
+from tests.support.refusals import refused
 
 PIECES = [
     *"{}()|+&-=:;#*/.,<>@\"'\\!?%$ \t\r\n\x00\ufeff\u00a0é漢²",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refused
-from syntax_strategies import schemas
 
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
@@ -20,8 +16,10 @@ from remit.language.parser import parse
 from remit.language.printer import print_schema
 from remit.language.source import Source
 from remit.language.tokens import FLAGS
+from tests.support.places import CONFORMANCE
+from tests.support.refusals import refused
+from tests.support.syntax_strategies import schemas
 
-CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
 SCHEMAS = CONFORMANCE / "spicedb-schema"
 
 

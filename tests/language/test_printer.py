@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syntax_strategies import expressions, schemas
 
 from remit.language import syntax as sx
 from remit.language.expressions import CHAIN_MAX
 from remit.language.parser import parse
 from remit.language.printer import print_expression, print_schema
 from remit.language.source import Source
+from tests.support.places import AGENTS_SCHEMA
+from tests.support.syntax_strategies import expressions, schemas
 
 
 def read(text):
@@ -140,7 +140,7 @@ def test_a_long_member_goes_on_below_after_an_operator_and_no_line_is_longer_tha
 
 
 def test_the_shipped_schema_is_canonical():
-    text = (Path(__file__).parents[2] / "schema" / "agents.zed").read_text()
+    text = AGENTS_SCHEMA.read_text()
     assert print_schema(read(text)) == text
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import yaml
 
 from remit.language import compile_schema
 from remit.language.reach import Reach, Subjects
 from remit.notation import parse_question
+from tests.support.places import CONFORMANCE
 
 SCHEMA = """
 use delegation
@@ -125,7 +123,6 @@ def test_a_ring_of_types_without_a_root_holds_nobody() -> None:
     assert not Reach(compile_schema(ring).schema, identity=False).subjects("door", "open")
 
 
-CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", "../shared/conformance"))
 WORLDS = sorted(CONFORMANCE.glob("spicedb-*/*.yaml"))
 
 

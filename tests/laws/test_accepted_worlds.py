@@ -9,14 +9,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from engines import EngineOfTest
-from judge import Judge
-from random_schemas import changed_schema, random_fact, random_schema, random_subject
 
+from remit.engine.results import Question
 from remit.errors import CaveatFailed, NegativeCycle, RelationshipExists, SchemaOrphansRelationships, SingleTaken
 from remit.language.plan import Schema
 from remit.model import Operation, SubjectRef, Update
-from remit.results import Question
+from tests.support.engines import EngineOfTest
+from tests.support.judge import Judge
+from tests.support.random_schemas import changed_schema, random_fact, random_schema, random_subject
 
 SCHEMAS_PER_WORLD = 3
 

@@ -12,7 +12,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from organisations import (
+
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
+from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
+from remit.notation import parse_relationship
+from tests.support.organisations import (
     ACTION,
     ACTORS,
     CHAIN,
@@ -30,11 +35,6 @@ from organisations import (
     holdable,
     organisations,
 )
-
-from remit.graph import Graph
-from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
-from remit.notation import parse_relationship
-from remit.semantics import Evaluation
 
 laws = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from random_worlds import NOW_US, OBJECTS, random_expression, random_world
-
 from remit.errors import CaveatFailed, NegativeCycle
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.diff import Effect, diff
-from remit.semantics import Evaluation
+from tests.support.random_worlds import NOW_US, OBJECTS, random_expression, random_world
 
 UP, DOWN = {Effect.WIDENS, Effect.BOTH}, {Effect.NARROWS, Effect.BOTH}
 

@@ -10,13 +10,13 @@ from collections import Counter
 from random import Random
 
 import pytest
-from judge import Judge
-from random_worlds import NOW_US, RandomWorld, random_world
 
 from remit.errors import CaveatFailed, NegativeCycle
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.model import ObjectRef
-from remit.semantics import Evaluation
+from tests.support.judge import Judge
+from tests.support.random_worlds import NOW_US, RandomWorld, random_world
 
 BATCHES, WORLDS_PER_BATCH = 8, 150
 

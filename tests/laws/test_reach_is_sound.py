@@ -9,14 +9,14 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from random_worlds import NOW_US, OBJECTS, RandomWorld, random_world
 
 from remit.errors import CaveatFailed, NegativeCycle
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.reach import Reach
 from remit.model import SubjectRef, Verdict
-from remit.semantics import Evaluation
+from tests.support.random_worlds import NOW_US, OBJECTS, RandomWorld, random_world
 
 BATCHES, WORLDS_PER_BATCH = 4, 40
 

@@ -16,6 +16,8 @@ from shutil import rmtree
 
 import pytest
 
+from tests.support.places import ROOT
+
 MILLION, HUNDRED_THOUSAND = 1_000_000, 100_000
 TIMES_MAX = 13
 ATTEMPTS_MAX = 3
@@ -24,13 +26,12 @@ ALWAYS = (*(f"{step}_cpu_s" for step in STEPS), "load_rss_mib", "disk_mib")
 UNDISTURBED = tuple(f"{step}_s" for step in STEPS)
 DELAYED_SHARE_MAX = 0.1  # of the time on the wall; beyond it the machine was too busy to go by that
 SEED = int(os.environ.get("REMIT_SEED", "1"))
-ROOT = Path(__file__).parent.parent.parent
 
 Took = dict[str, float]
 
 
 def in_a_process(step: str, data: Path, relationships: int) -> Took:
-    command = [sys.executable, str(Path(__file__).with_name("million_steps.py"))]
+    command = [sys.executable, "-m", "tests.support.million_steps"]
     command += [step, str(data), str(relationships), str(SEED)]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from native_histories import Shared, engines_side_by_side, graphs_side_by_side
 
-from remit import native
+from remit.graph import native
+from tests.support.native_histories import Shared, engines_side_by_side, graphs_side_by_side
 
 pytestmark = [
     pytest.mark.skipif(not native.available(), reason="the native core is not built here"),

@@ -15,8 +15,17 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from sim_hostile import ASKED, CHECK, OWN, THING, USER, Hostile, hostile_server
-from sim_http2 import (
+
+from remit.graph import native
+from remit.v1 import permissions_pb2
+from tests.simulation.test_fuzz_frames import make_noise
+from tests.simulation.test_waiting_callers import (
+    require_little_for_who_takes_nothing,
+    require_served_beside_a_flood,
+    require_served_beside_the_idle,
+)
+from tests.support.sim_hostile import ASKED, CHECK, OWN, THING, USER, Hostile, hostile_server
+from tests.support.sim_http2 import (
     ACK,
     DATA,
     END_HEADERS,
@@ -33,16 +42,7 @@ from sim_http2 import (
     message,
     settings,
 )
-from sim_process import MIB, until
-from test_fuzz_frames import make_noise
-from test_waiting_callers import (
-    require_little_for_who_takes_nothing,
-    require_served_beside_a_flood,
-    require_served_beside_the_idle,
-)
-
-from remit import native
-from remit.v1 import permissions_pb2
+from tests.support.sim_process import MIB, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3_000)]
 

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from wide_world import SCHEMA, WideWorld
 
-from remit import native
 from remit.client import Client
+from remit.graph import native
 from remit.model import Verdict
+from tests.support.wide_world import SCHEMA, WideWorld
 
 TUPLES = int(os.environ.get("REMIT_TUPLES", "10_000_000"))
 DISK_BYTES_A_TUPLE = 800

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from native_histories import Shared, engines_side_by_side, graphs_side_by_side
-from native_worlds import cache_of, needs_core
 
-from remit import native
+from remit.graph import native
 from remit.language import compile_schema
 from remit.model import Change, ObjectRef, Provenance, StoredRelationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
+from tests.support.native_histories import Shared, engines_side_by_side, graphs_side_by_side
+from tests.support.native_worlds import cache_of, needs_core
 
 pytestmark = needs_core
 

@@ -9,15 +9,15 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from native_worlds import cache_of, compare, every_question, needs_core
 
-from remit import native
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
+from remit.graph import native
 from remit.language import compile_schema
 from remit.language.caveats import Caveat
 from remit.language.parameters import parse_parameter_type
 from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import canonical_json, normalized_context, parse_relationship
+from tests.support.native_worlds import cache_of, compare, every_question, needs_core
 
 pytestmark = needs_core
 

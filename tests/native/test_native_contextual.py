@@ -11,9 +11,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from engines import EngineOpener
 from hypothesis import given, settings
-from native_worlds import (
+
+from remit.engine import facade as engine
+from remit.errors import StepBudgetSpent
+from remit.eval.expand import expand
+from remit.eval.semantics import Evaluation
+from remit.graph import native
+from remit.language import compile_schema, plan
+from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
+from remit.notation import parse_question, parse_relationship, parse_subject, parse_time
+from remit.world import World
+from tests.support.engines import EngineOpener
+from tests.support.native_worlds import (
     LargerWorlds,
     Questions,
     WideWorlds,
@@ -23,22 +33,13 @@ from native_worlds import (
     needs_core,
     split,
 )
-from organisations import ACTION, Organisation, agents_schema, organisations
-from organisations import NOW_US as ORGANISATION_NOW_US
-from random_worlds import NOW_US, OBJECTS, random_world
-
-from remit import engine, native
-from remit.errors import StepBudgetSpent
-from remit.expansion import expand
-from remit.language import compile_schema, plan
-from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
-from remit.notation import parse_question, parse_relationship, parse_subject, parse_time
-from remit.semantics import Evaluation
-from remit.world import World
+from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
+from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
+from tests.support.places import ROOT
+from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core
 
-ROOT = Path(__file__).resolve().parents[2]
 WORLDS = sorted((ROOT / "schema" / "worlds").glob("*.yaml"))
 ASKED_AT_US = parse_time("2026-01-01T00:00:00Z")
 

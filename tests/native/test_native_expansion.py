@@ -9,20 +9,20 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from native_worlds import LargerWorlds, WideWorlds, needs_core
-from random_worlds import NOW_US, OBJECTS, random_world
-from test_native_one_meaning import WORLDS
 
-from remit import native
-from remit.budget import Budget
 from remit.errors import Cancelled, StepBudgetSpent
-from remit.expansion import expand
-from remit.graph import Graph
+from remit.eval.budget import Budget
+from remit.eval.expand import expand
+from remit.eval.trees import ExpandLeaf, Expansion
+from remit.graph import native
+from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef
 from remit.notation import parse_relationship, parse_time
-from remit.trees import ExpandLeaf, Expansion
 from remit.world import World
+from tests.native.test_native_one_meaning import WORLDS
+from tests.support.native_worlds import LargerWorlds, WideWorlds, needs_core
+from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core
 

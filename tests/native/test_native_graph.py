@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from native_worlds import needs_core
 
-from remit import native
-from remit.graph import Graph
+from remit.graph import native
+from remit.graph.plain import Graph
 from remit.model import (
     PLAIN,
     CaveatUse,
@@ -25,8 +24,9 @@ from remit.model import (
     StoredRelationship,
     SubjectRef,
 )
-from remit.store.keys import STORE_BYTES, encode_value, resource_first, shorten, store_prefix
-from remit.store.tables import KEY_BYTES_MAX
+from remit.store.rows import STORE_BYTES, encode_value, resource_first, shorten, store_prefix
+from remit.store.tables.interface import KEY_BYTES_MAX
+from tests.support.native_worlds import needs_core
 
 pytestmark = needs_core
 

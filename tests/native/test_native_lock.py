@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from native_worlds import cache_of, needs_core
-
-from remit import native
 from remit.errors import StepBudgetSpent
+from remit.graph import native
 from remit.language import compile_schema
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
+from tests.support.native_worlds import cache_of, needs_core
 
 pytestmark = needs_core
 

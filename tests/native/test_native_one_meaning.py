@@ -10,22 +10,21 @@ from random import Random
 
 import pytest
 from hypothesis import given, settings
-from native_worlds import LargerWorlds, WideWorlds, cache_of, compare, every_question, needs_core
-from organisations import ACTION, Organisation, agents_schema, organisations
-from organisations import NOW_US as ORGANISATION_NOW_US
-from random_worlds import NOW_US, OBJECTS, random_world
 
-from remit import native
 from remit.errors import Cancelled, StepBudgetSpent
+from remit.graph import native
 from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_time
 from remit.world import World
+from tests.support.native_worlds import LargerWorlds, WideWorlds, cache_of, compare, every_question, needs_core
+from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
+from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
+from tests.support.places import CONFORMANCE, ROOT
+from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE") or ROOT / "../shared/conformance").resolve()
 WORLDS = [
     *sorted((ROOT / "schema" / "worlds").glob("*.yaml")),
     *sorted((ROOT / "tests" / "worlds").glob("*.yaml")),

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from native_worlds import cache_of, needs_core
 
-from remit import native
+from remit.graph import native
 from remit.language import compile_schema
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_relationship, parse_subject
+from tests.support.native_worlds import cache_of, needs_core
 
 pytestmark = needs_core
 

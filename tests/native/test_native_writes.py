@@ -8,9 +8,8 @@ from collections import Counter
 from random import Random
 
 import pytest
-from native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
-from remit import native
+from remit.graph import native
 from remit.language import compile_schema
 from remit.model import (
     Change,
@@ -22,6 +21,7 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
+from tests.support.native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
 pytestmark = needs_core
 

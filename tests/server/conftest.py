@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from serving import SCHEMA, GatedEngine, opened
 
 from remit.client import Client
-from remit.engine import Engine
-from remit.server import background
-from remit.server.background import BackgroundServer
-from remit.server.front_door import FrontDoorChoice
+from remit.engine.facade import Engine
+from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.run import background
+from remit.server.run.background import BackgroundServer
+from tests.support.serving import SCHEMA, GatedEngine, opened
 
 # The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's front door before every server of it.
 # Where the core is switched off as well (`REMIT_NATIVE=off`), there is none.

@@ -11,21 +11,21 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import status_pb2
-from keyed import keyed_server
-from raw_http2 import Connection
-from scraping import counts, scraped
-from serving import PATIENCE_S, SCHEMA, GatedEngine, opened
 
+from remit.access.keys import Right
 from remit.client import Client
-from remit.engine import Engine
+from remit.engine.facade import Engine
 from remit.errors import RemoteError
-from remit.keys import Right
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
-from remit.server.background import BackgroundServer
-from remit.server.serve_limits import ServeLimits
+from remit.server.limits.serve_limits import ServeLimits
+from remit.server.run.background import BackgroundServer
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
 from remit.wire.status import decode_status
+from tests.support.keyed import keyed_server
+from tests.support.raw_http2 import Connection
+from tests.support.scraping import counts, scraped
+from tests.support.serving import PATIENCE_S, SCHEMA, GatedEngine, opened
 
 CHECK = permissions_pb2.CheckRequest(
     resource=core_pb2.ObjectReference(type="folder", id="sub"),

@@ -9,12 +9,12 @@ import sys
 import urllib.request
 
 import pytest
-from raw_http2 import Connection
-from serving import PATIENCE_S
 
-from remit.cli.numbers import Sample
-from remit.cli.top import parsed
+from remit.cli.commands.top import parsed
+from remit.cli.render.metrics import Sample
 from remit.client import Client
+from tests.support.raw_http2 import Connection
+from tests.support.serving import PATIENCE_S
 
 CONNECTIONS = 10_000
 # Measured: 17 KiB, all of it gRPC's own.

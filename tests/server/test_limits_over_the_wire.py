@@ -16,22 +16,22 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import status_pb2
-from serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
 from remit.errors import RemoteError, TooManySandboxes
-from remit.limits import Limits
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
-from remit.server.background import BackgroundServer
-from remit.server.sandboxes import Sandboxes
-from remit.server.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.run.background import BackgroundServer
+from remit.server.run.sandboxes import Sandboxes
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
 from remit.wire.status import decode_status
+from tests.support.serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 PATHS = {verb.method: verb for verb in (*VERBS, *STREAMS)}

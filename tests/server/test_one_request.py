@@ -8,17 +8,17 @@ from pathlib import Path
 
 import grpc
 import pytest
-from keyed import Keyed, keyed_server, refusal_of
-from raw_http2 import Connection
-from serving import PATIENCE_S
 
+from remit.access.keys import Right
 from remit.client import Client
-from remit.engine import Engine
-from remit.keys import Right
-from remit.server.background import BackgroundServer
+from remit.engine.facade import Engine
+from remit.server.limits.serve_limits import ServeLimits
 from remit.server.rights import RIGHTS
-from remit.server.serve_limits import ServeLimits
+from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
+from tests.support.keyed import Keyed, keyed_server, refusal_of
+from tests.support.raw_http2 import Connection
+from tests.support.serving import PATIENCE_S
 
 MIB = 1 << 20
 LARGE = 16 * MIB  # what a request may weigh

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from scraping import fetched, scraped
-from serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 from remit.client import Client, RemoteError
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.model import Delta
-from remit.server.background import BackgroundServer
+from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
+from tests.support.scraping import fetched, scraped
+from tests.support.serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 
 def readiness(server: BackgroundServer) -> tuple[int, dict[str, object]]:
@@ -74,7 +74,7 @@ def test_a_server_whose_writer_has_ended_says_so_and_goes_on_answering() -> None
 
 PROGRAM = """
 import sys
-from remit.server.app import serve
+from remit.server.run.app import serve
 
 serve(data=None, in_memory=True, grpc="127.0.0.1:0", http=sys.argv[1], prepare=lambda _: sys.stdin.readline(),
       ready=lambda endpoint: print("ready", endpoint, flush=True))

@@ -16,17 +16,17 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
-from keyed import Keyed, Refusal, ask, keyed_server
 from starlette.routing import Route
 
 import remit.v1
-from remit.keys import ALL_STORES, Right
+from remit.access.keys import ALL_STORES, Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
-from remit.server.http import http_app
+from remit.server.http.server import http_app
 from remit.server.rights import HTTP_RIGHTS, RIGHTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from tests.support.keyed import Keyed, Refusal, ask, keyed_server
 
 # Written down a second time, by hand and in another shape: a slip in one of the two shows.
 EXPECTED = {

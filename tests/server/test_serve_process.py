@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from serving import PATIENCE_S, SCHEMA
 
-from remit import built, native
+from remit import native_core as built
 from remit.client import Client
+from remit.graph import native
+from tests.support.serving import PATIENCE_S, SCHEMA
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from remit.errors import RemitError
-from remit.server.app import serve
+from remit.server.run.app import serve
 
 data, grpc = sys.argv[1:]
 try:

@@ -15,16 +15,16 @@ from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
 from authzed.api.v1.schema_service_pb2_grpc import SchemaServiceStub
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from keyed import Keyed, Refusal, ask, keyed_server, refusal_of
-from serving import NOW_US, SCHEMA
 
+from remit.access.keys import Right
 from remit.client import Client
-from remit.engine import Engine
-from remit.keys import Right
+from remit.engine.facade import Engine
 from remit.model import Verdict
 from remit.notation import parse_relationship
 from remit.server.rights import RIGHTS
 from remit.server.verbs import SPICEDB_VERBS
+from tests.support.keyed import Keyed, Refusal, ask, keyed_server, refusal_of
+from tests.support.serving import NOW_US, SCHEMA
 
 HAS = permissions.CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION
 NO = permissions.CheckPermissionResponse.PERMISSIONSHIP_NO_PERMISSION

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sim_hostile import Hostile, hostile_server
+
+from tests.support.sim_hostile import Hostile, hostile_server
 
 
 @pytest.fixture(scope="session")

@@ -16,15 +16,15 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
-from sim_process import Served, serving, until
 
 from remit.client import Client, RemoteError
-from remit.clock import SystemClock
-from remit.engine import Engine
+from remit.engine.clock import SystemClock
+from remit.engine.facade import Engine
+from remit.engine.tokens import decode_token
 from remit.errors import Status
-from remit.server.background import BackgroundServer
-from remit.store.lmdb_store import LmdbStore
-from remit.tokens import decode_token
+from remit.server.run.background import BackgroundServer
+from remit.store.lmdb.lmdb_store import LmdbStore
+from tests.support.sim_process import Served, serving, until
 
 SCHEMA = "definition user {}\ndefinition group {\n\trelation part: user\n}\n"
 WRITERS = 4

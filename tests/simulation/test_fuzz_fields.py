@@ -11,9 +11,10 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from sim_hostile import METHODS, OTHER, Hostile, ask, path_of, require_decent, template_of, told, words
-from sim_messages import fill
-from sim_process import MIB
+
+from tests.support.sim_hostile import METHODS, OTHER, Hostile, ask, path_of, require_decent, template_of, told, words
+from tests.support.sim_messages import fill
+from tests.support.sim_process import MIB
 
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -9,8 +9,9 @@ import os
 from random import Random
 
 import pytest
-from sim_hostile import ASKED, CHECK, Hostile
-from sim_http2 import (
+
+from tests.support.sim_hostile import ASKED, CHECK, Hostile
+from tests.support.sim_http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -31,7 +32,7 @@ from sim_http2 import (
     message,
     settings,
 )
-from sim_process import until
+from tests.support.sim_process import until
 
 # The last frame of an answer to the first call: the names in it may come in Huffman's code.
 ENDED = bytes((HEADERS, END_HEADERS | END_STREAM)) + (1).to_bytes(4, "big")

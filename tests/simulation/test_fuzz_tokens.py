@@ -4,12 +4,12 @@ endless, empty. Each is refused for what it is, by every method that takes one."
 from __future__ import annotations
 
 import pytest
-from sim_hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
+from remit.engine.tokens import decode_token, encode_token
 from remit.model import RelationshipFilter
-from remit.store.interface import StoreIdentity
-from remit.tokens import decode_token, encode_token
+from remit.store.port import StoreIdentity
 from remit.v1 import relationships_pb2
+from tests.support.sim_hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
 AT_LEAST = ["Check", "CheckMany", "Expand", "Read", "Export", "ReadSchema", "DiffSchema"]
 AT_EXACTLY = ["Check", "CheckMany", "Expand", "ReadSchema"]

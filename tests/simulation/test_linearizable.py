@@ -16,11 +16,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from sim_history import Committed, History, Note, Question, violations
-from sim_wire import PATIENCE_S, WireEngine, connected
 
-from remit.clock import SystemClock
-from remit.engine import Engine
+from remit.engine.clock import SystemClock
+from remit.engine.facade import Engine
+from remit.engine.results import Question as Asked
+from remit.engine.tokens import decode_token
 from remit.errors import RemitError
 from remit.language import compile_schema
 from remit.model import (
@@ -34,14 +34,14 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import parse_relationship
-from remit.results import Question as Asked
-from remit.server.background import BackgroundServer
-from remit.store.interface import Store
-from remit.store.lmdb_store import LmdbStore
+from remit.server.run.background import BackgroundServer
+from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
-from remit.tokens import decode_token
+from remit.store.port import Store
 from remit.v1 import relationships_pb2
 from remit.wire.facts import decode_relationship
+from tests.support.sim_history import Committed, History, Note, Question, violations
+from tests.support.sim_wire import PATIENCE_S, WireEngine, connected
 
 SCHEMA = """
 use delegation

@@ -21,13 +21,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sim_model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
-from sim_requests import OBJECTS, START_US, Requests
-from sim_schemas import FULL
-from sim_wire import WireEngine
 
-from remit.clock import ManualClock
-from remit.engine import Engine
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.engine.results import CheckResult, Question
+from remit.engine.tokens import decode_token, encode_token
+from remit.engine.watching import Watched
 from remit.errors import RemitError
 from remit.model import (
     LOCAL_CALLER,
@@ -40,13 +39,14 @@ from remit.model import (
     Update,
     Verdict,
 )
-from remit.results import CheckResult, Question
-from remit.server.background import BackgroundServer
-from remit.store.interface import StoreIdentity
-from remit.store.lmdb_store import LmdbStore
+from remit.server.run.background import BackgroundServer
+from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
-from remit.tokens import decode_token, encode_token
-from remit.watching import Watched
+from remit.store.port import StoreIdentity
+from tests.support.sim_model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
+from tests.support.sim_requests import OBJECTS, START_US, Requests
+from tests.support.sim_schemas import FULL
+from tests.support.sim_wire import WireEngine
 
 STORES = ("default", "other")
 CALLERS = [LOCAL_CALLER, LOCAL_CALLER, Caller("anne", "run:r", True), Caller("ben", may_write_managed=False)]

@@ -15,7 +15,11 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
-from sim_hostile import (
+
+from remit.model import LOCAL_CALLER, Operation, RelationshipFilter, Update
+from remit.notation import parse_relationship
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from tests.support.sim_hostile import (
     ASKED,
     CHECK,
     FACT,
@@ -33,7 +37,7 @@ from sim_hostile import (
     require_decent,
     template_of,
 )
-from sim_http2 import (
+from tests.support.sim_http2 import (
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -46,11 +50,7 @@ from sim_http2 import (
     message,
     settings,
 )
-from sim_process import MIB, until
-
-from remit.model import LOCAL_CALLER, Operation, RelationshipFilter, Update
-from remit.notation import parse_relationship
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
+from tests.support.sim_process import MIB, until
 
 _P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
 

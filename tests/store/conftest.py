@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_worlds import Opener, check, open_lmdb, open_memory
 
-from remit.store.stores import TableStore
+from remit.store.tables.table_store import TableStore
+from tests.support.store_worlds import Opener, check, open_lmdb, open_memory
 
 
 @pytest.fixture(params=["lmdb", "memory"])

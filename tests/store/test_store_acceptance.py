@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
-from store_worlds import Opener, deleting, deltas, everything, key, putting, refusing, relationship, texts, write
 
 from remit.errors import InvalidArgument, RelationshipExists, StoreExists, StoreNotFound, StoreUnavailable
 from remit.model import (
@@ -20,9 +19,21 @@ from remit.model import (
     StoredRelationship,
 )
 from remit.store.changelog import PART_BYTES, replay
-from remit.store.interface import Draft, WriteTransaction
-from remit.store.stores import TableStore
-from remit.store.tables import CHUNK_ROWS, Table
+from remit.store.port import Draft, WriteTransaction
+from remit.store.tables.interface import CHUNK_ROWS, Table
+from remit.store.tables.table_store import TableStore
+from tests.support.store_worlds import (
+    Opener,
+    deleting,
+    deltas,
+    everything,
+    key,
+    putting,
+    refusing,
+    relationship,
+    texts,
+    write,
+)
 
 ANNE = "doc:1#viewer@user:anne"
 BOB = "doc:1#viewer@user:bob"

@@ -13,8 +13,6 @@ import msgpack
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from store_strategies import few_keys, qualifiers
-from store_worlds import check, deleting, everything, open_lmdb, open_memory, putting, relationship, texts, write
 
 from remit.errors import (
     BackupDamaged,
@@ -28,10 +26,22 @@ from remit.errors import (
 )
 from remit.model import CaveatUse, Delta, Provenance, Qualifiers, Relationship, RelationshipKey, StoredRelationship
 from remit.store.backup import BLOCK_BYTES, BLOCK_BYTES_MAX, MAGIC, VERSION, BackupReader
-from remit.store.interface import Draft, StoreIdentity, WriteTransaction
-from remit.store.restoring import PIECE_ROWS
-from remit.store.stores import TableStore
-from remit.store.tables import Table
+from remit.store.port import Draft, StoreIdentity, WriteTransaction
+from remit.store.tables.interface import Table
+from remit.store.tables.restoring import PIECE_ROWS
+from remit.store.tables.table_store import TableStore
+from tests.support.store_strategies import few_keys, qualifiers
+from tests.support.store_worlds import (
+    check,
+    deleting,
+    everything,
+    open_lmdb,
+    open_memory,
+    putting,
+    relationship,
+    texts,
+    write,
+)
 
 ANNE = "doc:1#viewer@user:anne"
 

@@ -12,10 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from store_worlds import check, deltas, everything, open_lmdb
-from storm import GROUP_SIZE, THREADS, group, step
 
-from remit.store.lmdb_store import LmdbStore
+from remit.store.lmdb.lmdb_store import LmdbStore
+from tests.support.places import ROOT
+from tests.support.store_worlds import check, deltas, everything, open_lmdb
+from tests.support.storm import GROUP_SIZE, THREADS, group, step
 
 ROUNDS = 20
 ACKNOWLEDGED_MAX = 120
@@ -25,9 +26,9 @@ def blow_and_kill(path: Path, storm: str, acknowledged_before: int) -> list[tupl
     """Let a child write, kill it after so many acknowledgements, and return all it gave: (thread, number, revision).
 
     After none is while it opens the store."""
-    command = [sys.executable, str(Path(__file__).with_name("storm.py")), str(path), storm]
+    command = [sys.executable, "-m", "tests.support.storm", str(path), storm]
     lines: list[bytes] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as child:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0) as child:
         assert child.stdout is not None
         buffer = b""
         while buffer.count(b"\n") < 1 + acknowledged_before:

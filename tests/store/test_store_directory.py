@@ -14,7 +14,6 @@ from pathlib import Path
 import lmdb
 import msgpack
 import pytest
-from store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
 from remit.errors import (
     LimitExceeded,
@@ -26,9 +25,11 @@ from remit.errors import (
     StoreUnavailable,
 )
 from remit.model import RelationshipFilter
-from remit.store import lmdb_store
-from remit.store.directory import LOCK_FILE, DataDirectory
-from remit.store.interface import Draft, WriteTransaction
+from remit.store.lmdb import lmdb_store
+from remit.store.lmdb.directory import LOCK_FILE, DataDirectory
+from remit.store.port import Draft, WriteTransaction
+from tests.support.places import ROOT
+from tests.support.store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 
@@ -109,7 +110,7 @@ def test_a_second_opening_in_this_process_is_refused(tmp_path: Path) -> None:
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run Python beside us; its last line says what it found."""
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
@@ -119,7 +120,7 @@ OPEN = """
     import os, sys
     from pathlib import Path
     from remit.errors import RemitError
-    from store_worlds import open_lmdb
+    from tests.support.store_worlds import open_lmdb
     if len(sys.argv) > 2:
         os.setegid(int(sys.argv[2])); os.seteuid(int(sys.argv[2]))
     try:
@@ -250,7 +251,7 @@ READ_ALL = """
     import sys
     from pathlib import Path
     from remit.errors import RemitError
-    from store_worlds import MAP_SIZE_BYTES, check, open_lmdb
+    from tests.support.store_worlds import MAP_SIZE_BYTES, check, open_lmdb
     try:
         check(open_lmdb(Path(sys.argv[1])))
         print("all is well")
@@ -309,7 +310,7 @@ DISK_FULL = """
     import resource, sys
     from pathlib import Path
     from remit.errors import StoreFull
-    from store_worlds import MAP_SIZE_BYTES, check, everything, open_lmdb, putting, write
+    from tests.support.store_worlds import MAP_SIZE_BYTES, check, everything, open_lmdb, putting, write
 
     store = open_lmdb(Path(sys.argv[1]))
     store.create("default")

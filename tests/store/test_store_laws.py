@@ -19,8 +19,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from store_strategies import few_keys, filters, qualifiers
-from store_worlds import Ticks, open_lmdb, open_memory
 
 from remit.errors import PreconditionFailed, RevisionGone
 from remit.model import (
@@ -36,10 +34,12 @@ from remit.model import (
     SubjectRef,
 )
 from remit.store.changelog import replay, rewind
-from remit.store.interface import Draft, WriteTransaction
-from remit.store.keys import resource_first, scan_plan, shorten, subject_first
-from remit.store.stores import TableStore
-from remit.store.tables import Table
+from remit.store.port import Draft, WriteTransaction
+from remit.store.rows import resource_first, scan_plan, shorten, subject_first
+from remit.store.tables.interface import Table
+from remit.store.tables.table_store import TableStore
+from tests.support.store_strategies import few_keys, filters, qualifiers
+from tests.support.store_worlds import Ticks, open_lmdb, open_memory
 
 State = dict[RelationshipKey, StoredRelationship]
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import lmdb
 import msgpack
 import pytest
-from store_worlds import check, everything, open_lmdb, putting, texts, write
 
 from remit.errors import RevisionGone, StoreDamaged, StoreNotFound
 from remit.model import Delta
-from remit.store.interface import Draft, WriteTransaction
-from remit.store.keys import pack, store_prefix
-from remit.store.lmdb_store import FORMAT_VERSION
-from remit.store.stores import TableStore
-from remit.store.trimming import TRIM_ROWS
+from remit.store.lmdb.lmdb_store import FORMAT_VERSION
+from remit.store.port import Draft, WriteTransaction
+from remit.store.rows import pack, store_prefix
+from remit.store.tables.table_store import TableStore
+from remit.store.tables.trimming import TRIM_ROWS
+from tests.support.store_worlds import check, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 

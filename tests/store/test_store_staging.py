@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.store.memory import MemoryTables
-from remit.store.staging import Staging
-from remit.store.tables import Table
+from remit.store.tables.interface import Table
+from remit.store.tables.staging import Staging
 
 KEYS = st.sampled_from([b"", b"a", b"a\0", b"a\0\0", b"ab", b"b", b"\xff"])
 TABLES = st.sampled_from([Table.RELATIONSHIPS, Table.HEADS])  # what is found in the latter is remembered

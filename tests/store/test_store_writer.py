@@ -9,15 +9,17 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
-from store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
 from remit.errors import LimitExceeded, RemitError, StoreDamaged, StoreFull, StoreOverloaded, StoreUnavailable
 from remit.model import Delta
-from remit.store import lmdb_store, memory, writer
-from remit.store.interface import Commit, Draft, WriteTransaction
-from remit.store.keys import resource_first
-from remit.store.stores import TableStore
-from remit.store.tables import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
+from remit.store import memory
+from remit.store.lmdb import lmdb_store
+from remit.store.port import Commit, Draft, WriteTransaction
+from remit.store.rows import resource_first
+from remit.store.tables import writer
+from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
+from remit.store.tables.table_store import TableStore
+from tests.support.store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(10)]
 

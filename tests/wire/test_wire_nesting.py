@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remit.errors import AnswerTooLarge, InvalidContext
-from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
-from remit.notation import CONTEXT_DEPTH_MAX, canonical_json
-from remit.trees import (
+from remit.eval.trees import (
     ExpandExclusion,
     ExpandLeaf,
     ExpandNobody,
@@ -20,6 +18,8 @@ from remit.trees import (
     ExplanationKind,
     ExplanationNode,
 )
+from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
+from remit.notation import CONTEXT_DEPTH_MAX, canonical_json
 from remit.v1 import permissions_pb2
 from remit.wire.expansions import decode_sets, encode_sets
 from remit.wire.explanations import decode_explanation, encode_explanation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import wire_strategies as some
 from google.protobuf.message import Message
 from hypothesis import given, settings
 
+from remit.eval.trees import Expansion, Explanation
 from remit.model import (
     ObjectRef,
     Precondition,
@@ -18,9 +18,9 @@ from remit.model import (
     Update,
 )
 from remit.notation import CONTEXT_DEPTH_MAX, normalized_context
-from remit.trees import Expansion, Explanation
 from remit.v1 import permissions_pb2
 from remit.wire import expansions, explanations, facts, values
+from tests.support import wire_strategies as some
 
 M = TypeVar("M", bound=Message)
 

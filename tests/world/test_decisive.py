@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.budget import Budget
-from remit.equations import NO, YES, Bounds, Equations, Fact, Goal, Operand
-from remit.graph import Graph
+from remit.eval.budget import Budget
+from remit.eval.equations import NO, YES, Bounds, Equations, Fact, Goal, Operand
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_schema
 from remit.language.plan import SubjectType
 from remit.language.reach import Reach
 from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship
-from remit.semantics import Evaluation
 from remit.world.decisive import Bits, Deciding
 from remit.world.parts import Part, PartKind, parts_of
 

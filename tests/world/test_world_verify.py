@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.errors import RemitError
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language.compiler import compile_schema
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship, parse_time
-from remit.semantics import Evaluation
 from remit.world import Finding, World
 from remit.world.expected import Member, Subject, format_member, parse_expected_member
 from remit.world.members import find_members

@@ -13,8 +13,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from remit.limits import MIB, Limits
-from remit.server.serve_limits import ServeLimits, flag_of, shown
+from remit.engine.limits import MIB, Limits
+from remit.server.limits.serve_limits import ServeLimits, flag_of, shown
 
 # fmt: off
 HELP: Mapping[str, str] = {

@@ -15,13 +15,13 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 import typer
 
 import remit
-from remit.built import absence, core
-from remit.cli import bulk, keys, questions, relationships, schemas, serve, stores, top, validate, watch
-from remit.cli.demo import tell
-from remit.cli.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
-from remit.cli.output import err, out, put, put_json
+from remit.cli.commands import bulk, keys, questions, relationships, schemas, serve, stores, top, validate, watch
+from remit.cli.commands.demo import tell
+from remit.cli.render.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
+from remit.cli.render.output import err, out, put, put_json
 from remit.cli.session import Session, command, shared_callback
 from remit.errors import RemitError
+from remit.native_core import absence, core
 from remit.notation import shortened
 
 # typer does not export the class that all its complaints about a command line share.

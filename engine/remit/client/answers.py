@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from remit.errors import RemoteError
+from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
 from remit.model import Relationship, StoredRelationship, Verdict
-from remit.trees import Expansion, Explanation
 from remit.wire.schemas import Finding
 
 

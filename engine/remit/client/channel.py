@@ -15,9 +15,9 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
+from remit.access.keys import KEY_PREFIX, key_id_of
+from remit.engine.limits import RESPONSE_BYTES_MAX
 from remit.errors import FileUnreadable, InvalidArgument, RemoteError, Status
-from remit.keys import KEY_PREFIX, key_id_of
-from remit.limits import RESPONSE_BYTES_MAX
 from remit.notation import shortened
 from remit.wire.status import decode_status, status_of
 

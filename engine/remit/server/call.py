@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
+from remit.access.keys import Key
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
-from remit.keys import Key
 from remit.model import LOCAL_CALLER, Caller
 
 Metadata = Sequence[tuple[str, str | bytes]]

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from google.protobuf.message import Message
 
+from remit.access.keyring import KeyRing
+from remit.access.keys import ALL_STORES, Key, Right
 from remit.errors import KeyMissing, KeyUnknown, RightMissing, StoreNotAllowed
-from remit.keys import ALL_STORES, Key, Right
 from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
 from remit.server.call import AUTHORIZATION, Call, Metadata
-from remit.server.keyring import KeyRing
 
 RUN = "x-remit-run"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
 from remit.errors import Draining, TooManyStreams
-from remit.server.bell import Bell
 from remit.server.call import Call
-from remit.server.lanes import Lane
+from remit.server.commit_notifier import Bell
+from remit.server.limits.work_queue import Lane
 
 P = ParamSpec("P")
 R = TypeVar("R")

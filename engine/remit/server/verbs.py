@@ -13,13 +13,16 @@ from typing import Any
 from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 from google.protobuf.message import DecodeError, Message
 
-from remit.engine import Engine
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
 from remit.errors import MalformedRequest
-from remit.limits import Limits
-from remit.server import handlers, spicedb_handlers, store_handlers, stream_handlers
 from remit.server.call import Call
+from remit.server.handlers import permissions as handlers
+from remit.server.handlers import spicedb as spicedb_handlers
+from remit.server.handlers import stores as store_handlers
+from remit.server.handlers import streams as stream_handlers
+from remit.server.limits.request_size import require_sizes
 from remit.server.rights import require_store
-from remit.server.sizes import require_sizes
 from remit.server.streams import Stream
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 

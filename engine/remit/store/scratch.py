@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-from remit.store.directory import explain
+from remit.store.lmdb.directory import explain
 
 
 class ScratchFile:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remit.errors import AnswerTooLarge, InvalidArgument
-from remit.model import ObjectRef
-from remit.trees import (
+from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
     ExpandExclusion,
@@ -28,6 +27,7 @@ from remit.trees import (
     ExpandUnion,
     Expansion,
 )
+from remit.model import ObjectRef
 from remit.v1 import core_pb2, permissions_pb2
 from remit.wire.facts import decode_relationship, encode_object, encode_relationship
 

@@ -8,8 +8,8 @@ Law: `decode(encode(x)) == x` where nothing stands too deep; every encoding can 
 from __future__ import annotations
 
 from remit.errors import InvalidArgument
+from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.model import ObjectRef, SubjectRef
-from remit.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.v1 import core_pb2, permissions_pb2
 from remit.wire.facts import decode_relationship, encode_object, encode_relationship, encode_subject
 from remit.wire.values import decode_verdict, encode_verdict

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from remit.engine.orphans import Orphans
 from remit.language.diff import Effect, SchemaChange
 from remit.language.source import Issue
-from remit.orphans import Orphans
 from remit.v1 import schemas_pb2
 from remit.wire.facts import encode_relationship
 

@@ -4,9 +4,9 @@ Law: a message is made of what it tells and nothing else, so that all who watch 
 
 from __future__ import annotations
 
+from remit.engine.watching import Watched
 from remit.model import Change
 from remit.v1 import relationships_pb2
-from remit.watching import Watched
 from remit.wire.facts import encode_relationship
 from remit.wire.values import encode_context_json, encode_time
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from remit.budget import Budget
-from remit.equations import NO, YES, Goal
+from remit.eval.budget import Budget
+from remit.eval.equations import NO, YES, Goal
+from remit.eval.semantics import Evaluation
 from remit.language.reach import Reach
 from remit.language.syntax import SchemaSyntax
 from remit.model import Verdict
-from remit.semantics import Evaluation
 from remit.world.decisive import Bits, Deciding
 from remit.world.file import World
 from remit.world.parts import Part, PartKind, parts_of

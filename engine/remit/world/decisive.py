@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from remit.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Fact, Goal
+from remit.eval.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Fact, Goal
+from remit.eval.semantics import Evaluation, Told
 from remit.language import plan
 from remit.language.reach import Reach
 from remit.model import ObjectRef, SubjectRef
-from remit.semantics import Evaluation, Told
 from remit.world.parts import Part, PartKey, PartKind, Path
 
 

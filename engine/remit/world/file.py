@@ -18,9 +18,10 @@ from typing import TypeVar
 
 import yaml
 
-from remit.equations import Goal
 from remit.errors import FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
-from remit.graph import Graph
+from remit.eval.equations import Goal
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
 from remit.language.source import Issue, Piece, Source
@@ -28,7 +29,6 @@ from remit.language.suggest import did_you_mean
 from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
-from remit.semantics import Evaluation
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of

@@ -13,16 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from remit.budget import Budget
-from remit.equations import Goal, GraphView
-from remit.expansion import expand
-from remit.graph import Graph
-from remit.language import plan
-from remit.language.caveats import Caveat
-from remit.language.parameters import ParameterType
-from remit.model import WILDCARD, CaveatUse, ObjectRef, Qualifiers, SubjectRef, Verdict
-from remit.semantics import Evaluation
-from remit.trees import (
+from remit.eval.budget import Budget
+from remit.eval.equations import Goal
+from remit.eval.expand import expand
+from remit.eval.semantics import Evaluation
+from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
     ExpandExclusion,
@@ -37,6 +32,12 @@ from remit.trees import (
     ExpandSubjectFilter,
     ExpandUnion,
 )
+from remit.graph.plain import Graph
+from remit.graph.view import GraphView
+from remit.language import plan
+from remit.language.caveats import Caveat
+from remit.language.parameters import ParameterType
+from remit.model import WILDCARD, CaveatUse, ObjectRef, Qualifiers, SubjectRef, Verdict
 from remit.world.expected import Member, SetKey, Subject
 
 NO, CONDITIONAL, YES = Verdict.NO.value, Verdict.CONDITIONAL.value, Verdict.YES.value

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remit.admission import check_relationship
-from remit.budget import Budget
+from remit.engine.admission import check_relationship
 from remit.errors import RemitError
-from remit.graph import Graph
+from remit.eval.budget import Budget
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
-from remit.semantics import Evaluation
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
 from remit.world.file import VERDICTS, Assertion, Observe, World
 from remit.world.finding import Finding, FindingKind, Outcome

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
-from tiny_world import TINY_FLAGS, empty_remit, tiny_world
 
 from bench.over_grpc import Load
 from bench.peers.command import held_of, main, parsed, plan_of
@@ -25,6 +24,7 @@ from bench.peers.rows import FIXED, Row
 from bench.peers.table import ratios, show
 from bench.peers.world import Workload
 from bench.world_options import sizes_of
+from tests.support.tiny_world import TINY_FLAGS, empty_remit, tiny_world
 
 QUICK = ("--seconds", "0.02", "--repetitions", "1")
 PLAN = Plan(seconds=0.02, repetitions=1, growth=False)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tiny_world import empty_remit, tiny_world
 
 from bench.asked import asked
 from bench.in_process import WrongAnswer
@@ -18,6 +17,7 @@ from bench.peers.spicedb_wire import FULLY_CONSISTENT, MINIMIZE_LATENCY, RemitBy
 from bench.peers.storms import SteadyWriter, ask_after
 from bench.peers.world import PEER_SCHEMA, Expected, Kind, touched, unrelated
 from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
+from tests.support.tiny_world import empty_remit, tiny_world
 
 ASKED_OF_EACH = 25
 ANNE, BOB = SubjectRef("user", "anne"), SubjectRef("user", "bob")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tiny_world import TINY, tiny_world
 
 from bench.asked import Asked
 from bench.chains import Chains
@@ -13,10 +12,11 @@ from bench.peers.mandates import Mandates
 from bench.peers.openfga_model import model_of
 from bench.peers.peer import CannotAsk
 from bench.peers.world import ALONG_SCHEMA, IN_A_TENTH, PEER_SCHEMA, Kind, PeerWorld
-from remit.graph import Graph
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.model import Relationship, Verdict
-from remit.semantics import Evaluation
+from tests.support.tiny_world import TINY, tiny_world
 
 
 def verdicts(schema: str, facts: list[Relationship], asked: Sequence[Asked]) -> list[Verdict]:

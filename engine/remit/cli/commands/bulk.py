@@ -1,0 +1,231 @@
+"""`remit import` and `remit export`: a whole store as text or JSON, one relationship a line.
+
+Both are streams: of a million lines only a few thousand are in memory at once.
+Law: `export | import` into an empty store with the same schema gives the same relationships."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from remit.cli.files import complete_text
+from remit.cli.filters import parse_filter
+from remit.cli.render.as_json import parse_relationship_json, relationship_json
+from remit.cli.render.lines import STANDARD_INPUT, Line, read_lines
+from remit.cli.render.output import err, put_json, tell
+from remit.cli.session import Session, command
+from remit.cli.tokens import AtLeast, Cursor
+from remit.client import Export, RemoteError
+from remit.errors import RemitError
+from remit.model import Relationship
+from remit.notation import format_relationship, parse_relationship
+
+
+class Format(StrEnum):
+    """How a line says a relationship."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+_PARSERS: dict[Format, Callable[[str], Relationship]] = {
+    Format.TEXT: parse_relationship,
+    Format.JSONL: parse_relationship_json,
+}
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "import")(import_)
+    command(app, "export")(export)
+
+
+# --- import -----------------------------------------------------------------------------------------------------
+
+
+def import_(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Relationships, one a line; `-` is standard input.")],
+    skip: Annotated[
+        int, typer.Option("--skip", min=0, metavar="N", help="Begin after the first N lines of the file.")
+    ] = 0,
+    format: Annotated[
+        Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line, as `export` writes.")
+    ] = Format.TEXT,
+) -> int:
+    """Write many relationships, in one stream, a revision for each thousand.
+
+    Each is touched: written whatever was there, so that an import may be repeated. Blank lines and lines that begin
+    with `//` are skipped. On a line that cannot be read or is refused the import stops and says how far it got, and
+    how to go on from there.
+
+    Examples:
+
+        remit import relationships.txt
+        remit export | REMIT_ENDPOINT=other:50051 remit import -
+        remit import relationships.txt --skip 12000
+    """
+    with session.connect() as client, _bar("importing", _size(file)) as bar:
+        sent = _Sent(skip, bar)
+        try:
+            done = client.import_(sent.relationships(file, format), progress=sent.acknowledged)
+        except (RemitError, KeyboardInterrupt) as error:
+            went_on = f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`"
+            tell(went_on if sent.written else "nothing is written")
+            if isinstance(error, RemoteError):
+                raise sent.at_fault(error) from error
+            raise
+    if session.json:
+        put_json({"relationships": done.imported, "token": done.token})
+    else:
+        tell(f"{done.imported:,} relationships are written")
+    return 0
+
+
+class _Sent:
+    """The lines that are on their way, and how far the server has acknowledged them. gRPC's thread reads, ours hears of
+    what is durable; the deque between them takes both."""
+
+    def __init__(self, skip: int, bar: _Bar) -> None:
+        self.written = 0
+        self.last_line = skip  # every line up to this one is written
+        self._bar = bar
+        self._lines: deque[Line] = deque()
+
+    def relationships(self, file: str, format: Format) -> Iterator[Relationship]:
+        for line, relationship in _read(file, self.last_line, format):
+            self._lines.append(line)
+            yield relationship
+
+    def acknowledged(self, count: int) -> None:
+        lines = [self._lines.popleft() for _ in range(count - self.written)]
+        self.written, self.last_line = count, lines[-1].number
+        self._bar.advance(len(lines), sum(len(line.text) + 1 for line in lines))
+
+    def at_fault(self, error: RemoteError) -> RemitError:
+        """The error, naming the line that the server refused."""
+        index = error.metadata.get("index", "")
+        place = int(index) - self.written if index.isdigit() else -1
+        return self._lines[place].at_fault(error) if 0 <= place < len(self._lines) else error
+
+
+def _read(file: str, skip: int, format: Format) -> Iterator[tuple[Line, Relationship]]:
+    parse = _PARSERS[format]
+    for line in read_lines(file, skip=skip):
+        try:
+            yield line, parse(line.text)
+        except RemitError as error:
+            raise line.at_fault(error) from error
+
+
+# --- export -----------------------------------------------------------------------------------------------------
+
+
+def export(
+    session: Session,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Where to; nothing, or `-`, is standard output.")
+    ] = STANDARD_INPUT,
+    filter: Annotated[
+        str | None, typer.Option("--filter", metavar="FILTER", help="Only these; see `remit read --help`.")
+    ] = None,
+    format: Annotated[
+        Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line.")
+    ] = Format.TEXT,
+    at_least: AtLeast = "",
+    cursor: Cursor = "",
+) -> int:
+    """Print all relationships as canonical text, one a line, in a stable order.
+
+    A file appears only once it is complete; an export to standard output that ends early says how to go on. What has
+    expired is left out, and so is the schema: see `remit schema read`. What is written during an export may or may not
+    be in it: `remit watch --from` the token that is told beside a file brings all of it up to date.
+
+    Examples:
+
+        remit export > relationships.txt
+        remit export backup.txt && remit schema read > backup.zed
+        remit export --filter 'tool#may_use' --format jsonl
+    """
+    wanted = parse_filter(filter) if filter is not None else None
+    format = Format.JSONL if session.json else format
+    with session.connect() as client, client.export(wanted, at_least=at_least, cursor=cursor) as exporting:
+        if file == STANDARD_INPUT:
+            try:
+                _write(exporting, sys.stdout, format, None)
+            except (RemitError, KeyboardInterrupt) as ending:
+                sys.stdout.flush()
+                # A cursor that was refused is nothing to go on with.
+                if exporting.cursor and (exporting.cursor != cursor or isinstance(ending, KeyboardInterrupt)):
+                    tell(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
+                raise
+            return 0
+        with complete_text(Path(file)) as stream, _bar("exporting", None) as bar:
+            count = _write(exporting, stream, format, bar)
+    if session.json:
+        put_json({"relationships": count, "file": file, "token": exporting.token})
+    else:
+        tell(f"{count:,} relationships are in {file}; `remit watch --from {exporting.token}` tells what came after")
+    return 0
+
+
+def _write(exporting: Export, stream: IO[str], format: Format, bar: _Bar | None) -> int:
+    """Write page after page, each whole, so that the cursor is that of the last line."""
+    count = 0
+    for page in exporting.pages():
+        stream.writelines(_line(relationship, format) for relationship in page.relationships)
+        count += len(page.relationships)
+        if bar is not None:
+            bar.advance(len(page.relationships), 0)
+    return count
+
+
+def _line(relationship: Relationship, format: Format) -> str:
+    if format is Format.TEXT:
+        return f"{format_relationship(relationship)}\n"
+    return f"{json.dumps(relationship_json(relationship), ensure_ascii=False)}\n"
+
+
+# --- progress ---------------------------------------------------------------------------------------------------
+
+
+class _Bar:
+    """Progress on standard error, for a person; nothing where no one watches."""
+
+    def __init__(self, progress: Progress, task: TaskID, in_bytes: bool) -> None:
+        self._progress = progress
+        self._task = task
+        self._in_bytes = in_bytes
+        self._count = 0
+
+    def advance(self, count: int, size_bytes: int) -> None:
+        self._count += count
+        amount = size_bytes if self._in_bytes else count
+        self._progress.update(self._task, advance=amount, written=f"{self._count:,} relationships")
+
+
+@contextmanager
+def _bar(what: str, total_bytes: int | None) -> Iterator[_Bar]:
+    console = err()
+    columns = [TextColumn(what), BarColumn(), TextColumn("{task.fields[written]}"), TimeElapsedColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=total_bytes, written="")
+        yield _Bar(progress, task, in_bytes=total_bytes is not None)
+
+
+def _size(file: str) -> int | None:
+    """Bytes of a file, where it is one: what a bar can be measured by. None for a pipe."""
+    try:
+        found = Path(file).stat() if file != STANDARD_INPUT else os.fstat(sys.stdin.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_size or None

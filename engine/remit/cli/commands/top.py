@@ -1,0 +1,269 @@
+"""`remit top`: what a server does right now, from its /metrics, once or again and again.
+
+Law: it only ever reads; a server that does not answer for a while is shown as such, and asked again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from remit.cli.render.metrics import Numbers, Sample, numbers_between
+from remit.cli.render.output import out, put_json
+from remit.cli.session import Session, command
+from remit.client.channel import chosen_tls, endpoint_of, metadata_of
+from remit.errors import FileUnreadable, InvalidArgument, RemitError, RemoteError, Status
+from remit.notation import shortened
+
+DEFAULT_PORT = 8080
+_TIMEOUT_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "top")(top)
+
+
+def top(
+    session: Session,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            "--http",
+            metavar="URL",
+            help="The server's HTTP edge (`remit serve --http`), as HOST:PORT or URL; or REMIT_HTTP; else port "
+            f"{DEFAULT_PORT} of the endpoint's host.",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once: rates are of the server's whole life.")] = False,
+    interval_s: Annotated[
+        float, typer.Option("--interval-s", metavar="N", min=0.1, help="Seconds between two looks.")
+    ] = 2.0,
+) -> int:
+    """Watch what a server does: requests, times, verdicts, refusals, sizes.
+
+    It reads /metrics; where the server has keys, with one that holds the right `audit`. With --json every look is an
+    object on a line of its own.
+
+    Examples:
+
+        remit top --http 127.0.0.1:8080
+        remit top --once --json
+    """
+    look = Looker(session, http)
+    if once:
+        _show(session, numbers_between(None, look()))
+        return 0
+    with contextlib.suppress(KeyboardInterrupt):  # how one leaves it
+        if session.json or not out().is_terminal:
+            keep_looking(look, lambda numbers: _show(session, numbers), lambda: time.sleep(interval_s))
+        else:
+            with Live(console=out(), auto_refresh=False) as live:
+                keep_looking(
+                    look,
+                    lambda numbers: live.update(view_of(numbers), refresh=True),
+                    lambda: time.sleep(interval_s),
+                    lambda problem: live.update(Text(problem, style="yellow"), refresh=True),
+                )
+    return 0
+
+
+def keep_looking(
+    look: Callable[[], Sample],
+    show: Callable[[Numbers], object],
+    wait: Callable[[], object],
+    show_problem: Callable[[str], object] | None = None,
+) -> None:
+    """Until `wait` ends it. The first look must succeed; later ones that do not are shown, where that is wanted."""
+    before = look()
+    show(numbers_between(None, before))
+    while True:
+        wait()
+        try:
+            after = look()
+        except RemoteError as error:
+            if show_problem is None:
+                raise
+            show_problem(error.message)
+        else:
+            show(numbers_between(before, after))
+            before = after
+
+
+def _show(session: Session, numbers: Numbers) -> None:
+    if session.json:
+        put_json(as_json(numbers))
+    else:
+        out().print(view_of(numbers))
+
+
+# --- a look -----------------------------------------------------------------------------------------------------
+
+
+class Looker:
+    """Reads /metrics. Raises RemoteError where nothing answers, or what does is no Remit or does not let us in."""
+
+    def __init__(self, session: Session, http: str | None) -> None:
+        """Raises InvalidArgument for what is no address, FileUnreadable for an authority that cannot be read."""
+        files = chosen_tls(session.tls_files())
+        address = http or os.environ.get("REMIT_HTTP", "")
+        if not address:
+            host = endpoint_of(session.endpoint).rpartition(":")[0]
+            address = f"{host}:{DEFAULT_PORT}"
+        if "://" not in address:
+            address = f"{'http' if files is None else 'https'}://{address}"
+        try:
+            parts = urlsplit(address)
+            is_known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_known = False
+        if not is_known:
+            raise InvalidArgument(f"`{shortened(address)}` is not an address: write HOST:PORT, or http://HOST:PORT")
+        self._url = f"{parts.scheme}://{parts.netloc}/metrics"
+        is_encrypted = parts.scheme == "https"
+        self._headers = dict(metadata_of(session.token, f"{parts.hostname}:0", encrypted=is_encrypted))
+        self._tls = _context(files.ca if files is not None else None) if is_encrypted else None
+
+    def __call__(self) -> Sample:
+        request = urllib.request.Request(self._url, headers=self._headers)  # noqa: S310  # http or https, see above
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=self._tls) as response:  # noqa: S310
+                return parsed(response.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refusal(error, self._url) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise RemoteError(
+                "UNAVAILABLE",
+                Status.UNAVAILABLE,
+                f"no metrics at `{shortened(self._url)}` ({getattr(reason, 'strerror', None) or reason}): name with "
+                "--http what the server was given as `remit serve --http`",
+            ) from error
+
+
+def _context(ca: object) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if ca is None else str(ca))
+    except OSError as error:
+        raise FileUnreadable(f"`{shortened(str(ca))}` cannot be read for TLS: {error}") from error
+
+
+def _refusal(error: urllib.error.HTTPError, url: str) -> RemitError:
+    try:
+        told = json.loads(error.read())["error"]
+        return RemoteError(str(told["reason"]), Status.PERMISSION_DENIED, str(told["message"]))
+    except (ValueError, KeyError, TypeError):
+        return RemoteError(
+            "UNAVAILABLE", Status.UNAVAILABLE, f"`{shortened(url)}` answers {error.code}: is it a Remit server's?"
+        )
+
+
+def parsed(text: str) -> Sample:
+    """Prometheus' text format. Raises ValueError."""
+    # Only this command pays for loading it.
+    from prometheus_client.parser import text_string_to_metric_families
+
+    values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return Sample(values)
+
+
+# --- how it looks -----------------------------------------------------------------------------------------------
+
+
+def as_json(numbers: Numbers) -> dict[str, object]:
+    told = asdict(numbers)
+    told["verbs"] = {
+        verb: {key: value for key, value in asdict(each).items() if value is not None}
+        for verb, each in numbers.verbs.items()
+    }
+    told["lanes"] = {name: {"in_flight": taken, "max": most} for name, (taken, most) in numbers.lanes.items()}
+    told["stores"] = {
+        name: {"relationships": count, "revision": revision} for name, (count, revision) in numbers.stores.items()
+    }
+    return told
+
+
+def view_of(numbers: Numbers) -> RenderableType:
+    """Tables of what there is; what there is none of takes no room."""
+    state = Text("ready", style="green") if numbers.ready else Text("not ready", style="red")
+    sizes = f"{_size(numbers.memory_bytes)} memory  {_size(numbers.store_bytes)} disk"
+    life = f"  up {_duration(numbers.uptime_s)}  {numbers.cpu_cores:.2f} cores  {sizes}"
+    head = Text.assemble(("remit ", "bold"), numbers.version, "  ", state, life)
+    verbs = _table("VERB", "REQUESTS", "PER S", "P50 MS", "P99 MS")
+    for verb, each in numbers.verbs.items():
+        verbs.add_row(verb, f"{each.requests:,}", _rate(each.per_s), _number(each.p50_ms), _number(each.p99_ms))
+    stores = _table("STORE", "RELATIONSHIPS", "REVISION")
+    for name, (count, revision) in numbers.stores.items():
+        stores.add_row(name, f"{count:,}", f"{revision:,}")
+    lanes = " ".join(f"{name} {taken}/{most}" for name, (taken, most) in numbers.lanes.items())
+    commits = f"{_rate(numbers.commits_per_s)} a second"
+    if numbers.requests_per_commit is not None:
+        commits += f", {numbers.requests_per_commit:.1f} requests each, p99 {_number(numbers.commit_p99_ms)} ms"
+    lines = [
+        ("verdicts", _listed(numbers.verdicts_per_s)),
+        ("refused", _listed(numbers.refused_per_s)),
+        ("failed", _listed(numbers.failed_per_s)),
+        ("in flight", lanes),
+        ("streams", " ".join(f"{verb} {count}" for verb, count in numbers.streams.items() if count)),
+        ("commits", f"{commits}, {numbers.writes_waiting} waiting"),
+    ]
+    facts = Table.grid(padding=(0, 2))
+    for name, value in lines:
+        if value:
+            facts.add_row(Text(name, style="bold"), value)
+    return Group(head, "", verbs, "", facts, "", stores)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _listed(rates: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {_rate(rate)}/s" for name, rate in rates.items() if rate)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _size(size: int) -> str:
+    number = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
+    shown = [f"{value}{unit}" for value, unit in parts if value]
+    return " ".join(shown[:2]) or "0s"

@@ -1,0 +1,78 @@
+"""`remit watch`: what changes, as it changes.
+
+Law: what is printed as text are updates that `remit write` takes: replayed in order, they make the same of a copy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from remit.cli.filters import parse_filter
+from remit.cli.render.as_json import event_json
+from remit.cli.render.output import put, put_json, tell
+from remit.cli.session import Session, command
+from remit.cli.tokens import From
+from remit.client import ChangeKind, WatchEvent
+from remit.errors import RemitError
+from remit.notation import format_relationship, format_time
+
+_UPDATES = {ChangeKind.TOUCHED: "touch", ChangeKind.DELETED: "delete"}
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "watch")(watch)
+
+
+def watch(
+    session: Session,
+    after: From = "",
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="FILTER", help="Only these; see `remit read --help`. May be repeated."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="Stop after so many revisions; 0 goes on.")
+    ] = 0,
+) -> int:
+    """Tell every change, in order, until interrupted.
+
+    Each revision is told as the updates that it was, `touch` or `delete` and a relationship, and then a line that
+    begins with `//` with its token, time and writer: `--from` takes the token. A connection that breaks is made again,
+    and nothing is told twice. With `--json`, checkpoints are told, too: they say that nothing happened up to a token.
+
+    Examples:
+
+        remit watch --filter 'tool#may_use'
+        remit watch --from "$TOKEN" --json
+        remit export backup.txt --json   # and then: remit watch --from its token
+    """
+    told = 0
+    wanted = [parse_filter(text) for text in filters or ()]
+    with session.connect() as client, client.watch(after, wanted) as watching:
+        try:
+            for event in watching:
+                _print(event, session)
+                told += not event.checkpoint
+                if limit and told == limit:
+                    break
+        except (RemitError, KeyboardInterrupt) as ending:
+            # A token that was refused is nothing to go on with.
+            if watching.token and (watching.token != after or isinstance(ending, KeyboardInterrupt)):
+                tell(f"go on with `--from {watching.token}`")
+            raise
+    return 0
+
+
+def _print(event: WatchEvent, session: Session) -> None:
+    if session.json:
+        put_json(event_json(event))
+    elif not event.checkpoint:
+        for change in event.changes:
+            put(f"{_UPDATES[change.kind]} {format_relationship(change.relationship)}")
+        said = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
+        said += " schema changed" if event.schema is not None else ""
+        put(f"{said} {json.dumps(event.metadata, ensure_ascii=False)}" if event.metadata else said)
+    sys.stdout.flush()

@@ -1,0 +1,299 @@
+"""What `--json` prints: the shapes that docs/cli.md promises, in one place.
+
+Law: keys are never renamed or dropped, only added; a key whose value is absent is left out."""
+
+from __future__ import annotations
+
+import json
+
+from remit.cli.render.output import WORDS
+from remit.client import Answer, Expanded, Unanswered, WatchEvent
+from remit.errors import InvalidContext, InvalidRelationship, RemitError, RemoteError, SchemaInvalid, WorldInvalid
+from remit.eval.trees import (
+    ExpandAlong,
+    ExpandArrow,
+    ExpandExclusion,
+    ExpandExists,
+    ExpandIntersection,
+    ExpandLeaf,
+    ExpandNobody,
+    ExpandNode,
+    ExpandReference,
+    ExpandSelf,
+    ExpandSubject,
+    ExpandSubjectFilter,
+    ExpandUnion,
+    Expansion,
+    Explanation,
+    ExplanationNode,
+)
+from remit.language.source import Issue
+from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, StoredRelationship, SubjectRef
+from remit.notation import (
+    canonical_json,
+    checked_caveat,
+    checked_name,
+    checked_object,
+    checked_subject,
+    format_relationship,
+    format_time,
+    normalized_context,
+    parse_context,
+    parse_relationship,
+    parse_time,
+    shortened,
+)
+from remit.wire.schemas import Finding as SchemaFinding
+from remit.world import Finding, World
+
+Json = dict[str, object]
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+def answer_json(question: str, answer: Answer | Unanswered) -> Json:
+    if isinstance(answer, Unanswered):
+        return {"question": question, "error": error_json(answer.error)}
+    shape: Json = {
+        "question": question,
+        "verdict": WORDS[answer.verdict],
+        "missing": list(answer.missing),
+        "token": answer.token,
+        "evaluated_at": format_time(answer.evaluated_at_us),
+    }
+    if answer.historical:
+        shape["historical"] = True
+    if answer.explanation is not None:
+        shape["explanation"] = explanation_json(answer.explanation)
+    return shape
+
+
+def explanation_json(explanation: Explanation) -> Json:
+    return {
+        "questions": [
+            {
+                "question": f"{each.resource}#{each.relation}@{each.subject}",
+                "verdict": WORDS[each.verdict],
+                "definition": _explained(each.definition),
+            }
+            for each in explanation.questions
+        ],
+        "truncated": explanation.truncated,
+    }
+
+
+def _explained(node: ExplanationNode) -> Json:
+    shape: Json = {"kind": node.kind.name.lower(), "verdict": WORDS[node.verdict]}
+    if node.resource is not None:
+        shape["question"] = f"{node.resource}#{node.relation}@{node.subject}"
+    if node.relationship is not None:
+        shape["relationship"] = format_relationship(node.relationship)
+    if node.missing:
+        shape["missing"] = list(node.missing)
+    if node.note:
+        shape["note"] = node.note
+    if node.children:
+        shape["children"] = [_explained(child) for child in node.children]
+    return shape
+
+
+def expanded_json(expanded: Expanded) -> Json:
+    shape: Json = {
+        "sets": _sets(expanded.expansion),
+        "token": expanded.token,
+        "evaluated_at": format_time(expanded.evaluated_at_us),
+    }
+    return {**shape, "historical": True} if expanded.historical else shape
+
+
+def _sets(expansion: Expansion) -> list[Json]:
+    return [
+        {"set": f"{each.resource}#{each.relation}", "definition": _expanded(each.definition)} for each in expansion.sets
+    ]
+
+
+def _expanded(node: ExpandNode) -> Json:
+    match node:
+        case ExpandReference(resource, relation, truncated):
+            shape: Json = {"kind": "set", "set": f"{resource}#{relation}"}
+            return {**shape, "truncated": True} if truncated else shape
+        case ExpandUnion(children):
+            return {"kind": "union", "children": [_expanded(child) for child in children]}
+        case ExpandIntersection(children):
+            return {"kind": "intersection", "children": [_expanded(child) for child in children]}
+        case ExpandExclusion(base, subtracted):
+            return {"kind": "exclusion", "base": _expanded(base), "subtracted": _expanded(subtracted)}
+        case ExpandLeaf(relation, subjects):
+            return {"kind": "relation", "relation": relation, "facts": [_fact(each) for each in subjects]}
+        case ExpandExists(relation, subjects):
+            return {"kind": "exists", "relation": relation, "facts": [_fact(each) for each in subjects]}
+        case ExpandArrow(relation, permission, every, targets):
+            return {
+                "kind": "arrow_all" if every else "arrow",
+                "relation": relation,
+                "permission": permission,
+                "facts": [_fact(each) for each in targets],
+            }
+        case ExpandAlong(child, relations):
+            return {"kind": "along", "child": _expanded(child), "relations": list(relations)}
+        case ExpandSubjectFilter(permission):
+            return {"kind": "subject_filter", "permission": permission}
+        case ExpandSelf(resource):
+            return {"kind": "self", "object": str(resource)}
+        case ExpandNobody():
+            return {"kind": "nobody"}
+
+
+def _fact(subject: ExpandSubject) -> Json:
+    shape: Json = {"relationship": format_relationship(subject.relationship)}
+    if subject.userset is not None:
+        shape["set"] = _expanded(subject.userset)
+    return shape
+
+
+# --- facts ------------------------------------------------------------------------------------------------------
+
+
+def stored_json(stored: StoredRelationship) -> Json:
+    provenance = stored.provenance
+    shape = relationship_json(stored.relationship)
+    shape["written_by"] = provenance.principal
+    if provenance.run:
+        shape["written_by_run"] = provenance.run
+    shape["revision"] = provenance.revision
+    return shape
+
+
+def relationship_json(relationship: Relationship) -> Json:
+    resource, subject, qualifiers = relationship.resource, relationship.subject, relationship.qualifiers
+    subject_shape: Json = {"type": subject.type, "id": subject.id}
+    if subject.relation:
+        subject_shape["relation"] = subject.relation
+    shape: Json = {
+        "relationship": format_relationship(relationship),
+        "resource": {"type": resource.type, "id": resource.id},
+        "relation": relationship.relation,
+        "subject": subject_shape,
+    }
+    if qualifiers.caveat is not None:
+        shape["caveat"] = {"name": qualifiers.caveat.name, "context": json.loads(qualifiers.caveat.context_json)}
+    if qualifiers.not_before_us is not None:
+        shape["not_before"] = format_time(qualifiers.not_before_us)
+    if qualifiers.expiration_us is not None:
+        shape["expiration"] = format_time(qualifiers.expiration_us)
+    return shape
+
+
+def parse_relationship_json(text: str) -> Relationship:
+    """The relationship in an object as above: its text under `relationship`, or else its parts. Raises
+    InvalidRelationship, InvalidReference and InvalidContext."""
+    try:
+        shape = parse_context(text)
+    except InvalidContext as error:
+        raise InvalidRelationship(f"`{shortened(text)}` is not a JSON object: {error.message}") from error
+    if "relationship" in shape:
+        return parse_relationship(_text(shape, "relationship"))
+    resource, subject = _object(shape, "resource"), _object(shape, "subject")
+    return Relationship(
+        checked_object(ObjectRef(_text(resource, "type"), _text(resource, "id"))),
+        checked_name(_text(shape, "relation")),
+        checked_subject(
+            SubjectRef(_text(subject, "type"), _text(subject, "id"), _text(subject, "relation", "")), wildcard=True
+        ),
+        Qualifiers(
+            _caveat(_object(shape, "caveat")) if "caveat" in shape else None,
+            parse_time(_text(shape, "not_before"), round_up=True) if "not_before" in shape else None,
+            parse_time(_text(shape, "expiration")) if "expiration" in shape else None,
+        ),
+    )
+
+
+def _caveat(shape: Json) -> CaveatUse:
+    context = normalized_context(_object(shape, "context")) if "context" in shape else {}
+    return CaveatUse(checked_caveat(_text(shape, "name")), canonical_json(context))
+
+
+def _text(shape: Json, key: str, default: str | None = None) -> str:
+    value = shape.get(key, default)
+    if not isinstance(value, str):
+        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not text")
+    return value
+
+
+def _object(shape: Json, key: str) -> Json:
+    value = shape.get(key)
+    if not isinstance(value, dict):
+        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not an object")
+    return value
+
+
+def event_json(event: WatchEvent) -> Json:
+    """What a watch tells: a revision's changes, or a checkpoint."""
+    if event.checkpoint:
+        return {"token": event.token, "checkpoint": True}
+    changes = [{"kind": each.kind.value, **relationship_json(each.relationship)} for each in event.changes]
+    shape: Json = {"token": event.token, "changes": changes}
+    if event.schema is not None:
+        shape["schema"] = event.schema
+    if event.metadata:
+        shape["metadata"] = dict(event.metadata)
+    shape["written_by"] = event.written_by
+    shape["committed_at"] = format_time(event.committed_at_us)
+    return shape
+
+
+# --- schemas and worlds -----------------------------------------------------------------------------------------
+
+
+def issue_json(issue: Issue | SchemaFinding) -> Json:
+    """A finding of the compiler, made here (it knows its file) or by a server."""
+    shape: Json = {"code": issue.code, "message": issue.message, "line": issue.line, "column": issue.column}
+    if issue.suggestion:
+        shape["suggestion"] = issue.suggestion
+    if isinstance(issue, Issue):
+        shape = {"severity": issue.severity, "file": issue.file, **shape}
+    return shape
+
+
+def world_json(world: World, findings: list[Finding]) -> Json:
+    return {
+        "file": str(world.path),
+        "ok": not findings,
+        "relationships": len(world.facts),
+        "assertions": len(world.assertions),
+        "expected_sets": len(world.expected_sets),
+        "findings": [finding_json(finding) for finding in findings],
+    }
+
+
+def finding_json(finding: Finding) -> Json:
+    shape: Json = {
+        "file": finding.file,
+        "line": finding.line,
+        "kind": finding.kind.value,
+        "message": finding.message,
+    }
+    optional = {"about": finding.about, "expected": finding.expected, "found": finding.found}
+    shape |= {key: value for key, value in optional.items() if value}
+    if finding.missing:
+        shape["missing"] = list(finding.missing)
+    return shape
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+
+def error_json(error: RemitError) -> Json:
+    shape: Json = {"reason": error.reason, "message": error.message}
+    if error.field:
+        shape["field"] = error.field
+    if error.metadata:
+        shape["metadata"] = dict(error.metadata)
+    if isinstance(error, SchemaInvalid):
+        shape["findings"] = [issue_json(issue) for issue in error.issues if isinstance(issue, Issue)]
+    elif isinstance(error, RemoteError) and error.findings:
+        shape["findings"] = [issue_json(each) for each in error.findings if isinstance(each, SchemaFinding)]
+    elif isinstance(error, WorldInvalid):
+        shape["findings"] = [finding_json(each) for each in error.findings if isinstance(each, Finding)]
+    return shape

@@ -1,0 +1,319 @@
+"""What may be written: each request judged against the schema and against the facts it would stand among.
+
+Runs inside the store's write transaction, so that two writers cannot both be right.
+Law: a request is admitted whole or not at all, and what it names as wrong is wrong at that very revision."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
+
+from remit.errors import (
+    FilterTooBroad,
+    InvalidArgument,
+    InvalidContext,
+    ManagedRefused,
+    PreconditionFailed,
+    RelationshipExists,
+    RelationshipRefused,
+    SingleTaken,
+)
+from remit.graph.view import GraphView
+from remit.language.names import require_name, require_type
+from remit.language.plan import Relation, Schema, SubjectType
+from remit.language.suggest import did_you_mean
+from remit.model import (
+    PLAIN,
+    WILDCARD,
+    Caller,
+    ObjectRef,
+    Operation,
+    Precondition,
+    Provenance,
+    Qualifiers,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRelationship,
+    SubjectRef,
+    Update,
+)
+from remit.notation import parse_context
+from remit.store.port import ReadTransaction, WriteTransaction
+
+_CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enumeration looks its members up by name
+
+# --- one relationship -------------------------------------------------------------------------------------------
+
+
+def check_relationship(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
+    """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext."""
+    relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
+    subject, qualifiers = relationship.subject, relationship.qualifiers
+    if qualifiers is PLAIN and _takes_plainly(relation, subject):
+        return relation
+    wanted = SubjectType(
+        subject.type,
+        subject.relation,
+        subject.is_wildcard,
+        qualifiers.caveat.name if qualifiers.caveat else None,
+        qualifiers.expiration_us is not None,
+        qualifiers.not_before_us is not None,
+    )
+    if wanted not in relation.subject_types:
+        allowed = ", ".join(f"`{each}`" for each in relation.subject_types)
+        raise RelationshipRefused(
+            f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` takes {allowed}, "
+            f"not `{wanted}`",
+            field=field,
+            relationship=relationship.key,
+        )
+    if qualifiers.caveat is not None:
+        try:
+            schema.caveats[qualifiers.caveat.name].check_context(parse_context(qualifiers.caveat.context_json))
+        except InvalidContext as error:
+            raise InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata) from error
+    return relation
+
+
+def _takes_plainly(relation: Relation, subject: SubjectRef) -> bool:
+    """Whether the relation takes the subject without caveat and times: most of what is ever written."""
+    type, id, userset = subject
+    is_wildcard = id == WILDCARD
+    for each in relation.subject_types:
+        if each.type == type and each.relation == userset and each.wildcard == is_wildcard:
+            is_plain = each.caveat is None and not each.expiration and not each.not_before
+            if is_plain:
+                return True
+    return False
+
+
+def require_relation(schema: Schema, type: str, name: str, field: str = "") -> Relation:
+    """The relation `type#name`. Raises UnknownType, or RelationshipRefused for a permission or an unknown name."""
+    definition = schema.definitions.get(type) or require_type(schema, type, field=field)
+    relation = definition.relations.get(name)
+    if relation is not None:
+        return relation
+    if name in definition.permissions:
+        raise RelationshipRefused(
+            f"`{name}` of `{type}` is a permission: facts are written to relations",
+            field=field,
+            type=type,
+            relation=name,
+        )
+    guess = did_you_mean(name, definition.relations)
+    raise RelationshipRefused(
+        f"relation `{name}` is not defined on `{type}`" + (f"; {guess}" if guess else ""),
+        field=field,
+        type=type,
+        relation=name,
+    )
+
+
+# --- a write ----------------------------------------------------------------------------------------------------
+
+
+def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller, where: str = "updates") -> bool:
+    """That each update may be written under this schema by this caller. Returns whether a managed relation is among
+    them. `where` names the request's list in errors. Raises what `check_relationship` raises, and ManagedRefused."""
+    touches_managed = False
+    for index, update in enumerate(updates):
+        field = f"{where}[{index}]"
+        relationship = update.relationship
+        if update.operation is _DELETE:
+            relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
+        else:
+            relation = check_relationship(schema, relationship, field)
+        if relation.managed:
+            _require_write_managed(relationship.key, caller, field)
+            touches_managed = True
+    return touches_managed
+
+
+def _require_write_managed(key: RelationshipKey, caller: Caller, field: str) -> None:
+    if not caller.may_write_managed:
+        raise ManagedRefused(
+            f"`{key}`: relation `{key.relation}` of `{key.resource.type}` is managed: it is written by Remit's own "
+            "verbs, or by a key with the right `write-managed`",
+            field=field,
+            relationship=key,
+        )
+
+
+def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Relationship], now_us: int) -> None:
+    """That facts of one request are such as a write would accept, and that none is of a managed relation, which no
+    caller may claim for itself. `graph` has them laid over it. Raises as a write would, and ManagedRefused."""
+    for index, relationship in enumerate(contextual):
+        field = f"contextual[{index}]"
+        relation = check_relationship(schema, relationship, field)
+        if relation.managed:
+            raise ManagedRefused(
+                f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` is managed, and "
+                "so never contextual: only what is written counts",
+                field=field,
+                relationship=relationship.key,
+            )
+        if relation.single:
+            resource = relationship.resource
+            _require_single(resource, relation.name, graph.edges(resource, relation.name), now_us, field)
+
+
+class Scanning:
+    """The rows that the filters of one write look at, in all: every other write waits meanwhile, a hold too."""
+
+    def __init__(self, rows_max: int) -> None:
+        self._rows_max = rows_max
+        self._rows = 0
+
+    def matching(
+        self, view: ReadTransaction, filter: RelationshipFilter, field: str
+    ) -> Generator[StoredRelationship, None, None]:
+        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`."""
+
+        def look() -> None:
+            self._rows += 1
+            if self._rows > self._rows_max:
+                raise FilterTooBroad(
+                    f"to find what {_describe_filter(filter)} means, more than {self._rows_max} relationships would be "
+                    "looked at: name a resource with its id, or a subject with its type and id; or read first, and "
+                    "delete by name",
+                    field=field,
+                    name="scanned_max",
+                    limit=self._rows_max,
+                    given=self._rows,  # or more: nobody looked on
+                )
+
+        yield from view.scan(filter, look=look)
+
+
+def delete_matching(
+    view: WriteTransaction,
+    schema: Schema,
+    filter: RelationshipFilter,
+    caller: Caller,
+    limit: int,
+    field: str,
+    scanning: Scanning,
+    *,
+    partly: bool = False,
+) -> tuple[set[RelationshipKey], bool, bool]:
+    """Remove what a filter means, `limit` at most: what was removed, whether nothing else matches, and whether a
+    managed relation was among it. Raises ManagedRefused, and FilterTooBroad; `partly`: that only where nothing was
+    found, for what was found can be removed, and asked for again."""
+    found: list[RelationshipKey] = []
+    is_complete = False
+    try:
+        found.extend(each.relationship.key for each in islice(scanning.matching(view, filter, field), limit + 1))
+        is_complete = len(found) <= limit
+    except FilterTooBroad:
+        if not (partly and found):
+            raise
+    removed = found[:limit]
+    touches_managed = False
+    for key in removed:
+        # What is stored has a place in the schema: no schema is accepted that leaves it none.
+        if schema.definitions[key.resource.type].relations[key.relation].managed:
+            _require_write_managed(key, caller, field)
+            touches_managed = True
+        view.delete(key)
+    return set(removed), is_complete, touches_managed
+
+
+def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None:
+    """That the names a filter uses exist, so that a misspelt one is not taken for an empty list. Raises
+    InvalidArgument, UnknownType or UnknownRelation."""
+    if filter.resource_id is not None and filter.resource_id_prefix is not None:
+        raise InvalidArgument("a filter has a resource id or the beginning of one, not both", field=field)
+    if filter.resource_type is not None:
+        require_type(schema, filter.resource_type, field=f"{field}.resource_type")
+        if filter.relation is not None:
+            require_name(schema, filter.resource_type, filter.relation, field=f"{field}.relation")
+    if filter.subject_type is not None:
+        require_type(schema, filter.subject_type, field=f"{field}.subject_type")
+        if filter.subject_relation:
+            require_name(schema, filter.subject_type, filter.subject_relation, field=f"{field}.subject_relation")
+
+
+def check_preconditions(
+    view: ReadTransaction, schema: Schema, preconditions: Sequence[Precondition], now_us: int, scanning: Scanning
+) -> None:
+    """Raises PreconditionFailed naming the first that does not hold, FilterTooBroad, and what `check_filter` raises:
+    that nothing matches a misspelt name would hold for ever. What does not count now is as absent."""
+    for index, precondition in enumerate(preconditions):
+        field = f"preconditions[{index}].filter"
+        check_filter(schema, precondition.filter, field)
+        found = next(_counting(scanning.matching(view, precondition.filter, field), now_us), None)
+        if (found is not None) != precondition.must_match:
+            why = "nothing matches" if found is None else f"`{found.relationship.key}` matches"
+            raise PreconditionFailed(
+                f"precondition {index} does not hold: {why} {_describe_filter(precondition.filter)}",
+                field=f"preconditions[{index}]",
+            )
+
+
+def apply_updates(
+    view: WriteTransaction,
+    schema: Schema,
+    updates: Sequence[Update],
+    caller: Caller,
+    now_us: int,
+    where: str = "updates",
+) -> None:
+    """Write the updates. Deletes first, so that one request may replace what a `single` relation holds whatever the
+    order of its lines. Raises RelationshipExists and SingleTaken."""
+    provenance = Provenance(caller.principal, caller.run, view.next_revision)
+    singles: dict[tuple[ObjectRef, str], int] = {}
+    definitions = schema.definitions
+    for update in updates:
+        if update.operation is _DELETE:
+            view.delete(update.relationship.key)
+    for index, update in enumerate(updates):
+        operation, relationship = update.operation, update.relationship
+        if operation is _DELETE:
+            continue
+        if operation is _CREATE:
+            there = view.get(relationship.key)
+            if there is not None and there.relationship.qualifiers.counts_at(now_us):
+                raise RelationshipExists(
+                    f"`{relationship.key}` is already there; use TOUCH to write it whatever was there",
+                    field=f"{where}[{index}]",
+                    relationship=relationship.key,
+                )
+        view.put(StoredRelationship(relationship, provenance))
+        resource, relation = relationship.resource, relationship.relation
+        if definitions[resource.type].relations[relation].single:
+            singles.setdefault((resource, relation), index)
+    for (resource, relation), index in singles.items():
+        _check_single(view, resource, relation, now_us, f"{where}[{index}]")
+
+
+def _check_single(view: ReadTransaction, resource: ObjectRef, relation: str, now_us: int, field: str) -> None:
+    filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation)
+    stored = (each.relationship for each in view.scan(filter))
+    _require_single(resource, relation, ((each.subject, each.qualifiers) for each in stored), now_us, field)
+
+
+def _require_single(
+    resource: ObjectRef, relation: str, edges: Iterable[tuple[SubjectRef, Qualifiers]], now_us: int, field: str
+) -> None:
+    """One subject at most. What is over is as absent; what has not begun is not, for it will begin."""
+    held = [subject for subject, qualifiers in edges if not qualifiers.is_over(now_us)]
+    if len(held) > 1:
+        raise SingleTaken(
+            f"`{resource}#{relation}` is single and would lead to `{held[0]}` and `{held[1]}`: delete the one in "
+            "the same request",
+            field=field,
+            resource=resource,
+            relation=relation,
+        )
+
+
+def _counting(stored: Iterable[StoredRelationship], now_us: int) -> Iterator[StoredRelationship]:
+    return (each for each in stored if each.relationship.qualifiers.counts_at(now_us))
+
+
+def _describe_filter(filter: RelationshipFilter) -> str:
+    resource_id = filter.resource_id if filter.resource_id is not None else f"{filter.resource_id_prefix or ''}*"
+    text = f"{filter.resource_type or '*'}:{resource_id}#{filter.relation or '*'}@"
+    text += f"{filter.subject_type or '*'}:{filter.subject_id if filter.subject_id is not None else '*'}"
+    return f"`{text}#{filter.subject_relation}`" if filter.subject_relation else f"`{text}`"

@@ -1,0 +1,120 @@
+"""Copies of a store: a backup on its way out, a restore on its way in.
+
+A backup is of one view of the store. While a view is open LMDB cannot reuse the pages that writers leave behind, so the
+file grows by what is written meanwhile; so it is copied to a scratch file as quickly as the disk allows, and whoever
+takes it may be as slow as they like. The cost: for the time of a backup, its size on the disk once more.
+Law: a backup restored answers every question as the store did at its revision, but to tokens of before, which it
+refuses."""
+
+from __future__ import annotations
+
+import threading
+
+from remit.engine.clock import Clock
+from remit.engine.limits import Limits
+from remit.engine.orphans import misfit
+from remit.engine.snapshots import Snapshots
+from remit.engine.tokens import encode_token
+from remit.errors import RelationshipRefused
+from remit.eval.budget import Interrupt, never_interrupted
+from remit.language import compile_schema
+from remit.language.plan import Schema
+from remit.model import Relationship, RelationshipKey, StoreInfo
+from remit.store.port import Restoration, Scratch, Store, StoreIdentity
+
+
+class Backup:
+    """A copy of a store: `take` it, `read` it once, `close` it. One thread at a time, but for `close`."""
+
+    def __init__(self, store: Store, snapshots: Snapshots, identity: StoreIdentity, clock: Clock) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._identity = identity
+        self._clock = clock
+        self._scratch: Scratch | None = None
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    def take(self, interrupt: Interrupt = never_interrupted) -> str:
+        """Copy the store as it stands; the token of the revision the copy is of. Cost: O(the store), and its size in a
+        scratch file. Raises StoreNotFound, StoreFull, StoreUnavailable, and what `interrupt` raises."""
+        scratch = self._store.scratch()
+        try:
+            with self._snapshots.view(self._identity) as view:
+                for chunk in view.backup(self._clock.now_us()):
+                    interrupt()
+                    scratch.write(chunk)
+                token = encode_token(self._identity, view.head.revision)
+        except BaseException:
+            scratch.close()
+            raise
+        with self._closing:
+            self._scratch = scratch
+            if self._is_closed:  # meanwhile
+                scratch.close()
+        return token
+
+    def read(self, size: int) -> bytes:
+        """The next bytes of what was taken, b"" at the end."""
+        assert self._scratch is not None, "a backup is taken, then read"
+        return self._scratch.read(size)
+
+    def close(self) -> None:
+        """Does not wait; from any thread; twice is once."""
+        with self._closing:
+            self._is_closed = True
+            if self._scratch is not None:
+                self._scratch.close()
+
+
+class Restore:
+    """A restore under way: `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread at a time,
+    but for `close`."""
+
+    def __init__(self, store: Store, snapshots: Snapshots, name: str, fitting: Fitting) -> None:
+        """Does not wait. Raises StoreExists."""
+        snapshots.require_free(name)
+        self._snapshots = snapshots
+        self._name = name
+        self._fitting = fitting
+        self._restoration: Restoration = store.restore(name, fitting)
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes. Waits for the disk now and then. Raises BackupDamaged, BackupFormatUnknown, BackupRefused,
+        and what a write may fail with."""
+        self._restoration.feed(data)
+
+    def finish(self) -> StoreInfo:
+        """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
+        if self._fitting.schema_in_force is not None:
+            self._snapshots.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
+        return self._snapshots.add(self._name, self._restoration.finish).info()
+
+    def close(self) -> None:
+        """Unless it is finished, leave nothing of it. Does not wait; twice is once."""
+        self._restoration.close()
+
+
+class Fitting:
+    """Whether what is restored would have been accepted here: see `store.port.Judge`."""
+
+    def __init__(self, limits: Limits, now_us: int) -> None:
+        self._limits = limits
+        self._now_us = now_us
+        self._last: RelationshipKey | None = None
+        self.schema_in_force: Schema | None = None
+
+    def schema(self, text: str) -> None:
+        """Raises LimitExceeded, SchemaInvalid."""
+        self._limits.require_schema(text)
+        self.schema_in_force = compile_schema(text).schema
+
+    def relationship(self, relationship: Relationship) -> None:
+        """Raises RelationshipRefused."""
+        if self.schema_in_force is None:
+            raise RelationshipRefused("there is no schema it could fit")
+        reason = misfit(self.schema_in_force, relationship, self._last, self._now_us)
+        if reason:
+            raise RelationshipRefused(reason)
+        if not relationship.qualifiers.is_over(self._now_us):
+            self._last = relationship.key

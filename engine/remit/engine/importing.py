@@ -1,0 +1,93 @@
+"""Importing: a stream of writes, each durable on its own, sent ahead of what has been acknowledged.
+
+Every message is a revision of TOUCHes, queued while its predecessor is still on its way to the disk.
+Law: messages are written in the order they came, and none after one that was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from remit.engine.admission import apply_updates, check_updates
+from remit.engine.clock import Clock
+from remit.engine.limits import Limits
+from remit.engine.tokens import encode_token
+from remit.errors import Cancelled
+from remit.language.plan import Schema
+from remit.model import Caller, Delta, Operation, Relationship, Update
+from remit.store.port import Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
+
+
+class Import:
+    """One stream into one store. One thread at a time."""
+
+    def __init__(
+        self,
+        identity: StoreIdentity,
+        submit: Callable[[Admission], Future[Delta]],
+        schema_of: Callable[[ReadTransaction], Schema],
+        clock: Clock,
+        limits: Limits,
+        caller: Caller,
+    ) -> None:
+        self._identity = identity
+        self._submit = submit
+        self._schema_of = schema_of
+        self._clock = clock
+        self._limits = limits
+        self._caller = caller
+        self._last: _Message | None = None
+
+    def take(self, relationships: Sequence[Relationship]) -> Future[Delta]:
+        """Queue a message; the future holds its delta once it is durable, or why it was refused. Never waits for the
+        disk. Raises LimitExceeded and InvalidArgument for what is refused unseen."""
+        self._limits.require_import(relationships)
+        message = _Message(self._last)
+        updates = [Update(Operation.TOUCH, relationship) for relationship in relationships]
+
+        def admission(view: WriteTransaction) -> Draft:
+            message.begin()
+            schema = self._schema_of(view)
+            managed = check_updates(schema, updates, self._caller, "relationships")
+            apply_updates(view, schema, updates, self._caller, self._clock.now_us(), "relationships")
+            message.is_refused = False
+            return Draft(self._caller.principal, managed_bypass=managed)
+
+        message.future = self._submit(admission)
+        self._last = message
+        return message.future
+
+    def token_of(self, delta: Delta) -> str:
+        return encode_token(self._identity, delta.revision)
+
+
+class _Message:
+    """A message in the writer's queue, and the one before it."""
+
+    def __init__(self, before: _Message | None) -> None:
+        self._before = before
+        self.future: Future[Delta] | None = None
+        self.is_refused = False
+
+    def begin(self) -> None:
+        """The writer's thread is at this message. An admission may be called again, so it begins as if it had not been.
+        Raises Cancelled where the one before did not become a revision."""
+        self.is_refused = True
+        before = self._before
+        if before is None:
+            return
+        if before.has_failed:
+            raise Cancelled("an earlier message of this import was refused: this one was not tried")
+        if before.is_settled:
+            self._before = None  # it is a fact, and what was before it matters no more
+
+    @property
+    def is_settled(self) -> bool:
+        return self.future is not None and self.future.done()
+
+    @property
+    def has_failed(self) -> bool:
+        """Refused in the very batch that is being written, or settled with an error: the commit itself may fail."""
+        if self.future is not None and self.future.done():
+            return self.future.cancelled() or self.future.exception() is not None
+        return self.is_refused

@@ -1,0 +1,131 @@
+"""What the engine is asked, and what it gives back.
+
+Law: an answer names the revision it was given at, as a token; whoever shows that token never sees less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from remit.engine.orphans import Orphans
+from remit.errors import RemitError
+from remit.eval.trees import Expansion, Explanation
+from remit.language.diff import SchemaChange
+from remit.language.source import Issue
+from remit.model import ObjectRef, Relationship, StoredRelationship, SubjectRef, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`)."""
+
+    resource: ObjectRef
+    permission: str
+    subject: SubjectRef
+    context: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """An answer, the revision (as a token) and the time (microseconds) it was given at, and what it cost in steps."""
+
+    verdict: Verdict
+    missing: tuple[str, ...]
+    steps: int
+    token: str
+    evaluated_at_us: int
+    explanation: Explanation | None = None
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckManyResult:
+    """One answer or error per question, in the order asked, all at one revision and time."""
+
+    results: tuple[CheckResult | RemitError, ...]
+    token: str
+    evaluated_at_us: int
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandResult:
+    """The sets behind a relation or permission, the first the one asked for."""
+
+    expansion: Expansion
+    token: str
+    evaluated_at_us: int
+    historical: bool = False
+
+
+class WriteResult(NamedTuple):
+    """The revision a write became ("" and 0 for a dry run), and how many relationships `replace` took away."""
+
+    token: str
+    revision: int
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResult:
+    """The revision a delete became ("" for a dry run), how many it removed, and whether nothing else matches."""
+
+    token: str
+    deleted: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page of relationships. An empty `next_cursor` says that the list is complete."""
+
+    items: tuple[StoredRelationship, ...]
+    next_cursor: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPage:
+    """The next relationships of an export, where to go on after them, and the revision that the export began at."""
+
+    relationships: tuple[Relationship, ...]
+    cursor: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaWritten:
+    """The revision a schema became, and what its writer may want to hear."""
+
+    token: str
+    warnings: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRead:
+    """The schema as it was written."""
+
+    text: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDiff:
+    """What a new schema would change, and the relationships it would leave without a place."""
+
+    changes: tuple[SchemaChange, ...]
+    orphans: tuple[Orphans, ...]
+    warnings: tuple[Issue, ...]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStanding:
+    """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
+    and why nothing can be written any more, "" where it can."""
+
+    stores: Mapping[str, tuple[int, int]]
+    size_bytes: int
+    writes_waiting: int
+    problem: str

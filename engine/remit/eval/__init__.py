@@ -1,0 +1,1 @@
+"""What questions mean: goals, their equations, and what they come to."""

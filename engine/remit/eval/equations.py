@@ -1,0 +1,204 @@
+"""How each question follows from facts and other questions: what the schema says, filled in with relationships.
+
+A *goal* asks whether a subject has a relation or permission of an object. Its *equation* is built from operands: facts,
+other goals, `+` (the greatest), `&` (the least) and `-` (the first, unless the second). Nothing is solved here; see
+`semantics.py` for what the equations mean together.
+Law: an equation depends on the schema, the graph, the time and the request's context alone; asked twice it reads the
+same, operand by operand."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from typing import NamedTuple
+
+from remit.errors import CaveatFailed
+from remit.eval.budget import Budget
+from remit.graph.view import GraphView
+from remit.language import plan
+from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+
+Bounds = tuple[int, int]
+"""(low, high) in the numbers of Verdict. Equal: the value is known."""
+
+NO: Bounds = (0, 0)
+CONDITIONAL: Bounds = (1, 1)
+YES: Bounds = (2, 2)
+UNKNOWN: Bounds = (0, 2)
+
+
+# --- goals and equations ----------------------------------------------------------------------------------------
+
+
+class Goal(NamedTuple):
+    """Does `subject` have `name` of `object`? `name` is a relation, a permission, or one `along` of a permission."""
+
+    object: ObjectRef
+    name: str | plan.Along
+    subject: SubjectRef
+
+    def __str__(self) -> str:
+        return f"{self.object}#{self.name}@{self.subject}"
+
+
+class Fact(NamedTuple):
+    """An operand known by itself: a relationship and its caveat's value, or a constant told in `note`."""
+
+    bounds: Bounds
+    relationship: Relationship | None = None
+    note: str = ""
+    missing: frozenset[str] = frozenset()
+    failure: CaveatFailed | None = None
+
+
+class AnyOf(NamedTuple):
+    """The greatest of its operands; NO of none."""
+
+    operands: Iterable[Operand]
+
+
+class AllOf(NamedTuple):
+    """The least of its operands, of which there is at least one."""
+
+    operands: Iterable[Operand]
+
+
+class ButNot(NamedTuple):
+    """`base`, unless `subtracted`: min(base, not subtracted)."""
+
+    base: Operand
+    subtracted: Operand
+
+
+Operand = Goal | Fact | AnyOf | AllOf | ButNot
+
+
+class Equations:
+    """Says, for one schema, graph, time and request context, how each goal follows from facts and other goals."""
+
+    def __init__(
+        self, schema: plan.Schema, graph: GraphView, now_us: int, context: Mapping[str, object], budget: Budget
+    ) -> None:
+        self.schema = schema
+        self.graph = graph
+        self.now_us = now_us
+        self.context = context
+        self.budget = budget
+        self._caveats: dict[CaveatUse, Fact] = {}
+
+    def of(self, goal: Goal) -> Operand:
+        """The equation of a goal. Operands are made one by one as they are asked for, in a fixed order."""
+        self.budget.spend()
+        object, name, subject = goal
+        if isinstance(name, plan.Along):
+            return AllOf(self._along(object, name, subject))
+        if subject == (object.type, object.id, name):
+            return Fact(YES, note="a userset contains itself")
+        definition = self.schema.definitions[object.type]
+        permission = definition.permissions.get(name)
+        if permission is not None:
+            return self._expression(permission.expression, object, subject)
+        if name in definition.relations:
+            return AnyOf(self._relation(object, name, subject))
+        return Fact(NO, note=f"`{object.type}` has no `{name}`")
+
+    def _relation(self, object: ObjectRef, relation: str, subject: SubjectRef) -> Generator[Operand, None, None]:
+        """A subject is in a relation by its own edge, by a wildcard (plain subjects only), or through a userset."""
+        direct = self.graph.find(object, relation, subject)
+        if direct is not None and direct.counts_at(self.now_us):
+            yield self._fact(object, relation, subject, direct)
+        if not subject.relation:
+            everyone = SubjectRef(subject.type, "*")
+            wildcard = self.graph.find(object, relation, everyone)
+            if wildcard is not None and wildcard.counts_at(self.now_us):
+                yield self._fact(object, relation, everyone, wildcard)
+        for userset, qualifiers in self.graph.usersets(object, relation):
+            self.budget.spend()
+            if userset != subject and qualifiers.counts_at(self.now_us):
+                through = Goal(userset.object, userset.relation, subject)
+                yield AllOf((self._fact(object, relation, userset, qualifiers), through))
+
+    def _expression(self, expression: plan.Expression, object: ObjectRef, subject: SubjectRef) -> Operand:
+        match expression:
+            case plan.Name(name):
+                return Goal(object, name, subject)
+            case plan.Union(children):
+                return AnyOf(self._expression(child, object, subject) for child in children)
+            case plan.Intersection(children):
+                return AllOf(self._expression(child, object, subject) for child in children)
+            case plan.Exclusion(base, subtracted):
+                return ButNot(self._expression(base, object, subject), self._expression(subtracted, object, subject))
+            case plan.Arrow(relation, name, every):
+                if every:
+                    return AllOf(self._every_target(object, relation, name, subject))
+                edges = self._edges(object, relation)
+                return AnyOf(AllOf((fact, Goal(target.object, name, subject))) for target, fact in edges)
+            case plan.SubjectArrow(name):
+                if subject.relation:
+                    return Fact(NO, note="a userset has no permission of its own")
+                return Goal(subject.object, name, subject)
+            case plan.Exists(relation):
+                return AnyOf(fact for _, fact in self._edges(object, relation))
+            case plan.Along():
+                return Goal(object, expression, subject)
+            case plan.Self():
+                itself = subject == (object.type, object.id, "")
+                return Fact(YES if itself else NO, note="the resource itself" if itself else "not the resource itself")
+            case plan.Nil():
+                return Fact(NO, note="nobody")
+
+    def _every_target(
+        self, object: ObjectRef, relation: str, name: str, subject: SubjectRef
+    ) -> Generator[Operand, None, None]:
+        """`relation.all(name)`: every target, and at least one."""
+        alone = True
+        for target, fact in self._edges(object, relation):
+            alone = False
+            yield AllOf((fact, Goal(target.object, name, subject)))
+        if alone:
+            yield Fact(NO, note=f"{object} has no {relation}")
+
+    def _along(self, object: ObjectRef, along: plan.Along, subject: SubjectRef) -> Generator[Operand, None, None]:
+        """Every link of the subject's chain is in the child: the subject itself, and all that is above it, until types
+        that declare none of the relations. A link that should have a delegator and has none breaks the chain."""
+        if subject.relation:
+            yield Fact(NO, note="a userset has no chain")
+            return
+        yield Goal(object, along.child, subject)
+        declared = self.schema.definitions[subject.type].relations
+        for relation in along.relations:
+            if relation not in declared:
+                continue
+            rootless = True
+            for link, fact in self._edges(subject.object, relation):
+                rootless = False
+                if link.relation or link.is_wildcard:
+                    # The compiler allows no such chain; should one ever stand here, nobody is at its end.
+                    yield Fact(NO, fact.relationship, note="a chain leads through single objects only")
+                else:
+                    yield AllOf((fact, Goal(object, along, link)))
+            if rootless:
+                yield Fact(NO, note=f"{subject} has no {relation}")
+
+    def _edges(self, object: ObjectRef, relation: str) -> Generator[tuple[SubjectRef, Fact], None, None]:
+        for subject, qualifiers in self.graph.edges(object, relation):
+            self.budget.spend()
+            if qualifiers.counts_at(self.now_us):
+                yield subject, self._fact(object, relation, subject, qualifiers)
+
+    def _fact(self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers) -> Fact:
+        relationship = Relationship(object, relation, subject, qualifiers)
+        if qualifiers is PLAIN or qualifiers.caveat is None:
+            return Fact(YES, relationship)
+        return self._caveat(qualifiers.caveat)._replace(relationship=relationship)
+
+    def _caveat(self, use: CaveatUse) -> Fact:
+        """The value of a caveat. One that fails is known to be nothing at all: the answer fails if it hangs on it."""
+        fact = self._caveats.get(use)
+        if fact is None:
+            try:
+                verdict, missing = self.schema.caveats[use.name].evaluate_written(use.context_json, self.context)
+                fact = Fact((verdict.value, verdict.value), missing=missing)
+            except CaveatFailed as failure:
+                fact = Fact(UNKNOWN, failure=failure)
+            self._caveats[use] = fact
+        return fact

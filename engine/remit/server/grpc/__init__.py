@@ -1,0 +1,1 @@
+"""gRPC by grpcio: who listens where the core does not, and carries every stream."""

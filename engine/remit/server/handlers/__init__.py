@@ -1,0 +1,1 @@
+"""The verbs as plain functions `(engine, request, call) -> response`, one file a service."""

@@ -1,0 +1,67 @@
+"""The verbs about whole stores: make, list, remove, copy out, copy in.
+
+Law: nobody is told of a store their key does not see (see `rights`); a restore that does not finish leaves nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from remit.engine.facade import Engine
+from remit.errors import LimitExceeded
+from remit.model import DEFAULT_STORE
+from remit.server.call import Call
+from remit.server.handlers.streams import only_one
+from remit.server.streams import Stream
+from remit.v1 import stores_pb2
+from remit.wire.stores import CHUNK_BYTES, CHUNK_BYTES_MAX, encode_store
+
+
+def create_store(engine: Engine, request: stores_pb2.CreateStoreRequest, call: Call) -> stores_pb2.CreateStoreResponse:
+    return stores_pb2.CreateStoreResponse(store=encode_store(engine.create_store(request.name)))
+
+
+def list_stores(engine: Engine, request: stores_pb2.ListStoresRequest, call: Call) -> stores_pb2.ListStoresResponse:
+    """Those the caller's key sees, and no others."""
+    seen = [encode_store(info) for info in engine.list_stores() if call.sees(info.name)]
+    return stores_pb2.ListStoresResponse(stores=seen)
+
+
+def delete_store(engine: Engine, request: stores_pb2.DeleteStoreRequest, call: Call) -> stores_pb2.DeleteStoreResponse:
+    engine.delete_store(request.name)
+    return stores_pb2.DeleteStoreResponse()
+
+
+async def backup(
+    engine: Engine, requests: AsyncIterator[stores_pb2.BackupRequest], stream: Stream
+) -> AsyncGenerator[stores_pb2.BackupResponse, None]:
+    """The store is copied before anything is sent: a reader may be slow, an open view may not (see `copies`)."""
+    request = await only_one(requests)
+    with contextlib.closing(engine.backup(request.name or DEFAULT_STORE)) as copy:
+        token = await stream.run(copy.take, stream.call.interrupt)
+        while data := await stream.run(copy.read, CHUNK_BYTES):
+            yield stores_pb2.BackupResponse(chunk=data, token=token)
+            token = ""
+
+
+async def restore(
+    engine: Engine, requests: AsyncIterator[stores_pb2.RestoreRequest], stream: Stream
+) -> AsyncGenerator[stores_pb2.RestoreResponse, None]:
+    """A reader of the backup sends as fast as the disk takes it: the next message is read when this one is written."""
+    first = await only_one(requests)
+    with contextlib.closing(engine.restore(first.name)) as restoring:
+        await stream.run(restoring.feed, _chunk(first))
+        async for request in requests:
+            await stream.run(restoring.feed, _chunk(request))
+        yield stores_pb2.RestoreResponse(store=encode_store(await stream.run(restoring.finish)))
+
+
+def _chunk(request: stores_pb2.RestoreRequest) -> bytes:
+    if len(request.chunk) > CHUNK_BYTES_MAX:
+        raise LimitExceeded(
+            f"a chunk has {len(request.chunk)} bytes, more than the {CHUNK_BYTES_MAX} allowed: send it in parts",
+            field="chunk",
+            limit=CHUNK_BYTES_MAX,
+            given=len(request.chunk),
+        )
+    return request.chunk

@@ -1,0 +1,1 @@
+"""HTTP: whether the server is well, and its metrics."""

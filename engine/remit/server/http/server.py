@@ -1,0 +1,105 @@
+"""The HTTP edge: is the process alive, is it ready and if not why; its numbers and version. More verbs come later.
+
+It runs on the gRPC server's event loop and so answers exactly as long as that does.
+Law: it tells of a store only to a caller who may see it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+import remit
+from remit.errors import RemitError, Status
+from remit.server.run.listen import Address, listening_socket
+from remit.server.run.tls import Certificates
+from remit.server.telemetry.metrics import CONTENT_TYPE
+
+_STOP_GRACE_S = 2
+
+Problems = Callable[[], Sequence[str]]
+"""Why questions are not answered now; nothing where they are."""
+
+Numbers = Callable[[Sequence[tuple[str, str]]], bytes]
+"""The metrics a caller with these headers may see. Raises Unauthenticated, RightMissing, StoreUnavailable."""
+
+
+def http_app(problems: Problems, numbers: Numbers) -> Starlette:
+    """The routes."""
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        why = list(problems())
+        return _json({"ready": not why, "why": why}, 503 if why else 200)
+
+    async def metrics(request: Request) -> Response:
+        try:
+            return Response(numbers(request.headers.items()), media_type=CONTENT_TYPE)
+        except RemitError as error:
+            return _refused(error)
+
+    async def version(_: Request) -> Response:
+        return _json({"name": "remit", "version": remit.__version__})
+
+    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
+    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
+
+
+_HTTP_STATUS = {Status.UNAUTHENTICATED: 401, Status.PERMISSION_DENIED: 403, Status.UNAVAILABLE: 503}
+
+
+def _refused(error: RemitError) -> Response:
+    body = {"error": {"reason": error.reason, "message": error.message}}
+    status = _HTTP_STATUS.get(error.status, 500)
+    return _json(body, status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
+
+
+def _json(body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(body) + "\n", status, headers, media_type="application/json")
+
+
+class HttpServer:
+    """The app on one address, from `start` to `stop`, on the running event loop."""
+
+    def __init__(self, app: Starlette, certificates: Certificates | None = None) -> None:
+        tls = None if certificates is None else certificates.http_context()
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=256,
+            timeout_graceful_shutdown=_STOP_GRACE_S,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
+        )
+        self._server = _Uvicorn(config)
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self, address: Address) -> Address:
+        """Listen; the address with the port that was bound. Raises AddressRefused."""
+        listener = listening_socket(address)
+        self._running = asyncio.create_task(self._server.serve(sockets=[listener]))
+        return Address(address.host, listener.getsockname()[1])
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            self._server.should_exit = True
+            await self._running
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: when to stop is the process' decision, see `app`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,1 @@
+"""What the server tells of itself: metrics, traces and logs, read from calls once they have ended."""

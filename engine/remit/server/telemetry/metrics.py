@@ -1,0 +1,383 @@
+"""The numbers of one server, for Prometheus: what was asked and how it ended, how long it took, what there is.
+
+What happened is counted as it is told here; what is, such as sizes and places taken, is looked up when somebody asks.
+Labels come from short lists known beforehand (verbs, reasons, verdicts, lanes), never from a request; stores are named
+only in what is looked up, at most `STORES_MAX` of them. docs/telemetry.md says what each number means.
+Law: nothing is decided by a number in here, and every server has its own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+import remit
+from remit.errors import RemitError
+from remit.graph.native import Caches
+from remit.store.port import Commit
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+DONE = "OK"
+OTHER = "OTHER"
+UNKNOWN = "unknown"  # the verb of methods that there are not: their names are the caller's
+STORES_MAX = 100
+
+# fmt: off
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+STEPS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)
+_FACTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# fmt: on
+
+
+def _reasons(error: type[RemitError]) -> Iterator[str]:
+    yield error.reason
+    for each in error.__subclasses__():
+        yield from _reasons(each)
+
+
+REASONS = frozenset((DONE, *_reasons(RemitError)))
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStanding:
+    """How many places of a lane are taken, out of how many, and how many requests it has turned away."""
+
+    name: str
+    in_flight: int
+    in_flight_max: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
+    none. `door`, `door_verbs`, `door_refused` (by verb and reason): what the front door counts, empty where there is
+    none. `caches`: of all threads; None without the core."""
+
+    uptime_s: float = 0.0
+    is_ready: bool = True
+    lanes: Sequence[LaneStanding] = ()
+    unsent_bytes: int = 0
+    stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    store_bytes: int = 0
+    writes_waiting: int = 0
+    streams: Mapping[str, int] = field(default_factory=dict)
+    keys: int | None = None
+    keys_damaged: bool = False
+    door: Mapping[str, int] = field(default_factory=dict)
+    door_verbs: Sequence[NativeVerb] = ()
+    door_refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    caches: Caches | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeVerb:
+    """What the front door has answered by itself of one verb, since it opened. Histograms are buckets and their sum,
+    not cumulated; the last bucket is what is above all bounds. `seconds`: by the verdict of requests that asked one
+    question, and "" of others. `elsewhere`: requests that it left to Python, which counts them."""
+
+    verb: str
+    yes: int = 0
+    no: int = 0
+    elsewhere: int = 0
+    seconds: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
+    steps: Sequence[int] = ()
+    steps_sum: int = 0
+
+    @property
+    def requests(self) -> int:
+        return sum(sum(buckets) for buckets, _ in self.seconds.values())
+
+
+Family = TypeVar("Family", bound=MetricWrapperBase)
+
+
+class _Labelled(Generic[Family]):
+    """A metric by its labels. The library looks them up under a lock, in several microseconds; a dictionary does not.
+    The labels are few, so nothing is ever removed."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._children: dict[tuple[str, ...], Family] = {}
+
+    def __getitem__(self, labels: tuple[str, ...]) -> Family:
+        child = self._children.get(labels)
+        if child is None:
+            child = self._children[labels] = self._family.labels(*labels)
+        return child
+
+
+class Metrics:
+    """Counts what it is told. Safe from many threads. Cost: some microseconds each."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+
+        def counters(name: str, help: str, *labels: str) -> _Labelled[Counter]:
+            return _Labelled(Counter(name, help, labels, registry=registry))
+
+        def histograms(name: str, help: str, buckets: Sequence[float], *labels: str) -> _Labelled[Histogram]:
+            return _Labelled(Histogram(name, help, labels, buckets=buckets, registry=registry))
+
+        def histogram(name: str, help: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, help, buckets=buckets, registry=registry)
+
+        # fmt: off
+        self._requests = counters(
+            "remit_requests", "Requests that ended, by how: OK or a reason.", "verb", "reason")
+        self._seconds = histograms(
+            "remit_request_seconds", "From a request's arrival to its answer, without streams.", SECONDS,
+            "verb", "verdict")
+        self._verdicts = counters(
+            "remit_verdicts", "Questions answered, also those of CheckMany.", "verb", "verdict")
+        self._steps = histogram(
+            "remit_check_steps", "Steps of evaluation a question took.", STEPS)
+        self._facts = histograms(
+            "remit_write_relationships", "Relationships one request wrote or removed.", _FACTS, "verb")
+        self._messages = counters(
+            "remit_stream_messages", "Messages sent on streams that have ended.", "verb")
+        self._commit_requests = histogram(
+            "remit_commit_requests", "Requests one durable commit carried.", _BATCH)
+        self._commit_seconds = histogram(
+            "remit_commit_seconds", "How long the disk took for a commit.", SECONDS)
+        self._commit_rows = Counter("remit_commit_rows", "Rows of the store written.", registry=registry)
+        self._commit_failures = counters(
+            "remit_commit_failures", "Commits the disk did not take, by why.", "reason")
+        self._key_reloads = counters(
+            "remit_key_reloads", "Times the keys file had changed, by how it was read.", "outcome")
+        # fmt: on
+        ProcessCollector(registry=registry)
+
+    # --- what happened ------------------------------------------------------------------------------------------
+
+    def request(self, verb: str, reason: str, seconds: float | None, verdict: str = "") -> None:
+        """A request ended. `seconds` None: how long it took means nothing, as of a stream. `verdict`: of its only
+        question."""
+        self._requests[verb, known_reason(reason)].inc()
+        if seconds is not None:
+            self._seconds[verb, verdict].observe(seconds)
+
+    def verdict(self, verb: str, verdict: str) -> None:
+        self._verdicts[verb, verdict].inc()
+
+    def steps(self, steps: int) -> None:
+        self._steps.observe(steps)
+
+    def relationships(self, verb: str, count: int) -> None:
+        self._facts[verb,].observe(count)
+
+    def messages(self, verb: str, count: int) -> None:
+        self._messages[verb,].inc(count)
+
+    def commit(self, commit: Commit) -> None:
+        """A commit ended: called by the store's writer."""
+        if commit.failed:
+            self._commit_failures[known_reason(commit.failed),].inc()
+            return
+        self._commit_requests.observe(commit.requests)
+        self._commit_seconds.observe(commit.duration_s)
+        self._commit_rows.inc(commit.rows)
+
+    def keys_read(self, *, damaged: bool) -> None:
+        self._key_reloads["failed" if damaged else "read",].inc()
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def text(self, standing: Standing, sees: Callable[[str], bool] = lambda store: True) -> bytes:
+        """Everything, in Prometheus' text format; of the stores only those that the caller sees. What the front door
+        answered by itself counts as what Python did."""
+        for each in standing.door_verbs:
+            self._begin_series(each)
+        for verb, reason in standing.door_refused:
+            self._requests[verb, known_reason(reason)]
+        return generate_latest(_Exposed(self._registry, standing, sees))
+
+    def _begin_series(self, native: NativeVerb) -> None:
+        """Have the series, at 0, to which what was counted elsewhere is added."""
+        if native.requests:
+            self._requests[native.verb, DONE]
+        for verdict, (buckets, _) in native.seconds.items():
+            if any(buckets):
+                self._seconds[native.verb, verdict]
+        for verdict, count in _verdicts(native):
+            if count:
+                self._verdicts[native.verb, verdict]
+
+
+def _verdicts(native: NativeVerb) -> Iterator[tuple[str, int]]:
+    yield "yes", native.yes
+    yield "no", native.no
+
+
+def known_reason(reason: str) -> str:
+    return reason if reason in REASONS else OTHER
+
+
+class _Exposed(Collector):
+    """What has been counted and what there is, as one."""
+
+    def __init__(self, registry: CollectorRegistry, standing: Standing, sees: Callable[[str], bool]) -> None:
+        self._registry = registry
+        self._standing = standing
+        self._sees = sees
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._registry.collect():
+            # When a series began, which the library adds to each, would make a third more of them, for no question
+            # that anybody has asked.
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield _with_native(metric, self._standing)
+        yield from _families(self._standing, self._sees)
+
+
+def _with_native(metric: Metric, standing: Standing) -> Metric:
+    """The metric, and in it what the front door counted."""
+    if metric.name in _NATIVE:
+        added = _NATIVE[metric.name](standing)
+        metric.samples = [
+            sample._replace(value=sample.value + added.get((sample.name, *sorted(sample.labels.items())), 0))
+            for sample in metric.samples
+        ]
+    return metric
+
+
+_Added = dict[tuple[object, ...], float]  # by a sample's name and labels
+
+
+def _native_requests(standing: Standing) -> _Added:
+    counts = {(each.verb, DONE): each.requests for each in standing.door_verbs} | dict(standing.door_refused)
+    return {("remit_requests_total", ("reason", reason), ("verb", verb)): n for (verb, reason), n in counts.items()}
+
+
+def _native_verdicts(standing: Standing) -> _Added:
+    return {
+        ("remit_verdicts_total", ("verb", each.verb), ("verdict", verdict)): count
+        for each in standing.door_verbs
+        for verdict, count in _verdicts(each)
+    }
+
+
+def _native_seconds(standing: Standing) -> _Added:
+    added: _Added = {}
+    for each in standing.door_verbs:
+        for verdict, (buckets, sum_s) in each.seconds.items():
+            labels = ("verb", each.verb), ("verdict", verdict)
+            added |= _histogram("remit_request_seconds", SECONDS, buckets, sum_s, *labels)
+    return added
+
+
+def _native_steps(standing: Standing) -> _Added:
+    verbs = standing.door_verbs
+    if not verbs:
+        return {}
+    buckets = [sum(counts) for counts in zip(*(each.steps for each in verbs), strict=True)]
+    return _histogram("remit_check_steps", STEPS, buckets, sum(each.steps_sum for each in verbs))
+
+
+def _histogram(
+    name: str, bounds: Sequence[float], buckets: Sequence[int], total: float, *labels: tuple[str, str]
+) -> _Added:
+    """As Prometheus shows it: each bucket with all below it."""
+    ends = [*(floatToGoString(bound) for bound in bounds), "+Inf"]  # type: ignore[no-untyped-call]  # without types
+    added: _Added = {
+        (f"{name}_bucket", ("le", end), *labels): float(count)
+        for end, count in zip(ends, accumulate(buckets), strict=True)
+    }
+    return added | {(f"{name}_count", *labels): float(sum(buckets)), (f"{name}_sum", *labels): float(total)}
+
+
+_NATIVE: Mapping[str, Callable[[Standing], _Added]] = {
+    "remit_requests": _native_requests,
+    "remit_verdicts": _native_verdicts,
+    "remit_request_seconds": _native_seconds,
+    "remit_check_steps": _native_steps,
+}
+
+
+def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metric]:
+    yield _gauge("remit_uptime_seconds", "Since the server began to serve.", standing.uptime_s)
+    yield _gauge("remit_ready", "1 where /readyz says so.", float(standing.is_ready))
+    build = GaugeMetricFamily("remit_build_info", "Which build this is.", labels=["version", "python"])
+    build.add_metric([remit.__version__, platform.python_version()], 1)
+    yield build
+
+    in_flight = GaugeMetricFamily("remit_in_flight", "Requests at work or waiting for a thread.", labels=["lane"])
+    most = GaugeMetricFamily("remit_in_flight_max", "Requests the lane takes on at once.", labels=["lane"])
+    refused = CounterMetricFamily("remit_refused", "Requests turned away before any work.", labels=["lane"])
+    for lane in standing.lanes:
+        in_flight.add_metric([lane.name], lane.in_flight)
+        most.add_metric([lane.name], lane.in_flight_max)
+        refused.add_metric([lane.name], lane.refused)
+    yield from (in_flight, most, refused)
+    yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", standing.unsent_bytes)
+
+    stores = {name: each for name, each in standing.stores.items() if sees(name)}
+    yield _gauge("remit_stores", "Stores.", len(stores))
+    facts = GaugeMetricFamily("remit_store_relationships", "Relationships in memory and store.", labels=["store"])
+    revision = GaugeMetricFamily("remit_store_revision", "The head.", labels=["store"])
+    for name in sorted(stores)[:STORES_MAX]:
+        count, head = stores[name]
+        facts.add_metric([name], count)
+        revision.add_metric([name], head)
+    yield from (facts, revision)
+    yield _gauge("remit_store_bytes", "Disk (or memory) all stores take.", standing.store_bytes)
+    yield _gauge("remit_writes_waiting", "Writes in the queue of the one writer.", standing.writes_waiting)
+
+    streams = GaugeMetricFamily("remit_streams", "Streams that are open.", labels=["verb"])
+    for verb, count in sorted(standing.streams.items()):
+        streams.add_metric([verb], count)
+    yield streams
+    yield _gauge("remit_watchers", "Watch streams that are open.", standing.streams.get("Watch", 0))
+
+    if standing.door:
+        yield _gauge("remit_door_connections", "Connections that are open.", standing.door["connections"])
+        yield _gauge("remit_door_proxied", "Calls under way from the door to Python.", standing.door["proxied"])
+        for name, help in _DOOR_COUNTERS.items():
+            counter = CounterMetricFamily(f"remit_door_{name}", help)
+            counter.add_metric([], standing.door[name])
+            yield counter
+        elsewhere = CounterMetricFamily(
+            "remit_door_elsewhere", "Requests the door could have answered and left to Python.", labels=["verb"]
+        )
+        for each in standing.door_verbs:
+            if each.elsewhere:
+                elsewhere.add_metric([each.verb], each.elsewhere)
+        yield elsewhere
+
+    if standing.caches is not None:
+        for name, help in _CACHE_COUNTERS.items():
+            counter = CounterMetricFamily(f"remit_cache_{name}", help)
+            counter.add_metric([], getattr(standing.caches, name))
+            yield counter
+        yield _gauge("remit_cache_bytes", "Memory the caches of all threads take.", standing.caches.bytes)
+
+    if standing.keys is not None:
+        yield _gauge("remit_keys", "Keys that count.", standing.keys)
+        yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(standing.keys_damaged))
+
+
+_CACHE_COUNTERS = {
+    "hits": "Questions that a remembered answer was found for.",
+    "misses": "Questions that no remembered answer held for.",
+    "evictions": "Remembered answers that gave way to newer ones.",
+}
+
+_DOOR_COUNTERS = {
+    "accepted": "Connections that were accepted.",
+    "handshakes_failed": "Connections that never began to speak.",
+    "proxied_refused": "Calls turned away because too many were under way to Python.",
+}
+
+
+def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help, value=value)

@@ -1,0 +1,1 @@
+"""The tables on disk, in one LMDB environment."""

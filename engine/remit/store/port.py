@@ -1,0 +1,259 @@
+"""What Remit asks of a store: the small interface behind which LMDB stands today and a shared database tomorrow.
+
+A store keeps, for each named store of the process: identity (UUID, epoch), a schema, relationships with their
+provenance, and a changelog of deltas. All writing goes through `submit`: admission (the callable) reads and writes
+inside its own transaction, sees its predecessors of the same batch, and either becomes a revision of its own or
+leaves no trace.
+Law: an acknowledged write is durable; a write that failed changed nothing; revisions have no gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from remit.model import Delta, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIdentity:
+    """Which store this is. `uuid` is 16 bytes; `epoch` changes whenever the store is restored or recreated."""
+
+    name: str
+    uuid: bytes
+    epoch: int
+
+
+class StoreHead(NamedTuple):
+    """Where a store stands: its identity, last revision (0 when empty), schema text (None before the first).
+
+    `oldest_revision` is the oldest that can still be seen: the changelog holds what came after it."""
+
+    identity: StoreIdentity
+    revision: int
+    schema_text: str | None
+    oldest_revision: int = 0
+
+
+class Draft(NamedTuple):
+    """What an admission decided: everything of the delta but the revision's number and time, which the store gives."""
+
+    principal: str
+    metadata_json: str = "{}"
+    managed_bypass: bool = False
+
+
+class ReadTransaction(Protocol):
+    """A consistent view of one named store."""
+
+    @property
+    def head(self) -> StoreHead: ...
+
+    def get(self, key: RelationshipKey) -> StoredRelationship | None:
+        """The relationship at a triple, expired or not. Cost: O(log n)."""
+        ...
+
+    def scan(
+        self,
+        filter: RelationshipFilter,
+        after: RelationshipKey | None = None,
+        look: Callable[[], None] | None = None,
+    ) -> Iterator[StoredRelationship]:
+        """Matching relationships in a stable total order, strictly after a triple if one is given (which need not
+        exist any more). Uses an index by resource, or by subject where only the subject is named. The order depends
+        only on the filter's shape, never on time. `look` is called for every row looked at, meant or not: what
+        it raises ends the scan."""
+        ...
+
+    def rows(self, count: int) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Every relationship once, so many at a time, as a key and a value in the encoding of `store.rows`, for whoever
+        decodes that more quickly than we do. Cost: O(1) a row, and no step of Python."""
+        ...
+
+    def changelog(self, after_revision: int) -> Iterator[Delta]:
+        """The deltas of revisions > `after_revision`, oldest first. Raises RevisionGone, at once, where that is older
+        than the oldest revision that can still be seen."""
+        ...
+
+    def schema_text_at(self, revision: int) -> str | None:
+        """The schema as it stood at a revision that can still be seen, None before the first one."""
+        ...
+
+    def backup(self, taken_at_us: int) -> Iterator[bytes]:
+        """The whole named store as the bytes of a backup, some 64 KiB at a time (see `store.backup`). It is of this one
+        view, which costs while it is open: copy it to somewhere quick. Cost: O(everything)."""
+        ...
+
+
+class WriteTransaction(ReadTransaction, Protocol):
+    """A view in which an admission also writes. What it writes it sees, and so do its successors in the batch."""
+
+    def put(self, stored: StoredRelationship) -> None:
+        """Write a triple; the change (before, after) is recorded for the delta."""
+        ...
+
+    def delete(self, key: RelationshipKey) -> None:
+        """Remove a triple if it is there; recorded likewise."""
+        ...
+
+    def put_schema(self, text: str) -> None:
+        """Make this the store's schema from this revision on."""
+        ...
+
+    @property
+    def next_revision(self) -> int:
+        """The revision this write will be, should it commit: what provenance is stamped with."""
+        ...
+
+
+Admission = Callable[[WriteTransaction], Draft]
+"""Validates a request against the transaction and writes it, or raises: then nothing of it remains.
+
+It may be called a second time, against a new transaction, when the first attempt of its batch could not be finished:
+so it keeps nothing from an earlier call. An admission that changes nothing still becomes a revision, as in SpiceDB."""
+
+CommitListener = Callable[[str, Sequence[Delta]], None]
+"""Called with (store name, its deltas of one commit in revision order) by the writer thread, after the commit is
+durable and before anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
+
+
+class Judge(Protocol):
+    """What a restored store must stand up to that the store itself cannot know: whether its schemas compile, and its
+    relationships fit the one in force. Each raises a RemitError that says why not."""
+
+    def schema(self, text: str) -> None:
+        """Called with every schema the store still needs, oldest first: the last is the one in force."""
+        ...
+
+    def relationship(self, relationship: Relationship) -> None:
+        """Called with every relationship, in the order of a scan, after the schemas."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """How one commit went, for whoever counts: how many requests it carried, how many rows they wrote, how long the
+    disk took, and the reason of the error where it took none of them."""
+
+    requests: int
+    rows: int
+    duration_s: float
+    failed: str = ""
+
+
+class Restoration(Protocol):
+    """A backup on its way in: see `restoring.Restoring`."""
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes. Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may
+        fail with."""
+        ...
+
+    def finish(self) -> StoreIdentity:
+        """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
+        ...
+
+    def close(self) -> None:
+        """Unless it is finished, leave nothing of it. Does not wait; from any thread; twice is once."""
+        ...
+
+
+class Scratch(Protocol):
+    """Bytes that are written once, from the beginning, and then read once. See `scratch.ScratchFile`."""
+
+    def write(self, data: bytes) -> None:
+        """Raises StoreFull, StoreUnavailable."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, b"" at the end. The first call ends the writing."""
+        ...
+
+    def close(self) -> None:
+        """Twice is once."""
+        ...
+
+
+class Store(Protocol):
+    """All named stores of one data directory (or of one memory)."""
+
+    def names(self) -> list[str]: ...
+
+    def create(self, name: str) -> StoreIdentity:
+        """Make an empty store. Raises StoreExists."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a store and all it holds. Raises StoreNotFound."""
+        ...
+
+    def restore(self, name: str, judge: Judge) -> Restoration:
+        """Begin to make a store of a backup, under a name that is free, with the backup's UUID and a new epoch. Nothing
+        of it is seen before it is finished. Does not wait."""
+        ...
+
+    def trim(self, name: str, until_us: int) -> int:
+        """Forget revisions that were committed at `until_us` or before, oldest first, and the schemas that only they
+        needed: a bounded number of rows, as one ordinary task of the writer. How many rows went; call again until it is
+        0. The head can always be seen. Not a revision. Raises StoreNotFound, StoreOverloaded."""
+        ...
+
+    def read(self, name: str) -> ReadTransactionContext:
+        """`with store.read(name) as view:` a consistent view, usable in this thread. Raises StoreNotFound."""
+        ...
+
+    def submit(self, name: str, admission: Admission) -> Future[Delta]:
+        """Queue a write. The future holds the committed delta, or the error the admission raised, or StoreFull /
+        StoreUnavailable if the commit itself failed. Group commit: one durable commit may carry many of these."""
+        ...
+
+    def write(self, name: str, admission: Admission) -> Delta:
+        """What `submit` does, waited for. Raises what the future would hold. Not from the listener or an admission."""
+        ...
+
+    def subscribe(self, listener: CommitListener) -> None:
+        """Set the listener. Called once, before the first write."""
+        ...
+
+    def scratch(self) -> Scratch:
+        """An unnamed file beside the store, for what is too large for memory; gone when it is closed, and when the
+        process ends. Raises StoreFull, StoreUnavailable."""
+        ...
+
+    def clock_us(self) -> int:
+        """The latest time this store has promised never to go behind (microseconds); 0 for a new one."""
+        ...
+
+    def promise_clock(self, ceiling_us: int) -> None:
+        """Durably promise that no later start will see a time below `ceiling_us`. Not a revision."""
+        ...
+
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call `observer` after each commit that had something to write, on the writer's thread: it must be quick.
+        Returns what ends it."""
+        ...
+
+    def problem(self) -> str:
+        """Why nothing can be written until the process is started anew; "" where it can."""
+        ...
+
+    def writes_waiting(self) -> int:
+        """How many writes are queued."""
+        ...
+
+    def size_bytes(self) -> int:
+        """Bytes of disk (or estimated memory) in use."""
+        ...
+
+    def close(self) -> None:
+        """Finish queued writes, refuse new ones, release the directory."""
+        ...
+
+
+class ReadTransactionContext(Protocol):
+    """The context manager `Store.read` returns."""
+
+    def __enter__(self) -> ReadTransaction: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...

@@ -1,0 +1,158 @@
+"""What one commit will write, in memory until all of its requests have been judged.
+
+A request writes here and sees what it wrote, and what its predecessors wrote. One that is refused is taken back step by
+step, so no table ever held anything of it; what remains goes down in one piece, in the order of the keys, which is how
+a B-tree likes it best. Measured with a request of one relationship: transactions nested in LMDB's own cost 9 µs each,
+and writing in order a third less than as it comes.
+Law: what is read here is what the tables will say once it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sortedcontainers import SortedList
+
+from remit.errors import RemitError
+from remit.store.tables.interface import Item, Table, Transaction, next_key
+
+# Tables that every request looks into and few write: what was found there is remembered as long as the commit lasts.
+_HEADS, _STORES = Table.HEADS, Table.STORES
+_REMEMBERED = frozenset((Table.META, _STORES, _HEADS))
+_TABLES = tuple(Table)  # gone through once: to go through an enumeration at each commit was 2 % of a write
+
+
+class _Nothing:
+    """What stood at a key before the first write to it: nothing is staged there."""
+
+
+_NOTHING: Final = _Nothing()
+
+Staged = dict[bytes, bytes | None]  # by key; None where the row is removed
+Undo = tuple[Table, bytes, bytes | _Nothing | None]
+
+
+class Staging:
+    """A view in which one thread also writes. Between two requests `keep` or `take_back` is called."""
+
+    __slots__ = ("_below", "_found", "_ordered", "_staged", "_undo", "_writes_kept", "notes", "writes")
+
+    def __init__(self, below: Transaction) -> None:
+        self._below = below
+        self._staged: list[Staged] = [{} for _ in _TABLES]
+        self._found: dict[tuple[Table, bytes], bytes | None] = {}  # below, of the tables that are remembered
+        self._ordered: dict[Table, SortedList[bytes]] = {}  # staged keys of tables that were iterated over
+        # What a view knows of a named store as this commit leaves it, for the next one. Whoever writes a store's record
+        # or head tears it up; a view that wrote the head itself makes a new one.
+        self.notes: dict[str, Any] = {}
+        self._undo: list[Undo] = []  # how to take back what the request under way has written
+        self._writes_kept = 0
+        self.writes = 0  # puts and deletes so far, of requests that were not refused
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Cost: O(log n)."""
+        staged = self._staged[table]
+        if staged and key in staged:
+            return staged[key]
+        if table not in _REMEMBERED:
+            return self._below.get(table, key)
+        place = (table, key)
+        if place not in self._found:
+            self._found[place] = self._below.get(table, key)
+        return self._found[place]
+
+    def items(self, table: Table, start: bytes) -> Iterator[Item]:
+        """As of a snapshot; a row written or removed meanwhile ahead of the iteration is seen as it then stands.
+        Cost: O(log n) for the first, then O(1) a row, and O(log staged) where any of the table is staged."""
+        staged = self._staged[table]
+        rows = self._below.items(table, start)  # nothing is written there before the commit
+        row = next(rows, None)
+        while True:
+            key = self._next_staged(table, start) if staged else None
+            if row is not None and (key is None or row[0] < key):
+                start = next_key(row[0])
+                yield row
+                row = next(rows, None)
+            elif key is not None:
+                if row is not None and row[0] == key:
+                    row = next(rows, None)
+                start = next_key(key)
+                value = staged[key]
+                if value is not None:
+                    yield key, value
+            else:
+                return
+
+    def _next_staged(self, table: Table, start: bytes) -> bytes | None:
+        ordered = self._ordered.get(table)
+        if ordered is None:
+            ordered = self._ordered[table] = SortedList(self._staged[table])
+        return next(ordered.irange(start), None)
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def put(self, table: Table, key: bytes, value: bytes | None) -> None:
+        """Write a row; None removes it."""
+        staged = self._staged[table]
+        before = staged.get(key, _NOTHING)
+        self._undo.append((table, key, before))
+        staged[key] = value
+        if table is _HEADS or table is _STORES:
+            self.notes.clear()
+        if self._ordered and before is _NOTHING and table in self._ordered:
+            self._ordered[table].add(key)
+        self.writes += 1
+
+    def insert(self, table: Table, key: bytes, value: bytes) -> bool:
+        """Put the row if there is none; whether it was put."""
+        is_absent = self.get(table, key) is None
+        if is_absent:
+            self.put(table, key, value)
+        return is_absent
+
+    def delete(self, table: Table, key: bytes) -> bool:
+        """Whether there was a row to remove."""
+        is_present = self.get(table, key) is not None
+        if is_present:
+            self.put(table, key, None)
+        return is_present
+
+    # --- one request after another ------------------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """The request under way is part of the commit."""
+        self._undo.clear()
+        self._writes_kept = self.writes
+
+    def take_back(self) -> None:
+        """The request under way was refused: nothing of it remains. Cost: O(what it wrote)."""
+        for table, key, before in reversed(self._undo):
+            if isinstance(before, _Nothing):
+                del self._staged[table][key]
+                if table in self._ordered:
+                    self._ordered[table].remove(key)
+            else:
+                self._staged[table][key] = before
+        self._undo.clear()
+        self.notes.clear()
+        self.writes = self._writes_kept
+
+    @property
+    def lost(self) -> RemitError | None:
+        """Why the tables below have given the transaction up, so that nothing of it can be committed; None: they have
+        not."""
+        return self._below.lost
+
+    def commit(self) -> None:
+        """Make it durable. Raises StoreFull, StoreUnavailable, and TransactionPoisoned where what was staged could not
+        even be written down: nothing happened."""
+        for table, staged in zip(_TABLES, self._staged, strict=True):
+            if staged:
+                self._below.write(table, [(key, staged[key]) for key in sorted(staged)])
+        self._below.commit()
+
+    def abort(self) -> None:
+        """Forget it. Twice is once."""
+        self._below.abort()

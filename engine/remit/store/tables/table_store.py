@@ -1,0 +1,290 @@
+"""The named stores of one set of tables: everything `interface.Store` promises, written once.
+
+`LmdbStore` and `MemoryStore` are this class over their own tables, so they differ in nothing but where the bytes are.
+Law: a number given to a named store is never given again, so nothing of a deleted store can show in a new one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import islice
+from typing import Any, TypeVar
+
+from remit.errors import StoreExists
+from remit.model import Delta
+from remit.notation import no_such_store
+from remit.store.port import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
+from remit.store.rows import name_key, pack, store_prefix, unpack
+from remit.store.scratch import ScratchFile
+from remit.store.tables.interface import Rows, Snapshot, Table, Tables
+from remit.store.tables.restoring import Restoring
+from remit.store.tables.staging import Staging
+from remit.store.tables.trimming import TrimView
+from remit.store.tables.views import Head, SchemaCache, View, WriteView
+from remit.store.tables.writer import Task, Waiting, Writer, logger, stop_process
+
+T = TypeVar("T")
+
+QUEUE_MAX = 4096  # writes waiting; at the durable rates we aim for, half a second of them
+BURY_ROWS = 1000  # rows of a deleted store removed at a time, so that no write waits long behind them
+
+_CLOCK = b"clock"
+_NEXT_STORE = b"next_store"
+_STORE_TABLES = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS)
+
+
+class ViewContext:
+    """`with store.read(name) as view:`; the snapshot begins at `with` and ends with it."""
+
+    def __init__(self, tables: Tables, name: str, schemas: SchemaCache) -> None:
+        self._tables, self._name, self._schemas = tables, name, schemas
+        self._snapshot: Snapshot | None = None
+
+    def __enter__(self) -> View:
+        snapshot = self._tables.snapshot()
+        try:
+            view = View(snapshot, self._name, self._schemas)
+        except BaseException:
+            snapshot.close()
+            raise
+        self._snapshot = snapshot
+        return view
+
+    def __exit__(self, *exc_info: object) -> None:
+        assert self._snapshot is not None, "a view ends after it began"
+        self._snapshot.close()
+
+
+class TableStore(Store):
+    """A store over tables. `clock_us` gives the time that deltas are stamped with; `fatal` stops the process."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        clock_us: Callable[[], int],
+        fatal: Callable[[str], None] = stop_process,
+        queue_max: int = QUEUE_MAX,
+    ) -> None:
+        self._tables = tables
+        self._now_us = clock_us
+        self._schemas = SchemaCache()
+        self._listener: CommitListener | None = None
+        try:
+            self._graves = self._find_graves()
+        except BaseException:
+            tables.close()
+            raise
+        self._committed: list[tuple[str, Delta]] = []  # and not yet told to the listener
+        self._writer = Writer(tables.begin, chore=self._bury, apply=self._tell, fatal=fatal, queue_max=queue_max)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        snapshot = self._tables.snapshot()
+        try:
+            return [key.decode() for key, _ in snapshot.items(Table.STORES, b"")]
+        finally:
+            snapshot.close()
+
+    def read(self, name: str) -> ViewContext:
+        return ViewContext(self._tables, name, self._schemas)
+
+    def clock_us(self) -> int:
+        snapshot = self._tables.snapshot()
+        try:
+            return _number(snapshot, _CLOCK)
+        finally:
+            snapshot.close()
+
+    def size_bytes(self) -> int:
+        return self._tables.size_bytes()
+
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        return self._writer.observe(observer)
+
+    def problem(self) -> str:
+        return self._writer.problem
+
+    def writes_waiting(self) -> int:
+        return self._writer.waiting
+
+    def scratch(self) -> ScratchFile:
+        return self._tables.scratch()
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: CommitListener) -> None:
+        assert self._listener is None, "a store has one listener"
+        self._listener = listener
+
+    def submit(self, name: str, admission: Admission) -> Future[Delta]:
+        future: Future[Delta] = Future()
+        self._writer.submit(self._revision(name, admission, future))
+        return future
+
+    def write(self, name: str, admission: Admission) -> Delta:
+        assert not self._writer.is_current_thread, "the writer cannot wait for itself"
+        waiting: Waiting[Delta] = Waiting()
+        self._writer.submit(self._revision(name, admission, waiting))
+        return waiting.result()
+
+    def _revision(self, name: str, admission: Admission, future: Future[Delta] | Waiting[Delta]) -> Task[Delta]:
+        """The task that makes a revision of what an admission decides."""
+
+        view: WriteView | None = None
+
+        def run(transaction: Staging) -> Delta:
+            nonlocal view
+            view = WriteView(transaction, name, self._schemas)
+            return view.finish(admission(view), self._now_us())
+
+        def settled(delta: Delta) -> None:
+            assert view is not None, "what is settled was admitted"
+            if delta.schema_text is not None:
+                view.remember_schema()
+            self._committed.append((name, delta))
+
+        return Task(run, settled, future)
+
+    def _tell(self) -> None:
+        """A commit is durable: let the listener have its deltas, all of a store at once. The writer's thread only."""
+        committed, self._committed = self._committed, []
+        by_store: dict[str, list[Delta]] = {}
+        for name, delta in committed:
+            by_store.setdefault(name, []).append(delta)
+        if self._listener is not None:
+            for name, deltas in by_store.items():
+                self._listener(name, deltas)
+
+    def create(self, name: str) -> StoreIdentity:
+        key = name_key(name)
+
+        def run(transaction: Staging) -> StoreIdentity:
+            # The number and the epoch are the same count: both only have to be new.
+            number = self.next_number(transaction)
+            identity = StoreIdentity(name, secrets.token_bytes(16), number)
+            if not transaction.insert(Table.STORES, key, pack((number, identity.uuid, identity.epoch))):
+                raise StoreExists(f"store `{name}` is already there", field="name", store=name)
+            transaction.put(Table.HEADS, store_prefix(number), pack(Head()))
+            return identity
+
+        return self._write(run)
+
+    def delete(self, name: str) -> None:
+        """The name is free at once; the rows go little by little, between other writes and across restarts."""
+        key = name_key(name)
+
+        def run(transaction: Staging) -> bytes:
+            record = transaction.get(Table.STORES, key)
+            if record is None:
+                raise no_such_store(name)
+            grave = store_prefix(unpack(record)[0])
+            transaction.delete(Table.STORES, key)
+            transaction.delete(Table.HEADS, grave)
+            transaction.put(Table.GRAVES, grave, b"")
+            return grave
+
+        self._write(run, self.bury)
+
+    def restore(self, name: str, judge: Judge) -> Restoring:
+        return Restoring(self, name, judge, self._now_us)
+
+    def trim(self, name: str, until_us: int) -> int:
+        def run(transaction: Staging) -> int:
+            return TrimView(transaction, name, self._schemas).forget(until_us)
+
+        return self._write(run, may_be_refused=True)
+
+    def promise_clock(self, ceiling_us: int) -> None:
+        def run(transaction: Staging) -> None:
+            if ceiling_us > _number(transaction, _CLOCK):
+                transaction.put(Table.META, _CLOCK, pack(ceiling_us))
+
+        self._write(run)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._tables.close()
+
+    def _write(
+        self,
+        run: Callable[[Staging], T],
+        settled: Callable[[T], None] | None = None,
+        *,
+        may_be_refused: bool = False,
+    ) -> T:
+        assert not self._writer.is_current_thread, "the writer cannot wait for itself"
+        waiting: Waiting[T] = Waiting()
+        self._writer.submit(Task(run, settled, waiting), may_be_refused=may_be_refused)
+        return waiting.result()
+
+    # --- for a restore under way --------------------------------------------------------------------------------
+
+    def next_number(self, transaction: Staging) -> int:
+        """A number for a named store, never given before or again."""
+        number = _number(transaction, _NEXT_STORE) + 1
+        transaction.put(Table.META, _NEXT_STORE, pack(number))
+        return number
+
+    def queue(self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None) -> Future[T]:
+        """Hand a task to the writer, whose caller waits for it before it has another."""
+        future: Future[T] = Future()
+        self._writer.submit(Task(run, settled, future), may_be_refused=False)
+        return future
+
+    def bury(self, grave: bytes) -> None:
+        """Called on the writer's thread: from now on the rows of this grave may go."""
+        self._graves.append(grave)
+
+    # --- deleted stores -----------------------------------------------------------------------------------------
+
+    def _find_graves(self) -> list[bytes]:
+        snapshot = self._tables.snapshot()
+        try:
+            return [key for key, _ in snapshot.items(Table.GRAVES, b"")]
+        finally:
+            snapshot.close()
+
+    def _bury(self) -> Task[Any] | None:
+        """A little of what is left of deleted stores, or None if nothing is. Only the writer's thread comes here."""
+        if not self._graves:
+            return None
+        grave = self._graves[0]
+
+        def run(transaction: Staging) -> bool:
+            return _remove_rows(transaction, grave)
+
+        def settled(is_empty: bool) -> None:
+            if is_empty:
+                self._graves.remove(grave)
+
+        future: Future[bool] = Future()
+        future.add_done_callback(self._give_up_burying)
+        return Task(run, settled, future)
+
+    def _give_up_burying(self, future: Future[bool]) -> None:
+        """A full disk, say. Nobody waits for it, and the next start tries again."""
+        error = future.exception()
+        if error is not None:
+            logger.warning("rows of deleted stores are left for the next start to remove: %s", error)
+            self._graves.clear()
+
+
+def _remove_rows(transaction: Staging, grave: bytes) -> bool:
+    """Remove some rows of a deleted store; whether none is left, and the grave itself is gone."""
+    for table in _STORE_TABLES:
+        rows = islice(transaction.items(table, grave), BURY_ROWS)
+        doomed = [key for key, _ in rows if key.startswith(grave)]
+        for key in doomed:
+            transaction.delete(table, key)
+        if doomed:
+            return False
+    transaction.delete(Table.GRAVES, grave)
+    return True
+
+
+def _number(snapshot: Rows, key: bytes) -> int:
+    record = snapshot.get(Table.META, key)
+    return int(unpack(record)) if record is not None else 0

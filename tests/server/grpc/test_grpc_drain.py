@@ -1,0 +1,138 @@
+"""A server that stops finishes what it has begun, and says that it takes nothing new."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from remit.client import Client, RemoteError
+from remit.engine.facade import Engine
+from remit.server.run.background import BackgroundServer
+from remit.server.verbs import SERVICES
+from tests.support.serving import PATIENCE_S, GatedEngine, until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def refuses(endpoint: str) -> bool:
+    host, _, port = endpoint.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE_S).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_drain_finishes_what_is_under_way_and_takes_nothing_new(gated: GatedEngine) -> None:
+    with (
+        BackgroundServer(gated) as server,
+        grpc.insecure_channel(server.endpoint) as watching,
+        Client(server.endpoint) as client,
+        ThreadPoolExecutor(2) as others,
+    ):
+        health = health_pb2_grpc.HealthStub(watching).Watch(
+            health_pb2.HealthCheckRequest(service="remit.v1.Permissions"), timeout=PATIENCE_S
+        )
+        assert next(health).status == SERVING
+        asked = others.submit(client.check, "folder:sub#view@user:ann", timeout_s=PATIENCE_S)
+        assert gated.begun.get(timeout=PATIENCE_S) == "check"
+        stopping = others.submit(server.stop, PATIENCE_S)
+        assert next(health).status == NOT_SERVING
+        with Client(server.endpoint) as late, pytest.raises(RemoteError) as refused:
+            late.check("folder:sub#view@user:ann")
+        assert refused.value.reason == "UNAVAILABLE"
+        assert gated.begun.empty()
+        assert not stopping.done()
+        gated.gate.set()
+        assert asked.result(PATIENCE_S).allowed
+        assert stopping.result(PATIENCE_S)
+
+
+def test_a_drain_ends_with_its_grace_period_and_stops_what_is_left(gated: GatedEngine) -> None:
+    with (
+        BackgroundServer(gated) as server,
+        Client(server.endpoint) as client,
+        ThreadPoolExecutor(1) as callers,
+    ):
+        asked = callers.submit(client.check, "folder:sub#view@user:ann", timeout_s=PATIENCE_S)
+        gated.begun.get(timeout=PATIENCE_S)
+        assert not server.stop(grace_s=0.05)
+        assert gated.endings.get(timeout=PATIENCE_S) == "CANCELLED"
+        failure = asked.exception(PATIENCE_S)
+        assert isinstance(failure, RemoteError)
+        assert failure.reason in ("CANCELLED", "UNAVAILABLE")
+
+
+def test_a_server_in_a_hurry_stops_what_is_under_way(gated: GatedEngine) -> None:
+    with (
+        BackgroundServer(gated) as server,
+        Client(server.endpoint) as client,
+        ThreadPoolExecutor(2) as others,
+    ):
+        asked = others.submit(client.check, "folder:sub#view@user:ann", timeout_s=PATIENCE_S)
+        gated.begun.get(timeout=PATIENCE_S)
+        stopping = others.submit(server.stop, PATIENCE_S)
+        until(lambda: refuses(server.endpoint))  # or the client would ask again, and be let in
+        server.server.hurry()
+        assert gated.endings.get(timeout=PATIENCE_S) == "CANCELLED"
+        assert stopping.result(PATIENCE_S)
+        assert isinstance(asked.exception(PATIENCE_S), RemoteError)
+
+
+def test_an_idle_server_stops_at_once_though_somebody_watches_its_health(engine: Engine) -> None:
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        assert next(health).status == SERVING
+        assert server.stop(grace_s=PATIENCE_S * 10)  # the test would time out if it waited for the watcher
+
+
+def test_every_service_has_its_health_and_no_other_has(engine: Engine) -> None:
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for service in ("", *SERVICES):
+            assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
+        with pytest.raises(grpc.RpcError) as caught:
+            health.Check(health_pb2.HealthCheckRequest(service="remit.v1.Nothing"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_reflection_lists_every_service_and_describes_it(engine: Engine) -> None:
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        requests = [
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="remit.v1.Permissions"),
+        ]
+        listed, described = ask(iter(requests), timeout=PATIENCE_S)
+    names = {service.name for service in listed.list_services_response.service}
+    assert names >= {*SERVICES, "grpc.health.v1.Health"}
+    assert described.file_descriptor_response.file_descriptor_proto
+
+
+def test_http_tells_life_readiness_and_version_and_nothing_else(engine: Engine) -> None:
+    with BackgroundServer(engine, http="127.0.0.1:0") as server:
+
+        def get(path: str) -> tuple[int, bytes]:
+            try:
+                with urllib.request.urlopen(server.http_endpoint + path, timeout=PATIENCE_S) as response:
+                    return response.status, response.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.read()
+
+        assert get("/healthz") == (200, b"ok\n")
+        assert get("/readyz") == (200, b'{"ready": true, "why": []}\n')
+        status, body = get("/version")
+        assert status == 200 and b'"version"' in body
+        assert get("/")[0] == 404
+        server.server.serving = False
+        assert get("/readyz") == (503, b'{"ready": false, "why": ["draining"]}\n')
+        assert get("/healthz")[0] == 200

@@ -1,0 +1,153 @@
+"""Health and reflection answer whoever asks, and cost a bounded amount, whoever asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from remit.client import Client
+from remit.engine.facade import Engine
+from remit.server.grpc import open_methods
+from remit.server.run.background import BackgroundServer
+from tests.support.keyed import Refusal, ask, refusal_of
+from tests.support.raw_http2 import Connection
+from tests.support.serving import PATIENCE_S
+
+MIB = 1 << 20
+HEALTH = "/grpc.health.v1.Health/"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
+ASKED = health_pb2.HealthCheckRequest()
+LISTED = reflection_pb2.ServerReflectionRequest(list_services="*")
+
+
+def bound(monkeypatch: pytest.MonkeyPatch, **bounds: float) -> None:
+    """Let the next server have other bounds."""
+    usual = open_methods.OpenMethods.__init__.__kwdefaults__
+    monkeypatch.setattr(open_methods.OpenMethods.__init__, "__kwdefaults__", {**usual, **bounds})
+
+
+@pytest.fixture
+def server(engine: Engine) -> Iterator[BackgroundServer]:
+    with BackgroundServer(engine) as server:
+        yield server
+
+
+def become(condition: Callable[[], bool], what: str) -> None:
+    tick = threading.Event()
+    for _ in range(int(PATIENCE_S * 1_000)):
+        if condition():
+            return
+        tick.wait(0.001)
+    raise AssertionError(what)
+
+
+def reads(server: BackgroundServer) -> int:
+    """How many messages of callers without a key are waited for."""
+    return server.server.open_methods.reads
+
+
+def require_open(endpoint: str) -> None:
+    with grpc.insecure_channel(endpoint) as channel:
+        for verb in ("Check", "Watch"):
+            assert ask(channel, HEALTH + verb, ASKED) == SERVING
+        answer = ask(channel, REFLECTION, LISTED)
+        assert isinstance(answer, bytes)
+        assert b"remit.v1.Permissions" in answer
+
+
+@pytest.mark.parametrize("path", [HEALTH + "Check", HEALTH + "Watch", REFLECTION])
+def test_of_those_who_send_slowly_only_the_last_few_are_waited_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    bound(monkeypatch, patience_s=0.1)
+    with BackgroundServer(engine) as server:
+        require_bounded(server, path)
+
+
+def require_bounded(server: BackgroundServer, path: str) -> None:
+    slow = [Connection(server.endpoint) for _ in range(10)]
+    for each in slow:
+        each.wait_until_open()
+        for _ in range(20):
+            each.begin(path, 16 * MIB, bytes(1_000))
+    bounded = server.server.open_methods
+    become(lambda: bounded.ended == 200 - open_methods.READS_MAX, "not as many are waited for as there may be")
+    become(lambda: bounded.calls == open_methods.READS_MAX, "a call has not ended that is waited for no longer")
+    assert reads(server) == open_methods.READS_MAX
+    for _ in range(3):
+        require_open(server.endpoint)
+    with Client(server.endpoint) as client:
+        assert client.who_am_i().principal == "local"
+    for each in slow:
+        each.close()
+    become(lambda: reads(server) == 0, "some are waited for who have left")
+
+
+def test_who_is_waited_for_no_longer_is_told_and_a_crowd_in_a_moment_is_served(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(monkeypatch, patience_s=0.1, reads_max=1)
+    done = threading.Event()
+
+    def never() -> Iterator[bytes]:
+        done.wait(PATIENCE_S)
+        yield b""
+
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        first = channel.stream_stream(HEALTH + "Check")(never(), PATIENCE_S)
+        become(lambda: reads(server) == 1, "it is not waited for")
+        server.server.open_methods._patience_s = PATIENCE_S  # or on a busy machine the crowd may itself be too slow
+        crowd = [channel.stream_stream(HEALTH + "Check")(iter([b""]), PATIENCE_S) for _ in range(100)]
+        assert {next(each) for each in crowd} == {SERVING}
+        server.server.open_methods._patience_s = 0.1
+        second = channel.stream_stream(REFLECTION)(never(), PATIENCE_S)
+        with pytest.raises(grpc.RpcError) as refused:
+            next(first)
+        become(lambda: reads(server) == 1, "the last is not waited for")
+        done.set()
+        second.cancel()
+    refusal = refusal_of(refused.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+
+
+def test_there_are_only_so_many_watchers_of_health_and_all_else_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(monkeypatch, calls_max=10)
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(10)]
+        assert {next(each) for each in watching} == {SERVING}
+        refused = ask(channel, HEALTH + "Watch", ASKED)
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+        with Client(server.endpoint) as client:
+            assert client.who_am_i().principal == "local"
+        watching.pop().cancel()
+        become(lambda: ask(channel, HEALTH + "Watch", ASKED) == SERVING, "no room is given back")
+        for each in watching:
+            each.cancel()
+
+
+@pytest.mark.parametrize(
+    ("path", "messages", "code"),
+    [
+        (HEALTH + "Check", [], grpc.StatusCode.UNIMPLEMENTED),
+        (HEALTH + "Watch", [], grpc.StatusCode.UNIMPLEMENTED),
+        (HEALTH + "List", [ASKED], grpc.StatusCode.UNIMPLEMENTED),
+        (HEALTH + "Check", [health_pb2.HealthCheckRequest(service="nothing")], grpc.StatusCode.NOT_FOUND),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused(
+    server: BackgroundServer, path: str, messages: list[Message], code: grpc.StatusCode
+) -> None:
+    with grpc.insecure_channel(server.endpoint) as channel:
+        refused = ask(channel, path, messages)
+    assert isinstance(refused, Refusal)
+    assert refused.code is code

@@ -1,0 +1,226 @@
+"""What the laws of the native core share: graphs of both kinds from the same facts, and one comparison for all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from random import Random
+
+import pytest
+
+from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
+from remit.eval.semantics import Evaluation
+from remit.graph import native
+from remit.graph.plain import Graph
+from remit.language import compile_schema, plan
+from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
+from tests.support.random_worlds import CHAIN, random_schema
+
+needs_core = pytest.mark.skipif(not native.available(), reason="the native core is not built here")
+
+Questions = list[tuple[ObjectRef, str, SubjectRef]]
+TIMES = (None, None, None, 1, 2, 3, 4)
+
+
+@contextmanager
+def cache_of(answers: int) -> Iterator[None]:
+    """This thread's cache, of that size for a while."""
+    native.set_cache(answers)
+    try:
+        yield
+    finally:
+        native.set_cache(2**14)
+
+
+def compare(
+    schema: plan.Schema,
+    graph: native.NativeGraph,
+    relationships: Iterable[Relationship],
+    asked: Questions,
+    now_us: int,
+    context: Mapping[str, object] | None = None,
+    changed: native.Changed | None = None,
+) -> Counter[object]:
+    """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom. What the
+    request changes, the core has laid over its graph, and `semantics.py` among its relationships."""
+    stored = {each.key: each.qualifiers for each in relationships}
+    edges = {**stored, **(changed or {})}.items()
+    relationships = [Relationship(*key, qualifiers) for key, qualifiers in edges if qualifiers is not None]
+    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us, context=context)
+    has_caveats = any(each.qualifiers.caveat is not None for each in relationships)
+    counts: Counter[object] = Counter()
+    contexts = [context or {}] * len(asked)
+    for place, question in enumerate(asked):  # what is given up leaves nothing behind for those who ask next
+        with suppress(StepBudgetSpent):
+            graph.check(*question, now_us=now_us, context=context, changed=changed, steps_max=1 + place % 5)
+    together = graph.check_many(asked, now_us=now_us, contexts=contexts, changed=changed)
+    for question, shared in zip(asked, together, strict=True):
+        assert not isinstance(shared, StepBudgetSpent)
+        alone = graph.check(*question, now_us=now_us, context=context, changed=changed)
+        try:
+            expected = evaluation.check(*question).verdict
+        except (NegativeCycle, CaveatFailed) as error:
+            assert alone is None and shared is None, f"{question} is undefined, answered {alone} and {shared}"
+            counts[type(error).__name__] += 1
+            continue
+        for answered in (alone, shared):
+            if answered is None:
+                assert has_caveats, f"{question} is {expected}, left to Python"
+                counts["elsewhere"] += 1
+            else:
+                assert answered.verdict is expected, f"{question} is {expected}, answered {answered}"
+                counts[expected] += 1
+    return counts
+
+
+def split(
+    random: Random, facts: Iterable[Relationship], requests: int
+) -> tuple[list[Relationship], list[dict[RelationshipKey, Qualifiers | None]]]:
+    """A graph, and what each of some requests lays over it: most of the facts are in the graph or brought. Who brings
+    one may bring it with other qualifiers, or say that there is none."""
+    stored: list[Relationship] = []
+    brought: list[dict[RelationshipKey, Qualifiers | None]] = [{} for _ in range(requests)]
+    facts = list(facts)
+    all_qualifiers = [PLAIN, *(each.qualifiers for each in facts)]
+    share = random.choice((0.0, 0.5, 0.8, 0.9))
+    for fact in facts:
+        if random.random() < share:
+            stored.append(random.choice((fact, Relationship(*fact.key, random.choice(all_qualifiers)))))
+        for each in brought:
+            kind = random.random()
+            if kind < 0.6:
+                each[fact.key] = fact.qualifiers
+            elif kind < 0.7:
+                each[fact.key] = random.choice((None, None, random.choice(all_qualifiers)))
+    return stored, brought
+
+
+def every_question(schema: plan.Schema, objects: Iterable[ObjectRef], subjects: Iterable[SubjectRef]) -> Questions:
+    """Every relation and permission of the objects, for every subject."""
+    subjects = list(subjects)
+    return [
+        (object, name, subject)
+        for object in objects
+        for definition in (schema.definitions[object.type],)
+        for name in (*definition.relations, *definition.permissions)
+        for subject in subjects
+    ]
+
+
+class LargerWorlds:
+    """Random worlds as of `random_worlds.py` with more objects, so that circles are longer; no caveats, some times."""
+
+    def __init__(self, random: Random, ids: int = 14) -> None:
+        self.random = random
+        self.schema = random_schema(random)
+        self.ids = [str(number) for number in range(ids)]
+        self.objects = [ObjectRef(type, id) for type in ("doc", "run") for id in self.ids]
+        self.objects += [ObjectRef("user", "a"), ObjectRef("user", "b")]
+
+    def fact(self) -> Relationship:
+        random = self.random
+        resource = ObjectRef(random.choice(("doc", "run")), random.choice(self.ids))
+        relation = random.choice(("r0", "r1", CHAIN) if resource.type == "run" else ("r0", "r1"))
+        qualifiers = Qualifiers(None, random.choice(TIMES), random.choice(TIMES))
+        target = random.choice(self.objects)
+        if relation == CHAIN:
+            chain = target if target.type != "doc" else ObjectRef("run", target.id)
+            return Relationship(resource, relation, SubjectRef(*chain), qualifiers)
+        kind = random.random()
+        if kind < 0.5 and target.type != "user":
+            name = random.choice(("r0", "r1", "p0", "p1", "p2"))
+            return Relationship(resource, relation, SubjectRef(*target, name), qualifiers)
+        if kind > 0.95:
+            return Relationship(resource, "r1", SubjectRef(target.type, "*"), qualifiers)
+        return Relationship(resource, relation, SubjectRef(*target), qualifiers)
+
+    def subject(self) -> SubjectRef:
+        random = self.random
+        if random.random() < 0.2:
+            return SubjectRef("doc", random.choice(self.ids), random.choice(("r0", "p0")))
+        return SubjectRef(*random.choice(self.objects))
+
+    def change_schema(self) -> None:
+        self.schema = random_schema(self.random)
+
+    def questions(self, count: int) -> Questions:
+        """So many, with objects that no fact names among them."""
+        objects = [*self.objects, ObjectRef("doc", "unknown"), ObjectRef("run", "unknown")]
+        subjects = [self.subject(), SubjectRef("run", "unknown"), SubjectRef("user", "a")]
+        asked = every_question(self.schema, objects, subjects)
+        return self.random.sample(asked, min(count, len(asked)))
+
+
+WIDE = {
+    "closed": "relation viewer: user | user:* | group#member",
+    "open": "relation viewer: user | user:* | group#member | group#trusted",
+}
+
+
+class WideWorlds:
+    """Documents shared with dozens of groups, which hold each other; times, now and then a permission among them."""
+
+    def __init__(self, random: Random, caveats: bool = False) -> None:
+        self.random = random
+        self.caveats = caveats
+        self.groups = [str(number) for number in range(random.choice((20, 60)))]
+        self.users = [str(number) for number in range(6)]
+        self.change_schema()
+
+    def change_schema(self) -> None:
+        """Between one where all that is beneath a viewer is a relation, and one where it is not."""
+        text = f"""
+        caveat weekday(day int) {{ day < 6 }}
+        definition user {{}}
+        definition group {{
+          relation member: user | group#member
+          relation banned: user
+          permission trusted = member - banned
+        }}
+        definition doc {{
+          {WIDE["open" if self.random.random() < 0.4 else "closed"]}
+          relation parent: doc
+          relation banned: user | group#member
+          permission view = (viewer + parent->view) - banned
+        }}
+        """
+        self.schema = compile_schema(text).schema
+
+    def fact(self) -> Relationship:
+        """As the schema would take it, but for times, caveats and a group that everybody is in."""
+        random = self.random
+        qualifiers = Qualifiers(None, random.choice(TIMES), random.choice(TIMES))
+        if self.caveats and random.random() < 0.1:
+            qualifiers = Qualifiers(CaveatUse("weekday", random.choice(('{"day":3}', '{"day":7}', "{}"))))
+        if random.random() < 0.5:
+            qualifiers = PLAIN
+        group, other = (ObjectRef("group", random.choice(self.groups)) for _ in range(2))
+        document = ObjectRef("doc", random.choice("012"))
+        user = SubjectRef("user", random.choice(self.users))
+        kind = random.random()
+        if kind < 0.6:
+            names = [each.relation for each in self.schema.definitions["doc"].relations["viewer"].subject_types]
+            userset = SubjectRef(*group, random.choice([name for name in names if name]))
+            return Relationship(document, random.choice(("viewer", "viewer", "viewer", "banned")), userset, qualifiers)
+        if kind < 0.75:
+            return Relationship(group, "member", user, qualifiers)
+        if kind < 0.9:
+            return Relationship(group, "member", SubjectRef(*other, "member"), qualifiers)
+        if kind < 0.95:
+            return Relationship(document, "parent", SubjectRef("doc", random.choice("012")), qualifiers)
+        if kind < 0.97:
+            return Relationship(group, "banned", user, qualifiers)
+        crowd = random.choice((group, document))
+        relation = "member" if crowd is group else "viewer"
+        return Relationship(crowd, relation, SubjectRef("user", "*"), qualifiers)
+
+    def questions(self, count: int) -> Questions:
+        random = self.random
+        subjects = [
+            *(SubjectRef("user", id) for id in (*self.users, "unknown", "*")),
+            SubjectRef("group", "1", "member"),
+        ]
+        objects = [*(ObjectRef("doc", id) for id in ("0", "1", "2", "unknown")), ObjectRef("group", "1")]
+        asked = every_question(self.schema, objects, subjects)
+        return random.sample(asked, min(count, len(asked)))

@@ -1,0 +1,14 @@
+"""Where things lie in the checkout, whichever file asks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+AGENTS_SCHEMA = ROOT / "schema" / "agents.zed"
+WORLDS = ROOT / "schema" / "worlds"
+LANGUAGE = ROOT / "engine" / "remit" / "language"
+# Other projects' test data; `make` says where they are. Tests skip what is not there.
+CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
