@@ -137,7 +137,7 @@ impl PyClock {
         let now_us = self.clock.now();
         if std::mem::take(&mut self.clock.said.lock().is_untold) {
             // Whichever thread found that out: those of the core do not speak to Python.
-            let clock = python.import("remit.clock")?;
+            let clock = python.import("remit.engine.clock")?;
             clock.getattr("_log")?.call_method1("warning", (clock.getattr("UNANSWERED")?,))?;
         }
         Ok(now_us)
