@@ -209,7 +209,7 @@ def test_what_cannot_be_read_on_the_way_is_told_and_nothing_is_made(client: Clie
 
 
 def test_a_backup_cut_off_on_its_way_is_an_error_and_not_a_shorter_backup() -> None:
-    from remit.client.copies import Backup
+    from remit.client.aio.backups import Backup
 
     whole = [T.BackupResponse(chunk=b"remit-backup\0\0\0\1", token="t")]
     with pytest.raises(BackupDamaged):

@@ -19,7 +19,7 @@ from remit.cli.render.output import EXIT_CODES, out, put, put_json, trees, verdi
 from remit.cli.session import Session, command
 from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import Answer, Client, Question, Unanswered
-from remit.client.asks import Seeing
+from remit.client.requests.permissions import Seeing
 from remit.errors import RemitError
 from remit.model import Verdict
 from remit.notation import normalized_context, parse_context, parse_question

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from remit.client.aio_calls import told_when_lost
+from remit.client.aio.connection import told_when_lost
 from remit.client.channel import remote_error
 from remit.store.backup import BackupReader
 from remit.v1 import stores_pb2

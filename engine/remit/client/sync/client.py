@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from remit.client import asks
+from remit.client.aio.backups import BACKUP, RESTORE, Backup, Sending
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -24,7 +24,6 @@ from remit.client.answers import (
     Unanswered,
     Written,
 )
-from remit.client.asks import Ask, Question
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import (
     TIMEOUT_S,
@@ -36,9 +35,10 @@ from remit.client.channel import (
     options_of,
     remote_error,
 )
-from remit.client.copies import BACKUP, RESTORE, Backup, Sending
-from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
-from remit.client.streams import Export, Watch, run_import
+from remit.client.requests import permissions as asks
+from remit.client.requests.permissions import Ask, Question
+from remit.client.resume import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
+from remit.client.sync.streams import Export, Watch, run_import
 from remit.model import (
     Operation,
     Precondition,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.client import following
+from remit.client import resume as following
 from remit.client.answers import ChangeKind, Imported
-from remit.client.following import ExportFollowing, Importing, Retries, WatchFollowing
+from remit.client.resume import ExportFollowing, Importing, Retries, WatchFollowing
 from remit.errors import InvalidArgument, InvalidRelationship, RemoteError, Status
 from remit.model import RelationshipFilter
 from remit.notation import format_relationship, parse_relationship

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from grpc import aio
 
-from remit.client.aio_calls import is_set_within, told_when_lost
+from remit.client.aio.connection import is_set_within, told_when_lost
 from remit.client.answers import ExportPage, WatchEvent
 from remit.client.channel import remote_error
-from remit.client.following import ExportFollowing, Following, Importing, Retries, WatchFollowing
+from remit.client.resume import ExportFollowing, Following, Importing, Retries, WatchFollowing
 from remit.errors import RemoteError
 from remit.model import Relationship
 from remit.v1 import relationships_pb2

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import grpc
 from grpc import aio
 
-from remit.client import asks
-from remit.client.aio_calls import is_set_within, told_when_lost
-from remit.client.aio_streams import AsyncExport, AsyncWatch, messages_of, run_import
+from remit.client.aio.backups import BACKUP, RESTORE, AsyncBackup, Sending
+from remit.client.aio.connection import is_set_within, told_when_lost
+from remit.client.aio.streams import AsyncExport, AsyncWatch, messages_of, run_import
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -27,7 +27,6 @@ from remit.client.answers import (
     Unanswered,
     Written,
 )
-from remit.client.asks import Ask, Question
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import (
     TIMEOUT_S,
@@ -39,8 +38,9 @@ from remit.client.channel import (
     options_of,
     remote_error,
 )
-from remit.client.copies import BACKUP, RESTORE, AsyncBackup, Sending
-from remit.client.following import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
+from remit.client.requests import permissions as asks
+from remit.client.requests.permissions import Ask, Question
+from remit.client.resume import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
 from remit.errors import RemoteError
 from remit.model import (
     Operation,

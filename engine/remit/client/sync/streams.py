@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from remit.client.answers import ExportPage, WatchEvent
 from remit.client.channel import remote_error
-from remit.client.following import ExportFollowing, Following, Retries, WatchFollowing
+from remit.client.resume import ExportFollowing, Following, Retries, WatchFollowing
 from remit.model import Relationship
 
 F = TypeVar("F", bound=Following)
