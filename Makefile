@@ -7,7 +7,7 @@ CONFORMANCE ?= ../shared/conformance
 export REMIT_CONFORMANCE := $(abspath $(CONFORMANCE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long fuzz check check-core bench proto fmt clean
+.PHONY: help setup run test test-long fuzz check check-core bench proto client fmt clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,7 @@ check: setup check-core ## format, lint, types, import contracts, generated code
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python engine/generate_client.py --check
 
 check-core:
 ifdef CARGO
@@ -83,6 +84,9 @@ endif
 
 proto: setup ## regenerate engine/remit/v1 from proto/
 	@$(BIN)/python proto/generate.py
+
+client: setup ## regenerate the synchronous client from the asyncio one
+	@$(BIN)/python engine/generate_client.py
 
 fmt: setup ## format and fix what can be fixed by a tool
 	@$(BIN)/ruff format .

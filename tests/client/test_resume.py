@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.client import resume as following
+from remit.client import resume, uploads
 from remit.client.answers import ChangeKind, Imported
-from remit.client.resume import ExportFollowing, Importing, Retries, WatchFollowing
+from remit.client.resume import ResumableExport, ResumableWatch, Retries
+from remit.client.uploads import ImportUpload
 from remit.errors import InvalidArgument, InvalidRelationship, RemoteError, Status
 from remit.model import RelationshipFilter
 from remit.notation import format_relationship, parse_relationship
@@ -48,7 +49,7 @@ def test_each_revision_is_given_once_and_whole_wherever_the_stream_breaks(
             ids += [str(count + n) for n in range(size)]
             count += size
         wanted.append(ids)
-    watch = WatchFollowing("", "0", (), 0)
+    watch = ResumableWatch("", "0", (), 0)
     given_: list[list[str]] = []
     sent = 0
     while watch.token != str(len(pieces_of)):
@@ -66,7 +67,7 @@ def test_each_revision_is_given_once_and_whole_wherever_the_stream_breaks(
 
 
 def test_an_event_holds_what_the_message_says() -> None:
-    watch = WatchFollowing("tenant", "", [RelationshipFilter(resource_type="doc")], 250)
+    watch = ResumableWatch("tenant", "", [RelationshipFilter(resource_type="doc")], 250)
     request = watch.request()
     assert (request.store, request.after, request.checkpoint_interval_ms) == ("tenant", "", 250)
     assert [each.resource_type for each in request.filters] == ["doc"]
@@ -93,21 +94,21 @@ def test_an_event_holds_what_the_message_says() -> None:
 
 
 def test_a_change_of_a_kind_that_is_not_known_is_not_passed_over() -> None:
-    watch = WatchFollowing("", "", (), 0)
+    watch = ResumableWatch("", "", (), 0)
     with pytest.raises(KeyError):
         watch.receive(R.WatchResponse(token="t", changes=[change(1, R.WatchedChange.KIND_UNSPECIFIED)]))
 
 
 def test_a_filter_that_no_server_would_take_is_refused_here() -> None:
     with pytest.raises(InvalidArgument, match="exclude each other"):
-        WatchFollowing("", "", [RelationshipFilter(resource_id="a", resource_id_prefix="a")], 0)
+        ResumableWatch("", "", [RelationshipFilter(resource_id="a", resource_id_prefix="a")], 0)
 
 
 # --- export -----------------------------------------------------------------------------------------------------
 
 
 def test_an_export_keeps_its_first_token_and_goes_on_no_older_than_it() -> None:
-    export = ExportFollowing("", None, "asked", "")
+    export = ResumableExport("", None, "asked", "")
     assert export.request().consistency == core_pb2.Consistency(at_least="asked")
     page = export.receive(R.ExportResponse(relationships=[change(1).relationship], cursor="c1", token="t1"))
     assert [format_relationship(each) for each in page.relationships] == ["doc:1#viewer@user:ann"]
@@ -142,7 +143,7 @@ def test_only_what_passes_is_tried_again_and_only_once_it_has_begun(error: Remot
     begun = Retries(resume=True)
     begun.went_well()
     if passes:
-        assert 0 < begun.pause_s(error) <= following.PAUSE_MAX_S
+        assert 0 < begun.pause_s(error) <= resume.PAUSE_MAX_S
     else:
         with pytest.raises(RemoteError) as caught:
             begun.pause_s(error)
@@ -157,10 +158,10 @@ def test_pauses_grow_up_to_a_bound_and_begin_anew_when_it_goes_well() -> None:
     retries.went_well()
     error = failure("UNAVAILABLE", Status.UNAVAILABLE)
     pauses = [retries.pause_s(error) for _ in range(2_000)]
-    assert pauses[0] <= following.PAUSE_FIRST_S
-    assert min(pauses[20:]) >= following.PAUSE_MAX_S / 2 and max(pauses) <= following.PAUSE_MAX_S
+    assert pauses[0] <= resume.PAUSE_FIRST_S
+    assert min(pauses[20:]) >= resume.PAUSE_MAX_S / 2 and max(pauses) <= resume.PAUSE_MAX_S
     retries.went_well()
-    assert retries.pause_s(error) <= following.PAUSE_FIRST_S
+    assert retries.pause_s(error) <= resume.PAUSE_FIRST_S
     assert retries.pause_s(failure("DRAINING", Status.UNAVAILABLE, 4.0)) > 4.0
 
 
@@ -179,9 +180,9 @@ lines = st.lists(
 @settings(deadline=None)
 @given(given_=lines)
 def test_messages_hold_everything_in_order_and_no_triple_twice(given_: list[str]) -> None:
-    importing = Importing("tenant", None)
+    importing = ImportUpload("tenant", None)
     with pytest.MonkeyPatch.context() as few:
-        few.setattr(following, "BATCH_MAX", 4)
+        few.setattr(uploads, "BATCH_MAX", 4)
         messages = list(importing.messages(given_))
     sent = [[(each.resource.id, bool(each.HasField("expiration"))) for each in m.relationships] for m in messages]
     assert [each for message in sent for each in message] == [(line[4], "expiration" in line) for line in given_]
@@ -192,8 +193,8 @@ def test_messages_hold_everything_in_order_and_no_triple_twice(given_: list[str]
 
 
 def test_messages_are_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "BATCH_BYTES", 3_000)
-    messages = list(Importing("", None).messages(f"doc:{'x' * 900}{n}#viewer@user:ann" for n in range(7)))
+    monkeypatch.setattr(uploads, "BATCH_BYTES", 3_000)
+    messages = list(ImportUpload("", None).messages(f"doc:{'x' * 900}{n}#viewer@user:ann" for n in range(7)))
     assert [len(message.relationships) for message in messages] == [3, 3, 1]
 
 
@@ -202,7 +203,7 @@ def test_what_came_before_a_failure_of_the_callers_own_is_still_sent() -> None:
         yield "doc:1#viewer@user:ann"
         yield "doc:2#viewer"
 
-    importing = Importing("", None)
+    importing = ImportUpload("", None)
     (message,) = importing.messages(broken())
     assert [each.resource.id for each in message.relationships] == ["1"]
     assert isinstance(importing.failure, InvalidRelationship)
@@ -210,7 +211,7 @@ def test_what_came_before_a_failure_of_the_callers_own_is_still_sent() -> None:
 
 def test_a_refused_import_says_how_many_are_written_and_which_was_not() -> None:
     told: list[int] = []
-    importing = Importing("", told.append)
+    importing = ImportUpload("", told.append)
     importing.receive(R.ImportResponse(token="t", imported=2_000))
     assert (importing.done, told) == (Imported("t", 2_000), [2_000])
     error = RemoteError("X", Status.FAILED_PRECONDITION, "no", field="relationships[17].subject", metadata={"a": "b"})

@@ -1,34 +1,30 @@
-"""What both clients know of streams, without a connection: what to ask, how to read what comes, where to go on.
+"""Streams that are resumed where they broke: what to ask for, how to read what arrives, and when to ask again.
 
-Law: however often a stream breaks, whoever follows it is given each revision once, whole and in order, and each page of
+Nothing here knows a connection, so both clients drive the same code.
+
+Law: however often a stream breaks, its reader is given each revision once, whole and in order, and each page of
 an export at most once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
 from google.protobuf.message import Message
 
-from remit.client.answers import ChangeKind, ExportPage, Imported, WatchedChange, WatchEvent
+from remit.client.answers import ChangeKind, ExportPage, WatchedChange, WatchEvent
 from remit.client.attempts import is_away, spread_s
 from remit.errors import RemoteError
-from remit.model import Relationship, RelationshipFilter, RelationshipKey
-from remit.notation import parse_relationship
+from remit.model import RelationshipFilter
 from remit.v1 import core_pb2, relationships_pb2
-from remit.wire.facts import checked_filter, decode_relationship, encode_filter, encode_relationship
+from remit.wire.facts import checked_filter, decode_relationship, encode_filter
 from remit.wire.values import decode_context, decode_time
 
 WATCH = "/remit.v1.Relationships/Watch"
 EXPORT = "/remit.v1.Relationships/Export"
-IMPORT = "/remit.v1.Relationships/Import"
 
-BATCH_MAX = 1_000  # relationships of one message, and so of one revision
-BATCH_BYTES = 1024 * 1024  # about; a message may have 8 MiB
 PAUSE_FIRST_S = 0.1
 PAUSE_MAX_S = 5.0
-
-Progress = Callable[[int], None]
 
 
 class Retries:
@@ -58,7 +54,7 @@ def _passes(error: RemoteError) -> bool:
     return is_away(error) or error.reason == "SLOW_CONSUMER" or error.retry_after_s is not None
 
 
-class Following(Protocol):
+class Resumable(Protocol):
     """A stream of answers to one request, which can be asked for again from where it broke."""
 
     path: str
@@ -73,7 +69,7 @@ class Following(Protocol):
         ...
 
 
-class WatchFollowing:
+class ResumableWatch:
     """Puts the pieces of long revisions together."""
 
     path = WATCH
@@ -129,7 +125,7 @@ _KINDS: dict[int, ChangeKind] = {
 }
 
 
-class ExportFollowing:
+class ResumableExport:
     """Keeps the token of the first page: what is watched from it brings all pages up to date."""
 
     path = EXPORT
@@ -158,75 +154,3 @@ class ExportFollowing:
         self.cursor = message.cursor
         relationships = tuple(decode_relationship(each, "relationships") for each in message.relationships)
         return ExportPage(relationships, message.cursor, self.token)
-
-
-class Importing:
-    """The messages of an import, and how far it got. `failure` is what the caller's own relationships raised."""
-
-    path = IMPORT
-    response: type[Message] = relationships_pb2.ImportResponse
-
-    def __init__(self, store: str, progress: Progress | None) -> None:
-        self._store = store
-        self._progress = progress
-        self.done = Imported("", 0)
-        self.failure: BaseException | None = None
-        self._message = relationships_pb2.ImportRequest(store=store)
-        self._keys: set[RelationshipKey] = set()
-        self._bytes = 0
-
-    def messages(self, relationships: Iterable[str | Relationship]) -> Iterator[relationships_pb2.ImportRequest]:
-        """As many as a message takes, and none twice in one: of two about the same triple the later one counts, so it
-        goes into the next. What came before a failure is still sent."""
-        try:
-            for given in relationships:
-                message = self.add(given)
-                if message is not None:
-                    yield message
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001  # gRPC's thread is no place for it: raised when the stream ends
-            self.failure = error
-        last = self.rest()
-        if last is not None:
-            yield last
-
-    def add(self, given: str | Relationship) -> relationships_pb2.ImportRequest | None:
-        """Put a relationship into the next message; the one before it, where it is full."""
-        relationship = parse_relationship(given) if isinstance(given, str) else given
-        encoded = encode_relationship(relationship)
-        full = None
-        if (
-            len(self._keys) == BATCH_MAX
-            or (self._keys and self._bytes + encoded.ByteSize() > BATCH_BYTES)
-            or relationship.key in self._keys
-        ):
-            full = self.rest()
-        self._message.relationships.append(encoded)
-        self._keys.add(relationship.key)
-        self._bytes += encoded.ByteSize()
-        return full
-
-    def rest(self) -> relationships_pb2.ImportRequest | None:
-        """The message that has been begun; None where there is none."""
-        message = self._message if self._keys else None
-        self._message, self._keys, self._bytes = relationships_pb2.ImportRequest(store=self._store), set(), 0
-        return message
-
-    def receive(self, message: Message) -> None:
-        assert isinstance(message, relationships_pb2.ImportResponse), "the method answers with these"
-        self.done = Imported(message.token, message.imported)
-        if self._progress is not None:
-            self._progress(message.imported)
-
-    def refused(self, error: RemoteError) -> RemoteError:
-        """The error, saying how many relationships are written and, where it is known, which one was refused, counted
-        from 0 in what was given."""
-        where = dict(error.metadata)
-        where["imported"] = str(self.done.imported)
-        # The server names a place in the message after the last that it answered.
-        prefix, _, rest = error.field.partition("[")
-        if prefix == "relationships" and rest.partition("]")[0].isdigit():
-            where["index"] = str(self.done.imported + int(rest.partition("]")[0]))
-        error.metadata = where
-        return error

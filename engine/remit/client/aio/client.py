@@ -1,19 +1,18 @@
-"""The asyncio client: the same methods as the synchronous one, awaited.
+"""The asyncio client: one method a verb, references as text.
 
-Law: `AsyncClient` and `Client` send the same bytes for the same call."""
+`sync/client.py` is generated from this file (`make client`).
+Law: a method returns the server's answer or raises; a timeout is never an answer."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Generator, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TypeVar
 
 import grpc
-from grpc import aio
 
-from remit.client.aio.backups import BACKUP, RESTORE, AsyncBackup, Sending
-from remit.client.aio.connection import is_set_within, told_when_lost
-from remit.client.aio.streams import AsyncExport, AsyncWatch, messages_of, run_import
+from remit.client.aio.connection import Connection, Items
+from remit.client.aio.pending import never_true_unawaited  # asyncio only
+from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncWatch
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -28,19 +27,12 @@ from remit.client.answers import (
     Written,
 )
 from remit.client.attempts import Attempts, checked_timeout
-from remit.client.channel import (
-    TIMEOUT_S,
-    Tls,
-    closed_under,
-    credentials_of,
-    endpoint_of,
-    metadata_of,
-    options_of,
-    remote_error,
-)
-from remit.client.requests import permissions as asks
-from remit.client.requests.permissions import Ask, Question
-from remit.client.resume import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
+from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
+from remit.client.requests import permissions, relationships, schemas, stores
+from remit.client.requests.permissions import Question
+from remit.client.requests.request import ReadOptions, Request, updates_of
+from remit.client.resume import ResumableExport, ResumableWatch
+from remit.client.uploads import ImportUpload, Progress, RestoreUpload
 from remit.errors import RemoteError
 from remit.model import (
     Operation,
@@ -52,34 +44,10 @@ from remit.model import (
     Update,
 )
 from remit.notation import checked_store
-from remit.v1 import relationships_pb2, stores_pb2
+from remit.v1 import stores_pb2
 from remit.wire.stores import decode_store
 
 T = TypeVar("T")
-
-
-class Coming(Coroutine[Any, Any, T]):
-    """An answer that is still on its way: a coroutine, except that a forgotten `await` is an error. A bare coroutine is
-    true in every `if`, and would open every door."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-
-    def __bool__(self) -> bool:
-        self._coroutine.close()
-        raise TypeError("the answer is not here yet: write `await client.check(…)`")
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
-
-    def send(self, value: Any) -> Any:
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        self._coroutine.close()
 
 
 class AsyncClient:
@@ -106,20 +74,15 @@ class AsyncClient:
         self.endpoint = endpoint_of(endpoint)
         self.store = store
         self.timeout_s = checked_timeout(timeout_s)
-        self._metadata = metadata_of(
+        metadata = metadata_of(
             token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
         )
-        self._closed = asyncio.Event()
-        options = options_of(self.endpoint)
-        self._channel = (
-            aio.secure_channel(self.endpoint, credentials, options=options)
-            if credentials is not None
-            else aio.insecure_channel(self.endpoint, options=options)
-        )
+        self._connection = Connection(self.endpoint, credentials, metadata)
 
     # --- questions ----------------------------------------------------------------------------------------------
 
-    def check(
+    @never_true_unawaited  # asyncio only
+    async def check(
         self,
         question: str | Question,
         *,
@@ -129,12 +92,12 @@ class AsyncClient:
         contextual: Iterable[str | Relationship] = (),
         explain: bool = False,
         timeout_s: float | None = None,
-    ) -> Coming[Answer]:
+    ) -> Answer:
         """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
 
         `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return Coming(self._send(asks.check(self.store, question, context, seeing, explain), timeout_s))
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return await self._send(permissions.check(self.store, question, context, options, explain), timeout_s)
 
     async def check_many(
         self,
@@ -147,8 +110,8 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return await self._send(asks.check_many(self.store, questions, context, seeing), timeout_s)
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return await self._send(permissions.check_many(self.store, questions, context, options), timeout_s)
 
     async def expand(
         self,
@@ -161,22 +124,22 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> Expanded:
         """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return await self._send(asks.expand(self.store, target, seeing, depth), timeout_s)
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return await self._send(permissions.expand(self.store, target, options, depth), timeout_s)
 
     # --- facts --------------------------------------------------------------------------------------------------
 
     async def touch(self, *relationships: str | Relationship) -> str:
         """Write them, whatever was there; all or none. The token of the write."""
-        return await self.write(asks.updates(Operation.TOUCH, relationships))
+        return await self.write(updates_of(Operation.TOUCH, relationships))
 
     async def create(self, *relationships: str | Relationship) -> str:
         """Write them; refused as a whole if one is there. The token of the write."""
-        return await self.write(asks.updates(Operation.CREATE, relationships))
+        return await self.write(updates_of(Operation.CREATE, relationships))
 
     async def delete(self, *relationships: str | Relationship) -> str:
         """Remove them; those that are not there do not matter. The token of the write."""
-        return await self.write(asks.updates(Operation.DELETE, relationships))
+        return await self.write(updates_of(Operation.DELETE, relationships))
 
     async def write(
         self,
@@ -191,8 +154,9 @@ class AsyncClient:
         which is judged the same and writes nothing.
 
         After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
-        ask = asks.write(self.store, updates, preconditions, metadata, dry_run)
-        return (await self._send(ask, timeout_s)).token
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run)
+        written = await self._send(request, timeout_s)
+        return written.token
 
     async def replace(
         self,
@@ -207,8 +171,8 @@ class AsyncClient:
         """Remove what a filter means and write the updates, as one revision: nobody sees the one without the other.
 
         What the updates write stays. A filter names at least a type, and means at most 10,000 relationships."""
-        ask = asks.write(self.store, updates, preconditions, metadata, dry_run, filter)
-        return await self._send(ask, timeout_s)
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run, filter)
+        return await self._send(request, timeout_s)
 
     async def delete_by_filter(
         self,
@@ -225,11 +189,11 @@ class AsyncClient:
         for the preconditions anew. `progress` hears after each how many are gone. A dry run is one call that counts up
         to what one revision may remove."""
         conditions = tuple(preconditions)
-        deleting = asks.Deleting(limit, dry_run, progress)
+        deleting = relationships.Deleting(limit, dry_run, progress)
         while True:
             call_limit = deleting.call_limit
-            ask = asks.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
-            if not deleting.goes_on(await self._send(ask, timeout_s)):
+            request = relationships.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
+            if not deleting.goes_on(await self._send(request, timeout_s)):
                 return deleting.deleted
 
     async def read(
@@ -255,7 +219,7 @@ class AsyncClient:
         timeout_s: float | None = None,
     ) -> Page:
         """One page, at most `limit` facts (0: as many as the server gives)."""
-        return await self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
+        return await self._send(relationships.read(self.store, filter, at_least, limit, cursor), timeout_s)
 
     # --- streams ------------------------------------------------------------------------------------------------
 
@@ -272,21 +236,19 @@ class AsyncClient:
 
         A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false.
         REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
-        following = WatchFollowing(self.store, after, filters, checkpoint_interval_ms)
-        return AsyncWatch(following, self._open, self.endpoint, resume=resume)
+        watch = ResumableWatch(self.store, after, filters, checkpoint_interval_ms)
+        return AsyncWatch(watch, self._connection, resume=resume)
 
     def export(
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
     ) -> AsyncExport:
         """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
         a watch from the export's `token` tells all of it. `cursor` goes on where an earlier export was."""
-        return AsyncExport(
-            ExportFollowing(self.store, filter, at_least, cursor), self._open, self.endpoint, resume=resume
-        )
+        return AsyncExport(ResumableExport(self.store, filter, at_least, cursor), self._connection, resume=resume)
 
     async def import_(
         self,
-        relationships: Iterable[str | Relationship] | AsyncIterable[str | Relationship],
+        relationships: Items[str | Relationship],
         *,
         progress: Progress | None = None,
     ) -> Imported:
@@ -294,116 +256,87 @@ class AsyncClient:
 
         Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
         counted from 0). All of it may be sent again, or the rest."""
-        importing = Importing(self.store, progress)
-        method = self._channel.stream_stream(
-            IMPORT,
-            request_serializer=relationships_pb2.ImportRequest.SerializeToString,
-            response_deserializer=relationships_pb2.ImportResponse.FromString,
-        )
+        upload = ImportUpload(self.store, progress)
+        stream = self._connection.exchange(upload, relationships)
         try:
-            await run_import(method(messages_of(importing, relationships), metadata=self._metadata), importing)
-        except aio.AioRpcError as error:
-            raise importing.refused(remote_error(error, self.endpoint)) from error
+            while (message := await stream.next()) is not None:
+                upload.receive(message)
         except RemoteError as error:
-            raise importing.refused(error) from None
-        if importing.failure is not None:
-            raise importing.failure
-        return importing.done
-
-    def _open(self, following: Following) -> Any:
-        if self._closed.is_set():
-            raise closed_under()
-        method = self._channel.unary_stream(
-            following.path,
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=following.response.FromString,
-        )
-        return method(following.request(), metadata=self._metadata)
+            raise upload.refused(error) from error.__cause__
+        finally:
+            stream.cancel()
+        if upload.failure is not None:
+            raise upload.failure
+        return upload.done
 
     # --- schemas ------------------------------------------------------------------------------------------------
 
     async def write_schema(self, text: str, *, dry_run: bool = False, timeout_s: float | None = None) -> SchemaWritten:
         """Make this the store's schema; a dry run is judged the same and writes nothing. A RemoteError with reason
         SCHEMA_INVALID holds the compiler's `findings`."""
-        return await self._send(asks.write_schema(self.store, text, dry_run), timeout_s)
+        return await self._send(schemas.write_schema(self.store, text, dry_run), timeout_s)
 
     async def read_schema(
         self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None
     ) -> SchemaText:
-        return await self._send(asks.read_schema(self.store, at_least, at_exactly), timeout_s)
+        return await self._send(schemas.read_schema(self.store, at_least, at_exactly), timeout_s)
 
     async def diff_schema(self, text: str, *, at_least: str = "", timeout_s: float | None = None) -> SchemaDiff:
         """What a schema would change, against the store's: in meaning, and for the relationships that exist."""
-        return await self._send(asks.diff_schema(self.store, text, at_least), timeout_s)
+        return await self._send(schemas.diff_schema(self.store, text, at_least), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 
     async def create_store(self, name: str, *, timeout_s: float | None = None) -> StoreInfo:
         """Make an empty store. STORE_EXISTS where there is one of that name."""
-        return await self._send(asks.create_store(name), timeout_s)
+        return await self._send(stores.create_store(name), timeout_s)
 
     async def list_stores(self, *, timeout_s: float | None = None) -> tuple[StoreInfo, ...]:
         """The stores this client may see, by name."""
-        return await self._send(asks.list_stores(), timeout_s)
+        return await self._send(stores.list_stores(), timeout_s)
 
     async def delete_store(self, name: str, *, timeout_s: float | None = None) -> None:
         """Remove a store and all it holds. There is no way back but a backup."""
-        await self._send(asks.delete_store(name), timeout_s)
+        await self._send(stores.delete_store(name), timeout_s)
 
     def backup(self, store: str | None = None) -> AsyncBackup:
         """A copy of a store (this client's, if none is named) as it stands, while it goes on: bytes, to be kept as they
         are and given to `restore`."""
-        method = self._channel.unary_stream(
-            BACKUP,
-            request_serializer=stores_pb2.BackupRequest.SerializeToString,
-            response_deserializer=stores_pb2.BackupResponse.FromString,
-        )
         request = stores_pb2.BackupRequest(name=self.store if store is None else store)
-        return AsyncBackup(method(request, metadata=self._metadata), self.endpoint)
+        return AsyncBackup(self._connection.stream("/remit.v1.Stores/Backup", request, stores_pb2.BackupResponse))
 
-    async def restore(self, name: str, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> StoreInfo:
+    async def restore(self, name: str, chunks: Items[bytes]) -> StoreInfo:
         """Make a store of a backup, under a name that is free. It is there when this returns, or not at all; tokens of
         before are refused as foreign."""
-        sending = Sending(checked_store(name, field="name"))
-        method = self._channel.stream_unary(
-            RESTORE,
-            request_serializer=stores_pb2.RestoreRequest.SerializeToString,
-            response_deserializer=stores_pb2.RestoreResponse.FromString,
-        )
+        upload = RestoreUpload(checked_store(name, field="name"))
         try:
-            with told_when_lost():
-                response = await method(sending.async_messages(chunks), metadata=self._metadata)
-        except aio.AioRpcError as error:
-            raise sending.failure or remote_error(error, self.endpoint) from error
+            response = await self._connection.upload(upload, chunks)
+        except RemoteError as error:
+            if upload.failure is not None:
+                raise upload.failure from error
+            raise
         return decode_store(response.store)
 
     async def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
         """Who the server takes this client for, and what it may do."""
-        return await self._send(asks.who_am_i(), timeout_s)
+        return await self._send(stores.who_am_i(), timeout_s)
 
     # --- the connection -----------------------------------------------------------------------------------------
 
-    async def _send(self, ask: Ask[T], timeout_s: float | None) -> T:
-        method = self._channel.unary_unary(
-            ask.path,
-            request_serializer=type(ask.request).SerializeToString,
-            response_deserializer=ask.response.FromString,
-        )
-        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=ask.is_question)
+    async def _send(self, request: Request[T], timeout_s: float | None) -> T:
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=request.is_question)
         while True:
             try:
-                with told_when_lost():
-                    response = await method(ask.request, timeout=attempts.left_s, metadata=self._metadata)
-                return ask.read(response)
-            except aio.AioRpcError as error:
-                failure = remote_error(error, self.endpoint)
-                pause_s = attempts.pause_s(failure)
-                if pause_s is None or await is_set_within(self._closed, pause_s):
-                    raise failure from error
+                response = await self._connection.call(request, attempts.left_s)
+            except RemoteError as error:
+                pause_s = attempts.pause_s(error)
+                if pause_s is None or await self._connection.closed.is_set_within(pause_s):
+                    raise
+            else:
+                return request.read(response)
 
     async def close(self) -> None:
-        self._closed.set()  # first: who is cut off by the next line asks nothing again
-        await self._channel.close(None)
+        await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -1,105 +1,103 @@
-"""Streams of the asyncio client: asynchronous iterators that go on by themselves after a broken connection.
+"""Streams of the asyncio client: iterators that resume by themselves where a connection broke, and backups.
 
-Law: they give what the synchronous ones give; closing one, or cancelling the task that waits, ends it at once."""
+`sync/streams.py` is generated from this file (`make client`).
+Law: closing one, or cancelling the task that waits, ends it at once; an error that does not pass is raised, once; a
+backup that was not whole is an error, never a shorter backup."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+import asyncio  # asyncio only
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Generic, TypeVar
 
-from grpc import aio
-
-from remit.client.aio.connection import is_set_within, told_when_lost
+from remit.client.aio.connection import Closed, Connection, Stream
 from remit.client.answers import ExportPage, WatchEvent
-from remit.client.channel import remote_error
-from remit.client.resume import ExportFollowing, Following, Importing, Retries, WatchFollowing
+from remit.client.resume import Resumable, ResumableExport, ResumableWatch, Retries
 from remit.errors import RemoteError
 from remit.model import Relationship
-from remit.v1 import relationships_pb2
+from remit.store.backup import BackupReader
 
-F = TypeVar("F", bound=Following)
-
-Open = Callable[[Following], Any]
+R = TypeVar("R", bound=Resumable)
 
 
-class _Messages(Generic[F]):
-    """What comes, asked for again where it breaks."""
+class _Resuming(Generic[R]):
+    """What a stream receives, asked for again where it breaks."""
 
-    def __init__(self, following: F, open: Open, endpoint: str, *, resume: bool) -> None:
-        self.following = following
-        self._open = open
-        self._endpoint = endpoint
+    def __init__(self, resumable: R, connection: Connection, *, resume: bool) -> None:
+        self.resumable = resumable
+        self._connection = connection
         self._retries = Retries(resume)
-        self._call: Any = None
-        self._closed = asyncio.Event()
+        self._stream: Stream | None = None
+        self._closed = Closed()
 
     async def next(self) -> object | None:
         """What the next message says; None at the end. Raises RemoteError."""
         while not self._closed.is_set():
-            if self._call is None:
-                self._call = self._opened()
+            stream = self._opened()
             try:
-                with told_when_lost():
-                    async for message in self._call:
-                        self._retries.went_well()
-                        said = self.following.receive(message)
-                        if said is not None:
-                            return said
+                while (message := await stream.next()) is not None:
+                    self._retries.went_well()
+                    received = self.resumable.receive(message)
+                    if received is not None:
+                        return received
                 self._closed.set()
-            except aio.AioRpcError as error:
-                self._call = None
+            except RemoteError as error:
+                self._stream = None
                 if not self._closed.is_set():
-                    await self._pause(remote_error(error, self._endpoint))
-            except (asyncio.CancelledError, RemoteError):
-                if not self._closed.is_set():
-                    self.close()
-                    raise
+                    await self._closed.is_set_within(self._pause_s(error))
+            except asyncio.CancelledError:  # asyncio only
+                self.close()  # asyncio only
+                raise  # asyncio only
         return None
 
-    def _opened(self) -> Any:
-        try:
-            return self._open(self.following)
-        except BaseException:
-            self._closed.set()
-            raise
+    def _opened(self) -> Stream:
+        if self._stream is None:
+            try:
+                request = self.resumable.request()
+                self._stream = self._connection.stream(self.resumable.path, request, self.resumable.response)
+            except BaseException:
+                self._closed.set()
+                raise
+            if self._closed.is_set():
+                self._stream.cancel()  # closed in this very moment, before there was something to cancel
+        return self._stream
 
-    async def _pause(self, error: RemoteError) -> None:
+    def _pause_s(self, error: RemoteError) -> float:
         try:
-            pause_s = self._retries.pause_s(error)
+            return self._retries.pause_s(error)
         except BaseException:
             self._closed.set()
             raise
-        await is_set_within(self._closed, pause_s)
 
     def close(self) -> None:
         self._closed.set()
-        if self._call is not None:
-            self._call.cancel()
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()
 
 
 class AsyncWatch(AsyncIterator[WatchEvent]):
     """The changes of a store, for as long as it is open. `token` is where to go on, some other day."""
 
-    def __init__(self, following: WatchFollowing, open: Open, endpoint: str, *, resume: bool) -> None:
-        self._messages = _Messages(following, open, endpoint, resume=resume)
+    def __init__(self, watch: ResumableWatch, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(watch, connection, resume=resume)
 
     @property
     def token(self) -> str:
         """Everything up to this revision has been given."""
-        return self._messages.following.token
+        return self._resuming.resumable.token
 
     async def __anext__(self) -> WatchEvent:
         """Waits for the next event. Raises RemoteError."""
-        event = await self._messages.next()
+        event = await self._resuming.next()
         if event is None:
             raise StopAsyncIteration
-        assert isinstance(event, WatchEvent), "a watch is told events"
+        assert isinstance(event, WatchEvent), "a watch receives events"
         return event
 
     def close(self) -> None:
         """End it; whoever waits for the next event is given none."""
-        self._messages.close()
+        self._resuming.close()
 
     async def __aenter__(self) -> AsyncWatch:
         return self
@@ -112,19 +110,18 @@ class AsyncExport(AsyncIterator[Relationship]):
     """Relationships, page after page. `token` is the revision it began at, once the first has been given; `cursor` is
     where to go on after the pages that were given whole."""
 
-    def __init__(self, following: ExportFollowing, open: Open, endpoint: str, *, resume: bool) -> None:
-        self._messages = _Messages(following, open, endpoint, resume=resume)
+    def __init__(self, export: ResumableExport, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(export, connection, resume=resume)
         self._page: Iterator[Relationship] = iter(())
-        self._next_cursor = self.cursor = following.cursor
+        self._next_cursor = self.cursor = export.cursor
 
     @property
     def token(self) -> str:
-        return self._messages.following.token
+        return self._resuming.resumable.token
 
     async def pages(self) -> AsyncGenerator[ExportPage, None]:
         """The pages as they come: at least one, which may be empty. Either these or the relationships."""
-        while (page := await self._messages.next()) is not None:
-            assert isinstance(page, ExportPage), "an export is told pages"
+        while (page := await self._next_page()) is not None:
             self._next_cursor = page.cursor
             yield page
             self.cursor = page.cursor
@@ -135,14 +132,18 @@ class AsyncExport(AsyncIterator[Relationship]):
             if relationship is not None:
                 return relationship
             self.cursor = self._next_cursor
-            page = await self._messages.next()
+            page = await self._next_page()
             if page is None:
                 raise StopAsyncIteration
-            assert isinstance(page, ExportPage), "an export is told pages"
             self._page, self._next_cursor = iter(page.relationships), page.cursor
 
+    async def _next_page(self) -> ExportPage | None:
+        page = await self._resuming.next()
+        assert page is None or isinstance(page, ExportPage), "an export receives pages"
+        return page
+
     def close(self) -> None:
-        self._messages.close()
+        self._resuming.close()
 
     async def __aenter__(self) -> AsyncExport:
         return self
@@ -151,31 +152,32 @@ class AsyncExport(AsyncIterator[Relationship]):
         self.close()
 
 
-async def messages_of(
-    importing: Importing, relationships: Iterable[str | Relationship] | AsyncIterable[str | Relationship]
-) -> AsyncGenerator[relationships_pb2.ImportRequest, None]:
-    """An import's messages, of relationships that may come asynchronously themselves."""
-    if not isinstance(relationships, AsyncIterable):
-        for message in importing.messages(relationships):
-            yield message
-        return
-    try:
-        async for given in relationships:
-            full = importing.add(given)
-            if full is not None:
-                yield full
-    except Exception as error:  # noqa: BLE001  # told when the stream has ended, as in `Importing.messages`
-        importing.failure = error
-    last = importing.rest()
-    if last is not None:
-        yield last
+class AsyncBackup(AsyncIterator[bytes]):
+    """The bytes of a backup, as they come. `token` is the revision it is of, once the first have come. Its end says
+    that all were there and right: until then, keep it apart from backups that are."""
 
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._reader = BackupReader()
+        self.token = ""
 
-async def run_import(call: Any, importing: Importing) -> None:
-    """Take an import's answers until its end. However it ends, the stream ends with it."""
-    try:
-        with told_when_lost():
-            async for message in call:
-                importing.receive(message)
-    finally:
-        call.cancel()
+    async def __anext__(self) -> bytes:
+        """Raises RemoteError, and BackupDamaged for bytes that changed on their way."""
+        message = await self._stream.next()
+        if message is None:
+            self._reader.finish()
+            raise StopAsyncIteration
+        self.token = message.token or self.token
+        for _ in self._reader.feed(message.chunk):
+            continue
+        chunk: bytes = message.chunk
+        return chunk
+
+    def close(self) -> None:
+        self._stream.cancel()
+
+    async def __aenter__(self) -> AsyncBackup:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.close()

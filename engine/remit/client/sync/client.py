@@ -1,16 +1,15 @@
 """The synchronous client: one method a verb, references as text.
 
+Generated from `aio/client.py` (`make client`).
 Law: a method returns the server's answer or raises; a timeout is never an answer."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 
-from remit.client.aio.backups import BACKUP, RESTORE, Backup, Sending
 from remit.client.answers import (
     Answer,
     Deleted,
@@ -25,20 +24,15 @@ from remit.client.answers import (
     Written,
 )
 from remit.client.attempts import Attempts, checked_timeout
-from remit.client.channel import (
-    TIMEOUT_S,
-    Tls,
-    closed_under,
-    credentials_of,
-    endpoint_of,
-    metadata_of,
-    options_of,
-    remote_error,
-)
-from remit.client.requests import permissions as asks
-from remit.client.requests.permissions import Ask, Question
-from remit.client.resume import IMPORT, ExportFollowing, Following, Importing, Progress, WatchFollowing
-from remit.client.sync.streams import Export, Watch, run_import
+from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
+from remit.client.requests import permissions, relationships, schemas, stores
+from remit.client.requests.permissions import Question
+from remit.client.requests.request import ReadOptions, Request, updates_of
+from remit.client.resume import ResumableExport, ResumableWatch
+from remit.client.sync.connection import Connection, Items
+from remit.client.sync.streams import Backup, Export, Watch
+from remit.client.uploads import ImportUpload, Progress, RestoreUpload
+from remit.errors import RemoteError
 from remit.model import (
     Operation,
     Precondition,
@@ -49,7 +43,7 @@ from remit.model import (
     Update,
 )
 from remit.notation import checked_store
-from remit.v1 import relationships_pb2, stores_pb2
+from remit.v1 import stores_pb2
 from remit.wire.stores import decode_store
 
 T = TypeVar("T")
@@ -79,16 +73,10 @@ class Client:
         self.endpoint = endpoint_of(endpoint)
         self.store = store
         self.timeout_s = checked_timeout(timeout_s)
-        self._metadata = metadata_of(
+        metadata = metadata_of(
             token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
         )
-        self._closed = threading.Event()
-        options = options_of(self.endpoint)
-        self._channel = (
-            grpc.secure_channel(self.endpoint, credentials, options)
-            if credentials is not None
-            else grpc.insecure_channel(self.endpoint, options)
-        )
+        self._connection = Connection(self.endpoint, credentials, metadata)
 
     # --- questions ----------------------------------------------------------------------------------------------
 
@@ -106,8 +94,8 @@ class Client:
         """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
 
         `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return self._send(asks.check(self.store, question, context, seeing, explain), timeout_s)
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.check(self.store, question, context, options, explain), timeout_s)
 
     def check_many(
         self,
@@ -120,8 +108,8 @@ class Client:
         timeout_s: float | None = None,
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return self._send(asks.check_many(self.store, questions, context, seeing), timeout_s)
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.check_many(self.store, questions, context, options), timeout_s)
 
     def expand(
         self,
@@ -134,22 +122,22 @@ class Client:
         timeout_s: float | None = None,
     ) -> Expanded:
         """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
-        seeing = asks.Seeing(at_least, at_exactly, contextual)
-        return self._send(asks.expand(self.store, target, seeing, depth), timeout_s)
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.expand(self.store, target, options, depth), timeout_s)
 
     # --- facts --------------------------------------------------------------------------------------------------
 
     def touch(self, *relationships: str | Relationship) -> str:
         """Write them, whatever was there; all or none. The token of the write."""
-        return self.write(asks.updates(Operation.TOUCH, relationships))
+        return self.write(updates_of(Operation.TOUCH, relationships))
 
     def create(self, *relationships: str | Relationship) -> str:
         """Write them; refused as a whole if one is there. The token of the write."""
-        return self.write(asks.updates(Operation.CREATE, relationships))
+        return self.write(updates_of(Operation.CREATE, relationships))
 
     def delete(self, *relationships: str | Relationship) -> str:
         """Remove them; those that are not there do not matter. The token of the write."""
-        return self.write(asks.updates(Operation.DELETE, relationships))
+        return self.write(updates_of(Operation.DELETE, relationships))
 
     def write(
         self,
@@ -164,8 +152,9 @@ class Client:
         which is judged the same and writes nothing.
 
         After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
-        ask = asks.write(self.store, updates, preconditions, metadata, dry_run)
-        return self._send(ask, timeout_s).token
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run)
+        written = self._send(request, timeout_s)
+        return written.token
 
     def replace(
         self,
@@ -180,8 +169,8 @@ class Client:
         """Remove what a filter means and write the updates, as one revision: nobody sees the one without the other.
 
         What the updates write stays. A filter names at least a type, and means at most 10,000 relationships."""
-        ask = asks.write(self.store, updates, preconditions, metadata, dry_run, filter)
-        return self._send(ask, timeout_s)
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run, filter)
+        return self._send(request, timeout_s)
 
     def delete_by_filter(
         self,
@@ -198,11 +187,11 @@ class Client:
         for the preconditions anew. `progress` hears after each how many are gone. A dry run is one call that counts up
         to what one revision may remove."""
         conditions = tuple(preconditions)
-        deleting = asks.Deleting(limit, dry_run, progress)
+        deleting = relationships.Deleting(limit, dry_run, progress)
         while True:
             call_limit = deleting.call_limit
-            ask = asks.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
-            if not deleting.goes_on(self._send(ask, timeout_s)):
+            request = relationships.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
+            if not deleting.goes_on(self._send(request, timeout_s)):
                 return deleting.deleted
 
     def read(
@@ -227,7 +216,7 @@ class Client:
         timeout_s: float | None = None,
     ) -> Page:
         """One page, at most `limit` facts (0: as many as the server gives)."""
-        return self._send(asks.read(self.store, filter, at_least, limit, cursor), timeout_s)
+        return self._send(relationships.read(self.store, filter, at_least, limit, cursor), timeout_s)
 
     # --- streams ------------------------------------------------------------------------------------------------
 
@@ -244,125 +233,105 @@ class Client:
 
         A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false.
         REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
-        following = WatchFollowing(self.store, after, filters, checkpoint_interval_ms)
-        return Watch(following, self._open, self.endpoint, resume=resume)
+        watch = ResumableWatch(self.store, after, filters, checkpoint_interval_ms)
+        return Watch(watch, self._connection, resume=resume)
 
     def export(
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
     ) -> Export:
         """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
         a watch from the export's `token` tells all of it. `cursor` goes on where an earlier export was."""
-        following = ExportFollowing(self.store, filter, at_least, cursor)
-        return Export(following, self._open, self.endpoint, resume=resume)
+        return Export(ResumableExport(self.store, filter, at_least, cursor), self._connection, resume=resume)
 
-    def import_(self, relationships: Iterable[str | Relationship], *, progress: Progress | None = None) -> Imported:
+    def import_(
+        self,
+        relationships: Items[str | Relationship],
+        *,
+        progress: Progress | None = None,
+    ) -> Imported:
         """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable.
 
         Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
         counted from 0). All of it may be sent again, or the rest."""
-        importing = Importing(self.store, progress)
-        method = self._channel.stream_stream(
-            IMPORT,
-            request_serializer=relationships_pb2.ImportRequest.SerializeToString,
-            response_deserializer=relationships_pb2.ImportResponse.FromString,
-        )
+        upload = ImportUpload(self.store, progress)
+        stream = self._connection.exchange(upload, relationships)
         try:
-            run_import(method(importing.messages(relationships), metadata=self._metadata), importing.receive)
-        except grpc.RpcError as error:
-            raise importing.refused(remote_error(error, self.endpoint)) from error
-        if importing.failure is not None:
-            raise importing.failure
-        return importing.done
-
-    def _open(self, following: Following) -> Any:
-        if self._closed.is_set():
-            raise closed_under()
-        method = self._channel.unary_stream(
-            following.path,
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=following.response.FromString,
-        )
-        return method(following.request(), metadata=self._metadata)
+            while (message := stream.next()) is not None:
+                upload.receive(message)
+        except RemoteError as error:
+            raise upload.refused(error) from error.__cause__
+        finally:
+            stream.cancel()
+        if upload.failure is not None:
+            raise upload.failure
+        return upload.done
 
     # --- schemas ------------------------------------------------------------------------------------------------
 
     def write_schema(self, text: str, *, dry_run: bool = False, timeout_s: float | None = None) -> SchemaWritten:
         """Make this the store's schema; a dry run is judged the same and writes nothing. A RemoteError with reason
         SCHEMA_INVALID holds the compiler's `findings`."""
-        return self._send(asks.write_schema(self.store, text, dry_run), timeout_s)
+        return self._send(schemas.write_schema(self.store, text, dry_run), timeout_s)
 
     def read_schema(self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None) -> SchemaText:
-        return self._send(asks.read_schema(self.store, at_least, at_exactly), timeout_s)
+        return self._send(schemas.read_schema(self.store, at_least, at_exactly), timeout_s)
 
     def diff_schema(self, text: str, *, at_least: str = "", timeout_s: float | None = None) -> SchemaDiff:
         """What a schema would change, against the store's: in meaning, and for the relationships that exist."""
-        return self._send(asks.diff_schema(self.store, text, at_least), timeout_s)
+        return self._send(schemas.diff_schema(self.store, text, at_least), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 
     def create_store(self, name: str, *, timeout_s: float | None = None) -> StoreInfo:
         """Make an empty store. STORE_EXISTS where there is one of that name."""
-        return self._send(asks.create_store(name), timeout_s)
+        return self._send(stores.create_store(name), timeout_s)
 
     def list_stores(self, *, timeout_s: float | None = None) -> tuple[StoreInfo, ...]:
         """The stores this client may see, by name."""
-        return self._send(asks.list_stores(), timeout_s)
+        return self._send(stores.list_stores(), timeout_s)
 
     def delete_store(self, name: str, *, timeout_s: float | None = None) -> None:
         """Remove a store and all it holds. There is no way back but a backup."""
-        self._send(asks.delete_store(name), timeout_s)
+        self._send(stores.delete_store(name), timeout_s)
 
     def backup(self, store: str | None = None) -> Backup:
         """A copy of a store (this client's, if none is named) as it stands, while it goes on: bytes, to be kept as they
         are and given to `restore`."""
-        method = self._channel.unary_stream(
-            BACKUP,
-            request_serializer=stores_pb2.BackupRequest.SerializeToString,
-            response_deserializer=stores_pb2.BackupResponse.FromString,
-        )
         request = stores_pb2.BackupRequest(name=self.store if store is None else store)
-        return Backup(method(request, metadata=self._metadata), self.endpoint)
+        return Backup(self._connection.stream("/remit.v1.Stores/Backup", request, stores_pb2.BackupResponse))
 
-    def restore(self, name: str, chunks: Iterable[bytes]) -> StoreInfo:
+    def restore(self, name: str, chunks: Items[bytes]) -> StoreInfo:
         """Make a store of a backup, under a name that is free. It is there when this returns, or not at all; tokens of
         before are refused as foreign."""
-        sending = Sending(checked_store(name, field="name"))
-        method = self._channel.stream_unary(
-            RESTORE,
-            request_serializer=stores_pb2.RestoreRequest.SerializeToString,
-            response_deserializer=stores_pb2.RestoreResponse.FromString,
-        )
+        upload = RestoreUpload(checked_store(name, field="name"))
         try:
-            response = method(sending.messages(chunks), metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise sending.failure or remote_error(error, self.endpoint) from error
+            response = self._connection.upload(upload, chunks)
+        except RemoteError as error:
+            if upload.failure is not None:
+                raise upload.failure from error
+            raise
         return decode_store(response.store)
 
     def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
         """Who the server takes this client for, and what it may do."""
-        return self._send(asks.who_am_i(), timeout_s)
+        return self._send(stores.who_am_i(), timeout_s)
 
     # --- the connection -----------------------------------------------------------------------------------------
 
-    def _send(self, ask: Ask[T], timeout_s: float | None) -> T:
-        method = self._channel.unary_unary(
-            ask.path,
-            request_serializer=type(ask.request).SerializeToString,
-            response_deserializer=ask.response.FromString,
-        )
-        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=ask.is_question)
+    def _send(self, request: Request[T], timeout_s: float | None) -> T:
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=request.is_question)
         while True:
             try:
-                return ask.read(method(ask.request, timeout=attempts.left_s, metadata=self._metadata))
-            except grpc.RpcError as error:
-                failure = remote_error(error, self.endpoint)
-                pause_s = attempts.pause_s(failure)
-                if pause_s is None or self._closed.wait(pause_s):
-                    raise failure from error
+                response = self._connection.call(request, attempts.left_s)
+            except RemoteError as error:
+                pause_s = attempts.pause_s(error)
+                if pause_s is None or self._connection.closed.is_set_within(pause_s):
+                    raise
+            else:
+                return request.read(response)
 
     def close(self) -> None:
-        self._closed.set()  # first: who is cut off by the next line asks nothing again
-        self._channel.close()
+        self._connection.close()
 
     def __enter__(self) -> Client:
         return self

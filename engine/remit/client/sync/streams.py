@@ -1,66 +1,64 @@
-"""Streams of the synchronous client: iterators that go on by themselves after a broken connection.
+"""Streams of the synchronous client: iterators that resume by themselves where a connection broke, and backups.
 
-Law: closing one, from whichever thread, ends it at once; an error that does not pass is raised, once."""
+Generated from `aio/streams.py` (`make client`).
+Law: closing one, from whichever thread, ends it at once; an error that does not pass is raised, once; a
+backup that was not whole is an error, never a shorter backup."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
-
-import grpc
-from google.protobuf.message import Message
+from collections.abc import Generator, Iterator
+from typing import Generic, TypeVar
 
 from remit.client.answers import ExportPage, WatchEvent
-from remit.client.channel import remote_error
-from remit.client.resume import ExportFollowing, Following, Retries, WatchFollowing
+from remit.client.resume import Resumable, ResumableExport, ResumableWatch, Retries
+from remit.client.sync.connection import Closed, Connection, Stream
+from remit.errors import RemoteError
 from remit.model import Relationship
+from remit.store.backup import BackupReader
 
-F = TypeVar("F", bound=Following)
-
-Open = Callable[[Following], Any]
-"""Ask for the stream from where it is; gRPC's call, an iterator of messages."""
+R = TypeVar("R", bound=Resumable)
 
 
-class _Messages(Generic[F]):
-    """What comes, asked for again where it breaks."""
+class _Resuming(Generic[R]):
+    """What a stream receives, asked for again where it breaks."""
 
-    def __init__(self, following: F, open: Open, endpoint: str, *, resume: bool) -> None:
-        self.following = following
-        self._open = open
-        self._endpoint = endpoint
+    def __init__(self, resumable: R, connection: Connection, *, resume: bool) -> None:
+        self.resumable = resumable
+        self._connection = connection
         self._retries = Retries(resume)
-        self._call: Any = None
-        self._closed = threading.Event()
+        self._stream: Stream | None = None
+        self._closed = Closed()
 
     def next(self) -> object | None:
         """What the next message says; None at the end. Raises RemoteError."""
         while not self._closed.is_set():
-            if self._call is None:
-                self._call = self._opened()
-                if self._closed.is_set():
-                    self._call.cancel()  # closed in this very moment, before there was something to cancel
+            stream = self._opened()
             try:
-                for message in self._call:
+                while (message := stream.next()) is not None:
                     self._retries.went_well()
-                    said = self.following.receive(message)
-                    if said is not None:
-                        return said
+                    received = self.resumable.receive(message)
+                    if received is not None:
+                        return received
                 self._closed.set()
-            except grpc.RpcError as error:
-                self._call = None
+            except RemoteError as error:
+                self._stream = None
                 if not self._closed.is_set():
-                    self._closed.wait(self._pause_s(remote_error(error, self._endpoint)))
+                    self._closed.is_set_within(self._pause_s(error))
         return None
 
-    def _opened(self) -> Any:
-        try:
-            return self._open(self.following)
-        except BaseException:
-            self._closed.set()
-            raise
+    def _opened(self) -> Stream:
+        if self._stream is None:
+            try:
+                request = self.resumable.request()
+                self._stream = self._connection.stream(self.resumable.path, request, self.resumable.response)
+            except BaseException:
+                self._closed.set()
+                raise
+            if self._closed.is_set():
+                self._stream.cancel()  # closed in this very moment, before there was something to cancel
+        return self._stream
 
-    def _pause_s(self, error: Any) -> float:
+    def _pause_s(self, error: RemoteError) -> float:
         try:
             return self._retries.pause_s(error)
         except BaseException:
@@ -69,33 +67,33 @@ class _Messages(Generic[F]):
 
     def close(self) -> None:
         self._closed.set()
-        call = self._call
-        if call is not None:
-            call.cancel()
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()
 
 
 class Watch(Iterator[WatchEvent]):
     """The changes of a store, for as long as it is open. `token` is where to go on, some other day."""
 
-    def __init__(self, following: WatchFollowing, open: Open, endpoint: str, *, resume: bool) -> None:
-        self._messages = _Messages(following, open, endpoint, resume=resume)
+    def __init__(self, watch: ResumableWatch, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(watch, connection, resume=resume)
 
     @property
     def token(self) -> str:
         """Everything up to this revision has been given."""
-        return self._messages.following.token
+        return self._resuming.resumable.token
 
     def __next__(self) -> WatchEvent:
         """Waits for the next event. Raises RemoteError."""
-        event = self._messages.next()
+        event = self._resuming.next()
         if event is None:
             raise StopIteration
-        assert isinstance(event, WatchEvent), "a watch is told events"
+        assert isinstance(event, WatchEvent), "a watch receives events"
         return event
 
     def close(self) -> None:
-        """End it; whoever waits for the next event is given none. From any thread."""
-        self._messages.close()
+        """End it; whoever waits for the next event is given none."""
+        self._resuming.close()
 
     def __enter__(self) -> Watch:
         return self
@@ -108,19 +106,18 @@ class Export(Iterator[Relationship]):
     """Relationships, page after page. `token` is the revision it began at, once the first has been given; `cursor` is
     where to go on after the pages that were given whole."""
 
-    def __init__(self, following: ExportFollowing, open: Open, endpoint: str, *, resume: bool) -> None:
-        self._messages = _Messages(following, open, endpoint, resume=resume)
-        self._page = iter(())  # type: Iterator[Relationship]
-        self._next_cursor = self.cursor = following.cursor
+    def __init__(self, export: ResumableExport, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(export, connection, resume=resume)
+        self._page: Iterator[Relationship] = iter(())
+        self._next_cursor = self.cursor = export.cursor
 
     @property
     def token(self) -> str:
-        return self._messages.following.token
+        return self._resuming.resumable.token
 
-    def pages(self) -> Iterator[ExportPage]:
+    def pages(self) -> Generator[ExportPage, None]:
         """The pages as they come: at least one, which may be empty. Either these or the relationships."""
-        while (page := self._messages.next()) is not None:
-            assert isinstance(page, ExportPage), "an export is told pages"
+        while (page := self._next_page()) is not None:
             self._next_cursor = page.cursor
             yield page
             self.cursor = page.cursor
@@ -131,14 +128,18 @@ class Export(Iterator[Relationship]):
             if relationship is not None:
                 return relationship
             self.cursor = self._next_cursor
-            page = self._messages.next()
+            page = self._next_page()
             if page is None:
                 raise StopIteration
-            assert isinstance(page, ExportPage), "an export is told pages"
             self._page, self._next_cursor = iter(page.relationships), page.cursor
 
+    def _next_page(self) -> ExportPage | None:
+        page = self._resuming.next()
+        assert page is None or isinstance(page, ExportPage), "an export receives pages"
+        return page
+
     def close(self) -> None:
-        self._messages.close()
+        self._resuming.close()
 
     def __enter__(self) -> Export:
         return self
@@ -147,10 +148,32 @@ class Export(Iterator[Relationship]):
         self.close()
 
 
-def run_import(call: Any, receive: Callable[[Message], None]) -> None:
-    """Take an import's answers until its end. However it ends, the stream ends with it."""
-    try:
-        for message in call:
-            receive(message)
-    finally:
-        call.cancel()
+class Backup(Iterator[bytes]):
+    """The bytes of a backup, as they come. `token` is the revision it is of, once the first have come. Its end says
+    that all were there and right: until then, keep it apart from backups that are."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._reader = BackupReader()
+        self.token = ""
+
+    def __next__(self) -> bytes:
+        """Raises RemoteError, and BackupDamaged for bytes that changed on their way."""
+        message = self._stream.next()
+        if message is None:
+            self._reader.finish()
+            raise StopIteration
+        self.token = message.token or self.token
+        for _ in self._reader.feed(message.chunk):
+            continue
+        chunk: bytes = message.chunk
+        return chunk
+
+    def close(self) -> None:
+        self._stream.cancel()
+
+    def __enter__(self) -> Backup:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
