@@ -6,7 +6,7 @@ Law: of two schemas that differ only in spelling, both are refused or neither.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from remit.language import plan
 from remit.language.declarations import Declarations, Declared, Findings, walk
@@ -107,22 +107,13 @@ class _Judge:
         while waiting:
             at, whole = waiting.pop()
             for node in plan.nodes_of(whole):
-                if isinstance(node, plan.SubjectArrow):
-                    asked.add(node.name)
-                for goal in self._goals(at, node):
+                asked.update(plan.reads_of(node).subject)
+                for goal in self.schema.asked_by(at, node):
                     permission = self.schema.definitions[goal[0]].permissions.get(goal[1])
                     if permission and goal not in seen:
                         seen.add(goal)
                         waiting.append((goal[0], permission.expression))
         return asked
-
-    def _goals(self, type_: str, node: plan.Expression) -> Iterator[tuple[str, str]]:
-        match node:
-            case plan.Name(name) | plan.Along(name):
-                yield type_, name
-            case plan.Arrow(relation, name):
-                for subject in self.schema.definitions[type_].relations[relation].subject_types:
-                    yield subject.type, name
 
     # --- annotations --------------------------------------------------------------------------------------------
 

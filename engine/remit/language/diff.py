@@ -12,20 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from remit.language.plan import (
-    Along,
-    Arrow,
     Definition,
     Exclusion,
-    Exists,
     Expression,
     Intersection,
-    Name,
     Permission,
     Relation,
     Schema,
-    SubjectArrow,
     Union,
     nodes_of,
+    reads_of,
 )
 
 
@@ -208,15 +204,10 @@ def _expressions(schema: Schema) -> dict[str, list[Expression]]:
 
 
 def _names(expression: Expression) -> Iterator[str]:
+    """Every name that stands in an expression."""
     for node in nodes_of(expression):
-        match node:
-            case Name(name) | SubjectArrow(name) | Exists(name):
-                yield name
-            case Arrow(relation, name):
-                yield relation
-                yield name
-            case Along(child, relations):
-                yield child
-                yield from relations
-            case _:
-                pass
+        reads = reads_of(node)
+        yield from (*reads.here, *reads.subject, *reads.edges)
+        for relation, name in reads.targets:
+            yield relation
+            yield name

@@ -168,21 +168,9 @@ class _Linter:
         for definition in self.schema.definitions.values():
             for permission in definition.permissions.values():
                 for node in plan.nodes_of(permission.expression):
-                    match node:
-                        case plan.SubjectArrow(name):
-                            asked_of_subjects.add(name)
-                        case plan.Name(name) if name != permission.name:
-                            used.add((definition.name, name))
-                        case plan.Along(name):
-                            used.add((definition.name, name))
-                        case plan.Arrow(relation, name):
-                            types = definition.relations[relation].subject_types
-                            # A folder that asks its parent is not used by anything else for it.
-                            used.update(
-                                (subject.type, name)
-                                for subject in types
-                                if (subject.type, name) != (definition.name, permission.name)
-                            )
+                    asked_of_subjects.update(plan.reads_of(node).subject)
+                    # A folder that asks its parent is not used by anything else for it.
+                    used.update(set(self.schema.asked_by(definition.name, node)) - {(definition.name, permission.name)})
             for relation_ in definition.relations.values():
                 used.update((subject.type, subject.relation) for subject in relation_.subject_types if subject.relation)
         for declared in self.declarations.definitions.values():
@@ -203,16 +191,11 @@ class _Linter:
             if syntax is None:
                 continue
             for node in plan.nodes_of(self.schema.definitions[type_].permissions[name].expression):
-                goals: list[tuple[str, str]] = []
-                match node:
-                    case plan.Exclusion():
-                        yield declared, syntax, node
-                    case plan.Name(other):
-                        goals = [(type_, other)]
-                    case plan.Arrow(relation, other):
-                        types = self.schema.definitions[type_].relations[relation].subject_types
-                        goals = [(subject.type, other) for subject in types]
-                for goal in goals:
+                if isinstance(node, plan.Along):
+                    continue
+                if isinstance(node, plan.Exclusion):
+                    yield declared, syntax, node
+                for goal in self.schema.asked_by(type_, node):
                     if goal not in seen:
                         seen.add(goal)
                         waiting.append(goal)

@@ -26,6 +26,7 @@ from remit.language.plan import (
     SubjectArrow,
     Union,
     nodes_of,
+    reads_of,
 )
 
 
@@ -138,14 +139,9 @@ class Reach:
             yield from ((subject.type, subject.relation) for subject in what.subject_types if subject.relation)
             return
         for node in nodes_of(what):
-            match node:
-                case Name(name) | Along(name):
-                    yield type_, name
-                case Arrow(relation, name):
-                    subjects = self._schema.definitions[type_].relations[relation].subject_types
-                    yield from ((subject.type, name) for subject in subjects)
-                case SubjectArrow(name):
-                    yield from ((subject_type, name) for subject_type in self._plain)
+            yield from self._schema.asked_by(type_, node)
+            for name in reads_of(node).subject:
+                yield from ((subject_type, name) for subject_type in self._plain)
 
     def _held(self, goal: tuple[str, str]) -> int:
         """The bits of a goal as far as they are known; nothing for a name that its type does not have."""

@@ -265,13 +265,7 @@ class Deciding:
 
 def _operands_of(expression: plan.Expression | None, count: int) -> tuple[plan.Expression | None, ...]:
     """The expressions of an operand's parts; None for what a relation or a walk is made of."""
-    match expression:
-        case plan.Union(children) | plan.Intersection(children):
-            return children
-        case plan.Exclusion(base, subtracted):
-            return base, subtracted
-        case _:
-            return (None,) * count
+    return (plan.operands_of(expression) if expression is not None else ()) or (None,) * count
 
 
 def _has(reason: _Reason, bit: int) -> bool:
