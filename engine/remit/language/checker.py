@@ -7,25 +7,30 @@ Law: a tree without findings compiles to a plan in which every name exists."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from remit.language.caveats import ExpressionIssue, find_expression_issues
-from remit.language.declarations import SUBJECT, Declarations, Declared, Findings, declarations_of, walk
+from remit.language.declarations import SUBJECT, Declarations, Declared, Findings, declarations_of
 from remit.language.parameters import GENERIC, NAMES, ParameterType
 from remit.language.source import Issue, Span
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     AlongSyntax,
     ArrowSyntax,
+    BinarySyntax,
     CaveatSyntax,
     DefinitionSyntax,
     ExistsSyntax,
     ExpressionSyntax,
     NameSyntax,
+    NilSyntax,
     ParameterTypeSyntax,
     PermissionSyntax,
     RelationSyntax,
     SchemaSyntax,
+    SelfSyntax,
     TypeSyntax,
+    nodes_of,
 )
 from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
 
@@ -59,7 +64,7 @@ class _Checker:
             for relation in definition.relations:
                 self._relation(definition, relation)
             for permission in definition.permissions:
-                for node in walk(permission.expression):
+                for node in nodes_of(permission.expression):
                     self._operand(definition, permission, node)
             self._alias_cycles(definition)
 
@@ -200,6 +205,10 @@ class _Checker:
                 self._needs_relation(definition, relation, "exists-on-permission", "`exists()` asks a relation")
             case AlongSyntax():
                 self._along(definition, permission, node)
+            case NilSyntax() | SelfSyntax() | BinarySyntax():
+                pass
+            case _:
+                assert_never(node)
 
     def _arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
         if not isinstance(arrow.left, NameSyntax):

@@ -13,7 +13,6 @@ from remit.language.source import Issue, Severity, Span
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     ArrowSyntax,
-    BinarySyntax,
     CaveatSyntax,
     DefinitionSyntax,
     ExpressionSyntax,
@@ -96,16 +95,6 @@ def declarations_of(tree: SchemaSyntax) -> Declarations:
             caveats.setdefault(item.name, item)
     flags = frozenset(item.flag for item in tree.items if isinstance(item, UseSyntax))
     return Declarations(tree, flags, definitions, caveats)
-
-
-def walk(expression: ExpressionSyntax) -> Iterator[ExpressionSyntax]:
-    """The expression and everything below it but the names inside arrows, `exists` and `along`."""
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, BinarySyntax):
-            waiting += (node.right, node.left)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remit.language import plan
-from remit.language.declarations import Declarations, Declared, Findings, walk
+from remit.language.declarations import Declarations, Declared, Findings
 from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue
 from remit.language.suggest import did_you_mean
-from remit.language.syntax import AlongSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, Operator, PermissionSyntax
+from remit.language.syntax import (
+    AlongSyntax,
+    BinarySyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    Operator,
+    PermissionSyntax,
+    nodes_of,
+)
 from remit.language.translation import translate_expression
 
 
@@ -23,7 +31,7 @@ def check_reach(declarations: Declarations, schema: plan.Schema) -> tuple[Issue,
     judge = _Judge(declarations, schema)
     for definition in declarations.definitions.values():
         for permission in definition.permissions:
-            for node in walk(permission.expression):
+            for node in nodes_of(permission.expression):
                 if isinstance(node, AlongSyntax):
                     judge.along(definition, node)
                 if isinstance(node, BinarySyntax) and node.operator is Operator.EXCLUSION:
@@ -82,7 +90,7 @@ class _Judge:
         """`subject->p` is NO for a subject that has no `p` or is a userset; subtracted, that would let it pass."""
         base = translate_expression(self.declarations, node.left)
         reaching = self.reach.subjects_of(definition.name, base)
-        for operand in walk(node.right):
+        for operand in nodes_of(node.right):
             if isinstance(operand, BinarySyntax):
                 continue
             for asked in sorted(self._asked_by(definition.name, translate_expression(self.declarations, operand))):

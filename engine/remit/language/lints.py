@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 
 from remit.language import plan
 from remit.language.caveats import is_cidr
-from remit.language.declarations import Declarations, Declared, Findings, Member, walk
+from remit.language.declarations import Declarations, Declared, Findings, Member
 from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue, Span
-from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax
+from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax, nodes_of
 
 LINTS: Mapping[str, str] = {
     "relation-name-references-parent": "a name that ends in the type's own name says it twice",
@@ -67,7 +67,7 @@ class _Linter:
             self._permission(definition, member)
 
     def _permission(self, definition: Declared, permission: PermissionSyntax) -> None:
-        for node in walk(permission.expression):
+        for node in nodes_of(permission.expression):
             if isinstance(node, NameSyntax) and node.name == permission.name:
                 message = f"permission `{permission.name}` reads itself"
                 advice = "leave it out; behind a `-` it leaves the answer undefined"
@@ -226,7 +226,7 @@ def _silenced(comments: tuple[str, ...]) -> frozenset[str]:
 
 def _mixed(expression: ExpressionSyntax) -> BinarySyntax | None:
     """The first operator that holds one of another kind with no parentheses around it."""
-    for node in walk(expression):
+    for node in nodes_of(expression):
         if isinstance(node, BinarySyntax):
             for side in (node.left, node.right):
                 if isinstance(side, BinarySyntax) and side.operator is not node.operator and not side.parenthesized:
