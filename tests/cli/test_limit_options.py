@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import remit.server.run.app
-from remit.cli.limit_options import HELP, parse_size
+from remit.cli.arguments.limit_options import HELP, parse_size
 from remit.engine.limits import MIB, Limits
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
 from remit.server.run.config import Choices

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from remit.cli.commands.top import Looker, as_json, keep_looking, parsed, view_of
-from remit.cli.render.metrics import Numbers, Sample, VerbNumbers, numbers_between, quantile
+from remit.cli.metrics import Numbers, Sample, VerbNumbers, numbers_between, quantile
 from remit.cli.session import Session
 from remit.client import Client
 from remit.engine.clock import ManualClock

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from remit.cli.commands.top import parsed
-from remit.cli.render.metrics import Sample
+from remit.cli.metrics import Sample
 from remit.client import Client
 from tests.support.raw_http2 import Connection
 from tests.support.serving import PATIENCE_S

@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 
 from remit.cli.commands.top import parsed
-from remit.cli.render.metrics import Sample
+from remit.cli.metrics import Sample
 from remit.server.run.background import BackgroundServer
 from tests.support.serving import PATIENCE_S
 

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.arguments.lines import STANDARD_INPUT, Line, given_lines
+from remit.cli.arguments.tokens import AtExactly, AtLeast
 from remit.cli.render.as_json import answer_json, expanded_json
 from remit.cli.render.expand_tree import print_expansion
 from remit.cli.render.explain import print_explanation
 from remit.cli.render.failures import FAILED
-from remit.cli.render.lines import STANDARD_INPUT, Line, given_lines
 from remit.cli.render.output import EXIT_CODES, out, put, put_json, trees, verdict_text, verdict_words
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import Answer, Client, Question, Unanswered
 from remit.client.requests.request import ReadOptions
 from remit.errors import RemitError

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.filters import merged_filter, parse_filter
+from remit.cli.arguments.filters import merged_filter, parse_filter
+from remit.cli.arguments.lines import Line, given_lines
+from remit.cli.arguments.tokens import AtLeast
 from remit.cli.render.as_json import stored_json
-from remit.cli.render.lines import Line, given_lines
 from remit.cli.render.output import counting, put, put_json, tell
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtLeast
 from remit.errors import InvalidRelationship, RemitError
 from remit.model import Operation, Precondition, RelationshipFilter, Update
 from remit.notation import format_relationship, parse_context, parse_relationship, shortened

@@ -11,8 +11,8 @@ from typing import IO, Annotated
 
 import typer
 
+from remit.cli.arguments.lines import STANDARD_INPUT
 from remit.cli.files import complete_bytes
-from remit.cli.render.lines import STANDARD_INPUT
 from remit.cli.render.output import columns, put, put_json, tell
 from remit.cli.session import Session, command
 from remit.client import Backup

@@ -22,7 +22,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from remit.cli.render.metrics import Numbers, Sample, numbers_between
+from remit.cli.metrics import Numbers, Sample, numbers_between
 from remit.cli.render.output import out, put_json
 from remit.cli.session import Session, command
 from remit.client.channel import chosen_tls, endpoint_of, metadata_of

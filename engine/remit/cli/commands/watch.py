@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.filters import parse_filter
+from remit.cli.arguments.filters import parse_filter
+from remit.cli.arguments.tokens import From
 from remit.cli.render.as_json import event_json
 from remit.cli.render.output import put, put_json, tell
 from remit.cli.session import Session, command
-from remit.cli.tokens import From
 from remit.client import ChangeKind, WatchEvent
 from remit.errors import RemitError
 from remit.notation import format_relationship, format_time
