@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from remit.cli.commands.top import Looker, as_json, keep_looking, parsed, view_of
-from remit.cli.metrics import Numbers, Sample, VerbNumbers, numbers_between, quantile
+from remit.cli.commands.top import Looker, keep_looking
+from remit.cli.metrics import Figures, Sample, VerbFigures, figures_between, parse_metrics, quantile
+from remit.cli.render.top import figures_json, view_of
 from remit.cli.session import Session
 from remit.client import Client
 from remit.engine.clock import ManualClock
@@ -36,10 +37,10 @@ def http_server() -> Iterator[BackgroundServer]:
 
 
 def sample_of(metrics: Metrics, **standing: object) -> Sample:
-    return parsed(metrics.text(Standing(**standing)).decode())  # type: ignore[arg-type]
+    return parse_metrics(metrics.text(Standing(**standing)).decode())  # type: ignore[arg-type]
 
 
-def shown(numbers: Numbers) -> str:
+def shown(numbers: Figures) -> str:
     stream = io.StringIO()
     Console(file=stream, width=120).print(view_of(numbers))
     return stream.getvalue()
@@ -70,7 +71,7 @@ def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
         store_bytes=4_096,
         writes_waiting=5,
     )
-    numbers = numbers_between(before, after)
+    numbers = figures_between(before, after)
     assert numbers.verbs["Check"].requests == 22
     assert numbers.verbs["Check"].per_s == pytest.approx(2.1)
     p50, p99 = numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms
@@ -95,12 +96,12 @@ def test_a_server_that_was_started_anew_is_looked_at_anew() -> None:
     for _ in range(100):
         old.request("Check", "OK", 0.001)
     new.request("Check", "OK", 0.001)
-    numbers = numbers_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
-    assert numbers.verbs["Check"] == VerbNumbers(1, 0.5, numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms)
+    numbers = figures_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
+    assert numbers.verbs["Check"] == VerbFigures(1, 0.5, numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms)
 
 
 def test_nothing_at_all_is_shown_as_nothing() -> None:
-    numbers = numbers_between(None, Sample())
+    numbers = figures_between(None, Sample())
     assert numbers.verbs == {} and numbers.requests_per_commit is None
     assert "not ready" in shown(numbers)
 
@@ -214,7 +215,7 @@ def answers_away() -> Sample:
 
 
 def test_json_has_a_shape_of_plain_values() -> None:
-    told = as_json(numbers_between(None, Sample({"remit_in_flight": {(("lane", "reads"),): 2.0}})))
+    told = figures_json(figures_between(None, Sample({"remit_in_flight": {(("lane", "reads"),): 2.0}})))
     assert told["lanes"] == {"reads": {"in_flight": 2, "max": 0}}
 
 

@@ -1,6 +1,6 @@
-"""What two looks at a server's metrics say about the time between them: rates, quantiles, sizes.
+"""What two samples of a server's /metrics say about the time between them: rates, quantiles, sizes.
 
-Law: it computes from what /metrics tells and nothing else, so a program that reads /metrics can say the same."""
+Law: it computes from what /metrics says and nothing else, so a program that reads /metrics can say the same."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class VerbNumbers:
+class VerbFigures:
     """Of one verb: how many requests in all, how many a second, and within which time half and 99 in 100 of them were
     answered (None where nothing was, or times mean nothing)."""
 
@@ -56,13 +56,13 @@ class VerbNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class Figures:
     """What `remit top` shows. Rates are of the time between two looks, or of the server's whole life."""
 
     version: str
     uptime_s: float
     ready: bool
-    verbs: Mapping[str, VerbNumbers]
+    verbs: Mapping[str, VerbFigures]
     verdicts_per_s: Mapping[str, float]
     refused_per_s: Mapping[str, float]
     failed_per_s: Mapping[str, float]
@@ -78,7 +78,19 @@ class Numbers:
     cpu_cores: float
 
 
-def numbers_between(before: Sample | None, after: Sample) -> Numbers:
+def parse_metrics(text: str) -> Sample:
+    """Prometheus' text format. Raises ValueError."""
+    # Only this command pays for loading it.
+    from prometheus_client.parser import text_string_to_metric_families
+
+    values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return Sample(values)
+
+
+def figures_between(before: Sample | None, after: Sample) -> Figures:
     """`before` None, or of a server that was started anew since: as if it had been its beginning."""
     if before is None or before.one("remit_uptime_seconds") > after.one("remit_uptime_seconds"):
         before = Sample()
@@ -86,7 +98,7 @@ def numbers_between(before: Sample | None, after: Sample) -> Numbers:
     build = next(iter(after.values.get("remit_build_info", {})), ())
     requests = after.by("remit_requests_total", "verb")
     reasons = _rates(before, after, "remit_requests_total", "reason", seconds)
-    return Numbers(
+    return Figures(
         version=dict(build).get("version", ""),
         uptime_s=after.one("remit_uptime_seconds"),
         ready=after.one("remit_ready") == 1,
@@ -107,10 +119,10 @@ def numbers_between(before: Sample | None, after: Sample) -> Numbers:
     )
 
 
-def _verb(before: Sample, after: Sample, verb: str, requests: int, seconds: float) -> VerbNumbers:
+def _verb(before: Sample, after: Sample, verb: str, requests: int, seconds: float) -> VerbFigures:
     per_s = _rates(before, after, "remit_requests_total", "verb", seconds).get(verb, 0.0)
     then, now = (sample.buckets("remit_request_seconds", verb=verb) for sample in (before, after))
-    return VerbNumbers(requests, per_s, _ms(0.5, then, now), _ms(0.99, then, now))
+    return VerbFigures(requests, per_s, _ms(0.5, then, now), _ms(0.99, then, now))
 
 
 def _rates(before: Sample, after: Sample, name: str, label: str, seconds: float) -> dict[str, float]:

@@ -20,9 +20,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from remit.cli.arguments.filters import parse_filter
 from remit.cli.arguments.lines import STANDARD_INPUT, Line, read_lines
+from remit.cli.arguments.relationship_json import parse_relationship_json
 from remit.cli.arguments.tokens import AtLeast, Cursor
 from remit.cli.files import complete_text
-from remit.cli.render.as_json import parse_relationship_json, relationship_json
+from remit.cli.render.as_json import relationship_json
 from remit.cli.render.output import err, put_json, tell
 from remit.cli.session import Session, command
 from remit.client import Export, RemoteError

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.arguments.durations import parse_duration
 from remit.cli.arguments.limit_options import size_option, with_limits
-from remit.cli.commands.keys import parse_duration
 from remit.cli.render.output import put, put_raw, tell
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT

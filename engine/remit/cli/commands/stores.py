@@ -13,11 +13,11 @@ import typer
 
 from remit.cli.arguments.lines import STANDARD_INPUT
 from remit.cli.files import complete_bytes
+from remit.cli.render.as_json import store_json
 from remit.cli.render.output import columns, put, put_json, tell
 from remit.cli.session import Session, command
 from remit.client import Backup
 from remit.errors import FileUnreadable
-from remit.model import StoreInfo
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -166,14 +166,3 @@ def _chunks(file: str) -> Iterator[bytes]:
 def _read(stream: IO[bytes]) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk
-
-
-def store_json(info: StoreInfo) -> dict[str, object]:
-    return {
-        "name": info.name,
-        "uuid": info.uuid,
-        "epoch": info.epoch,
-        "token": info.token,
-        "relationships": info.relationships,
-        "has_schema": info.has_schema,
-    }
