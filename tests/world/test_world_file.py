@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadable
 from remit.model import Verdict
 from remit.notation import format_relationship, parse_time
-from remit.world import Finding, World
+from remit.world import Finding, World, verify
 
 SCHEMA = """\
 schema: |-
@@ -101,7 +101,7 @@ def test_the_lines_of_facts_are_the_files_however_the_block_is_written(
 
 def test_a_world_may_hold_nothing_but_a_schema(tmp_path: Path) -> None:
     world = world_of(tmp_path, f"{SCHEMA}relationships:\nassertions:\n  assertTrue:\nvalidation:\n")
-    assert (world.facts, world.assertions, world.expected_sets, world.verify(0)) == ((), (), (), [])
+    assert (world.facts, world.assertions, world.expected_sets, verify(world, 0)) == ((), (), (), [])
 
 
 def test_a_schema_file_is_found_beside_the_world_and_brings_its_imports(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_schema_file_is_found_beside_the_world_and_brings_its_imports(tmp_path
     text = "schemaFile: ../schemas/main.zed\nrelationships: doc:a#viewer@user:anne\n"
     world = world_of(tmp_path / "worlds", text)
     assert set(world.schema.definitions) == {"user", "doc"}
-    assert world.verify(0) == []
+    assert verify(world, 0) == []
 
 
 # --- what is refused --------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: 
         assert str(tmp_path) in error.message
         assert "\n" not in error.message
     else:
-        assert isinstance(world.verify(0), list)
+        assert isinstance(verify(world, 0), list)
 
 
 # --- where the schema's mistakes and warnings are ------------------------------------------------------------------

@@ -92,7 +92,7 @@ def schema_key(tree: SchemaSyntax) -> tuple[tuple[str, str], ...]:
 
 @dataclass(slots=True)
 class Coverage:
-    """Collects over the worlds of one schema. Hand `observe` to `World.outcomes`."""
+    """Collects over the worlds of one schema. Hand `observe` to `outcomes_of`."""
 
     schema: str
     parts: tuple[Part, ...]

@@ -23,9 +23,9 @@ from remit.language.source import Issue
 from remit.notation import parse_time
 from remit.world import Finding, World
 from remit.world.coverage import Coverage, schema_key
-from remit.world.file import Observe
 from remit.world.finding import FindingKind
 from remit.world.schema_file import SchemaFiles
+from remit.world.verification import Observe, outcomes_of
 
 
 def register(app: typer.Typer) -> None:
@@ -138,7 +138,7 @@ class _Run:
             examined = Examined(str(file), time.perf_counter() - started, outcomes=mistakes)
         else:
             warned = world.warning_findings if self._fail_on_warn else ()
-            outcomes = (schema_outcome(warned), *world.outcomes(self._now_us, self._observer(world)))
+            outcomes = (schema_outcome(warned), *outcomes_of(world, self._now_us, self._observer(world)))
             examined = Examined(str(file), time.perf_counter() - started, world, outcomes)
         if self._session.json:
             _put_json(examined)

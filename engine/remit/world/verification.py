@@ -5,17 +5,18 @@ Law: a world without findings is one in which every line is true; a question wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from remit.engine.admission import check_relationship
 from remit.errors import RemitError
 from remit.eval.budget import Budget
+from remit.eval.equations import Goal
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
-from remit.world.file import VERDICTS, Assertion, Observe, World
+from remit.world.file import VERDICTS, Assertion, World
 from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.members import find_members
 
@@ -23,10 +24,24 @@ WORDS = {Verdict.YES: "yes", Verdict.CONDITIONAL: "conditional", Verdict.NO: "no
 _KEYS = {verdict: key for key, verdict in VERDICTS.items()}
 
 
-def verify(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
-    """An outcome for each relationship, assertion, expected set and expected member, in that order.
+Observe = Callable[[Evaluation, Goal], None]
+"""Looks at what an assertion came to: the evaluation that answered it, and the goal it asked."""
+
+
+def verify(world: World, now_us: int) -> list[Finding]:
+    """Everything in the world that does not hold, in the order of the file; empty where all of it does.
+
+    Asked at the world's own time where it has one, else at `now_us`."""
+    findings = [finding for outcome in outcomes_of(world, now_us) for finding in outcome.findings]
+    return sorted(findings, key=lambda finding: finding.line)
+
+
+def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
+    """An outcome for each relationship, assertion, expected set and expected member, in that order, each with what of
+    it does not hold. `observe` sees each assertion answered.
 
     Cost: that of its questions; those with one context share their work."""
+    now_us = world.now_us if world.now_us is not None else now_us
     graph = Graph()
     outcomes = list(_load(world, graph))
     outcomes += _check_assertions(world, graph, now_us, observe)
