@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadable
@@ -225,6 +225,7 @@ world_texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=world_texts)
+@example(text="schemaFile: definition user {}\n\n with {")  # a file's name on two lines
 def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: str) -> None:
     try:
         world = world_of(tmp_path, text)
