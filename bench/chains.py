@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from bench.asked import Asked, asked
+from bench.known_question import Asked, asked
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schema" / "agents.zed"

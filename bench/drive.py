@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from bench.asked import Asked, asked
+from bench.known_question import Asked, asked
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA = """

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lmdb
 
-from bench.asked import Asked
 from bench.figures import Slice
+from bench.known_question import Asked
 from remit.engine.facade import Engine
 from remit.engine.results import CheckResult, Question
 from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict

@@ -17,9 +17,9 @@ from itertools import count
 import grpc.aio
 
 from bench import echo
-from bench.asked import Asked
 from bench.figures import Slice
 from bench.in_process import WrongAnswer, wrong
+from bench.known_question import Asked
 from bench.processes import Running
 from remit.engine.results import Question
 from remit.model import Operation, Relationship, Update, Verdict

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from bench.asked import Asked, asked
+from bench.known_question import Asked, asked
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 DEEP_CHAINS = 10

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import chains, drive
-from bench.asked import Asked
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.known_question import Asked
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 

@@ -30,9 +30,9 @@ from bench.peers.generator import AsyncioGenerator, Generator
 from bench.peers.measure import Run
 from bench.peers.native import BINARY, BUILD, NativeGenerator
 from bench.peers.openfga_wire import OpenfgaPeer
-from bench.peers.plan import Held, Measured, Plan
 from bench.peers.plot import bars_of, svg
 from bench.peers.remit_wire import RemitPeer
+from bench.peers.run import Held, Measured, Plan
 from bench.peers.spicedb_wire import CONSISTENCIES, RemitBySpicedbPeer, SpicedbPeer
 from bench.peers.table import as_json, show
 from bench.peers.world import PeerWorld

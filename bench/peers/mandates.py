@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.asked import Asked, asked
 from bench.chains import Break, Chain, Chains, run_of
+from bench.known_question import Asked, asked
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA = """

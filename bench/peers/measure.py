@@ -20,8 +20,8 @@ from bench.in_process import WrongAnswer
 from bench.peers.generator import Generator, Overrun, Stretch, timed
 from bench.peers.histogram import Histogram
 from bench.peers.peer import CannotAsk, Occupied, Refused, refusal
-from bench.peers.plan import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
 from bench.peers.rows import FIXED, IMPORT, Row, row_of
+from bench.peers.run import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
 from bench.peers.storms import SteadyWriter, Written, spawn_storm, write_storm
 from bench.peers.world import IN_A_TENTH, PEER_SCHEMA, PeerWorld, Spawned, Workload
 from remit.model import Relationship

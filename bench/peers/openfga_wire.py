@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from bench.asked import Asked
+from bench.known_question import Asked
 from bench.over_grpc import Load
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_model import SCHEMA_VERSION, model_of

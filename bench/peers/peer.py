@@ -13,8 +13,8 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import Asked
 from bench.over_grpc import Load
 from bench.peers.world import Expected, Kind, Workload
 from remit.engine.results import Question

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import Asked
 from bench.over_grpc import WRITE, Load, check_load, check_many_load
 from bench.peers.peer import Imported, Occupied, Peer, as_stream, require_subjects
 from bench.peers.world import ALONG_SCHEMA, Expected

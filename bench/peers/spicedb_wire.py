@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from authzed.api.v1 import core_pb2, permission_service_pb2, schema_service_pb2
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import Asked
 from bench.over_grpc import Load
 from bench.peers.peer import (
     CannotAsk,

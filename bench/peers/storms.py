@@ -14,8 +14,8 @@ from itertools import count
 
 import grpc.aio
 
-from bench.asked import Asked, asked
 from bench.in_process import WrongAnswer
+from bench.known_question import Asked, asked
 from bench.over_grpc import Load
 from bench.peers.costs import Costs
 from bench.peers.generator import Generator, Stretch, gathered, timed

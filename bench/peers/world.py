@@ -11,9 +11,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from bench import chains, drive
-from bench.asked import Asked, asked
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.known_question import Asked, asked
 from bench.peers import mandates
 from bench.peers.mandates import Mandates, mandate_of
 from bench.peers.zipf import ALPHA, Zipf

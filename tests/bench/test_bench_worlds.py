@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from bench.asked import Asked
+from bench.known_question import Asked
 from bench.worlds import BULK, Sizes, World
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.asked import asked
 from bench.in_process import WrongAnswer
+from bench.known_question import asked
 from bench.over_grpc import Load, check_load
 from bench.peers.costs import Costs
 from bench.peers.generator import Overrun, Stretch

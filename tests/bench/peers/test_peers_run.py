@@ -17,10 +17,10 @@ from bench.peers.costs import Costs
 from bench.peers.generator import AsyncioGenerator
 from bench.peers.histogram import Histogram
 from bench.peers.measure import Run
-from bench.peers.plan import Held, Measured, Memory, Plan
 from bench.peers.plot import Bar, svg
 from bench.peers.remit_wire import RemitPeer
 from bench.peers.rows import FIXED, Row
+from bench.peers.run import Held, Measured, Memory, Plan
 from bench.peers.table import ratios, show
 from bench.peers.world import Workload
 from bench.world_options import sizes_of

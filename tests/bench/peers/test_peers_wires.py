@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bench.asked import asked
 from bench.in_process import WrongAnswer
+from bench.known_question import asked
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_wire import OpenfgaPeer
 from bench.peers.peer import CannotAsk, Occupied, Peer, Refused

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.asked import Asked
 from bench.chains import Chains
+from bench.known_question import Asked
 from bench.peers.mandates import Mandates
 from bench.peers.openfga_model import model_of
 from bench.peers.peer import CannotAsk
