@@ -8,12 +8,12 @@ from remit.engine.results import Question
 from remit.model import ObjectRef, SubjectRef, Verdict
 
 
-class Asked(NamedTuple):
+class KnownQuestion(NamedTuple):
     """`question`, and what the builder of the world knows the answer to be, by its own reckoning."""
 
     question: Question
     expected: Verdict
 
 
-def asked(resource: ObjectRef, permission: str, subject: SubjectRef, allowed: bool) -> Asked:
-    return Asked(Question(resource, permission, subject), Verdict.YES if allowed else Verdict.NO)
+def known(resource: ObjectRef, permission: str, subject: SubjectRef, allowed: bool) -> KnownQuestion:
+    return KnownQuestion(Question(resource, permission, subject), Verdict.YES if allowed else Verdict.NO)

@@ -1,6 +1,6 @@
 """What a run over several servers is to measure, on which, and what comes of it.
 
-Law: a plan and what came of it say all that is needed to do it again."""
+Law: the options and what came of them say all that is needed to do it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRONG = "WRONG ANSWER"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunOptions:
     """Each stretch is `seconds` long, and there are `repetitions` of it. `only` are parts of the names wanted."""
 
     seconds: float = 2.0
