@@ -242,7 +242,7 @@ class _Checker:
                 message = f"`along` names `{relation.name}` twice"
                 self.found.error("along-repeats", message, relation.span, "leave one of them out")
             elif not any(known.relation(relation.name) for known in self.definitions.values()):
-                self._along_stranger(relation)
+                self._unknown_chain_relation(relation)
             seen.add(relation.name)
         # A chain is followed without asking anything of the request, so what makes it must be plain.
         for known in self.definitions.values():
@@ -250,7 +250,7 @@ class _Checker:
                 if chained := known.relation(name):
                     self._chain_relation(known, chained)
 
-    def _along_stranger(self, relation: NameSyntax) -> None:
+    def _unknown_chain_relation(self, relation: NameSyntax) -> None:
         if any(known.permission(relation.name) for known in self.definitions.values()):
             message = f"`along` follows relations, and `{relation.name}` is a permission"
             self.found.error("along-permission", message, relation.span, "name the relations it is made of")
@@ -308,19 +308,19 @@ class _Checker:
             for permission in definition.permissions
             if isinstance(permission.expression, NameSyntax)
         }
-        told: set[str] = set()
+        reported: set[str] = set()
         for name in aliases:
             path: list[str] = []
             at = name
-            while at in aliases and at not in path and at not in told:
+            while at in aliases and at not in path and at not in reported:
                 path.append(at)
                 at = aliases[at]
             if at in path:
-                circle = path[path.index(at) :]
-                first = definition.members[circle[0]]
-                message = f"permissions of `{definition.name}` are one another: {' = '.join((*circle, circle[0]))}"
+                cycle = path[path.index(at) :]
+                first = definition.members[cycle[0]]
+                message = f"permissions of `{definition.name}` are one another: {' = '.join((*cycle, cycle[0]))}"
                 self.found.error("permission-cycle", message, first.name_span, "one of them must say who is in it")
-            told.update(path)
+            reported.update(path)
 
     # --- caveats ------------------------------------------------------------------------------------------------
 

@@ -28,20 +28,20 @@ from remit.language.translation import translate_expression
 
 def check_reach(declarations: Declarations, schema: plan.Schema) -> tuple[Issue, ...]:
     """Every mistake that shows only in the plan; empty where there is none. Cost: O(reach of the schema)."""
-    judge = _Judge(declarations, schema)
+    checker = _DelegationChecker(declarations, schema)
     for definition in declarations.definitions.values():
         for permission in definition.permissions:
             for node in nodes_of(permission.expression):
                 if isinstance(node, AlongSyntax):
-                    judge.along(definition, node)
+                    checker.along(definition, node)
                 if isinstance(node, BinarySyntax) and node.operator is Operator.EXCLUSION:
-                    judge.exclusion(definition, node)
+                    checker.exclusion(definition, node)
             if "typechecking" in declarations.flags and permission.annotation:
-                judge.annotation(definition, permission)
-    return judge.found.issues
+                checker.annotation(definition, permission)
+    return checker.found.issues
 
 
-class _Judge:
+class _DelegationChecker:
     def __init__(self, declarations: Declarations, schema: plan.Schema) -> None:
         self.declarations = declarations
         self.schema = schema

@@ -1,7 +1,7 @@
 """What a change of schema means: each difference in a sentence, and whether it may turn answers to yes or to no.
 
 Judged from the schemas alone, whatever the facts: an effect says what a difference may do, now or once facts follow.
-A name that stands to the right of a `-` anywhere works both ways there, so its effect is told as both.
+A name that stands to the right of a `-` anywhere works both ways there, so its effect is reported as both.
 Law: sound, never tight. An answer that turns to yes between two schemas, the facts being equal, has a difference whose
 effect may widen; one that turns away from yes, a difference that may narrow."""
 
@@ -121,7 +121,7 @@ def _permissions(before: Definition, after: Definition, subtracted: frozenset[st
 
 
 def _compared(was: Permission, now: Permission) -> Effect:
-    """The effect of one expression in the place of another, where their shapes tell; otherwise both."""
+    """The effect of one expression in the place of another, where their shapes show it; otherwise both."""
     old, new = was.expression, now.expression
     if old == new:
         return Effect.NONE
@@ -150,7 +150,7 @@ def _caveats(old: Schema, new: Schema) -> Iterator[SchemaChange]:
         if before is None:
             yield SchemaChange("caveat-added", f"caveat `{name}` is new", name, "", Effect.NONE)
         elif after is None:
-            # Nothing may use it any more, which is told where it was used.
+            # Nothing may use it any more, which is reported where it was used.
             yield SchemaChange("caveat-removed", f"caveat `{name}` is gone", name, "", Effect.NONE)
         elif before != after:
             what = "takes other parameters" if before.parameters != after.parameters else "decides otherwise"

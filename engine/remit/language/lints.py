@@ -81,7 +81,7 @@ class _Linter:
             advice = f"it is read as `{print_expression(permission.expression)}`; write it so, or as you mean it"
             self._warn(definition, permission, "mixed-operators-without-parentheses", message, mixed.span, advice)
         compiled = self.schema.definitions[definition.name].permissions[permission.name]
-        # A bare `nil` is said on purpose.
+        # A bare `nil` is written on purpose.
         if compiled.expression != plan.Nil() and self.reach.is_empty(definition.name, permission.name):
             message = f"nobody can be in permission `{permission.name}` of `{definition.name}`"
             advice = "the types on its two sides never meet, or it only ever asks itself"

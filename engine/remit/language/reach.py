@@ -54,7 +54,7 @@ class Reach:
     def __init__(
         self, schema: Schema, *, identity: bool = True, along: bool = True, exists: bool = True, selves: bool = True
     ) -> None:
-        """Cost: O(schema), and in circles as often as what they hold grows, typically twice."""
+        """Cost: O(schema), and in cycles as often as what they hold grows, typically twice."""
         self._schema = schema
         self._counts_along = along
         self._counts_selves = selves
@@ -97,7 +97,7 @@ class Reach:
 
     def _settle(self) -> None:
         # The least fixed point: a step only adds bits, and only what reads a goal that grew is looked at again. It goes
-        # from the bottom up, so that without circles no goal is looked at twice.
+        # from the bottom up, so that without cycles no goal is looked at twice.
         goals = dict(self._goals())
         waiting = deque(self._from_the_bottom(goals))
         queued = set(goals)
@@ -115,7 +115,7 @@ class Reach:
         self._reader = None
 
     def _from_the_bottom(self, goals: Mapping[tuple[str, str], Relation | Expression]) -> list[tuple[str, str]]:
-        """The goals, each after those it reads, as far as circles let it. Depth-first, on a stack of our own."""
+        """The goals, each after those it reads, as far as cycles let it. Depth-first, on a stack of our own."""
         met: set[tuple[str, str]] = set()
         order: list[tuple[str, str]] = []
         for root in goals:

@@ -81,7 +81,7 @@ class CoverageReport:
 
 
 def percent_of(covered: int, total: int) -> float:
-    """Cut, not rounded, to a tenth: a hundred is said of all only."""
+    """Cut, not rounded, to a tenth: a hundred means all."""
     return covered * 1000 // total / 10 if total else 100.0
 
 

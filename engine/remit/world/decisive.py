@@ -73,7 +73,7 @@ class Deciding:
     def of(self, root: Goal) -> Decisive:
         """Of an answered goal. Of a conditional answer: what holds it open, and what keeps it from a yes.
 
-        Cost: O(what its explanation would tell), and nothing of it is cut short. Raises what the budget raises."""
+        Cost: O(what its explanation would hold), and nothing of it is cut short. Raises what the budget raises."""
         bounds = self.evaluation.solve(root)
         self._asked = 0
         self._level = 1 if bounds == CONDITIONAL else 2
@@ -92,7 +92,7 @@ class Deciding:
                 reasons[claim] = self._reason(claim)
                 waiting += _claims_in(reasons[claim])
         decisive = {claim: self.bits.all if claim.at_least else 0 for claim in reasons}
-        # Only where a circle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
+        # Only where a cycle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
         for _ in range(2 * len(reasons) + 2):
             before = dict(decisive)
             for claim in reversed(reasons):

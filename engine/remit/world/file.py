@@ -164,7 +164,7 @@ class _Reader:
         return Source(name, text, pieces=pieces) if pieces else Source(f"{name} {_APART}", text)
 
     def _finding_of(self, issue: Issue, inline: yaml.Node | None) -> Finding:
-        """A finding of the compiler; one that has no line of its own in the file is told where the text begins."""
+        """A finding of the compiler; one that has no line of its own in the file is reported where the text begins."""
         file, line = issue.file, issue.line
         if inline is not None and file == f"{self.path.as_posix()} {_APART}":
             file, line = self.path.as_posix(), _line(inline)
@@ -237,7 +237,7 @@ class _Reader:
             return None
 
     def _line_of(self, text: str, after: int) -> int:
-        """The line where a line of a folded or quoted block stands. YAML does not tell, so we look below the last."""
+        """The line where a line of a folded or quoted block stands. YAML does not say, so we look below the last."""
         for line in range(after + 1, len(self.lines) + 1):
             if text in self.lines[line - 1]:
                 return line

@@ -61,17 +61,17 @@ def parse_filter(text: str) -> RelationshipFilter:
 
 def merged_filter(text: str | None, options: RelationshipFilter) -> RelationshipFilter | None:
     """The filter of an argument and of options; None where neither says anything. Raises BadParameter for a part that
-    is said twice."""
-    said = {key: value for key, value in asdict(options).items() if value is not None}
+    is given twice."""
+    given = {key: value for key, value in asdict(options).items() if value is not None}
     if text is not None:
         for key, value in asdict(parse_filter(text)).items():
             if value is not None:
-                if key in said:
-                    raise typer.BadParameter(f"the filter names its {key} twice: `{value}` and `{said[key]}`")
-                said[key] = value
-    if "resource_id" in said and "resource_id_prefix" in said:
+                if key in given:
+                    raise typer.BadParameter(f"the filter names its {key} twice: `{value}` and `{given[key]}`")
+                given[key] = value
+    if "resource_id" in given and "resource_id_prefix" in given:
         raise typer.BadParameter("a filter has a resource id or the beginning of one, not both")
-    return RelationshipFilter(**said) if said else None
+    return RelationshipFilter(**given) if given else None
 
 
 def _cut(text: str) -> tuple[str, str, str]:

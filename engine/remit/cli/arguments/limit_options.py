@@ -116,8 +116,8 @@ def _annotation(kind: type, field: Field[Any]) -> Any:
     panel = "Limits of a request" if kind is Limits else "Limits of the server"
     usual: object = field.default
     assert isinstance(usual, int | float), "every limit has a default"
-    told = HELP.get(field.name, "")  # a test sees to it that there is something
-    flag, help = flag_of(field.name), f"{told} Default {shown(field.name, usual)}."
+    purpose = HELP.get(field.name, "")  # a test sees to it that there is something
+    flag, help = flag_of(field.name), f"{purpose} Default {shown(field.name, usual)}."
     if "_bytes_" in field.name:
         return Annotated[int, size_option(flag, help, rich_help_panel=panel)]
     shared: dict[str, Any] = {"metavar": "N", "help": help, "show_default": False, "rich_help_panel": panel}

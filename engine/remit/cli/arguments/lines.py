@@ -1,7 +1,7 @@
 """What a command is given line by line: as arguments, or on standard input and in files.
 
 Blank lines and lines that begin with `//` are skipped.
-Law: whatever is wrong with a line is told with the place it came from."""
+Law: whatever is wrong with a line is reported with the place it came from."""
 
 from __future__ import annotations
 

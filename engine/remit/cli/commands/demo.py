@@ -79,26 +79,26 @@ def demo(session: Session) -> int:
     It needs the example: `remit serve --in-memory --with-example`.
     """
     with session.connect() as client:
-        told = tell(client, err() if session.json else out())
+        told = tell_story(client, err() if session.json else out())
     if session.json:
         put_json({"told": told})
     return 0 if told else FAILED
 
 
-def tell(client: Client, console: Console) -> bool:
+def tell_story(client: Client, console: Console) -> bool:
     """Tells the story; False where the store does not hold the organisation, or its answers changed meanwhile, which
     the page then says. Raises RemitError where the server does not answer or refuses a write. Some twenty requests."""
-    teller = _Teller(client, console)
-    schema = teller.prepared_schema()
+    story = _Story(client, console)
+    schema = story.prepared_schema()
     if schema is None:
         console.print(ABSENT, markup=False, highlight=False, soft_wrap=True)
         return False
-    teller.who_may(schema)
-    teller.who_may_not(schema)
-    return teller.a_hold(schema) and teller.a_departure(schema) and teller.farewell()
+    story.who_may(schema)
+    story.who_may_not(schema)
+    return story.a_hold(schema) and story.a_departure(schema) and story.farewell()
 
 
-class _Teller:
+class _Story:
     def __init__(self, client: Client, console: Console) -> None:
         self.client = client
         self.console = console

@@ -16,7 +16,7 @@ from remit.access.key_file import changing_keys, read_keys
 from remit.access.keys import ALL_STORES, Key, Right, parse_rights, right_names
 from remit.cli.arguments.durations import parse_duration
 from remit.cli.render.as_json import key_json
-from remit.cli.render.output import columns, put, put_json, tell
+from remit.cli.render.output import columns, note, put, put_json
 from remit.cli.session import Session, command
 from remit.errors import KeyRefused, KeysUnreadable
 from remit.notation import format_time
@@ -165,9 +165,9 @@ def revoke(session: Session, id: _IdArgument, keys: _KeysOption = None, data: _D
     if session.json:
         put_json({"revoked": revoked.id, "keys": left})
         return 0
-    tell(f"key `{revoked.id}` of `{revoked.principal}` is revoked")
+    note(f"key `{revoked.id}` of `{revoked.principal}` is revoked")
     if not left:
-        tell("no key is left: the server lets nobody in until one is made")
+        note("no key is left: the server lets nobody in until one is made")
     return 0
 
 
@@ -241,11 +241,11 @@ def _make_folder(path: Path) -> None:
         raise KeysUnreadable(f"`{path.parent}` cannot be made for keys: {(error.strerror or '').lower()}") from error
 
 
-def _put_new(session: Session, key: Key, text: str, told: str) -> int:
+def _put_new(session: Session, key: Key, text: str, done: str) -> int:
     if session.json:
         put_json({"key": text} | key_json(key))
         return 0
-    tell(f"{told}; keep what follows, it is not shown again")
+    note(f"{done}; keep what follows, it is not shown again")
     put(text)
     return 0
 

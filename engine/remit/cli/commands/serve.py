@@ -12,7 +12,7 @@ import typer
 
 from remit.cli.arguments.durations import parse_duration
 from remit.cli.arguments.limit_options import size_option, with_limits
-from remit.cli.render.output import put, put_raw, tell
+from remit.cli.render.output import note, put, put_raw
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
 from remit.engine.limits import Limits
@@ -160,7 +160,7 @@ def serve(
             answers.write(json.dumps({"serving": endpoint, "example": example_is_new}) + "\n")
         elif with_example:
             if not example_is_new:
-                tell("the store is not empty: the example is left out")
+                note("the store is not empty: the example is left out")
             if endpoint != DEFAULT_ENDPOINT:
                 put(f"export REMIT_ENDPOINT={endpoint}")
             put_raw(NEXT_STEPS)

@@ -162,8 +162,8 @@ def _context(ca: object) -> ssl.SSLContext:
 
 def _refusal(error: urllib.error.HTTPError, url: str) -> RemitError:
     try:
-        told = json.loads(error.read())["error"]
-        return RemoteError(str(told["reason"]), Status.PERMISSION_DENIED, str(told["message"]))
+        failure = json.loads(error.read())["error"]
+        return RemoteError(str(failure["reason"]), Status.PERMISSION_DENIED, str(failure["message"]))
     except (ValueError, KeyError, TypeError):
         return RemoteError(
             "UNAVAILABLE", Status.UNAVAILABLE, f"`{shortened(url)}` answers {error.code}: is it a Remit server's?"

@@ -177,7 +177,7 @@ def relationship_json(relationship: Relationship) -> Json:
 
 
 def event_json(event: WatchEvent) -> Json:
-    """What a watch tells: a revision's changes, or a checkpoint."""
+    """An event of a watch: a revision's changes, or a checkpoint."""
     if event.checkpoint:
         return {"token": event.token, "checkpoint": True}
     changes = [{"kind": each.kind.value, **relationship_json(each.relationship)} for each in event.changes]

@@ -243,7 +243,7 @@ class AsyncClient:
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
     ) -> AsyncExport:
         """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
-        a watch from the export's `token` tells all of it. `cursor` goes on where an earlier export was."""
+        a watch from the export's `token` reports all of it. `cursor` goes on where an earlier export was."""
         return AsyncExport(ResumableExport(self.store, filter, at_least, cursor), self._connection, resume=resume)
 
     async def import_(
