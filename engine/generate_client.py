@@ -44,14 +44,8 @@ def generated(name: str, scratch: Path) -> str:
 
 
 def _ruff(text: str, name: str, *words: str) -> str:
-    command = [
-        Path(sys.executable).with_name("ruff"),
-        *words,
-        "--quiet",
-        "--stdin-filename",
-        CLIENT / "sync" / name,
-        "-",
-    ]
+    ruff, target = Path(sys.executable).with_name("ruff"), CLIENT / "sync" / name
+    command = [ruff, *words, "--quiet", "--stdin-filename", target, "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
