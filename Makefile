@@ -17,7 +17,7 @@ setup: $(STAMP) ## install everything into .venv (quick the second time)
 # The stamp follows what says what is installed, and the sources of the native core; the package itself is installed in
 # place. The core is built where cargo is found; where it is not, or fails, all of Remit works on the engine in Python.
 CORE := engine/core
-CORE_SOURCES := $(wildcard $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(CORE)/src/*.rs $(CORE)/src/*/*.rs)
+CORE_SOURCES := $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(shell find $(CORE)/remit-* -name Cargo.toml -o -path '*/src/*.rs')
 CARGO := $(shell command -v cargo 2>/dev/null)
 
 $(STAMP): pyproject.toml setup.cfg constraints.txt $(CORE_SOURCES)
@@ -66,9 +66,9 @@ check: setup check-core ## format, lint, types, import contracts, generated code
 
 check-core:
 ifdef CARGO
-	@cargo fmt --manifest-path $(CORE)/Cargo.toml --check
-	@cargo clippy --quiet --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
-	@cargo test --quiet --manifest-path $(CORE)/Cargo.toml --locked
+	@cargo fmt --all --manifest-path $(CORE)/Cargo.toml --check
+	@cargo clippy --quiet --workspace --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
+	@cargo test --quiet --workspace --manifest-path $(CORE)/Cargo.toml --locked
 	@cargo fmt --manifest-path bench/load/Cargo.toml --check
 	@cargo clippy --quiet --manifest-path bench/load/Cargo.toml --locked -- -D warnings
 else

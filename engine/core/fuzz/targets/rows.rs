@@ -3,10 +3,10 @@
 //! Law: a row is read or refused; what is read is what a msgpack reader of others reads of the same bytes.
 #![no_main]
 
-use _core::graph::QualifiersText;
-use _core::rows::Rows;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use remit_core::graph::QualifiersText;
+use remit_core::graph::rows::Rows;
 use rmpv::Value;
 
 const KEY_MAX: usize = 511;

@@ -293,7 +293,7 @@ def peer_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
 
 
 def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
-    """The table of `callers.rs`; None where there are no keys."""
+    """The table of `credentials.rs`; None where there are no keys."""
     keys = ring.keys if ring is not None else None
     return [row for key in keys for row in _rows_of(key)] if keys is not None else None
 

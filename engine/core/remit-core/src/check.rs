@@ -1,0 +1,10 @@
+//! Check: from the goal that a question is to yes, no or *not decided here*.
+
+pub(crate) mod cache;
+pub(crate) mod cache_stats;
+pub mod caveats;
+pub(crate) mod closure;
+pub(crate) mod evaluator;
+pub(crate) mod fixpoint;
+pub(crate) mod goals;
+pub(crate) mod walk;
