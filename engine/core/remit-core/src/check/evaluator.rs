@@ -1,17 +1,18 @@
-//! What a Check stands on: the value of a goal where facts alone tell it, and what each edge is worth now.
+//! What a Check stands on: the state it looks at, what each edge of it is worth now, and the budget of steps.
 //!
-//! It means what `semantics.py` means; read that first. `walk.rs` takes goals apart that facts alone do not tell. A
-//! relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL never arises: an answer
-//! that hangs on such a caveat comes out UNKNOWN, and Python answers it.
-//! Law: a goal asked twice within an evaluation is told by facts both times, or neither time.
+//! It means what `semantics.py` means; read that first. `ask.rs` tells a goal by facts alone where they do, and `walk.rs`
+//! takes the others apart. A relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL
+//! never arises: an answer that hangs on such a caveat comes out UNKNOWN, and Python answers it.
+//! Law: within an evaluation an edge is worth the same whenever it is looked at.
 
 use super::caveats::{Caveats, Context};
+use super::circuit::Circuit;
 use super::closure::{Closures, State};
 use super::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
-use super::walk::{Frame, Open};
+use super::stack::{Frame, Open};
 use crate::graph::view::{GraphView, Row};
 use crate::graph::{End, Graph, NONE, Qualifiers, STRANGER};
-use crate::schema::plan::{Body, Plan};
+use crate::schema::plan::Plan;
 use hashbrown::HashMap;
 
 /// The budget of steps is spent, or the caller no longer waits.
@@ -21,13 +22,6 @@ pub struct Stopped;
 pub type Stoppable<T> = Result<T, Stopped>;
 
 const STEPS_BETWEEN_STOPS: u64 = 1024; // some 50 µs
-
-/// What asking for a goal came to.
-pub enum Next {
-    Known(Value),
-    /// `Evaluation::asked` is to be worked out.
-    Open,
-}
 
 /// A goal to be worked out. Of a relation, `node` is its node, and `known` what its own edges say.
 ///
@@ -70,7 +64,7 @@ pub struct Scratch {
     pub stack: Vec<Frame>,
     pub path: Vec<Open>,
     pub waiting: Vec<u32>,
-    pub circuit: super::fixpoint::Circuit,
+    pub circuit: Circuit,
     pub closures: Closures, // these stay between requests
 }
 
@@ -137,54 +131,6 @@ impl<'a> Evaluation<'a, &'a Graph> {
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
-    // --- equations --------------------------------------------------------------------------------------------
-
-    /// A goal: its value where it is plain from facts alone, else what to begin with. What no relationship of the kinds
-    /// that there are can lead to takes neither a step nor a look. Cost: O(1), or a closure's (`closure.rs`).
-    pub fn ask(&mut self, object: u32, slot: u32, subject: Subject) -> Stoppable<Next> {
-        if slot == NONE || !self.is_reachable(slot, subject) {
-            return Ok(Next::Known(NO));
-        }
-        self.spend()?;
-        let asked = &self.plan.slots[slot as usize];
-        if subject.kind != NONE && subject.object == object && subject.kind == asked.kind {
-            return Ok(Next::Known(YES));
-        }
-        match asked.body {
-            Body::Relation => {
-                let Some(node) = self.node_of(object, asked.kind) else {
-                    return Ok(Next::Known(NO));
-                };
-                let known = self.direct(node, subject);
-                if known == YES || self.view.row(node).usersets_len() == 0 {
-                    return Ok(Next::Known(known));
-                }
-                if let Some(value) = self.by_closure(node, asked.kind, subject, known)? {
-                    return Ok(Next::Known(value));
-                }
-                self.asked = Asked { goal: Goal { object, slot, subject }, node, known };
-                Ok(Next::Open)
-            }
-            Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),
-            Body::Permission { .. } | Body::Along { .. } => {
-                let subject = if asked.is_for_all && subject.kind == NONE { ANYONE } else { subject };
-                self.asked = Asked { goal: Goal { object, slot, subject }, node: NONE, known: NO };
-                Ok(Next::Open)
-            }
-        }
-    }
-
-    #[inline]
-    fn is_reachable(&self, slot: u32, subject: Subject) -> bool {
-        if subject.kind != NONE {
-            self.state.reach.of_userset(slot, subject.kind)
-        } else if subject.object == ANYONE.object {
-            self.state.reach.of_anyone(slot)
-        } else {
-            self.state.reach.of_type(slot, self.type_of(subject.object))
-        }
-    }
-
     #[inline]
     pub fn itself(&self, object: u32, subject: Subject) -> Value {
         if subject.kind == NONE && subject.object == object { YES } else { NO }

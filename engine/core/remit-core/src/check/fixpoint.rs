@@ -5,94 +5,13 @@
 //! turn then looks at nothing again that has not risen (Dowling and Gallier 1984).
 //! Law: what still has its bounds apart is undefined, or hangs on a caveat, and stays UNKNOWN.
 
-use super::evaluator::{Evaluation, Next, Stoppable};
+use super::ask::Next;
+use super::circuit::{Circuit, Gate};
+use super::evaluator::{Evaluation, Stoppable};
 use super::goals::{Goal, NO, Subject, UNKNOWN, Value, YES};
 use crate::graph::NONE;
 use crate::graph::view::{GraphView, Row};
 use crate::schema::plan::{Body, Node};
-
-/// A part of an equation that hangs on the circle: true once all its parts are (`every`), or any.
-///
-/// A `-` turns around what is right of it: there the greatest becomes the least, and goals are read as their opposite.
-struct Gate {
-    part_of: u32, // another gate
-    member: u32,  // or the goal it is the equation of
-    every: bool,
-    hanging: u32,
-    has_unknown: bool, // among the parts that are known by themselves
-    is_dead: bool,     // decided by itself, whatever its hanging parts come to
-}
-
-struct Listener {
-    gate: u32,
-    next: u32,
-}
-
-#[derive(Default)]
-pub struct Circuit {
-    gates: Vec<Gate>,
-    listeners: Vec<Listener>,
-    first_listener: Vec<u32>,   // by member
-    opposites: Vec<(u32, u32)>, // a member, and the gate that has its opposite as a part
-    known: Vec<Option<Value>>,  // by member: an equation that does not hang on the circle
-    lacking: Vec<u32>,          // by gate, while rising
-    risen: Vec<u32>,            // gates to be told that a part has risen
-}
-
-impl Circuit {
-    fn clear(&mut self) {
-        self.gates.clear();
-        self.listeners.clear();
-        self.first_listener.clear();
-        self.opposites.clear();
-        self.known.clear();
-    }
-
-    fn gate(&mut self, part_of: u32, member: u32, every: bool) -> u32 {
-        self.gates.push(Gate { part_of, member, every, hanging: 0, has_unknown: false, is_dead: false });
-        self.gates.len() as u32 - 1
-    }
-
-    /// Take a part into a gate: a value, or None where the part hangs on the circle. Whether the gate is decided by it.
-    fn take(&mut self, gate: u32, part: Option<Value>) -> bool {
-        let gate = &mut self.gates[gate as usize];
-        match part {
-            None => gate.hanging += 1,
-            Some(UNKNOWN) => gate.has_unknown = true,
-            Some(value) => gate.is_dead |= value == if gate.every { NO } else { YES },
-        }
-        gate.is_dead
-    }
-
-    /// All parts were taken, or enough: the gate's value, None where it hangs on the circle.
-    fn close(&mut self, gate: u32) -> Option<Value> {
-        let gate = &mut self.gates[gate as usize];
-        let decisive = if gate.every { NO } else { YES };
-        if gate.is_dead {
-            return Some(decisive);
-        }
-        if gate.hanging > 0 {
-            return None;
-        }
-        gate.is_dead = true;
-        Some(if gate.has_unknown { UNKNOWN } else { YES - decisive })
-    }
-
-    fn listen(&mut self, member: u32, gate: u32) {
-        let first = &mut self.first_listener[member as usize];
-        self.listeners.push(Listener { gate, next: *first });
-        *first = self.listeners.len() as u32 - 1;
-    }
-
-    fn tell_listeners(&mut self, member: u32) {
-        let mut each = self.first_listener[member as usize];
-        while each != NONE {
-            let listener = &self.listeners[each as usize];
-            self.risen.push(listener.gate);
-            each = listener.next;
-        }
-    }
-}
 
 /// A value, or its opposite.
 fn read(value: Value, negated: bool) -> Value {

@@ -5,83 +5,13 @@
 //! Laws: the answer does not depend on the order; a goal that rested on an unfinished one and is not exact is remembered
 //! only when its circle is settled; each goal is settled once.
 
-use super::evaluator::{Asked, Evaluation, Next, Stoppable};
+use super::ask::Next;
+use super::evaluator::{Asked, Evaluation, Stoppable};
 use super::goals::{Goal, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
+use super::stack::{Along, Frame, Open};
 use crate::graph::NONE;
 use crate::graph::view::{GraphView, Row};
 use crate::schema::plan::{Body, Node};
-
-/// Work that waits for the value of an operand. `next` is what it will look at then.
-#[derive(Clone, Copy, Debug)]
-pub enum Frame {
-    /// The goal on top of the path.
-    Goal,
-    /// Operands of an expression, from `next` to `to`.
-    Union {
-        next: u32,
-        to: u32,
-        object: u32,
-        subject: Subject,
-        known: Value,
-    },
-    Intersection {
-        next: u32,
-        to: u32,
-        object: u32,
-        subject: Subject,
-        known: Value,
-    },
-    /// The left side of a `-`.
-    Base {
-        subtracted: u32,
-        object: u32,
-        subject: Subject,
-    },
-    Subtracted {
-        base: Value,
-    },
-    /// Edges of a node. `fact` is what the edge is worth through which it waits.
-    Usersets {
-        node: u32,
-        next: u32,
-        subject: Subject,
-        known: Value,
-        fact: Value,
-    },
-    Arrow {
-        node: u32,
-        next: u32,
-        targets: u32,
-        every: bool,
-        subject: Subject,
-        known: Value,
-        fact: Value,
-    },
-    Along(Along),
-}
-
-/// `next` is the edge of `node` to look at; `node` is NONE before the first of each relation.
-#[derive(Clone, Copy, Debug)]
-pub struct Along {
-    slot: u32,
-    object: u32,
-    subject: Subject,
-    relation: u32, // counts the relations of the subject's chain that were begun
-    node: u32,
-    next: u32,
-    is_rootless: bool,
-    known: Value,
-    fact: Value,
-}
-
-/// A goal being worked on. `lowest` is the earliest waiting goal that it, or what it asked, has met.
-#[derive(Clone, Copy)]
-pub struct Open {
-    entry: u32,
-    order: u32,
-    lowest: u32,
-    is_cut: bool, // it, or what it asked, has met a goal that was waiting
-}
 
 /// What to do next: hand a value to the work that waits for it, or find one.
 enum Step {
