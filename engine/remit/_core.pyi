@@ -1,6 +1,6 @@
-"""What the Rust core shows of itself: the crate `engine/core/remit-py`. Its `store.rs` is what `graph/native.py` wraps, its
-`clock.rs` and `front.rs` what `engine/clock.py` and `server/frontend/frontend.py` do. At run time `native_core.py` imports
-it, and nothing else."""
+"""What the Rust core shows of itself: the crate `engine/core/remit-py`. Its `store.rs` is what `graph/native.py` wraps,
+its `clock.rs` and `front.rs` what `engine/clock.py` and `server/frontend/frontend.py` do. At run time `native_core.py`
+imports it, and nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, TypeAlias, TypedDict
