@@ -24,8 +24,8 @@ from remit.model import (
     StoredRelationship,
     SubjectRef,
 )
-from remit.store.rows import STORE_BYTES, encode_value, resource_first, shorten, store_prefix
 from remit.store.tables.interface import KEY_BYTES_MAX
+from remit.store.tables.keys import STORE_BYTES, encode_value, resource_first, shorten, store_prefix
 from tests.support.native_worlds import needs_core
 
 pytestmark = needs_core

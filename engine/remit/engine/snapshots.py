@@ -48,8 +48,8 @@ from remit.store.port import (
     StoreIdentity,
     WriteTransaction,
 )
-from remit.store.rows import STORE_BYTES
 from remit.store.tables.interface import KEY_BYTES_MAX
+from remit.store.tables.keys import STORE_BYTES
 
 PLANS_MAX = 16  # schemas kept compiled besides those in force: their successors, and what was in force in the past
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there

@@ -27,7 +27,7 @@ import msgpack
 
 from remit.errors import BackupDamaged, BackupFormatUnknown
 from remit.notation import shortened
-from remit.store.rows import pack
+from remit.store.tables.keys import pack
 
 MAGIC = b"remit-backup"
 VERSION = 1

@@ -15,8 +15,8 @@ import msgpack
 
 from remit.errors import StoreDamaged
 from remit.model import Change, Delta, RelationshipKey, StoredRelationship
-from remit.store.rows import decode_revision, decode_value, pack, revision_key, unpack
 from remit.store.tables.interface import Item
+from remit.store.tables.keys import decode_revision, decode_value, pack, revision_key, unpack
 
 # Large rows live on pages of their own, next to each other; LMDB must find that many free pages in a row, so a huge
 # delta is cut. Among 4, 32 and 256 kB: 32 wastes little on the last page and is found easily.

@@ -26,11 +26,11 @@ from remit.errors import (
 )
 from remit.store.lmdb.directory import NO_ROOM, DataDirectory, explain
 from remit.store.lmdb.pages import missing_page
-from remit.store.rows import pack, unpack
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Item, Table, TransactionPoisoned, Written
+from remit.store.tables.keys import pack, unpack
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
-from remit.store.tables.writer import stop_process
+from remit.store.tables.writer_thread import stop_process
 
 MAGIC = "remit"
 # 1 kept every revision for ever; 2 forgets old ones. A head of 1 lacks the oldest revision that can still be seen,

@@ -31,7 +31,8 @@ from remit.notation import (
 )
 from remit.store.backup import BackupReader, Block, ChangelogBlock, RelationshipsBlock, SchemaBlock, StoreBlock
 from remit.store.port import Judge, StoreIdentity
-from remit.store.rows import (
+from remit.store.tables.interface import Table
+from remit.store.tables.keys import (
     decode_value,
     encode_pointer,
     encode_value,
@@ -44,10 +45,9 @@ from remit.store.rows import (
     subject_first,
     unpack,
 )
-from remit.store.tables.interface import Table
 from remit.store.tables.staging import Staging
-from remit.store.tables.views import Head
-from remit.store.tables.writer import logger
+from remit.store.tables.store_reader import Head
+from remit.store.tables.writer_thread import logger
 
 T = TypeVar("T")
 

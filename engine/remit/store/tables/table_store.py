@@ -15,14 +15,14 @@ from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
 from remit.store.port import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
-from remit.store.rows import name_key, pack, store_prefix, unpack
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Rows, Snapshot, Table, Tables
+from remit.store.tables.keys import name_key, pack, store_prefix, unpack
 from remit.store.tables.restoring import Restoring
 from remit.store.tables.staging import Staging
+from remit.store.tables.store_reader import Head, SchemaCache, View, WriteView
 from remit.store.tables.trimming import TrimView
-from remit.store.tables.views import Head, SchemaCache, View, WriteView
-from remit.store.tables.writer import Task, Waiting, Writer, logger, stop_process
+from remit.store.tables.writer_thread import Task, Waiting, Writer, logger, stop_process
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from remit.errors import StoreDamaged
 from remit.store.changelog import decode_commit
-from remit.store.rows import decode_revision, pack, revision_key, schema_key
 from remit.store.tables.interface import Table
+from remit.store.tables.keys import decode_revision, pack, revision_key, schema_key
 from remit.store.tables.staging import Staging
-from remit.store.tables.views import Head, View
+from remit.store.tables.store_reader import Head, View
 
 # Rows that go in one transaction, and so how long the writes queued behind it wait: about a millisecond. Revisions come
 # in single rows, but for large ones; a revision goes whole, however many rows it has.

@@ -15,9 +15,9 @@ from remit.model import Delta
 from remit.store import memory
 from remit.store.lmdb import lmdb_store
 from remit.store.port import Commit, Draft, WriteTransaction
-from remit.store.rows import resource_first
-from remit.store.tables import writer
+from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
+from remit.store.tables.keys import resource_first
 from remit.store.tables.table_store import TableStore
 from tests.support.store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
@@ -239,7 +239,7 @@ def test_where_memory_cannot_follow_the_disk_the_process_stops(world: World, cap
 def test_stopping_the_process_leaves_nobody_time_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
     monkeypatch.setattr("os._exit", codes.append)
-    writer.stop_process("the graph is broken")
+    writer_thread.stop_process("the graph is broken")
     assert codes == [70]
 
 
@@ -308,13 +308,13 @@ def test_one_commit_carries_many_writes(world: World) -> None:
 
 
 def test_a_batch_is_bounded_in_writes_and_in_what_they_weigh(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "BATCH_TASKS_MAX", 5)
+    monkeypatch.setattr(writer_thread, "BATCH_TASKS_MAX", 5)
     world.tables.begun = 0
     for future in world.together(*(putting(name) for name in NAMES)):
         future.result(60)
     assert world.tables.begun >= 3
-    monkeypatch.setattr(writer, "BATCH_TASKS_MAX", 1000)
-    monkeypatch.setattr(writer, "BATCH_WRITES_MAX", 1)
+    monkeypatch.setattr(writer_thread, "BATCH_TASKS_MAX", 1000)
+    monkeypatch.setattr(writer_thread, "BATCH_WRITES_MAX", 1)
     world.tables.begun = 0
     for future in world.together(*(putting(name) for name in NAMES)):
         future.result(60)

@@ -19,7 +19,8 @@ from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
 from remit.store.changelog import Cells, LoggedDelta, decode_deltas, encode_delta, replay, rewind
 from remit.store.port import Draft, StoreHead, StoreIdentity
-from remit.store.rows import (
+from remit.store.tables.interface import Item, Rows, Table
+from remit.store.tables.keys import (
     TRIPLE_BYTES_MAX,
     decode_pointer,
     decode_revision,
@@ -40,7 +41,6 @@ from remit.store.rows import (
     unpack,
     whole_triple,
 )
-from remit.store.tables.interface import Item, Rows, Table
 from remit.store.tables.staging import Staging
 
 # An enumeration's members are looked up by name at each use, which a write would feel.

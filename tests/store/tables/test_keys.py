@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from remit.errors import StoreDamaged
 from remit.model import PLAIN, ObjectRef, Provenance, Relationship, RelationshipKey, StoredRelationship, SubjectRef
-from remit.store import rows as coding
+from remit.store.tables import keys as coding
 from remit.store.tables.interface import KEY_BYTES_MAX, Table, next_key
 from tests.support.store_strategies import filters, keys, qualifiers
 from tests.support.store_worlds import key

@@ -35,8 +35,8 @@ from remit.model import (
 )
 from remit.store.changelog import replay, rewind
 from remit.store.port import Draft, WriteTransaction
-from remit.store.rows import resource_first, scan_plan, shorten, subject_first
 from remit.store.tables.interface import Table
+from remit.store.tables.keys import resource_first, scan_plan, shorten, subject_first
 from remit.store.tables.table_store import TableStore
 from tests.support.store_strategies import few_keys, filters, qualifiers
 from tests.support.store_worlds import Ticks, open_lmdb, open_memory
