@@ -19,6 +19,7 @@ from remit.model import (
     StoredRelationship,
 )
 from remit.store.changelog import PART_BYTES, replay
+from remit.store.codec import decode_value
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import CHUNK_ROWS, Table
 from remit.store.tables.table_store import TableStore
@@ -343,6 +344,24 @@ def test_a_prefix_of_an_id_is_no_prefix_of_its_end(store: TableStore) -> None:
         assert texts(view.scan(exactly)) == ["doc:1#viewer@user:1"]
         assert texts(view.scan(starting)) == ["doc:1#viewer@user:1", "doc:10#viewer@user:1"]
         assert len(texts(view.scan(RelationshipFilter("doc", resource_id_prefix="")))) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_rows_are_all_relationships_as_anybody_can_decode_them(store: TableStore, count: int) -> None:
+    """However long their triples are; the stores before and after, by number, have others."""
+    store.create("after")
+    long = "doc:1#viewer@user:" + "x" * 1000
+    write(
+        store, putting("doc:0#viewer@user:anne", relationship(BOB, Qualifiers(None, 5, 7)), long, "doc:2#viewer@user:0")
+    )
+    write(store, putting(ANNE, long), "after")
+    with store.read("default") as view:
+        batches = list(view.rows(count))
+        expected = list(view.scan(ALL))
+    assert all(0 < len(batch.rows) <= count for batch in batches)
+    decoded = [decode_value(key[start:], value) for rows, start in batches for key, value in rows]
+    assert decoded == expected
+    assert len(decoded) == 4
 
 
 def test_ids_of_full_length_that_differ_at_their_end_are_two(store: TableStore) -> None:

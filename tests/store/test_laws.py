@@ -34,9 +34,10 @@ from remit.model import (
     SubjectRef,
 )
 from remit.store.changelog import replay, rewind
+from remit.store.codec import encode_triple, sort_key
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import Table
-from remit.store.tables.keys import resource_first, scan_plan, shorten, subject_first
+from remit.store.tables.keys import scan_plan, subject_first
 from remit.store.tables.table_store import TableStore
 from tests.support.store_strategies import few_keys, filters, qualifiers
 from tests.support.store_worlds import Ticks, open_lmdb, open_memory
@@ -92,7 +93,7 @@ requests = st.builds(Request, st.lists(steps, max_size=6).map(tuple), st.sampled
 
 
 def in_order(table: Table, key: RelationshipKey) -> bytes:
-    return shorten(resource_first(*key) if table is Table.RELATIONSHIPS else subject_first(*key))
+    return sort_key(encode_triple(*key) if table is Table.RELATIONSHIPS else subject_first(*key))
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -44,6 +44,14 @@ class Draft(NamedTuple):
     managed_bypass: bool = False
 
 
+class RowBatch(NamedTuple):
+    """Relationships in the encoding of `store.codec`: of each a key, in which the triple begins at `triple_start`, and
+    its value. What a key has before the triple is the store's own: to cut it off a million keys takes 0.3 s."""
+
+    rows: list[tuple[bytes, bytes]]
+    triple_start: int
+
+
 class ReadTransaction(Protocol):
     """A consistent view of one named store."""
 
@@ -66,9 +74,9 @@ class ReadTransaction(Protocol):
         it raises ends the scan."""
         ...
 
-    def rows(self, count: int) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Every relationship once, so many at a time, as a key and a value in the encoding of `store.rows`, for whoever
-        decodes that more quickly than we do. Cost: O(1) a row, and no step of Python."""
+    def rows(self, count: int) -> Iterator[RowBatch]:
+        """Every relationship once, at most so many at a time, as bytes, for whoever decodes them more quickly than we
+        do. Cost: O(1) a row, and no step of Python."""
         ...
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:

@@ -1,4 +1,4 @@
-"""Keys and values as bytes: what goes in comes out, and the order is the order of parts."""
+"""Keys as bytes: what goes in comes out, and every filter finds what it means under one prefix."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import StoreDamaged
-from remit.model import PLAIN, ObjectRef, Provenance, Relationship, RelationshipKey, StoredRelationship, SubjectRef
+from remit.model import PLAIN, Provenance, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.store.codec import encode_triple, encode_value, sort_key
 from remit.store.tables import keys as coding
 from remit.store.tables.interface import KEY_BYTES_MAX, Table, next_key
-from tests.support.store_strategies import filters, keys, qualifiers
+from tests.support.store_strategies import AT_THE_EDGE, LONGEST, filters, keys, provenances, qualifiers
 from tests.support.store_worlds import key
 
 few = settings(max_examples=60)
 PREFIX = coding.store_prefix(7)
-LONGEST = RelationshipKey(ObjectRef("t", "r" * 1024), "viewer", SubjectRef("u", "s" * 1024, "member"))
-# Triples of exactly the length that a key can hold, one byte less and one more.
-AT_THE_EDGE = [
-    RelationshipKey(ObjectRef("t", "r" * (coding.TRIPLE_BYTES_MAX + more - 12)), "v", SubjectRef("u", "s" * 4, ""))
-    for more in (-1, 0, 1)
-]
-provenances = st.builds(Provenance, st.text(max_size=9), st.sampled_from(["", "run:r-7"]), st.integers(0, 2**63))
-
-
-def parts(triple: RelationshipKey) -> tuple[str, ...]:
-    return (*triple.resource, triple.relation, *triple.subject)
 
 
 @few
 @given(keys)
 @example(LONGEST)
-def test_a_triple_comes_back_from_both_its_keys(triple: RelationshipKey) -> None:
-    assert coding.decode_resource_first(coding.resource_first(*triple)) == triple
+def test_a_triple_comes_back_with_the_subject_first(triple: RelationshipKey) -> None:
     assert coding.decode_subject_first(coding.subject_first(*triple)) == triple
 
 
@@ -42,57 +31,34 @@ def test_a_triple_comes_back_from_both_its_keys(triple: RelationshipKey) -> None
 @example(AT_THE_EDGE[0], PLAIN, Provenance("p", "", 1))
 @example(AT_THE_EDGE[1], PLAIN, Provenance("p", "", 1))
 @example(AT_THE_EDGE[2], PLAIN, Provenance("p", "", 1))
-def test_a_row_comes_back_however_long(triple: RelationshipKey, qualified: object, provenance: Provenance) -> None:
-    stored = StoredRelationship(Relationship(*triple, qualified), provenance)  # type: ignore[arg-type]
-    whole = coding.resource_first(*triple)
-    row = (PREFIX + coding.shorten(whole), coding.encode_value(stored, whole))
-    assert coding.whole_triple(*row) == whole
-    assert coding.decode_value(whole, row[1]) == stored
+def test_a_row_comes_back_however_long(name: RelationshipKey, qualified: object, provenance: Provenance) -> None:
+    stored = StoredRelationship(Relationship(*name, qualified), provenance)  # type: ignore[arg-type]
+    triple = encode_triple(*name)
+    row = (PREFIX + sort_key(triple), encode_value(stored, triple))
+    assert coding.whole_triple(*row) == triple
+    assert coding.with_whole_triples([row, row]) == [(PREFIX + triple, row[1])] * 2
     assert list(coding.decode_rows([row, row])) == [stored, stored]
 
-    pointer = coding.subject_first(*triple)
-    assert coding.decode_pointer(PREFIX + coding.shorten(pointer), coding.encode_pointer(pointer)) == triple
-
-
-def test_the_edge_is_where_we_think() -> None:
-    lengths = [len(coding.resource_first(*triple)) - coding.TRIPLE_BYTES_MAX for triple in AT_THE_EDGE]
-    assert lengths == [-1, 0, 1]
-    rows = [coding.shorten(coding.resource_first(*triple)) for triple in AT_THE_EDGE]
-    assert [coding.is_shortened(row) for row in rows] == [False, False, True]
+    turned = coding.subject_first(*name)
+    assert coding.decode_pointer(PREFIX + sort_key(turned), coding.encode_pointer(turned)) == name
 
 
 @few
 @given(keys, keys)
 @example(LONGEST, LONGEST._replace(relation="viewers"))
 def test_keys_fit_and_differ_exactly_when_triples_differ(one: RelationshipKey, other: RelationshipKey) -> None:
-    for encode in (coding.resource_first, coding.subject_first):
-        first, second = PREFIX + coding.shorten(encode(*one)), PREFIX + coding.shorten(encode(*other))
+    for encode in (encode_triple, coding.subject_first):
+        first, second = PREFIX + sort_key(encode(*one)), PREFIX + sort_key(encode(*other))
         assert len(next_key(first)) <= KEY_BYTES_MAX + 1
         assert (first == second) == (one == other)
-
-
-@few
-@given(keys, keys)
-def test_short_keys_are_ordered_by_their_parts(one: RelationshipKey, other: RelationshipKey) -> None:
-    first, second = coding.resource_first(*one), coding.resource_first(*other)
-    if max(len(first), len(second)) <= coding.TRIPLE_BYTES_MAX:
-        assert (coding.shorten(first) < coding.shorten(second)) == (parts(one) < parts(other))
-
-
-@few
-@given(keys, keys)
-def test_long_keys_are_ordered_by_their_beginning(one: RelationshipKey, other: RelationshipKey) -> None:
-    first, second = coding.resource_first(*one), coding.resource_first(*other)
-    if first[: coding.HEAD_BYTES] < second[: coding.HEAD_BYTES]:
-        assert coding.shorten(first) < coding.shorten(second)
 
 
 @few
 @given(filters(keys), keys)
 def test_every_match_of_a_filter_lies_under_its_prefix(meant: object, triple: RelationshipKey) -> None:
     table, prefix, covers = coding.scan_plan(meant)  # type: ignore[arg-type]
-    encode = coding.resource_first if table is Table.RELATIONSHIPS else coding.subject_first
-    lies_under = coding.shorten(encode(*triple)).startswith(prefix)
+    encode = encode_triple if table is Table.RELATIONSHIPS else coding.subject_first
+    lies_under = sort_key(encode(*triple)).startswith(prefix)
     if meant.matches(triple):  # type: ignore[attr-defined]
         assert lies_under
     if covers and lies_under:
@@ -101,7 +67,7 @@ def test_every_match_of_a_filter_lies_under_its_prefix(meant: object, triple: Re
 
 def test_a_filter_is_answered_by_the_table_its_strongest_part_leads_to() -> None:
     def table(**named: str) -> Table:
-        return coding.scan_plan(coding.RelationshipFilter(**named))[0]
+        return coding.scan_plan(RelationshipFilter(**named))[0]
 
     assert table() is Table.RELATIONSHIPS
     assert table(resource_type="doc") is Table.RELATIONSHIPS
@@ -114,24 +80,22 @@ def test_a_filter_is_answered_by_the_table_its_strongest_part_leads_to() -> None
 
 def test_a_row_that_holds_another_triple_is_damage() -> None:
     other = LONGEST._replace(relation="owner")
-    whole, other_whole = coding.resource_first(*LONGEST), coding.resource_first(*other)
+    triple, other_triple = encode_triple(*LONGEST), encode_triple(*other)
     stored = StoredRelationship(Relationship(*other), Provenance("p", "", 1))
-    value = coding.encode_value(stored, other_whole)
+    value = encode_value(stored, other_triple)
     with pytest.raises(StoreDamaged):
-        coding.decode_value(whole, value)
+        coding.whole_triple(PREFIX + sort_key(triple), value)
     with pytest.raises(StoreDamaged):
-        coding.whole_triple(PREFIX + coding.shorten(whole), value)
+        list(coding.decode_rows([(PREFIX + sort_key(triple), value)]))
     with pytest.raises(StoreDamaged):
-        list(coding.decode_rows([(PREFIX + coding.shorten(whole), value)]))
+        coding.with_whole_triples([(PREFIX + sort_key(triple), value)])
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"\x93", b"\x91\x01", b"\xc1"])
 def test_garbage_in_a_row_is_damage_not_a_crash(value: bytes) -> None:
-    whole = coding.resource_first(*key("doc:1#viewer@user:1"))
+    triple = encode_triple(*key("doc:1#viewer@user:1"))
     with pytest.raises(StoreDamaged):
-        coding.decode_value(whole, value)
-    with pytest.raises(StoreDamaged):
-        list(coding.decode_rows([(PREFIX + whole, value)]))
+        list(coding.decode_rows([(PREFIX + triple, value)]))
     with pytest.raises(StoreDamaged):
         coding.decode_pointer(PREFIX + b"not a triple", b"")
 

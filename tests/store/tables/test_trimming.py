@@ -10,9 +10,10 @@ import pytest
 
 from remit.errors import RevisionGone, StoreDamaged, StoreNotFound
 from remit.model import Delta
+from remit.store.codec import pack
 from remit.store.lmdb.lmdb_store import FORMAT_VERSION
 from remit.store.port import Draft, WriteTransaction
-from remit.store.tables.keys import pack, store_prefix
+from remit.store.tables.keys import store_prefix
 from remit.store.tables.table_store import TableStore
 from remit.store.tables.trimming import TRIM_ROWS
 from tests.support.store_worlds import check, everything, open_lmdb, putting, texts, write

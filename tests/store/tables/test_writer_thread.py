@@ -13,11 +13,11 @@ import pytest
 from remit.errors import LimitExceeded, RemitError, StoreDamaged, StoreFull, StoreOverloaded, StoreUnavailable
 from remit.model import Delta
 from remit.store import memory
+from remit.store.codec import encode_triple
 from remit.store.lmdb import lmdb_store
 from remit.store.port import Commit, Draft, WriteTransaction
 from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
-from remit.store.tables.keys import resource_first
 from remit.store.tables.table_store import TableStore
 from tests.support.store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
@@ -194,7 +194,7 @@ def test_where_the_whole_transaction_is_lost_each_write_is_tried_alone(world: Wo
 def test_a_write_that_loses_every_transaction_it_is_in_fails_alone(world: World) -> None:
     """Whichever of them it is: here the one that looks where the tables cannot be read any more."""
     write(world.store, putting(NAMES[0]))
-    world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
+    world.tables.reads_lost = {encode_triple(*key(NAMES[2]))}
     futures = world.together(putting(NAMES[1]), putting(NAMES[2]), putting(NAMES[3]))
     assert [type(future.exception(60)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
     assert texts(everything(world.store)) == [NAMES[0], NAMES[1], NAMES[3]]
@@ -206,7 +206,7 @@ def test_a_write_that_hides_a_lost_transaction_is_refused_all_the_same(world: Wo
             putting(NAMES[2])(transaction)
         return Draft("anne")
 
-    world.tables.reads_lost = {resource_first(*key(NAMES[2]))}
+    world.tables.reads_lost = {encode_triple(*key(NAMES[2]))}
     futures = world.together(putting(NAMES[1]), hide, putting(NAMES[3]))
     assert [type(future.exception(60)) for future in futures] == [type(None), type(None), StoreDamaged, type(None)]
     assert texts(everything(world.store)) == [NAMES[1], NAMES[3]]

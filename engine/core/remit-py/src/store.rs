@@ -82,15 +82,14 @@ impl NativeStore {
         &self,
         py: Python<'py>,
         rows: &Bound<'py, PyList>,
-        key_start: usize,
-        key_max: usize,
+        triple_start: usize,
     ) -> PyResult<Vec<(i64, Vec<String>)>> {
         let mut batch = Rows::default();
         for row in rows.iter() {
             let row = row.cast_into::<PyTuple>()?;
             let (key, value) = (row.get_borrowed_item(0)?, row.get_borrowed_item(1)?);
             let (key, value) = (key.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
-            batch.push(key.as_bytes(), value.as_bytes(), key_start, key_max).map_err(PyValueError::new_err)?;
+            batch.push(key.as_bytes(), value.as_bytes(), triple_start).map_err(PyValueError::new_err)?;
         }
         py.detach(|| {
             let mut state = self.store.write();

@@ -24,11 +24,11 @@ from remit.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from remit.store.codec import pack, unpack
 from remit.store.lmdb.directory import NO_ROOM, DataDirectory, explain
 from remit.store.lmdb.pages import missing_page
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Item, Table, TransactionPoisoned, Written
-from remit.store.tables.keys import pack, unpack
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
 from remit.store.tables.writer_thread import stop_process
 

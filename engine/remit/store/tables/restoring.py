@@ -30,21 +30,10 @@ from remit.notation import (
     shortened,
 )
 from remit.store.backup import BackupReader, Block, ChangelogBlock, RelationshipsBlock, SchemaBlock, StoreBlock
+from remit.store.codec import decode_value, encode_value, pack, sort_key, unpack
 from remit.store.port import Judge, StoreIdentity
 from remit.store.tables.interface import Table
-from remit.store.tables.keys import (
-    decode_value,
-    encode_pointer,
-    encode_value,
-    name_key,
-    pack,
-    revision_key,
-    schema_key,
-    shorten,
-    store_prefix,
-    subject_first,
-    unpack,
-)
+from remit.store.tables.keys import encode_pointer, name_key, revision_key, schema_key, store_prefix, subject_first
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import Head
 from remit.store.tables.writer_thread import logger
@@ -210,11 +199,11 @@ class Restoring:
                 scrutiny.schema(block)
                 yield Table.SCHEMAS, schema_key(prefix, block.revision), block.text.encode()
             case RelationshipsBlock():
-                for whole, value in block.rows:
-                    relationship = scrutiny.relationship(whole, value).relationship
+                for triple, value in block.rows:
+                    relationship = scrutiny.relationship(triple, value).relationship
                     pointer = subject_first(relationship.resource, relationship.relation, relationship.subject)
-                    yield Table.RELATIONSHIPS, prefix + shorten(whole), value
-                    yield Table.BY_SUBJECT, prefix + shorten(pointer), encode_pointer(pointer)
+                    yield Table.RELATIONSHIPS, prefix + sort_key(triple), value
+                    yield Table.BY_SUBJECT, prefix + sort_key(pointer), encode_pointer(pointer)
             case ChangelogBlock():
                 for revision, part, row in block.rows:
                     scrutiny.changelog(revision, part, row)
@@ -257,12 +246,12 @@ class _Scrutiny:
                 f"the backup's schema of revision `{block.revision}` does not compile here: {error.message}"
             ) from error
 
-    def relationship(self, whole: bytes, value: bytes) -> StoredRelationship:
-        row = shorten(whole)
+    def relationship(self, triple: bytes, value: bytes) -> StoredRelationship:
+        row = sort_key(triple)
         if row <= self._last_row:
-            raise BackupDamaged(f"the backup's relationship `{_readable(whole)}` is out of its place")
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}` is out of its place")
         self._last_row = row
-        stored = self._stored(whole, value)
+        stored = self._stored(triple, value)
         try:
             self._judge.relationship(stored.relationship)
         except RemitError as error:
@@ -282,10 +271,10 @@ class _Scrutiny:
                 self._commit(revision, *commit)
                 self._parts = int(parts)
             for at in range(0, len(cells), 3):
-                whole, before, after = cells[at : at + 3]
+                triple, before, after = cells[at : at + 3]
                 for value in (before, after):
                     if value is not None:
-                        self._stored(whole, value)
+                        self._stored(triple, value)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BackupDamaged(f"revision `{revision}` of the backup's changelog cannot be read: {error}") from error
         self._revision, self._part = revision, part + 1
@@ -313,10 +302,10 @@ class _Scrutiny:
         if is_schema != (revision in self._schemas):
             raise ValueError("its schema is missing, or is there and not told")
 
-    def _stored(self, whole: bytes, value: bytes) -> StoredRelationship:
+    def _stored(self, triple: bytes, value: bytes) -> StoredRelationship:
         """The relationship of a row, which is exactly as we would have written it."""
         try:
-            stored = decode_value(whole, value)
+            stored = decode_value(triple, value)
             relationship, provenance = stored.relationship, stored.provenance
             resource, subject = relationship.resource, relationship.subject
             _check_place(resource.type, relationship.relation, subject.type, subject.relation)
@@ -336,12 +325,12 @@ class _Scrutiny:
                 raise ValueError("its writer has no name")
             if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
                 raise ValueError("its revision cannot be")
-            if encode_value(stored, whole) != value:
+            if encode_value(stored, triple) != value:
                 raise ValueError("it is written in another way than ours")
         except RemitError as error:
-            raise BackupDamaged(f"the backup's relationship `{_readable(whole)}`: {error.message}") from error
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}`: {error.message}") from error
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            raise BackupDamaged(f"the backup's relationship `{_readable(whole)}` cannot be read: {error}") from error
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}` cannot be read: {error}") from error
         return stored
 
 
@@ -365,6 +354,6 @@ def _check_json(text: str) -> None:
         raise ValueError("its JSON is not in canonical form")
 
 
-def _readable(whole: object) -> str:
-    text = whole.decode(errors="replace") if isinstance(whole, bytes) else str(whole)
+def _readable(triple: object) -> str:
+    text = triple.decode(errors="replace") if isinstance(triple, bytes) else str(triple)
     return shortened(text.replace("\0", " "))

@@ -17,29 +17,25 @@ from remit.errors import RevisionGone, StoreDamaged
 from remit.model import PLAIN, Change, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
-from remit.store.changelog import Cells, LoggedDelta, decode_deltas, encode_delta, replay, rewind
-from remit.store.port import Draft, StoreHead, StoreIdentity
+from remit.store.changelog import Cells, ChangelogRow, LoggedDelta, decode_deltas, encode_delta, replay, rewind
+from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_triple, encode_value, pack, sort_key, unpack
+from remit.store.port import Draft, RowBatch, StoreHead, StoreIdentity
 from remit.store.tables.interface import Item, Rows, Table
 from remit.store.tables.keys import (
-    TRIPLE_BYTES_MAX,
+    STORE_BYTES,
     decode_pointer,
     decode_revision,
     decode_rows,
     decode_schema_key,
-    decode_value,
-    encode_value,
     keys_both_ways,
     name_key,
-    pack,
-    resource_first,
     revision_key,
     scan_plan,
     schema_key,
-    shorten,
     start_after,
     store_prefix,
-    unpack,
     whole_triple,
+    with_whole_triples,
 )
 from remit.store.tables.staging import Staging
 
@@ -119,9 +115,9 @@ class View:
         return told
 
     def get(self, key: RelationshipKey) -> StoredRelationship | None:
-        whole = resource_first(*key)
-        value = self._snapshot.get(Table.RELATIONSHIPS, self._prefix + shorten(whole))
-        return decode_value(whole, value) if value is not None else None
+        triple = encode_triple(*key)
+        value = self._snapshot.get(Table.RELATIONSHIPS, self._prefix + sort_key(triple))
+        return decode_value(triple, value) if value is not None else None
 
     def scan(
         self,
@@ -140,16 +136,16 @@ class View:
         decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
 
-    def rows(self, count: int) -> Iterator[list[Item]]:
+    def rows(self, count: int) -> Iterator[RowBatch]:
         rows = self._snapshot.items(_RELATIONSHIPS, self._prefix)
         while batch := list(islice(rows, count)):
-            if batch[-1][0].startswith(self._prefix):
-                yield batch
-                continue
-            ours = [row for row in batch if row[0].startswith(self._prefix)]  # and then begin those of another store
-            if ours:
-                yield ours
-            return
+            is_last = not batch[-1][0].startswith(self._prefix)  # for now begin those of another store
+            if is_last:
+                batch = [row for row in batch if row[0].startswith(self._prefix)]
+            if batch:
+                yield RowBatch(with_whole_triples(batch), STORE_BYTES)
+            if is_last:
+                return
 
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         oldest = self._head.oldest_revision
@@ -160,8 +156,7 @@ class View:
                 revision=after_revision,
                 oldest=oldest,
             )
-        start = revision_key(b"", after_revision + 1)
-        logged = decode_deltas(self._rows(Table.CHANGELOG, b"", start), after_revision + 1)
+        logged = decode_deltas(self._changelog_rows(after_revision + 1), after_revision + 1)
         return (self._told(each) for each in logged)
 
     def _told(self, logged: LoggedDelta) -> Delta:
@@ -182,7 +177,7 @@ class View:
             store,
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
             ((whole_triple(*row), row[1]) for row in self._rows(_RELATIONSHIPS, b"", b"")),
-            ((*decode_revision(key), row) for key, row in self._rows(Table.CHANGELOG, b"", b"")),
+            self._changelog_rows(head.oldest_revision + 1),
         )
 
     def _schema_revisions(self) -> Iterator[int]:
@@ -233,6 +228,11 @@ class View:
                 return
             yield row
 
+    def _changelog_rows(self, revision: int) -> Iterator[ChangelogRow]:
+        """The changelog from a revision on, as the keys say it."""
+        for key, row in self._rows(Table.CHANGELOG, b"", revision_key(b"", revision)):
+            yield (*decode_revision(key), row)
+
     def _scan_by_subject(self, rows: Iterator[Item], filter: RelationshipFilter) -> Iterator[StoredRelationship]:
         for key, value in rows:
             triple = decode_pointer(key, value)
@@ -279,27 +279,27 @@ class WriteView(View):
     def put(self, stored: StoredRelationship) -> None:
         """Cost: O(log n)."""
         relationship = stored.relationship
-        whole, row, by_subject, pointer = keys_both_ways(
+        triple, row, by_subject, pointer = keys_both_ways(
             self._prefix, relationship.resource, relationship.relation, relationship.subject
         )
-        assert whole.count(0) == 5, "the parts of a triple hold no zero byte"
-        value = self._encode(stored, whole)
-        before = self._row_of(row, whole)
+        assert triple.count(0) == 5, "the parts of a triple hold no zero byte"
+        value = self._encode(stored, triple)
+        before = self._row_of(row, triple)
         self._snapshot.put(_RELATIONSHIPS, row, value)
         if before is None:
             self._snapshot.put(_BY_SUBJECT, by_subject, pointer)
-        known = self._changes.get(whole)
-        self._changes[whole] = (before if known is None else known[0], value, stored)
+        known = self._changes.get(triple)
+        self._changes[triple] = (before if known is None else known[0], value, stored)
 
     def delete(self, key: RelationshipKey) -> None:
         """Cost: O(log n)."""
-        whole, row, by_subject, _ = keys_both_ways(self._prefix, *key)
-        before = self._row_of(row, whole)
+        triple, row, by_subject, _ = keys_both_ways(self._prefix, *key)
+        before = self._row_of(row, triple)
         if before is not None:
             self._snapshot.delete(_RELATIONSHIPS, row)
             self._snapshot.delete(_BY_SUBJECT, by_subject)
-            known = self._changes.get(whole)
-            self._changes[whole] = (before if known is None else known[0], None, None)
+            known = self._changes.get(triple)
+            self._changes[triple] = (before if known is None else known[0], None, None)
 
     def put_schema(self, text: str) -> None:
         self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
@@ -314,14 +314,14 @@ class WriteView(View):
             schema_revision = revision
         changes: list[Change] = []
         cells: Cells = []
-        for whole, (before, after, written) in self._changes.items():
+        for triple, (before, after, written) in self._changes.items():
             if before is not None:
-                changes.append(Change(decode_value(whole, before), written))
+                changes.append(Change(decode_value(triple, before), written))
             elif after is not None:
                 changes.append(Change(None, written))
             else:
                 continue  # written and removed by one and the same request
-            cells += (whole, before, after)
+            cells += (triple, before, after)
         told = tuple(changes)
         delta = Delta(
             revision,
@@ -333,8 +333,8 @@ class WriteView(View):
             draft.managed_bypass,
         )
         staging = self._snapshot
-        for key, value in encode_delta(self._prefix, delta, cells):
-            staging.put(_CHANGELOG, key, value)
+        for part, changelog_row in enumerate(encode_delta(delta, cells)):
+            staging.put(_CHANGELOG, revision_key(self._prefix, revision, part), changelog_row)
         head = Head(revision, schema_revision, head.oldest_revision)
         staging.put(_HEADS, self._prefix, pack(head))
         staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
@@ -355,18 +355,18 @@ class WriteView(View):
         known = self._schemas.get(self._number, revision)
         return known if known is not None else self.schema_text_at(revision)
 
-    def _encode(self, stored: StoredRelationship, whole: bytes) -> bytes:
+    def _encode(self, stored: StoredRelationship, triple: bytes) -> bytes:
         """A request's plain rows have one and the same value, so it is encoded once."""
-        if stored.relationship.qualifiers is not PLAIN or len(whole) > TRIPLE_BYTES_MAX:
-            return encode_value(stored, whole)
+        if stored.relationship.qualifiers is not PLAIN or len(triple) > SORT_KEY_BYTES_MAX:
+            return encode_value(stored, triple)
         provenance, value = self._plain
         if stored.provenance is not provenance:
-            value = encode_value(stored, whole)
+            value = encode_value(stored, triple)
             self._plain = (stored.provenance, value)
         return value
 
-    def _row_of(self, row: bytes, whole: bytes) -> bytes | None:
+    def _row_of(self, row: bytes, triple: bytes) -> bytes | None:
         value = self._snapshot.get(_RELATIONSHIPS, row)
-        if value is not None and len(whole) > TRIPLE_BYTES_MAX and whole_triple(row, value) != whole:
-            raise StoreDamaged(f"the row of `{whole!r}` holds another triple")
+        if value is not None and len(triple) > SORT_KEY_BYTES_MAX and whole_triple(row, value) != triple:
+            raise StoreDamaged(f"the row of `{triple!r}` holds another triple")
         return value

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
+from remit.store.codec import pack, unpack
 from remit.store.port import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Rows, Snapshot, Table, Tables
-from remit.store.tables.keys import name_key, pack, store_prefix, unpack
+from remit.store.tables.keys import name_key, store_prefix
 from remit.store.tables.restoring import Restoring
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import Head, SchemaCache, View, WriteView

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from remit.errors import StoreDamaged
 from remit.store.changelog import decode_commit
+from remit.store.codec import pack
 from remit.store.tables.interface import Table
-from remit.store.tables.keys import decode_revision, pack, revision_key, schema_key
+from remit.store.tables.keys import decode_revision, revision_key, schema_key
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import Head, View
 

@@ -1,12 +1,11 @@
-//! Relationships as the store keeps them: keys of six parts, values in msgpack. Read here so that a million load in a second.
+//! Relationships as the store hands them out: triples of six parts, values in msgpack. Read here so that a million load in
+//! a second.
 //!
-//! `store/keys.py` says what the bytes are, and writes them; nothing is written here.
-//! Law: what is read is what `keys.decode_rows` reads, or an error.
+//! `store/codec.py` says what the bytes are, and writes them; nothing is written here.
+//! Law: what is read is what `codec.decode_value` reads, or an error.
 
 use super::{QualifiersText, Triple};
 
-const LONG_MARK: u8 = 1; // after the beginning of a triple that is too long for a key
-const DIGEST_BYTES: usize = 32;
 const PARTS: usize = 6;
 
 /// A batch of rows, copied out of Python: all triples in one piece of memory.
@@ -18,24 +17,19 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Take a row in. `key_start` is where the triple begins in its key, `key_max` the length that only long ones reach.
-    pub fn push(&mut self, key: &[u8], value: &[u8], key_start: usize, key_max: usize) -> Result<(), String> {
+    /// Take a row in. `triple_start` is where the triple begins in its key.
+    pub fn push(&mut self, key: &[u8], value: &[u8], triple_start: usize) -> Result<(), String> {
         let damaged = || format!("row `{}` cannot be read", key.escape_ascii());
         let mut reader = Reader { bytes: value };
         let fields = reader.array().ok_or_else(damaged)?;
-        let mark = key_max.wrapping_sub(DIGEST_BYTES + 1);
-        let is_long = key.len() == key_max && key.get(mark) == Some(&LONG_MARK);
-        let mut whole = key.get(key_start..).ok_or_else(damaged)?;
-        if fields > 3 || is_long {
+        if fields > 3 {
             reader.skip(3).ok_or_else(damaged)?;
             let qualifiers = reader.qualifiers().ok_or_else(damaged)?;
-            if is_long {
-                whole = reader.binary().ok_or_else(damaged)?;
-            }
             if !qualifiers.is_plain() {
                 self.qualified.push((self.ends.len() as u32, qualifiers));
             }
         }
+        let whole = key.get(triple_start..).ok_or_else(damaged)?;
         let whole = std::str::from_utf8(whole).map_err(|_| damaged())?;
         let start = self.text.len();
         u32::try_from(start + whole.len()).map_err(|_| "a batch of rows has at most 4 GB".to_owned())?;
@@ -87,7 +81,7 @@ impl Rows {
     }
 }
 
-/// As much of msgpack as values have: arrays, texts, binary, whole numbers and nil.
+/// As much of msgpack as is read of values: arrays, texts, whole numbers and nil.
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -133,16 +127,6 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).ok()
     }
 
-    fn binary(&mut self) -> Option<&'a [u8]> {
-        let len = match self.byte()? {
-            0xc4 => self.number(1)?,
-            0xc5 => self.number(2)?,
-            0xc6 => self.number(4)?,
-            _ => return None,
-        };
-        self.take(len as usize)
-    }
-
     fn integer(&mut self) -> Option<i64> {
         match self.byte()? {
             first @ 0x00..=0x7f => Some(i64::from(first)),
@@ -186,7 +170,7 @@ mod tests {
     #[test]
     fn a_plain_row_is_a_plain_relationship() {
         let mut rows = Rows::default();
-        rows.push(TRIPLE, b"\x93\xa4anne\xa0\x07", 4, 511).expect("it can be read");
+        rows.push(TRIPLE, b"\x93\xa4anne\xa0\x07", 4).expect("it can be read");
         let (triple, qualifiers) = rows.iter().next().expect("one row");
         assert_eq!((triple.resource_id, triple.subject_id, triple.subject_relation), ("a", "anne", ""));
         assert!(qualifiers.is_plain());
@@ -196,7 +180,7 @@ mod tests {
     #[test]
     fn a_qualified_row_tells_when_it_is_due() {
         let mut rows = Rows::default();
-        rows.push(TRIPLE, b"\x97\xa4anne\xa0\xcd\x01\x00\xa1c\xa2{}\xc0\xd1\xff\xfe", 4, 511).expect("it can be read");
+        rows.push(TRIPLE, b"\x97\xa4anne\xa0\xcd\x01\x00\xa1c\xa2{}\xc0\xd1\xff\xfe", 4).expect("it can be read");
         let (_, qualifiers) = rows.iter().next().expect("one row");
         let caveat = Some(("c".to_owned(), "{}".to_owned()));
         assert_eq!(*qualifiers, QualifiersText { caveat, not_before_us: None, expiration_us: Some(-2) });
@@ -213,7 +197,7 @@ mod tests {
             (b"\0\0\0\x01a\0b\0c\0d\0e\0f\0g", b"\x93\xa4anne\xa0\x07"),
             (b"\0\0", b"\x93\xa4anne\xa0\x07"),
         ] {
-            assert!(Rows::default().push(key, value, 4, 511).is_err());
+            assert!(Rows::default().push(key, value, 4).is_err());
         }
     }
 }
