@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.errors import StoreDamaged
+from remit.errors import StoreDamaged, StoreFormatUnknown
 from remit.store.lmdb.pages import missing_page
 from tests.support.store_worlds import check, deleting, everything, open_lmdb, putting, texts, write
 
@@ -53,3 +53,15 @@ def test_what_is_no_data_file_lacks_pages(tmp_path: Path) -> None:
     for content in (b"", b"dear anne" * 2_000, bytes(4 * PAGE_BYTES)):
         (tmp_path / "data.mdb").write_bytes(content)
         assert missing_page(tmp_path / "data.mdb", PAGE_BYTES) in (0, 1)
+
+
+@pytest.mark.parametrize("meta", [0, 1])
+def test_a_file_of_another_version_is_not_walked(written: Path, tmp_path: Path, meta: int) -> None:
+    """Whichever of the two first pages says so: what stands where is known of one version only."""
+    file = tmp_path / "data.mdb"
+    shutil.copy(written / "data.mdb", file)
+    with file.open("r+b") as opened:
+        opened.seek(meta * PAGE_BYTES + 16 + 4)  # behind the page's header and LMDB's magic number
+        opened.write((2).to_bytes(4, "little"))
+    with pytest.raises(StoreFormatUnknown, match="has LMDB's format `2`, this version of remit knows `1`"):
+        missing_page(file, PAGE_BYTES)
