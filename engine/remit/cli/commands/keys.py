@@ -20,7 +20,7 @@ from remit.cli.render.output import columns, note, put, put_json
 from remit.cli.session import Session, command
 from remit.errors import KeyRefused, KeysUnreadable
 from remit.notation import format_time
-from remit.store.lmdb.directory import KEYS_FILE
+from remit.store.data_directory import KEYS_FILE
 
 DEFAULT_DATA = Path("data")
 BOOTSTRAP_PRINCIPAL = "bootstrap"

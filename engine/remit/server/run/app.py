@@ -31,7 +31,7 @@ from remit.server.run.sandboxes import Sandboxes
 from remit.server.run.tls import Certificates, TlsFiles
 from remit.server.telemetry import log as logs
 from remit.server.telemetry.telemetry import Telemetry
-from remit.store.lmdb.directory import KEYS_FILE, require_no_file
+from remit.store.data_directory import KEYS_FILE, require_no_file
 from remit.store.lmdb.lmdb_store import MAP_SIZE_BYTES, LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.port import Store

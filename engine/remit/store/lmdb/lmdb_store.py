@@ -25,7 +25,8 @@ from remit.errors import (
     StoreUnavailable,
 )
 from remit.store.codec import pack, unpack
-from remit.store.lmdb.directory import NO_ROOM, DataDirectory, explain
+from remit.store.data_directory import NO_ROOM, explain_os_error
+from remit.store.lmdb.directory import DataDirectory
 from remit.store.lmdb.pages import missing_page
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Item, Table, TransactionPoisoned, Written
@@ -172,7 +173,7 @@ class LmdbTables:
                 raise StoreDamaged(f"`{self._directory.data_file}` is not an LMDB file: restore a backup") from error
             code = getattr(error, "code", 0)
             if code > 0:  # the system's error numbers are positive, LMDB's own negative
-                raise explain(OSError(code, error.reason), path) from error
+                raise explain_os_error(OSError(code, error.reason), path) from error
             raise self.explain(error) from error
         return environment
 
@@ -209,7 +210,7 @@ class LmdbTables:
         except lmdb.Error as error:
             raise self.explain(error) from error
         except OSError as error:
-            raise explain(error, self._directory.path) from error
+            raise explain_os_error(error, self._directory.path) from error
 
     def _make_tables(self) -> list[lmdb._Database]:
         with self._environment.begin(write=True) as transaction:

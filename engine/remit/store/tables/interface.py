@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from remit.errors import RemitError
-from remit.store.scratch import ScratchFile
+from remit.store.port import Scratch
 
 # LMDB as everybody builds it refuses keys beyond 511 bytes. One byte is held back, so that `key + b"\0"`, the very next
 # possible key, can still be sought.
@@ -101,7 +101,7 @@ class Tables(Protocol):
 
     def size_bytes(self) -> int: ...
 
-    def scratch(self) -> ScratchFile:
+    def scratch(self) -> Scratch:
         """An unnamed file, beside the data where there is such a place."""
         ...
 

@@ -15,8 +15,7 @@ from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
 from remit.store.codec import pack, unpack
-from remit.store.port import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
-from remit.store.scratch import ScratchFile
+from remit.store.port import Admission, Commit, CommitListener, Judge, Scratch, Store, StoreIdentity
 from remit.store.tables.interface import Rows, Snapshot, Table, Tables
 from remit.store.tables.keys import name_key, store_prefix
 from remit.store.tables.restoring import Restoring
@@ -111,7 +110,7 @@ class TableStore(Store):
     def writes_waiting(self) -> int:
         return self._writer.waiting
 
-    def scratch(self) -> ScratchFile:
+    def scratch(self) -> Scratch:
         return self._tables.scratch()
 
     # --- writing ------------------------------------------------------------------------------------------------
