@@ -529,12 +529,12 @@ def test_the_rows_of_a_deleted_store_go_away(store: TableStore) -> None:
     store.create("doomed")
     write(store, putting(*(f"doc:{number}#viewer@user:anne" for number in range(3500))), "doomed")
     store.delete("doomed")
-    # Rows go between writes, so a few writes later none is left; the grave goes last.
+    # Rows go between writes, so a few writes later none is left; the tombstone goes last.
     for _ in range(40):
         write(store, putting(ANNE))
     snapshot = store._tables.snapshot()
     try:
-        assert list(snapshot.items(Table.GRAVES, b"")) == []
+        assert list(snapshot.items(Table.TOMBSTONES, b"")) == []
         assert len(list(snapshot.items(Table.RELATIONSHIPS, b""))) == 1
         assert len(list(snapshot.items(Table.BY_SUBJECT, b""))) == 1
     finally:

@@ -94,23 +94,23 @@ def told(store: TableStore, name: str) -> tuple[object, ...]:
 
 def rows_left(store: TableStore, among: int) -> int:
     """Rows of every table that belong to any of the first numbers of stores but the first."""
-    store.submit("default", putting()).exception(60)  # whatever is to be buried is buried between two writes
+    store.submit("default", putting()).exception(60)  # whatever is to be swept is swept between two writes
     snapshot = store._tables.snapshot()
     try:
-        tables = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS, Table.HEADS, Table.GRAVES)
+        tables = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS, Table.HEADS, Table.TOMBSTONES)
         numbers = [number.to_bytes(4, "big") for number in range(2, among + 1)]
         return sum(1 for table in tables for key, _ in snapshot.items(table, b"") if key[:4] in numbers)
     finally:
         snapshot.close()
 
 
-def wait_until_buried(store: TableStore) -> None:
-    """The writer buries between writes; each of these gives it one more turn."""
+def wait_until_swept(store: TableStore) -> None:
+    """The writer sweeps between writes; each of these gives it one more turn."""
     for _ in range(100):
         write(store, putting())
-        if not store._graves:
+        if not store._tombstones:
             return
-    raise AssertionError("graves are left")
+    raise AssertionError("tombstones are left")
 
 
 def schema_written(store: TableStore, text: str) -> Delta:
@@ -310,7 +310,7 @@ def refused(store: TableStore, data: bytes, judge: Any = None) -> RemitError:
     with pytest.raises(RemitError) as caught:
         restore(store, data, size=50_000, judge=judge)
     assert store.names() == ["default"]
-    wait_until_buried(store)
+    wait_until_swept(store)
     assert rows_left(store, 1_000) == 0
     return caught.value
 
@@ -374,7 +374,7 @@ def test_a_name_that_is_taken_is_refused_before_and_after(filled: TableStore) ->
         restoring.finish()
     restoring.close()
     assert everything(filled, "copy") == []
-    wait_until_buried(filled)
+    wait_until_swept(filled)
 
 
 def test_a_name_no_store_can_have_is_refused(store: TableStore) -> None:
@@ -420,7 +420,7 @@ def test_one_that_was_given_up_leaves_nothing_and_takes_no_more(filled: TableSto
     with pytest.raises(StoreUnavailable, match="given up"):
         restoring.feed(data[-40:])
         restoring.finish()
-    wait_until_buried(filled)
+    wait_until_swept(filled)
     assert rows_left(filled, 1_000) == 0
     with pytest.raises(StoreNotFound), filled.read("copy"):
         pass
@@ -429,7 +429,7 @@ def test_one_that_was_given_up_leaves_nothing_and_takes_no_more(filled: TableSto
 def test_closing_what_is_finished_changes_nothing(filled: TableStore) -> None:
     before = told(filled, "default")
     restore(filled, backup(filled))  # closes it at the end
-    wait_until_buried(filled)
+    wait_until_swept(filled)
     assert told(filled, "copy") == before
 
 
@@ -446,7 +446,7 @@ def test_what_a_killed_restore_left_is_removed_at_the_next_start(tmp_path: Path)
     store.close()  # nobody closed the restore: so it is with a process that is killed
     store = open_lmdb(tmp_path / "killed")
     assert store.names() == ["default"]
-    wait_until_buried(store)
+    wait_until_swept(store)
     assert rows_left(store, 9) == 0
     store.close()
 

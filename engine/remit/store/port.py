@@ -151,7 +151,7 @@ class Commit:
 
 
 class Restoration(Protocol):
-    """A backup on its way in: see `restoring.Restoring`."""
+    """A backup on its way in: see `restoring.StoreRestoration`."""
 
     def feed(self, data: bytes) -> None:
         """The next bytes. Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may

@@ -248,18 +248,18 @@ def test_a_restore_whose_sender_leaves_is_given_up(client: Client, engine: Engin
         call.cancel()
     leaving.set()
     until = time.monotonic() + PATIENCE_S
-    while graves(engine):
+    while tombstones(engine):
         assert time.monotonic() < until, "rows of the restore are left"
-        client.touch(ANN)  # between two writes the writer buries
+        client.touch(ANN)  # between two writes the writer sweeps
     assert [info.name for info in client.list_stores()] == ["default"]
 
 
-def graves(engine: Engine) -> list[bytes]:
+def tombstones(engine: Engine) -> list[bytes]:
     from remit.store.tables.interface import Table
 
     snapshot = engine._store._tables.snapshot()  # type: ignore[attr-defined]
     try:
-        return [key for key, _ in snapshot.items(Table.GRAVES, b"")]
+        return [key for key, _ in snapshot.items(Table.TOMBSTONES, b"")]
     finally:
         snapshot.close()
 

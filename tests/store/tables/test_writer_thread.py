@@ -327,18 +327,18 @@ def test_rows_of_a_deleted_store_that_cannot_be_removed_wait_for_the_next_start(
     world.store.create("doomed")
     write(world.store, putting(*NAMES), "doomed")
     with caplog.at_level(logging.WARNING):
-        world.tables.commit_fails = lambda: StoreFull("no room is left") if world.store._graves else None
+        world.tables.commit_fails = lambda: StoreFull("no room is left") if world.store._tombstones else None
         world.store.delete("doomed")
         world.store.submit("default", putting(NAMES[0])).exception(60)  # it may have shared the commit that failed
         write(world.store, putting(NAMES[1]))
     assert "left for the next start" in caplog.text
-    assert rows_of(world.tables, Table.GRAVES)
+    assert rows_of(world.tables, Table.TOMBSTONES)
 
     world.tables.commit_fails = lambda: None
     again = TableStore(world.tables, clock_us=Ticks())
     for _ in range(10):
         write(again, putting(NAMES[1]))
-    assert not rows_of(world.tables, Table.GRAVES)
+    assert not rows_of(world.tables, Table.TOMBSTONES)
     names = texts(everything(again))
     assert len(rows_of(world.tables, Table.RELATIONSHIPS)) == len(names)
     again._writer.close()

@@ -234,7 +234,7 @@ class LmdbTables:
 
 
 def _on_disk(table: Table) -> bytes:
-    return table.name.lower().encode()
+    return b"graves" if table is Table.TOMBSTONES else table.name.lower().encode()  # the format's name for them
 
 
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)

@@ -1,7 +1,7 @@
-"""One named store as a request sees it: to read, and to write in an admission.
+"""One named store as a reading transaction: its head, its relationships, its changelog, and a backup of them all.
 
 Written once over the tables, so every store behaves alike; only the tables beneath differ.
-Law: rows by resource and rows by subject name the same triples, and every change is in the changelog."""
+Law: what a reader answers is of the one revision that its snapshot shows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import NamedTuple
 import msgpack
 
 from remit.errors import RevisionGone, StoreDamaged
-from remit.model import PLAIN, Change, Delta, Provenance, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
-from remit.store.changelog import Cells, ChangelogRow, LoggedDelta, decode_deltas, encode_delta, replay, rewind
-from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_triple, encode_value, pack, sort_key, unpack
-from remit.store.port import Draft, RowBatch, StoreHead, StoreIdentity
+from remit.store.changelog import ChangelogRow, LoggedDelta, decode_deltas, replay, rewind
+from remit.store.codec import decode_value, encode_triple, sort_key, unpack
+from remit.store.port import ReadTransaction, RowBatch, StoreHead, StoreIdentity
 from remit.store.tables.interface import Item, Rows, Table
 from remit.store.tables.keys import (
     STORE_BYTES,
@@ -27,7 +27,6 @@ from remit.store.tables.keys import (
     decode_revision,
     decode_rows,
     decode_schema_key,
-    keys_both_ways,
     name_key,
     revision_key,
     scan_plan,
@@ -37,17 +36,15 @@ from remit.store.tables.keys import (
     whole_triple,
     with_whole_triples,
 )
-from remit.store.tables.staging import Staging
 
 # An enumeration's members are looked up by name at each use, which a write would feel.
-_STORES, _HEADS, _CHANGELOG = Table.STORES, Table.HEADS, Table.CHANGELOG
-_RELATIONSHIPS, _BY_SUBJECT = Table.RELATIONSHIPS, Table.BY_SUBJECT
+_STORES, _HEADS, _RELATIONSHIPS = Table.STORES, Table.HEADS, Table.RELATIONSHIPS
 
 STORES_CACHED_MAX = 64  # stores come and go, and a schema may have megabytes
 
 
 class SchemaCache:
-    """The newest schema text of each store, so that a view need not fetch a long text it has met before.
+    """The newest schema text of each store, so that a transaction need not fetch a long text that is known.
 
     Law: only committed schemas enter, so a revision number means one text for ever."""
 
@@ -67,7 +64,7 @@ class SchemaCache:
                 del self._texts[next(iter(self._texts))]
 
 
-class Head(NamedTuple):
+class HeadRecord(NamedTuple):
     """A named store's record of where it stands: its last revision, that of its schema (0: none), the oldest it can
     still show."""
 
@@ -81,15 +78,14 @@ _name_key = lru_cache(maxsize=256)(name_key)
 
 @lru_cache(maxsize=256)
 def _identity(name: str, record: bytes) -> tuple[int, StoreIdentity, bytes]:
-    """What a store's record says: its number, its identity, and what its keys begin with. Every view asks for it."""
+    """What a store's record says: its number, its identity, and what its keys begin with. Every transaction asks."""
     number, uuid, epoch = unpack(record)
     return number, StoreIdentity(name, uuid, epoch), store_prefix(number)
 
 
-class View:
-    """A consistent view of one named store. It lives as long as its snapshot and belongs to one thread.
-
-    While it is open, LMDB cannot reuse the pages that writers leave behind: keep it short."""
+class StoreReader(ReadTransaction):
+    """Reads one named store in a snapshot, or in what a commit is about to write. It lives as long as that, and belongs
+    to one thread. While a snapshot is open, the pages that writers leave behind cannot be used again: keep it short."""
 
     def __init__(self, snapshot: Rows, name: str, schemas: SchemaCache) -> None:
         record = snapshot.get(_STORES, _name_key(name))
@@ -97,22 +93,22 @@ class View:
             raise no_such_store(name)
         try:
             number, self._identity, self._prefix = _identity(name, record)
-            self._head = Head(*unpack(snapshot.get(_HEADS, self._prefix) or b""))
+            self._head = HeadRecord(*unpack(snapshot.get(_HEADS, self._prefix) or b""))
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreDamaged(f"the record of store `{name}` cannot be read: {error}", store=name) from error
         self._snapshot = snapshot
         self._name = name
         self._number = number
         self._schemas = schemas
-        self._told_head: StoreHead | None = None  # made when it is first asked for
+        self._store_head: StoreHead | None = None  # made when it is first asked for
 
     @property
     def head(self) -> StoreHead:
-        told = self._told_head
-        if told is None:
+        head = self._store_head
+        if head is None:
             revision, _, oldest = self._head
-            told = self._told_head = StoreHead(self._identity, revision, self._schema_text(), oldest)
-        return told
+            head = self._store_head = StoreHead(self._identity, revision, self._schema_text(), oldest)
+        return head
 
     def get(self, key: RelationshipKey) -> StoredRelationship | None:
         triple = encode_triple(*key)
@@ -157,9 +153,9 @@ class View:
                 oldest=oldest,
             )
         logged = decode_deltas(self._changelog_rows(after_revision + 1), after_revision + 1)
-        return (self._told(each) for each in logged)
+        return (self._with_schema(each) for each in logged)
 
-    def _told(self, logged: LoggedDelta) -> Delta:
+    def _with_schema(self, logged: LoggedDelta) -> Delta:
         delta = logged.delta
         return delta._replace(schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
 
@@ -247,126 +243,3 @@ def _looked_at(rows: Iterator[Item], look: Callable[[], None]) -> Iterator[Item]
     for row in rows:
         look()
         yield row
-
-
-_Fate = tuple[bytes | None, bytes | None, StoredRelationship | None]
-"""Of a triple while its request is being written: its value before and after, and what the latter was encoded from."""
-
-
-class WriteView(View):
-    """The view an admission writes through; `finish` makes a revision of it."""
-
-    _snapshot: Staging
-
-    def __init__(self, transaction: Staging, name: str, schemas: SchemaCache) -> None:
-        known = transaction.notes.get(name)
-        if known is None:
-            super().__init__(transaction, name, schemas)
-        else:  # by a predecessor of the same commit
-            self._snapshot = transaction
-            self._name = name
-            self._number, self._identity, self._prefix, self._head = known
-            self._schemas = schemas
-            self._told_head = None
-        self._changes: dict[bytes, _Fate] = {}
-        self._new_schema: str | None = None
-        self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
-
-    @property
-    def next_revision(self) -> int:
-        return self._head.revision + 1
-
-    def put(self, stored: StoredRelationship) -> None:
-        """Cost: O(log n)."""
-        relationship = stored.relationship
-        triple, row, by_subject, pointer = keys_both_ways(
-            self._prefix, relationship.resource, relationship.relation, relationship.subject
-        )
-        assert triple.count(0) == 5, "the parts of a triple hold no zero byte"
-        value = self._encode(stored, triple)
-        before = self._row_of(row, triple)
-        self._snapshot.put(_RELATIONSHIPS, row, value)
-        if before is None:
-            self._snapshot.put(_BY_SUBJECT, by_subject, pointer)
-        known = self._changes.get(triple)
-        self._changes[triple] = (before if known is None else known[0], value, stored)
-
-    def delete(self, key: RelationshipKey) -> None:
-        """Cost: O(log n)."""
-        triple, row, by_subject, _ = keys_both_ways(self._prefix, *key)
-        before = self._row_of(row, triple)
-        if before is not None:
-            self._snapshot.delete(_RELATIONSHIPS, row)
-            self._snapshot.delete(_BY_SUBJECT, by_subject)
-            known = self._changes.get(triple)
-            self._changes[triple] = (before if known is None else known[0], None, None)
-
-    def put_schema(self, text: str) -> None:
-        self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
-        self._new_schema = text
-        self._told_head = None
-
-    def finish(self, draft: Draft, committed_at_us: int) -> Delta:
-        """Write the changelog and the new head. The delta is true once the transaction is committed."""
-        head = self._head
-        revision, schema_revision = head.revision + 1, head.schema_revision
-        if self._new_schema is not None:
-            schema_revision = revision
-        changes: list[Change] = []
-        cells: Cells = []
-        for triple, (before, after, written) in self._changes.items():
-            if before is not None:
-                changes.append(Change(decode_value(triple, before), written))
-            elif after is not None:
-                changes.append(Change(None, written))
-            else:
-                continue  # written and removed by one and the same request
-            cells += (triple, before, after)
-        told = tuple(changes)
-        delta = Delta(
-            revision,
-            committed_at_us,
-            draft.principal,
-            told,
-            self._new_schema,
-            draft.metadata_json,
-            draft.managed_bypass,
-        )
-        staging = self._snapshot
-        for part, changelog_row in enumerate(encode_delta(delta, cells)):
-            staging.put(_CHANGELOG, revision_key(self._prefix, revision, part), changelog_row)
-        head = Head(revision, schema_revision, head.oldest_revision)
-        staging.put(_HEADS, self._prefix, pack(head))
-        staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
-        return delta
-
-    def remember_schema(self) -> None:
-        """After the commit: from now on the new schema is a fact."""
-        if self._new_schema is not None:
-            self._schemas.put(self._number, self.next_revision, self._new_schema)
-
-    def _schema_text(self) -> str | None:
-        if self._new_schema is not None:
-            return self._new_schema
-        revision = self._head.schema_revision
-        if not revision:
-            return None
-        # A predecessor of the same batch may have put this schema, and may yet fail: look, but remember nothing.
-        known = self._schemas.get(self._number, revision)
-        return known if known is not None else self.schema_text_at(revision)
-
-    def _encode(self, stored: StoredRelationship, triple: bytes) -> bytes:
-        """A request's plain rows have one and the same value, so it is encoded once."""
-        if stored.relationship.qualifiers is not PLAIN or len(triple) > SORT_KEY_BYTES_MAX:
-            return encode_value(stored, triple)
-        provenance, value = self._plain
-        if stored.provenance is not provenance:
-            value = encode_value(stored, triple)
-            self._plain = (stored.provenance, value)
-        return value
-
-    def _row_of(self, row: bytes, triple: bytes) -> bytes | None:
-        value = self._snapshot.get(_RELATIONSHIPS, row)
-        if value is not None and len(triple) > SORT_KEY_BYTES_MAX and whole_triple(row, value) != triple:
-            raise StoreDamaged(f"the row of `{triple!r}` holds another triple")
-        return value

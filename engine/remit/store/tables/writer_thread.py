@@ -31,7 +31,7 @@ BATCH_TASKS_MAX = 256
 BATCH_WRITES_MAX = 10_000
 
 
-class Waiting(Generic[T]):
+class OneShotFuture(Generic[T]):
     """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
 
     Law: told once, waited for once."""
@@ -74,7 +74,7 @@ class Task(Generic[T]):
     __slots__ = ("future", "run", "settled")
 
     def __init__(
-        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None, future: Future[T] | Waiting[T]
+        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None, future: Future[T] | OneShotFuture[T]
     ) -> None:
         self.run = run
         self.settled = settled
@@ -90,7 +90,7 @@ def stop_process(message: str) -> None:
     os._exit(70)  # EX_SOFTWARE
 
 
-class Writer:
+class WriterThread:
     """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None;
     `apply` is called when all tasks of a commit are settled, before anyone is told, and must not fail."""
 
