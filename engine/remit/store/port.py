@@ -53,7 +53,7 @@ class RowBatch(NamedTuple):
 
 
 class ReadTransaction(Protocol):
-    """A consistent view of one named store."""
+    """A consistent view of one named store, of one revision."""
 
     @property
     def head(self) -> StoreHead: ...
@@ -122,8 +122,16 @@ It may be called a second time, against a new transaction, when the first attemp
 so it keeps nothing from an earlier call. An admission that changes nothing still becomes a revision, as in SpiceDB."""
 
 CommitListener = Callable[[str, Sequence[Delta]], None]
-"""Called with (store name, its deltas of one commit in revision order) by the writer thread, after the commit is
-durable and before anyone is told. If it raises, the store stops the process: memory no longer equals the disk."""
+"""Called with (store name, its deltas of one commit in revision order) on a thread of the store's, one call at a time:
+every revision once and without gaps, after it is durable and before the future of any write in it is done.
+
+Whose writes they are is not said. Today they are this process's own; where several processes write to one database,
+those of the others will come the same way. So a listener takes what it needs from the deltas, and nothing from a write
+that it believes to be under way.
+
+A view may show a revision a moment before the listener hears of it. Who needs memory to be as far as a view waits until
+the listener is, and meanwhile looks at `Store.problem`, which says when it never will be. If the listener raises, the
+store stops the process: memory no longer equals the disk."""
 
 
 class Judge(Protocol):
@@ -243,7 +251,8 @@ class Store(Protocol):
         ...
 
     def problem(self) -> str:
-        """Why nothing can be written until the process is started anew; "" where it can."""
+        """Why nothing can be written any more, and the listener will hear no more, until the process is started anew;
+        "" where all is well."""
         ...
 
     def writes_waiting(self) -> int:

@@ -1,9 +1,9 @@
 """The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
 
 A task either succeeds, and its successors in the batch see what it did, or it raises and all it wrote is taken back
-(see `staging.py`). Nobody is told anything, not even a refusal (it may rest on a predecessor), before the
-commit is durable; if the commit fails, every task of the batch fails.
-Law: told means durable, and tasks happen in the order they were queued."""
+(see `staging.py`). No caller is answered before the commit is durable, not even with a refusal, which may rest on what
+a predecessor wrote; if the commit fails, every task of the batch fails.
+Law: an answer means durable, and tasks happen in the order they were queued."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ BATCH_WRITES_MAX = 10_000
 class OneShotFuture(Generic[T]):
     """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
 
-    Law: told once, waited for once."""
+    Law: set once, waited for once."""
 
     __slots__ = ("_error", "_lock", "_result")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lock.acquire()  # until it is told
-        self._result: T  # once it is told, unless there is an error
+        self._lock.acquire()  # until it is set
+        self._result: T  # once it is set, unless there is an error
         self._error: BaseException | None = None
 
     def set_running_or_notify_cancel(self) -> bool:
@@ -69,7 +69,8 @@ class OneShotFuture(Generic[T]):
 
 class Task(Generic[T]):
     """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
-    could not be finished; `settled` is called once the commit is durable, before anyone is told, and must not fail."""
+    could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
+    fail."""
 
     __slots__ = ("future", "run", "settled")
 
@@ -92,7 +93,7 @@ def stop_process(message: str) -> None:
 
 class WriterThread:
     """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None;
-    `apply` is called when all tasks of a commit are settled, before anyone is told, and must not fail."""
+    `apply` is called when all tasks of a commit are settled, before any caller is answered, and must not fail."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class WriterThread:
         return self._queue.qsize()
 
     def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
-        """Tell `observer` of each commit that had something to write, on the writer's thread. Returns what ends it."""
+        """Call `observer` after each commit that had something to write, on this thread. Returns what ends it."""
         with self._lock:
             self._observers = (*self._observers, observer)
 
@@ -252,21 +253,21 @@ class WriterThread:
         except TransactionPoisoned as error:
             failed = error.reason.reason
             if requests > 1:
-                rows = 0  # each is tried alone, and told of then
+                rows = 0  # each is tried alone, and reported then
             raise
         finally:
             if rows:
-                self._tell(Commit(requests, rows, time.perf_counter() - began_s, failed))
+                self._report(Commit(requests, rows, time.perf_counter() - began_s, failed))
 
-    def _tell(self, commit: Commit) -> None:
+    def _report(self, commit: Commit) -> None:
         for observer in self._observers:
             try:
                 observer(commit)
             except Exception:  # whoever counts must not cost a write
-                logger.exception("a commit could not be told")
+                logger.exception("an observer of commits failed")
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
-        """The commit is durable: first memory follows, then everybody is told."""
+        """The commit is durable: first memory follows, then every caller is answered."""
         try:
             for task, result, refusal in outcomes:
                 if refusal is None and task.settled is not None:
@@ -276,7 +277,7 @@ class WriterThread:
             message = f"a committed write could not be applied in memory, the process must stop: {error}"
             logger.critical(message, exc_info=True)
             self._fatal(message)
-            # Only where `fatal` returns, in a test: no more writes, and nobody is told that all is well.
+            # Only where `fatal` returns, in a test: no more writes, and no caller hears that all is well.
             self._refuse(StoreUnavailable(message))
             self._last_seen = True
             _fail([task for task, _, _ in outcomes], StoreUnavailable(message))
