@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import resource
 import subprocess
@@ -61,6 +62,47 @@ def test_opening_again_gives_the_same(tmp_path: Path) -> None:
     assert write(again, putting(ANNE)).revision == 3
     check(again)
     again.close()
+
+
+def test_the_bytes_on_disk_are_what_they_have_always_been(tmp_path: Path) -> None:
+    """Spelt out, so that whoever changes an encoding or renames a table learns here that old directories exist."""
+    store = open_lmdb(tmp_path / "data", clock_us=lambda: 7)
+    store.create("default")
+    store.create("doomed")
+    long = f"doc:1#viewer@user:{'x' * 1024}"
+    write(store, putting(ANNE, long))
+    write(store, putting(ANNE), "doomed")
+    store.delete("doomed")
+    store.close()
+
+    with lmdb.open(str(tmp_path / "data"), max_dbs=8, readonly=True) as environment, environment.begin() as transaction:
+        names = {name for name, _ in transaction.cursor().iternext()}
+
+        def rows(name: str) -> dict[bytes, bytes]:
+            database = environment.open_db(name.encode(), transaction, create=False)
+            found = transaction.cursor(database).iternext()
+            return {key[4:]: value for key, value in found if key[:4] == (1).to_bytes(4, "big")}
+
+        assert names == {
+            *(b"meta", b"stores", b"heads", b"schemas", b"relationships", b"by_subject", b"changelog", b"graves")
+        }
+        whole = b"doc\x001\0viewer\0user\0" + b"x" * 1024 + b"\0"
+        turned = b"user\0" + b"x" * 1024 + b"\0\0doc\x001\0viewer"
+        plain = msgpack.packb(["anne", "", 1])
+        repeated = msgpack.packb(["anne", "", 1, None, "", None, None, whole])
+        assert rows("relationships") == {
+            b"doc\x001\0viewer\0user\0anne\0": plain,
+            whole[:473] + b"\x01" + hashlib.sha256(whole).digest(): repeated,
+        }
+        assert rows("by_subject") == {
+            b"user\0anne\0\0doc\x001\0viewer": b"",
+            turned[:473] + b"\x01" + hashlib.sha256(turned).digest(): turned,
+        }
+        assert rows("heads") == {b"": msgpack.packb([1, 0, 0])}
+        cells = [b"doc\x001\0viewer\0user\0anne\0", None, plain, whole, None, repeated]
+        assert rows("changelog") == {
+            (1).to_bytes(8, "big") + bytes(4): msgpack.packb([7, "anne", "{}", False, False, 1, cells])
+        }
 
 
 def test_only_its_user_may_read_what_is_written(tmp_path: Path) -> None:

@@ -234,7 +234,8 @@ class LmdbTables:
 
 
 def _on_disk(table: Table) -> bytes:
-    return b"graves" if table is Table.TOMBSTONES else table.name.lower().encode()  # the format's name for them
+    """The name of a table in the data file, which does not change: that of tombstones is older than the word."""
+    return b"graves" if table is Table.TOMBSTONES else table.name.lower().encode()
 
 
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)

@@ -37,7 +37,7 @@ class Table(IntEnum):
     RELATIONSHIPS = 4  # number, resource#relation@subject → provenance and qualifiers
     BY_SUBJECT = 5  # number, subject first → nothing: the key says it all
     CHANGELOG = 6  # number, revision, part → what the revision did
-    TOMBSTONES = 7  # number of a deleted store whose rows are still being removed
+    TOMBSTONES = 7  # number of a deleted store whose rows are still being removed; on disk it is called `graves`
 
 
 class TransactionPoisoned(Exception):  # the writer's own: it starts over, or tells `reason` to the only one concerned

@@ -45,12 +45,12 @@ class ReaderContext:
     def __enter__(self) -> StoreReader:
         snapshot = self._tables.snapshot()
         try:
-            view = StoreReader(snapshot, self._name, self._schemas)
+            reader = StoreReader(snapshot, self._name, self._schemas)
         except BaseException:
             snapshot.close()
             raise
         self._snapshot = snapshot
-        return view
+        return reader
 
     def __exit__(self, *exc_info: object) -> None:
         assert self._snapshot is not None, "a view ends after it began"
@@ -136,17 +136,17 @@ class TableStore(Store):
     def _revision(self, name: str, admission: Admission, future: Future[Delta] | OneShotFuture[Delta]) -> Task[Delta]:
         """The task that makes a revision of what an admission decides."""
 
-        view: StoreWriter | None = None
+        writer: StoreWriter | None = None
 
         def run(transaction: Staging) -> Delta:
-            nonlocal view
-            view = StoreWriter(transaction, name, self._schemas)
-            return view.finish(admission(view), self._now_us())
+            nonlocal writer
+            writer = StoreWriter(transaction, name, self._schemas)
+            return writer.finish(admission(writer), self._now_us())
 
         def settled(delta: Delta) -> None:
-            assert view is not None, "what is settled was admitted"
+            assert writer is not None, "what is settled was admitted"
             if delta.schema_text is not None:
-                view.remember_schema()
+                writer.remember_schema()
             self._committed.append((name, delta))
 
         return Task(run, settled, future)

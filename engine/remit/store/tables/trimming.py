@@ -20,7 +20,7 @@ TRIM_ROWS = 256
 
 
 class StoreTrimmer(StoreReader):
-    """The view in which the writer forgets."""
+    """Forgets old revisions of one named store, in what a commit is about to write."""
 
     _snapshot: Staging
 
