@@ -24,7 +24,7 @@ from remit.model import (
     StoredRelationship,
     SubjectRef,
 )
-from remit.store.codec import encode_triple, encode_value
+from remit.store.codec import encode_triple, encode_value, sort_key
 from tests.support.native_worlds import needs_core
 
 pytestmark = needs_core
@@ -133,7 +133,7 @@ def _rows(held: dict[RelationshipKey, Qualifiers]) -> Iterator[tuple[bytes, byte
     for key, qualifiers in held.items():
         triple = encode_triple(*key)
         stored = StoredRelationship(Relationship(*key, qualifiers), Provenance("anne", "run-7", 2**40))
-        yield BEFORE + triple, encode_value(stored, triple)
+        yield BEFORE + sort_key(triple), encode_value(stored, triple)
 
 
 def test_a_damaged_row_is_refused() -> None:

@@ -19,7 +19,7 @@ from remit.model import (
     StoredRelationship,
 )
 from remit.store.changelog import PART_BYTES, replay
-from remit.store.codec import decode_value
+from remit.store.codec import decode_value, whole_triple
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import CHUNK_ROWS, Table
 from remit.store.tables.table_store import TableStore
@@ -359,7 +359,8 @@ def test_rows_are_all_relationships_as_anybody_can_decode_them(store: TableStore
         batches = list(view.rows(count))
         expected = list(view.scan(ALL))
     assert all(0 < len(batch.rows) <= count for batch in batches)
-    decoded = [decode_value(key[start:], value) for rows, start in batches for key, value in rows]
+    rows = [(key[start:], value) for batch, start in batches for key, value in batch]
+    decoded = [decode_value(whole_triple(key, value), value) for key, value in rows]
     assert decoded == expected
     assert len(decoded) == 4
 

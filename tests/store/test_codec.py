@@ -38,6 +38,7 @@ def test_a_value_comes_back_and_repeats_a_triple_that_is_cut(
     triple = codec.encode_triple(*name)
     value = codec.encode_value(stored, triple)
     assert codec.decode_value(triple, value) == stored
+    assert codec.whole_triple(codec.sort_key(triple), value) == triple
     assert codec.is_cut(codec.sort_key(triple)) == (codec.unpack(value)[-1] == triple)
 
 
@@ -71,6 +72,8 @@ def test_a_value_of_another_triple_is_damage() -> None:
     )
     with pytest.raises(StoreDamaged):
         codec.decode_value(codec.encode_triple(*LONGEST), value)
+    with pytest.raises(StoreDamaged):
+        codec.whole_triple(codec.sort_key(codec.encode_triple(*LONGEST)), value)
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"\x93", b"\x91\x01", b"\xc1"])

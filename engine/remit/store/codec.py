@@ -116,6 +116,19 @@ def decode_value(triple: bytes, value: bytes) -> StoredRelationship:
         raise StoreDamaged(f"the row of `{triple!r}` cannot be read: {error}") from error
 
 
+def whole_triple(key: bytes, value: bytes) -> bytes:
+    """The triple of a row, by its sort key and its value. Raises StoreDamaged where the value has another."""
+    if not is_cut(key):
+        return key
+    try:
+        triple = unpack(value)[-1]
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise StoreDamaged(f"row `{key!r}` cannot be read: {error}") from error
+    if not isinstance(triple, bytes) or sort_key(triple) != key:
+        raise StoreDamaged(f"row `{key!r}` holds another triple: `{triple!r}`")
+    return triple
+
+
 def qualifiers_of(fields: tuple[object, ...]) -> Qualifiers:
     """What the fields of a value say besides who wrote it. Raises ValueError where they are not those of a value."""
     if len(fields) == _PLAIN_FIELDS:

@@ -35,8 +35,6 @@ def test_a_row_comes_back_however_long(name: RelationshipKey, qualified: object,
     stored = StoredRelationship(Relationship(*name, qualified), provenance)  # type: ignore[arg-type]
     triple = encode_triple(*name)
     row = (PREFIX + sort_key(triple), encode_value(stored, triple))
-    assert coding.whole_triple(*row) == triple
-    assert coding.with_whole_triples([row, row]) == [(PREFIX + triple, row[1])] * 2
     assert list(coding.decode_rows([row, row])) == [stored, stored]
 
     turned = coding.subject_first(*name)
@@ -84,11 +82,7 @@ def test_a_row_that_holds_another_triple_is_damage() -> None:
     stored = StoredRelationship(Relationship(*other), Provenance("p", "", 1))
     value = encode_value(stored, other_triple)
     with pytest.raises(StoreDamaged):
-        coding.whole_triple(PREFIX + sort_key(triple), value)
-    with pytest.raises(StoreDamaged):
         list(coding.decode_rows([(PREFIX + sort_key(triple), value)]))
-    with pytest.raises(StoreDamaged):
-        coding.with_whole_triples([(PREFIX + sort_key(triple), value)])
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"\x93", b"\x91\x01", b"\xc1"])

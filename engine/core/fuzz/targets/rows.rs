@@ -48,7 +48,7 @@ fuzz_target!(|given: Given| {
 fn read(key: &[u8], value: &[u8], triple_start: usize) -> (Vec<String>, QualifiersText) {
     let mut rest = value;
     let fields = rmp::decode::read_array_len(&mut rest).expect("a value is an array");
-    let (whole, mut qualifiers) = (key[triple_start..].to_vec(), QualifiersText::default());
+    let (mut whole, mut qualifiers) = (key[triple_start..].to_vec(), QualifiersText::default());
     if fields > 3 {
         let mut next = || rmpv::decode::read_value(&mut rest).expect("what is read is there");
         for _ in 0..3 {
@@ -58,6 +58,9 @@ fn read(key: &[u8], value: &[u8], triple_start: usize) -> (Vec<String>, Qualifie
         let context = context.as_str().expect("a context is text").to_owned();
         let caveat = (!caveat.is_nil()).then(|| (caveat.as_str().expect("a caveat is text").to_owned(), context));
         qualifiers = QualifiersText { caveat, not_before_us: time(&not_before), expiration_us: time(&expiration) };
+        if fields == 8 {
+            whole = next().as_slice().expect("a triple is bytes").to_vec();
+        }
     }
     let whole = String::from_utf8(whole).expect("parts are text");
     (whole.split('\0').map(str::to_owned).collect(), qualifiers)

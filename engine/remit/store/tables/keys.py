@@ -7,7 +7,6 @@ Law: decode(encode(x)) is x, and equal keys mean equal triples."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
 from struct import Struct
 
 import msgpack
@@ -28,10 +27,10 @@ from remit.store.codec import (
     SORT_KEY_BYTES_MAX,
     decode_value,
     encode_triple,
-    is_cut,
     qualifiers_of,
     sort_key,
     unpack,
+    whole_triple,
 )
 from remit.store.tables.interface import KEY_BYTES_MAX, Item, Table
 
@@ -120,33 +119,6 @@ def decode_pointer(key: bytes, value: bytes) -> RelationshipKey:
         raise StoreDamaged(f"row `{key!r}` by subject cannot be read: {error}") from error
 
 
-def whole_triple(key: bytes, value: bytes) -> bytes:
-    """The whole triple of a row resource first, wherever it stands."""
-    row = key[STORE_BYTES:]
-    if not is_cut(row):
-        return row
-    try:
-        triple = unpack(value)[-1]
-    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-        raise StoreDamaged(f"row `{key!r}` cannot be read: {error}") from error
-    if not isinstance(triple, bytes) or sort_key(triple) != row:
-        raise StoreDamaged(f"row `{key!r}` holds another triple: `{triple!r}`")
-    return triple
-
-
-_key_of = itemgetter(0)
-
-
-def with_whole_triples(rows: list[Item]) -> list[Item]:
-    """The rows, with a triple in place of each sort key that is cut. Raises StoreDamaged.
-
-    Cost: a look at each key's length, 0.06 µs a row. To take the store's prefix away as well would cost 0.3 µs, where
-    the core needs some 1.5 µs to take the row in."""
-    if max(map(len, map(_key_of, rows)), default=0) < KEY_BYTES_MAX:
-        return rows
-    return [(key[:STORE_BYTES] + whole_triple(key, value), value) for key, value in rows]
-
-
 # Frozen dataclasses and named tuples check and name every field on their way in, which is most of what a row costs.
 # Rows that we encoded ourselves go straight into the slots. Measured over 100,000 rows, best of nine, CPU per row:
 # 7.1 µs through the constructors, 4.3 µs so.
@@ -171,7 +143,7 @@ def decode_rows(rows: Iterable[Item]) -> Iterator[StoredRelationship]:
     try:
         for key, value in rows:
             if len(key) == KEY_BYTES_MAX:  # perhaps a cut one
-                yield decode_value(whole_triple(key, value), value)
+                yield decode_value(whole_triple(key[STORE_BYTES:], value), value)
                 continue
             resource_type, resource_id, relation, subject_type, subject_id, subject_relation = (
                 key[STORE_BYTES:].decode().split("\0")

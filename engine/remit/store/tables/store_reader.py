@@ -18,7 +18,7 @@ from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelati
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
 from remit.store.changelog import ChangelogRow, LoggedDelta, decode_deltas, replay, rewind
-from remit.store.codec import decode_value, encode_triple, sort_key, unpack
+from remit.store.codec import decode_value, encode_triple, sort_key, unpack, whole_triple
 from remit.store.port import ReadTransaction, RowBatch, StoreHead, StoreIdentity
 from remit.store.tables.interface import Item, Rows, Table
 from remit.store.tables.keys import (
@@ -33,8 +33,6 @@ from remit.store.tables.keys import (
     schema_key,
     start_after,
     store_prefix,
-    whole_triple,
-    with_whole_triples,
 )
 
 # An enumeration's members are looked up by name at each use, which a write would feel.
@@ -139,7 +137,7 @@ class StoreReader(ReadTransaction):
             if is_last:
                 batch = [row for row in batch if row[0].startswith(self._prefix)]
             if batch:
-                yield RowBatch(with_whole_triples(batch), STORE_BYTES)
+                yield RowBatch(batch, STORE_BYTES)
             if is_last:
                 return
 
@@ -172,7 +170,7 @@ class StoreReader(ReadTransaction):
         return encode_backup(
             store,
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
-            ((whole_triple(*row), row[1]) for row in self._rows(_RELATIONSHIPS, b"", b"")),
+            ((whole_triple(key[STORE_BYTES:], value), value) for key, value in self._rows(_RELATIONSHIPS, b"", b"")),
             self._changelog_rows(head.oldest_revision + 1),
         )
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 from remit.errors import StoreDamaged
 from remit.model import PLAIN, Change, Delta, Provenance, RelationshipKey, StoredRelationship
 from remit.store.changelog import Cells, encode_delta
-from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack
+from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import Table
-from remit.store.tables.keys import keys_both_ways, revision_key, schema_key, whole_triple
+from remit.store.tables.keys import STORE_BYTES, keys_both_ways, revision_key, schema_key
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
 
@@ -135,6 +135,7 @@ class StoreWriter(StoreReader, WriteTransaction):
 
     def _row_of(self, row: bytes, triple: bytes) -> bytes | None:
         value = self._snapshot.get(_RELATIONSHIPS, row)
-        if value is not None and len(triple) > SORT_KEY_BYTES_MAX and whole_triple(row, value) != triple:
+        is_long = len(triple) > SORT_KEY_BYTES_MAX
+        if value is not None and is_long and whole_triple(row[STORE_BYTES:], value) != triple:
             raise StoreDamaged(f"the row of `{triple!r}` holds another triple")
         return value

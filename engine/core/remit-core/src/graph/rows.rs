@@ -7,6 +7,7 @@
 use super::{QualifiersText, Triple};
 
 const PARTS: usize = 6;
+const LONG_FIELDS: usize = 8; // of a value that ends with its triple, as the key could not hold it
 
 /// A batch of rows, copied out of Python: all triples in one piece of memory.
 #[derive(Default)]
@@ -17,19 +18,22 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Take a row in. `triple_start` is where the triple begins in its key.
+    /// Take a row in. `triple_start` is where the triple begins in its key, which has the whole of it unless the value has.
     pub fn push(&mut self, key: &[u8], value: &[u8], triple_start: usize) -> Result<(), String> {
         let damaged = || format!("row `{}` cannot be read", key.escape_ascii());
         let mut reader = Reader { bytes: value };
         let fields = reader.array().ok_or_else(damaged)?;
+        let mut whole = key.get(triple_start..).ok_or_else(damaged)?;
         if fields > 3 {
             reader.skip(3).ok_or_else(damaged)?;
             let qualifiers = reader.qualifiers().ok_or_else(damaged)?;
+            if fields == LONG_FIELDS {
+                whole = reader.binary().ok_or_else(damaged)?;
+            }
             if !qualifiers.is_plain() {
                 self.qualified.push((self.ends.len() as u32, qualifiers));
             }
         }
-        let whole = key.get(triple_start..).ok_or_else(damaged)?;
         let whole = std::str::from_utf8(whole).map_err(|_| damaged())?;
         let start = self.text.len();
         u32::try_from(start + whole.len()).map_err(|_| "a batch of rows has at most 4 GB".to_owned())?;
@@ -81,7 +85,7 @@ impl Rows {
     }
 }
 
-/// As much of msgpack as is read of values: arrays, texts, whole numbers and nil.
+/// As much of msgpack as values have: arrays, texts, binary, whole numbers and nil.
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -125,6 +129,16 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         std::str::from_utf8(self.take(len)?).ok()
+    }
+
+    fn binary(&mut self) -> Option<&'a [u8]> {
+        let len = match self.byte()? {
+            0xc4 => self.number(1)?,
+            0xc5 => self.number(2)?,
+            0xc6 => self.number(4)?,
+            _ => return None,
+        };
+        self.take(len as usize)
     }
 
     fn integer(&mut self) -> Option<i64> {
@@ -185,6 +199,17 @@ mod tests {
         let caveat = Some(("c".to_owned(), "{}".to_owned()));
         assert_eq!(*qualifiers, QualifiersText { caveat, not_before_us: None, expiration_us: Some(-2) });
         assert_eq!(rows.due()[0].0, -2);
+    }
+
+    #[test]
+    fn a_value_that_has_its_triple_is_believed() {
+        let mut rows = Rows::default();
+        let value = [&b"\x98\xa4anne\xa0\x07\xc0\xa0\xc0\xc0\xc4\x17"[..], &TRIPLE[4..]].concat();
+        rows.push(b"\0\0\0\x01doc\0a\x01\xff\0", &value, 4).expect("it can be read");
+        let (triple, qualifiers) = rows.iter().next().expect("one row");
+        assert_eq!((triple.resource_id, triple.subject_id, triple.subject_relation), ("a", "anne", ""));
+        assert!(qualifiers.is_plain());
+        assert!(Rows::default().push(b"\0\0\0\x01doc\0a\x01\xff\0", b"\x93\xa4anne\xa0\x07", 4).is_err());
     }
 
     #[test]
