@@ -38,8 +38,8 @@ from remit.errors import InvalidArgument, InvalidContext, InvalidReference, Inva
 from remit.model import ObjectRef, SubjectRef
 from remit.notation import format_relationship, parse_relationship
 from remit.server.grpc.server import GrpcServer
+from remit.server.net.listen import Address
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address
 from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2
 

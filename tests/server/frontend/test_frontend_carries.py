@@ -19,9 +19,9 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import AddressRefused, InvalidArgument
 from remit.server.frontend.frontend import PEER, FrontDoorChoice, is_wanted, peer_of
+from remit.server.net.listen import Address, probe
+from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address, probe
-from remit.server.run.tls import Certificates, TlsFiles
 from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
 from tests.support.ways_in import CHECK, NOW_US, SCHEMA, Both, Refused, both, told

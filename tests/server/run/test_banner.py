@@ -13,9 +13,9 @@ from remit.engine.limits import Limits
 from remit.graph import native
 from remit.server.frontend.frontend import FrontDoorChoice
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
+from remit.server.net.listen import Address
 from remit.server.run.banner import banner
 from remit.server.run.config import Choices
-from remit.server.run.listen import Address
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 from remit.server.telemetry.telemetry import Telemetry
 from tests.support.keyed import Keyed, keyed_server

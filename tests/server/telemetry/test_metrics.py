@@ -18,6 +18,7 @@ from remit.engine.facade import Engine
 from remit.graph.native import Caches
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
+from remit.server.request_summary import VERDICTS
 from remit.server.run.background import BackgroundServer
 from remit.server.telemetry.metrics import (
     OTHER,
@@ -31,7 +32,6 @@ from remit.server.telemetry.metrics import (
     Standing,
     known_reason,
 )
-from remit.server.telemetry.request_summary import VERDICTS
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.port import Commit
 from remit.v1 import permissions_pb2

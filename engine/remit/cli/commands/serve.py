@@ -145,8 +145,8 @@ def serve(
     # Only this command pays for loading a server.
     from remit.cli.commands.example import NEXT_STEPS, write_example
     from remit.engine.facade import Engine
+    from remit.server.net.tls import TlsFiles
     from remit.server.run.app import serve as run
-    from remit.server.run.tls import TlsFiles
 
     answers = sys.stdout
     example_is_new = False

@@ -33,11 +33,11 @@ from remit.server.error_mapping import refusal_parts
 from remit.server.frontend.dispatch import Admit, HandlerThreads, LaneThreads
 from remit.server.limits.fair_quota import Held, Shares, fair_share_spent, overloaded
 from remit.server.limits.serve_limits import ServeLimits
+from remit.server.net.listen import Address, listening_socket
+from remit.server.net.tls import Certificates
+from remit.server.request_summary import label_of
 from remit.server.rights import RIGHTS
-from remit.server.run.listen import Address, listening_socket
-from remit.server.run.tls import Certificates
 from remit.server.telemetry.metrics import SECONDS, STEPS, NativeVerb
-from remit.server.telemetry.request_summary import label_of
 from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verbs import UNARY
 

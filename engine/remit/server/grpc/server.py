@@ -33,10 +33,10 @@ from remit.server.limits.fair_quota import Held, Shares
 from remit.server.limits.rates import Rates
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.limits.work_queue import Lane
+from remit.server.net.listen import Address, listening_socket, probe
+from remit.server.net.tls import Certificates
 from remit.server.rights import Gate
-from remit.server.run.listen import Address, listening_socket, probe
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.tls import Certificates
 from remit.server.streams import Stream, Streams
 from remit.server.telemetry.metrics import UNKNOWN, LaneStanding, Standing
 from remit.server.telemetry.telemetry import Telemetry

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 import remit
 from remit.errors import RemitError, Status
-from remit.server.run.listen import Address, listening_socket
-from remit.server.run.tls import Certificates
+from remit.server.net.listen import Address, listening_socket
+from remit.server.net.tls import Certificates
 from remit.server.telemetry.metrics import CONTENT_TYPE
 
 _STOP_GRACE_S = 2

@@ -23,12 +23,12 @@ from remit.errors import InvalidArgument, StoreUnavailable
 from remit.server.frontend.frontend import is_wanted
 from remit.server.grpc.server import GrpcServer
 from remit.server.http.server import HttpServer, http_app
+from remit.server.net.listen import Address, Protection, checked_address, probe
+from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.banner import banner
 from remit.server.run.config import Choices
-from remit.server.run.listen import Address, Protection, checked_address, probe
 from remit.server.run.open_files import raise_open_files
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.tls import Certificates, TlsFiles
 from remit.server.telemetry import log as logs
 from remit.server.telemetry.telemetry import Telemetry
 from remit.store.data_directory import KEYS_FILE, require_no_file

@@ -18,9 +18,9 @@ from remit.server.frontend.frontend import FrontDoorChoice, is_wanted
 from remit.server.grpc.server import GrpcServer
 from remit.server.http.server import HttpServer, http_app
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
-from remit.server.run.listen import Protection, checked_address
+from remit.server.net.listen import Protection, checked_address
+from remit.server.net.tls import Certificates
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.tls import Certificates
 from remit.server.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")

@@ -13,9 +13,9 @@ from remit.engine.limits import Limits
 from remit.native_core import absence
 from remit.server.frontend.frontend import FrontDoorChoice, may_answer
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, unusual_of
+from remit.server.net.listen import Address
+from remit.server.net.tls import Certificates
 from remit.server.run.config import Choices
-from remit.server.run.listen import Address
-from remit.server.run.tls import Certificates
 from remit.server.telemetry.log import LogLevel
 from remit.server.telemetry.telemetry import Telemetry
 from remit.store.lmdb.lmdb_store import MAP_SIZE_BYTES

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 from remit.errors import RemitError
 from remit.server.call import Call
+from remit.server.request_summary import Told, label_of, question_of, revision_of, store_of, told_by
 from remit.server.telemetry import tracing
 from remit.server.telemetry.log import RequestLog
 from remit.server.telemetry.metrics import DONE, Metrics
-from remit.server.telemetry.request_summary import Told, label_of, question_of, revision_of, store_of, told_by
 from remit.server.telemetry.tracing import Tracing, trace_id_of
 
 log = logging.getLogger("remit.requests")

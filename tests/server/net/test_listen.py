@@ -10,8 +10,8 @@ import pytest
 from remit.client import Client
 from remit.engine.facade import Engine
 from remit.errors import AddressRefused, InvalidArgument
+from remit.server.net.listen import Address, checked_address, listening_socket, probe
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address, checked_address, listening_socket, probe
 from tests.support.serving import opened
 
 

@@ -17,9 +17,9 @@ from remit.cli.main import main
 from remit.client import AsyncClient, Client, RemoteError, Tls
 from remit.engine.facade import Engine
 from remit.errors import AddressRefused, CertificateUnreadable, FileUnreadable, InvalidArgument, Status
+from remit.server.net.listen import Address, Protection, checked_address
+from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address, Protection, checked_address
-from remit.server.run.tls import Certificates, TlsFiles
 from tests.support.serving import PATIENCE_S
 
 HOST = "127.0.0.1"
