@@ -20,7 +20,8 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import InvalidArgument, RemoteError
 from remit.server.run.background import BackgroundServer
-from remit.server.telemetry.metrics import LaneStanding, Metrics, Standing
+from remit.server.telemetry.metrics import Metrics
+from remit.server.telemetry.server_stats import QueueStats, ServerStats
 from remit.store.memory import MemoryStore
 from remit.store.port import Commit
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
@@ -36,8 +37,8 @@ def http_server() -> Iterator[BackgroundServer]:
     engine.close()
 
 
-def sample_of(metrics: Metrics, **standing: object) -> Sample:
-    return parse_metrics(metrics.text(Standing(**standing)).decode())  # type: ignore[arg-type]
+def sample_of(metrics: Metrics, **stats: object) -> Sample:
+    return parse_metrics(metrics.text(ServerStats(**stats)).decode())  # type: ignore[arg-type]
 
 
 def shown(numbers: Figures) -> str:
@@ -65,7 +66,7 @@ def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
     after = sample_of(
         metrics,
         uptime_s=20.0,
-        lanes=[LaneStanding("reads", 3, 256, 10)],
+        queues=[QueueStats("reads", 3, 256, 10)],
         stores={"default": (1_234, 56)},
         streams={"Watch": 7},
         store_bytes=4_096,

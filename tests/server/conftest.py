@@ -9,14 +9,14 @@ import pytest
 
 from remit.client import Client
 from remit.engine.facade import Engine
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.run import background
 from remit.server.run.background import BackgroundServer
 from tests.support.serving import SCHEMA, GatedEngine, opened
 
 # The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's front door before every server of it.
 # Where the core is switched off as well (`REMIT_NATIVE=off`), there is none.
-background.FRONT_DOOR = FrontDoorChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONT_DOOR))
+background.FRONTEND = FrontendChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONTEND))
 
 # These are about the threads of Python, and use checks to fill them; or change, while the server runs, what is logged.
 _OF_PYTHON_S_ANSWERS = (
@@ -30,7 +30,7 @@ _OF_PYTHON_S_ANSWERS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if background.FRONT_DOOR is not FrontDoorChoice.OFF:
+    if background.FRONTEND is not FrontendChoice.OFF:
         for item in items:
             if item.name in _OF_PYTHON_S_ANSWERS:
                 item.add_marker(pytest.mark.skip(reason="checks are answered at the front door"))

@@ -207,7 +207,7 @@ def test_a_running_server_believes_what_the_file_says(keyed: Keyed, channel: grp
 
 
 def test_it_looks_by_itself(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.server.grpc.server._LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("remit.server.run.refresher.LOOK_EVERY_S", 0.01)
     path = tmp_path / "keys.json"
     looked = threading.Event()
 

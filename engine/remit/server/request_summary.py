@@ -1,13 +1,14 @@
 """What a request asked and was told, read from its messages once it has ended: the data of metrics, traces and logs.
 
-The handlers and the engine know nothing of it; it looks at what they took and gave.
+The handlers and the engine know nothing of it; it looks at what they took and gave. Which reader is whose says the
+table of verbs.
 Law: a caveat's context, a metadata text and a key never show in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -25,7 +26,7 @@ VERDICTS = (*_WORDS.values(), ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RequestSummary:
     """`verdicts` and `steps` of questions answered; `relationships` written or removed, None for what writes none."""
 
     verdicts: Sequence[str] = ()
@@ -33,71 +34,107 @@ class Told:
     relationships: int | None = None
 
 
-def label_of(path: str) -> str:
-    """What a method is called in metrics, traces and logs: its name, and of SpiceDB's `spicedb.` before it."""
-    method = path.rpartition("/")[2]
-    return f"spicedb.{method}" if path.startswith("/authzed.") else method
+NOTHING = RequestSummary()
 
 
-def told_by(method: str, request: Message | None, response: Message | None) -> Told:
-    """What a method's answer told; nothing where it has none."""
-    read = _TOLD.get(method)
-    return read(request, response) if read is not None and response is not None else _NOTHING
+class Reader(NamedTuple):
+    """How to read the messages of a method: `summary` of a request and its answer; `question`, what was asked, in a
+    line, for the log of slow requests."""
+
+    summary: Callable[[Any, Any], RequestSummary] = lambda request, response: NOTHING
+    question: Callable[[Any], str] = lambda request: ""
 
 
-def _check(_: Any, response: Any) -> Told:
-    return Told((_word(response.verdict),), (response.steps,))
+# --- summaries --------------------------------------------------------------------------------------------------
 
 
-def _check_many(_: Any, response: Any) -> Told:
+def _check(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary((_word(response.verdict),), (response.steps,))
+
+
+def _check_many(_: Any, response: Any) -> RequestSummary:
     answers = [each.answer if each.HasField("answer") else None for each in response.results]
-    return Told(
+    return RequestSummary(
         [ERROR if answer is None else _word(answer.verdict) for answer in answers],
         [answer.steps for answer in answers if answer is not None],
     )
 
 
-def _check_permission(_: Any, response: Any) -> Told:
-    return Told((_permissionship(response),))
+def _check_permission(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary((_permissionship(response),))
 
 
-def _check_bulk_permissions(_: Any, response: Any) -> Told:
-    return Told([_permissionship(pair.item) if pair.HasField("item") else ERROR for pair in response.pairs])
+def _check_bulk_permissions(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary([_permissionship(pair.item) if pair.HasField("item") else ERROR for pair in response.pairs])
 
 
 def _permissionship(answer: Any) -> str:
     return _PERMISSIONSHIP_WORDS[answer.permissionship]
 
 
-def _write_relationships(request: Any, _: Any) -> Told:
-    return Told(relationships=len(request.updates))
+def _write_relationships(request: Any, _: Any) -> RequestSummary:
+    return RequestSummary(relationships=len(request.updates))
 
 
-def _write(request: Any, response: Any) -> Told:
-    return Told(relationships=len(request.updates) + response.replaced) if response.token else _NOTHING
+def _write(request: Any, response: Any) -> RequestSummary:
+    return RequestSummary(relationships=len(request.updates) + response.replaced) if response.token else NOTHING
 
 
-def _delete(_: Any, response: Any) -> Told:
-    return Told(relationships=response.deleted) if response.token else _NOTHING
+def _delete(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary(relationships=response.deleted) if response.token else NOTHING
 
 
 def _word(verdict: int) -> str:
     return _WORDS[decode_verdict(verdict)]
 
 
-_NOTHING = Told()
-_TOLD: Mapping[str, Callable[[Any, Any], Told]] = {
-    "Check": _check,
-    "CheckMany": _check_many,
-    "Write": _write,
-    "Delete": _delete,
-    "spicedb.CheckPermission": _check_permission,
-    "spicedb.CheckBulkPermissions": _check_bulk_permissions,
-    "spicedb.WriteRelationships": _write_relationships,
-}
+# --- questions --------------------------------------------------------------------------------------------------
 
 
-# --- for traces and log lines -----------------------------------------------------------------------------------
+def _question(item: Any) -> str:
+    subject = item.subject
+    relation = f"#{subject.relation}" if subject.relation else ""
+    return f"{_set(item)}@{subject.object.type}:{subject.object.id}{relation}"
+
+
+def _set(request: Any) -> str:
+    return f"{request.resource.type}:{request.resource.id}#{request.permission}"
+
+
+def _questions(request: Any) -> str:
+    first = f": {_question(request.items[0])}, …" if request.items else ""
+    return f"{len(request.items)} questions{first}"
+
+
+def _filter(request: Any) -> str:
+    named = (f"{field.name}={value}" for field, value in request.filter.ListFields())
+    return ", ".join(named) or "everything"
+
+
+def _updates(request: Any) -> str:
+    return f"{len(request.updates)} updates, {len(request.preconditions)} preconditions"
+
+
+def _schema(request: Any) -> str:
+    return f"a schema of {len(request.schema)} characters"
+
+
+# --- readers, for the table of verbs ----------------------------------------------------------------------------
+
+PLAIN = Reader()
+CHECK = Reader(_check, _question)
+CHECK_MANY = Reader(_check_many, _questions)
+EXPAND = Reader(question=_set)
+WRITE = Reader(_write, _updates)
+DELETE = Reader(_delete, _filter)
+READ = Reader(question=_filter)
+SCHEMA = Reader(question=_schema)
+CHECK_PERMISSION = Reader(_check_permission)
+CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
+WRITE_RELATIONSHIPS = Reader(_write_relationships)
+
+
+# --- what is read from any message ------------------------------------------------------------------------------
 
 
 def store_of(request: Message | None) -> str:
@@ -121,41 +158,3 @@ def _zed_token(response: Message | None) -> str:
     """The token in an answer of SpiceDB's form."""
     named = (getattr(response, name, None) for name in ("checked_at", "written_at", "read_at"))
     return next((each.token for each in named if each is not None), "")
-
-
-def question_of(request: Message | None) -> str:
-    """What was asked, in a line."""
-    ask = _ASKED.get(request.DESCRIPTOR.name) if request is not None else None
-    return shortened(ask(request), 500) if ask is not None else ""
-
-
-def _question(item: Any) -> str:
-    subject = item.subject
-    relation = f"#{subject.relation}" if subject.relation else ""
-    return f"{_set(item)}@{subject.object.type}:{subject.object.id}{relation}"
-
-
-def _set(request: Any) -> str:
-    return f"{request.resource.type}:{request.resource.id}#{request.permission}"
-
-
-def _questions(request: Any) -> str:
-    first = f": {_question(request.items[0])}, …" if request.items else ""
-    return f"{len(request.items)} questions{first}"
-
-
-def _filter(filter: Any) -> str:
-    named = (f"{field.name}={value}" for field, value in filter.ListFields())
-    return ", ".join(named) or "everything"
-
-
-_ASKED: Mapping[str, Callable[[Any], str]] = {
-    "CheckRequest": _question,
-    "CheckManyRequest": _questions,
-    "ExpandRequest": _set,
-    "WriteRequest": lambda request: f"{len(request.updates)} updates, {len(request.preconditions)} preconditions",
-    "DeleteRequest": lambda request: _filter(request.filter),
-    "ReadRequest": lambda request: _filter(request.filter),
-    "WriteSchemaRequest": lambda request: f"a schema of {len(request.schema)} characters",
-    "DiffSchemaRequest": lambda request: f"a schema of {len(request.schema)} characters",
-}

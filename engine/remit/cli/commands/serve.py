@@ -16,9 +16,9 @@ from remit.cli.render.output import note, put, put_raw
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
 from remit.engine.limits import Limits
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.run.config import GRACE_S, SLOW_MS, Choices
+from remit.server.run.config import GRACE_S, SLOW_MS, Config
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 
 DEFAULT_DATA = Path("data")
@@ -113,12 +113,12 @@ def serve(
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
     front_door: Annotated[
-        FrontDoorChoice,
+        FrontendChoice,
         typer.Option(
             "--front-door",
             help="Whether the native core listens, and answers checks by itself; auto: where it is built.",
         ),
-    ] = FrontDoorChoice.AUTO,
+    ] = FrontendChoice.AUTO,
     testing: Annotated[
         bool,
         typer.Option("--testing", help="Give every bearer token an empty store of its own, in memory: for tests."),
@@ -176,7 +176,7 @@ def serve(
             keys=keys,
             tls=TlsFiles(tls_cert, tls_key, tls_client_ca) if tls_cert is not None and tls_key is not None else None,
             insecure_plaintext=insecure_plaintext,
-            choices=Choices(
+            config=Config(
                 limits,
                 serve_limits,
                 store_bytes_max,

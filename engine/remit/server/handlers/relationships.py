@@ -1,48 +1,87 @@
-"""Each streaming verb as an asynchronous generator: take messages, ask the engine, give messages.
+"""The service Relationships: Write, Delete, Read; and its streams, Export and Import. Watch has a file of its own.
 
-What reads the disk or computes for long is run through `Stream.run`; the rest happens on the event loop, so a stream
-that waits costs nothing but its place.
-Law: what was given can be gone on after: `Stream.resume` says where, whatever ends the stream."""
+A stream is an asynchronous generator: take messages, ask the engine, give messages. What reads the disk or computes
+for long is run through `Stream.run`; the rest happens on the event loop, so a stream that waits costs nothing but its
+place.
+Law: what a stream gave can be gone on after: `Stream.resume` says where, whatever ends the stream."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf.message import Message
 
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ExportPage
-from remit.engine.watching import Watched
-from remit.errors import InvalidArgument, MalformedRequest, RemitError
-from remit.model import Delta, RelationshipFilter
-from remit.server.handlers.permissions import at_least_of
-from remit.server.streams import Stream
+from remit.errors import RemitError
+from remit.model import Delta, Precondition, RelationshipFilter
+from remit.server.call import Call
+from remit.server.handlers.consistency import decode_at_least
+from remit.server.streams import Stream, only_request
 from remit.v1 import relationships_pb2
-from remit.wire.facts import decode_filter, decode_relationship, encode_relationship
-from remit.wire.watching import encode_checkpoint, encode_watched
+from remit.wire.facts import (
+    decode_filter,
+    decode_precondition,
+    decode_relationship,
+    decode_update,
+    encode_relationship,
+    encode_stored,
+)
+from remit.wire.values import decode_context_json
 
 IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, one waits for it, one is being read
 
-CHECKPOINT_MS = 10_000
-CHECKPOINT_MS_MIN = 100
+
+def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
+    """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    result = engine.write(
+        request.store,
+        [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
+        preconditions=_preconditions(request.preconditions),
+        replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
+        caller=call.caller,
+    )
+    return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced)
 
 
-M = TypeVar("M", bound=Message)
+def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call) -> relationships_pb2.DeleteResponse:
+    result = engine.delete(
+        request.store,
+        decode_filter(request.filter, "filter"),
+        preconditions=_preconditions(request.preconditions),
+        limit=request.limit,
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
+        caller=call.caller,
+    )
+    return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
 
 
-async def only_one(requests: AsyncIterator[M]) -> M:
-    """The request of a stream that has one. Raises MalformedRequest."""
-    async for request in requests:
-        return request
-    raise MalformedRequest("the stream ended before its request")
+def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[Precondition]:
+    return [decode_precondition(message, f"preconditions[{number}]") for number, message in enumerate(messages)]
+
+
+def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
+    page = engine.read(
+        request.store,
+        decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
+        at_least=decode_at_least(request.consistency),
+        limit=request.limit,
+        cursor=request.cursor,
+        interrupt=call.interrupt,
+    )
+    return relationships_pb2.ReadResponse(
+        items=[encode_stored(stored) for stored in page.items], next_cursor=page.next_cursor, token=page.token
+    )
 
 
 # --- Export -----------------------------------------------------------------------------------------------------
@@ -51,11 +90,11 @@ async def only_one(requests: AsyncIterator[M]) -> M:
 async def export(
     engine: Engine, requests: AsyncIterator[relationships_pb2.ExportRequest], stream: Stream
 ) -> AsyncGenerator[bytes, None]:
-    request = await only_one(requests)
+    request = await only_request(requests)
     pages = engine.export(
         request.store,
         decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
-        at_least=at_least_of(request.consistency),
+        at_least=decode_at_least(request.consistency),
         cursor=request.cursor,
         interrupt=stream.call.interrupt,
     )
@@ -165,57 +204,3 @@ class _Receiver:
 def _take(importing: Import, request: relationships_pb2.ImportRequest) -> Future[Delta]:
     messages = enumerate(request.relationships)
     return importing.take([decode_relationship(message, f"relationships[{number}]") for number, message in messages])
-
-
-# --- Watch ------------------------------------------------------------------------------------------------------
-
-
-async def watch(
-    engine: Engine, requests: AsyncIterator[relationships_pb2.WatchRequest], stream: Stream
-) -> AsyncGenerator[bytes, None]:
-    """Begins with a checkpoint: where it stands, and that the request was understood."""
-    request = await only_one(requests)
-    checkpoint_s = _checkpoint_s(request.checkpoint_interval_ms)
-    filters = [decode_filter(message, f"filters[{number}]") for number, message in enumerate(request.filters)]
-    watching = engine.watch(request.store, _message_of, after=request.after, filters=filters)
-    with contextlib.closing(watching), stream.commits(watching.store) as committed:
-        if watching.is_behind:
-            await stream.run(watching.require_reachable)
-        clock = asyncio.get_running_loop().time
-        stream.resume["token"] = watching.token
-        yield encode_checkpoint(watching.token).SerializeToString()
-        checkpoint_due_s = clock() + checkpoint_s
-        while True:
-            committed.clear()
-            messages = watching.live()
-            if messages is None:
-                messages = await stream.run(watching.catch_up, stream.call.interrupt)
-            for token, data in messages:
-                stream.will_resume(**({"token": token} if token else {}))
-                yield data
-            if messages:
-                checkpoint_due_s = clock() + checkpoint_s
-            elif clock() >= checkpoint_due_s:
-                stream.will_resume(token=watching.token)
-                yield encode_checkpoint(watching.token).SerializeToString()
-                checkpoint_due_s = clock() + checkpoint_s
-            if watching.is_behind:
-                await asyncio.sleep(0)  # others of the loop have their turn, also where nothing was told
-            else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(checkpoint_due_s):
-                        await committed.wait()
-
-
-def _message_of(watched: Watched) -> tuple[str, bytes]:
-    """The token to go on from ("" in a piece that others follow), and the message."""
-    return watched.token, encode_watched(watched).SerializeToString()
-
-
-def _checkpoint_s(interval_ms: int) -> float:
-    if 0 < interval_ms < CHECKPOINT_MS_MIN:
-        raise InvalidArgument(
-            f"a checkpoint every {interval_ms} ms is too often: at least {CHECKPOINT_MS_MIN}, or 0 for {CHECKPOINT_MS}",
-            field="checkpoint_interval_ms",
-        )
-    return (interval_ms or CHECKPOINT_MS) / 1_000
