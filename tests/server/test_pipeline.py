@@ -81,7 +81,7 @@ def test_a_call_ends_alike_on_a_thread_of_its_own_and_in_its_turn(engine: Engine
         assert sum(counted(pipeline).values()) == 2
         assert pipeline.calls() == []
         assert [queue.in_flight for queue in pipeline.queues] == [0, 0, 0]
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
 
@@ -99,7 +99,7 @@ def test_a_defect_of_ours_ends_one_call_and_is_told_as_such(
         assert outcome.reason == "INTERNAL" and "r7" in outcome.message
         assert outcome.__traceback__ is None, "its frames know the request"
         assert counted(pipeline) == {"Read INTERNAL": 1}
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
     assert "request failed" in caplog.text
@@ -122,7 +122,7 @@ def test_nothing_is_read_of_a_caller_who_is_not_admitted(engine: Engine, tmp_pat
         for verb in STREAMS:
             assert isinstance(await pipeline.stream(verb, (), Call(), Carried()), KeyMissing), verb.path
         assert set(counted(pipeline).values()) == {1, 2}
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
 
@@ -133,7 +133,7 @@ def test_who_asks_too_often_is_refused_whichever_way_it_comes(engine: Engine, as
         pipeline = pipeline_of(engine, limits=ServeLimits(rate_per_key=0.001))
         assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call()), bytes)
         assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call()), RateLimited)
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
 
@@ -152,7 +152,7 @@ def test_a_large_answer_is_counted_until_its_call_has_left_and_one_too_many_is_r
         for call in calls:
             pipeline.leave(call)
         assert pipeline.unsent.taken == 0
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
 
@@ -176,7 +176,7 @@ def test_a_caller_who_leaves_while_its_request_is_waited_for_is_told_of_as_such(
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert counted(pipeline) == {"Read CANCELLED": 1}
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())
 
@@ -209,6 +209,6 @@ def test_a_stream_is_opened_then_read_then_sent_and_told_once(engine: Engine) ->
         assert all(isinstance(each, bytes) for each in carried.done[2:])
         assert counted(pipeline) == {"Export OK": 1}
         assert (len(pipeline.streams), pipeline.telemetry.streams["Export"], pipeline.calls()) == (0, 0, [])
-        pipeline.close()
+        await pipeline.close()
 
     asyncio.run(run())

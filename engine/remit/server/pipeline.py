@@ -59,8 +59,8 @@ class StreamTransport(Protocol):
 
 
 class Pipeline:
-    """Of one server. Made on the event loop, to which `answer_in_turn` and `stream` belong; all else is safe from many
-    threads."""
+    """Of one server. Made on the event loop, to which `answer_in_turn`, `stream` and `close` belong; all else is safe
+    from many threads."""
 
     def __init__(
         self,
@@ -242,10 +242,9 @@ class Pipeline:
         for call in self.calls():
             call.cancel()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for what is at work; what still waits for a thread is dropped."""
-        for queue in self.queues:
-            queue.close()
+        await asyncio.gather(*(asyncio.to_thread(queue.close) for queue in self.queues))
 
 
 def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:

@@ -36,7 +36,7 @@ _ABORT_S = 1.0  # for an error to be taken by a stream's reader
 
 
 class GrpcServer:
-    """One server of grpc.aio, made and used on one event loop: `start`, then `drain`, then `close`."""
+    """One server of grpc.aio, made and used on one event loop: listening, then from `start` to `close`."""
 
     def __init__(self, pipeline: Pipeline, limits: Limits, serve_limits: ServeLimits, ended: asyncio.Event) -> None:
         """`ended` is set where gRPC gives up by itself: nothing will be served here any more."""
@@ -58,21 +58,12 @@ class GrpcServer:
         self._stopping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
-    async def start(self, at: Address | str, certificates: Certificates | None = None) -> Address | None:
-        """Listen and serve at an address, encrypted where there are certificates, or at a unix socket. The address with
-        the port that was bound. Raises AddressRefused."""
-        bound = None
-        if isinstance(at, Address):
-            bound = self._listen(at, certificates)
-        else:
-            self._server.add_insecure_port(at)
-        await self._server.start()
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        self._watching = asyncio.create_task(self._watch_for_end())
-        return bound
+    def listen_behind(self, socket: str) -> None:
+        """At a unix socket, `unix:/…`, for the frontend. This or `listen`, before `start`."""
+        self._server.add_insecure_port(socket)
 
-    def _listen(self, address: Address, certificates: Certificates | None) -> Address:
+    def listen(self, address: Address, certificates: Certificates | None) -> Address:
+        """Encrypted where there are certificates. The address with the port that was bound. Raises AddressRefused."""
         try:
             return Address(address.host, self._add_port(address, certificates))
         except RuntimeError:
@@ -83,6 +74,13 @@ class GrpcServer:
         if certificates is None:
             return self._server.add_insecure_port(str(address))
         return self._server.add_secure_port(str(address), certificates.grpc_credentials())
+
+    async def start(self) -> None:
+        """Take calls, and say so by health."""
+        await self._server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._watching = asyncio.create_task(self._watch_for_end())
 
     async def _watch_for_end(self) -> None:
         """Where what accepts calls has failed, the port is closed, and only whoever runs the process can help."""

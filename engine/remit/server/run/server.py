@@ -87,15 +87,15 @@ class Server:
         if self._sandboxes is not None:
             self._sandboxes.on_new(self._subscribe)
         if self.frontend is None:
-            bound = await grpc.start(address, self._certificates)
+            address = grpc.listen(address, self._certificates)
         else:
-            bound = await grpc.start(self.frontend.upstream())
+            grpc.listen_behind(self.frontend.upstream())
+        await grpc.start()
         self._refresher.start()
         self.grpc = grpc
         if self.frontend is not None:
-            bound = self.frontend.open(address, proxied_max=calls_max(self._limits) - _NOT_PROXIED)
-        assert bound is not None, "whoever listens has a port"
-        return bound
+            address = self.frontend.open(address, proxied_max=calls_max(self._limits) - _NOT_PROXIED)
+        return address
 
     def _subscribe(self, engine: Engine) -> None:
         self._unsubscribe.append(engine.on_change(self.pipeline.notifier.notify))
@@ -124,7 +124,7 @@ class Server:
             await asyncio.to_thread(self.frontend.close, _CLOSE_S)
         for unsubscribe in self._unsubscribe:
             unsubscribe()
-        await asyncio.to_thread(self.pipeline.close)
+        await self.pipeline.close()
         return finished
 
     async def _became_idle(self, within_s: float) -> bool:
