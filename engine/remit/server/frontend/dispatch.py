@@ -2,8 +2,8 @@
 
 A call comes with its whole request, so a thread waits for nobody but the engine, and no event loop stands in between:
 that is what makes it some ten times cheaper than a call over grpcio. How many calls may wait, whose turn it is, and who
-is refused is decided in the frontend (`work_queues.rs`), as `limits/work_queue.py` decides it; everything else about a call
-is the pipeline's.
+is refused is decided in the frontend (`work_queues.rs`), as `limits/work_queue.py` decides it; everything else about a
+call is the pipeline's.
 Law: every call that was taken is answered once, and told once."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from remit.errors import RemitError
 from remit.model import Relationship
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_consistency
-from remit.server.limits.request_size import bounded_context
+from remit.server.limits.request_size import read_context
 from remit.v1 import core_pb2, permissions_pb2
 from remit.wire.expansions import encode_sets
 from remit.wire.explanations import encode_explanation
@@ -120,7 +120,7 @@ def _question(
         decode_object(message.resource, f"{prefix}resource"),
         decode_permission(message.permission, f"{prefix}permission"),
         decode_subject(message.subject, f"{prefix}subject"),
-        bounded_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
+        read_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
     )
 
 

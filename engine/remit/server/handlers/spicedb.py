@@ -14,7 +14,7 @@ from remit.errors import InvalidArgument, RemitError
 from remit.notation import checked_name
 from remit.server.call import Call
 from remit.server.handlers.permissions import read_each
-from remit.server.limits.request_size import bounded_context
+from remit.server.limits.request_size import read_context
 from remit.wire.spicedb import (
     decode_consistency,
     decode_object,
@@ -85,7 +85,7 @@ def _question(
         decode_object(message.resource, f"{prefix}resource"),
         checked_name(message.permission, field=f"{prefix}permission"),
         decode_subject(message.subject, f"{prefix}subject"),
-        bounded_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
+        read_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
     )
 
 

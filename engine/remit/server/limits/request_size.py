@@ -58,10 +58,8 @@ class SizeLimits:
 UNBOUNDED = SizeLimits()  # what a message without repeated fields and JSON needs
 
 
-def bounded_context(struct: Struct, limits: Limits, field: str) -> dict[str, object]:
-    """The context of a question, which is read only where it can be within its limit, and given only where it is.
-    Raises LimitExceeded, InvalidContext. Cost: O(bytes), and next to nothing where there are far too many."""
+def read_context(struct: Struct, limits: Limits, field: str) -> dict[str, object]:
+    """The context of a question, where it can be within its limit; whether it is, the engine judges before it
+    evaluates anything. Raises LimitExceeded, InvalidContext. Cost: O(bytes), and O(1) where there are far too many."""
     limits.require_sent(_CONTEXT, struct.ByteSize(), "context")
-    context = decode_context(struct, field)
-    limits.require_context(context)
-    return context
+    return decode_context(struct, field)
