@@ -9,7 +9,7 @@ then is a request waited for, and a place taken in the queue of its verb; a thre
 
 A transport only adapts: it makes a Call, brings bytes and sends what it is given. A call that has waited elsewhere for
 a thread of its own is answered by `answer`; one that arrives on the event loop by `answer_in_turn`, or as a stream by
-`stream`. What every call must pass, belongs into `admit`.
+`stream`. A check that every call must pass belongs in `admit`.
 Law: a call is answered, or ends with a reason; nothing is read before its caller is admitted; what is taken for a call
 is given back when it has left."""
 
