@@ -25,7 +25,7 @@ from remit.errors import (
     UnknownType,
 )
 from remit.eval.budget import Budget
-from remit.eval.negative_cycle import negative_circle
+from remit.eval.negative_cycle import negative_cycle
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import compile_schema
@@ -426,7 +426,7 @@ def test_a_negative_chain_that_ends_is_no_circle() -> None:
     assert [verdict(world, f"doc:{i}#won@user:a") for i in range(7)] == [YES, NO, YES, NO, YES, NO, YES]
 
 
-def test_a_negative_circle_with_a_way_out_is_decided() -> None:
+def test_a_negative_cycle_with_a_way_out_is_decided() -> None:
     """0 → 1 → 2 → 0, but 1 may also move to the end of a line, which has won: so 1 has lost and 0 has won."""
     moves = ["doc:0#next@doc:1", "doc:1#next@doc:2", "doc:2#next@doc:0", "doc:1#next@doc:9"]
     facts = [*moves, *(f"doc:{i}#base@user:a" for i in (0, 1, 2, 9))]
@@ -518,8 +518,8 @@ def test_the_circle_to_tell_does_not_depend_on_the_order(seed: int) -> None:
     keys = list(asks)
     random.shuffle(keys)
     shuffled = {key: dict(random.sample(list(asks[key].items()), len(asks[key]))) for key in keys}
-    circle = negative_circle(asks, lambda: None)
-    assert negative_circle(shuffled, lambda: None) == circle
+    circle = negative_cycle(asks, lambda: None)
+    assert negative_cycle(shuffled, lambda: None) == circle
     assert circle[0] == circle[-1]
     assert len(circle) > 1
     steps = list(itertools.pairwise(circle))

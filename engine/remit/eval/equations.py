@@ -8,8 +8,9 @@ same, operand by operand."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import repeat
+from typing import NamedTuple, assert_never, final
 
 from remit.errors import CaveatFailed
 from remit.eval.budget import Budget
@@ -24,11 +25,13 @@ NO: Bounds = (0, 0)
 CONDITIONAL: Bounds = (1, 1)
 YES: Bounds = (2, 2)
 UNKNOWN: Bounds = (0, 2)
+_HIGHEST = 2
 
 
 # --- goals and equations ----------------------------------------------------------------------------------------
 
 
+@final
 class Goal(NamedTuple):
     """Does `subject` have `name` of `object`? `name` is a relation, a permission, or one `along` of a permission."""
 
@@ -40,6 +43,7 @@ class Goal(NamedTuple):
         return f"{self.object}#{self.name}@{self.subject}"
 
 
+@final
 class Fact(NamedTuple):
     """An operand known by itself: a relationship and its caveat's value, or a constant told in `note`."""
 
@@ -50,18 +54,21 @@ class Fact(NamedTuple):
     failure: CaveatFailed | None = None
 
 
+@final
 class AnyOf(NamedTuple):
     """The greatest of its operands; NO of none."""
 
     operands: Iterable[Operand]
 
 
+@final
 class AllOf(NamedTuple):
     """The least of its operands, of which there is at least one."""
 
     operands: Iterable[Operand]
 
 
+@final
 class ButNot(NamedTuple):
     """`base`, unless `subtracted`: min(base, not subtracted)."""
 
@@ -69,7 +76,32 @@ class ButNot(NamedTuple):
     subtracted: Operand
 
 
-Operand = Goal | Fact | AnyOf | AllOf | ButNot
+Combination = AnyOf | AllOf | ButNot
+Operand = Goal | Fact | Combination
+
+
+class Parts(NamedTuple):
+    """How a combination follows from its operands: the least of them if `every`, else the greatest. With each operand
+    comes whether it is negated first: bounds (low, high) become (2 - high, 2 - low)."""
+
+    every: bool
+    operands: Iterator[tuple[Operand, bool]]
+
+
+def parts_of(combination: Combination) -> Parts:
+    """The one reading of the operators: everything that walks over operands asks here what they come to together."""
+    if type(combination) is AnyOf:
+        return Parts(False, zip(combination.operands, repeat(False)))
+    if type(combination) is AllOf:
+        return Parts(True, zip(combination.operands, repeat(False)))
+    if type(combination) is ButNot:
+        return Parts(True, iter(((combination.base, False), (combination.subtracted, True))))
+    assert_never(combination)
+
+
+def negated(bounds: Bounds) -> Bounds:
+    """What `-` makes of what it subtracts."""
+    return _HIGHEST - bounds[1], _HIGHEST - bounds[0]
 
 
 class Equations:
@@ -145,6 +177,8 @@ class Equations:
                 return Fact(YES if itself else NO, note="the resource itself" if itself else "not the resource itself")
             case plan.Nil():
                 return Fact(NO, note="nobody")
+            case _:
+                assert_never(expression)
 
     def _every_target(
         self, object: ObjectRef, relation: str, name: str, subject: SubjectRef

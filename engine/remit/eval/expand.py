@@ -1,12 +1,13 @@
 """Who has it: a relation or permission of an object as sets made of sets, whoever asks.
 
-Each set is opened once, breadth first, and referred to wherever else it occurs, so circles and shared groups cost
+Each set is opened once, breadth first, and referred to wherever else it occurs, so cycles and shared groups cost
 nothing. Facts that do not count at the time are left out.
 Law: evaluating the sets for a subject, asking Check where they ask about the subject, gives Check's answer."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import assert_never
 
 from remit.eval.budget import Budget
 from remit.eval.trees import (
@@ -100,6 +101,8 @@ class _Expanding:
                 return ExpandSelf(resource)
             case plan.Nil():
                 return ExpandNobody()
+            case _:
+                assert_never(expression)
 
     def _facts(self, resource: ObjectRef, relation: str, depth: int | None) -> tuple[ExpandSubject, ...]:
         """The facts of a relation. With a depth, the usersets among them are opened."""

@@ -3,15 +3,16 @@
 Made after the fact from a finished evaluation, so that deciding pays nothing for it. For YES one sufficient branch is
 told, for NO and CONDITIONAL every operand that kept it there; a question is told once, however often it was met.
 Laws: each question's verdict is the one Check gives, and follows from the operands shown; a YES never rests on itself,
-though the questions may go around in circles."""
+though the questions may go around in cycles."""
 
 from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from typing import assert_never
 
 from remit.eval.equations import NO, YES, AllOf, AnyOf, ButNot, Fact, Goal
-from remit.eval.semantics import Evaluation, Told
+from remit.eval.semantics import EvaluatedOperand, Evaluation
 from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.model import Verdict
 
@@ -44,19 +45,19 @@ class _Explaining:
                 break
             verdict = Verdict(self._evaluation.solve(goal)[0])
             questions[goal] = ExplainedQuestion(
-                goal.object, str(goal.name), goal.subject, verdict, self._node(self._tell(goal))
+                goal.object, str(goal.name), goal.subject, verdict, self._node(self._evaluated(goal))
             )
         return Explanation(tuple(questions.values()), truncated=self._is_cut)
 
     # --- what was decisive --------------------------------------------------------------------------------------
 
-    def _tell(self, goal: Goal) -> Told:
-        """For YES as much as founds it, else everything."""
+    def _evaluated(self, goal: Goal) -> EvaluatedOperand:
+        """The goal's equation: for YES as much as founds it, else everything."""
         equation = self._evaluation.equations.of(goal)
         if self._evaluation.solve(goal) != YES:
-            return self._evaluation.tell(equation, lambda part, every: False)
+            return self._evaluation.evaluated(equation, lambda part, every: False)
         position = self._position(goal)
-        return self._evaluation.tell(
+        return self._evaluation.evaluated(
             equation, lambda part, every: part.bounds == NO if every else self._founded(part) < position
         )
 
@@ -67,33 +68,28 @@ class _Explaining:
                 self._positions[each] = len(self._positions)
         return self._positions[goal]
 
-    def _founded(self, told: Told) -> int:
-        """From which position on the operand is YES without going around in a circle: a goal is settled as YES only
+    def _founded(self, evaluated: EvaluatedOperand) -> int:
+        """From which position on the operand is YES without going around in a cycle: a goal is settled as YES only
         after what makes it so. For what is not YES, a position that never comes."""
-        if told.bounds != YES:
+        operand = evaluated.operand
+        if evaluated.bounds != YES:
             return len(self._evaluation.settled)
-        match told.operand:
-            case Goal():
-                return self._position(told.operand)
-            case Fact():
-                return -1
-            case ButNot():
-                return self._founded(told.parts[0])
-            case AnyOf():
-                return min(map(self._founded, told.parts))
-            case AllOf():
-                return max(map(self._founded, told.parts), default=-1)
+        if type(operand) is Goal:
+            return self._position(operand)
+        # What is subtracted is a NO here, which needs no founding.
+        positions = [self._founded(part) for part in evaluated.parts if not part.is_negated]
+        return min(positions) if type(operand) is AnyOf else max(positions, default=-1)
 
-    def _decisive(self, told: Told) -> tuple[Told, ...]:
+    def _decisive(self, evaluated: EvaluatedOperand) -> tuple[EvaluatedOperand, ...]:
         """Of a union that is YES the operand that founds it, otherwise all that are at its verdict."""
-        if isinstance(told.operand, AnyOf) and told.bounds == YES:
-            return (min(told.parts, key=self._founded),)
-        return tuple(part for part in told.parts if part.bounds == told.bounds)
+        if type(evaluated.operand) is AnyOf and evaluated.bounds == YES:
+            return (min(evaluated.parts, key=self._founded),)
+        return tuple(part for part in evaluated.parts if part.bounds == evaluated.bounds)
 
     # --- as a tree ----------------------------------------------------------------------------------------------
 
-    def _node(self, told: Told) -> ExplanationNode:
-        operand, (low, high), parts = told
+    def _node(self, evaluated: EvaluatedOperand) -> ExplanationNode:
+        operand, (low, high) = evaluated.operand, evaluated.bounds
         verdict = Verdict(low)
         if low != high:
             return ExplanationNode(ExplanationKind.CONSTANT, verdict, note="undefined, which does not matter here")
@@ -106,14 +102,19 @@ class _Explaining:
                 return ExplanationNode(
                     kind, verdict, relationship=relationship, missing=tuple(sorted(missing)), note=note
                 )
-            case ButNot():
-                return ExplanationNode(ExplanationKind.EXCLUSION, verdict, children=tuple(map(self._node, parts)))
+            case ButNot():  # both sides say something, whatever each came to
+                children = tuple(map(self._node, evaluated.parts))
+                return ExplanationNode(ExplanationKind.EXCLUSION, verdict, children=children)
             case AnyOf():
-                return self._several(ExplanationKind.UNION, verdict, self._decisive(told))
+                return self._several(ExplanationKind.UNION, verdict, self._decisive(evaluated))
             case AllOf():
-                return self._several(ExplanationKind.INTERSECTION, verdict, self._decisive(told))
+                return self._several(ExplanationKind.INTERSECTION, verdict, self._decisive(evaluated))
+            case _:
+                assert_never(operand)
 
-    def _several(self, kind: ExplanationKind, verdict: Verdict, decisive: tuple[Told, ...]) -> ExplanationNode:
+    def _several(
+        self, kind: ExplanationKind, verdict: Verdict, decisive: tuple[EvaluatedOperand, ...]
+    ) -> ExplanationNode:
         """A union or intersection of one says nothing by itself and is left out."""
         if not decisive:
             return ExplanationNode(ExplanationKind.CONSTANT, verdict, note="no relationship")

@@ -1,6 +1,6 @@
-"""The circle to tell when an answer is undefined: the questions that went around through a `-`.
+"""The cycle to tell when an answer is undefined: the questions that went around through a `-`.
 
-Law: the same questions give the same circle, whatever order they are listed in."""
+Law: the same questions give the same cycle, whatever order they are listed in."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T", bound=Hashable)
 Asks = Mapping[T, Mapping[T, bool]]
 """What each question asks, and whether it does so to the right of a `-`. Whatever is asked is a key itself."""
 
-# From how many questions the way around is sought before the shortest is told. Where there are more circles than that,
+# From how many questions the way around is sought before the shortest is told. Where there are more cycles than that,
 # one is as good as another, and each search may lead through all of them.
 _STARTS_MAX = 8
 
 
-def negative_circle(asks: Asks[T], spend: Callable[[], None]) -> list[T]:
+def negative_cycle(asks: Asks[T], spend: Callable[[], None]) -> list[T]:
     """A short way from a question through a `-` back to it, both ends included. There must be one.
 
     `spend` is called for each step. Cost: O(questions asked, sorted)."""
@@ -29,8 +29,8 @@ def negative_circle(asks: Asks[T], spend: Callable[[], None]) -> list[T]:
         key=lambda ask: (str(ask[0]), str(ask[1])),
     )
     assert starts, "what is undefined depends on its own negation"
-    circles = [[goal, *_shortest_way(asks, part, goal, spend)] for goal, part in starts[:_STARTS_MAX]]
-    return min(circles, key=lambda circle: (len(circle), [str(goal) for goal in circle]))
+    cycles = [[goal, *_shortest_way(asks, part, goal, spend)] for goal, part in starts[:_STARTS_MAX]]
+    return min(cycles, key=lambda cycle: (len(cycle), [str(goal) for goal in cycle]))
 
 
 def _groups(asks: Asks[T], spend: Callable[[], None]) -> dict[T, int]:

@@ -1,7 +1,7 @@
-"""The two trees an answer can come with: why a Check said so, and who an Expand found.
+"""The two trees an answer can come with: what explains a Check, and who an Expand found.
 
 Frozen data, made by the evaluator and rendered at the edges; each node mirrors a message of permissions.proto. Both are
-flat lists whose entries refer to one another, so that depth and circles in the facts cost nothing."""
+flat lists whose entries refer to one another, so that depth and cycles in the facts cost nothing."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class ExpandNobody:
 @dataclass(frozen=True, slots=True)
 class Expansion:
     """Everyone who has a relation or permission of a resource: sets made of sets, each opened once, breadth first; the
-    first is the one asked for. A list, because facts may nest deeper than a message and go around in circles."""
+    first is the one asked for. A list, because facts may nest deeper than a message and go around in cycles."""
 
     sets: tuple[ExpandSet, ...]
 

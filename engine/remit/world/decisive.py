@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from remit.eval.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Fact, Goal
-from remit.eval.semantics import Evaluation, Told
+from remit.eval.semantics import EvaluatedOperand, Evaluation
 from remit.language import plan
 from remit.language.reach import Reach
 from remit.model import ObjectRef, SubjectRef
@@ -110,25 +110,25 @@ class Deciding:
         goal, at_least = claim
         object, name, subject = goal
         definition = self.evaluation.schema.definitions[object.type]
-        told = self._tell(goal)
+        evaluated = self._evaluated(goal)
         if isinstance(name, plan.Along):
-            return self._along(told, at_least, goal, name)
+            return self._along(evaluated, at_least, goal, name)
         if subject == (*object, name):
             return _Reason(every=True)  # a userset contains itself, whatever the schema says
         if name in definition.relations:
-            reason = self._node(told, at_least, None, goal)
-            bits = self._asked_of(self.bits.of(told.bounds, PartKind.RELATION, object.type, name))
-            if told.bounds == NO:
+            reason = self._node(evaluated, at_least, None, goal)
+            bits = self._asked_of(self.bits.of(evaluated.bounds, PartKind.RELATION, object.type, name))
+            if evaluated.bounds == NO:
                 bits |= self._lacking(
                     object.type, definition.relations[name], lambda type_: self._is_in(type_, subject)
                 )
         else:
             expression = definition.permissions[name].expression if name in definition.permissions else None
-            reason = self._node(told, at_least, expression, goal)
-            bits = self._asked_of(self.bits.of(told.bounds, PartKind.PERMISSION, object.type, name))
+            reason = self._node(evaluated, at_least, expression, goal)
+            bits = self._asked_of(self.bits.of(evaluated.bounds, PartKind.PERMISSION, object.type, name))
         return _Reason(True, bits, (reason,))
 
-    def _along(self, told: Told, at_least: bool, goal: Goal, along: plan.Along) -> _Reason:
+    def _along(self, evaluated: EvaluatedOperand, at_least: bool, goal: Goal, along: plan.Along) -> _Reason:
         """A chain's links, and where the chain is broken, the relation that should have led on."""
         type_, subject = goal.subject.type, goal.subject
         declared = self.evaluation.schema.definitions[type_].relations
@@ -136,7 +136,7 @@ class Deciding:
             [] if subject.relation else [name for name in along.relations if self._leads_nowhere(subject.object, name)]
         )
         grounds: list[_Reason | _Claim] = []
-        for part in told.parts:
+        for part in evaluated.parts:
             ground = self._node(part, at_least, None, goal)
             if isinstance(part.operand, Fact) and part.operand.relationship is None:
                 relation = next(broken, None)
@@ -154,15 +154,20 @@ class Deciding:
             found.counts_at(equations.now_us) for _, found in equations.graph.edges(object, relation)
         )
 
-    def _tell(self, goal: Goal) -> Told:
-        return self.evaluation.tell(self.evaluation.equations.of(goal), lambda part, every: False)
+    def _evaluated(self, goal: Goal) -> EvaluatedOperand:
+        return self.evaluation.evaluated(self.evaluation.equations.of(goal), lambda part, every: False)
 
     def _node(
-        self, told: Told, at_least: bool, expression: plan.Expression | None, goal: Goal, path: Path = ()
+        self,
+        evaluated: EvaluatedOperand,
+        at_least: bool,
+        expression: plan.Expression | None,
+        goal: Goal,
+        path: Path = (),
     ) -> _Reason | _Claim:
         """The reason of one operand. `expression` is what it came from, where that is part of a permission of the
         goal's, and `path` where in it."""
-        operand, _, parts = told
+        operand, parts = evaluated.operand, evaluated.parts
         match operand:
             case Goal():
                 return _Claim(operand, at_least)
@@ -171,7 +176,7 @@ class Deciding:
             case ButNot():
                 base = parts[0]
                 # The evaluation asks no further where the base is a no.
-                minus = parts[1] if len(parts) > 1 else self.evaluation.tell(operand.subtracted, lambda *_: False)
+                minus = parts[1] if len(parts) > 1 else self.evaluation.evaluated(operand.subtracted, lambda *_: False)
                 sides = [(base, at_least), (minus, not at_least)]
             case AnyOf() | AllOf():
                 sides = [(part, at_least) for part in parts]
@@ -188,7 +193,7 @@ class Deciding:
                 grounds.append(ground)
         if isinstance(expression, plan.Arrow) and expression.all:
             grounds = self._all(expression.relation, grounds, goal.object)
-        return _Reason(every, self._missing_edges(told, expression, goal), tuple(grounds))
+        return _Reason(every, self._missing_edges(evaluated, expression, goal), tuple(grounds))
 
     def _all(self, relation: str, grounds: list[_Reason | _Claim], object: ObjectRef) -> list[_Reason | _Claim]:
         """`relation.all(name)` needs some edge, and of what is there every one. Without those of one subject type it
@@ -224,16 +229,16 @@ class Deciding:
             bits |= self.bits.of(fact.bounds, PartKind.CAVEAT, qualifiers.caveat.name)
         return self._asked_of(bits)
 
-    def _missing_edges(self, told: Told, expression: plan.Expression | None, goal: Goal) -> int:
+    def _missing_edges(self, evaluated: EvaluatedOperand, expression: plan.Expression | None, goal: Goal) -> int:
         """An arrow or `exists()` that found no edge to walk: the lack of one decided."""
         object, _, subject = goal
         match expression:
-            case plan.Arrow(relation, name) if all(isinstance(part.operand, Fact) for part in told.parts):
+            case plan.Arrow(relation, name) if all(isinstance(part.operand, Fact) for part in evaluated.parts):
 
                 def lets_in(type_: plan.SubjectType) -> bool:
                     return self.reach.can_reach(type_.type, name, subject.type, subject.relation)
 
-            case plan.Exists(relation) if not told.parts:
+            case plan.Exists(relation) if not evaluated.parts:
 
                 def lets_in(type_: plan.SubjectType) -> bool:
                     return True
