@@ -7,7 +7,8 @@ Law: a value in here is already valid; `notation.py` and the wire check what com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -112,6 +113,16 @@ class Relationship:
     @property
     def key(self) -> RelationshipKey:
         return RelationshipKey(self.resource, self.relation, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`)."""
+
+    resource: ObjectRef
+    permission: str
+    subject: SubjectRef
+    context: Mapping[str, object] = field(default_factory=dict)
 
 
 class Provenance(NamedTuple):

@@ -234,6 +234,14 @@ def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None
             require_name(schema, filter.subject_type, filter.subject_relation, field=f"{field}.subject_relation")
 
 
+def check_bounded(schema: Schema, filter: RelationshipFilter, field: str) -> None:
+    """That a filter that removes names at least a type: an empty one is more likely a mistake than a wish. Raises
+    InvalidArgument, and what `check_filter` raises."""
+    if filter.resource_type is None and filter.subject_type is None:
+        raise InvalidArgument("a filter that removes names a resource type or a subject type", field=field)
+    check_filter(schema, filter, field)
+
+
 def check_preconditions(
     view: ReadTransaction, schema: Schema, preconditions: Sequence[Precondition], now_us: int, scanning: Scanning
 ) -> None:

@@ -12,8 +12,8 @@ import threading
 
 from remit.engine.clock import Clock
 from remit.engine.limits import Limits
+from remit.engine.loaded import LoadedStores
 from remit.engine.orphans import misfit
-from remit.engine.snapshots import Snapshots
 from remit.engine.tokens import encode_token
 from remit.errors import RelationshipRefused
 from remit.eval.budget import Interrupt, never_interrupted
@@ -26,9 +26,9 @@ from remit.store.port import Restoration, Scratch, Store, StoreIdentity
 class Backup:
     """A copy of a store: `take` it, `read` it once, `close` it. One thread at a time, but for `close`."""
 
-    def __init__(self, store: Store, snapshots: Snapshots, identity: StoreIdentity, clock: Clock) -> None:
+    def __init__(self, store: Store, stores: LoadedStores, identity: StoreIdentity, clock: Clock) -> None:
         self._store = store
-        self._snapshots = snapshots
+        self._stores = stores
         self._identity = identity
         self._clock = clock
         self._scratch: Scratch | None = None
@@ -40,7 +40,7 @@ class Backup:
         scratch file. Raises StoreNotFound, StoreFull, StoreUnavailable, and what `interrupt` raises."""
         scratch = self._store.scratch()
         try:
-            with self._snapshots.view(self._identity) as view:
+            with self._stores.view(self._identity) as view:
                 for chunk in view.backup(self._clock.now_us()):
                     interrupt()
                     scratch.write(chunk)
@@ -71,10 +71,10 @@ class Restore:
     """A restore under way: `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread at a time,
     but for `close`."""
 
-    def __init__(self, store: Store, snapshots: Snapshots, name: str, fitting: Fitting) -> None:
+    def __init__(self, store: Store, stores: LoadedStores, name: str, fitting: Fitting) -> None:
         """Does not wait. Raises StoreExists."""
-        snapshots.require_free(name)
-        self._snapshots = snapshots
+        stores.require_free(name)
+        self._stores = stores
         self._name = name
         self._fitting = fitting
         self._restoration: Restoration = store.restore(name, fitting)
@@ -87,8 +87,8 @@ class Restore:
     def finish(self) -> StoreInfo:
         """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
         if self._fitting.schema_in_force is not None:
-            self._snapshots.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
-        return self._snapshots.add(self._name, self._restoration.finish).info()
+            self._stores.plans.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
+        return self._stores.add(self._name, self._restoration.finish).info()
 
     def close(self) -> None:
         """Unless it is finished, leave nothing of it. Does not wait; twice is once."""

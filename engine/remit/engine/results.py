@@ -1,11 +1,11 @@
-"""What the engine is asked, and what it gives back.
+"""What the engine gives back.
 
 Law: an answer names the revision it was given at, as a token; whoever shows that token never sees less."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from remit.engine.orphans import Orphans
@@ -13,17 +13,7 @@ from remit.errors import RemitError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
 from remit.language.source import Issue
-from remit.model import ObjectRef, Relationship, StoredRelationship, SubjectRef, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`)."""
-
-    resource: ObjectRef
-    permission: str
-    subject: SubjectRef
-    context: Mapping[str, object] = field(default_factory=dict)
+from remit.model import Relationship, StoredRelationship, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +111,7 @@ class SchemaDiff:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineStanding:
+class EngineStats:
     """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
     and why nothing can be written any more, "" where it can."""
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from remit.engine.clock import Clock
-from remit.engine.snapshots import Snapshot, Snapshots
+from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.errors import RemitError, StoreNotFound
 from remit.eval.budget import Interrupt, never_interrupted
 from remit.notation import canonical_json
@@ -32,10 +32,10 @@ _log = logging.getLogger(__name__)
 class Upkeep:
     """The upkeep of all stores of one data directory, one round at a time."""
 
-    def __init__(self, store: Store, snapshots: Snapshots, clock: Clock, retention_us: int) -> None:
+    def __init__(self, store: Store, stores: LoadedStores, clock: Clock, retention_us: int) -> None:
         assert retention_us >= 0, "a window has a length"
         self._store = store
-        self._snapshots = snapshots
+        self._stores = stores
         self._clock = clock
         self._retention_us = retention_us
 
@@ -44,10 +44,10 @@ class Upkeep:
         it from the others, and is raised at the end: the first of it."""
         until_us = self._clock.now_us() - self._retention_us
         failure: RemitError | None = None
-        for snapshot in self._snapshots.all():
-            name = snapshot.identity.name
+        for loaded in self._stores.all():
+            name = loaded.identity.name
             try:
-                while self._sweep(snapshot, until_us):
+                while self._sweep(loaded, until_us):
                     interrupt()
                 while self._store.trim(name, until_us):
                     interrupt()
@@ -58,10 +58,10 @@ class Upkeep:
         if failure is not None:
             raise failure
 
-    def _sweep(self, snapshot: Snapshot, until_us: int) -> int:
+    def _sweep(self, loaded: LoadedStore, until_us: int) -> int:
         """Remove some relationships that were over at a time; how many. Cost: O(swept log n)."""
-        with snapshot.lock:
-            due = snapshot.expirations.over_by(until_us, SWEEP_MAX)
+        with loaded.lock:
+            due = loaded.expirations.over_by(until_us, SWEEP_MAX)
         if not due:
             return 0
         swept = 0
@@ -80,7 +80,7 @@ class Upkeep:
             return Draft(PRINCIPAL, SWEEP)
 
         try:
-            self._snapshots.submit(snapshot.identity, admission).result()
+            self._stores.submit(loaded.identity, admission).result()
         except _NothingOver:
             return 0
         return swept

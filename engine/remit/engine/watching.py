@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from remit.engine.snapshots import Snapshot, Snapshots
+from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token, revision_of
 from remit.errors import RemitError, RevisionGone
 from remit.eval.budget import Interrupt, never_interrupted
@@ -86,13 +86,13 @@ class _Recent:
 class Watches:
     """The watches of all stores, and who is rung when there is more to tell."""
 
-    def __init__(self, snapshots: Snapshots) -> None:
-        self._snapshots = snapshots
+    def __init__(self, stores: LoadedStores) -> None:
+        self._stores = stores
         self._lock = threading.Lock()
-        self._recent: dict[Snapshot, _Recent] = {}
-        self._watching: dict[Snapshot, int] = {}
+        self._recent: dict[LoadedStore, _Recent] = {}
+        self._watching: dict[LoadedStore, int] = {}
         self._bells: tuple[Callable[[str], None], ...] = ()
-        snapshots.after_commit = self._committed
+        stores.after_commit = self._committed
 
     def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
         """Call `ring` with the store's name after each commit, on the writer's thread: it must be quick, and must not
@@ -113,7 +113,7 @@ class Watches:
 
     def _committed(self, name: str, deltas: Sequence[Delta]) -> None:
         """Cost: O(deltas), only where the store is watched, and a call for each server."""
-        recent = self._recent.get(self._snapshots.of(name)) if self._recent else None
+        recent = self._recent.get(self._stores.of(name)) if self._recent else None
         if recent is not None:
             for delta in deltas:
                 recent.add(delta)
@@ -125,56 +125,56 @@ class Watches:
     ) -> Watch[T]:
         """Whether the changelog reaches back so far is for `Watch.require_reachable`, which may read more. Raises
         StoreNotFound, InvalidToken, ForeignToken and FutureToken."""
-        snapshot = self._snapshots.of(store)
-        revision = self._revision_of(after, snapshot) if after else snapshot.revision
-        self._count(snapshot, +1)
-        return Watch(self, snapshot, revision, tuple(filters), make)
+        loaded = self._stores.of(store)
+        revision = self._revision_of(after, loaded) if after else loaded.revision
+        self._count(loaded, +1)
+        return Watch(self, loaded, revision, tuple(filters), make)
 
-    def _revision_of(self, token: str, snapshot: Snapshot) -> int:
+    def _revision_of(self, token: str, loaded: LoadedStore) -> int:
         try:
-            return revision_of(token, snapshot.identity, snapshot.revision)
+            return revision_of(token, loaded.identity, loaded.revision)
         except RemitError as error:
             error.field = "after"
             raise
 
-    def _count(self, snapshot: Snapshot, by: int) -> None:
+    def _count(self, loaded: LoadedStore, by: int) -> None:
         with self._lock:
-            count = self._watching.get(snapshot, 0) + by
+            count = self._watching.get(loaded, 0) + by
             if count:
-                self._watching[snapshot] = count
-                if snapshot not in self._recent:
-                    self._recent[snapshot] = _Recent()
+                self._watching[loaded] = count
+                if loaded not in self._recent:
+                    self._recent[loaded] = _Recent()
             else:
-                self._watching.pop(snapshot, None)
-                self._recent.pop(snapshot, None)
+                self._watching.pop(loaded, None)
+                self._recent.pop(loaded, None)
 
     # --- what a watch needs -------------------------------------------------------------------------------------
 
-    def left(self, snapshot: Snapshot) -> None:
-        self._count(snapshot, -1)
+    def left(self, loaded: LoadedStore) -> None:
+        self._count(loaded, -1)
 
-    def recent(self, snapshot: Snapshot, revision: int) -> _Entry | None:
-        recent = self._recent.get(snapshot)
+    def recent(self, loaded: LoadedStore, revision: int) -> _Entry | None:
+        recent = self._recent.get(loaded)
         return recent.get(revision) if recent is not None else None
 
-    def require_there(self, snapshot: Snapshot) -> None:
+    def require_there(self, loaded: LoadedStore) -> None:
         """Raises StoreNotFound where the store was removed, or made anew under its name."""
-        name = snapshot.identity.name
-        if self._snapshots.of(name) is not snapshot:
+        name = loaded.identity.name
+        if self._stores.of(name) is not loaded:
             raise no_such_store(name)
 
-    def changelog(self, snapshot: Snapshot, after: int) -> Generator[Delta, None, None]:
+    def changelog(self, loaded: LoadedStore, after: int) -> Generator[Delta, None, None]:
         """The deltas of the revisions after one that memory has, too. Raises RevisionGone where the first is not there
         any more. What comes is of one short transaction: take little."""
-        head = snapshot.revision
+        head = loaded.revision
         if after >= head:
             return
-        with self._snapshots.view(snapshot.identity) as view:
+        with self._stores.view(loaded.identity) as view:
             try:
                 deltas = view.changelog(after)
             except RevisionGone as error:
                 raise RevisionGone(
-                    f"what followed revision {after} of store `{snapshot.identity.name}` is not in the changelog any "
+                    f"what followed revision {after} of store `{loaded.identity.name}` is not in the changelog any "
                     "more: export, then watch from the export's token",
                     field="after",
                     **error.metadata,
@@ -192,13 +192,13 @@ class Watch(Generic[T]):
     def __init__(
         self,
         watches: Watches,
-        snapshot: Snapshot,
+        loaded: LoadedStore,
         revision: int,
         filters: tuple[RelationshipFilter, ...],
         make: Callable[[Watched], T],
     ) -> None:
         self._watches = watches
-        self._snapshot = snapshot
+        self._loaded = loaded
         self._revision = revision  # everything up to it has been told
         self._told = 0  # how many of the next revision's changes have been told
         self._filters = filters
@@ -208,38 +208,38 @@ class Watch(Generic[T]):
     @property
     def store(self) -> str:
         """The name of the store that is watched."""
-        return self._snapshot.identity.name
+        return self._loaded.identity.name
 
     @property
     def token(self) -> str:
         """Everything up to this revision has been told or passed over."""
-        return encode_token(self._snapshot.identity, self._revision)
+        return encode_token(self._loaded.identity, self._revision)
 
     @property
     def is_behind(self) -> bool:
-        return self._revision < self._snapshot.revision
+        return self._revision < self._loaded.revision
 
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._watches.left(self._snapshot)
+            self._watches.left(self._loaded)
 
     def require_reachable(self) -> None:
         """Raises StoreNotFound, and RevisionGone where the changelog does not reach back to the place any more."""
-        self._watches.require_there(self._snapshot)
-        if self.is_behind and self._watches.recent(self._snapshot, self._revision + 1) is None:
-            next(self._watches.changelog(self._snapshot, self._revision), None)
+        self._watches.require_there(self._loaded)
+        if self.is_behind and self._watches.recent(self._loaded, self._revision + 1) is None:
+            next(self._watches.changelog(self._loaded, self._revision), None)
 
     def live(self) -> list[T] | None:
         """What memory holds of what comes next, possibly nothing; None where only the changelog has it. Never waits.
         Raises StoreNotFound. Cost: O(STEP_REVISIONS) lookups where other watches have the same filters."""
-        self._watches.require_there(self._snapshot)
+        self._watches.require_there(self._loaded)
         told: list[T] = []
         room = STEP_BYTES
         for _ in range(STEP_REVISIONS):
             if not self.is_behind or room <= 0:
                 break
-            entry = self._watches.recent(self._snapshot, self._revision + 1)
+            entry = self._watches.recent(self._loaded, self._revision + 1)
             if entry is None or self._told:
                 return told or None
             made = self._made_of(entry)
@@ -253,7 +253,7 @@ class Watch(Generic[T]):
         Raises StoreNotFound and RevisionGone."""
         told: list[T] = []
         room = STEP_BYTES
-        deltas = self._watches.changelog(self._snapshot, self._revision)
+        deltas = self._watches.changelog(self._loaded, self._revision)
         try:
             for _, delta in zip(range(STEP_REVISIONS), deltas, strict=False):
                 interrupt()
@@ -277,7 +277,7 @@ class Watch(Generic[T]):
         if is_last and not changes and delta.schema_text is None:
             self._revision, self._told = delta.revision, 0
             return room
-        token = encode_token(self._snapshot.identity, delta.revision) if is_last else ""
+        token = encode_token(self._loaded.identity, delta.revision) if is_last else ""
         told.append(self._make(_watched(delta, token, tuple(changes[begin:end]))))
         self._revision, self._told = (delta.revision, 0) if is_last else (self._revision, end)
         return room - len(delta.metadata_json) - len(delta.schema_text or "")
@@ -290,7 +290,7 @@ class Watch(Generic[T]):
             changes = self._meant(entry.delta.changes)
             made = []
             if changes:
-                token = encode_token(self._snapshot.identity, entry.delta.revision)
+                token = encode_token(self._loaded.identity, entry.delta.revision)
                 made.append(self._make(_watched(entry.delta, token, tuple(changes))))
             if len(entry.made) < _SHARED_MAX:
                 entry.made[key] = made

@@ -4,10 +4,13 @@ Law: a budget that ends is an error of its own, never a no."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from remit.errors import StepBudgetSpent
+
+T = TypeVar("T")
 
 Interrupt = Callable[[], None]
 """Raises DeadlineExceeded or Cancelled when the caller no longer waits; otherwise returns."""
@@ -18,6 +21,20 @@ _STEPS_BETWEEN_INTERRUPTS = 256  # about a millisecond of work
 
 def never_interrupted() -> None:
     """The interrupt of a caller who waits as long as it takes."""
+
+
+def interruptible(items: Iterator[T], interrupt: Interrupt) -> Iterator[T]:
+    """The items, with a look now and then whether anybody waits for them."""
+    for count, item in enumerate(items):
+        if not count % _STEPS_BETWEEN_INTERRUPTS:
+            interrupt()
+        yield item
+
+
+def budget_spent(steps_max: int, steps: int, name: str = "steps_max") -> StepBudgetSpent:
+    """What a budget says when it ends, by the name of its limit."""
+    message = f"not finished within {steps_max} steps; this is not a no"
+    return StepBudgetSpent(message, name=name, limit=steps_max, given=steps)
 
 
 @dataclass(slots=True)
@@ -33,11 +50,6 @@ class Budget:
         """One step. Raises StepBudgetSpent, or what the interrupt raises."""
         self.steps += 1
         if self.steps > self.steps_max:
-            raise StepBudgetSpent(
-                f"not finished within {self.steps_max} steps; this is not a no",
-                name=self.name,
-                limit=self.steps_max,
-                given=self.steps,
-            )
+            raise budget_spent(self.steps_max, self.steps, self.name)
         if self.steps % _STEPS_BETWEEN_INTERRUPTS == 0:
             self.interrupt()

@@ -1,7 +1,7 @@
-"""What the core tells of an expansion, as the trees it means, and of an edge, as what qualifies it.
+"""What the core says of an expansion, as the trees it means.
 
 `engine/core/remit-py/src/expansions.rs` makes the tuples that are read here.
-Law: an expansion that comes this way equals the one that `expansion.py` makes of the same relationships."""
+Law: an expansion that comes this way equals the one that `expand.py` makes of the same relationships."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from remit.eval.trees import (
     ExpandUnion,
     Expansion,
 )
-from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.graph.native import qualifiers_of
+from remit.model import ObjectRef, Relationship, SubjectRef
 
 if TYPE_CHECKING:
     from remit._core import NodeTuple, QualifiersTuple, ReferenceTuple, SetTuple, SubjectTuple
@@ -37,14 +38,6 @@ _FACTS_AT_ONCE = 1_024
 def expansion_of(sets: Sequence[SetTuple], interrupt: Interrupt) -> Expansion:
     """Raises what the interrupt raises. Cost: O(nodes)."""
     return Expansion(tuple([_set(*each, interrupt) for each in sets]))
-
-
-def qualifiers_of(found: QualifiersTuple) -> Qualifiers:
-    """What qualifies an edge; PLAIN where nothing does."""
-    if not found:
-        return PLAIN
-    caveat, not_before_us, expiration_us = found
-    return Qualifiers(CaveatUse(*caveat) if caveat is not None else None, not_before_us, expiration_us)
 
 
 def _set(type: str, id: str, relation: str, definition: NodeTuple, interrupt: Interrupt) -> ExpandSet:

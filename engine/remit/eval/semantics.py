@@ -46,8 +46,7 @@ from remit.model import ObjectRef, SubjectRef, Verdict
 _CYCLE_NAMED_MAX = 12  # goals of a cycle that a message names; a longer one is cut in the middle
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a question came to. `missing` are the caveat parameters a CONDITIONAL waits for, sorted."""
 
     verdict: Verdict

@@ -1,31 +1,26 @@
-"""The hot graph: the plain one's interface over the Rust core, which also answers most checks and expansions by itself.
+"""The native graph: the plain one's interface over a store of the Rust core, which holds its relationships, and the
+plan by which it answers questions by itself (see `eval/native.py`).
 
-`graph.py` and `semantics.py` say what it means. What the core leaves to them (an answer that hangs on a caveat it does
-not decide, one that is undefined, an unknown name) it tells by no verdict, so that there is one set of words for every
-failure.
-Law: whatever it answers, `Evaluation` over the same relationships answers the same."""
+`plain.py` says what it means.
+Law: whatever it is asked, the plain graph of the same relationships answers the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import NamedTuple
 
-from remit.errors import StepBudgetSpent
-from remit.eval.budget import STEPS_MAX, Interrupt, never_interrupted
-from remit.eval.native_trees import expansion_of, qualifiers_of
-from remit.eval.trees import Expansion
-from remit.language import plan
+from remit.graph.expirations import Due
+from remit.graph.view import NodeKey
 from remit.model import (
     PLAIN,
+    CaveatUse,
     Change,
     ObjectRef,
     Qualifiers,
     Relationship,
     RelationshipKey,
     SubjectRef,
-    Verdict,
 )
 from remit.native_core import absence
 from remit.native_core import core as _core
@@ -34,29 +29,9 @@ from remit.native_core import core as _core
 ROWS_AT_ONCE = 10_000
 _PAGE = 64  # edges copied out at once: most nodes whole, of a node of a million what an early answer needs
 
-NodeKey = tuple[ObjectRef, str]
-Asked = tuple[ObjectRef, str, SubjectRef]
 Row = tuple[bytes, bytes]
-Due = tuple[int, RelationshipKey]
-Changed = Mapping[RelationshipKey, Qualifiers | None]  # what edges are instead; None for no edge
 
 _new_tuple = tuple.__new__
-
-
-class Answered(NamedTuple):
-    """YES or NO, what it cost in steps, and the revision it was given at."""
-
-    verdict: Verdict
-    steps: int
-    revision: int
-
-
-class Expanded(NamedTuple):
-    """The sets, what they cost in steps, and the revision they are of."""
-
-    expansion: Expansion
-    steps: int
-    revision: int
 
 
 def available() -> bool:
@@ -118,67 +93,6 @@ class NativeGraph:
         """What the graph takes in memory, ids included."""
         return self._store.bytes()
 
-    # --- questions ----------------------------------------------------------------------------------------------
-
-    def check(
-        self,
-        resource: ObjectRef,
-        permission: str,
-        subject: SubjectRef,
-        *,
-        now_us: int,
-        steps_max: int = STEPS_MAX,
-        interrupt: Interrupt | None = None,
-        context: Mapping[str, object] | None = None,
-        changed: Changed | None = None,
-    ) -> Answered | None:
-        """The answer by the schema that is installed; None where `semantics.py` has to give it.
-
-        `context` is what the request brings for caveats, `changed` what it takes edges for (see `Overlay`).
-        Raises StepBudgetSpent, and what the interrupt raises. Cost: about two microseconds, and 0.1 for each goal."""
-        edges = list(changed.items()) if changed else None
-        revision, checked = self._store.check(
-            resource, permission, subject, now_us, steps_max, interrupt, context, edges
-        )
-        answered = _answered(checked, revision, steps_max)
-        if isinstance(answered, StepBudgetSpent):
-            raise answered
-        return answered
-
-    def expand(
-        self,
-        resource: ObjectRef,
-        name: str,
-        *,
-        now_us: int,
-        depth: int = 0,
-        steps_max: int = STEPS_MAX,
-        interrupt: Interrupt | None = None,
-    ) -> Expanded | None:
-        """The sets that `expansion.py` would find by the schema that is installed; None where it has to find them.
-
-        Raises StepBudgetSpent, and what the interrupt raises. Cost: some microseconds for each edge listed."""
-        revision, sets, steps, is_spent = self._store.expand(resource, name, now_us, depth, steps_max, interrupt)
-        if is_spent:
-            raise _spent(steps_max, steps)
-        return None if sets is None else Expanded(expansion_of(sets, interrupt or never_interrupted), steps, revision)
-
-    def check_many(
-        self,
-        questions: Sequence[Asked],
-        *,
-        now_us: int,
-        steps_max: int = STEPS_MAX,
-        interrupt: Interrupt | None = None,
-        contexts: list[Mapping[str, object]] | None = None,
-        changed: Changed | None = None,
-    ) -> list[Answered | StepBudgetSpent | None]:
-        """Of each question what `check` returns or raises, all of one revision. `contexts` has one for each; neighbours
-        with the same share what they settle. `changed` is of all of them."""
-        edges = list(changed.items()) if changed else None
-        revision, all_checked = self._store.check_many(list(questions), now_us, steps_max, interrupt, contexts, edges)
-        return [_answered(checked, revision, steps_max) for checked in all_checked]
-
     # --- asking -------------------------------------------------------------------------------------------------
 
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
@@ -212,8 +126,8 @@ class NativeGraph:
             _require_same(count, count_now)
             edges = [_edge(*each) for each in page]
 
-    def nodes_of(self, subject: SubjectRef) -> Iterable[NodeKey]:
-        """The nodes that have an edge to this very subject: the graph read backwards."""
+    def nodes_of(self, subject: SubjectRef) -> list[NodeKey]:
+        """The nodes that have an edge to this very subject. Cost: O(nodes), for which the core's lock is held."""
         return [(ObjectRef(*resource), relation) for resource, relation in self._store.nodes_of(subject)]
 
     def relationships(self) -> Iterator[Relationship]:
@@ -229,13 +143,11 @@ class NativeGraph:
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def install(self, schema: plan.Schema, revision: int = 0) -> None:
-        """The schema that `check` answers by from now on. Cost: O(schema)."""
-        self._store.apply([], revision, schema_of(schema))
-
-    def apply(self, changes: Iterable[Change], revision: int | None = None, schema: plan.Schema | None = None) -> None:
+    def apply(
+        self, changes: Iterable[Change], revision: int | None = None, schema: _core.SchemaTuple | None = None
+    ) -> None:
         """Bring the graph from before a delta to after it, and if given its revision and schema with it: nobody sees
-        one without the others. Cost: O(changes)."""
+        one without the others. `eval/native_plan.py` makes such a schema. Cost: O(changes), and O(schema)."""
         found = []
         for change in changes:
             stored = change.after or change.before
@@ -243,7 +155,7 @@ class NativeGraph:
             relationship = stored.relationship
             triple = relationship.resource, relationship.relation, relationship.subject
             found.append((triple, relationship.qualifiers if change.after is not None else None))
-        self._store.apply(found, revision, schema_of(schema) if schema is not None else None)
+        self._store.apply(found, revision, schema)
 
     def add(self, relationship: Relationship) -> None:
         """Write an edge, whatever was at its triple."""
@@ -264,16 +176,12 @@ def _tell_due(found: Iterable[tuple[int, list[str]]], told: Callable[[Due], None
         told((expiration_us, RelationshipKey(resource, parts[2], subject)))
 
 
-def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered | StepBudgetSpent | None:
-    is_yes, steps, is_spent = checked
-    if is_yes is not None:
-        return Answered(Verdict.YES if is_yes else Verdict.NO, steps, revision)
-    return _spent(steps_max, steps) if is_spent else None
-
-
-def _spent(steps_max: int, steps: int) -> StepBudgetSpent:
-    message = f"not finished within {steps_max} steps; this is not a no"
-    return StepBudgetSpent(message, name="steps_max", limit=steps_max, given=steps)
+def qualifiers_of(found: _core.QualifiersTuple) -> Qualifiers:
+    """What qualifies an edge; PLAIN where nothing does."""
+    if not found:
+        return PLAIN
+    caveat, not_before_us, expiration_us = found
+    return Qualifiers(CaveatUse(*caveat) if caveat is not None else None, not_before_us, expiration_us)
 
 
 def _edge(subject: tuple[str, str, str], found: _core.QualifiersTuple) -> tuple[SubjectRef, Qualifiers]:
@@ -283,79 +191,3 @@ def _edge(subject: tuple[str, str, str], found: _core.QualifiersTuple) -> tuple[
 def _require_same(before: int, now: int) -> None:
     if before != now:
         raise RuntimeError("the graph was written while its edges were read")
-
-
-# --- the plan, as the core takes it -----------------------------------------------------------------------------
-
-
-def schema_of(schema: plan.Schema) -> _core.SchemaTuple:
-    """Its definitions, and each caveat as its name, its parameters with their types, and its checked expression."""
-    caveats = [
-        (name, [(parameter, str(type)) for parameter, type in caveat.parameters.items()], caveat.checked())
-        for name, caveat in schema.caveats.items()
-    ]
-    return definitions_of(schema), caveats
-
-
-def definitions_of(schema: plan.Schema) -> list[_core.DefinitionTuple]:
-    """Each definition as its name, its relations, and its permissions with their expressions."""
-    return [
-        (
-            definition.name,
-            list(definition.relations),
-            [(name, expression_of(each.expression)) for name, each in definition.permissions.items()],
-        )
-        for definition in schema.definitions.values()
-    ]
-
-
-def expression_of(expression: plan.Expression) -> _core.ExpressionTuple:
-    """What it is, and its fields."""
-    match expression:
-        case plan.Nil():
-            return ("nil",)
-        case plan.Self():
-            return ("self",)
-        case plan.Name(name):
-            return "name", name
-        case plan.Union(children):
-            return "union", [expression_of(child) for child in children]
-        case plan.Intersection(children):
-            return "intersection", [expression_of(child) for child in children]
-        case plan.Exclusion(base, subtracted):
-            return "exclusion", expression_of(base), expression_of(subtracted)
-        case plan.Arrow(relation, name, every):
-            return "arrow", relation, name, every
-        case plan.SubjectArrow(name):
-            return "subject", name
-        case plan.Exists(relation):
-            return "exists", relation
-        case plan.Along(child, relations):
-            return "along", child, list(relations)
-
-
-# --- the cache --------------------------------------------------------------------------------------------------
-
-
-def set_cache(answers: int) -> None:
-    """Room for so many answers in this thread's cache, empty from now on; 0 switches it off."""
-    _core.set_cache(answers)
-
-
-def cache_stats() -> tuple[int, int, int, int]:
-    """Of this thread's cache so far: hits, misses, evictions, and the bytes it takes."""
-    return _core.cache_stats()
-
-
-class Caches(NamedTuple):
-    """What caches did so far, and the bytes they take."""
-
-    hits: int
-    misses: int
-    evictions: int
-    bytes: int
-
-
-def all_caches() -> Caches | None:
-    """The caches of all threads together, those of the front door among them; None where there is no core."""
-    return Caches(*_core.all_caches()) if available() else None

@@ -4,22 +4,26 @@ Law: an overlay answers as the graph would after `add` and `remove` of the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from remit.graph.plain import NodeKey
-from remit.graph.view import GraphView
+from remit.graph.view import GraphView, NodeKey
 from remit.model import Change, ObjectRef, Qualifiers, RelationshipKey, SubjectRef
+
+Changed = Mapping[RelationshipKey, Qualifiers | None]
+"""What edges are instead: their qualifiers; None for no edge."""
 
 
 class Overlay:
-    """`changed` says for each triple what its edge is instead: its qualifiers, or None for no edge.
+    """`changed` says for each triple what its edge is instead.
 
-    Cost of making one: O(changed). Of every question: as of the base, and O(changed edges of the node) more."""
+    Cost of making one: O(changed). Of every question: as of the base, and O(changed edges of the node) more; of
+    `nodes_of` O(changed edges of the subject) more, and the first time O(changed)."""
 
-    __slots__ = ("_base", "_changed")
+    __slots__ = ("_base", "_changed", "_changed_of")
 
-    def __init__(self, base: GraphView, changed: Mapping[RelationshipKey, Qualifiers | None]) -> None:
+    def __init__(self, base: GraphView, changed: Changed) -> None:
         self._base = base
+        self._changed_of: dict[SubjectRef, set[NodeKey]] | None = None  # `_changed` by subject, once somebody asks
         self._changed: dict[NodeKey, dict[SubjectRef, Qualifiers | None]] = {}
         for (resource, relation, subject), qualifiers in changed.items():
             self._changed.setdefault((resource, relation), {})[subject] = qualifiers
@@ -31,6 +35,8 @@ class Overlay:
             resource, relation, subject = change.key
             before = change.before.relationship.qualifiers if change.before is not None else None
             self._changed.setdefault((resource, relation), {}).setdefault(subject, before)
+            if self._changed_of is not None:
+                self._changed_of.setdefault(subject, set()).add((resource, relation))
 
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
         changed = self._changed.get((resource, relation))
@@ -47,3 +53,22 @@ class Overlay:
         changed = self._changed.get((resource, relation), {})
         yield from (edge for edge in self._base.edges(resource, relation) if edge[0] not in changed)
         yield from ((s, qualifiers) for s, qualifiers in changed.items() if qualifiers is not None)
+
+    def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
+        return self.nodes_among(self._base.nodes_of(subject), subject)
+
+    def nodes_among(self, nodes: Sequence[NodeKey], subject: SubjectRef) -> Sequence[NodeKey]:
+        """What `nodes_of` is, where those are the base's. They need to be right only of edges that are not changed."""
+        changed = self._nodes_changed(subject)
+        if not changed:
+            return nodes
+        there = [node for node in changed if self._changed[node][subject] is not None]
+        return [*(node for node in nodes if node not in changed), *there]
+
+    def _nodes_changed(self, subject: SubjectRef) -> Collection[NodeKey]:
+        if self._changed_of is None:
+            self._changed_of = {}
+            for node, edges in self._changed.items():
+                for each in edges:
+                    self._changed_of.setdefault(each, set()).add(node)
+        return self._changed_of.get(subject, ())

@@ -2,7 +2,7 @@
 
 A node is an object and one of its relations; its edges lead to subjects. Usersets are kept apart from plain subjects
 and wildcards, because only they must be walked: a group of ten thousand people costs a lookup, not a loop.
-It takes no lock: whoever shares one between threads guards it (see `engine.py`).
+It takes no lock: whoever shares one between threads guards it (see `revisions.py`).
 Law: for every edge forward there is the same edge in reverse."""
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from remit.graph.view import NodeKey
 from remit.model import Change, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 
-NodeKey = tuple[ObjectRef, str]
 Edges = dict[SubjectRef, Qualifiers]
 
 _NO_EDGES: Mapping[SubjectRef, Qualifiers] = {}
@@ -60,9 +60,10 @@ class Graph:
         yield from self._direct.get(node, _NO_EDGES).items()
         yield from self._usersets.get(node, _NO_EDGES).items()
 
-    def nodes_of(self, subject: SubjectRef) -> Iterable[NodeKey]:
-        """The nodes that have an edge to this very subject: the graph read backwards."""
-        return self._reverse.get(subject, ())
+    def nodes_of(self, subject: SubjectRef) -> tuple[NodeKey, ...]:
+        """The nodes that have an edge to this very subject, copied in one step, so without a lock. Cost: O(nodes),
+        some 5 ns each."""
+        return tuple(self._reverse.get(subject, ()))
 
     def relationships(self) -> Iterator[Relationship]:
         """Everything. Cost: O(edges)."""

@@ -7,14 +7,13 @@ Law: a pin answers as the graph did when it was taken, and tells the edges of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from threading import Lock
 
 from remit.errors import StepBudgetSpent
 from remit.graph.overlay import Overlay
-from remit.graph.plain import NodeKey
-from remit.graph.view import GraphView
+from remit.graph.view import GraphView, NodeKey
 from remit.model import Change, ObjectRef, Qualifiers, SubjectRef
 
 Edge = tuple[SubjectRef, Qualifiers]
@@ -105,6 +104,16 @@ class PinnedGraph:
                     self._undo()
                 read = self._edges[node] = _begun(iter(self._view.edges(resource, relation)))
         return self._all_of(read, node, self._edges) if isinstance(read, _Partial) else read
+
+    def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
+        """The graph is read without the lock, so a subject of a million nodes holds up no commit: what a commit changes
+        before or meanwhile is undone afterwards, and of every other edge the graph was right all the time.
+        Cost: O(nodes), and O(changes committed since the look before)."""
+        nodes = self._graph.nodes_of(subject)
+        with self._lock:
+            if self._stride.next is not None:
+                self._undo()
+        return self._overlay.nodes_among(nodes, subject)
 
     def _all_of(self, read: _Partial, node: NodeKey, reads: _Reads) -> Iterator[Edge]:
         """The edges of a node that were read before, then the rest, a piece at a time."""

@@ -8,12 +8,12 @@ Law: an acknowledged write is durable; a write that failed changed nothing; revi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from remit.model import Delta, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,11 @@ class WriteTransaction(ReadTransaction, Protocol):
 
     def put_schema(self, text: str) -> None:
         """Make this the store's schema from this revision on."""
+        ...
+
+    def changed(self) -> Mapping[RelationshipKey, Qualifiers | None]:
+        """What is staged over the last committed revision, by this write and by its predecessors of the batch: what
+        each triple's edge is instead, None for no edge. Cost: O(changes of the batch so far)."""
         ...
 
     @property

@@ -9,7 +9,7 @@ Law: what is listed of a subject, by name or as anyone, is together Check's answ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from remit.eval.trees import (
     ExpandUnion,
 )
 from remit.graph.plain import Graph
-from remit.graph.view import GraphView
+from remit.graph.view import GraphView, NodeKey
 from remit.language import plan
 from remit.language.caveats import Caveat
 from remit.language.parameters import ParameterType
@@ -310,6 +310,9 @@ class _OpenCaveats:
 
     def edges(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
         return ((subject, _opened(found)) for subject, found in self.graph.edges(resource, relation))
+
+    def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
+        return self.graph.nodes_of(subject)
 
 
 def _opened(qualifiers: Qualifiers) -> Qualifiers:

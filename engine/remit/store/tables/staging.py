@@ -91,6 +91,10 @@ class Staging:
             ordered = self._ordered[table] = SortedList(self._staged[table])
         return next(ordered.irange(start), None)
 
+    def staged(self, table: Table) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+        """Of every row that is staged: its key, what is committed there, and what will be. Cost: O(log n) a row."""
+        return ((key, self._below.get(table, key), value) for key, value in self._staged[table].items())
+
     # --- writing ------------------------------------------------------------------------------------------------
 
     def put(self, table: Table, key: bytes, value: bytes | None) -> None:

@@ -5,12 +5,12 @@ Law: rows by resource and rows by subject name the same triples, and every chang
 from __future__ import annotations
 
 from remit.errors import StoreDamaged
-from remit.model import PLAIN, Change, Delta, Provenance, RelationshipKey, StoredRelationship
+from remit.model import PLAIN, Change, Delta, Provenance, Qualifiers, RelationshipKey, StoredRelationship
 from remit.store.changelog import Cells, encode_delta
 from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import Table
-from remit.store.tables.keys import STORE_BYTES, keys_both_ways, revision_key, schema_key
+from remit.store.tables.keys import STORE_BYTES, decode_rows, keys_both_ways, revision_key, schema_key
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
 
@@ -74,6 +74,15 @@ class StoreWriter(StoreReader, WriteTransaction):
         self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
         self._new_schema = text
         self._store_head = None
+
+    def changed(self) -> dict[RelationshipKey, Qualifiers | None]:
+        staged = [each for each in self._snapshot.staged(_RELATIONSHIPS) if each[0].startswith(self._prefix)]
+        gone = decode_rows((row, before) for row, before, value in staged if value is None and before is not None)
+        there = decode_rows((row, value) for row, _, value in staged if value is not None)
+        return {
+            **{stored.relationship.key: None for stored in gone},
+            **{stored.relationship.key: stored.relationship.qualifiers for stored in there},
+        }
 
     def finish(self, draft: Draft, committed_at_us: int) -> Delta:
         """Write the changelog and the new head. The delta is true once the transaction is committed."""

@@ -1,0 +1,100 @@
+"""Questions of a store: whether a subject has a permission, of many such whether each, and who has it.
+
+Law: whatever answers, it answers at one revision and one time, which the answer names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remit.engine.limits import Limits
+from remit.engine.request_view import RequestView, RequestViews
+from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
+from remit.errors import LimitExceeded, RemitError
+from remit.eval.budget import Interrupt, never_interrupted
+from remit.eval.evaluator import Evaluator
+from remit.eval.semantics import Answer
+from remit.eval.trees import Explanation
+from remit.model import ObjectRef, Question, Relationship
+
+
+class Questions:
+    """Of all stores. Safe from many threads."""
+
+    def __init__(self, views: RequestViews, evaluator: Evaluator, limits: Limits) -> None:
+        self._views = views
+        self._evaluator = evaluator
+        self._limits = limits
+
+    def check(
+        self,
+        store: str,
+        question: Question,
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Sequence[Relationship] = (),
+        explain: bool = False,
+        interrupt: Interrupt = never_interrupted,
+    ) -> CheckResult:
+        """Whether a subject has a relation or permission of a resource, and if asked for, an explanation."""
+        self._limits.require_context(question.context)
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        if explain:
+            explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
+            return _check_result(view, explained.answer, explained.explanation)
+        return _check_result(view, self._evaluator.check(view, question, self._limits.steps_max, interrupt))
+
+    def check_many(
+        self,
+        store: str,
+        questions: Sequence[Question],
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Sequence[Relationship] = (),
+        interrupt: Interrupt = never_interrupted,
+    ) -> CheckManyResult:
+        """Many questions at one revision and time. Those with the same context share what they settle; each has its own
+        budget, and its own error."""
+        self._limits.require_items(len(questions))
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        _ = view.schema  # without one no item has an answer, so that is no error of an item's
+        refusals = [self._refusal(question) for question in questions]
+        asked = [question for question, refusal in zip(questions, refusals, strict=True) if refusal is None]
+        answers = iter(self._evaluator.check_many(view, asked, self._limits.steps_max, interrupt))
+        results = [_item_result(view, next(answers) if refusal is None else refusal) for refusal in refusals]
+        return CheckManyResult(tuple(results), view.token, view.now_us, view.historical)
+
+    def _refusal(self, question: Question) -> LimitExceeded | None:
+        """Why an item of many is not even asked."""
+        try:
+            self._limits.require_context(question.context)
+        except LimitExceeded as error:
+            return error
+        return None
+
+    def expand(
+        self,
+        store: str,
+        resource: ObjectRef,
+        permission: str,
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Sequence[Relationship] = (),
+        depth: int = 0,
+        interrupt: Interrupt = never_interrupted,
+    ) -> ExpandResult:
+        """Everyone who has a relation or permission of a resource, as sets made of sets, at most `depth` deep."""
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        expansion = self._evaluator.expand(view, resource, permission, depth, self._limits.steps_max, interrupt)
+        return ExpandResult(expansion, view.token, view.now_us, view.historical)
+
+
+def _check_result(view: RequestView, answer: Answer, explanation: Explanation | None = None) -> CheckResult:
+    verdict, missing, steps = answer
+    return CheckResult(verdict, missing, steps, view.token, view.now_us, explanation, view.historical)
+
+
+def _item_result(view: RequestView, found: Answer | RemitError) -> CheckResult | RemitError:
+    return found if isinstance(found, RemitError) else _check_result(view, found)

@@ -1,0 +1,165 @@
+"""The relationships of a store: written, removed by a filter, and read a page at a time.
+
+A write goes through the store's one writer: admitted against what is there, made durable, applied to the graph, and
+only then acknowledged; so the next check sees it.
+Law: a request is one revision, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from remit.engine.admission import (
+    Scanning,
+    apply_updates,
+    check_bounded,
+    check_filter,
+    check_preconditions,
+    check_updates,
+    delete_matching,
+)
+from remit.engine.clock import Clock
+from remit.engine.commits import commit
+from remit.engine.cursors import decode_cursor, encode_cursor
+from remit.engine.limits import Limits
+from remit.engine.loaded import LoadedStores
+from remit.engine.results import DeleteResult, ReadPage, WriteResult
+from remit.engine.schema_plans import NO_SCHEMA
+from remit.engine.tokens import encode_token, require_at_least
+from remit.errors import InvalidArgument, TooManyMatch
+from remit.eval.budget import Interrupt, interruptible, never_interrupted
+from remit.model import (
+    LOCAL_CALLER,
+    Caller,
+    Operation,
+    Precondition,
+    RelationshipFilter,
+    RelationshipKey,
+    Update,
+)
+from remit.store.port import Draft, WriteTransaction
+
+
+class Relationships:
+    """Of all stores. Safe from many threads."""
+
+    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._limits = limits
+
+    def write(
+        self,
+        store: str,
+        updates: Sequence[Update],
+        *,
+        preconditions: Sequence[Precondition] = (),
+        replace: RelationshipFilter | None = None,
+        metadata_json: str = "{}",
+        dry_run: bool = False,
+        caller: Caller = LOCAL_CALLER,
+    ) -> WriteResult:
+        """All updates as one revision, or none. Durable when it returns, and seen by the next check.
+
+        Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
+        `managed`. What `replace` means is removed first, in the same revision."""
+        loaded = self._stores.of(store)
+        if not updates and replace is None:
+            raise InvalidArgument("a write needs at least one of `updates`", field="updates")
+        self._limits.require_write(updates, len(preconditions), metadata_json)
+        if replace is not None:
+            check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
+        removed: set[RelationshipKey] = set()
+
+        def admission(view: WriteTransaction) -> Draft:
+            schema = self._stores.plans.of_transaction(view)
+            now_us = self._clock.now_us()
+            touches_managed = check_updates(schema, updates, caller)
+            removed.clear()
+            scanning = Scanning(self._limits.scanned_max)
+            if preconditions:
+                check_preconditions(view, schema, preconditions, now_us, scanning)
+            if replace is not None:
+                matches_max = self._limits.matches_max
+                matched, complete, managed = delete_matching(
+                    view, schema, replace, caller, matches_max, "replace", scanning
+                )
+                if not complete:
+                    raise TooManyMatch(
+                        f"`replace` means more than {matches_max} relationships: delete by filter first, in parts",
+                        field="replace",
+                        name="matches_max",
+                        limit=matches_max,
+                        given=matches_max + 1,  # or more: nobody counted on
+                    )
+                removed.update(matched)
+                touches_managed |= managed
+            apply_updates(view, schema, updates, caller, now_us)
+            return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
+
+        committed = commit(self._stores, loaded, admission, dry_run)
+        if removed:
+            removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
+        return WriteResult(committed.token, committed.revision, len(removed))
+
+    def delete(
+        self,
+        store: str,
+        filter: RelationshipFilter,
+        *,
+        preconditions: Sequence[Precondition] = (),
+        limit: int = 0,
+        metadata_json: str = "{}",
+        dry_run: bool = False,
+        caller: Caller = LOCAL_CALLER,
+    ) -> DeleteResult:
+        """Remove what a filter means, at most `limit` a call (0, or more than allowed: as many as one revision may).
+
+        Each call is one revision; call again until it is `complete`."""
+        loaded = self._stores.of(store)
+        self._limits.require_conditions(len(preconditions), metadata_json)
+        check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
+        limit = min(limit or self._limits.matches_max, self._limits.matches_max)
+        outcome: tuple[int, bool] = (0, True)
+
+        def admission(view: WriteTransaction) -> Draft:
+            nonlocal outcome
+            schema = self._stores.plans.of_transaction(view)
+            scanning = Scanning(self._limits.scanned_max)
+            check_preconditions(view, schema, preconditions, self._clock.now_us(), scanning)
+            removed, complete, managed = delete_matching(
+                view, schema, filter, caller, limit, "filter", scanning, partly=True
+            )
+            outcome = len(removed), complete
+            return Draft(caller.principal, metadata_json, managed_bypass=managed)
+
+        committed = commit(self._stores, loaded, admission, dry_run)
+        return DeleteResult(committed.token, *outcome)
+
+    def read(
+        self,
+        store: str,
+        filter: RelationshipFilter,
+        *,
+        at_least: str = "",
+        limit: int = 0,
+        cursor: str = "",
+        interrupt: Interrupt = never_interrupted,
+    ) -> ReadPage:
+        """The relationships a filter means, from the store itself, a page at a time in a stable order. What has expired
+        is not shown; what has not begun is."""
+        loaded = self._stores.of(store)
+        check_filter(loaded.schema or NO_SCHEMA, filter, "filter")
+        limit = min(limit or self._limits.page_max, self._limits.page_max)
+        after = decode_cursor(cursor, filter)
+        now_us = self._clock.now_us()
+        with self._stores.view(loaded.identity) as view:
+            head = view.head
+            require_at_least(at_least, head.identity, head.revision)
+            rows = interruptible(view.scan(filter, after), interrupt)
+            unexpired = (each for each in rows if not each.relationship.qualifiers.is_over(now_us))
+            items = tuple(islice(unexpired, limit))
+            # One more look tells a full last page from one that is followed by another.
+            complete = len(items) < limit or next(unexpired, None) is None
+        next_cursor = "" if complete else encode_cursor(items[-1].relationship.key, filter)
+        return ReadPage(items, next_cursor, encode_token(head.identity, head.revision))

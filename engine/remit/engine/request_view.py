@@ -1,0 +1,119 @@
+"""What a request sees: one schema, graph, revision and time, for its whole length.
+
+A request sees the head of a store, or exactly a past revision; in either case with facts of its own laid over it. An
+admission sees what its transaction would make of the store.
+Law: a view stays as it is however long the request takes: nothing waits for it, and there is nothing to give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from remit.engine.admission import check_contextual
+from remit.engine.clock import Clock
+from remit.engine.limits import Limits
+from remit.engine.loaded import LoadedStores
+from remit.engine.schema_plans import no_schema
+from remit.engine.tokens import encode_token, require_at_least, revision_of
+from remit.errors import RevisionGone
+from remit.eval.budget import Budget
+from remit.graph.native import NativeGraph
+from remit.graph.overlay import Changed, Overlay
+from remit.graph.view import GraphView
+from remit.language.plan import Schema
+from remit.model import Delta, Relationship
+from remit.store.port import ReadTransaction, StoreIdentity, WriteTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """What an evaluator is asked over: an `EvaluationView`. `historical`: of a past revision, where a newer one is."""
+
+    identity: StoreIdentity
+    stored_schema: Schema | None
+    graph: GraphView
+    revision: int
+    now_us: int
+    historical: bool = False
+    native: NativeGraph | None = None  # the core's graph of the store, where the view is of the head
+    changed: Changed | None = None  # what this request lays over the head
+
+    @property
+    def token(self) -> str:
+        return encode_token(self.identity, self.revision)
+
+    @property
+    def schema(self) -> Schema:
+        """Raises SchemaNotFound."""
+        if self.stored_schema is None:
+            raise no_schema(self.identity.name)
+        return self.stored_schema
+
+
+class RequestViews:
+    """Makes the views of all stores."""
+
+    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._limits = limits
+
+    def of(
+        self, store: str, *, at_least: str = "", at_exactly: str = "", contextual: Sequence[Relationship] = ()
+    ) -> RequestView:
+        """The head, or exactly a past revision, with facts of the request laid over it. Cost: O(1); see `_past`.
+        Raises StoreNotFound, and what tokens and contextual facts are refused with."""
+        loaded = self._stores.of(store)
+        schema, graph, revision = loaded.pin(self._limits.undone_max)
+        require_at_least(at_least, loaded.identity, revision)
+        # After the pin: what a sweep took away was over by the time that is read here.
+        view = RequestView(loaded.identity, schema, graph, revision, self._clock.now_us(), native=loaded.native)
+        if at_exactly:
+            view = self._past(view, revision_of(at_exactly, loaded.identity, revision))
+        if contextual:
+            view = self._with_contextual(view, contextual)
+        return view
+
+    def staged(self, transaction: WriteTransaction) -> RequestView:
+        """What the transaction would make of its store, should it commit as it stands: for an admission, on the
+        writer's thread, where memory is as far as the disk, and only as long as nothing more is written.
+        Cost: O(changes that the commit carries so far). Raises StoreNotFound."""
+        head = transaction.head
+        loaded = self._stores.of(head.identity.name)
+        schema = self._stores.plans.of(head.schema_text) if head.schema_text is not None else None
+        graph = Overlay(loaded.graph, transaction.changed())
+        return RequestView(head.identity, schema, graph, transaction.next_revision, self._clock.now_us())
+
+    def _with_contextual(self, view: RequestView, contextual: Sequence[Relationship]) -> RequestView:
+        self._limits.require_contextual(contextual)
+        changed = {each.key: each.qualifiers for each in contextual}
+        laid_over = Overlay(view.graph, changed)
+        check_contextual(view.schema, laid_over, contextual, view.now_us)
+        return replace(view, graph=laid_over, changed=changed)
+
+    def _past(self, head: RequestView, revision: int) -> RequestView:
+        """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.
+        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit."""
+        if revision == head.revision:
+            return head
+        graph = Overlay(head.graph, {})
+        budget = Budget(self._limits.undone_max, name="undone_max")
+        with self._stores.view(head.identity) as view:
+            for delta in _after(view, revision):
+                # The store may be ahead of the graph by what is being applied right now.
+                if delta.revision > head.revision:
+                    break
+                for _ in delta.changes:
+                    budget.spend()
+                graph.undo(delta.changes)
+            text = view.schema_text_at(revision)
+        schema = self._stores.plans.of(text) if text is not None else None
+        return RequestView(head.identity, schema, graph, revision, head.now_us, historical=True)
+
+
+def _after(view: ReadTransaction, revision: int) -> Iterator[Delta]:
+    try:
+        return view.changelog(revision)
+    except RevisionGone as error:
+        error.field = "consistency"
+        raise

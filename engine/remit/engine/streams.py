@@ -1,0 +1,105 @@
+"""What goes on for long: relationships imported and exported by the million, and the changes of a store as they happen.
+
+Law: each is a row of short steps, none of which waits for whoever takes or sends the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from remit.engine.admission import check_filter
+from remit.engine.clock import Clock
+from remit.engine.cursors import decode_cursor, encode_cursor
+from remit.engine.importing import Import
+from remit.engine.limits import Limits
+from remit.engine.loaded import LoadedStores
+from remit.engine.results import ExportPage
+from remit.engine.schema_plans import NO_SCHEMA
+from remit.engine.tokens import encode_token, require_at_least
+from remit.engine.watching import Watch, Watched, Watches, size_bytes
+from remit.eval.budget import Interrupt, interruptible, never_interrupted
+from remit.model import LOCAL_CALLER, Caller, Relationship, RelationshipFilter, StoredRelationship
+
+T = TypeVar("T")
+
+PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes in one message is 4 MiB
+
+
+class Streams:
+    """Of all stores. Safe from many threads."""
+
+    def __init__(self, stores: LoadedStores, watches: Watches, clock: Clock, limits: Limits) -> None:
+        self._stores = stores
+        self._watches = watches
+        self._clock = clock
+        self._limits = limits
+
+    def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
+        """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
+        identity = self._stores.of(store).identity
+        return Import(
+            identity,
+            lambda admission: self._stores.submit(identity, admission),
+            self._stores.plans.of_transaction,
+            self._clock,
+            self._limits,
+            caller,
+        )
+
+    def export(
+        self,
+        store: str,
+        filter: RelationshipFilter,
+        *,
+        at_least: str = "",
+        cursor: str = "",
+        interrupt: Interrupt = never_interrupted,
+    ) -> Iterator[ExportPage]:
+        """The relationships a filter means, in a stable order: at least one page, each read as it is asked for, in a
+        short transaction of its own. What has expired is left out.
+
+        Later pages may be of later revisions: what is watched from the token brings all of them up to date."""
+        loaded = self._stores.of(store)
+        check_filter(loaded.schema or NO_SCHEMA, filter, "filter")
+        token, is_complete = "", False
+        while not is_complete:
+            after = decode_cursor(cursor, filter)
+            with self._stores.view(loaded.identity) as view:
+                head = view.head
+                # The first page's token also says that the store was not made anew between two pages.
+                require_at_least(token or at_least, head.identity, head.revision)
+                token = token or encode_token(head.identity, head.revision)
+                page, is_complete = self._export_page(interruptible(view.scan(filter, after), interrupt))
+            cursor = encode_cursor(page[-1].key, filter) if page else cursor
+            yield ExportPage(tuple(page), cursor, token)
+
+    def _export_page(self, rows: Iterator[StoredRelationship]) -> tuple[list[Relationship], bool]:
+        """As many as a page holds, by count and by size, and whether there are no more."""
+        now_us = self._clock.now_us()
+        page: list[Relationship] = []
+        room = PAGE_BYTES
+        for stored in rows:
+            if stored.relationship.qualifiers.is_over(now_us):
+                continue
+            if room <= 0 or len(page) == self._limits.page_max:
+                return page, False
+            page.append(stored.relationship)
+            room -= size_bytes(stored.relationship)
+        return page, True
+
+    def watch(
+        self,
+        store: str,
+        make: Callable[[Watched], T],
+        *,
+        after: str = "",
+        filters: Sequence[RelationshipFilter] = (),
+    ) -> Watch[T]:
+        """Every change after a token (without one: from now on) that any of the filters means (without one: all).
+        `make` turns what is told into what the caller sends, once for all who watch the same. See `watching`."""
+        self._limits.require_filters(len(filters))
+        return self._watches.open(store, after, filters, make)
+
+    def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
+        """Call `ring` with a store's name after each of its commits; see `Watches.on_change`. Returns what ends it."""
+        return self._watches.on_change(ring)

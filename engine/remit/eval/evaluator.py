@@ -1,0 +1,89 @@
+"""What whoever asks knows of evaluation: one interface, behind which Python answers, or the core with Python behind it.
+
+Law: every evaluator gives the same verdicts, sets and errors of the same view; only the steps they cost may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from remit.errors import RemitError
+from remit.eval.budget import Interrupt
+from remit.eval.semantics import Answer
+from remit.eval.trees import Expansion, Explanation
+from remit.graph.native import NativeGraph
+from remit.graph.overlay import Changed
+from remit.graph.view import GraphView
+from remit.language.plan import Schema
+from remit.model import ObjectRef, Question
+
+
+class EvaluationView(Protocol):
+    """What a question is evaluated over, and what stands still meanwhile."""
+
+    @property
+    def schema(self) -> Schema:
+        """Raises SchemaNotFound."""
+        ...
+
+    @property
+    def graph(self) -> GraphView: ...
+
+    @property
+    def revision(self) -> int:
+        """Of the schema and the graph."""
+        ...
+
+    @property
+    def now_us(self) -> int: ...
+
+    @property
+    def native(self) -> NativeGraph | None:
+        """The store's graph in the core, which goes along with the store; None where the view is not of its head."""
+        ...
+
+    @property
+    def changed(self) -> Changed | None:
+        """What `graph` has laid over the store's own edges; None for nothing."""
+        ...
+
+
+class Explained(NamedTuple):
+    """An answer, and what explains it."""
+
+    answer: Answer
+    explanation: Explanation
+
+
+class Evaluator(Protocol):
+    """Answers questions. Each may cost `steps_max` steps, and asks `interrupt` now and then whether to go on.
+
+    Every verb raises SchemaNotFound, UnknownType, UnknownRelation, StepBudgetSpent, NegativeCycle and CaveatFailed, and
+    what the interrupt raises."""
+
+    def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
+        """Whether the subject has the permission of the resource."""
+        ...
+
+    def check_many(
+        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+    ) -> list[Answer | RemitError]:
+        """Of each question what `check` returns or raises, in order. What those with the same context have in common
+        is worked out once. What the interrupt raises ends them all."""
+        ...
+
+    def expand(
+        self,
+        view: EvaluationView,
+        resource: ObjectRef,
+        name: str,
+        depth: int,
+        steps_max: int,
+        interrupt: Interrupt,
+    ) -> Expansion:
+        """Everyone who has the relation or permission, as sets made of sets, at most `depth` deep (0: all)."""
+        ...
+
+    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
+        """What `check` answers, and what makes it so. The explanation has a budget of its own."""
+        ...

@@ -1,0 +1,224 @@
+"""The evaluator of the Rust core: it answers most checks and expansions over a native graph, by the plan that is
+installed there.
+
+What the core leaves to Python (an answer that hangs on a caveat it does not decide, one that is undefined, an unknown
+name) has no verdict here, so that there is one set of words for every failure; and whoever asks `NativeEvaluator` never
+learns of it.
+Law: whatever the core answers, `Evaluation` over the same relationships answers the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from remit.errors import RemitError, StepBudgetSpent
+from remit.eval.budget import STEPS_MAX, Interrupt, budget_spent, never_interrupted
+from remit.eval.evaluator import EvaluationView, Evaluator, Explained
+from remit.eval.native_plan import schema_of
+from remit.eval.native_trees import expansion_of
+from remit.eval.semantics import Answer
+from remit.eval.trees import Expansion
+from remit.graph.native import NativeGraph, available
+from remit.graph.overlay import Changed
+from remit.language import plan
+from remit.model import ObjectRef, Question, SubjectRef, Verdict
+from remit.native_core import core as _core
+
+Triple = tuple[ObjectRef, str, SubjectRef]
+"""A resource, a relation or permission of it, and a subject: a question without its context."""
+
+
+class NativeEvaluator:
+    """Asks the core where the view has a graph there, and `fallback` for what the core leaves to it, or has answered at
+    another revision than the view's."""
+
+    def __init__(self, fallback: Evaluator) -> None:
+        self._fallback = fallback
+
+    def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
+        graph = view.native
+        if graph is not None:
+            interrupt()  # the core looks up only now and then: whoever has gone already is noticed here
+            answered = check(
+                graph,
+                question.resource,
+                question.permission,
+                question.subject,
+                now_us=view.now_us,
+                steps_max=steps_max,
+                interrupt=interrupt,
+                context=question.context or None,
+                changed=view.changed,
+            )
+            if answered is not None and answered.revision == view.revision:
+                return Answer(answered.verdict, (), answered.steps)
+        return self._fallback.check(view, question, steps_max, interrupt)
+
+    def check_many(
+        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+    ) -> list[Answer | RemitError]:
+        graph = view.native
+        if graph is None:
+            return self._fallback.check_many(view, questions, steps_max, interrupt)
+        contexts = [question.context for question in questions]
+        found = check_many(
+            graph,
+            [(question.resource, question.permission, question.subject) for question in questions],
+            now_us=view.now_us,
+            steps_max=steps_max,
+            interrupt=interrupt,
+            contexts=contexts if any(contexts) else None,
+            changed=view.changed,
+        )
+        interrupt()
+        native = [_answer_at(view.revision, each) for each in found]
+        left = [question for question, answer in zip(questions, native, strict=True) if answer is None]
+        others = iter(self._fallback.check_many(view, left, steps_max, interrupt) if left else ())
+        return [next(others) if answer is None else answer for answer in native]
+
+    def expand(
+        self,
+        view: EvaluationView,
+        resource: ObjectRef,
+        name: str,
+        depth: int,
+        steps_max: int,
+        interrupt: Interrupt,
+    ) -> Expansion:
+        graph = view.native
+        if graph is not None and not view.changed:  # of facts that a request brings, the core's sets know nothing
+            interrupt()
+            found = expand(
+                graph, resource, name, now_us=view.now_us, depth=depth, steps_max=steps_max, interrupt=interrupt
+            )
+            if found is not None and found.revision == view.revision:
+                return found.expansion
+        return self._fallback.expand(view, resource, name, depth, steps_max, interrupt)
+
+    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
+        """The core says yes or no, and never why."""
+        return self._fallback.explain(view, question, steps_max, interrupt)
+
+
+def _answer_at(revision: int, found: Answered | StepBudgetSpent | None) -> Answer | StepBudgetSpent | None:
+    if isinstance(found, Answered):
+        return Answer(found.verdict, (), found.steps) if found.revision == revision else None
+    return found
+
+
+# --- the core's own answers -------------------------------------------------------------------------------------
+
+
+class Answered(NamedTuple):
+    """YES or NO, what it cost in steps, and the revision it was given at."""
+
+    verdict: Verdict
+    steps: int
+    revision: int
+
+
+class Expanded(NamedTuple):
+    """The sets, what they cost in steps, and the revision they are of."""
+
+    expansion: Expansion
+    steps: int
+    revision: int
+
+
+def install(graph: NativeGraph, schema: plan.Schema, revision: int = 0) -> None:
+    """The schema that questions are answered by from now on. Cost: O(schema)."""
+    graph.apply((), revision, schema_of(schema))
+
+
+def check(
+    graph: NativeGraph,
+    resource: ObjectRef,
+    permission: str,
+    subject: SubjectRef,
+    *,
+    now_us: int,
+    steps_max: int = STEPS_MAX,
+    interrupt: Interrupt | None = None,
+    context: Mapping[str, object] | None = None,
+    changed: Changed | None = None,
+) -> Answered | None:
+    """The answer by the schema that is installed; None where `semantics.py` has to give it.
+
+    `context` is what the request brings for caveats, `changed` what it takes edges for (see `Overlay`).
+    Raises StepBudgetSpent, and what the interrupt raises. Cost: about two microseconds, and 0.1 for each goal."""
+    edges = list(changed.items()) if changed else None
+    revision, checked = graph.store.check(resource, permission, subject, now_us, steps_max, interrupt, context, edges)
+    answered = _answered(checked, revision, steps_max)
+    if isinstance(answered, StepBudgetSpent):
+        raise answered
+    return answered
+
+
+def check_many(
+    graph: NativeGraph,
+    questions: Sequence[Triple],
+    *,
+    now_us: int,
+    steps_max: int = STEPS_MAX,
+    interrupt: Interrupt | None = None,
+    contexts: list[Mapping[str, object]] | None = None,
+    changed: Changed | None = None,
+) -> list[Answered | StepBudgetSpent | None]:
+    """Of each question what `check` returns or raises, all of one revision. `contexts` has one for each; neighbours
+    with the same share what they settle. `changed` is of all of them."""
+    edges = list(changed.items()) if changed else None
+    revision, all_checked = graph.store.check_many(list(questions), now_us, steps_max, interrupt, contexts, edges)
+    return [_answered(checked, revision, steps_max) for checked in all_checked]
+
+
+def expand(
+    graph: NativeGraph,
+    resource: ObjectRef,
+    name: str,
+    *,
+    now_us: int,
+    depth: int = 0,
+    steps_max: int = STEPS_MAX,
+    interrupt: Interrupt | None = None,
+) -> Expanded | None:
+    """The sets that `expand.py` would find by the schema that is installed; None where it has to find them.
+
+    Raises StepBudgetSpent, and what the interrupt raises. Cost: some microseconds for each edge listed."""
+    revision, sets, steps, is_spent = graph.store.expand(resource, name, now_us, depth, steps_max, interrupt)
+    if is_spent:
+        raise budget_spent(steps_max, steps)
+    return None if sets is None else Expanded(expansion_of(sets, interrupt or never_interrupted), steps, revision)
+
+
+def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered | StepBudgetSpent | None:
+    is_yes, steps, is_spent = checked
+    if is_yes is not None:
+        return Answered(Verdict.YES if is_yes else Verdict.NO, steps, revision)
+    return budget_spent(steps_max, steps) if is_spent else None
+
+
+# --- the cache --------------------------------------------------------------------------------------------------
+
+
+def set_cache(answers: int) -> None:
+    """Room for so many answers in this thread's cache, empty from now on; 0 switches it off."""
+    _core.set_cache(answers)
+
+
+def cache_stats() -> tuple[int, int, int, int]:
+    """Of this thread's cache so far: hits, misses, evictions, and the bytes it takes."""
+    return _core.cache_stats()
+
+
+class Caches(NamedTuple):
+    """What caches did so far, and the bytes they take."""
+
+    hits: int
+    misses: int
+    evictions: int
+    bytes: int
+
+
+def all_caches() -> Caches | None:
+    """The caches of all threads together, those of the front door among them; None where there is no core."""
+    return Caches(*_core.all_caches()) if available() else None
