@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.world_options import add_world_options, sizes_of
 from bench.worlds import World
-from remit.graph.native import definitions_of
+from remit.eval.native_plan import definitions_of
 from remit.language import compile_schema
 from remit.model import Verdict
 

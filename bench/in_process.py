@@ -16,8 +16,8 @@ import lmdb
 from bench.figures import Slice
 from bench.known_question import KnownQuestion
 from remit.engine.facade import Engine
-from remit.engine.results import CheckResult, Question
-from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
+from remit.engine.results import CheckResult
+from remit.model import ObjectRef, Operation, Question, Relationship, SubjectRef, Update, Verdict
 
 WRITTEN = "document"  # the type that written facts are about; their ids begin with `written-`
 
@@ -31,7 +31,7 @@ def check_slice(engine: Engine, questions: Sequence[KnownQuestion], seconds: flo
 
     def ask(number: int) -> None:
         question, expected = questions[number % len(questions)]
-        verdict = engine.check("", question).verdict
+        verdict = engine.questions.check("", question).verdict
         if verdict is not expected:
             raise wrong(questions[number % len(questions)], verdict)
 
@@ -44,7 +44,9 @@ def check_many_slice(engine: Engine, bulks: Sequence[Sequence[KnownQuestion]], s
 
     def ask(number: int) -> None:
         place = number % len(bulks)
-        for (_, expected), result in zip(bulks[place], engine.check_many("", asked[place]).results, strict=True):
+        for (_, expected), result in zip(
+            bulks[place], engine.questions.check_many("", asked[place]).results, strict=True
+        ):
             if not isinstance(result, CheckResult) or result.verdict is not expected:
                 raise WrongAnswer(f"one of a bulk came to `{result}`, expected {expected.name}")
 
@@ -93,7 +95,7 @@ def write_slice(engine: Engine, seconds: float, in_flight: int, numbers: count[i
             before = time.perf_counter_ns()
             while not failures:
                 number = next(numbers)
-                engine.write("", [Update(Operation.TOUCH, written(number))])
+                engine.relationships.write("", [Update(Operation.TOUCH, written(number))])
                 after = time.perf_counter_ns()
                 taken.append((number, after - before))
                 before = after
@@ -119,7 +121,7 @@ def require_written(engine: Engine, acknowledged: Sequence[int]) -> None:
     """That the next check sees each acknowledged write. Raises WrongAnswer."""
     for number in acknowledged:
         fact = written(number)
-        if engine.check("", viewing(fact)).verdict is not Verdict.YES:
+        if engine.questions.check("", viewing(fact)).verdict is not Verdict.YES:
             raise WrongAnswer(f"`{fact.key}` was acknowledged and is not seen")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remit.engine.results import Question
-from remit.model import ObjectRef, SubjectRef, Verdict
+from remit.model import ObjectRef, Question, SubjectRef, Verdict
 
 
 class KnownQuestion(NamedTuple):

@@ -21,8 +21,7 @@ from bench.figures import Slice
 from bench.in_process import WrongAnswer, wrong
 from bench.known_question import KnownQuestion
 from bench.processes import Running
-from remit.engine.results import Question
-from remit.model import Operation, Relationship, Update, Verdict
+from remit.model import Operation, Question, Relationship, Update, Verdict
 from remit.v1 import permissions_pb2, relationships_pb2
 from remit.wire.facts import encode_object, encode_subject, encode_update
 from remit.wire.values import decode_verdict, encode_verdict

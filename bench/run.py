@@ -114,10 +114,10 @@ def _engine(data: Path) -> Iterator[Engine]:
 
 def _filled(world: World, data: Path) -> Measured:
     with _engine(data) as engine:
-        engine.write_schema("", world.schema)
+        engine.schemas.write("", world.schema)
         begun = time.perf_counter()
         for rows in in_requests(world.relationships(), ROWS_A_WRITE):
-            engine.write("", [Update(Operation.TOUCH, row) for row in rows])
+            engine.relationships.write("", [Update(Operation.TOUCH, row) for row in rows])
         fill_s = time.perf_counter() - begun
     disk_bytes = sum(file.stat().st_blocks * 512 for file in data.iterdir())
     return Measured(world.sizes.relationships, fill_s, disk_bytes)

@@ -17,8 +17,7 @@ from bench.in_process import WrongAnswer
 from bench.known_question import KnownQuestion
 from bench.over_grpc import Load
 from bench.peers.world import Expected, Kind, Workload
-from remit.engine.results import Question
-from remit.model import Relationship, SubjectRef, Update, Verdict
+from remit.model import Question, Relationship, SubjectRef, Update, Verdict
 
 T = TypeVar("T")
 Metadata = tuple[tuple[str, str], ...]

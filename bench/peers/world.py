@@ -19,8 +19,7 @@ from bench.peers.mandates import Mandates, mandate_of
 from bench.peers.zipf import ALPHA, Zipf
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from bench.worlds import BULK, Sizes
-from remit.engine.results import Question
-from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update
+from remit.model import ObjectRef, Operation, Question, Relationship, SubjectRef, Update
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave, as facts under `along`; their mandates come to half as many
 _HOT_PAIRS = 200

@@ -42,9 +42,9 @@ def engine() -> Iterator[Engine]:
     clock = ManualClock()
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
     world = World(Sizes(5_000, 100, 12, 5, 30, questions=400), 1)
-    engine.write_schema("", world.schema)
+    engine.schemas.write("", world.schema)
     facts = list(world.deep.relationships())
-    engine.write("", [Update(Operation.TOUCH, fact) for fact in facts])
+    engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in facts])
     yield engine
     engine.close()
 

@@ -90,7 +90,7 @@ def test_the_example_is_the_shipped_organisation_and_is_written_once() -> None:
         world = World.read(EXAMPLE)
         assert write_example(engine) == len(world.relationships) > 0
         assert not is_empty(engine)
-        assert engine.read_schema("").text == world.schema.text
+        assert engine.schemas.read("").text == world.schema.text
         assert write_example(engine) is None
     finally:
         engine.close()

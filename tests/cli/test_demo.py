@@ -53,8 +53,8 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def client(engine: Engine) -> Iterator[Client]:
     """A client of a server that holds the organisation."""
-    engine.write_schema("", organisation().schema.text)
-    engine.write("", [Update(Operation.TOUCH, fact) for fact in organisation().relationships])
+    engine.schemas.write("", organisation().schema.text)
+    engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in organisation().relationships])
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         yield client
 
@@ -231,7 +231,7 @@ def test_a_write_of_which_nobody_knows_is_undone(
 )
 def test_a_store_without_the_organisation_is_told_how_to_get_it(engine: Engine, schema: str) -> None:
     if schema:
-        engine.write_schema("", schema)
+        engine.schemas.write("", schema)
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         was_told, page = told(client)
         assert not was_told

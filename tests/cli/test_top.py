@@ -31,7 +31,7 @@ from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
 def http_server() -> Iterator[BackgroundServer]:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine, http="127.0.0.1:0") as server:
         yield server
     engine.close()

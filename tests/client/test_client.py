@@ -59,8 +59,8 @@ ANSWER = permissions_pb2.CheckResponse(verdict=3, token="t").SerializeToString()
 def engine() -> Iterator[Engine]:
     clock = ManualClock(1_800_000_000_000_000)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
-    engine.write("", [Update(Operation.TOUCH, parse_relationship("doc:d#reader@user:ann"))])
+    engine.schemas.write("", SCHEMA)
+    engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship("doc:d#reader@user:ann"))])
     yield engine
     engine.close()
 
@@ -119,7 +119,9 @@ def test_a_check_that_is_not_awaited_opens_no_door() -> None:
 
 
 def test_a_question_is_text_or_parts_and_its_own_context_wins(engine: Engine) -> None:
-    engine.write("", [Update(Operation.TOUCH, parse_relationship('doc:d#reader@user:bob[small:{"most":5}]'))])
+    engine.relationships.write(
+        "", [Update(Operation.TOUCH, parse_relationship('doc:d#reader@user:bob[small:{"most":5}]'))]
+    )
     parts = Question(ObjectRef("doc", "d"), "read", SubjectRef("user", "bob"), {"amount": 4})
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         assert client.check(parts)

@@ -60,7 +60,7 @@ def engine_at(path: Path) -> Iterator[Engine]:
 def server() -> Iterator[BackgroundServer]:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine) as server:
         yield server
     engine.close()
@@ -142,7 +142,7 @@ def test_a_watch_through_restarts_replayed_is_the_store(
     events: list[WatchEvent] = []
     done = threading.Event()
     with engine_at(path) as engine:
-        engine.write_schema("", SCHEMA)
+        engine.schemas.write("", SCHEMA)
         running = BackgroundServer(engine)
         with running as server, Client(server.endpoint) as client:
             endpoint = server.endpoint
@@ -162,8 +162,10 @@ def test_a_watch_through_restarts_replayed_is_the_store(
                         server.stop(grace_s=PATIENCE_S)
                         server = BackgroundServer(engine, endpoint).__enter__()
                     else:
-                        engine.write("", step)
-                token = engine.write("", [Update(Operation.TOUCH, parse_relationship("doc:1#reader@user:b"))]).token
+                        engine.relationships.write("", step)
+                token = engine.relationships.write(
+                    "", [Update(Operation.TOUCH, parse_relationship("doc:1#reader@user:b"))]
+                ).token
                 for _ in range(int(PATIENCE_S * 100)):
                     if watch.token == token or done.wait(0.01):
                         break
@@ -309,9 +311,9 @@ def test_an_export_and_a_watch_from_its_token_are_the_store_beside_writers(
 
 def test_an_export_goes_on_after_a_restart_and_gives_everything_once(tmp_path: Path, impatient: None) -> None:
     with engine_at(tmp_path) as engine:
-        engine.write_schema("", SCHEMA)
+        engine.schemas.write("", SCHEMA)
         lines = [f"doc:{number:04}#reader@user:a" for number in range(3_500)]
-        importing = engine.import_("")
+        importing = engine.streams.import_("")
         for begin in range(0, len(lines), 1_000):
             importing.take([parse_relationship(line) for line in lines[begin : begin + 1_000]]).result(PATIENCE_S)
         with BackgroundServer(engine) as server, Client(server.endpoint) as client:
@@ -545,7 +547,7 @@ def test_a_delete_by_filter_goes_on_until_nothing_is_left_or_the_limit_is_met(cl
 def test_a_delete_by_filter_makes_as_many_calls_as_it_takes() -> None:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock, Limits(matches_max=10))
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         client.import_(f"doc:{number}#reader@user:a" for number in range(45))
         told: list[int] = []

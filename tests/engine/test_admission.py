@@ -366,9 +366,9 @@ def test_a_misspelt_filter_is_no_empty_list(
         world.write("doc:1#viewer@user:a", preconditions=[Precondition(filter, must_match=False)])
     assert raised.value.field == ".".join(["preconditions[0].filter", *([field] if field else [])])
     with pytest.raises(error) as raised:
-        world.engine.delete("", VIEWERS, preconditions=[Precondition(filter, must_match=False)])
+        world.engine.relationships.delete("", VIEWERS, preconditions=[Precondition(filter, must_match=False)])
     with pytest.raises(error) as raised:
-        world.engine.read("", filter)
+        world.engine.relationships.read("", filter)
     assert raised.value.field == ".".join(["filter", *([field] if field else [])])
 
 
@@ -393,24 +393,24 @@ def test_replace_and_delete_keep_from_strangers_what_is_managed(world: EngineOfT
     with pytest.raises(ManagedRefused):
         world.write("doc:1#viewer@user:b", replace=everything, caller=STRANGER)
     with pytest.raises(ManagedRefused):
-        world.engine.delete("", everything, caller=STRANGER)
+        world.engine.relationships.delete("", everything, caller=STRANGER)
     assert world.facts() == before
-    assert world.engine.delete("", everything).deleted == 2
+    assert world.engine.relationships.delete("", everything).deleted == 2
     assert world.facts() == ["doc:2#viewer@user:a"]
 
 
 def test_delete_goes_on_until_nothing_matches(world: EngineOfTest) -> None:
     world.write(*(f"doc:1#viewer@user:{i}" for i in range(7)), "doc:2#viewer@user:0")
-    found = [world.engine.delete("", VIEWERS, limit=3) for _ in range(3)]
+    found = [world.engine.relationships.delete("", VIEWERS, limit=3) for _ in range(3)]
     assert [(each.deleted, each.complete) for each in found] == [(3, False), (3, False), (1, True)]
-    assert world.engine.delete("", VIEWERS, limit=3).deleted == 0
+    assert world.engine.relationships.delete("", VIEWERS, limit=3).deleted == 0
     assert world.facts() == ["doc:2#viewer@user:0"]
 
 
 def test_what_removes_names_at_least_a_type(world: EngineOfTest) -> None:
     for filter in (RelationshipFilter(), RelationshipFilter(resource_id="1"), RelationshipFilter(relation="viewer")):
         with pytest.raises(InvalidArgument, match="names a resource type or a subject type"):
-            world.engine.delete("", filter)
+            world.engine.relationships.delete("", filter)
         with pytest.raises(InvalidArgument, match="names a resource type or a subject type"):
             world.write("doc:1#viewer@user:a", replace=filter)
 
@@ -419,15 +419,15 @@ def test_a_dry_run_is_judged_the_same_and_leaves_no_trace(world: EngineOfTest) -
     world.write("doc:1#viewer@user:a")
     token = world.check("doc:1#view@user:a").token
     assert world.write("doc:1#viewer@user:b", dry_run=True).token == ""
-    assert world.engine.delete("", VIEWERS, dry_run=True).deleted == 1
-    assert world.engine.write_schema("", SCHEMA + "definition extra {}", dry_run=True).token == ""
+    assert world.engine.relationships.delete("", VIEWERS, dry_run=True).deleted == 1
+    assert world.engine.schemas.write("", SCHEMA + "definition extra {}", dry_run=True).token == ""
     with pytest.raises(RelationshipExists):
         world.write("create doc:1#viewer@user:a", dry_run=True)
     with pytest.raises(SchemaOrphansRelationships):
-        world.engine.write_schema("", "definition user {}", dry_run=True)
+        world.engine.schemas.write("", "definition user {}", dry_run=True)
     assert world.facts() == ["doc:1#viewer@user:a"]
     assert world.check("doc:1#view@user:a").token == token
-    assert "extra" not in world.engine.read_schema("").text
+    assert "extra" not in world.engine.schemas.read("").text
 
 
 # --- limits -----------------------------------------------------------------------------------------------------
@@ -447,16 +447,16 @@ def test_a_request_beyond_a_limit_is_refused_and_one_at_it_is_not(open_engine) -
     world.write("doc:1#viewer@user:4")
     with pytest.raises(TooManyMatch):
         world.write("doc:1#viewer@user:9", replace=VIEWERS)
-    assert world.engine.delete("", VIEWERS, limit=99).deleted == 4, "a higher limit is the highest"
+    assert world.engine.relationships.delete("", VIEWERS, limit=99).deleted == 4, "a higher limit is the highest"
     with pytest.raises(InvalidArgument, match="needs at least one of `updates`"):
         world.write()
 
 
 def test_what_is_too_large_is_refused_by_its_bytes(world: EngineOfTest) -> None:
     updates = [Update(Operation.TOUCH, *facts("doc:1#viewer@user:a"))]
-    world.engine.write("", updates, metadata_json='{"k":"' + "é" * 2_040 + '"}')
+    world.engine.relationships.write("", updates, metadata_json='{"k":"' + "é" * 2_040 + '"}')
     with pytest.raises(LimitExceeded, match="the metadata has 4098 bytes, more than the 4096 allowed"):
-        world.engine.write("", updates, metadata_json='{"k":"' + "é" * 2_045 + '"}')
+        world.engine.relationships.write("", updates, metadata_json='{"k":"' + "é" * 2_045 + '"}')
     long = f'doc:1#crowd@group:g#member[other:{{"y":"{"z" * 25_000}"}}]'
     with pytest.raises(LimitExceeded, match="caveat context of `doc:1#crowd@group:g#member`"):
         world.write(long)
@@ -477,7 +477,7 @@ def test_a_schema_that_fits_the_facts_replaces_the_old_one(world: EngineOfTest) 
 def test_a_schema_that_does_not_compile_changes_nothing(world: EngineOfTest) -> None:
     with pytest.raises(SchemaInvalid):
         world.schema("definition user {")
-    assert world.engine.read_schema("").text == SCHEMA
+    assert world.engine.schemas.read("").text == SCHEMA
 
 
 ORPHANS = [
@@ -513,7 +513,7 @@ def test_a_schema_that_has_no_place_for_a_fact_is_refused(
     assert words in raised.value.message
     assert f"`{parse_relationship(line).key}" in raised.value.message
     assert raised.value.metadata["count"] == "1"
-    assert world.engine.read_schema("").text == SCHEMA
+    assert world.engine.schemas.read("").text == SCHEMA
     world.write(f"delete {line}")
     world.schema(changed)
 
@@ -568,10 +568,10 @@ def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(op
     world.schema(SCHEMA)
     over, alive = f"doc:1#editor@user:a[expiration:{AT}]", "doc:1#viewer@user:b"
     before = world.write(over, alive).token
-    assert world.engine.diff_schema("", NO_EXPIRING_EDITOR).orphans == ()
-    world.engine.write_schema("", NO_EXPIRING_EDITOR, dry_run=True)
+    assert world.engine.schemas.diff("", NO_EXPIRING_EDITOR).orphans == ()
+    world.engine.schemas.write("", NO_EXPIRING_EDITOR, dry_run=True)
     assert len(world.graph()) == 2, "a dry run leaves it"
-    watch = world.engine.watch("", lambda told: told, after=before)
+    watch = world.engine.streams.watch("", lambda told: told, after=before)
     world.schema(NO_EXPIRING_EDITOR)
     assert world.graph().find(*facts(over)[0].key) is None
     assert world.facts() == [alive]
@@ -579,11 +579,11 @@ def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(op
     watch.close()
     assert told.schema_text == NO_EXPIRING_EDITOR
     assert [(change.key, change.after) for change in told.changes] == [(facts(over)[0].key, None)]
-    assert world.engine.read_schema("", at_exactly=before).text == SCHEMA
-    past = world.engine._snapshots.seen("", at_exactly=before)
+    assert world.engine.schemas.read("", at_exactly=before).text == SCHEMA
+    past = world.engine.views.of("", at_exactly=before)
     assert past.graph.find(*facts(over)[0].key) == facts(over)[0].qualifiers
-    restore = world.engine.restore("copy")
-    backup = world.engine.backup("")
+    restore = world.engine.stores.restore("copy")
+    backup = world.engine.stores.backup("")
     backup.take()
     while data := backup.read(1 << 16):
         restore.feed(data)
@@ -595,15 +595,15 @@ def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(op
 @contextmanager
 def meanwhile(world: EngineOfTest, *lines: str) -> Iterator[None]:
     """Written once the next write of a schema has looked at what is stored, before it is a write itself."""
-    snapshots = world.engine._snapshots
+    stores = world.engine.loaded
     with pytest.MonkeyPatch.context() as patched:
 
         def write(*arguments: Any) -> Any:
             patched.undo()
             world.write(*lines)
-            return snapshots.write(*arguments)
+            return stores.write(*arguments)
 
-        patched.setattr(snapshots, "write", write)
+        patched.setattr(stores, "write", write)
         yield
 
 
@@ -618,7 +618,7 @@ def test_a_fact_written_while_a_schema_is_looked_at_is_not_overlooked(
         world.schema(changed)
     assert words in raised.value.message
     assert raised.value.metadata["count"] == "1"
-    assert world.engine.read_schema("").text == SCHEMA
+    assert world.engine.schemas.read("").text == SCHEMA
 
 
 def test_a_second_fact_written_meanwhile_keeps_a_relation_from_becoming_single(world: EngineOfTest) -> None:
@@ -662,7 +662,7 @@ def test_a_schema_removes_no_more_of_what_has_expired_than_a_revision_may(open_e
     with pytest.raises(TooManyMatch, match="delete those of the relation first, in parts") as refused:
         world.schema(NO_EXPIRING_EDITOR)
     assert refused.value.metadata["name"] == "matches_max"
-    world.engine.delete("", RelationshipFilter(resource_type="doc", relation="editor"), limit=1)
+    world.engine.relationships.delete("", RelationshipFilter(resource_type="doc", relation="editor"), limit=1)
     world.schema(NO_EXPIRING_EDITOR)
     assert len(world.graph()) == 0
 
@@ -754,7 +754,7 @@ def test_a_write_whose_filters_would_look_at_too_much_is_refused_whole_and_told_
     attempts: dict[str, Callable[[], object]] = {
         "preconditions[1].filter": lambda: narrow.write("doc:n#viewer@user:n", preconditions=conditions),
         "replace": lambda: narrow.write("doc:n#viewer@user:n", replace=BROAD),
-        "filter": lambda: narrow.engine.delete("", BROAD),
+        "filter": lambda: narrow.engine.relationships.delete("", BROAD),
     }
     for refused_for, attempt in attempts.items():
         with pytest.raises(FilterTooBroad, match="more than 5 relationships would be looked at") as refused:
@@ -775,7 +775,7 @@ def test_the_filters_of_one_write_share_what_they_may_look_at(narrow: EngineOfTe
 
 def test_a_filter_that_names_a_whole_resource_or_subject_looks_at_nothing_else(narrow: EngineOfTest) -> None:
     whose = RelationshipFilter(subject_type="user", subject_id="zoe", resource_type="doc")
-    assert narrow.engine.delete("", whose).deleted == 1
+    assert narrow.engine.relationships.delete("", whose).deleted == 1
     one = RelationshipFilter(resource_type="doc", resource_id="d8", relation="viewer")
     narrow.write("doc:d8#viewer@user:ben", preconditions=[Precondition(one, True)], replace=one)
     assert narrow.facts(one) == ["doc:d8#viewer@user:ben"]
@@ -785,6 +785,6 @@ def test_a_delete_that_found_something_removes_it_and_asks_to_be_called_again(na
     viewers = RelationshipFilter(resource_type="doc", relation="viewer")
     outcomes = []
     while not outcomes or not outcomes[-1].complete:
-        outcomes.append(narrow.engine.delete("", viewers))
+        outcomes.append(narrow.engine.relationships.delete("", viewers))
     assert [each.deleted for each in outcomes] == [5, 5]
     assert narrow.facts() == []

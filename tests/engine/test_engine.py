@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.engine.limits import Limits
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.engine.tokens import decode_token, encode_token
 from remit.errors import (
     Cancelled,
@@ -44,7 +44,7 @@ from remit.errors import (
 )
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
-from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Verdict
+from remit.model import Operation, Question, Relationship, RelationshipFilter, RelationshipKey, Verdict
 from remit.notation import format_time, parse_object, parse_question
 from tests.support.engines import STRANGER, EngineOfTest, facts, update
 from tests.support.small_worlds import AFTER, AT, CONDITIONAL, NO, NOW_US, YES, plan_of
@@ -129,27 +129,27 @@ def test_why_is_told_when_asked(world: EngineOfTest) -> None:
 def test_a_store_that_is_not_there_is_not_found_by_any_verb(world: EngineOfTest) -> None:
     everything = RelationshipFilter(resource_type="doc")
     verbs: list[Callable[[], object]] = [
-        lambda: world.engine.check("other", question("doc:1#view@user:a")),
-        lambda: world.engine.check_many("other", [question("doc:1#view@user:a")]),
-        lambda: world.engine.expand("other", parse_object("doc:1"), "view"),
-        lambda: world.engine.write("other", [update("doc:1#viewer@user:a")]),
-        lambda: world.engine.delete("other", everything),
-        lambda: world.engine.read("other", everything),
-        lambda: world.engine.write_schema("other", SCHEMA),
-        lambda: world.engine.read_schema("other"),
+        lambda: world.engine.questions.check("other", question("doc:1#view@user:a")),
+        lambda: world.engine.questions.check_many("other", [question("doc:1#view@user:a")]),
+        lambda: world.engine.questions.expand("other", parse_object("doc:1"), "view"),
+        lambda: world.engine.relationships.write("other", [update("doc:1#viewer@user:a")]),
+        lambda: world.engine.relationships.delete("other", everything),
+        lambda: world.engine.relationships.read("other", everything),
+        lambda: world.engine.schemas.write("other", SCHEMA),
+        lambda: world.engine.schemas.read("other"),
     ]
     for verb in verbs:
         with pytest.raises(StoreNotFound, match="there is no store `other`"):
             verb()
-    assert world.engine.check("default", question("doc:1#view@user:a")).verdict is NO
+    assert world.engine.questions.check("default", question("doc:1#view@user:a")).verdict is NO
 
 
 def test_without_a_schema_there_are_no_answers(engine: EngineOfTest) -> None:
     for ask in (
         lambda: engine.check("doc:1#view@user:a"),
-        lambda: engine.engine.check_many("", [question("doc:1#view@user:a")]),
-        lambda: engine.engine.expand("", parse_object("doc:1"), "view"),
-        lambda: engine.engine.read_schema(""),
+        lambda: engine.engine.questions.check_many("", [question("doc:1#view@user:a")]),
+        lambda: engine.engine.questions.expand("", parse_object("doc:1"), "view"),
+        lambda: engine.engine.schemas.read(""),
     ):
         with pytest.raises(SchemaNotFound, match="has no schema yet"):
             ask()
@@ -159,20 +159,20 @@ def test_without_a_schema_there_are_no_answers(engine: EngineOfTest) -> None:
 def test_the_schema_is_read_as_it_was_written(world: EngineOfTest) -> None:
     text = "// a remark\n" + SCHEMA + "\n\n"
     token = world.schema(text)
-    read = world.engine.read_schema("")
+    read = world.engine.schemas.read("")
     assert (read.text, read.token) == (text, token)
 
 
 def test_steps_and_deadlines_end_a_question_with_an_error_of_their_own(open_engine) -> None:  # type: ignore[no-untyped-def]
-    world = open_engine(Limits(steps_max=50))
-    world.schema(SCHEMA)
-    # Somebody views something, or nothing could lead to anybody, and the core would not walk at all.
-    world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)), "doc:other#viewer@user:z")
+    impatient, world = open_engine(Limits(steps_max=50)), open_engine()
+    for each in (impatient, world):
+        each.schema(SCHEMA)
+        # Somebody views something, or nothing could lead to anybody, and the core would not walk at all.
+        each.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)), "doc:other#viewer@user:z")
     with pytest.raises(StepBudgetSpent):
-        world.check("doc:0#view@user:a")
+        impatient.check("doc:0#view@user:a")
     with pytest.raises(StepBudgetSpent):
-        world.engine.expand("", parse_object("doc:0"), "view")
-    world.engine.limits = Limits()
+        impatient.engine.questions.expand("", parse_object("doc:0"), "view")
 
     def gone() -> None:
         raise Cancelled("the caller went away")
@@ -180,9 +180,9 @@ def test_steps_and_deadlines_end_a_question_with_an_error_of_their_own(open_engi
     with pytest.raises(Cancelled):
         world.check("doc:0#view@user:a", interrupt=gone)
     with pytest.raises(Cancelled):
-        world.engine.expand("", parse_object("doc:0"), "view", interrupt=gone)
+        world.engine.questions.expand("", parse_object("doc:0"), "view", interrupt=gone)
     with pytest.raises(Cancelled):
-        world.engine.read("", RelationshipFilter(), interrupt=gone)
+        world.engine.relationships.read("", RelationshipFilter(), interrupt=gone)
     assert world.verdict("doc:0#view@user:a") is NO
 
 
@@ -248,15 +248,15 @@ def test_many_questions_are_answered_as_each_alone(asked: list[tuple[str, dict[s
         world.schema(SCHEMA)
         world.write(*MANY_FACTS)
         questions = [question(text, **context) for text, context in asked]
-        found = world.engine.check_many("", questions)
-        alone = [outcome(lambda each=each: world.engine.check("", each)) for each in questions]  # type: ignore[misc]
+        found = world.engine.questions.check_many("", questions)
+        alone = [outcome(lambda each=each: world.engine.questions.check("", each)) for each in questions]  # type: ignore[misc]
         assert [outcome(lambda each=each: each) for each in found.results] == alone  # type: ignore[misc]
         world.engine.close()
 
 
 def test_errors_are_of_their_items(world: EngineOfTest) -> None:
     world.write(*MANY_FACTS)
-    results = world.engine.check_many("", [question(text) for text in MANY]).results
+    results = world.engine.questions.check_many("", [question(text) for text in MANY]).results
     kinds = [type(each) if isinstance(each, RemitError) else each.verdict for each in results]
     assert kinds == [
         YES,
@@ -283,7 +283,7 @@ def test_what_ends_the_request_is_no_item_s_error(world: EngineOfTest) -> None:
             raise DeadlineExceeded("the deadline passed")
 
     with pytest.raises(DeadlineExceeded):
-        world.engine.check_many("", [question("doc:0#view@user:a")] * 5, interrupt=passes_in_the_middle)
+        world.engine.questions.check_many("", [question("doc:0#view@user:a")] * 5, interrupt=passes_in_the_middle)
 
 
 def test_each_question_of_many_has_a_budget_of_its_own(open_engine) -> None:  # type: ignore[no-untyped-def]
@@ -291,17 +291,17 @@ def test_each_question_of_many_has_a_budget_of_its_own(open_engine) -> None:  # 
     world.schema(SCHEMA)
     world.write(*(f"doc:{i}#parent@doc:{i + 1}" for i in range(300)), "doc:other#viewer@user:z")
     asked = [question(f"doc:{start}#view@user:a") for start in (0, 290, 280, 270)]
-    first, *others = world.engine.check_many("", asked).results
+    first, *others = world.engine.questions.check_many("", asked).results
     assert isinstance(first, StepBudgetSpent)
     assert [each.verdict for each in others if isinstance(each, CheckResult)] == [NO] * 3
 
 
 def test_too_many_questions_are_refused(world: EngineOfTest) -> None:
     asked = [question("doc:1#view@user:a")]
-    assert len(world.engine.check_many("", asked * 1_000).results) == 1_000
-    assert world.engine.check_many("", []).results == ()
+    assert len(world.engine.questions.check_many("", asked * 1_000).results) == 1_000
+    assert world.engine.questions.check_many("", []).results == ()
     with pytest.raises(LimitExceeded, match="at most 1000 items, and this one has 1001"):
-        world.engine.check_many("", asked * 1_001)
+        world.engine.questions.check_many("", asked * 1_001)
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------
@@ -310,16 +310,16 @@ def test_too_many_questions_are_refused(world: EngineOfTest) -> None:
 def test_every_verb_that_reads_heeds_its_token(world: EngineOfTest, tmp_path: Path) -> None:
     token = world.write("doc:1#viewer@user:a").token
     uuid, epoch, revision = decode_token(token)
-    identity = world.engine._snapshots.of("").identity
+    identity = world.engine.loaded.of("").identity
     elsewhere = EngineOfTest("memory", tmp_path)
     foreign = elsewhere.schema(SCHEMA)
     elsewhere.engine.close()
     verbs: list[Callable[[str], object]] = [
         lambda token: world.check("doc:1#view@user:a", at_least=token),
-        lambda token: world.engine.check_many("", [], at_least=token),
-        lambda token: world.engine.expand("", parse_object("doc:1"), "view", at_least=token),
-        lambda token: world.engine.read("", RelationshipFilter(), at_least=token),
-        lambda token: world.engine.read_schema("", at_least=token),
+        lambda token: world.engine.questions.check_many("", [], at_least=token),
+        lambda token: world.engine.questions.expand("", parse_object("doc:1"), "view", at_least=token),
+        lambda token: world.engine.relationships.read("", RelationshipFilter(), at_least=token),
+        lambda token: world.engine.schemas.read("", at_least=token),
     ]
     for verb in verbs:
         verb("")
@@ -340,10 +340,10 @@ def test_each_answer_carries_the_token_of_what_it_saw(world: EngineOfTest) -> No
     for i in range(3):
         token = world.write(f"doc:1#viewer@user:{i}").token
         assert world.check("doc:1#view@user:a").token == token
-        assert world.engine.check_many("", []).token == token
-        assert world.engine.expand("", parse_object("doc:1"), "view").token == token
-        assert world.engine.read("", RelationshipFilter()).token == token
-        assert world.engine.read_schema("").token == token
+        assert world.engine.questions.check_many("", []).token == token
+        assert world.engine.questions.expand("", parse_object("doc:1"), "view").token == token
+        assert world.engine.relationships.read("", RelationshipFilter()).token == token
+        assert world.engine.schemas.read("").token == token
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ def test_pages_make_the_whole_list_without_gaps_or_repeats(world: EngineOfTest, 
 
 def test_a_full_last_page_says_that_it_is_the_last(world: EngineOfTest) -> None:
     world.write(*(f"doc:{i}#viewer@user:a" for i in range(4)), f"group:g#member@user:a[expiration:{AT}]")
-    page = world.engine.read("", RelationshipFilter(), limit=4)
+    page = world.engine.relationships.read("", RelationshipFilter(), limit=4)
     assert (len(page.items), page.next_cursor) == (4, ""), "what is over is no reason for another page"
 
 
@@ -378,11 +378,11 @@ def test_what_is_over_is_not_read_and_what_has_not_begun_is(world: EngineOfTest)
 def test_pages_go_on_while_others_write(world: EngineOfTest) -> None:
     """What stands still is read once; what is deleted under the cursor does not stop it."""
     world.write(*(f"doc:{i}#viewer@user:a" for i in range(9)))
-    first = world.engine.read("", RelationshipFilter(), limit=3)
+    first = world.engine.relationships.read("", RelationshipFilter(), limit=3)
     world.write(
         "delete doc:2#viewer@user:a", "doc:0#viewer@user:z", "doc:7#viewer@user:z", "delete doc:5#viewer@user:a"
     )
-    rest = world.engine.read("", RelationshipFilter(), cursor=first.next_cursor)
+    rest = world.engine.relationships.read("", RelationshipFilter(), cursor=first.next_cursor)
     assert [str(each.relationship.key) for each in rest.items] == [
         "doc:3#viewer@user:a",
         "doc:4#viewer@user:a",
@@ -396,11 +396,11 @@ def test_pages_go_on_while_others_write(world: EngineOfTest) -> None:
 def test_a_cursor_goes_on_only_with_its_own_filter(world: EngineOfTest) -> None:
     world.write(*(f"doc:{i}#viewer@user:a" for i in range(4)))
     docs = RelationshipFilter(resource_type="doc")
-    cursor = world.engine.read("", docs, limit=2).next_cursor
-    assert len(world.engine.read("", docs, cursor=cursor).items) == 2
+    cursor = world.engine.relationships.read("", docs, limit=2).next_cursor
+    assert len(world.engine.relationships.read("", docs, cursor=cursor).items) == 2
     for other in (RelationshipFilter(), RelationshipFilter(resource_type="doc", relation="viewer")):
         with pytest.raises(InvalidCursor, match="of another filter"):
-            world.engine.read("", other, cursor=cursor)
+            world.engine.relationships.read("", other, cursor=cursor)
 
 
 @given(st.data())
@@ -408,7 +408,7 @@ def test_a_cursor_goes_on_only_with_its_own_filter(world: EngineOfTest) -> None:
 def test_no_text_is_a_cursor_but_a_cursor(data: st.DataObject) -> None:
     """Neither garbage, nor one with something changed, nor well-packed nonsense."""
     filter = RelationshipFilter(resource_type="doc")
-    found = paged().engine.read("", filter, limit=1).next_cursor
+    found = paged().engine.relationships.read("", filter, limit=1).next_cursor
     digest, resource, relation, subject = msgpack.unpackb(base64.urlsafe_b64decode(found + "=" * (-len(found) % 4)))
     anything = st.recursive(
         st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.binary(max_size=3),
@@ -426,7 +426,7 @@ def test_no_text_is_a_cursor_but_a_cursor(data: st.DataObject) -> None:
         parts[part - 1] = data.draw(anything)
         cursor = base64.urlsafe_b64encode(msgpack.packb(parts)).decode().rstrip("=")
     try:
-        page = paged().engine.read("", filter, cursor=cursor)
+        page = paged().engine.relationships.read("", filter, cursor=cursor)
     except InvalidCursor:
         return
     assert {stored.relationship.resource.type for stored in page.items} <= {"doc"}, "at most another place in the list"
@@ -572,7 +572,7 @@ def answers(world: EngineOfTest, **options: object) -> list[tuple[object, ...]]:
 
 
 def expected_answers(world: EngineOfTest, model: Model) -> list[tuple[object, ...]]:
-    schema = plan_of(world.engine.read_schema("").text)
+    schema = plan_of(world.engine.schemas.read("").text)
     evaluation = Evaluation(schema, Graph(model.facts.values()), now_us=model.now_us)
     found: list[tuple[object, ...]] = []
     for text in ASKED:
@@ -606,12 +606,12 @@ def run_history(kind: str, path: Path, steps: Sequence[tuple[str, object]]) -> N
                     assert error.reason == refusal
                 else:
                     assert not refusal
-            past.append((token, Model(dict(model.facts)), world.engine.read_schema("").text))
+            past.append((token, Model(dict(model.facts)), world.engine.schemas.read("").text))
             assert set(world.graph().relationships()) == set(model.facts.values())
             assert answers(world) == expected_answers(world, model)
         for token, then, text in past:
             then.now_us = world.clock.now_us()
-            assert world.engine.read_schema("", at_exactly=token).text == text
+            assert world.engine.schemas.read("", at_exactly=token).text == text
             evaluated = Evaluation(plan_of(text), Graph(then.facts.values()), now_us=then.now_us)
             for asked in ASKED[:4]:
                 try:
@@ -729,14 +729,14 @@ def test_one_request_sees_one_revision(world: EngineOfTest) -> None:
     def check() -> None:
         asked = [question(f"doc:1#view@user:{user}") for user in "abab"]
         while not done.is_set():
-            results = world.engine.check_many("", asked).results
+            results = world.engine.questions.check_many("", asked).results
             verdicts = [each.verdict for each in results if isinstance(each, CheckResult)]
             assert verdicts in ([YES, NO, YES, NO], [NO, YES, NO, YES])
 
     def read() -> None:
         while not done.is_set():
-            assert len(world.engine.read("", RelationshipFilter(relation="viewer")).items) == 1
-            leaf = world.engine.expand("", parse_object("doc:1"), "viewer").expansion.sets[0].definition
+            assert len(world.engine.relationships.read("", RelationshipFilter(relation="viewer")).items) == 1
+            leaf = world.engine.questions.expand("", parse_object("doc:1"), "viewer").expansion.sets[0].definition
             assert len(leaf.subjects) == 1  # type: ignore[union-attr]
 
     together(write, check, read)

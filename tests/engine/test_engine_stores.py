@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import remit
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.engine.watching import Watched
 from remit.errors import (
     BackupDamaged,
@@ -31,7 +31,7 @@ from remit.errors import (
     StoreFull,
     StoreNotFound,
 )
-from remit.model import Provenance, RelationshipFilter, StoredRelationship, StoreInfo, Verdict
+from remit.model import Provenance, Question, RelationshipFilter, StoredRelationship, StoreInfo, Verdict
 from remit.notation import checked_store, format_relationship, parse_question, parse_relationship
 from remit.store import scratch
 from remit.store.port import Draft, WriteTransaction
@@ -54,22 +54,22 @@ VIEW = Question(*parse_question("doc:1#view@user:anne"))
 
 
 def names(engine: EngineOfTest) -> list[str]:
-    return [info.name for info in engine.engine.list_stores()]
+    return [info.name for info in engine.engine.stores.list()]
 
 
 def fill(engine: EngineOfTest, name: str, *lines: str) -> str:
-    engine.engine.write_schema(name, SCHEMA)
-    return engine.engine.write(name, [update(line) for line in lines or (ANNE,)]).token
+    engine.engine.schemas.write(name, SCHEMA)
+    return engine.engine.relationships.write(name, [update(line) for line in lines or (ANNE,)]).token
 
 
 def backup(engine: EngineOfTest, name: str = "") -> bytes:
-    with contextlib.closing(engine.engine.backup(name)) as copy:
+    with contextlib.closing(engine.engine.stores.backup(name)) as copy:
         copy.take()
         return b"".join(iter(lambda: copy.read(10_000), b""))
 
 
 def restore(engine: EngineOfTest, data: bytes, name: str = "copy") -> StoreInfo:
-    with contextlib.closing(engine.engine.restore(name)) as restoring:
+    with contextlib.closing(engine.engine.stores.restore(name)) as restoring:
         for start in range(0, len(data), 10_000):
             restoring.feed(data[start : start + 10_000])
         return restoring.finish()
@@ -81,27 +81,27 @@ def restore(engine: EngineOfTest, data: bytes, name: str = "copy") -> StoreInfo:
 def test_a_new_store_is_empty_and_its_own_world(engine: EngineOfTest) -> None:
     fill(engine, "default")
     with pytest.raises(StoreNotFound):
-        engine.engine.check("other", VIEW)
-    made = engine.engine.create_store("other")
+        engine.engine.questions.check("other", VIEW)
+    made = engine.engine.stores.create("other")
     assert (made.name, made.relationships, made.has_schema) == ("other", 0, False)
     assert names(engine) == ["default", "other"]
     token = fill(engine, "other", "doc:1#owner@user:anne")
-    assert engine.engine.check("other", VIEW, at_least=token).verdict is Verdict.YES
+    assert engine.engine.questions.check("other", VIEW, at_least=token).verdict is Verdict.YES
     with pytest.raises(ForeignToken):
-        engine.engine.check("default", VIEW, at_least=token)
-    told = {info.name: info for info in engine.engine.list_stores()}
+        engine.engine.questions.check("default", VIEW, at_least=token)
+    told = {info.name: info for info in engine.engine.stores.list()}
     assert {name: info.relationships for name, info in told.items()} == {"default": 1, "other": 1}
     assert told["other"].token == token
     assert told["other"].uuid != told["default"].uuid
 
 
 def test_a_name_is_given_once(engine: EngineOfTest) -> None:
-    engine.engine.create_store("other")
+    engine.engine.stores.create("other")
     with pytest.raises(StoreExists) as taken:
-        engine.engine.create_store("other")
+        engine.engine.stores.create("other")
     assert taken.value.field == "name"
-    engine.engine.delete_store("other")
-    engine.engine.create_store("other")
+    engine.engine.stores.delete("other")
+    engine.engine.stores.create("other")
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,7 +117,7 @@ def test_a_name_is_of_its_form_or_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "Default", "1st", "a b", "../up", "a" * 64])
 def test_a_bad_name_is_refused_before_anything_is_done(engine: EngineOfTest, name: str) -> None:
-    for verb in (engine.engine.create_store, engine.engine.delete_store, engine.engine.restore):
+    for verb in (engine.engine.stores.create, engine.engine.stores.delete, engine.engine.stores.restore):
         with pytest.raises(InvalidReference) as refused:
             verb(name)
         assert refused.value.field == "name"
@@ -126,28 +126,28 @@ def test_a_bad_name_is_refused_before_anything_is_done(engine: EngineOfTest, nam
 
 def test_there_are_no_more_stores_than_allowed(open_engine: EngineOpener) -> None:
     engine = open_engine(Limits(stores_max=2))
-    engine.engine.create_store("second")
-    for verb in (engine.engine.create_store, engine.engine.restore):
+    engine.engine.stores.create("second")
+    for verb in (engine.engine.stores.create, engine.engine.stores.restore):
         with pytest.raises(LimitExceeded):
             verb("third")
-    engine.engine.delete_store("second")
-    engine.engine.create_store("third")
+    engine.engine.stores.delete("second")
+    engine.engine.stores.create("third")
 
 
 def test_a_store_that_was_removed_is_as_one_that_never_was(engine: EngineOfTest) -> None:
-    engine.engine.create_store("other")
+    engine.engine.stores.create("other")
     token = fill(engine, "other")
-    engine.engine.delete_store("other")
+    engine.engine.stores.delete("other")
 
     def refusals(name: str) -> list[str]:
         told = []
         for verb in (
-            lambda: engine.engine.check(name, VIEW),
-            lambda: engine.engine.write(name, [update(ANNE)]),
-            lambda: engine.engine.read(name, RelationshipFilter()),
-            lambda: engine.engine.delete_store(name),
-            lambda: engine.engine.backup(name),
-            lambda: engine.engine.store_info(name),
+            lambda: engine.engine.questions.check(name, VIEW),
+            lambda: engine.engine.relationships.write(name, [update(ANNE)]),
+            lambda: engine.engine.relationships.read(name, RelationshipFilter()),
+            lambda: engine.engine.stores.delete(name),
+            lambda: engine.engine.stores.backup(name),
+            lambda: engine.engine.stores.info(name),
         ):
             with pytest.raises(StoreNotFound) as gone:
                 verb()
@@ -155,32 +155,32 @@ def test_a_store_that_was_removed_is_as_one_that_never_was(engine: EngineOfTest)
         return told
 
     assert refusals("other") == refusals("never")
-    engine.engine.create_store("other")
-    assert engine.engine.read("other", RelationshipFilter()).items == ()
+    engine.engine.stores.create("other")
+    assert engine.engine.relationships.read("other", RelationshipFilter()).items == ()
     with pytest.raises(ForeignToken):
-        engine.engine.read_schema("other", at_least=token)
+        engine.engine.schemas.read("other", at_least=token)
 
 
 def test_default_can_go_and_does_not_come_back_beside_others(open_engine: EngineOpener) -> None:
     engine = open_engine()
-    engine.engine.create_store("other")
-    engine.engine.delete_store("default")
+    engine.engine.stores.create("other")
+    engine.engine.stores.delete("default")
     with pytest.raises(StoreNotFound):
-        engine.engine.check("", VIEW)
+        engine.engine.questions.check("", VIEW)
     if engine.kind == "lmdb":
         engine.reopen()
         assert names(engine) == ["other"]
-        engine.engine.delete_store("other")
+        engine.engine.stores.delete("other")
         engine.reopen()
         assert names(engine) == ["default"]
 
 
 def test_who_watches_a_store_that_is_removed_is_rung_and_told(engine: EngineOfTest) -> None:
     fill(engine, "default")
-    watch = engine.engine.watch("", _told)
+    watch = engine.engine.streams.watch("", _told)
     rung: list[str] = []
-    end = engine.engine.on_change(rung.append)
-    engine.engine.delete_store("default")
+    end = engine.engine.streams.on_change(rung.append)
+    engine.engine.stores.delete("default")
     assert rung == ["default"]
     with pytest.raises(StoreNotFound):
         watch.live()
@@ -204,7 +204,7 @@ def test_checks_go_on_until_a_store_is_gone_and_are_never_answered_from_another(
     def ask() -> None:
         while not done.is_set():
             try:
-                both = engine.engine.check_many("other", [questions[0], questions[1]])
+                both = engine.engine.questions.check_many("other", [questions[0], questions[1]])
             except RemitError as error:
                 if error.reason not in ("STORE_NOT_FOUND", "SCHEMA_NOT_FOUND"):
                     wrong.append(error)
@@ -217,9 +217,9 @@ def test_checks_go_on_until_a_store_is_gone_and_are_never_answered_from_another(
     for thread in threads:
         thread.start()
     for life in range(6):
-        engine.engine.create_store("other")
+        engine.engine.stores.create("other")
         fill(engine, "other", f"doc:{life % 2}#viewer@user:anne")
-        engine.engine.delete_store("other")
+        engine.engine.stores.delete("other")
     done.set()
     for thread in threads:
         thread.join()
@@ -232,9 +232,9 @@ def test_of_many_who_make_and_remove_one_name_each_is_told_the_truth(engine: Eng
     def one(number: int) -> str:
         try:
             if number % 2:
-                engine.engine.create_store("other")
+                engine.engine.stores.create("other")
                 return "made"
-            engine.engine.delete_store("other")
+            engine.engine.stores.delete("other")
             return "removed"
         except (StoreExists, StoreNotFound) as error:
             return error.reason
@@ -253,8 +253,8 @@ def overtaken(engine: EngineOfTest, verb: str, monkeypatch: pytest.MonkeyPatch) 
 
     def late(*arguments: object) -> object:
         monkeypatch.setattr(engine.store, verb, original)
-        engine.engine.delete_store("default")
-        engine.engine.create_store("default")
+        engine.engine.stores.delete("default")
+        engine.engine.stores.create("default")
         fill(engine, "default", "doc:9#viewer@user:zoe")
         return original(*arguments)
 
@@ -265,12 +265,12 @@ def test_a_write_overtaken_by_a_new_store_of_the_same_name_does_not_land_in_it(
     engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(engine, "default")
-    importing = engine.engine.import_("")
+    importing = engine.engine.streams.import_("")
     for write in (
         lambda: engine.write(ANNE),
         lambda: engine.write(ANNE, dry_run=True),
         lambda: engine.schema(SCHEMA),
-        lambda: engine.engine.delete("", RelationshipFilter("doc")),
+        lambda: engine.engine.relationships.delete("", RelationshipFilter("doc")),
     ):
         overtaken(engine, "write", monkeypatch)
         with pytest.raises(StoreNotFound):
@@ -285,16 +285,16 @@ def test_the_past_of_a_store_is_never_read_from_its_namesake(
 ) -> None:
     token = fill(engine, "default")
     engine.write("delete " + ANNE)
-    assert engine.engine.check("", VIEW, at_exactly=token).verdict is Verdict.YES
+    assert engine.engine.questions.check("", VIEW, at_exactly=token).verdict is Verdict.YES
     overtaken(engine, "read", monkeypatch)
     with pytest.raises(StoreNotFound):
-        engine.engine.check("", VIEW, at_exactly=token)
+        engine.engine.questions.check("", VIEW, at_exactly=token)
 
 
 def test_a_backup_is_never_of_a_namesake(engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(engine, "default")
     overtaken(engine, "read", monkeypatch)
-    with contextlib.closing(engine.engine.backup("")) as copy, pytest.raises(StoreNotFound):
+    with contextlib.closing(engine.engine.stores.backup("")) as copy, pytest.raises(StoreNotFound):
         copy.take()
 
 
@@ -304,9 +304,9 @@ def test_a_store_that_cannot_be_loaded_is_not_left_on_the_disk(
     def failing(name: str) -> object:
         raise MemoryError("no room for it")
 
-    monkeypatch.setattr(engine.engine._snapshots, "_load", failing)
+    monkeypatch.setattr(engine.engine.loaded, "_load", failing)
     with pytest.raises(MemoryError):
-        engine.engine.create_store("other")
+        engine.engine.stores.create("other")
     assert engine.store.names() == ["default"]
 
 
@@ -322,7 +322,7 @@ def asked(engine: Engine, store: str, world: World) -> list[object]:
     answers: list[object] = []
     for start in range(0, len(questions), 1_000):
         asking = questions[start : start + 1_000]
-        for question, result in zip(asking, engine.check_many(store, asking).results, strict=True):
+        for question, result in zip(asking, engine.questions.check_many(store, asking).results, strict=True):
             assert isinstance(result, CheckResult)
             answers.append((question, result.verdict, result.missing))
     return answers
@@ -332,8 +332,8 @@ def test_a_restored_store_answers_as_the_original_did_while_it_was_written_to(op
     """The organisation, copied in the middle of a storm that breaks and mends it, and restored elsewhere."""
     world = World.read(ORGANISATION)
     source, target = open_engine(), open_engine()
-    source.engine.write_schema("", world.schema.text)
-    source.engine.write("", [update(format_relationship(each)) for each in world.relationships])
+    source.engine.schemas.write("", world.schema.text)
+    source.engine.relationships.write("", [update(format_relationship(each)) for each in world.relationships])
     for each in (source, target):
         if world.now_us is not None:
             each.clock.advance_us(max(0, world.now_us - each.clock.now_us()))
@@ -359,7 +359,7 @@ def test_a_restored_store_answers_as_the_original_did_while_it_was_written_to(op
     source.write("run:r-4#hold@hold:storm")
     held = asked(source.engine, "", world)
     assert calm != held
-    old_token = source.engine.store_info("").token
+    old_token = source.engine.stores.info("").token
     for number, data in enumerate(copies[-3:]):
         info = restore(target, data, f"copy-{number}")
         copy = asked(target.engine, info.name, world)
@@ -367,9 +367,9 @@ def test_a_restored_store_answers_as_the_original_did_while_it_was_written_to(op
             is_held = view.get(parse_relationship("run:r-4#hold@hold:storm").key) is not None
         assert copy == (held if is_held else calm)
         with pytest.raises(ForeignToken):
-            target.engine.check(info.name, VIEW, at_least=old_token)
+            target.engine.questions.check(info.name, VIEW, at_least=old_token)
         with pytest.raises(ForeignToken):
-            target.engine.check(info.name, VIEW, at_exactly=old_token)
+            target.engine.questions.check(info.name, VIEW, at_exactly=old_token)
 
 
 def test_a_restore_keeps_the_past_of_the_store_but_not_its_tokens(engine: EngineOfTest) -> None:
@@ -381,11 +381,11 @@ def test_a_restore_keeps_the_past_of_the_store_but_not_its_tokens(engine: Engine
         assert list(view.changelog(0)) == list(original.changelog(0))
     for token in (first, second):
         with pytest.raises(ForeignToken):
-            engine.engine.check("copy", VIEW, at_exactly=token)
+            engine.engine.questions.check("copy", VIEW, at_exactly=token)
         with pytest.raises(ForeignToken):
-            engine.engine.watch("copy", _told, after=token)
-    assert engine.engine.write("copy", [update(ANNE)]).token
-    assert engine.engine.check("copy", VIEW, at_exactly=info.token).verdict is Verdict.NO
+            engine.engine.streams.watch("copy", _told, after=token)
+    assert engine.engine.relationships.write("copy", [update(ANNE)]).token
+    assert engine.engine.questions.check("copy", VIEW, at_exactly=info.token).verdict is Verdict.NO
 
 
 def test_a_restored_store_is_there_after_a_restart(open_engine: EngineOpener) -> None:
@@ -394,20 +394,20 @@ def test_a_restored_store_is_there_after_a_restart(open_engine: EngineOpener) ->
     info = restore(engine, backup(engine))
     if engine.kind == "lmdb":
         engine.reopen()
-    assert engine.engine.store_info("copy") == info
-    assert engine.engine.check("copy", VIEW, at_least=info.token).verdict is Verdict.YES
+    assert engine.engine.stores.info("copy") == info
+    assert engine.engine.questions.check("copy", VIEW, at_least=info.token).verdict is Verdict.YES
 
 
 def test_what_expires_goes_on_to_expire_in_a_restored_store(engine: EngineOfTest) -> None:
     fill(engine, "default", "doc:1#viewer@user:anne[expiration:2100-01-01T00:00:00Z]")
     restore(engine, backup(engine))
-    assert len(engine.engine._snapshots.of("copy").expirations) == 1
+    assert len(engine.engine.loaded.of("copy").expirations) == 1
 
 
 def test_a_restore_that_is_given_up_or_damaged_is_not_there(engine: EngineOfTest) -> None:
     fill(engine, "default")
     data = backup(engine)
-    with contextlib.closing(engine.engine.restore("copy")) as restoring:
+    with contextlib.closing(engine.engine.stores.restore("copy")) as restoring:
         restoring.feed(data[:-1])
         with pytest.raises(BackupDamaged):
             restoring.finish()
@@ -419,24 +419,24 @@ def test_the_first_to_finish_has_the_name(engine: EngineOfTest) -> None:
     fill(engine, "default")
     data = backup(engine)
     with (
-        contextlib.closing(engine.engine.restore("copy")) as first,
-        contextlib.closing(engine.engine.restore("copy")) as second,
+        contextlib.closing(engine.engine.stores.restore("copy")) as first,
+        contextlib.closing(engine.engine.stores.restore("copy")) as second,
     ):
         first.feed(data)
         second.feed(data)
         second.finish()
         with pytest.raises(StoreExists):
             first.finish()
-    assert engine.engine.check("copy", VIEW).verdict is Verdict.YES
+    assert engine.engine.questions.check("copy", VIEW).verdict is Verdict.YES
     with pytest.raises(StoreExists):
-        engine.engine.restore("copy")
+        engine.engine.stores.restore("copy")
 
 
 def written_past_the_engine(engine: EngineOfTest, *lines: str, schema: str | None = None) -> bytes:
     """A backup of a store that no engine would have let come to be."""
-    engine.engine.create_store("odd")
+    engine.engine.stores.create("odd")
     if schema is None:
-        engine.engine.write_schema("odd", SCHEMA)
+        engine.engine.schemas.write("odd", SCHEMA)
 
     def admission(view: WriteTransaction) -> Draft:
         if schema is not None:
@@ -446,13 +446,13 @@ def written_past_the_engine(engine: EngineOfTest, *lines: str, schema: str | Non
         return Draft("odd")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine.engine._snapshots, "_committed", lambda name, delta: None)
+        patch.setattr(engine.engine.loaded, "_committed", lambda name, delta: None)
         engine.store._listener, listener = None, engine.store._listener
         engine.store.submit("odd", admission).result(60)
         engine.store._listener = listener
     with engine.store.read("odd") as view:
         data = b"".join(view.backup(engine.clock.now_us()))
-    engine.engine.delete_store("odd")
+    engine.engine.stores.delete("odd")
     return data
 
 
@@ -511,7 +511,7 @@ def test_a_backup_that_is_interrupted_leaves_nothing_open(engine: EngineOfTest) 
     def interrupt() -> None:
         raise Cancelled("enough")
 
-    copy = engine.engine.backup("")
+    copy = engine.engine.stores.backup("")
     with pytest.raises(Cancelled):
         copy.take(interrupt)
     assert copy._scratch is None
@@ -520,7 +520,7 @@ def test_a_backup_that_is_interrupted_leaves_nothing_open(engine: EngineOfTest) 
 
 def test_a_backup_may_be_closed_while_it_is_taken(engine: EngineOfTest) -> None:
     fill(engine, "default")
-    copy = engine.engine.backup("")
+    copy = engine.engine.stores.backup("")
     copy.take(copy.close)
     assert copy._scratch is not None
     with pytest.raises(ValueError, match="closed"):
@@ -531,7 +531,7 @@ def test_no_view_is_open_while_a_backup_is_read(open_engine: EngineOpener) -> No
     """However slow its reader is: LMDB reuses what writers leave behind."""
     engine = open_engine()
     fill(engine, "default")
-    with contextlib.closing(engine.engine.backup("")) as copy:
+    with contextlib.closing(engine.engine.stores.backup("")) as copy:
         copy.take()
         tables = engine.store._tables
         assert not getattr(tables, "_views", 0) and not getattr(tables, "_readers", {})
@@ -550,7 +550,7 @@ def test_no_room_for_a_copy_is_told_and_nothing_else_is_harmed(
         def close(self) -> None: ...
 
     monkeypatch.setattr(scratch.tempfile, "TemporaryFile", lambda dir: Full())
-    with contextlib.closing(engine.engine.backup("")) as copy, pytest.raises(StoreFull):
+    with contextlib.closing(engine.engine.stores.backup("")) as copy, pytest.raises(StoreFull):
         copy.take()
     engine.write(ANNE)
 
@@ -561,7 +561,7 @@ def test_a_copy_needs_little_memory_however_large_the_store(tmp_path: Path) -> N
     for start in range(0, 2_000, 500):
         engine.write(*(f"doc:{'x' * 1000}{number}#viewer@user:anne" for number in range(start, start + 500)))
     tracemalloc.start()
-    with contextlib.closing(engine.engine.backup("")) as copy:
+    with contextlib.closing(engine.engine.stores.backup("")) as copy:
         copy.take()
         after_taking = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.engine import facade as engine_module
+from remit.engine import streams as streams_module
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
@@ -76,8 +76,8 @@ def test_messages_are_revisions_in_order_up_to_the_first_that_is_refused(bad_at:
     """Whether they meet in one batch of the writer or not."""
     clock = ManualClock(1)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
-    importing = engine.import_("")
+    engine.schemas.write("", SCHEMA)
+    importing = engine.streams.import_("")
     holding = Held(engine) if held else None
     futures: list[Future[Delta]] = []
     for number in range(6):
@@ -94,7 +94,9 @@ def test_messages_are_revisions_in_order_up_to_the_first_that_is_refused(bad_at:
         assert isinstance(refusal, RelationshipRefused)
         assert refusal.field == "relationships[0]"
         assert all(isinstance(failure, Cancelled) for failure in failures[bad_at + 1 :])
-    written = {format_relationship(stored.relationship) for stored in engine.read("", RelationshipFilter()).items}
+    written = {
+        format_relationship(stored.relationship) for stored in engine.relationships.read("", RelationshipFilter()).items
+    }
     assert written == {line for n in range(good) for line in (f"doc:d#viewer@user:u{n}", f"doc:d{n}#viewer@user:u")}
     engine.close()
 
@@ -102,8 +104,8 @@ def test_messages_are_revisions_in_order_up_to_the_first_that_is_refused(bad_at:
 def test_nothing_is_written_after_a_message_whose_commit_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock(1)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
-    importing = engine.import_("")
+    engine.schemas.write("", SCHEMA)
+    importing = engine.streams.import_("")
     commit = MemoryTransaction.commit
 
     def failing(transaction: MemoryTransaction) -> None:
@@ -116,13 +118,13 @@ def test_nothing_is_written_after_a_message_whose_commit_failed(monkeypatch: pyt
         failed = importing.take(facts("doc:a#viewer@user:u"))
         assert isinstance(failed.exception(30), StoreUnavailable)
     assert isinstance(importing.take(facts("doc:b#viewer@user:u")).exception(30), Cancelled)
-    assert engine.read("", RelationshipFilter()).items == ()
+    assert engine.relationships.read("", RelationshipFilter()).items == ()
     engine.close()
 
 
 def test_nothing_is_written_after_a_message_that_was_taken_back(engine: EngineOfTest) -> None:
     engine.schema(SCHEMA)
-    importing = engine.engine.import_("")
+    importing = engine.engine.streams.import_("")
     holding = Held(engine.engine)
     first, second = importing.take(facts("doc:a#viewer@user:u")), importing.take(facts("doc:b#viewer@user:u"))
     assert first.cancel()
@@ -136,9 +138,9 @@ def test_nothing_is_written_after_a_message_that_was_taken_back(engine: EngineOf
 def test_an_import_may_be_repeated_and_is_told_as_written_by_its_caller(engine: EngineOfTest) -> None:
     engine.schema(SCHEMA)
     for _ in range(2):
-        importing = engine.engine.import_("", caller=STRANGER)
+        importing = engine.engine.streams.import_("", caller=STRANGER)
         delta = importing.take(facts("doc:a#viewer@user:u", "doc:a#owner@user:u")).result(30)
-        assert importing.token_of(delta) == engine.engine.read("", RelationshipFilter()).token
+        assert importing.token_of(delta) == engine.engine.relationships.read("", RelationshipFilter()).token
     assert {stored.provenance.principal for stored in engine.stored()} == {"stranger"}
     assert engine.facts() == ["doc:a#owner@user:u", "doc:a#viewer@user:u"]
 
@@ -151,26 +153,26 @@ def test_an_import_keeps_every_rule_of_a_write(engine: EngineOfTest) -> None:
         (["nothing:a#owner@user:u"], UnknownType, "relationships[0]"),
     ]
     for lines, error, field in refused:
-        failure = engine.engine.import_("", caller=STRANGER).take(facts(*lines)).exception(30)
+        failure = engine.engine.streams.import_("", caller=STRANGER).take(facts(*lines)).exception(30)
         assert isinstance(failure, error)
         assert failure.field == field  # type: ignore[attr-defined]
     twice = ["doc:a#viewer@user:u", "doc:a#viewer@user:u[expiration:2099-01-01T00:00:00Z]"]
     many = [f"doc:{number}#viewer@user:u" for number in range(1_001)]
     for lines, error in [([], InvalidArgument), (twice, InvalidArgument), (many, LimitExceeded)]:
         with pytest.raises(error) as caught:
-            engine.engine.import_("").take(facts(*lines))
+            engine.engine.streams.import_("").take(facts(*lines))
         assert caught.value.field.startswith("relationships")  # type: ignore[attr-defined]
     with pytest.raises(StoreNotFound):
-        engine.engine.import_("elsewhere")
+        engine.engine.streams.import_("elsewhere")
     assert engine.facts() == []
-    managed = engine.engine.import_("").take(facts("doc:a#hold@user:u")).result(30)
+    managed = engine.engine.streams.import_("").take(facts("doc:a#hold@user:u")).result(30)
     assert managed.managed_bypass
 
 
 def test_a_long_import_keeps_nothing_of_what_is_written(engine: EngineOfTest) -> None:
     """Each message knows the one before it only as long as that is not settled."""
     engine.schema(SCHEMA)
-    importing = engine.engine.import_("")
+    importing = engine.engine.streams.import_("")
     for number in range(50):
         importing.take(facts(f"doc:{number}#viewer@user:u")).result(30)
     message, depth = importing._last, 0
@@ -189,12 +191,12 @@ def test_an_export_gives_everything_once_however_it_is_cut_and_gone_on_with(
 ) -> None:
     clock = ManualClock(1)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock, Limits(page_max=page_max))
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     lines = [f"doc:{number:02}#viewer@user:u" for number in range(count)]
-    engine.write("", [Update(Operation.TOUCH, each) for each in facts(*lines, "doc:z#owner@user:u")])
+    engine.relationships.write("", [Update(Operation.TOUCH, each) for each in facts(*lines, "doc:z#owner@user:u")])
     filter = RelationshipFilter(relation="viewer")
-    first = list(zip(range(stop_after + 1), engine.export("", filter), strict=False))
-    rest = list(engine.export("", filter, cursor=first[-1][1].cursor, at_least=first[0][1].token))
+    first = list(zip(range(stop_after + 1), engine.streams.export("", filter), strict=False))
+    rest = list(engine.streams.export("", filter, cursor=first[-1][1].cursor, at_least=first[0][1].token))
     pages = [page for _, page in first] + rest
     given_ = [format_relationship(each) for page in pages for each in page.relationships]
     assert given_ == lines
@@ -208,11 +210,11 @@ def test_what_is_written_during_an_export_is_told_by_a_watch_from_its_token(engi
     engine.write(*[f"doc:{number:04}#viewer@user:u" for number in range(0, 1_000, 2)])
     engine.write(*[f"doc:{number:04}#viewer@user:u" for number in range(1_000, 2_000)])
     held: dict[str, Relationship] = {}
-    for page in engine.engine.export("", RelationshipFilter()):
+    for page in engine.engine.streams.export("", RelationshipFilter()):
         held.update({str(each.key): each for each in page.relationships})
         engine.write("delete doc:0000#viewer@user:u", "doc:0001#viewer@user:u", "delete doc:1999#viewer@user:u")
         engine.write("doc:1998#viewer@user:u[expiration:2099-01-01T00:00:00Z]")
-    watched = engine.engine.watch("", lambda told: told, after=page.token)
+    watched = engine.engine.streams.watch("", lambda told: told, after=page.token)
     while watched.is_behind:
         for told in watched.catch_up():
             for change in told.changes:
@@ -224,16 +226,16 @@ def test_what_is_written_during_an_export_is_told_by_a_watch_from_its_token(engi
 
 
 def test_pages_are_bounded_in_bytes_too(engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "PAGE_BYTES", 5_000)
+    monkeypatch.setattr(streams_module, "PAGE_BYTES", 5_000)
     engine.schema(SCHEMA)
     engine.write(*[f"doc:{'x' * 900}{number}#viewer@user:u" for number in range(20)])
-    pages = list(engine.engine.export("", RelationshipFilter()))
+    pages = list(engine.engine.streams.export("", RelationshipFilter()))
     assert [len(page.relationships) for page in pages] == [6, 6, 6, 2]
 
 
 def test_an_empty_export_is_one_page_with_a_token(engine: EngineOfTest) -> None:
     token = engine.schema(SCHEMA)
-    (page,) = engine.engine.export("", RelationshipFilter())
+    (page,) = engine.engine.streams.export("", RelationshipFilter())
     assert (page.relationships, page.cursor, page.token) == ((), "", token)
 
 
@@ -241,7 +243,7 @@ def test_what_has_expired_is_left_out_of_an_export(engine: EngineOfTest) -> None
     engine.schema(SCHEMA)
     engine.write("doc:a#viewer@user:u[expiration:2099-01-01T00:00:00Z]", "doc:b#viewer@user:u")
     engine.clock.advance_us(100 * 365 * 24 * 3600 * 1_000_000)
-    (page,) = engine.engine.export("", RelationshipFilter())
+    (page,) = engine.engine.streams.export("", RelationshipFilter())
     assert [each.resource.id for each in page.relationships] == ["b"]
 
 
@@ -250,16 +252,16 @@ def test_an_export_refuses_what_is_not_its_own(open_engine: EngineOpener) -> Non
     token = engine.schema(SCHEMA)
     other.schema(SCHEMA)
     other.write("doc:a#viewer@user:u")
-    (page,) = other.engine.export("", RelationshipFilter(resource_type="doc"))
+    (page,) = other.engine.streams.export("", RelationshipFilter(resource_type="doc"))
 
     def exported(one: EngineOfTest, filter: RelationshipFilter | None = None, **options: str) -> Iterator[object]:
-        return one.engine.export("", filter or RelationshipFilter(), **options)
+        return one.engine.streams.export("", filter or RelationshipFilter(), **options)
 
     for pages, error in [
         (exported(other, cursor=page.cursor), InvalidCursor),
         (exported(other, at_least=token), ForeignToken),
         (exported(other, RelationshipFilter(resource_type="nothing")), UnknownType),
-        (engine.engine.export("elsewhere", RelationshipFilter()), StoreNotFound),
+        (engine.engine.streams.export("elsewhere", RelationshipFilter()), StoreNotFound),
     ]:
         with pytest.raises(error):
             next(pages)
@@ -269,9 +271,11 @@ def test_an_export_notices_that_its_store_was_made_anew() -> None:
     clock = ManualClock(1)
     store = MemoryStore(clock_us=clock.now_us)
     engine = Engine(store, clock, Limits(page_max=1))
-    engine.write_schema("", SCHEMA)
-    engine.write("", [Update(Operation.TOUCH, each) for each in facts("doc:a#viewer@user:u", "doc:b#viewer@user:u")])
-    pages = engine.export("", RelationshipFilter())
+    engine.schemas.write("", SCHEMA)
+    engine.relationships.write(
+        "", [Update(Operation.TOUCH, each) for each in facts("doc:a#viewer@user:u", "doc:b#viewer@user:u")]
+    )
+    pages = engine.streams.export("", RelationshipFilter())
     next(pages)
     store.delete("default")
     store.create("default")

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.engine.results import CheckManyResult, CheckResult, ExpandResult, Question
-from remit.engine.snapshots import PLANS_MAX
+from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
+from remit.engine.schema_plans import PLANS_MAX
 from remit.engine.tokens import decode_token
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval import budget
 from remit.language import compile_schema
-from remit.model import RelationshipFilter, Verdict
+from remit.model import Question, RelationshipFilter, Verdict
 from remit.notation import parse_question
 from tests.support.engines import EngineOfTest, EngineOpener, facts, update
 
@@ -78,7 +78,7 @@ def test_the_items_of_one_request_are_all_of_one_revision(engine: EngineOfTest) 
     engine.write("doc:a#viewer@user:ann")
     asked = [Question(*parse_question("doc:a#view@user:ann"))] * 3
     ban = once(lambda: engine.write("doc:a#banned@user:ann"))
-    answered = engine.engine.check_many("", asked, interrupt=ban)
+    answered = engine.engine.questions.check_many("", asked, interrupt=ban)
     assert [each.verdict for each in answered.results if isinstance(each, CheckResult)] == [Verdict.YES] * 3
     assert engine.verdict("doc:a#view@user:ann") is Verdict.NO
 
@@ -143,14 +143,14 @@ def test_whatever_is_written_in_its_middle_a_request_answers_as_of_its_revision(
 
     def write() -> None:
         line = random.choice(pool)
-        world.engine.write("", [update(("" if random.randrange(2) else "delete ") + line)])
+        world.engine.relationships.write("", [update(("" if random.randrange(2) else "delete ") + line)])
 
     def all_asked(exactly: str, interrupt: Callable[[], None]) -> list[Any]:
         options: dict[str, Any] = {"at_exactly": exactly, "contextual": contextual, "interrupt": interrupt}
         asks: list[Callable[[], Any]] = [
-            lambda: world.engine.check("", question, explain=True, **options),
-            lambda: world.engine.check_many("", [question] * 2, **options),
-            lambda: world.engine.expand("", question.resource, "view", **options),
+            lambda: world.engine.questions.check("", question, explain=True, **options),
+            lambda: world.engine.questions.check_many("", [question] * 2, **options),
+            lambda: world.engine.questions.expand("", question.resource, "view", **options),
         ]
         return [ask() for ask in asks]
 
@@ -190,15 +190,15 @@ def meant(answer: Any) -> object:
 # --- what is told of the store itself ---------------------------------------------------------------------------
 
 READINGS: dict[str, Callable[[Engine], str]] = {
-    "read": lambda engine: engine.read("", RelationshipFilter()).token,
-    "export": lambda engine: next(engine.export("", RelationshipFilter())).token,
-    "diff_schema": lambda engine: engine.diff_schema("", SCHEMA).token,
+    "read": lambda engine: engine.relationships.read("", RelationshipFilter()).token,
+    "export": lambda engine: next(engine.streams.export("", RelationshipFilter())).token,
+    "diff_schema": lambda engine: engine.schemas.diff("", SCHEMA).token,
     "backup": lambda engine: backup_token(engine),
 }
 
 
 def backup_token(engine: Engine) -> str:
-    backup = engine.backup("")
+    backup = engine.stores.backup("")
     try:
         return backup.take()
     finally:
@@ -210,20 +210,20 @@ def test_nobody_is_told_of_a_revision_before_it_can_be_asked_about(engine: Engin
     """The store knows of a revision a moment before memory does, and these look into the store. Here that moment lasts
     until somebody waits for its end, or did not have to."""
     engine.schema(SCHEMA)
-    snapshots, snapshot = engine.engine._snapshots, engine.engine._snapshots.of("")
-    apply, wait_for = snapshots._committed, snapshot.wait_for
+    stores, loaded = engine.engine.loaded, engine.engine.loaded.of("")
+    apply, wait_for = stores._committed, loaded.wait_for
     met = threading.Event()
     told: list[tuple[int, int]] = []
 
     def waiting(revision: int, timeout_s: float) -> bool:
-        if revision > snapshot.revision:
+        if revision > loaded.revision:
             met.set()
         return wait_for(revision, timeout_s)
 
     def reading() -> None:
         try:
             token = READINGS[verb](engine.engine)
-            told.append((decode_token(token)[2], snapshot.revision))
+            told.append((decode_token(token)[2], loaded.revision))
         finally:
             met.set()
 
@@ -234,7 +234,7 @@ def test_nobody_is_told_of_a_revision_before_it_can_be_asked_about(engine: Engin
         assert met.wait(PATIENCE_S)
         apply(name, delta)
 
-    snapshot.wait_for = waiting  # type: ignore[method-assign]
+    loaded.wait_for = waiting  # type: ignore[method-assign]
     engine.store._listener = committed
     engine.write("doc:a#viewer@user:ann")
     thread.join(PATIENCE_S)
@@ -247,11 +247,11 @@ def test_who_waits_for_a_writer_that_has_ended_is_told_so(
 ) -> None:
     engine = open_engine()
     engine.schema(SCHEMA)
-    monkeypatch.setattr("remit.engine.snapshots._LOOK_UP_S", 0.0)
+    monkeypatch.setattr("remit.engine.loaded._LOOK_UP_S", 0.0)
     monkeypatch.setattr(type(engine.store), "problem", lambda _: "the writer has ended")
-    monkeypatch.setattr(engine.engine._snapshots.of(""), "revision", 0)
+    monkeypatch.setattr(engine.engine.loaded.of(""), "revision", 0)
     with pytest.raises(RemitError, match="the writer has ended") as refused:
-        engine.engine.read("", RelationshipFilter())
+        engine.engine.relationships.read("", RelationshipFilter())
     assert refused.value.reason == "STORE_UNAVAILABLE"
 
 
@@ -265,24 +265,24 @@ def test_what_is_in_force_stays_compiled_whatever_else_is(
     first = engine.schema(SCHEMA)
     texts = [f"{SCHEMA}// {n}" for n in range(PLANS_MAX + 5)]
     tokens = [engine.schema(text) for text in texts]
-    engine.engine.create_store("other")
-    engine.engine.write_schema("other", SCHEMA)
+    engine.engine.stores.create("other")
+    engine.engine.schemas.write("other", SCHEMA)
     for text in texts:
-        engine.engine.write_schema("", text + " tried", dry_run=True)
-        engine.engine.diff_schema("", text + " looked at")
+        engine.engine.schemas.write("", text + " tried", dry_run=True)
+        engine.engine.schemas.diff("", text + " looked at")
     compiled: list[str] = []
 
     def counting(text: str) -> Any:
         compiled.append(text)
         return compile_schema(text)
 
-    monkeypatch.setattr("remit.engine.snapshots.compile_schema", counting)
+    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", counting)
     engine.write("doc:a#viewer@user:ann")
-    engine.engine.write("other", [update("doc:a#viewer@user:ann")])
-    engine.engine.diff_schema("", SCHEMA)
+    engine.engine.relationships.write("other", [update("doc:a#viewer@user:ann")])
+    engine.engine.schemas.diff("", SCHEMA)
     assert compiled == []
-    assert engine.engine.read_schema("", at_exactly=first).text == SCHEMA
+    assert engine.engine.schemas.read("", at_exactly=first).text == SCHEMA
     for token in tokens:
         assert engine.verdict("doc:a#view@user:ann", at_exactly=token) is Verdict.NO
-    assert len(engine.engine._snapshots._plans) <= PLANS_MAX + 2
+    assert len(engine.engine.loaded.plans._plans) <= PLANS_MAX + 2
     assert compiled.count(texts[-1]) == 0

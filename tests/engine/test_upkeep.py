@@ -65,7 +65,7 @@ def test_what_is_over_for_longer_than_the_window_is_swept_and_nothing_else(writt
 
 
 def test_a_sweep_is_a_revision_by_remit_that_says_what_it_is(written: EngineOfTest) -> None:
-    watch = written.engine.watch("", _told)
+    watch = written.engine.streams.watch("", _told)
     written.clock.advance_us(2 * DAY_US)
     written.engine.upkeep()
     (told,) = watch.catch_up()
@@ -79,11 +79,11 @@ def _told(watched: Watched) -> Watched:
 
 
 def test_nothing_to_sweep_is_no_revision(written: EngineOfTest) -> None:
-    before = written.engine.store_info("").token
+    before = written.engine.stores.info("").token
     written.engine.upkeep()
     written.clock.advance_us(2 * HOUR_US)
     written.engine.upkeep()
-    assert written.engine.store_info("").token == before
+    assert written.engine.stores.info("").token == before
 
 
 def test_a_sweep_is_of_a_thousand_at_most(engine: EngineOfTest) -> None:
@@ -91,7 +91,7 @@ def test_a_sweep_is_of_a_thousand_at_most(engine: EngineOfTest) -> None:
     for start in (0, 1000):
         engine.write(*(expiring(f"{number:04}", NOW_US + 1) for number in range(start, start + 1000)))
     engine.write(expiring("9999", NOW_US + 1))
-    first = engine.engine.write("", [update("doc:kept#viewer@user:anne")]).revision
+    first = engine.engine.relationships.write("", [update("doc:kept#viewer@user:anne")]).revision
     engine.clock.advance_us(2 * DAY_US)
     engine.engine.upkeep()
     assert rows(engine) == ["doc:kept#viewer@user:anne"]
@@ -114,7 +114,7 @@ def test_what_was_written_anew_meanwhile_is_not_swept(written: EngineOfTest, mon
 
         def late(name: str, admission: Admission, updates: list[Update] = updates) -> object:
             monkeypatch.setattr(written.store, "submit", submit)
-            written.engine.write("", updates)
+            written.engine.relationships.write("", updates)
             return submit(name, admission)
 
         monkeypatch.setattr(written.store, "submit", late)
@@ -183,7 +183,7 @@ def test_upkeep_changes_no_answer_of_the_window(open_engine: EngineOpener, histo
             case _:
                 swept.engine.upkeep()
                 continue
-        heads = kept.engine.store_info("").token, swept.engine.store_info("").token
+        heads = kept.engine.stores.info("").token, swept.engine.stores.info("").token
         kept.write(line)
         swept.write(line)
         tokens.append((now_us, *heads))
@@ -224,11 +224,14 @@ def test_what_was_the_head_within_the_window_can_be_asked_about_and_what_was_bef
 
 def test_a_watch_of_what_is_forgotten_says_so(engine: EngineOfTest) -> None:
     first = engine.schema(SCHEMA)
-    open_before = engine.engine.watch("", _told, after=first)
+    open_before = engine.engine.streams.watch("", _told, after=first)
     engine.schema(SCHEMA + "definition more {}")  # which memory does not hold for those who watch
     engine.clock.advance_us(2 * DAY_US)
     engine.engine.upkeep()
-    with contextlib.closing(engine.engine.watch("", _told, after=first)) as late, pytest.raises(RevisionGone) as gone:
+    with (
+        contextlib.closing(engine.engine.streams.watch("", _told, after=first)) as late,
+        pytest.raises(RevisionGone) as gone,
+    ):
         late.require_reachable()
     assert gone.value.field == "after"
     assert open_before.live() is None
@@ -263,8 +266,8 @@ def test_every_store_is_looked_after_and_one_that_fails_stops_no_other(
     engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("another", "removed"):
-        engine.engine.create_store(name)
-        engine.engine.write_schema(name, SCHEMA)
+        engine.engine.stores.create(name)
+        engine.engine.schemas.write(name, SCHEMA)
     engine.schema(SCHEMA)
     engine.clock.advance_us(2 * DAY_US)
     trim = engine.store.trim

@@ -39,7 +39,7 @@ def itself(watched: Watched) -> Watched:
 
 
 def watch(engine: Engine, after: str = "", *filters: RelationshipFilter) -> Watch[Watched]:
-    return engine.watch("", itself, after=after, filters=filters)
+    return engine.streams.watch("", itself, after=after, filters=filters)
 
 
 def everything(watched: Watch[Watched]) -> Iterator[Watched]:
@@ -138,13 +138,13 @@ def test_what_is_told_replayed_is_what_the_filters_mean_of_the_store(
     monkeypatch.setattr(watching, "RECENT_REVISIONS_MAX", 3)
     clock = ManualClock(1)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", schema())
+    engine.schemas.write("", schema())
     watches: list[tuple[Watch[Watched], Copy]] = []
     for kind, value in steps:
         if kind == "write":
-            engine.write("", value)
+            engine.relationships.write("", value)
         elif kind == "schema":
-            engine.write_schema("", schema(value))
+            engine.schemas.write("", schema(value))
         elif kind == "open":
             opened = watch(engine, "", *value)
             watches.append((opened, Copy(value, meant(engine, value))))
@@ -163,9 +163,9 @@ def test_what_is_told_replayed_is_what_the_filters_mean_of_the_store(
             copy.take(each)
         assert not copy.pending
         assert copy.held == meant(engine, copy.filters)
-        assert watched.token == engine.read("", RelationshipFilter()).token
+        assert watched.token == engine.relationships.read("", RelationshipFilter()).token
         watched.close()
-    assert not engine._watches._recent, "nothing is kept for nobody"
+    assert not engine.streams._watches._recent, "nothing is kept for nobody"
     engine.close()
 
 
@@ -222,7 +222,7 @@ def test_a_watch_tells_who_wrote_when_and_why_and_the_schema(engine: EngineOfTes
     told = watch(engine.engine)
     engine.clock.advance_us(5)
     update = Update(Operation.TOUCH, parse_relationship("doc:a#viewer@user:ann"))
-    engine.engine.write("", [update], metadata_json='{"why":"because"}')
+    engine.engine.relationships.write("", [update], metadata_json='{"why":"because"}')
     token = engine.schema(schema(2))
     written, changed = everything(told)
     assert (written.principal, written.committed_at_us) == ("local", engine.clock.now_us())
@@ -262,9 +262,9 @@ def test_a_revision_of_many_changes_comes_in_pieces_of_bounded_size(engine: Engi
     engine.schema(schema())
     for batch in range(5):
         lines = [f"doc:{'x' * 900}-{batch}-{number}#viewer@user:ann" for number in range(200)]
-        engine.engine.write("", [Update(Operation.TOUCH, parse_relationship(line)) for line in lines])
+        engine.engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(line)) for line in lines])
     told = watch(engine.engine)
-    engine.engine.delete("", RelationshipFilter(resource_type="doc"))
+    engine.engine.relationships.delete("", RelationshipFilter(resource_type="doc"))
     engine.write("doc:a#viewer@user:ann")
     *pieces, last, small = everything(told)
     assert len(pieces) > 10
@@ -285,7 +285,7 @@ def test_what_watches_with_the_same_filters_are_told_is_made_once(engine: Engine
         return watched.revision
 
     filters = [RelationshipFilter(relation="viewer")]
-    watches = [engine.engine.watch("", make, filters=filters) for _ in range(10)]
+    watches = [engine.engine.streams.watch("", make, filters=filters) for _ in range(10)]
     revision = engine.write("doc:a#viewer@user:ann").revision
     assert [each.live() for each in watches] == [[revision]] * 10
     assert made == [revision]
@@ -307,7 +307,7 @@ def test_a_watch_begins_where_it_can_be_answered_for(open_engine: EngineOpener) 
             watch(other.engine, text)
         assert caught.value.field == "after"  # type: ignore[attr-defined]
     with pytest.raises(StoreNotFound):
-        engine.engine.watch("elsewhere", itself)
+        engine.engine.streams.watch("elsewhere", itself)
     with pytest.raises(LimitExceeded):
         watch(engine.engine, "", *[RelationshipFilter()] * 101)
 
@@ -317,7 +317,7 @@ def test_a_token_of_the_future_is_refused(engine: EngineOfTest) -> None:
     from remit.engine.tokens import encode_token
 
     with pytest.raises(FutureToken):
-        watch(engine.engine, encode_token(engine.engine._snapshots.of("").identity, 99))
+        watch(engine.engine, encode_token(engine.engine.loaded.of("").identity, 99))
 
 
 def test_a_watch_from_before_what_the_changelog_remembers_is_gone() -> None:
@@ -326,9 +326,11 @@ def test_a_watch_from_before_what_the_changelog_remembers_is_gone() -> None:
 
     def write(id: str) -> str:
         clock.advance_us(1)
-        return engine.write("", [Update(Operation.TOUCH, parse_relationship(f"doc:{id}#viewer@user:ann"))]).token
+        return engine.relationships.write(
+            "", [Update(Operation.TOUCH, parse_relationship(f"doc:{id}#viewer@user:ann"))]
+        ).token
 
-    tokens = [engine.write_schema("", schema()).token, *map(write, "abcd")]
+    tokens = [engine.schemas.write("", schema()).token, *map(write, "abcd")]
     behind = watch(engine, tokens[0])
     behind.require_reachable()
     engine._store.trim("default", clock.now_us() - 1)  # all but `d`
@@ -351,8 +353,8 @@ def test_nothing_is_told_before_it_can_be_asked_about(engine: EngineOfTest) -> N
     engine.schema(schema())
     told = watch(engine.engine)
     seen: list[list[Watched]] = []
-    snapshots = engine.engine._snapshots
-    real: Callable[..., None] = snapshots._committed
+    stores = engine.engine.loaded
+    real: Callable[..., None] = stores._committed
 
     def committed(name: str, delta: Any) -> None:
         seen.append(told.catch_up())
@@ -369,7 +371,7 @@ def test_nothing_is_told_before_it_can_be_asked_about(engine: EngineOfTest) -> N
 
 def test_each_commit_rings_once_it_can_be_asked_about_until_it_is_ended(engine: EngineOfTest) -> None:
     rung: list[tuple[str, int]] = []
-    end = engine.engine.on_change(lambda name: rung.append((name, engine.engine._snapshots.of(name).revision)))
+    end = engine.engine.streams.on_change(lambda name: rung.append((name, engine.engine.loaded.of(name).revision)))
     engine.schema(schema())
     engine.write("doc:a#viewer@user:ann")
     end()

@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent, UnknownRelation, UnknownType
+from remit.eval import native
 from remit.eval.budget import Budget
 from remit.eval.equations import Goal
 from remit.eval.expand import expand
@@ -33,7 +34,7 @@ from remit.eval.trees import (
     ExpandUnion,
     Expansion,
 )
-from remit.graph import native
+from remit.graph.native import NativeGraph, available
 from remit.graph.plain import Graph
 from remit.model import ObjectRef, Relationship, SubjectRef
 from remit.notation import parse_object
@@ -224,9 +225,9 @@ def by_python(world: RandomWorld, root: SetKey) -> Expansion:
 
 
 def by_the_core(world: RandomWorld, root: SetKey) -> Expansion:
-    graph = native.NativeGraph(world.relationships)
-    graph.install(world.schema)
-    found = graph.expand(*root, now_us=NOW_US)
+    graph = NativeGraph(world.relationships)
+    native.install(graph, world.schema)
+    found = native.expand(graph, *root, now_us=NOW_US)
     assert found is not None, f"{root[0]}#{root[1]} is left to Python"
     return found.expansion
 
@@ -236,7 +237,7 @@ def test_an_expansion_evaluated_for_a_subject_is_check(batch: int) -> None:
     judge(range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH), by_python)
 
 
-@pytest.mark.skipif(not native.available(), reason="the native core is not built here")
+@pytest.mark.skipif(not available(), reason="the native core is not built here")
 def test_an_expansion_of_the_core_evaluated_for_a_subject_is_check() -> None:
     judge(range(150), by_the_core)
 

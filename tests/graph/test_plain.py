@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.graph import native
+from remit.graph.native import NativeGraph, available
 from remit.graph.plain import Graph
 from remit.model import (
     PLAIN,
@@ -29,8 +29,8 @@ SUBJECTS = st.builds(
 QUALIFIERS = st.sampled_from((PLAIN, Qualifiers(CaveatUse("c")), Qualifiers(expiration_us=7)))
 KEYS = st.builds(RelationshipKey, OBJECTS, RELATIONS, SUBJECTS)
 
-GRAPHS = pytest.mark.parametrize("kind", [Graph, native.NativeGraph] if native.available() else [Graph])
-AnyGraph = Graph | native.NativeGraph
+GRAPHS = pytest.mark.parametrize("kind", [Graph, NativeGraph] if available() else [Graph])
+AnyGraph = Graph | NativeGraph
 
 STEPS = st.lists(st.tuples(KEYS, st.none() | QUALIFIERS), max_size=40)  # None removes
 

@@ -10,10 +10,9 @@ from random import Random
 
 import pytest
 
-from remit.engine.results import Question
 from remit.errors import CaveatFailed, NegativeCycle, RelationshipExists, SchemaOrphansRelationships, SingleTaken
 from remit.language.plan import Schema
-from remit.model import Operation, SubjectRef, Update
+from remit.model import Operation, Question, SubjectRef, Update
 from tests.support.engines import EngineOfTest
 from tests.support.judge import Judge
 from tests.support.random_schemas import changed_schema, random_fact, random_schema, random_subject
@@ -58,7 +57,7 @@ def write_facts(random: Random, world: EngineOfTest, schema: Schema) -> Counter[
         operation = random.choice((Operation.TOUCH, Operation.TOUCH, Operation.CREATE, Operation.DELETE))
         fact = random_fact(random, schema, world.clock.now_us())
         try:
-            world.engine.write("", [Update(operation, fact)])
+            world.engine.relationships.write("", [Update(operation, fact)])
         except (SingleTaken, RelationshipExists) as refusal:
             counts[refusal.reason] += 1
     return counts
@@ -71,14 +70,14 @@ def compare(world: EngineOfTest, schema: Schema, subject: SubjectRef, context: d
         if about != subject or not isinstance(name, str):
             continue
         try:
-            found = world.engine.check("", Question(resource, name, subject, context), explain=True)
+            found = world.engine.questions.check("", Question(resource, name, subject, context), explain=True)
         except (NegativeCycle, CaveatFailed):
             assert expected is None, f"{resource}#{name} is {expected}, answered undefined"
         else:
             assert found.verdict == expected, f"{resource}#{name} is {expected}, answered {found.verdict}"
             missing = judge.missing(resource, name) if expected == 1 else ()
             assert found.missing == missing, f"{resource}#{name} misses {missing}, answered {found.missing}"
-        world.engine.expand("", resource, name)
+        world.engine.questions.expand("", resource, name)
         counts[expected] += 1
     return counts
 

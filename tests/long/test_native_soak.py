@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import available
 from tests.support.native_histories import Shared, engines_side_by_side, graphs_side_by_side
 
 pytestmark = [
-    pytest.mark.skipif(not native.available(), reason="the native core is not built here"),
+    pytest.mark.skipif(not available(), reason="the native core is not built here"),
     pytest.mark.long,
 ]
 CACHED_ANSWERS = 2**14  # what a thread begins with

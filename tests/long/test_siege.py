@@ -16,7 +16,7 @@ from random import Random
 
 import pytest
 
-from remit.graph import native
+from remit.graph.native import available
 from remit.v1 import permissions_pb2
 from tests.simulation.test_fuzz_frames import make_noise
 from tests.simulation.test_waiting_callers import (
@@ -55,7 +55,7 @@ FILES = IDLE + 500
 @pytest.fixture(params=["on", "off"], ids=["front door", "Python alone"])
 def way(request: pytest.FixtureRequest) -> tuple[str, str]:
     """What makes a server listen by itself, or behind its front door."""
-    if request.param == "on" and not native.available():
+    if request.param == "on" and not available():
         pytest.skip("the native core is not built here, or is switched off")
     return "--front-door", str(request.param)
 
@@ -168,7 +168,7 @@ def test_good_callers_are_answered_beside_a_flood_of_checks(way: tuple[str, str]
 def test_answers_of_the_core_that_nobody_takes_are_bounded(tmp_path: Path) -> None:
     """Who shuts their window is answered no more at the door than there is room for; the rest goes Python's way, and is
     refused there."""
-    if not native.available():
+    if not available():
         pytest.skip("the native core is not built here, or is switched off")
     items = [permissions_pb2.CheckItem(resource=THING, permission="use", subject=USER)] * 350
     asked = message(permissions_pb2.CheckManyRequest(store=OWN, items=items).SerializeToString())

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from remit.client import Client
-from remit.graph import native
+from remit.graph.native import available
 from remit.model import Verdict
 from tests.support.wide_world import SCHEMA, WideWorld
 
@@ -109,5 +109,5 @@ def test_ten_million_are_loaded_and_answered_at_a_hundred_bytes_each(tmp_path: P
                 yes += answer.allowed
         print(f"{CHECKS} checks, {yes} of them yes", flush=True)
         assert 0 < yes < CHECKS
-        if native.available() and world.facts > 1_000_000:  # of fewer, what an empty server weighs is most
+        if available() and world.facts > 1_000_000:  # of fewer, what an empty server weighs is most
             assert each <= BYTES_A_TUPLE_MAX

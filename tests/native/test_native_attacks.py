@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import Change, ObjectRef, Provenance, StoredRelationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
@@ -63,12 +64,12 @@ def test_no_operator_has_a_depth_at_which_it_ends() -> None:
         lines += [f"group:{number}#member@group:{above}#member", f"doc:{above}#parent@doc:{number}"]
         lines += [f"run:{number}#boss@run:{above}", f"doc:wide#viewer@run:{number}"]
     facts = [parse_relationship(line) for line in [*lines, f"run:{DEPTH}#boss@run:0"]]
-    graph = native.NativeGraph(facts)
-    graph.install(DEEP)
+    graph = NativeGraph(facts)
+    native.install(graph, DEEP)
 
     def verdict(id: str, permission: str, subject: str) -> Verdict:
         asked = (ObjectRef("doc", id), permission, SubjectRef("run", subject))
-        answered = graph.check(*asked, now_us=0, interrupt=lambda: None)
+        answered = native.check(graph, *asked, now_us=0, interrupt=lambda: None)
         assert answered is not None
         return answered.verdict
 
@@ -104,13 +105,13 @@ def test_a_closure_of_another_version_decides_nothing() -> None:
     facts += [parse_relationship(f"group:0#member@run:{n}") for n in runs]
     facts += [parse_relationship(f"run:{n}#boss@run:{(n + 1) % len(runs)}") for n in runs]
     facts += [parse_relationship("thing:1#holder@other:1#member")]
-    graph = native.NativeGraph(facts)
-    graph.install(schema, 1)
+    graph = NativeGraph(facts)
+    native.install(graph, schema, 1)
     document = ObjectRef("doc", "1")
     for number in reversed(runs):
-        answered = graph.check(document, "viewer", SubjectRef("run", str(number)), now_us=0)
+        answered = native.check(graph, document, "viewer", SubjectRef("run", str(number)), now_us=0)
         assert answered is not None and answered.verdict is Verdict.YES
     for number in runs:
         graph.add(parse_relationship(f"other:1#member@run:{number}[small]"))
-    answered = graph.check(document, "use", SubjectRef("run", "0"), now_us=0)
+    answered = native.check(graph, document, "use", SubjectRef("run", "0"), now_us=0)
     assert answered is not None and answered.verdict is Verdict.NO

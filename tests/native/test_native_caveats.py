@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.language.caveats import Caveat
 from remit.language.parameters import parse_parameter_type
@@ -36,14 +37,14 @@ class Judge:
 
     def __init__(self, caveat: Caveat) -> None:
         self.caveat = caveat
-        self.graph = native.NativeGraph()
-        self.graph.install(replace(PLAIN, caveats={"c": caveat}))
+        self.graph = NativeGraph()
+        native.install(self.graph, replace(PLAIN, caveats={"c": caveat}))
 
     def natively(self, written: Context, request: Context) -> Verdict | None:
         use = CaveatUse("c", canonical_json(written))
         self.graph.add(Relationship(DOCUMENT, "viewer", ANNE, Qualifiers(use)))
-        alone = self.graph.check(DOCUMENT, "viewer", ANNE, now_us=0, context=request)
-        (shared,) = self.graph.check_many([(DOCUMENT, "viewer", ANNE)], now_us=0, contexts=[request])
+        alone = native.check(self.graph, DOCUMENT, "viewer", ANNE, now_us=0, context=request)
+        (shared,) = native.check_many(self.graph, [(DOCUMENT, "viewer", ANNE)], now_us=0, contexts=[request])
         verdict, same = (each.verdict if isinstance(each, native.Answered) else None for each in (alone, shared))
         assert verdict is same
         return verdict
@@ -416,15 +417,15 @@ LIMITED = compile_schema(
 ).schema
 
 
-def asked(graph: native.NativeGraph, context: Context, id: str = "a", subject: SubjectRef = ANNE) -> Verdict | None:
-    answered = graph.check(ObjectRef("doc", id), "view", subject, now_us=0, context=context)
+def asked(graph: NativeGraph, context: Context, id: str = "a", subject: SubjectRef = ANNE) -> Verdict | None:
+    answered = native.check(graph, ObjectRef("doc", id), "view", subject, now_us=0, context=context)
     return answered.verdict if answered is not None else None
 
 
 @pytest.mark.parametrize("cached", [0, 4096])
 def test_an_answer_under_one_context_is_never_given_under_another(cached: int) -> None:
-    graph = native.NativeGraph([parse_relationship('doc:a#viewer@user:anne[up_to:{"most":5}]')])
-    graph.install(LIMITED)
+    graph = NativeGraph([parse_relationship('doc:a#viewer@user:anne[up_to:{"most":5}]')])
+    native.install(graph, LIMITED)
     contexts: list[Mapping[str, object]] = [
         {"amount": 3},
         {"amount": 9},
@@ -439,7 +440,7 @@ def test_an_answer_under_one_context_is_never_given_under_another(cached: int) -
         for _ in range(3):
             assert [asked(graph, context) for context in contexts] == expected
         questions = [(DOCUMENT, "view", ANNE)] * len(contexts)
-        together = graph.check_many(questions, now_us=0, contexts=contexts)
+        together = native.check_many(graph, questions, now_us=0, contexts=contexts)
         assert [each.verdict if isinstance(each, native.Answered) else None for each in together] == expected
 
 
@@ -460,8 +461,8 @@ def test_a_target_whose_caveat_says_no_is_one_of_every_target(day: int, expected
     ).schema
     facts = ["doc:b#viewer@user:anne", "doc:a#parent@doc:b", "doc:a#parent@doc:c[on:{}]", "doc:c#viewer@user:anne"]
     facts += ["doc:x#parent@doc:y", "doc:y#parent@doc:x", "doc:x#parent@doc:b[on:{}]", "doc:x#viewer@user:anne"]
-    graph = native.NativeGraph([parse_relationship(fact) for fact in facts])
-    graph.install(schema)
+    graph = NativeGraph([parse_relationship(fact) for fact in facts])
+    native.install(graph, schema)
     questions = every_question(schema, [ObjectRef("doc", id) for id in "abcxy"], [ANNE, SubjectRef("user", "bob")])
     counts = compare(schema, graph, list(graph.relationships()), questions, 0, {"day": day})
     assert not counts["elsewhere"]
@@ -476,8 +477,8 @@ def test_groups_met_from_the_subject_s_side_know_of_no_context(cached: int) -> N
     facts += [parse_relationship("group:7#member@user:anne[on:{}]"), parse_relationship("group:9#member@user:bob")]
     facts += [parse_relationship("doc:b#viewer@group:5#member[on:{}]")]
     facts += [parse_relationship(f"doc:b#viewer@group:{number}#member") for number in range(50, 90)]
-    graph = native.NativeGraph(facts)
-    graph.install(LIMITED)
+    graph = NativeGraph(facts)
+    native.install(graph, LIMITED)
     bob = SubjectRef("user", "bob")
     with cache_of(cached):
         for day, expected in ((1, Verdict.YES), (7, Verdict.NO), (2, Verdict.YES), (None, None), (7, Verdict.NO)):
@@ -488,8 +489,8 @@ def test_groups_met_from_the_subject_s_side_know_of_no_context(cached: int) -> N
 
 
 def test_a_context_or_caveat_that_is_written_anew_decides_anew() -> None:
-    graph = native.NativeGraph()
-    graph.install(LIMITED)
+    graph = NativeGraph()
+    native.install(graph, LIMITED)
     for most, expected in ((5, Verdict.YES), (2, Verdict.NO), (9, Verdict.YES)):
         # The number of the context before is given out again.
         graph.add(parse_relationship(f'doc:a#viewer@user:anne[up_to:{{"most":{most}}}]'))
@@ -500,8 +501,8 @@ def test_a_context_or_caveat_that_is_written_anew_decides_anew() -> None:
     graph.add(fact)
     assert asked(graph, {"amount": 1}) is Verdict.YES
     stricter = caveat_of({"amount": "int", "most": "int"}, "amount < most")
-    graph.install(replace(LIMITED, caveats={**LIMITED.caveats, "up_to": stricter}))
+    native.install(graph, replace(LIMITED, caveats={**LIMITED.caveats, "up_to": stricter}))
     assert asked(graph, {"amount": 1}) is Verdict.NO
-    graph.install(replace(LIMITED, caveats={}))
+    native.install(graph, replace(LIMITED, caveats={}))
     assert asked(graph, {"amount": 1}) is None
     graph.check_invariants()

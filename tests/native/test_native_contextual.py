@@ -13,13 +13,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from remit.engine import facade as engine
 from remit.errors import StepBudgetSpent
+from remit.eval import native
 from remit.eval.expand import expand
 from remit.eval.semantics import Evaluation
-from remit.graph import native
+from remit.graph.native import NativeGraph
+from remit.graph.overlay import Changed
 from remit.language import compile_schema, plan
-from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
+from remit.model import ObjectRef, Question, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_subject, parse_time
 from remit.world import World
 from tests.support.engines import EngineOpener
@@ -57,8 +58,8 @@ def requests_in_turn(
 ) -> Counter[object]:
     """One graph, asked by requests with facts of their own, with other facts and with none, in turn."""
     stored, (first, second) = split(random, facts, requests=2)
-    graph = native.NativeGraph(stored)
-    graph.install(schema)
+    graph = NativeGraph(stored)
+    native.install(graph, schema)
     counts: Counter[object] = Counter()
     for changed in (None, first, second, None, first):
         counts += compare(schema, graph, stored, asked, now_us, context, changed)
@@ -137,8 +138,8 @@ def test_worlds_hold_whoever_brings_their_facts(path: Path) -> None:
     world = World.read(path)
     facts = {each.key: each.qualifiers for each in world.relationships}
     for stored in ([], world.relationships[::2]):
-        graph = native.NativeGraph(stored)
-        graph.install(world.schema)
+        graph = NativeGraph(stored)
+        native.install(graph, world.schema)
         for each in world.assertions:
             asked = [(each.resource, each.permission, each.subject)]
             compare(world.schema, graph, stored, asked, ASKED_AT_US, each.context, facts)
@@ -173,20 +174,20 @@ SCHEMA = compile_schema(
 ).schema
 
 
-def changes(*lines: str) -> native.Changed:
+def changes(*lines: str) -> Changed:
     """Each a relationship, or after `-` one that is taken away."""
     parsed = [(line[0] != "-", parse_relationship(line.removeprefix("-"))) for line in lines]
     return {each.key: each.qualifiers if is_there else None for is_there, each in parsed}
 
 
-def graph_of(*lines: str) -> native.NativeGraph:
-    graph = native.NativeGraph(parse_relationship(line) for line in lines)
-    graph.install(SCHEMA, 1)
+def graph_of(*lines: str) -> NativeGraph:
+    graph = NativeGraph(parse_relationship(line) for line in lines)
+    native.install(graph, SCHEMA, 1)
     return graph
 
 
-def verdict(graph: native.NativeGraph, question: str, changed: native.Changed | None = None) -> Verdict:
-    answered = graph.check(*parse_question(question), now_us=NOW_US, changed=changed)
+def verdict(graph: NativeGraph, question: str, changed: Changed | None = None) -> Verdict:
+    answered = native.check(graph, *parse_question(question), now_us=NOW_US, changed=changed)
     assert answered is not None
     return answered.verdict
 
@@ -262,7 +263,7 @@ def test_a_closure_is_of_the_graph_and_stays_so() -> None:
         assert verdict(graph, b, changes("group:9#member@user:b")) is YES
         assert verdict(graph, b, changes("doc:d#viewer@group:60#member", "group:60#member@user:b")) is YES
         # Where nothing beneath is changed, groups are still met from the subject's side.
-        answered = graph.check(*parse_question(b), now_us=NOW_US, changed=changes("doc:e#parent@doc:f"))
+        answered = native.check(graph, *parse_question(b), now_us=NOW_US, changed=changes("doc:e#parent@doc:f"))
         assert answered is not None and (answered.verdict, answered.steps < 10) == (NO, True)
 
 
@@ -284,18 +285,18 @@ def test_a_spent_budget_is_no_no_over_changes_too() -> None:
     graph = graph_of(*(f"doc:{n + 1}#parent@doc:{n}" for n in range(3_000)))
     changed = changes("doc:0#viewer@user:a")
     question = parse_question("doc:3000#inherited@user:a")
-    answered = graph.check(*question, now_us=NOW_US, changed=changed)
+    answered = native.check(graph, *question, now_us=NOW_US, changed=changed)
     assert answered is not None and answered.verdict is YES
     with pytest.raises(StepBudgetSpent, match="within 100 steps"):
-        graph.check(*question, now_us=NOW_US, steps_max=100, changed=changed)
-    assert graph.check(*question, now_us=NOW_US, steps_max=answered.steps, changed=changed) == answered
+        native.check(graph, *question, now_us=NOW_US, steps_max=100, changed=changed)
+    assert native.check(graph, *question, now_us=NOW_US, steps_max=answered.steps, changed=changed) == answered
 
 
 @pytest.mark.parametrize("line", ["nothing:d#viewer@user:a", "doc:d#nothing@user:a", "doc:d#viewer@nothing:a"])
 def test_an_unknown_name_among_the_changes_is_left_to_python(line: str) -> None:
     graph = graph_of("doc:d#viewer@user:a")
     question = parse_question("doc:d#direct@user:a")
-    assert graph.check(*question, now_us=NOW_US, changed=changes(line)) is None
+    assert native.check(graph, *question, now_us=NOW_US, changed=changes(line)) is None
     assert verdict(graph, "doc:d#direct@user:a", changes(f"-{line}")) is YES, "it has no edge to take away"
 
 
@@ -306,7 +307,7 @@ def test_threads_with_other_facts_see_their_own() -> None:
     def ask(name: str) -> None:
         brought = changes(f"group:1#member@user:{name}") if name else None
         for _ in range(300):
-            together = graph.check_many(asked, now_us=NOW_US, changed=brought)
+            together = native.check_many(graph, asked, now_us=NOW_US, changed=brought)
             for question, answered in zip(asked, together, strict=True):
                 assert isinstance(answered, native.Answered)
                 assert answered.verdict is (YES if question[2].id == name else NO)
@@ -326,16 +327,16 @@ def test_an_engine_lets_the_core_answer_over_contextual_facts(
     world.schema(SCHEMA.text)
     world.write("doc:d#viewer@group:g#member")
     brought = [parse_relationship("group:g#member@user:a")]
-    asked = [engine.Question(*parse_question(f"doc:d#direct@user:{name}")) for name in "ab"]
+    asked = [Question(*parse_question(f"doc:d#direct@user:{name}")) for name in "ab"]
 
     def never(*_: object) -> None:
         raise AssertionError("Python was asked")
 
     monkeypatch.setattr(Evaluation, "check", never)
     for _ in range(2):
-        assert world.engine.check("", asked[0], contextual=brought).verdict is YES
-        assert world.engine.check("", asked[0]).verdict is NO
-        both = world.engine.check_many("", asked, contextual=brought).results
+        assert world.engine.questions.check("", asked[0], contextual=brought).verdict is YES
+        assert world.engine.questions.check("", asked[0]).verdict is NO
+        both = world.engine.questions.check_many("", asked, contextual=brought).results
         assert [getattr(each, "verdict", each) for each in both] == [YES, NO]
 
 
@@ -346,19 +347,19 @@ def test_an_expansion_shows_what_a_request_brings(open_engine: EngineOpener) -> 
     world.write("doc:d#viewer@user:a")
     brought = [parse_relationship("doc:d#viewer@group:g#member"), parse_relationship("group:g#member@user:b")]
     resource = ObjectRef("doc", "d")
-    found = world.engine.expand("", resource, "direct", contextual=brought).expansion
-    seen = world.engine._snapshots.seen("", contextual=brought)
-    assert found == expand(seen.schema, seen.graph, resource, "direct", now_us=seen.now_us)
+    found = world.engine.questions.expand("", resource, "direct", contextual=brought).expansion
+    view = world.engine.views.of("", contextual=brought)
+    assert found == expand(view.schema, view.graph, resource, "direct", now_us=view.now_us)
     assert (ObjectRef("group", "g"), "member") in [(each.resource, each.relation) for each in found.sets]
-    assert len(world.engine.expand("", resource, "direct").expansion.sets) < len(found.sets)
+    assert len(world.engine.questions.expand("", resource, "direct").expansion.sets) < len(found.sets)
 
 
 def test_what_the_core_leaves_over_contextual_facts_python_tells(open_engine: EngineOpener) -> None:
     world = open_engine()
     world.schema(SCHEMA.text)
     brought = [parse_relationship("doc:d#viewer@user:a[small]")]
-    found = world.engine.check("", engine.Question(*parse_question("doc:d#direct@user:a")), contextual=brought)
+    found = world.engine.questions.check("", Question(*parse_question("doc:d#direct@user:a")), contextual=brought)
     assert (found.verdict, found.missing) == (Verdict.CONDITIONAL, ("x",))
     subject = parse_subject("user:a")
-    with_x = engine.Question(ObjectRef("doc", "d"), "direct", subject, {"x": 3})
-    assert world.engine.check("", with_x, contextual=brought).verdict is YES
+    with_x = Question(ObjectRef("doc", "d"), "direct", subject, {"x": 3})
+    assert world.engine.questions.check("", with_x, contextual=brought).verdict is YES

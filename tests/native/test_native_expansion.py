@@ -11,10 +11,11 @@ from random import Random
 import pytest
 
 from remit.errors import Cancelled, StepBudgetSpent
+from remit.eval import native
 from remit.eval.budget import Budget
 from remit.eval.expand import expand
 from remit.eval.trees import ExpandLeaf, Expansion
-from remit.graph import native
+from remit.graph.native import NativeGraph
 from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef
@@ -31,7 +32,7 @@ Roots = list[tuple[ObjectRef, str]]
 
 def compare(
     schema: plan.Schema,
-    graph: native.NativeGraph,
+    graph: NativeGraph,
     relationships: Iterable[Relationship],
     roots: Roots,
     now_us: int,
@@ -42,13 +43,13 @@ def compare(
     for resource, name in roots:
         budget = Budget()
         expected = expand(schema, plain, resource, name, now_us=now_us, depth=depth, budget=budget)
-        found = graph.expand(resource, name, now_us=now_us, depth=depth)
+        found = native.expand(graph, resource, name, now_us=now_us, depth=depth)
         assert found is not None, f"{resource}#{name} is left to Python"
         assert found.expansion == expected, f"{resource}#{name} at {now_us}, {depth} deep"
         assert found.steps == budget.steps, f"{resource}#{name} takes other steps"
-        assert graph.expand(resource, name, now_us=now_us, depth=depth, steps_max=budget.steps) == found
+        assert native.expand(graph, resource, name, now_us=now_us, depth=depth, steps_max=budget.steps) == found
         with pytest.raises(StepBudgetSpent) as spent:
-            graph.expand(resource, name, now_us=now_us, depth=depth, steps_max=budget.steps - 1)
+            native.expand(graph, resource, name, now_us=now_us, depth=depth, steps_max=budget.steps - 1)
         with pytest.raises(StepBudgetSpent) as spent_in_python:
             fewer = Budget(budget.steps - 1)
             expand(schema, plain, resource, name, now_us=now_us, depth=depth, budget=fewer)
@@ -79,8 +80,8 @@ def judge(seed: int) -> int:
     ]
     opened = 0
     for schema, facts, objects, now_us in sorts:
-        graph = native.NativeGraph(facts)
-        graph.install(schema)
+        graph = NativeGraph(facts)
+        native.install(graph, schema)
         roots = roots_of(schema, objects)
         opened += compare(schema, graph, facts, random.sample(roots, min(3, len(roots))), now_us, depth)
     return opened
@@ -105,8 +106,8 @@ def test_the_core_opens_the_sets_that_expansion_does_on_fresh_seeds() -> None:
 @pytest.mark.parametrize("path", WORLDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_worlds_are_opened_alike(path: Path) -> None:
     world = World.read(path)
-    graph = native.NativeGraph(world.relationships)
-    graph.install(world.schema)
+    graph = NativeGraph(world.relationships)
+    native.install(graph, world.schema)
     asked_of = {each.resource for each in world.assertions} | {each.resource for each in world.relationships}
     roots = Random(path.stem).sample(all_roots := roots_of(world.schema, sorted(asked_of)), min(25, len(all_roots)))
     for year in ("1999", "2026", "2100"):
@@ -118,11 +119,11 @@ def test_what_was_written_shows_in_the_next_expansion() -> None:
     random = Random(5)
     worlds = LargerWorlds(random)
     facts: dict[object, Relationship] = {}
-    graph = native.NativeGraph()
+    graph = NativeGraph()
     for turn in range(60):
         if turn % 15 == 0:
             worlds.change_schema()
-            graph.install(worlds.schema)
+            native.install(graph, worlds.schema)
         for fact in (worlds.fact() for _ in range(4)):
             facts[fact.key] = fact
             graph.add(fact)
@@ -148,22 +149,22 @@ MANY = 10_000  # more than is sorted, and than is told, at once
 
 
 @pytest.fixture(scope="module")
-def crowd() -> native.NativeGraph:
+def crowd() -> NativeGraph:
     ids = Random(1).sample(range(MANY), MANY)
-    graph = native.NativeGraph(Relationship(GROUP, "member", SubjectRef("user", str(id))) for id in ids)
-    graph.install(GROUPS, revision=7)
+    graph = NativeGraph(Relationship(GROUP, "member", SubjectRef("user", str(id))) for id in ids)
+    native.install(graph, GROUPS, revision=7)
     return graph
 
 
-def test_a_long_list_is_sorted_as_python_sorts_it(crowd: native.NativeGraph) -> None:
-    found = crowd.expand(GROUP, "member", now_us=1)
+def test_a_long_list_is_sorted_as_python_sorts_it(crowd: NativeGraph) -> None:
+    found = native.expand(crowd, GROUP, "member", now_us=1)
     assert found is not None and (found.steps, found.revision) == (MANY + 1, 7)
     [only] = found.expansion.sets
     assert isinstance(only.definition, ExpandLeaf)
     assert [each.relationship.subject.id for each in only.definition.subjects] == sorted(map(str, range(MANY)))
 
 
-def test_who_no_longer_waits_is_heard_and_the_next_is_answered(crowd: native.NativeGraph) -> None:
+def test_who_no_longer_waits_is_heard_and_the_next_is_answered(crowd: NativeGraph) -> None:
     asked = 0
 
     def interrupt() -> None:
@@ -172,16 +173,16 @@ def test_who_no_longer_waits_is_heard_and_the_next_is_answered(crowd: native.Nat
         raise Cancelled("the caller has gone away")
 
     with pytest.raises(Cancelled):
-        crowd.expand(GROUP, "all", now_us=1, interrupt=interrupt)
+        native.expand(crowd, GROUP, "all", now_us=1, interrupt=interrupt)
     assert asked == 1
-    answered = crowd.expand(GROUP, "all", now_us=1, interrupt=lambda: None)
+    answered = native.expand(crowd, GROUP, "all", now_us=1, interrupt=lambda: None)
     assert answered is not None and len(answered.expansion.sets) == 2
 
 
-def test_an_expansion_gives_way_to_writes_and_begins_anew(crowd: native.NativeGraph) -> None:
+def test_an_expansion_gives_way_to_writes_and_begins_anew(crowd: NativeGraph) -> None:
     """Whoever asks whether the caller still waits finds that something was written; all is of one state in the end."""
-    graph = native.NativeGraph(crowd.relationships())
-    graph.install(GROUPS)
+    graph = NativeGraph(crowd.relationships())
+    native.install(graph, GROUPS)
     written = 0
 
     def overtake() -> None:
@@ -191,17 +192,17 @@ def test_an_expansion_gives_way_to_writes_and_begins_anew(crowd: native.NativeGr
             graph.apply([], written)
             graph.add(Relationship(GROUP, "member", SubjectRef("user", f"new{written}")))
 
-    found = graph.expand(GROUP, "member", now_us=1, interrupt=overtake)
+    found = native.expand(graph, GROUP, "member", now_us=1, interrupt=overtake)
     assert found is not None and written > 0
     [only] = found.expansion.sets
     assert isinstance(only.definition, ExpandLeaf)
     assert len(only.definition.subjects) == MANY + found.revision
 
 
-def test_an_expansion_sees_a_delta_whole_or_not_at_all(crowd: native.NativeGraph) -> None:
+def test_an_expansion_sees_a_delta_whole_or_not_at_all(crowd: NativeGraph) -> None:
     """Two facts come and go together, while a long list is opened again and again; who waits for ever fails."""
-    graph = native.NativeGraph(crowd.relationships())
-    graph.install(GROUPS)
+    graph = NativeGraph(crowd.relationships())
+    native.install(graph, GROUPS)
     stored = [
         StoredRelationship(Relationship(GROUP, "member", SubjectRef("user", id)), Provenance("anne", "", 1))
         for id in ("first-of-two", "second-of-two")
@@ -219,7 +220,7 @@ def test_an_expansion_sees_a_delta_whole_or_not_at_all(crowd: native.NativeGraph
     writing.start()
     try:
         for _ in range(6):
-            found = graph.expand(GROUP, "member", now_us=1, interrupt=lambda: None)
+            found = native.expand(graph, GROUP, "member", now_us=1, interrupt=lambda: None)
             if found is not None:  # it gives way only so often
                 [only] = found.expansion.sets
                 assert isinstance(only.definition, ExpandLeaf)
@@ -233,12 +234,12 @@ def test_an_expansion_sees_a_delta_whole_or_not_at_all(crowd: native.NativeGraph
 
 def test_a_chain_deeper_than_any_stack_is_a_flat_list() -> None:
     depth = 4_000
-    graph = native.NativeGraph(
+    graph = NativeGraph(
         Relationship(ObjectRef("group", str(n)), "member", SubjectRef("group", str(n + 1), "member"))
         for n in range(depth)
     )
-    graph.install(GROUPS)
-    found = graph.expand(ObjectRef("group", "0"), "member", now_us=1)
+    native.install(graph, GROUPS)
+    found = native.expand(graph, ObjectRef("group", "0"), "member", now_us=1)
     assert found is not None and len(found.expansion.sets) == depth + 1
 
 
@@ -247,17 +248,17 @@ def test_a_chain_deeper_than_any_stack_is_a_flat_list() -> None:
     [(ObjectRef("nothing", "a"), "member"), (GROUP, "nothing"), (ObjectRef("user", "a"), "member")],
     ids=str,
 )
-def test_an_unknown_name_is_left_to_python(crowd: native.NativeGraph, resource: ObjectRef, name: str) -> None:
-    assert crowd.expand(resource, name, now_us=1) is None
+def test_an_unknown_name_is_left_to_python(crowd: NativeGraph, resource: ObjectRef, name: str) -> None:
+    assert native.expand(crowd, resource, name, now_us=1) is None
 
 
 def test_without_a_schema_everything_is_left_to_python() -> None:
-    graph = native.NativeGraph([parse_relationship("group:g#member@user:a")])
-    assert graph.expand(GROUP, "member", now_us=1) is None
+    graph = NativeGraph([parse_relationship("group:g#member@user:a")])
+    assert native.expand(graph, GROUP, "member", now_us=1) is None
 
 
-def test_an_object_that_no_fact_names_has_sets_of_nobody(crowd: native.NativeGraph) -> None:
+def test_an_object_that_no_fact_names_has_sets_of_nobody(crowd: NativeGraph) -> None:
     nobody = ObjectRef("group", "unheard-of")
-    found = crowd.expand(nobody, "all", now_us=1)
+    found = native.expand(crowd, nobody, "all", now_us=1)
     expected: Expansion = expand(GROUPS, Graph(), nobody, "all", now_us=1)
     assert found is not None and found.expansion == expected and len(expected.sets) == 2

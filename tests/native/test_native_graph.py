@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from remit.graph import native
+from remit.graph.expirations import Due
+from remit.graph.native import NativeGraph
 from remit.graph.plain import Graph
 from remit.model import (
     PLAIN,
@@ -50,7 +51,7 @@ class GraphMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.native = native.NativeGraph()
+        self.native = NativeGraph()
         self.plain = Graph()
         self.keys: set[RelationshipKey] = set()
 
@@ -120,8 +121,8 @@ def test_rows_of_the_store_are_loaded_as_they_were_written(
 ) -> None:
     """In two batches, the second of which has again what the first had, perhaps qualified otherwise."""
     batches = [dict(facts[:early]), dict(facts)]
-    graph = native.NativeGraph()
-    due: list[native.Due] = []
+    graph = NativeGraph()
+    due: list[Due] = []
     graph.load(((list(_rows(each)), len(BEFORE)) for each in batches), told=due.append)
     graph.check_invariants()
     assert {each.key: each.qualifiers for each in graph.relationships()} == batches[-1]
@@ -140,13 +141,11 @@ def test_a_damaged_row_is_refused() -> None:
     key = BEFORE + b"doc\0a\0viewer\0user\0anne\0"
     for row in ((key, b""), (key, b"\x81\xa1a\x01"), (key[:-6], b"\x93\xa4anne\xa0\x01")):
         with pytest.raises(ValueError, match="cannot be read"):
-            native.NativeGraph().load([([row], len(BEFORE))], told=lambda due: None)
+            NativeGraph().load([([row], len(BEFORE))], told=lambda due: None)
 
 
 def test_a_size_that_changes_under_a_reader_is_noticed() -> None:
-    graph = native.NativeGraph(
-        Relationship(ObjectRef("doc", "a"), "viewer", SubjectRef("user", str(n))) for n in range(500)
-    )
+    graph = NativeGraph(Relationship(ObjectRef("doc", "a"), "viewer", SubjectRef("user", str(n))) for n in range(500))
     edges = iter(graph.edges(ObjectRef("doc", "a"), "viewer"))
     next(edges)
     graph.remove(RelationshipKey(ObjectRef("doc", "a"), "viewer", SubjectRef("user", "7")))
@@ -156,7 +155,7 @@ def test_a_size_that_changes_under_a_reader_is_noticed() -> None:
 
 def test_memory_is_given_back_to_what_comes_next() -> None:
     """What is added and removed again and again takes no more than it took once."""
-    graph = native.NativeGraph()
+    graph = NativeGraph()
     sizes = []
     for round in range(6):
         facts = [

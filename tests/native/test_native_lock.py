@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 
 from remit.errors import StepBudgetSpent
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
@@ -56,8 +57,8 @@ def test_checks_and_writes_never_wait_in_a_circle() -> None:
     facts = [
         Relationship(ObjectRef("folder", str(n + 1)), "parent", SubjectRef("folder", str(n))) for n in range(DEPTH)
     ]
-    graph = native.NativeGraph(facts)
-    graph.install(SCHEMA)
+    graph = NativeGraph(facts)
+    native.install(graph, SCHEMA)
     ended = threading.Event()
     asked_of_python = [0, 0, 0]
 
@@ -70,7 +71,7 @@ def test_checks_and_writes_never_wait_in_a_circle() -> None:
                     [Change(before and each, after and each) for each in (TOP, OTHER_TOP)],  # type: ignore[arg-type]
                     revision,
                 )
-                answered = graph.check(*ASKED[revision % 2], now_us=0)
+                answered = native.check(graph, *ASKED[revision % 2], now_us=0)
                 expected = Verdict.YES if is_there else Verdict.NO
                 assert answered == (expected, answered and answered.steps, revision), (
                     "a write is seen by the next check"
@@ -84,10 +85,10 @@ def test_checks_and_writes_never_wait_in_a_circle() -> None:
 
         with cache_of((0, 1024, 1024)[place]):
             while not ended.is_set():
-                answers = graph.check_many(ASKED * 10, now_us=0, interrupt=interrupt)
+                answers = native.check_many(graph, ASKED * 10, now_us=0, interrupt=interrupt)
                 assert len({each and each[::2] for each in answers if not isinstance(each, StepBudgetSpent)}) == 1
                 assert len(answers) == 40  # all of one state, or all left to Python after giving way too often
-                graph.check(*ASKED[2], now_us=0, interrupt=interrupt)
+                native.check(graph, *ASKED[2], now_us=0, interrupt=interrupt)
                 edges = graph.edges(ObjectRef("folder", "7"), "parent")
                 assert [subject for subject, _ in edges] == [SubjectRef("folder", "6")]
                 assert len(graph) >= DEPTH
@@ -103,8 +104,8 @@ def test_a_question_that_writes_overtake_ends_all_the_same() -> None:
     facts.append(
         Relationship(ObjectRef("folder", "elsewhere"), "viewer", ANNE)
     )  # or nothing leads to her, and no step is taken
-    graph = native.NativeGraph(facts)
-    graph.install(SCHEMA)
+    graph = NativeGraph(facts)
+    native.install(graph, SCHEMA)
     bottom = ObjectRef("folder", str(deep))
     looked_up, wrote = 0, 0
     ended = threading.Event()
@@ -125,16 +126,16 @@ def test_a_question_that_writes_overtake_ends_all_the_same() -> None:
     def check() -> None:
         try:
             for _ in range(3):
-                answered = graph.check(bottom, "view", ANNE, now_us=1, interrupt=look_up)
+                answered = native.check(graph, bottom, "view", ANNE, now_us=1, interrupt=look_up)
                 assert answered is None or answered.verdict is Verdict.NO
         finally:
             ended.set()
 
     with cache_of(0):
-        answered = graph.check(bottom, "view", ANNE, now_us=1, interrupt=look_up)
+        answered = native.check(graph, bottom, "view", ANNE, now_us=1, interrupt=look_up)
         assert answered is not None and answered.verdict is Verdict.NO and answered.steps > 2 * deep
         assert looked_up > 0
-        answered = graph.check(bottom, "view", ANNE, now_us=1, interrupt=overtake)
+        answered = native.check(graph, bottom, "view", ANNE, now_us=1, interrupt=overtake)
         assert answered is not None and answered.verdict is Verdict.NO and answered.steps > 2 * deep
         assert wrote > 0
     all_together(check, write)

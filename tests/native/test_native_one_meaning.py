@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from remit.errors import Cancelled, StepBudgetSpent
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_time
@@ -36,8 +37,8 @@ ASKED_AT_US = parse_time("2026-01-01T00:00:00Z")
 
 def judge_world(seed: int) -> Counter[object]:
     world = random_world(seed)
-    graph = native.NativeGraph(world.relationships)
-    graph.install(world.schema)
+    graph = NativeGraph(world.relationships)
+    native.install(graph, world.schema)
     graph.check_invariants()
     asked = every_question(world.schema, OBJECTS, [world.subject])
     Random(seed).shuffle(asked)
@@ -46,7 +47,9 @@ def judge_world(seed: int) -> Counter[object]:
         counts += compare(world.schema, graph, world.relationships, asked, NOW_US, world.context)
     for each in world.relationships:
         if each.qualifiers.caveat is not None:
-            answered = graph.check(each.resource, each.relation, each.subject, now_us=NOW_US, context=world.context)
+            answered = native.check(
+                graph, each.resource, each.relation, each.subject, now_us=NOW_US, context=world.context
+            )
             counts["with a caveat, answered" if answered is not None else "with a caveat, left"] += 1
     return counts
 
@@ -64,8 +67,8 @@ def test_the_core_answers_as_semantics_does(cached: int) -> None:
 def judge_larger_world(seed: int) -> Counter[object]:
     worlds = LargerWorlds(Random(seed))
     facts = list({fact.key: fact for fact in (worlds.fact() for _ in range(worlds.random.randint(20, 110)))}.values())
-    graph = native.NativeGraph(facts)
-    graph.install(worlds.schema)
+    graph = NativeGraph(facts)
+    native.install(graph, worlds.schema)
     return compare(worlds.schema, graph, facts, worlds.questions(60), now_us=2)
 
 
@@ -82,8 +85,8 @@ def judge_wide_world(seed: int) -> Counter[object]:
     random = Random(seed)
     worlds = WideWorlds(random, caveats=random.random() < 0.3)
     facts = list({fact.key: fact for fact in (worlds.fact() for _ in range(random.choice((60, 200))))}.values())
-    graph = native.NativeGraph(facts)
-    graph.install(worlds.schema)
+    graph = NativeGraph(facts)
+    native.install(graph, worlds.schema)
     return compare(worlds.schema, graph, facts, worlds.questions(80), now_us=2)
 
 
@@ -106,11 +109,11 @@ def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
     facts = [parse_relationship(f"doc:a#viewer@group:{n}#member") for n in range(5_000)]
     facts += [parse_relationship(f"group:{n}#member@user:anne") for n in (7, 5_001)]
     facts += [parse_relationship(f"group:{n}#member@user:bob") for n in range(5_001, 5_010)]
-    graph = native.NativeGraph(facts)
-    graph.install(schema)
+    graph = NativeGraph(facts)
+    native.install(graph, schema)
     with cache_of(0):
         for name, expected in (("anne", Verdict.YES), ("bob", Verdict.NO), ("nobody", Verdict.NO)):
-            answered = graph.check(ObjectRef("doc", "a"), "viewer", SubjectRef("user", name), now_us=0)
+            answered = native.check(graph, ObjectRef("doc", "a"), "viewer", SubjectRef("user", name), now_us=0)
             assert answered is not None and answered.verdict is expected
             assert answered.steps < 50
 
@@ -128,8 +131,8 @@ def test_the_core_answers_as_semantics_does_on_fresh_seeds() -> None:
 @settings(max_examples=25)
 @given(organisations())
 def test_organisations_are_judged_the_same(organisation: Organisation) -> None:
-    graph = native.NativeGraph(organisation.facts)
-    graph.install(agents_schema())
+    graph = NativeGraph(organisation.facts)
+    native.install(graph, agents_schema())
     asked = [
         (resource, ACTION[resource.type], SubjectRef(*link))
         for resource in organisation.objects("tool", "dataset")
@@ -142,8 +145,8 @@ def test_organisations_are_judged_the_same(organisation: Organisation) -> None:
 @pytest.mark.parametrize("path", WORLDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_worlds_hold_in_the_core(path: Path) -> None:
     world = World.read(path)
-    graph = native.NativeGraph(world.relationships)
-    graph.install(world.schema)
+    graph = NativeGraph(world.relationships)
+    native.install(graph, world.schema)
     graph.check_invariants()
     for each in world.assertions:
         asked = [(each.resource, each.permission, each.subject)]
@@ -170,9 +173,9 @@ def chain(depth: int, top: str = "folder:0#viewer@user:anne") -> list[Relationsh
     return [parse_relationship(top), *facts]
 
 
-def folders(depth: int) -> native.NativeGraph:
-    graph = native.NativeGraph(chain(depth))
-    graph.install(FOLDERS, revision=7)
+def folders(depth: int) -> NativeGraph:
+    graph = NativeGraph(chain(depth))
+    native.install(graph, FOLDERS, revision=7)
     return graph
 
 
@@ -180,15 +183,15 @@ def test_a_spent_budget_is_no_no() -> None:
     graph = folders(1_000)
     deepest = ObjectRef("folder", "1000")
     with cache_of(0):
-        answered = graph.check(deepest, "view", ANNE, now_us=0)
+        answered = native.check(graph, deepest, "view", ANNE, now_us=0)
         assert answered is not None
         verdict, steps, revision = answered
         assert (verdict, revision) == (Verdict.YES, 7)
         for steps_max in (1, 100, 2_500, steps - 1):
             with pytest.raises(StepBudgetSpent) as spent:
-                graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps_max)
+                native.check(graph, deepest, "view", ANNE, now_us=0, steps_max=steps_max)
             assert f"within {steps_max} steps" in spent.value.message
-        assert graph.check(deepest, "view", ANNE, now_us=0, steps_max=steps) == answered
+        assert native.check(graph, deepest, "view", ANNE, now_us=0, steps_max=steps) == answered
 
 
 def test_who_runs_out_of_steps_takes_nobody_from_the_groups_they_are_in() -> None:
@@ -202,18 +205,18 @@ def test_who_runs_out_of_steps_takes_nobody_from_the_groups_they_are_in() -> Non
     for doc in range(3):
         lines += [f"doc:{doc}#banned@group:{group}#member" for group in groups]
         lines += [f"doc:{doc}#viewer@user:{user}" for user in users]
-    graph = native.NativeGraph([parse_relationship(line) for line in lines])
-    graph.install(schema)
+    graph = NativeGraph([parse_relationship(line) for line in lines])
+    native.install(graph, schema)
     asked = parse_question("doc:0#view@user:0")
     spent = 0
     with cache_of(0):
         for user in users[1:]:
-            before = graph.check(*asked, now_us=0)
+            before = native.check(graph, *asked, now_us=0)
             try:
-                graph.check(*parse_question(f"doc:1#view@user:{user}"), now_us=0, steps_max=3)
+                native.check(graph, *parse_question(f"doc:1#view@user:{user}"), now_us=0, steps_max=3)
             except StepBudgetSpent:
                 spent += 1
-            after = graph.check(*asked, now_us=0)
+            after = native.check(graph, *asked, now_us=0)
             assert before is not None and after is not None
             assert before.verdict is after.verdict is Verdict.NO
     assert spent > 100
@@ -222,7 +225,7 @@ def test_who_runs_out_of_steps_takes_nobody_from_the_groups_they_are_in() -> Non
 def test_a_spent_item_leaves_the_others_their_answers() -> None:
     graph = folders(1_000)
     asked = [(ObjectRef("folder", id), "view", ANNE) for id in ("3", "1000", "4")]
-    first, spent, last = graph.check_many(asked, now_us=0, steps_max=100)
+    first, spent, last = native.check_many(graph, asked, now_us=0, steps_max=100)
     assert isinstance(spent, StepBudgetSpent)
     assert isinstance(first, native.Answered) and isinstance(last, native.Answered)
     assert (first.verdict, last.verdict) == (Verdict.YES, Verdict.YES)
@@ -240,9 +243,9 @@ def test_who_no_longer_waits_is_heard_and_the_next_is_answered() -> None:
     with cache_of(0):
         deepest = ObjectRef("folder", "40000")
         with pytest.raises(Cancelled):
-            graph.check(deepest, "view", ANNE, now_us=0, interrupt=interrupt)
+            native.check(graph, deepest, "view", ANNE, now_us=0, interrupt=interrupt)
         assert asked == 1
-        answered = graph.check(deepest, "view", ANNE, now_us=0, interrupt=lambda: None)
+        answered = native.check(graph, deepest, "view", ANNE, now_us=0, interrupt=lambda: None)
     assert answered is not None and answered.verdict is Verdict.YES
 
 
@@ -257,15 +260,15 @@ def test_who_no_longer_waits_is_heard_and_the_next_is_answered() -> None:
     ids=str,
 )
 def test_an_unknown_name_is_left_to_python(question: tuple[ObjectRef, str, SubjectRef]) -> None:
-    assert folders(1).check(*question, now_us=0) is None
+    assert native.check(folders(1), *question, now_us=0) is None
 
 
 def test_without_a_schema_everything_is_left_to_python() -> None:
-    assert native.NativeGraph(chain(1)).check(ObjectRef("folder", "0"), "view", ANNE, now_us=0) is None
+    assert native.check(NativeGraph(chain(1)), ObjectRef("folder", "0"), "view", ANNE, now_us=0) is None
 
 
 def test_depth_is_no_limit() -> None:
-    answered = folders(20_000).check(ObjectRef("folder", "20000"), "view", ANNE, now_us=0)
+    answered = native.check(folders(20_000), ObjectRef("folder", "20000"), "view", ANNE, now_us=0)
     assert answered is not None and answered.verdict is Verdict.YES
 
 
@@ -273,10 +276,10 @@ def test_a_ring_costs_what_is_in_it() -> None:
     """Every goal of a circle is settled once, so asking all of a ring costs little more than asking one of it."""
     size = 2_000
     ring = [parse_relationship(f"folder:{n}#parent@folder:{(n + 1) % size}") for n in range(size)]
-    graph = native.NativeGraph([*ring, *(parse_relationship(f"folder:{n}#viewer@folder:0#view") for n in range(size))])
-    graph.install(FOLDERS)
+    graph = NativeGraph([*ring, *(parse_relationship(f"folder:{n}#viewer@folder:0#view") for n in range(size))])
+    native.install(graph, FOLDERS)
     asked = [(ObjectRef("folder", str(n)), "view", ANNE) for n in range(size)]
     with cache_of(0):
-        answers = graph.check_many(asked, now_us=0)
+        answers = native.check_many(graph, asked, now_us=0)
     assert all(isinstance(each, native.Answered) and each.verdict is Verdict.NO for each in answers)
     assert sum(each.steps for each in answers if isinstance(each, native.Answered)) < 60 * size

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from remit.graph import native
+from remit.eval import native
+from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_relationship, parse_subject
@@ -60,8 +61,8 @@ LEADS: list[tuple[str, str, Sequence[str]]] = [
 ]
 
 
-def asked(graph: native.NativeGraph, permission: str, subject: SubjectRef) -> native.Answered:
-    answered = graph.check(ObjectRef("doc", "d"), permission, subject, now_us=0)
+def asked(graph: NativeGraph, permission: str, subject: SubjectRef) -> native.Answered:
+    answered = native.check(graph, ObjectRef("doc", "d"), permission, subject, now_us=0)
     assert answered is not None
     return answered
 
@@ -71,8 +72,8 @@ def asked(graph: native.NativeGraph, permission: str, subject: SubjectRef) -> na
 def test_the_first_relationship_that_leads_there_is_seen(
     permission: str, subject: str, facts: Sequence[str], cached: int
 ) -> None:
-    graph = native.NativeGraph()
-    graph.install(SCHEMA, 1)
+    graph = NativeGraph()
+    native.install(graph, SCHEMA, 1)
     who = parse_subject(subject)
     with cache_of(cached):
         for fact in facts:
@@ -85,8 +86,8 @@ def test_the_first_relationship_that_leads_there_is_seen(
 
 def test_what_nothing_leads_to_takes_no_step() -> None:
     lines = [f"doc:d#viewer@group:{n}#member" for n in range(9)] + [f"group:{n}#member@user:anne" for n in range(9)]
-    graph = native.NativeGraph(parse_relationship(line) for line in [*lines, "doc:d#banned@user:anne"])
-    graph.install(SCHEMA, 1)
+    graph = NativeGraph(parse_relationship(line) for line in [*lines, "doc:d#banned@user:anne"])
+    native.install(graph, SCHEMA, 1)
     with cache_of(0):
         for permission in ("direct", "inherited", "both", "alive", "chained", "left"):
             answered = asked(graph, permission, SubjectRef("run", "r"))
@@ -97,8 +98,8 @@ def test_groups_within_groups_cost_what_the_subject_is_in() -> None:
     """Five hundred groups beneath the one that a document is shared with; somebody in one at the bottom, and nobody."""
     lines = ["doc:d#viewer@group:1#member", "group:499#member@user:anne", "group:600#member@user:bob"]
     lines += [f"group:{number // 2}#member@group:{number}#member" for number in range(2, 500)]
-    graph = native.NativeGraph(parse_relationship(line) for line in lines)
-    graph.install(SCHEMA, 1)
+    graph = NativeGraph(parse_relationship(line) for line in lines)
+    native.install(graph, SCHEMA, 1)
     with cache_of(0):
         for name, expected in (("anne", Verdict.YES), ("bob", Verdict.NO), ("nobody", Verdict.NO)):
             answered = asked(graph, "direct", SubjectRef("user", name))

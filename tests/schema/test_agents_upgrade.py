@@ -124,7 +124,7 @@ def test_the_older_schema_answers_as_it_did(old: EngineOfTest) -> None:
 
 
 def test_todays_schema_is_refused_while_it_leaves_facts_without_a_place(old: EngineOfTest) -> None:
-    found = old.engine.diff_schema("", TODAY)
+    found = old.engine.schemas.diff("", TODAY)
     assert [(orphans.type, orphans.relation, orphans.count) for orphans in found.orphans] == [("tool", "allowed", 6)]
     assert {change.effect for change in found.changes} > {Effect.NARROWS}
     with pytest.raises(SchemaOrphansRelationships, match="6 relationships"):
@@ -134,7 +134,7 @@ def test_todays_schema_is_refused_while_it_leaves_facts_without_a_place(old: Eng
 
 def test_a_store_comes_along_step_by_step_and_no_answer_changes_on_the_way(old: EngineOfTest) -> None:
     # 1. Declare what is new, beside what there was.
-    widened = old.engine.diff_schema("", WIDENED)
+    widened = old.engine.schemas.diff("", WIDENED)
     assert widened.orphans == ()
     assert {change.effect for change in widened.changes} <= {Effect.NONE, Effect.WIDENS}
     old.schema(WIDENED)
@@ -148,25 +148,25 @@ def test_a_store_comes_along_step_by_step_and_no_answer_changes_on_the_way(old: 
 
     # 3. Change the meaning, and keep a place for the old facts.
     assert BRIDGE != TODAY
-    assert old.engine.diff_schema("", BRIDGE).orphans == ()
+    assert old.engine.schemas.diff("", BRIDGE).orphans == ()
     token = old.schema(BRIDGE)
     assert answers(old) == ANSWERS
 
     # 4. Remove them, and then their place.
-    deleted = old.engine.delete("", RelationshipFilter(resource_type="tool", relation="allowed"))
+    deleted = old.engine.relationships.delete("", RelationshipFilter(resource_type="tool", relation="allowed"))
     assert (deleted.deleted, deleted.complete) == (6, True)
-    last = old.engine.diff_schema("", TODAY)
+    last = old.engine.schemas.diff("", TODAY)
     assert [(change.definition, change.name) for change in last.changes] == [("tool", "allowed")]
     assert last.orphans == ()
     old.schema(TODAY)
     assert answers(old) == ANSWERS
-    assert old.engine.diff_schema("", TODAY).changes == ()
+    assert old.engine.schemas.diff("", TODAY).changes == ()
 
     # And what was said before is still understood: the past is asked under its own schema.
     for question, verdict in ANSWERS.items():
         assert old.verdict(question, at_exactly=token) is verdict
     hold = Update(Operation.TOUCH, parse_relationship("estate:harbour#hold@hold:stop"))
-    old.engine.write("", [hold])
+    old.engine.relationships.write("", [hold])
     assert old.verdict("tool:erp.pay#use@run:r-1") is Verdict.NO  # the kill switch of today works on facts of then
 
 

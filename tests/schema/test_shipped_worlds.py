@@ -96,13 +96,13 @@ def test_every_world_is_as_it_says(name: str) -> None:
 def test_every_world_can_be_written_but_the_one_with_a_second_delegator(name: str) -> None:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", world(name).schema.text)
+    engine.schemas.write("", world(name).schema.text)
     updates = [Update(Operation.TOUCH, fact) for fact in world(name).relationships]
     if name == "second-delegator":
         with pytest.raises(SingleTaken):
-            engine.write("", updates)
+            engine.relationships.write("", updates)
     else:
-        engine.write("", updates)
+        engine.relationships.write("", updates)
     engine.close()
 
 

@@ -173,9 +173,9 @@ def test_a_key_that_asks_too_often_is_refused_and_another_is_not(tmp_path: Path)
 def filled() -> Iterator[Engine]:
     """Its first page is some 170 KB."""
     engine = opened()
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     facts = [f"folder:{'f' * 100}{number}#viewer@user:ann" for number in range(1_000)]
-    engine.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts])
+    engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts])
     yield engine
     engine.close()
 

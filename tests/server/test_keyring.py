@@ -233,7 +233,7 @@ def test_what_a_key_that_ends_has_under_way_is_ended(tmp_path: Path, end: str) -
     engine = opened(GatedEngine)
     assert isinstance(engine, GatedEngine)
     clock = ManualClock(NOW_US)
-    engine.write_schema("default", SCHEMA)
+    engine.schemas.write("default", SCHEMA)
     path = tmp_path / "keys.json"
     keys, key, text = Keys().with_new(
         principal="anne", stores=["default"], rights=[Right.CHECK], now_us=NOW_US, expiration_us=NOW_US + 100
@@ -310,7 +310,9 @@ def test_the_open_streams_of_a_revoked_key_are_closed_and_others_go_on(keyed: Ke
         assert refusal_of(ended.value).reason == "KEY_UNKNOWN"
         assert streams["kept"].is_active()
         sending["kept"].put(R.ImportRequest(relationships=[FACT]).SerializeToString())
-        keyed.engine.write("own", [Update(Operation.TOUCH, parse_relationship("folder:kept#viewer@user:bob"))])
+        keyed.engine.relationships.write(
+            "own", [Update(Operation.TOUCH, parse_relationship("folder:kept#viewer@user:bob"))]
+        )
         assert next(streams["kept"])
         streams["kept"].cancel()
         for each in sending.values():
@@ -334,7 +336,9 @@ def test_no_key_shows_in_a_log_or_an_answer(
         for text in (good, unknown, mistyped):
             for path in (WHO, READ_PATH, "/remit.v1.Relationships/Write", "/remit.v1.Nothing/AtAll"):
                 said.append(str(ask(channel, path, stores_pb2.WhoAmIRequest(), text)))
-        monkeypatch.setattr(keyed.engine, "read", None)  # a defect of ours, told in the log with a traceback
+        monkeypatch.setattr(
+            keyed.engine.relationships, "read", None
+        )  # a defect of ours, told in the log with a traceback
         said.append(
             str(ask(channel, READ_PATH, stores_pb2.WhoAmIRequest(), keyed.make(Right.READ, stores=["default"])))
         )

@@ -47,9 +47,9 @@ FACTS = (
 def serving(limits: Limits, serve_limits: ServeLimits = DEFAULT_LIMITS) -> Iterator[tuple[Engine, grpc.Channel]]:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock, limits)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     for fact in FACTS:
-        engine.write("", [Update(Operation.TOUCH, parse_relationship(fact))])
+        engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact))])
     with BackgroundServer(engine, limits=serve_limits) as server, grpc.insecure_channel(server.endpoint) as channel:
         yield engine, channel
     engine.close()
@@ -213,7 +213,8 @@ def test_a_past_beyond_the_limit_is_not_looked_up() -> None:
 def _last_tokens(engine: Engine) -> tuple[str, str]:
     """Of two revisions: the first is two changes behind the head, the second one."""
     tokens = [
-        engine.write("", [Update(Operation.TOUCH, parse_relationship(FACTS[0] + str(n)))]).token for n in range(3)
+        engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(FACTS[0] + str(n)))]).token
+        for n in range(3)
     ]
     return tokens[0], tokens[1]
 
@@ -273,7 +274,7 @@ def threads_are_as_many_as_chosen() -> None:
 def requests_in_flight_are_bounded() -> None:
     clock = ManualClock(NOW_US)
     engine = GatedEngine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     most = ServeLimits(reads_in_flight_max=1, writes_in_flight_max=1)
     requests = {"reads": ("Check", question()), "writes": ("Write", R.WriteRequest(updates=touches(1)))}
     with BackgroundServer(engine, limits=most) as server, grpc.insecure_channel(server.endpoint) as channel:
@@ -391,10 +392,10 @@ def a_reader_who_takes_nothing_is_let_go() -> None:
     options = [("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0)]
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     for begin in range(0, 6_000, 1_000):
         facts = [f"folder:{'f' * 100}{number}#viewer@user:ann" for number in range(begin, begin + 1_000)]
-        engine.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts])
+        engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts])
     with (
         BackgroundServer(engine, limits=ServeLimits(slow_consumer_s=0.05)) as server,
         grpc.insecure_channel(server.endpoint, options) as channel,

@@ -54,14 +54,14 @@ def test_a_server_is_ready_until_it_drains(gated: GatedEngine) -> None:
 def test_a_server_whose_writer_has_ended_says_so_and_goes_on_answering() -> None:
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us, fatal=lambda _: None), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
 
     def fail(name: str, deltas: Sequence[Delta]) -> None:
         raise ZeroDivisionError("memory is not what the disk is")
 
     with BackgroundServer(engine, http="127.0.0.1:0") as server, Client(server.endpoint) as client:
         assert readiness(server)[0] == 200
-        engine._snapshots.after_commit = fail
+        engine.loaded.after_commit = fail
         with pytest.raises(RemoteError):
             client.touch("folder:top#viewer@user:ann")
         status, told = readiness(server)

@@ -317,7 +317,7 @@ _MANAGED = "use delegation\ndefinition hold {}\ndefinition run { managed relatio
 def test_a_managed_relation_is_written_with_write_managed_beside_write(
     keyed: Keyed, channel: grpc.Channel, rights: list[Right], allowed: bool
 ) -> None:
-    keyed.engine.write_schema("default", _MANAGED)
+    keyed.engine.schemas.write("default", _MANAGED)
     text = keyed.make(*rights, stores=["default"], principal="svc:gw")
     hold = core_pb2.Relationship(
         resource=core_pb2.ObjectReference(type="run", id="r-7"),
@@ -333,11 +333,11 @@ def test_a_managed_relation_is_written_with_write_managed_beside_write(
         (True, "Write", R.WriteRequest(updates=[R.Update(operation=R.OPERATION_DELETE, relationship=hold)])),
         (True, "Delete", R.DeleteRequest(filter=core_pb2.RelationshipFilter(resource_type="run"))),
     ):
-        keyed.engine.delete("default", runs)
+        keyed.engine.relationships.delete("default", runs)
         if there:
-            keyed.engine.write("default", written)
+            keyed.engine.relationships.write("default", written)
         answer = ask(channel, f"/remit.v1.Relationships/{verb}", message, text)
-        stored = [each.provenance.principal for each in keyed.engine.read("default", runs).items]
+        stored = [each.provenance.principal for each in keyed.engine.relationships.read("default", runs).items]
         if allowed:
             assert isinstance(answer, bytes)
             assert stored == ([] if there else ["svc:gw"])
@@ -356,7 +356,7 @@ def test_a_write_remembers_the_keys_principal_and_the_run_it_came_from(keyed: Ke
     for run in ("r-7", ""):
         metadata = [("x-remit-run", run)] if run else []
         assert isinstance(ask(channel, "/remit.v1.Relationships/Write", message, text, metadata), bytes)
-        [stored] = keyed.engine.read("other", RelationshipFilter(resource_id="top")).items
+        [stored] = keyed.engine.relationships.read("other", RelationshipFilter(resource_id="top")).items
         assert (stored.provenance.principal, stored.provenance.run) == ("service:gateway", run)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from remit import native_core as built
 from remit.client import Client
-from remit.graph import native
+from remit.graph.native import available
 from tests.support.serving import PATIENCE_S, SCHEMA
 
 PROGRAM = """
@@ -30,7 +30,7 @@ try:
             data=Path(data) if data else None,
             grpc=grpc,
             http="127.0.0.1:0",
-            prepare=lambda engine: print("prepared", engine.sizes(), flush=True),
+            prepare=lambda engine: print("prepared", engine.stores.sizes(), flush=True),
             ready=lambda address: print("ready", address, flush=True),
         )
     )
@@ -86,7 +86,7 @@ def test_it_says_where_it_is_and_stops_when_told_to(number: signal.Signals) -> N
             assert list(client.read()) == []
         code, log = ended(started, number)
     assert code == 0
-    if not native.available():
+    if not available():
         said = log.pop(0)["event"]
         assert said.startswith(f"no native core ({built.absence()}): every request is answered in Python")
     events = [line["event"] for line in log]

@@ -301,4 +301,4 @@ def test_a_managed_relation_is_closed_here_too(tmp_path: Path) -> None:
 
 
 def _managed(engine: Engine) -> None:
-    engine.write_schema("", "use delegation\ndefinition user {}\ndefinition tool {\n managed relation held: user\n}\n")
+    engine.schemas.write("", "use delegation\ndefinition user {}\ndefinition tool {\n managed relation held: user\n}\n")

@@ -17,7 +17,7 @@ AT_EXACTLY = ["Check", "CheckMany", "Expand", "ReadSchema"]
 
 def wrong_tokens(hostile: Hostile) -> dict[str, str]:
     """Each with the reason it is refused for."""
-    right = hostile.good.read(OWN, RelationshipFilter()).token
+    right = hostile.good.relationships.read(OWN, RelationshipFilter()).token
     uuid, epoch, head = decode_token(right)
     checked = encode_token(StoreIdentity("", uuid, epoch), 2**64 - 1)
     return {
@@ -52,7 +52,7 @@ def test_a_token_that_is_not_of_this_store_and_life_is_refused_for_what_it_is(
 
 
 def test_a_list_is_never_of_the_past(hostile: Hostile) -> None:
-    token = hostile.good.read(OWN, RelationshipFilter()).token
+    token = hostile.good.relationships.read(OWN, RelationshipFilter()).token
     for name in sorted({*AT_LEAST} - {*AT_EXACTLY}):
         method = method_of(name)
         request = template_of(method)
@@ -72,10 +72,11 @@ def test_a_watch_from_a_wrong_token_is_refused(hostile: Hostile) -> None:
 def test_a_cursor_of_another_query_or_none_is_refused(hostile: Hostile, name: str) -> None:
     fill_own(hostile.good)
     method = method_of(name)
-    right = hostile.good.read(OWN, RelationshipFilter("thing"), limit=1).next_cursor
+    right = hostile.good.relationships.read(OWN, RelationshipFilter("thing"), limit=1).next_cursor
     others = [
-        hostile.good.read(OWN, RelationshipFilter(), limit=1).next_cursor,
-        hostile.good.read(OWN, RelationshipFilter("thing", subject_type="user"), limit=1).next_cursor or "AAAA",
+        hostile.good.relationships.read(OWN, RelationshipFilter(), limit=1).next_cursor,
+        hostile.good.relationships.read(OWN, RelationshipFilter("thing", subject_type="user"), limit=1).next_cursor
+        or "AAAA",
     ]
     for cursor in [*others, right[:-1], right[4:], right + right, "é", "x" * 100_000]:
         request = template_of(method)
@@ -92,6 +93,6 @@ def test_a_cursor_of_another_store_tells_nothing_of_it(hostile: Hostile) -> None
     """It is a place, and a place is in every store: what is there is the caller's own."""
     method = method_of("Read")
     request = template_of(method)
-    request.cursor = hostile.good.read(OTHER, RelationshipFilter("thing"), limit=1).next_cursor
+    request.cursor = hostile.good.relationships.read(OTHER, RelationshipFilter("thing"), limit=1).next_cursor
     assert request.cursor
     require_decent(method, ask(hostile, method, [request.SerializeToString()]))

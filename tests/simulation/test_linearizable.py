@@ -19,7 +19,6 @@ import pytest
 
 from remit.engine.clock import SystemClock
 from remit.engine.facade import Engine
-from remit.engine.results import Question as Asked
 from remit.engine.tokens import decode_token
 from remit.errors import RemitError
 from remit.language import compile_schema
@@ -33,6 +32,7 @@ from remit.model import (
     Update,
     Verdict,
 )
+from remit.model import Question as Asked
 from remit.notation import parse_relationship
 from remit.server.run.background import BackgroundServer
 from remit.store.lmdb.lmdb_store import LmdbStore
@@ -96,7 +96,7 @@ def serving(kind: str, folder: Path) -> Iterator[str]:
     )
     engine = Engine(store, clock)
     try:
-        engine.write_schema("", SCHEMA)
+        engine.schemas.write("", SCHEMA)
         with BackgroundServer(engine) as server:
             yield server.endpoint
     finally:
@@ -111,7 +111,7 @@ class Client:
 
     def __init__(self, name: str, wire: WireEngine, history: History, random: Random) -> None:
         self.name, self.wire, self.history, self.random = name, wire, history, random
-        self.tokens = [wire.read_schema("").token]  # of what it was told
+        self.tokens = [wire.schemas.read("").token]  # of what it was told
 
     def write(self, number: int) -> None:
         """One to four facts, on or off, as one revision. One in ten is sent and left.
@@ -129,7 +129,7 @@ class Client:
             self.wire.write_and_leave("", updates, metadata_json=metadata_json)
             self.history.note(Note(self.name, sent, None, 1, write=name))
             return
-        token = self.wire.write("", updates, metadata_json=metadata_json, caller=LOCAL_CALLER).token
+        token = self.wire.relationships.write("", updates, metadata_json=metadata_json, caller=LOCAL_CALLER).token
         self.tokens.append(token)
         self.history.note(Note(self.name, sent, self.history.tick(), revision(token), write=name))
 
@@ -147,7 +147,7 @@ class Client:
         token = self.random.choice(self.tokens)
         word = self.random.choice(["", "", "at_least", "at_exactly"])
         sent = self.history.tick()
-        answer = self.wire.check("", Asked(*asked), **({word: token} if word else {}))  # type: ignore[arg-type]
+        answer = self.wire.questions.check("", Asked(*asked), **({word: token} if word else {}))  # type: ignore[arg-type]
         told = self.history.tick()
         self.tokens.append(answer.token)
         question = Question(asked, answer.verdict is Verdict.YES)
@@ -156,7 +156,7 @@ class Client:
 
     def ask_many(self) -> None:
         sent = self.history.tick()
-        answer = self.wire.check_many("", [Asked(*each) for each in ASKED])
+        answer = self.wire.questions.check_many("", [Asked(*each) for each in ASKED])
         told = self.history.tick()
         self.tokens.append(answer.token)
         questions = []
@@ -167,7 +167,7 @@ class Client:
 
     def read(self) -> None:
         sent = self.history.tick()
-        page = self.wire.read("", RelationshipFilter())
+        page = self.wire.relationships.read("", RelationshipFilter())
         told = self.history.tick()
         facts = frozenset(each.relationship.key for each in page.items)
         self.history.note(Note(self.name, sent, told, revision(page.token), page=facts))
@@ -302,12 +302,12 @@ def test_of_writers_who_race_for_the_same_exactly_one_wins(
         """What came of each race: "" for a win, or the reason."""
         outcomes = []
         with connected(endpoint) as wire:
-            wire.read_schema("")  # connected
+            wire.schemas.read("")  # connected
             for race in range(RACES):
                 updates, preconditions = request_of(racer, race)
                 lined_up.wait()
                 try:
-                    wire.write("", updates, preconditions=preconditions, caller=LOCAL_CALLER)
+                    wire.relationships.write("", updates, preconditions=preconditions, caller=LOCAL_CALLER)
                     outcomes.append("")
                 except RemitError as error:
                     outcomes.append(error.reason)
@@ -318,7 +318,7 @@ def test_of_writers_who_race_for_the_same_exactly_one_wins(
         races = list(zip(*(each.result(PATIENCE_S) for each in running), strict=True))
         assert [sorted(race) for race in races] == [["", *[reason] * (RACERS - 1)]] * RACES
         with connected(endpoint) as wire:
-            page = wire.read("", RelationshipFilter())
+            page = wire.relationships.read("", RelationshipFilter())
             assert len(page.items) == RACES
             assert revision(page.token) == 1 + RACES
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.engine.tokens import decode_token, encode_token
 from remit.engine.watching import Watched
 from remit.errors import RemitError
@@ -32,6 +32,7 @@ from remit.model import (
     LOCAL_CALLER,
     Caller,
     Operation,
+    Question,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
@@ -99,7 +100,7 @@ class EngineMachine(RuleBasedStateMachine):
         store = Random(seed).choice(["default", "default", "", "other", "copy"])
         if store == "copy" and store not in self.models:
             question = Requests(seed).questions(1)[:1] or [Question(OBJECTS[0], "live", SubjectRef(*OBJECTS[0]))]
-            self.refused({"STORE_NOT_FOUND"}, lambda: self.asked.check(store, question[0]))
+            self.refused({"STORE_NOT_FOUND"}, lambda: self.asked.questions.check(store, question[0]))
             store = "default"
         return Requests(seed, [each.relationship for each in self.model(store).now.facts.values()]), store
 
@@ -184,7 +185,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.do_write_schema(store, FULL, dry_run=False)
             updates = [Update(Operation.TOUCH, each) for each in draw.world()]
             written = self.model(store).write(updates, [], None, LOCAL_CALLER, self.clock.now_us())
-            assert not self.refused(written.faults, lambda: self.asked.write(store, updates, caller=LOCAL_CALLER))  # noqa: B023
+            ask = lambda: self.asked.relationships.write(store, updates, caller=LOCAL_CALLER)  # noqa: B023, E731
+            assert not self.refused(written.faults, ask)
             self.become(store, written, self.answer.token)
 
     def write(self, number: int) -> None:
@@ -195,7 +197,7 @@ class EngineMachine(RuleBasedStateMachine):
         dry_run = draw.one_in(8)
         written = self.model(store).write(updates, preconditions, replacing, caller, self.clock.now_us())
         options: dict[str, Any] = {"preconditions": preconditions, "replace": replacing, "metadata_json": '{"by":"us"}'}
-        ask = lambda: self.asked.write(store, updates, **options, dry_run=dry_run, caller=caller)  # noqa: E731
+        ask = lambda: self.asked.relationships.write(store, updates, **options, dry_run=dry_run, caller=caller)  # noqa: E731
         if self.refused(written.faults, ask):
             return
         assert self.answer.replaced == len(written.removed)
@@ -225,7 +227,7 @@ class EngineMachine(RuleBasedStateMachine):
         if count < len(written.removed) and faults == {"MANAGED_RELATION"}:
             caller, faults = LOCAL_CALLER, set()  # whether the managed ones come first is the store's to say
         options: dict[str, Any] = {"preconditions": preconditions, "limit": limit, "dry_run": dry_run}
-        if self.refused(faults, lambda: self.asked.delete(store, filter, **options, caller=caller)):
+        if self.refused(faults, lambda: self.asked.relationships.delete(store, filter, **options, caller=caller)):
             return
         assert self.answer.deleted == count
         assert self.answer.complete == (count == len(written.removed))
@@ -247,7 +249,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def do_write_schema(self, store: str, text: str, dry_run: bool) -> None:
         written = self.model(store).write_schema(text, self.clock.now_us())
-        if self.refused(written.faults, lambda: self.asked.write_schema(store, text, dry_run=dry_run)):
+        if self.refused(written.faults, lambda: self.asked.schemas.write(store, text, dry_run=dry_run)):
             return
         if dry_run:
             assert self.answer.token == ""
@@ -271,17 +273,17 @@ class EngineMachine(RuleBasedStateMachine):
     def copy(self, number: int) -> None:
         """A store is backed up and restored under another name; or the copy is removed again."""
         if "copy" in self.models:
-            self.engine.delete_store("copy")
+            self.engine.stores.delete("copy")
             self.gone.append(self.identities.pop("copy"))
             del self.models["copy"]
             return
         draw, store = self.begin(number)
         chunks = []
-        with closing(self.engine.backup(store)) as backup:
+        with closing(self.engine.stores.backup(store)) as backup:
             assert self.revision(store, backup.take()) == self.model(store).head
             while chunk := backup.read(draw.random.randint(1, 4_096)):
                 chunks.append(chunk)
-        with closing(self.engine.restore("copy")) as restore:
+        with closing(self.engine.stores.restore("copy")) as restore:
             for chunk in chunks:
                 restore.feed(chunk)
             restore.finish()
@@ -301,7 +303,7 @@ class EngineMachine(RuleBasedStateMachine):
         for question in questions:
             expected = self.expected(sees, question, judged)
             options: dict[str, Any] = {"contextual": contextual, "explain": explain, **passed}
-            ask = lambda: self.asked.check(store, question, **options)  # noqa: B023, E731
+            ask = lambda: self.asked.questions.check(store, question, **options)  # noqa: B023, E731
             if not self.refused(faults | sees.faults | expected[0], ask):
                 self.require_seen(store, self.answer, revision)
                 self.require_answer(self.answer, expected)
@@ -316,7 +318,7 @@ class EngineMachine(RuleBasedStateMachine):
         contextual = draw.contextual()
         passed, revision, faults = self.consistency(store, draw, "at_least", "at_exactly", "at_exactly")
         sees, judged = self.sees(store, revision, contextual), {}
-        ask = lambda: self.asked.check_many(store, items, contextual=contextual, **passed)  # noqa: E731
+        ask = lambda: self.asked.questions.check_many(store, items, contextual=contextual, **passed)  # noqa: E731
         if self.refused(faults | sees.faults, ask):
             return
         self.require_seen(store, self.answer, revision)
@@ -336,7 +338,7 @@ class EngineMachine(RuleBasedStateMachine):
         passed, revision, faults = self.consistency(store, draw, "at_least", "at_exactly", "at_exactly")
         sees = self.sees(store, revision, contextual)
         faults |= sees.faults | name_faults(sees.state.schema, what[0].type, what[1])
-        ask = lambda: self.asked.expand(store, *what, depth=depth, contextual=contextual, **passed)  # noqa: E731
+        ask = lambda: self.asked.questions.expand(store, *what, depth=depth, contextual=contextual, **passed)  # noqa: E731
         if self.refused(faults, ask):
             return
         self.require_seen(store, self.answer, revision)
@@ -384,7 +386,7 @@ class EngineMachine(RuleBasedStateMachine):
         faults |= filter_faults(self.model(store).now, filter)
         told, cursor = [], ""
         while True:
-            ask = lambda: self.asked.read(store, filter, limit=limit, cursor=cursor, **passed)  # noqa: B023, E731
+            ask = lambda: self.asked.relationships.read(store, filter, limit=limit, cursor=cursor, **passed)  # noqa: B023, E731
             if self.refused(faults, ask):
                 return
             page, now_us = self.answer, self.clock.now_us()
@@ -408,15 +410,15 @@ class EngineMachine(RuleBasedStateMachine):
         """A cursor goes on only with its own filter, and only as it was given."""
         draw, store = self.begin(number)
         everything = RelationshipFilter()
-        cursor = self.asked.read(store, everything, limit=1).next_cursor
+        cursor = self.asked.relationships.read(store, everything, limit=1).next_cursor
         if not cursor:
             return
         filter = draw.filter()
         if filter != everything:
             faults = {"INVALID_CURSOR"} | filter_faults(self.model(store).now, filter)
-            self.refused(faults, lambda: self.asked.read(store, filter, cursor=cursor))
+            self.refused(faults, lambda: self.asked.relationships.read(store, filter, cursor=cursor))
         cut = cursor[: draw.random.randrange(1, len(cursor))]
-        self.refused({"INVALID_CURSOR"}, lambda: self.asked.read(store, everything, cursor=cut))
+        self.refused({"INVALID_CURSOR"}, lambda: self.asked.relationships.read(store, everything, cursor=cut))
 
     @rule(number=seeds)
     def read_schema(self, number: int) -> None:
@@ -424,7 +426,7 @@ class EngineMachine(RuleBasedStateMachine):
         passed, revision, faults = self.consistency(store, draw, "at_least", "at_exactly")
         text = self.model(store).states[revision].schema_text
         faults |= {"SCHEMA_NOT_FOUND"} if text is None else set()
-        if not self.refused(faults, lambda: self.asked.read_schema(store, **passed)):
+        if not self.refused(faults, lambda: self.asked.schemas.read(store, **passed)):
             assert self.answer.text == text
             assert self.revision(store, self.answer.token) == revision
 
@@ -466,7 +468,9 @@ class EngineMachine(RuleBasedStateMachine):
         assert (replayed, schema_text) == (meant(-1), states[-1].schema_text)
 
     def watched(self, store: str, after: int, filters: Sequence[RelationshipFilter]) -> list[Watched]:
-        watch = self.engine.watch(store, lambda watched: watched, after=self.token(store, after), filters=filters)
+        watch = self.engine.streams.watch(
+            store, lambda watched: watched, after=self.token(store, after), filters=filters
+        )
         told: list[Watched] = []
         try:
             while watch.is_behind:
@@ -484,7 +488,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def sizes_agree(self) -> None:
-        assert self.engine.sizes() == {name: len(model.now.facts) for name, model in self.models.items()}
+        assert self.engine.stores.sizes() == {name: len(model.now.facts) for name, model in self.models.items()}
 
     def require_history(self, store: str) -> None:
         """Every revision that ever was is still the one it was, and the store is the last of them."""

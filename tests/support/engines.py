@@ -8,7 +8,7 @@ from pathlib import Path
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.engine.results import CheckResult, Question, WriteResult
+from remit.engine.results import CheckResult, WriteResult
 from remit.engine.upkeep import RETENTION_US
 from remit.graph.native import NativeGraph
 from remit.graph.plain import Graph
@@ -17,6 +17,7 @@ from remit.model import (
     Caller,
     Operation,
     Precondition,
+    Question,
     Relationship,
     RelationshipFilter,
     StoredRelationship,
@@ -63,7 +64,7 @@ class EngineOfTest:
 
     def schema(self, text: str) -> str:
         """The token of the new schema."""
-        return self.engine.write_schema("", text).token
+        return self.engine.schemas.write("", text).token
 
     def write(
         self,
@@ -74,7 +75,7 @@ class EngineOfTest:
         dry_run: bool = False,
     ) -> WriteResult:
         """Each line a relationship, after `create ` or `delete ` if it is not to be touched."""
-        return self.engine.write(
+        return self.engine.relationships.write(
             "",
             [update(line) for line in lines],
             preconditions=preconditions,
@@ -87,7 +88,7 @@ class EngineOfTest:
 
     def check(self, question: str, context: Mapping[str, object] | None = None, **options: object) -> CheckResult:
         asked = Question(*parse_question(question), context or {})
-        return self.engine.check("", asked, **options)  # type: ignore[arg-type]
+        return self.engine.questions.check("", asked, **options)  # type: ignore[arg-type]
 
     def verdict(self, question: str, context: Mapping[str, object] | None = None, **options: object) -> Verdict:
         return self.check(question, context, **options).verdict
@@ -100,7 +101,7 @@ class EngineOfTest:
         found: list[StoredRelationship] = []
         cursor = ""
         while True:
-            page = self.engine.read("", filter or RelationshipFilter(), limit=limit, cursor=cursor)
+            page = self.engine.relationships.read("", filter or RelationshipFilter(), limit=limit, cursor=cursor)
             assert page.items or not page.next_cursor, "an empty page is the last"
             found += page.items
             cursor = page.next_cursor
@@ -109,16 +110,16 @@ class EngineOfTest:
 
     def graph(self) -> Graph | NativeGraph:
         """What questions are answered from."""
-        graph = self.engine._snapshots.of("").graph
+        graph = self.engine.loaded.of("").graph
         assert isinstance(graph, Graph | NativeGraph)
         return graph
 
     def check_laws(self) -> None:
         """The graph is what the store holds, which is what the changelog made of what was there at its beginning."""
-        for snapshot in self.engine._snapshots.all():
-            graph = snapshot.graph
+        for loaded in self.engine.loaded.all():
+            graph = loaded.graph
             graph.check_invariants()
-            with self.store.read(snapshot.identity.name) as view:
+            with self.store.read(loaded.identity.name) as view:
                 view.check_invariants()
                 rows = {stored.relationship.key: stored for stored in view.scan(RelationshipFilter())}
                 deltas = list(view.changelog(view.head.oldest_revision))
@@ -130,7 +131,7 @@ class EngineOfTest:
             for delta in deltas:
                 rebuilt.apply(delta.changes)
             assert set(rebuilt.relationships()) == held
-            snapshot.expirations.check_invariants(held)
+            loaded.expirations.check_invariants(held)
 
 
 def update(line: str) -> Update:

@@ -69,9 +69,9 @@ def keyed_server(folder: Path, http: str | None = None, limits: ServeLimits = DE
     engine = Engine(store, clock)
     fact = parse_relationship("folder:kept#viewer@user:ann")
     for name in ("default", "own", "other"):
-        engine.write_schema(name, SCHEMA)
+        engine.schemas.write(name, SCHEMA)
         if name != "default":
-            engine.write(name, [Update(Operation.TOUCH, fact)])
+            engine.relationships.write(name, [Update(Operation.TOUCH, fact)])
     path = folder / "keys.json"
     with changing_keys(path) as change:
         change.keys, _, _ = change.keys.with_new(

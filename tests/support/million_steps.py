@@ -23,15 +23,15 @@ PROGRESS_EVERY = 100_000
 
 
 def import_world(data: Path, world: World) -> dict[str, float]:
-    """Every relationship through `Engine.write`, some requests in flight, all durable at the end; close included."""
+    """Every relationship through the engine, some requests in flight, all durable at the end; close included."""
     rows = list(world.relationships())  # made before the clock starts
     clock = SystemClock()
     stopwatch = Stopwatch()
     engine = Engine(LmdbStore(data, clock_us=clock.now_us), clock)
-    engine.write_schema("", world.schema)
+    engine.schemas.write("", world.schema)
 
     def write(start: int) -> None:
-        engine.write("", [Update(Operation.TOUCH, row) for row in rows[start : start + ROWS_A_REQUEST]])
+        engine.relationships.write("", [Update(Operation.TOUCH, row) for row in rows[start : start + ROWS_A_REQUEST]])
 
     done = 0
     with ThreadPoolExecutor(IN_FLIGHT) as writers:
@@ -52,12 +52,12 @@ def restart(data: Path, world: World) -> dict[str, float]:
     stopwatch = Stopwatch()
     engine = Engine(LmdbStore(data, clock_us=clock.now_us), clock)
     took = stopwatch.read("load", stopwatch.delayed_s())
-    loaded = engine.sizes()["default"]
+    loaded = engine.stores.sizes()["default"]
     assert loaded == world.sizes.relationships, f"{loaded} of {world.sizes.relationships} relationships are there"
     took["load_rss_mib"] = _rss_mib() - before_mib
     stopwatch = Stopwatch()
     for question, expected in questions:
-        verdict = engine.check("", question).verdict
+        verdict = engine.questions.check("", question).verdict
         assert verdict is expected, f"{question} came to {verdict.name}, expected {expected.name}"
     took |= stopwatch.read("check", stopwatch.delayed_s()) | {"checks": len(questions)}
     engine.close()

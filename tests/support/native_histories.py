@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from random import Random
 
 import pytest
@@ -16,11 +17,11 @@ import pytest
 from remit import native_core as built
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.engine.tokens import decode_token
 from remit.errors import RemitError
 from remit.eval.semantics import Evaluation
-from remit.graph import native
+from remit.graph.native import NativeGraph
 from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.language.plan import Schema
@@ -32,6 +33,7 @@ from remit.model import (
     Operation,
     Provenance,
     Qualifiers,
+    Question,
     Relationship,
     RelationshipKey,
     StoredRelationship,
@@ -105,8 +107,8 @@ def graphs_side_by_side(seed: int, rounds: int) -> int:
     """Two graphs of one process grow, shrink and are emptied; how many changes they went through."""
     random = Random(seed)
     facts = Facts(random)
-    pairs: list[tuple[native.NativeGraph, Graph, dict[RelationshipKey, Qualifiers]]]
-    pairs = [(native.NativeGraph(), Graph(), {}) for _ in range(2)]
+    pairs: list[tuple[NativeGraph, Graph, dict[RelationshipKey, Qualifiers]]]
+    pairs = [(NativeGraph(), Graph(), {}) for _ in range(2)]
     changed = 0
     for round in range(rounds):
         graph, plain, held = random.choice(pairs)
@@ -173,7 +175,7 @@ class Twins:
         refusals = []
         for engine in self.engines:
             try:
-                getattr(engine, write)(*arguments)
+                attrgetter(write)(engine)(*arguments)
                 refusals.append("")
             except RemitError as error:
                 refusals.append(error.message)
@@ -183,7 +185,7 @@ class Twins:
     def compare(self, store: str, asked: Sequence[Question]) -> Counter[object]:
         """Every question one by one and all together: the same verdict, or the same error in the same words."""
         counts: Counter[object] = Counter()
-        together = [engine.check_many(store, asked).results for engine in self.engines]
+        together = [engine.questions.check_many(store, asked).results for engine in self.engines]
         for question, *shared in zip(asked, *together, strict=True):
             alone = [_said(engine, store, question) for engine in self.engines]
             assert alone[0] == alone[1] == _told(shared[0]) == _told(shared[1]), f"{question}: {alone} {shared}"
@@ -193,7 +195,7 @@ class Twins:
 
 def _said(engine: Engine, store: str, question: Question) -> tuple[object, ...]:
     try:
-        return _told(engine.check(store, question))
+        return _told(engine.questions.check(store, question))
     except RemitError as error:
         return _told(error)
 
@@ -215,11 +217,11 @@ def engines_side_by_side(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch)
         store = random.choice(("default", "default", "other"))
         if store == "other" and random.random() < 0.1:
             schemas.pop(store, None)
-            if not twins.is_taken("delete_store", store):
-                assert twins.is_taken("create_store", store)
+            if not twins.is_taken("stores.delete", store):
+                assert twins.is_taken("stores.create", store)
         if store not in schemas or random.random() < 0.06:
             schema = changed_schema(random, schemas[store][0]) if store in schemas else random_schema(random)
-            if twins.is_taken("write_schema", store, schema[0]):
+            if twins.is_taken("schemas.write", store, schema[0]):
                 schemas[store] = schema
         if store not in schemas:
             continue
@@ -228,7 +230,9 @@ def engines_side_by_side(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch)
         by_key = {fact.key: fact for fact in facts}
         kinds = (Operation.TOUCH, Operation.TOUCH, Operation.DELETE)
         if by_key:
-            twins.is_taken("write", store, [Update(random.choice(kinds), fact) for fact in by_key.values()])
+            twins.is_taken(
+                "relationships.write", store, [Update(random.choice(kinds), fact) for fact in by_key.values()]
+            )
         twins.advance_us(random.choice((0, 0, 1, 1, 7)))
         if random.random() < 0.03:
             assert twins.is_taken("upkeep")
@@ -292,7 +296,7 @@ class Shared:
         self.seed = seed
         self.clock = ManualClock(BEGUN_US)
         self.engine = Engine(MemoryStore(clock_us=self.clock.now_us), self.clock)
-        self.acknowledged = decode_token(self.engine.write_schema("", SHARED_SCHEMAS[0]).token)[2]
+        self.acknowledged = decode_token(self.engine.schemas.write("", SHARED_SCHEMAS[0]).token)[2]
         self.writes: dict[int, list[Update] | str] = {self.acknowledged: SHARED_SCHEMAS[0]}
         self.given: list[Given] = []
         self.failures: list[BaseException] = []
@@ -327,13 +331,13 @@ class Shared:
         for _ in range(count):
             if random.random() < 0.03:
                 text = random.choice(SHARED_SCHEMAS)
-                revision = decode_token(self.engine.write_schema("", text).token)[2]
+                revision = decode_token(self.engine.schemas.write("", text).token)[2]
                 self.writes[revision] = text
             else:
                 facts = {fact.key: fact for fact in (self._fact(random) for _ in range(random.choice((1, 2, 8))))}
                 kinds = (Operation.TOUCH, Operation.TOUCH, Operation.DELETE)
                 updates = [Update(random.choice(kinds), fact) for fact in facts.values()]
-                revision = self.engine.write("", updates).revision
+                revision = self.engine.relationships.write("", updates).revision
                 self.writes[revision] = updates
             self.acknowledged = max(self.acknowledged, revision)  # never ahead of what was acknowledged
             self.clock.advance_us(1)
@@ -346,7 +350,7 @@ class Shared:
                 self._check(random, at_least=acknowledged)
                 continue
             asked = [_shared_question(random) for _ in range(8)]
-            answered = self.engine.check_many("", asked)
+            answered = self.engine.questions.check_many("", asked)
             revision = decode_token(answered.token)[2]
             assert revision >= acknowledged, f"revision {acknowledged} was acknowledged, {revision} seen"
             for question, result in zip(asked, answered.results, strict=True):
@@ -356,7 +360,7 @@ class Shared:
     def _check(self, random: Random, at_least: int) -> None:
         question = _shared_question(random)
         now_us = self.clock.now_us()
-        result = self.engine.check("", question)
+        result = self.engine.questions.check("", question)
         revision = decode_token(result.token)[2]
         assert revision >= at_least, f"revision {at_least} was acknowledged, {revision} seen"
         assert result.evaluated_at_us >= now_us, "an answer is of a time after it was asked for"

@@ -10,14 +10,16 @@ from random import Random
 import pytest
 
 from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
+from remit.eval import native
 from remit.eval.semantics import Evaluation
-from remit.graph import native
+from remit.graph.native import NativeGraph, available
+from remit.graph.overlay import Changed
 from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 from tests.support.random_worlds import CHAIN, random_schema
 
-needs_core = pytest.mark.skipif(not native.available(), reason="the native core is not built here")
+needs_core = pytest.mark.skipif(not available(), reason="the native core is not built here")
 
 Questions = list[tuple[ObjectRef, str, SubjectRef]]
 TIMES = (None, None, None, 1, 2, 3, 4)
@@ -35,12 +37,12 @@ def cache_of(answers: int) -> Iterator[None]:
 
 def compare(
     schema: plan.Schema,
-    graph: native.NativeGraph,
+    graph: NativeGraph,
     relationships: Iterable[Relationship],
     asked: Questions,
     now_us: int,
     context: Mapping[str, object] | None = None,
-    changed: native.Changed | None = None,
+    changed: Changed | None = None,
 ) -> Counter[object]:
     """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom. What the
     request changes, the core has laid over its graph, and `semantics.py` among its relationships."""
@@ -53,11 +55,11 @@ def compare(
     contexts = [context or {}] * len(asked)
     for place, question in enumerate(asked):  # what is given up leaves nothing behind for those who ask next
         with suppress(StepBudgetSpent):
-            graph.check(*question, now_us=now_us, context=context, changed=changed, steps_max=1 + place % 5)
-    together = graph.check_many(asked, now_us=now_us, contexts=contexts, changed=changed)
+            native.check(graph, *question, now_us=now_us, context=context, changed=changed, steps_max=1 + place % 5)
+    together = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed)
     for question, shared in zip(asked, together, strict=True):
         assert not isinstance(shared, StepBudgetSpent)
-        alone = graph.check(*question, now_us=now_us, context=context, changed=changed)
+        alone = native.check(graph, *question, now_us=now_us, context=context, changed=changed)
         try:
             expected = evaluation.check(*question).verdict
         except (NegativeCycle, CaveatFailed) as error:

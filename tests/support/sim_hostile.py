@@ -18,8 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from remit.access.key_file import changing_keys
 from remit.access.keys import Right
 from remit.engine.clock import SystemClock
-from remit.engine.results import Question
-from remit.model import LOCAL_CALLER, ObjectRef, Operation, RelationshipFilter, SubjectRef, Update, Verdict
+from remit.model import LOCAL_CALLER, ObjectRef, Operation, Question, RelationshipFilter, SubjectRef, Update, Verdict
 from remit.notation import parse_relationship
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.sim_process import Served, serving
@@ -69,7 +68,7 @@ class Hostile:
     def require_good(self) -> None:
         """That a good caller is served, and their store is as it was."""
         self.served.require_alive()
-        answer = self.good.check(OTHER, GOOD)
+        answer = self.good.questions.check(OTHER, GOOD)
         assert (answer.verdict, answer.token) == (Verdict.YES, self.token)
 
 
@@ -97,10 +96,10 @@ def hostile_server(folder: Path, *arguments: str) -> Iterator[Hostile]:
                 good._send(
                     "Stores/CreateStore", stores_pb2.CreateStoreRequest(name=name), stores_pb2.CreateStoreResponse
                 )
-                good.write_schema(name, FULL)
+                good.schemas.write(name, FULL)
             facts = [f"thing:{SECRET}#viewer@user:a", f"thing:{SECRET}#parent@thing:{SECRET}"]
             touches = [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts]
-            token = good.write(OTHER, touches, caller=LOCAL_CALLER).token
+            token = good.relationships.write(OTHER, touches, caller=LOCAL_CALLER).token
             fill_own(good)
             yield Hostile(served, own, breaker, good, channel, token)
             served.require_nothing_failed()
@@ -112,7 +111,9 @@ def hostile_server(folder: Path, *arguments: str) -> Iterator[Hostile]:
 def fill_own(good: WireEngine) -> None:
     """What store `own` holds at first, whatever has become of it."""
     facts = ["thing:x#viewer@user:a", "thing:x#parent@thing:y", "thing:y#viewer@group:g#member"]
-    good.write(OWN, [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts], caller=LOCAL_CALLER)
+    good.relationships.write(
+        OWN, [Update(Operation.TOUCH, parse_relationship(fact)) for fact in facts], caller=LOCAL_CALLER
+    )
 
 
 # --- asking anything --------------------------------------------------------------------------------------------
@@ -243,8 +244,8 @@ def template_of(method: MethodDescriptor) -> Any:
 
 def words(hostile: Hostile) -> list[str]:
     """Texts that mean something somewhere, and some that nearly do."""
-    own = hostile.good.read(OWN, RelationshipFilter(), limit=1)
-    other = hostile.good.read(OTHER, RelationshipFilter("thing"), limit=1)
+    own = hostile.good.relationships.read(OWN, RelationshipFilter(), limit=1)
+    other = hostile.good.relationships.read(OTHER, RelationshipFilter("thing"), limit=1)
     names = ["user", "group", "run", "thing", "ghost", "acme/doc", "viewer", "use", "link", "member", "parent", "odd"]
     ids = ["a", "b", "x", "*", "", "...", "anne@example.com", "x" * 1_024, "x" * 1_025, "a b", "ü", "\x00", "[", "#"]
     stores = [OWN, OTHER, SCRATCH, "default", "../own", "OWN", "own\x00"]

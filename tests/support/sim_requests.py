@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-from remit.engine.results import Question
 from remit.model import (
     PLAIN,
     CaveatUse,
@@ -18,6 +17,7 @@ from remit.model import (
     Operation,
     Precondition,
     Qualifiers,
+    Question,
     Relationship,
     RelationshipFilter,
     SubjectRef,

@@ -4,7 +4,7 @@ What the wire does not carry (steps that depend on nothing, a schema's warnings)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,14 +17,13 @@ from remit.engine.results import (
     CheckResult,
     DeleteResult,
     ExpandResult,
-    Question,
     ReadPage,
     SchemaRead,
     SchemaWritten,
     WriteResult,
 )
 from remit.errors import RemitError
-from remit.model import Caller, ObjectRef, Precondition, Relationship, RelationshipFilter, Update
+from remit.model import Caller, ObjectRef, Precondition, Question, Relationship, RelationshipFilter, Update
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
 from remit.wire.expansions import decode_sets
 from remit.wire.explanations import decode_explanation
@@ -42,6 +41,7 @@ from remit.wire.values import decode_time, decode_verdict, encode_context, encod
 
 _P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
 PATIENCE_S = 60.0
+Send = Callable[..., Any]
 
 
 class WireEngine:
@@ -54,6 +54,9 @@ class WireEngine:
         self.endpoint = endpoint
         self.channel = grpc.insecure_channel(endpoint, options)
         self._metadata = tuple(metadata)
+        self.questions = WireQuestions(self._send)
+        self.relationships = WireRelationships(self._send)
+        self.schemas = WireSchemas(self._send)
 
     def close(self) -> None:
         self.channel.close()
@@ -70,7 +73,29 @@ class WireEngine:
         except grpc.RpcError as error:
             raise remote_error(error, self.endpoint) from error  # type: ignore[arg-type]
 
-    # --- questions ----------------------------------------------------------------------------------------------
+    def write_and_leave(self, store: str, updates: Sequence[Update], *, metadata_json: str) -> None:
+        """Send a write and cancel the call at once, whatever becomes of it."""
+        request = _R.WriteRequest(
+            store=store, updates=[encode_update(each) for each in updates], metadata=encode_context_json(metadata_json)
+        )
+        method = self.channel.unary_unary("/remit.v1.Relationships/Write")
+        method.future(request.SerializeToString(), timeout=PATIENCE_S).cancel()
+
+    def watch(self, store: str, after: str) -> Iterator[relationships_pb2.WatchResponse]:
+        """Every message; the call ends with the iteration."""
+        method = self.channel.unary_stream(
+            "/remit.v1.Relationships/Watch", _R.WatchRequest.SerializeToString, _R.WatchResponse.FromString
+        )
+        call = method(_R.WatchRequest(store=store, after=after), timeout=PATIENCE_S)
+        try:
+            yield from call
+        finally:
+            call.cancel()
+
+
+class WireQuestions:
+    def __init__(self, send: Send) -> None:
+        self._send = send
 
     def check(
         self,
@@ -160,7 +185,10 @@ class WireEngine:
         now_us = decode_time(answer.evaluated_at, "evaluated_at")
         return ExpandResult(decode_sets(answer.sets), answer.token, now_us, answer.historical)
 
-    # --- facts --------------------------------------------------------------------------------------------------
+
+class WireRelationships:
+    def __init__(self, send: Send) -> None:
+        self._send = send
 
     def write(
         self,
@@ -183,25 +211,6 @@ class WireEngine:
         )
         answer = self._send("Relationships/Write", request, _R.WriteResponse, caller.run)
         return WriteResult(answer.token, 0, answer.replaced)
-
-    def write_and_leave(self, store: str, updates: Sequence[Update], *, metadata_json: str) -> None:
-        """Send a write and cancel the call at once, whatever becomes of it."""
-        request = _R.WriteRequest(
-            store=store, updates=[encode_update(each) for each in updates], metadata=encode_context_json(metadata_json)
-        )
-        method = self.channel.unary_unary("/remit.v1.Relationships/Write")
-        method.future(request.SerializeToString(), timeout=PATIENCE_S).cancel()
-
-    def watch(self, store: str, after: str) -> Iterator[relationships_pb2.WatchResponse]:
-        """Every message; the call ends with the iteration."""
-        method = self.channel.unary_stream(
-            "/remit.v1.Relationships/Watch", _R.WatchRequest.SerializeToString, _R.WatchResponse.FromString
-        )
-        call = method(_R.WatchRequest(store=store, after=after), timeout=PATIENCE_S)
-        try:
-            yield from call
-        finally:
-            call.cancel()
 
     def delete(
         self,
@@ -236,13 +245,16 @@ class WireEngine:
         answer = self._send("Relationships/Read", request, _R.ReadResponse)
         return ReadPage(tuple(decode_stored(item, "items") for item in answer.items), answer.next_cursor, answer.token)
 
-    # --- the schema ---------------------------------------------------------------------------------------------
 
-    def write_schema(self, store: str, text: str, *, dry_run: bool = False) -> SchemaWritten:
+class WireSchemas:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def write(self, store: str, text: str, *, dry_run: bool = False) -> SchemaWritten:
         request = _S.WriteSchemaRequest(store=store, schema=text, dry_run=dry_run)
         return SchemaWritten(self._send("Schemas/WriteSchema", request, _S.WriteSchemaResponse).token, ())
 
-    def read_schema(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
+    def read(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         request = _S.ReadSchemaRequest(store=store, consistency=_consistency(at_least, at_exactly))
         answer = self._send("Schemas/ReadSchema", request, _S.ReadSchemaResponse)
         return SchemaRead(answer.schema, answer.token)

@@ -66,8 +66,8 @@ def both(**options: Any) -> Iterator[Both]:
     """A store with the schema and the facts."""
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
-    engine.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
+    engine.schemas.write("", SCHEMA)
+    engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
     with (
         BackgroundServer(engine, frontend=FrontendChoice.ON, **options) as door,
         BackgroundServer(engine, frontend=FrontendChoice.OFF, **options) as bare,

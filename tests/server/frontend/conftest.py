@@ -8,14 +8,14 @@ from pathlib import Path
 import grpc
 import pytest
 
-from remit.graph import native
+from remit.graph.native import available
 from tests.support.ways_in import Both, both
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not native.available():
+    if not available():
         for item in items:
             if item.path.is_relative_to(HERE):
                 item.add_marker(pytest.mark.skip(reason="the native core is not built here, or is switched off"))

@@ -168,7 +168,7 @@ def test_tls_is_the_core_s_own(tmp_path: Path, is_mutual: bool) -> None:
     authority.cert_pem.write_to_path(authorities)
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     certificates = Certificates(TlsFiles(chain, key, authorities if is_mutual else None))
     client_key = (key.read_bytes(), chain.read_bytes()) if is_mutual else (None, None)
     good = grpc.ssl_channel_credentials(authorities.read_bytes(), *client_key)

@@ -83,9 +83,9 @@ usual = settings(
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Both]:
     with both(http="127.0.0.1:0") as pair:
-        pair.engine.create_store("rich")
-        pair.engine.write_schema("rich", SCHEMA)
-        pair.engine.write("rich", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
+        pair.engine.stores.create("rich")
+        pair.engine.schemas.write("rich", SCHEMA)
+        pair.engine.relationships.write("rich", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
         yield pair
 
 
@@ -164,13 +164,13 @@ def test_a_damaged_expand_is_answered_alike(
 
 
 def exactly(pair: Both, asked: permissions_pb2.ExpandRequest) -> None:
-    snapshot = pair.engine._snapshots.of("rich")
-    asked.consistency.at_exactly = encode_token(snapshot.identity, snapshot.revision)
+    loaded = pair.engine.loaded.of("rich")
+    asked.consistency.at_exactly = encode_token(loaded.identity, loaded.revision)
 
 
 def ahead(pair: Both, asked: permissions_pb2.ExpandRequest) -> None:
-    snapshot = pair.engine._snapshots.of("rich")
-    asked.consistency.at_least = encode_token(snapshot.identity, snapshot.revision + 1)
+    loaded = pair.engine.loaded.of("rich")
+    asked.consistency.at_least = encode_token(loaded.identity, loaded.revision + 1)
 
 
 def with_facts(pair: Both, asked: permissions_pb2.ExpandRequest) -> None:
@@ -204,9 +204,9 @@ def test_what_is_not_plain_is_left_to_python(
 
 
 def test_at_least_as_fresh_as_the_head_is_plain(pair: Both, door: grpc.Channel, bare: grpc.Channel) -> None:
-    snapshot = pair.engine._snapshots.of("rich")
+    loaded = pair.engine.loaded.of("rich")
     asked = request()
-    asked.consistency.at_least = encode_token(snapshot.identity, snapshot.revision)
+    asked.consistency.at_least = encode_token(loaded.identity, loaded.revision)
     before = counted(pair)
     assert isinstance(same(door, bare, asked.SerializeToString()), bytes)
     assert counted(pair) == (before[0] + 1, before[1])
@@ -214,13 +214,13 @@ def test_at_least_as_fresh_as_the_head_is_plain(pair: Both, door: grpc.Channel, 
 
 def test_an_expand_that_is_large_is_left_to_python_and_a_smaller_one_is_not() -> None:
     with both() as pair, grpc.insecure_channel(pair.door.endpoint) as door, bare_of(pair) as bare:
-        pair.engine.create_store("rich")
-        pair.engine.write_schema("rich", SCHEMA)
+        pair.engine.stores.create("rich")
+        pair.engine.schemas.write("rich", SCHEMA)
         for id, count in (("many", 4_500), ("some", 2_000)):
             facts = [parse_relationship(f"group:{id}#member@user:{n}") for n in range(count)]
             for start in range(0, count, 1_000):
                 updates = [Update(Operation.TOUCH, fact) for fact in facts[start : start + 1_000]]
-                pair.engine.write("rich", updates)
+                pair.engine.relationships.write("rich", updates)
         assert len(same_bytes(door, bare, request("member", "some", "group"))) > 64 * 1024
         assert counted(pair) == (1, 0)
         same_bytes(door, bare, request("member", "many", "group"))
@@ -230,12 +230,12 @@ def test_an_expand_that_is_large_is_left_to_python_and_a_smaller_one_is_not() ->
 def test_long_contexts_are_bounded_by_their_bytes() -> None:
     """Each step is one fact, whatever its context takes."""
     with both() as pair, grpc.insecure_channel(pair.door.endpoint) as door, bare_of(pair) as bare:
-        pair.engine.create_store("rich")
-        pair.engine.write_schema("rich", SCHEMA)
+        pair.engine.stores.create("rich")
+        pair.engine.schemas.write("rich", SCHEMA)
         for id, count in (("few", 5), ("more", 60)):
             long = '{"any_of":{"s":"' + "x" * 20_000 + '"}}'
             facts = [parse_relationship(f"group:{id}#member@user:{n}[fits:{long}]") for n in range(count)]
-            pair.engine.write("rich", [Update(Operation.TOUCH, fact) for fact in facts])
+            pair.engine.relationships.write("rich", [Update(Operation.TOUCH, fact) for fact in facts])
         assert len(same_bytes(door, bare, request("member", "few", "group"))) > 100_000
         assert counted(pair) == (1, 0)
         same_bytes(door, bare, request("member", "more", "group"))
@@ -251,8 +251,8 @@ def test_a_definition_that_nests_too_deep_is_python_s_to_refuse(operators: int) 
         f"definition user {{}}\ndefinition doc {{\n relation a: user\n relation b: user\n permission p = {inner}\n}}"
     )
     with both() as pair, grpc.insecure_channel(pair.door.endpoint) as door, bare_of(pair) as bare:
-        pair.engine.create_store("rich")
-        pair.engine.write_schema("rich", schema)
+        pair.engine.stores.create("rich")
+        pair.engine.schemas.write("rich", schema)
         answer = same(door, bare, request("p", "1", "doc").SerializeToString())
         is_whole = isinstance(answer, bytes)
         assert is_whole == (operators == 16)
@@ -300,7 +300,7 @@ def test_a_key_expands_where_it_may_check_and_nowhere_else(server: Guarded) -> N
     """Whoever may not is refused in the same words, whether its request could have been answered here or not."""
     plain = request("view", "top", store="")
     strange = request("view", "top", store="")
-    exact = encode_token((snapshot := server.server._engine._snapshots.of("")).identity, snapshot.revision)
+    exact = encode_token((loaded := server.server._engine.loaded.of("")).identity, loaded.revision)
     strange.consistency.at_exactly = exact
     key, other = server.make(Right.CHECK), server.make(Right.READ, Right.WRITE)
     with grpc.insecure_channel(server.server.endpoint) as channel:

@@ -76,8 +76,8 @@ def guarded(folder: Path) -> Iterator[Guarded]:
         store.create(name)
     engine = Engine(store, clock)
     for name in ("default", "other"):
-        engine.write_schema(name, SCHEMA)
-        engine.write(name, [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])
+        engine.schemas.write(name, SCHEMA)
+        engine.relationships.write(name, [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])
     path = folder / "keys.json"
     ring = KeyRing(path, clock.now_us, required=False)
     with BackgroundServer(engine, keys=ring, frontend=FrontendChoice.ON) as server:

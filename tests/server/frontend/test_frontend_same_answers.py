@@ -147,11 +147,11 @@ def test_garbage_is_answered_alike(pair: Both, door: grpc.Channel, bare: grpc.Ch
 
 @pytest.mark.parametrize("change", ["as it is", "ahead", "other", "damaged", "empty", "exactly"])
 def test_a_token_is_judged_alike(pair: Both, door: grpc.Channel, bare: grpc.Channel, change: str) -> None:
-    snapshot = pair.engine._snapshots.of("")
-    revision = snapshot.revision + (change == "ahead")
-    token = encode_token(snapshot.identity, revision)
+    loaded = pair.engine.loaded.of("")
+    revision = loaded.revision + (change == "ahead")
+    token = encode_token(loaded.identity, revision)
     if change == "other":
-        token = encode_token(replace(snapshot.identity, epoch=99), 1)
+        token = encode_token(replace(loaded.identity, epoch=99), 1)
     token = {"damaged": token[:-1], "empty": ""}.get(change, token)
     request = permissions_pb2.CheckRequest()
     request.CopyFrom(PLAIN)

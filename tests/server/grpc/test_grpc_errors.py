@@ -32,12 +32,18 @@ def every_error() -> Iterator[type[RemitError]]:
 
 
 class FailingEngine:
-    """Stands in for an engine in which every check fails the same way."""
+    """Stands in for an engine in which every check fails the same way, and all nouns are one."""
 
     failure: Exception = RemitError("not set")
     limits = Limits()
     clock = ManualClock()
     core = None
+
+    @property
+    def questions(self) -> FailingEngine:
+        return self
+
+    streams = questions
 
     def check(self, *_: object, **__: object) -> object:
         raise self.failure

@@ -77,7 +77,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     else:
         store = LmdbStore(directory, clock_us=clock.now_us)
     engine = Engine(store, clock)
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine) as server, Client(server.endpoint) as client:
         yield client
     engine.close()

@@ -33,12 +33,12 @@ NARROW = [("grpc.http2.lookahead_bytes", 65_535), ("grpc.http2.bdp_probe", 0)]
 
 @pytest.fixture
 def filled(engine: Engine) -> Engine:
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     return engine
 
 
 def touch(engine: Engine, *lines: str) -> str:
-    return engine.write("", [Update(Operation.TOUCH, parse_relationship(line)) for line in lines]).token
+    return engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(line)) for line in lines]).token
 
 
 def relationships(*lines: str) -> list[core_pb2.Relationship]:
@@ -77,7 +77,7 @@ def error_of(failed: Any) -> Any:
 
 def test_a_watch_begins_with_a_checkpoint_tells_every_revision_and_checks_in(filled: Engine) -> None:
     with BackgroundServer(filled) as server, grpc.insecure_channel(server.endpoint) as channel:
-        before = filled.read("", RelationshipFilter()).token
+        before = filled.relationships.read("", RelationshipFilter()).token
         stream = watching(channel, checkpoint_interval_ms=100)
         first = next(stream)
         assert (first.checkpoint, first.token, len(first.changes)) == (True, before, 0)
@@ -88,10 +88,10 @@ def test_a_watch_begins_with_a_checkpoint_tells_every_revision_and_checks_in(fil
         assert [(change.kind, change.relationship.resource.id) for change in told.changes] == [
             (R.WatchedChange.KIND_TOUCHED, "a")
         ]
-        filled.write("", [Update(Operation.DELETE, parse_relationship("folder:a#viewer@user:ann"))])
+        filled.relationships.write("", [Update(Operation.DELETE, parse_relationship("folder:a#viewer@user:ann"))])
         assert next(changes).changes[0].kind == R.WatchedChange.KIND_DELETED
         beat = next(stream)
-        assert beat.checkpoint and beat.token == filled.read("", RelationshipFilter()).token
+        assert beat.checkpoint and beat.token == filled.relationships.read("", RelationshipFilter()).token
 
 
 def test_a_filtered_watch_checks_in_with_how_far_it_has_looked(filled: Engine) -> None:
@@ -290,7 +290,7 @@ def test_an_import_answers_each_message_before_it_asks_for_the_next(filled: Engi
             requests.put(R.ImportRequest(relationships=relationships(f"folder:{number}#viewer@user:ann")))
             answer = next(answers)
             assert answer.imported == number + 1
-            assert answer.token == filled.read("", RelationshipFilter()).token
+            assert answer.token == filled.relationships.read("", RelationshipFilter()).token
         requests.put(None)
         assert list(answers) == []
 
@@ -311,7 +311,7 @@ def test_an_import_that_is_refused_says_which_and_how_many_are_there(filled: Eng
             assert [next(answers).imported for _ in good] == [1, 2, 3]
             error = ending(answers)
             assert (error.reason, error.field, error.metadata["imported"]) == (reason, field, "3")
-    assert len(filled.read("", RelationshipFilter()).items) == 3
+    assert len(filled.relationships.read("", RelationshipFilter()).items) == 3
 
 
 # --- how they end -----------------------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ def test_a_reader_who_leaves_is_forgotten_without_a_word_in_the_log(
             channel.close()  # some of it is still on its way
         until(lambda: len(server.server.pipeline.streams) == 0 and not server.server.pipeline.calls())
     assert not caplog.records
-    assert not filled._watches._recent
+    assert not filled.streams._watches._recent
 
 
 def test_there_are_so_many_streams_of_a_caller_and_in_all_and_no_more(filled: Engine) -> None:
@@ -393,5 +393,5 @@ def test_a_watch_ends_when_its_store_is_removed(filled: Engine) -> None:
     with BackgroundServer(filled) as server, grpc.insecure_channel(server.endpoint) as channel:
         stream = watching(channel, checkpoint_interval_ms=100)
         next(stream)
-        del filled._snapshots._snapshots["default"]
+        del filled.loaded._stores["default"]
         assert ending(stream).reason == "STORE_NOT_FOUND"

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from remit.access.keys import Right
 from remit.client import Client, RemoteError
 from remit.engine.facade import Engine
-from remit.graph.native import Caches
+from remit.eval.native import Caches
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.request_summary import VERDICTS
@@ -43,7 +43,7 @@ VERB_LABELS = {verb.method for verb in (*VERBS, *STREAMS)} | {"unknown"}
 
 @pytest.fixture
 def server(engine: Engine) -> Iterator[BackgroundServer]:
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine, http="127.0.0.1:0") as server:
         yield server
 

@@ -54,7 +54,7 @@ def logging_client(requests: RequestLog, seconds_each: float = 0.0) -> Iterator[
 @contextmanager
 def logging_server(requests: RequestLog, seconds_each: float = 0.0) -> Iterator[BackgroundServer]:
     engine = opened()
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     ticks = count()
     telemetry = Telemetry(requests=requests, clock_s=lambda: next(ticks) * seconds_each)
     with BackgroundServer(engine, telemetry=telemetry) as server:

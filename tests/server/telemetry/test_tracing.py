@@ -15,7 +15,9 @@ from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
 
 from remit.client import Client, RemoteError
 from remit.engine.facade import Engine
+from remit.engine.questions import Questions
 from remit.engine.results import CheckResult
+from remit.eval.plain import PlainEvaluator
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.run.background import BackgroundServer
@@ -37,6 +39,12 @@ CHECK = permissions_pb2.CheckRequest(
 class BreakingEngine(Engine):
     """Every check is a defect of ours."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.questions = BreakingQuestions(self.views, PlainEvaluator(), self.limits)
+
+
+class BreakingQuestions(Questions):
     def check(self, *_: Any, **__: Any) -> CheckResult:
         raise ZeroDivisionError("a secret of ours")
 
@@ -55,7 +63,7 @@ def telemetry(exporter: InMemorySpanExporter) -> Telemetry:
 
 @pytest.fixture
 def server(engine: Engine, telemetry: Telemetry) -> Iterator[BackgroundServer]:
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     with BackgroundServer(engine, telemetry=telemetry) as server:
         yield server
 

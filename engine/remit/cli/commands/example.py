@@ -23,18 +23,18 @@ def write_example(engine: Engine) -> int | None:
     if not is_empty(engine):
         return None
     world = World.read(EXAMPLE)
-    engine.write_schema(DEFAULT_STORE, world.schema.text)
+    engine.schemas.write(DEFAULT_STORE, world.schema.text)
     updates = (Update(Operation.TOUCH, relationship) for relationship in world.relationships)
     while batch := list(islice(updates, BATCH_MAX)):
-        engine.write(DEFAULT_STORE, batch)
+        engine.relationships.write(DEFAULT_STORE, batch)
     return len(world.relationships)
 
 
 def is_empty(engine: Engine) -> bool:
     try:
-        engine.read_schema(DEFAULT_STORE)
+        engine.schemas.read(DEFAULT_STORE)
     except SchemaNotFound:
-        return not engine.read(DEFAULT_STORE, RelationshipFilter(), limit=1).items
+        return not engine.relationships.read(DEFAULT_STORE, RelationshipFilter(), limit=1).items
     return False
 
 

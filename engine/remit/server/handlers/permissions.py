@@ -30,7 +30,7 @@ Item = TypeVar("Item", bound=Message)
 
 
 def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> permissions_pb2.CheckResponse:
-    result = engine.check(
+    result = engine.questions.check(
         request.store,
         _question(request, "", engine.limits),
         **decode_consistency(request.consistency),
@@ -58,7 +58,7 @@ def check_many(
     contextual = _contextual(request.contextual)
     read = read_each(_question, request.items, engine.limits, call)
     questions = [question for question in read if isinstance(question, Question)]
-    answers = engine.check_many(
+    answers = engine.questions.check_many(
         request.store, questions, **consistency, contextual=contextual, interrupt=call.interrupt
     )
     following = iter(answers.results)
@@ -96,7 +96,7 @@ def _check_many_result(result: CheckResult | RemitError) -> permissions_pb2.Chec
 
 
 def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -> permissions_pb2.ExpandResponse:
-    result = engine.expand(
+    result = engine.questions.expand(
         request.store,
         decode_object(request.resource, "resource"),
         decode_permission(request.permission),

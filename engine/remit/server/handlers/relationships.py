@@ -196,7 +196,7 @@ class _Receiver:
         if request is None:
             return None
         if self._import is None:
-            self._import = self._engine.import_(request.store, caller=self._stream.call.caller)
+            self._import = self._engine.streams.import_(request.store, caller=self._stream.call.caller)
         future = await self._stream.run(_take, self._import, request)
         return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
 

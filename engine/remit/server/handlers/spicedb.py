@@ -11,6 +11,7 @@ from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.results import CheckResult, Question
 from remit.errors import InvalidArgument, RemitError
+from remit.model import Question
 from remit.notation import checked_name
 from remit.server.call import Call
 from remit.server.handlers.permissions import read_each
@@ -54,7 +55,9 @@ def check_bulk_permissions(
     _refuse_tracing(request.with_tracing)
     read = read_each(_question, request.items, engine.limits, call)
     questions = [question for question in read if isinstance(question, Question)]
-    answers = engine.check_many(DEFAULT, questions, **decode_consistency(request.consistency), interrupt=call.interrupt)
+    answers = engine.questions.check_many(
+        DEFAULT, questions, **decode_consistency(request.consistency), interrupt=call.interrupt
+    )
     following = iter(answers.results)
     return permission_service_pb2.CheckBulkPermissionsResponse(
         checked_at=encode_token(answers.token),
@@ -101,7 +104,7 @@ def write_relationships(
     engine: Engine, request: permission_service_pb2.WriteRelationshipsRequest, call: Call
 ) -> permission_service_pb2.WriteRelationshipsResponse:
     """Once handed to the engine a write is carried out, whether or not the caller still waits."""
-    result = engine.write(
+    result = engine.relationships.write(
         DEFAULT,
         [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
         preconditions=[
@@ -117,12 +120,12 @@ def write_relationships(
 def write_schema(
     engine: Engine, request: schema_service_pb2.WriteSchemaRequest, call: Call
 ) -> schema_service_pb2.WriteSchemaResponse:
-    written = engine.write_schema(DEFAULT, request.schema, caller=call.caller)
+    written = engine.schemas.write(DEFAULT, request.schema, caller=call.caller)
     return schema_service_pb2.WriteSchemaResponse(written_at=encode_token(written.token))
 
 
 def read_schema(
     engine: Engine, request: schema_service_pb2.ReadSchemaRequest, call: Call
 ) -> schema_service_pb2.ReadSchemaResponse:
-    read = engine.read_schema(DEFAULT)
+    read = engine.schemas.read(DEFAULT)
     return schema_service_pb2.ReadSchemaResponse(schema_text=read.text, read_at=encode_token(read.token))

@@ -20,17 +20,17 @@ from remit.wire.values import encode_time
 
 
 def create_store(engine: Engine, request: stores_pb2.CreateStoreRequest, call: Call) -> stores_pb2.CreateStoreResponse:
-    return stores_pb2.CreateStoreResponse(store=encode_store(engine.create_store(request.name)))
+    return stores_pb2.CreateStoreResponse(store=encode_store(engine.stores.create(request.name)))
 
 
 def list_stores(engine: Engine, request: stores_pb2.ListStoresRequest, call: Call) -> stores_pb2.ListStoresResponse:
     """Those the caller's key sees, and no others."""
-    seen = [encode_store(info) for info in engine.list_stores() if call.sees(info.name)]
+    seen = [encode_store(info) for info in engine.stores.list() if call.sees(info.name)]
     return stores_pb2.ListStoresResponse(stores=seen)
 
 
 def delete_store(engine: Engine, request: stores_pb2.DeleteStoreRequest, call: Call) -> stores_pb2.DeleteStoreResponse:
-    engine.delete_store(request.name)
+    engine.stores.delete(request.name)
     return stores_pb2.DeleteStoreResponse()
 
 
