@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -42,7 +43,8 @@ from remit.errors import (
     UnknownRelation,
     UnknownType,
 )
-from remit.eval.semantics import Evaluation
+from remit.eval.evaluator import EvaluationView
+from remit.eval.semantics import Answer, Evaluation
 from remit.graph.plain import Graph
 from remit.model import Operation, Question, Relationship, RelationshipFilter, RelationshipKey, Verdict
 from remit.notation import format_time, parse_object, parse_question
@@ -254,6 +256,29 @@ def test_many_questions_are_answered_as_each_alone(asked: list[tuple[str, dict[s
         world.engine.close()
 
 
+def test_of_many_a_context_beyond_its_limit_is_refused_before_anybody_evaluates_it(
+    world: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of its own item; the evaluator, the core or Python, is asked of the others only."""
+    world.write("doc:1#viewer@user:a")
+    evaluator = world.engine.questions._evaluator
+    asked: list[Question] = []
+
+    def noting(view: EvaluationView, questions: Sequence[Question], *rest: Any) -> list[Answer | RemitError]:
+        asked.extend(questions)
+        return type(evaluator).check_many(evaluator, view, questions, *rest)
+
+    monkeypatch.setattr(evaluator, "check_many", noting)
+    large = question("doc:1#view@user:a", x="y" * 5_000)
+    few = question("doc:1#view@user:a"), question("doc:1#view@user:b", x="y")
+    results = world.engine.questions.check_many("", [large, few[0], large, few[1]]).results
+    assert [each.verdict for each in results if isinstance(each, CheckResult)] == [YES, NO]
+    refused = [each for each in results if isinstance(each, LimitExceeded)]
+    assert [(each.field, each.metadata["name"]) for each in refused] == [("context", "context_bytes_max")] * 2
+    assert results[0] is refused[0] and results[2] is refused[1]
+    assert asked == [*few]
+
+
 def test_errors_are_of_their_items(world: EngineOfTest) -> None:
     world.write(*MANY_FACTS)
     results = world.engine.questions.check_many("", [question(text) for text in MANY]).results
@@ -409,21 +434,23 @@ def test_no_text_is_a_cursor_but_a_cursor(data: st.DataObject) -> None:
     """Neither garbage, nor one with something changed, nor well-packed nonsense."""
     filter = RelationshipFilter(resource_type="doc")
     found = paged().engine.relationships.read("", filter, limit=1).next_cursor
-    digest, resource, relation, subject = msgpack.unpackb(base64.urlsafe_b64decode(found + "=" * (-len(found) % 4)))
+    form, digest, resource, relation, subject = msgpack.unpackb(
+        base64.urlsafe_b64decode(found + "=" * (-len(found) % 4))
+    )
     anything = st.recursive(
         st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.binary(max_size=3),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
         max_leaves=5,
     )
-    part = data.draw(st.integers(0, 4))
+    part = data.draw(st.integers(0, 6))
     if part == 0:
         cursor = data.draw(st.text(min_size=1))
     elif part == 1:
         at = data.draw(st.integers(0, len(found) - 1))
         cursor = found[:at] + data.draw(st.sampled_from("AZaz09-_")) + found[at + 1 :]
     else:
-        parts = [digest, resource, relation, subject]
-        parts[part - 1] = data.draw(anything)
+        parts = [form, digest, resource, relation, subject]
+        parts[part - 2] = data.draw(anything)
         cursor = base64.urlsafe_b64encode(msgpack.packb(parts)).decode().rstrip("=")
     try:
         page = paged().engine.relationships.read("", filter, cursor=cursor)

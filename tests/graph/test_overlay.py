@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.graph.overlay import Overlay
 from remit.graph.plain import Graph
-from remit.model import Qualifiers, Relationship, RelationshipKey
+from remit.graph.view import GraphView
+from remit.model import (
+    Change,
+    Provenance,
+    Qualifiers,
+    Relationship,
+    RelationshipKey,
+    StoredRelationship,
+    SubjectRef,
+)
 from tests.graph.test_plain import KEYS, QUALIFIERS
 
 FACTS = st.dictionaries(KEYS, QUALIFIERS, max_size=12)
@@ -16,6 +27,13 @@ CHANGES = st.dictionaries(KEYS, st.none() | QUALIFIERS, max_size=12)
 
 def graph_of(facts: dict[RelationshipKey, Qualifiers]) -> Graph:
     return Graph(Relationship(*key, qualifiers) for key, qualifiers in facts.items())
+
+
+def assert_reversed(graph: GraphView, facts: Mapping[RelationshipKey, Qualifiers], subject: SubjectRef) -> None:
+    """The graph read backwards is every edge turned around by hand."""
+    nodes = graph.nodes_of(subject)
+    assert set(nodes) == {key[:2] for key in facts if key.subject == subject}
+    assert len(nodes) == len(set(nodes)), "a node is told twice"
 
 
 @given(FACTS, CHANGES, CHANGES)
@@ -33,4 +51,37 @@ def test_an_overlay_is_the_graph_as_it_would_be(
         assert dict(overlay.edges(*key[:2])) == dict(graph.edges(*key[:2]))
         assert dict(overlay.usersets(*key[:2])) == dict(graph.usersets(*key[:2]))
         assert len(list(overlay.edges(*key[:2]))) == len(list(graph.edges(*key[:2]))), "an edge is told twice"
+        assert_reversed(overlay, after, key.subject)
     assert {each.key: each.qualifiers for each in base.relationships()} == facts, "the base is as it was"
+
+
+@given(FACTS, st.lists(CHANGES, max_size=5), st.data())
+def test_an_overlay_that_undoes_commits_reads_backwards_what_was(
+    facts: dict[RelationshipKey, Qualifiers],
+    commits: list[dict[RelationshipKey, Qualifiers | None]],
+    data: st.DataObject,
+) -> None:
+    """Whether it is asked before, between or after it is told of them."""
+    base = graph_of(facts)
+    overlay, held = Overlay(base, {}), dict(facts)
+    asked = {key.subject for key in facts} | {key.subject for written in commits for key in written}
+    for written in commits:
+        fates = [(key, held.get(key), qualifiers) for key, qualifiers in written.items()]
+        changes = tuple(_change(*each) for each in fates if each[1:] != (None, None))
+        base.apply(changes)
+        overlay.undo(changes)
+        held = {key: value for key, value in {**held, **written}.items() if value is not None}
+        if asked and data.draw(st.booleans()):
+            assert_reversed(overlay, facts, data.draw(st.sampled_from(sorted(asked))))
+    for subject in asked:
+        assert_reversed(overlay, facts, subject)
+        assert_reversed(base, held, subject)
+
+
+def _change(key: RelationshipKey, before: Qualifiers | None, after: Qualifiers | None) -> Change:
+    by = Provenance("test", "", 1)
+    stored = [
+        None if qualifiers is None else StoredRelationship(Relationship(*key, qualifiers), by)
+        for qualifiers in (before, after)
+    ]
+    return Change(*stored)

@@ -24,7 +24,7 @@ from remit.model import (
     SubjectRef,
 )
 from remit.notation import parse_relationship
-from tests.graph.test_overlay import graph_of
+from tests.graph.test_overlay import assert_reversed, graph_of
 from tests.graph.test_plain import KEYS, QUALIFIERS, STEPS, Model, model_of
 
 BY = Provenance("test", "", 1)
@@ -73,6 +73,7 @@ def assert_is(pin: PinnedGraph, model: Model, key: RelationshipKey) -> None:
     usersets = list(pin.usersets(*key[:2]))
     assert dict(usersets) == {each.subject: value for each, value in node.items() if each.subject.relation}
     assert len(usersets) == len(dict(usersets)), "a userset is told twice"
+    assert_reversed(pin, model, key.subject)
 
 
 @pytest.fixture(autouse=True)
@@ -174,3 +175,5 @@ def test_a_pin_that_would_have_to_undo_too_much_says_so_every_time() -> None:
         pin.edges(*keys[0][:2])
     with pytest.raises(StepBudgetSpent):
         pin.usersets(*keys[0][:2])
+    with pytest.raises(StepBudgetSpent):
+        pin.nodes_of(keys[0].subject)

@@ -252,9 +252,9 @@ def check_preconditions(
         check_filter(schema, precondition.filter, field)
         found = next(_counting(scanning.matching(view, precondition.filter, field), now_us), None)
         if (found is not None) != precondition.must_match:
-            why = "nothing matches" if found is None else f"`{found.relationship.key}` matches"
+            reason = "nothing matches" if found is None else f"`{found.relationship.key}` matches"
             raise PreconditionFailed(
-                f"precondition {index} does not hold: {why} {_describe_filter(precondition.filter)}",
+                f"precondition {index} does not hold: {reason} {_describe_filter(precondition.filter)}",
                 field=f"preconditions[{index}]",
             )
 

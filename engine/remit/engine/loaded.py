@@ -63,7 +63,7 @@ class LoadedStore:
         with self.lock:
             assert [delta.revision for delta in deltas] == list(range(self.revision + 1, last + 1)), "in revision order"
             if self.native is not None:
-                # All of it at once: the front door looks at the core without asking for our lock.
+                # All of it at once: the frontend looks at the core without asking for our lock.
                 new = schema if schema is not self.schema else None
                 self.native.apply(changes, last, schema_of(new) if new is not None else None)
             else:
@@ -100,7 +100,7 @@ class LoadedStores:
         # By name. Replaced whole, so that whoever goes through it is not disturbed.
         self._stores: Mapping[str, LoadedStore] = {}
         self._stores = {name: self._load(name) for name in store.names()}
-        self.core = registry()  # the stores as the front door finds them
+        self.core = registry()  # the stores as the frontend finds them
         for loaded in self._stores.values():
             self._show(loaded)
         self._changing = threading.Condition()

@@ -8,8 +8,7 @@ same, operand by operand."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from itertools import repeat
+from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple, assert_never, final
 
 from remit.errors import CaveatFailed
@@ -76,31 +75,33 @@ class ButNot(NamedTuple):
     subtracted: Operand
 
 
+@final
+class Not(NamedTuple):
+    """What a `-` makes of what it subtracts: bounds (low, high) become (2 - high, 2 - low)."""
+
+    operand: Operand
+
+
 Combination = AnyOf | AllOf | ButNot
 Operand = Goal | Fact | Combination
+Part = Operand | Not
 
 
-class Parts(NamedTuple):
-    """How a combination follows from its operands: the least of them if `every`, else the greatest. With each operand
-    comes whether it is negated first: bounds (low, high) become (2 - high, 2 - low)."""
+def parts_of(combination: Combination) -> tuple[bool, Iterable[Part]]:
+    """How a combination follows from its parts: the least of them where it is made of every one, else the greatest.
 
-    every: bool
-    operands: Iterator[tuple[Operand, bool]]
-
-
-def parts_of(combination: Combination) -> Parts:
-    """The one reading of the operators: everything that walks over operands asks here what they come to together."""
-    if type(combination) is AnyOf:
-        return Parts(False, zip(combination.operands, repeat(False)))
+    The one reading of the operators: whatever walks over operands asks here what they come to together."""
     if type(combination) is AllOf:
-        return Parts(True, zip(combination.operands, repeat(False)))
+        return True, combination.operands
+    if type(combination) is AnyOf:
+        return False, combination.operands
     if type(combination) is ButNot:
-        return Parts(True, iter(((combination.base, False), (combination.subtracted, True))))
+        return True, (combination.base, Not(combination.subtracted))
     assert_never(combination)
 
 
 def negated(bounds: Bounds) -> Bounds:
-    """What `-` makes of what it subtracts."""
+    """What `Not` makes of the bounds of its operand."""
     return _HIGHEST - bounds[1], _HIGHEST - bounds[0]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
-from remit.eval.equations import Bounds, Fact, Goal, Operand, parts_of
+from remit.eval.equations import Bounds, Fact, Goal, Not, Operand, Part, parts_of
 
 _HIGHEST = 2
 
@@ -90,7 +90,7 @@ class _Rising:
                 for listening in self._part_of.get(gate.goal, ()):
                     self._rise(listening, before, number + 1)
 
-    def _wire(self, operand: Operand, part_of: _Gate, is_negated: bool) -> int | None:
+    def _wire(self, operand: Part, part_of: _Gate, is_negated: bool) -> int | None:
         """The value of an operand; None where it hangs on the cycle, and `part_of` will hear of it. Like `fold` it
         asks no further once it knows, so it meets no goal that was not met before."""
         if type(operand) is Goal:
@@ -104,13 +104,15 @@ class _Rising:
             return None
         if type(operand) is Fact:
             return self._read(operand.bounds, is_negated)
+        if type(operand) is Not:
+            return self._wire(operand.operand, part_of, not is_negated)
         every, operands = parts_of(operand)
         every ^= is_negated
         gate = _Gate(part_of)
         decisive = 0 if every else _HIGHEST
         known, hanging = _HIGHEST - decisive, 0
-        for each, each_is_negated in operands:
-            value = self._wire(each, gate, is_negated ^ each_is_negated)
+        for each in operands:
+            value = self._wire(each, gate, is_negated)
             if value is None:
                 hanging += 1
             elif value == decisive:

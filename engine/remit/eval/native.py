@@ -70,8 +70,10 @@ class NativeEvaluator:
             contexts=contexts if any(contexts) else None,
             changed=view.changed,
         )
-        interrupt()
-        native = [_answer_at(view.revision, each) for each in found]
+        native: list[Answer | StepBudgetSpent | None] = []
+        for each in found:
+            interrupt()  # many small questions may be answered between two looks of the core's
+            native.append(_answer_at(view.revision, each))
         left = [question for question, answer in zip(questions, native, strict=True) if answer is None]
         others = iter(self._fallback.check_many(view, left, steps_max, interrupt) if left else ())
         return [next(others) if answer is None else answer for answer in native]
@@ -220,5 +222,5 @@ class Caches(NamedTuple):
 
 
 def all_caches() -> Caches | None:
-    """The caches of all threads together, those of the front door among them; None where there is no core."""
+    """The caches of all threads together, those of the frontend among them; None where there is no core."""
     return Caches(*_core.all_caches()) if available() else None

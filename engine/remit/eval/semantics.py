@@ -32,7 +32,9 @@ from remit.eval.equations import (
     Equations,
     Fact,
     Goal,
+    Not,
     Operand,
+    Part,
     negated,
     parts_of,
 )
@@ -59,7 +61,7 @@ class Answer(NamedTuple):
 Folding = Generator[Goal, Bounds, Bounds]
 
 
-def fold(operand: Operand) -> Folding:
+def fold(operand: Part) -> Folding:
     """The bounds of an operand. Yields the goals whose bounds it needs, and stops asking when it can know no more.
 
     Goals and facts, which most operands are, are taken as they are instead of being folded, and what cannot change the
@@ -68,16 +70,16 @@ def fold(operand: Operand) -> Folding:
         return (yield operand)
     if type(operand) is Fact:
         return operand.bounds
+    if type(operand) is Not:
+        return negated((yield from fold(operand.operand)))
     every, operands = parts_of(operand)
     neutral, decisive, nearest = (YES, NO, min) if every else (NO, YES, max)
     low, high = neutral
-    for each, is_negated in operands:
+    for each in operands:
         if type(each) is Fact:
             bounds = each.bounds
         else:
             bounds = (yield each) if type(each) is Goal else (yield from fold(each))
-        if is_negated:
-            bounds = negated(bounds)
         if bounds == decisive:
             return decisive
         if bounds != neutral:
@@ -91,7 +93,7 @@ class EvaluatedOperand(NamedTuple):
     operand: Operand  # its own iterables are used up
     bounds: Bounds
     parts: tuple[EvaluatedOperand, ...] = ()
-    is_negated: bool = False  # as a part: it is what a `-` subtracts
+    is_negated: bool = False  # as a part: it is what a `-` subtracts, and its bounds are those of before
 
 
 Enough = Callable[[EvaluatedOperand, bool], bool]
@@ -209,22 +211,22 @@ class Evaluation:
 
     # --- what a finished evaluation can tell --------------------------------------------------------------------
 
-    def evaluated(self, operand: Operand, enough: Enough = decides) -> EvaluatedOperand:
+    def evaluated(self, operand: Part, enough: Enough = decides) -> EvaluatedOperand:
         """An operand with what it is made of, part by part until it is `enough`. Cost: O(parts), and what goals among
         them cost that were not asked yet."""
         if type(operand) is Goal:
             return EvaluatedOperand(operand, self.solve(operand))
         if type(operand) is Fact:
             return EvaluatedOperand(operand, operand.bounds)
+        if type(operand) is Not:
+            return self.evaluated(operand.operand, enough)._replace(is_negated=True)
         every, operands = parts_of(operand)
         nearest = min if every else max
         low, high = YES if every else NO
         parts = []
-        for each, is_negated in operands:
+        for each in operands:
             part = self.evaluated(each, enough)
-            bounds = part.bounds
-            if is_negated:
-                part, bounds = part._replace(is_negated=True), negated(bounds)
+            bounds = negated(part.bounds) if part.is_negated else part.bounds
             parts.append(part)
             low, high = nearest(low, bounds[0]), nearest(high, bounds[1])
             # Where a `-` has nothing to subtract from, nobody asks what it subtracts.

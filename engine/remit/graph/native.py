@@ -40,12 +40,12 @@ def available() -> bool:
 
 
 def registry() -> _core.NativeCore | None:
-    """Where the front door will find stores by name, with none in it; None where there is no core."""
+    """Where the frontend will find stores by name, with none in it; None where there is no core."""
     return _core.NativeCore() if available() else None
 
 
 class NativeGraph:
-    """Mutable; it takes a lock of its own, for the front door looks into it from threads without Python.
+    """Mutable; it takes a lock of its own, for the frontend looks into it from threads without Python.
 
     A single operation sees one state. What is read in steps (`edges` of a node, all `relationships`) is to be left
     alone until it is read, as a dictionary is; where a change is noticed, RuntimeError. Costs are those of `Graph`."""
@@ -60,7 +60,7 @@ class NativeGraph:
         uuid: bytes = bytes(16),
         epoch: int = 0,
     ) -> None:
-        """The identity is that of the named store, for whoever asks through the front door."""
+        """The identity is that of the named store, for whoever asks through the frontend."""
         self._store = _core.NativeStore(name, uuid, epoch)
         remaining = iter(relationships)
         while batch := [(each.key, each.qualifiers) for each in islice(remaining, ROWS_AT_ONCE)]:
