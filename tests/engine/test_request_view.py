@@ -60,8 +60,13 @@ NODES = [(ObjectRef("doc", "a"), "viewer"), (ObjectRef("doc", "a"), "banned"), (
 NODES += [(ObjectRef("group", id), "member") for id in ("g", "h")]
 SUBJECTS = [SubjectRef("user", id) for id in ("ann", "bob", LONG, "*")]
 SUBJECTS += [SubjectRef("group", id, "member") for id in ("g", "h")]
-KEYS = st.builds(
-    lambda node, subject: RelationshipKey(*node, subject), st.sampled_from(NODES), st.sampled_from(SUBJECTS)
+KEYS = st.sampled_from(
+    [
+        RelationshipKey(*node, subject)
+        for node in NODES
+        for subject in SUBJECTS
+        if node[1] != "member" or not subject.is_wildcard
+    ]
 )
 QUALIFIERS = st.sampled_from((PLAIN, PLAIN, Qualifiers(expiration_us=NOW_US + 10**9), Qualifiers(expiration_us=NOW_US)))
 WRITTEN = st.dictionaries(KEYS, st.none() | QUALIFIERS, min_size=1, max_size=5)
@@ -114,7 +119,7 @@ def assert_shows(view: RequestView, held: Held) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(WRITTEN, min_size=1, max_size=6), st.data())
-def test_a_view_of_any_revision_is_read_backwards_as_its_edges_stand(
+def test_a_view_of_any_revision_is_what_was_written_by_then_both_ways(
     commits: list[Written], data: st.DataObject
 ) -> None:
     """The head, which commits leave behind; the past; and either with facts of a request over it."""
