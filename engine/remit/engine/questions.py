@@ -41,8 +41,9 @@ class Questions:
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
         if explain:
             explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
-            return _check_result(view, explained.answer, explained.explanation)
-        return _check_result(view, self._evaluator.check(view, question, self._limits.steps_max, interrupt))
+            return _check_result(view, view.token, explained.answer, explained.explanation)
+        answer = self._evaluator.check(view, question, self._limits.steps_max, interrupt)
+        return _check_result(view, view.token, answer)
 
     def check_many(
         self,
@@ -62,8 +63,10 @@ class Questions:
         refusals = [self._refusal(question) for question in questions]
         asked = [question for question, refusal in zip(questions, refusals, strict=True) if refusal is None]
         answers = iter(self._evaluator.check_many(view, asked, self._limits.steps_max, interrupt))
-        results = [_item_result(view, next(answers) if refusal is None else refusal) for refusal in refusals]
-        return CheckManyResult(tuple(results), view.token, view.now_us, view.historical)
+        token = view.token
+        found = [next(answers) if refusal is None else refusal for refusal in refusals]
+        results = [each if isinstance(each, RemitError) else _check_result(view, token, each) for each in found]
+        return CheckManyResult(tuple(results), token, view.now_us, view.historical)
 
     def _refusal(self, question: Question) -> LimitExceeded | None:
         """Why an item of many is not even asked."""
@@ -91,10 +94,6 @@ class Questions:
         return ExpandResult(expansion, view.token, view.now_us, view.historical)
 
 
-def _check_result(view: RequestView, answer: Answer, explanation: Explanation | None = None) -> CheckResult:
+def _check_result(view: RequestView, token: str, answer: Answer, explanation: Explanation | None = None) -> CheckResult:
     verdict, missing, steps = answer
-    return CheckResult(verdict, missing, steps, view.token, view.now_us, explanation, view.historical)
-
-
-def _item_result(view: RequestView, found: Answer | RemitError) -> CheckResult | RemitError:
-    return found if isinstance(found, RemitError) else _check_result(view, found)
+    return CheckResult(verdict, missing, steps, token, view.now_us, explanation, view.historical)

@@ -7,7 +7,7 @@ Law: a view stays as it is however long the request takes: nothing waits for it,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from remit.engine.admission import check_contextual
 from remit.engine.clock import Clock
@@ -25,9 +25,10 @@ from remit.model import Delta, Relationship
 from remit.store.port import ReadTransaction, StoreIdentity, WriteTransaction
 
 
-@dataclass(frozen=True, slots=True)
-class RequestView:
-    """What an evaluator is asked over: an `EvaluationView`. `historical`: of a past revision, where a newer one is."""
+class RequestView(NamedTuple):
+    """What an evaluator is asked over: an `EvaluationView`. `historical`: of a past revision, where a newer one is.
+
+    A tuple, as every request makes one: see `model.py`."""
 
     identity: StoreIdentity
     stored_schema: Schema | None
@@ -89,7 +90,7 @@ class RequestViews:
         changed = {each.key: each.qualifiers for each in contextual}
         laid_over = Overlay(view.graph, changed)
         check_contextual(view.schema, laid_over, contextual, view.now_us)
-        return replace(view, graph=laid_over, changed=changed)
+        return view._replace(graph=laid_over, changed=changed)
 
     def _past(self, head: RequestView, revision: int) -> RequestView:
         """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.

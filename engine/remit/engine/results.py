@@ -16,8 +16,7 @@ from remit.language.source import Issue
 from remit.model import Relationship, StoredRelationship, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """An answer, the revision (as a token) and the time (microseconds) it was given at, and what it cost in steps."""
 
     verdict: Verdict
