@@ -1,4 +1,4 @@
-"""A compiled schema as the core takes it: nested tuples, which `engine/core/src/plan.rs` reads.
+"""A compiled schema as the core takes it: nested tuples, of which `remit-core/src/schema/plan.rs` is made.
 
 Law: schemas with the same plan are the same tuples, and nothing that a question may hang on is left out."""
 
