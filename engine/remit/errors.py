@@ -93,7 +93,7 @@ class FutureToken(RemitError):
 
 
 class InvalidCursor(InvalidArgument):
-    """The cursor is damaged or belongs to another query."""
+    """The cursor is damaged, or belongs to another query or another version of the server."""
 
     reason = "INVALID_CURSOR"
 
