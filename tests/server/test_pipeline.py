@@ -32,7 +32,7 @@ Asking = Callable[[Pipeline, UnaryVerb, bytes, Call], Awaitable[Outcome]]
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     engine = opened()
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     yield engine
     engine.close()
 
@@ -140,7 +140,7 @@ def test_who_asks_too_often_is_refused_whichever_way_it_comes(engine: Engine, as
 
 def test_a_large_answer_is_counted_until_its_call_has_left_and_one_too_many_is_refused(engine: Engine) -> None:
     async def run() -> None:
-        engine.write_schema("", SCHEMA + "//" + "x" * 10_000)
+        engine.schemas.write("", SCHEMA + "//" + "x" * 10_000)
         pipeline = pipeline_of(engine, limits=ServeLimits(unsent_bytes_max=15_000))
         calls = [Call(peer="one"), Call(peer="other")]
         outcomes = []

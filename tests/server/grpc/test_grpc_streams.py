@@ -169,7 +169,7 @@ def test_thousands_of_idle_watchers_have_no_thread_each_and_all_are_told(filled:
         # gRPC's own threads, of a client and a server, and some of a queue: none of them is a watcher's.
         assert threads - before < 40
         until(lambda: len(server.server.pipeline.streams) == 0)
-    assert not filled._watches._recent
+    assert not filled.streams._watches._recent
 
 
 def _threads() -> int:

@@ -87,7 +87,7 @@ WITH_A_CONTEXT = [path for path, kind in KINDS.items() if "context" in kind.DESC
 def test_a_question_s_context_is_measured_before_it_is_read(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     request = asks_about_ann(KINDS[path]())
     request.context["text"] = "x" * 50_000
     read: list[object] = []
@@ -183,7 +183,7 @@ ITEMS_ANSWERED: dict[str, Callable[[Any], list[str]]] = {
 def test_an_item_with_too_large_a_context_costs_its_own_answer_and_is_not_read(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     request: Any = KINDS[path]()
     for _ in range(2):
         asks_about_ann(request.items.add())
@@ -199,7 +199,7 @@ def test_an_item_with_too_large_a_context_costs_its_own_answer_and_is_not_read(
 @pytest.mark.parametrize("path", ITEMS_ANSWERED)
 def test_an_item_whose_context_is_beyond_its_limit_costs_its_own_answer(engine: Engine, path: str) -> None:
     """One that only reading it can tell: it was sent in few enough bytes. Nobody evaluates it: see `test_engine`."""
-    engine.write_schema("", SCHEMA)
+    engine.schemas.write("", SCHEMA)
     request: Any = KINDS[path]()
     for _ in range(2):
         asks_about_ann(request.items.add()).context["text"] = "x" * 4_000

@@ -10,7 +10,7 @@ import pytest
 from remit import native_core as built
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.graph import native
+from remit.graph.native import available
 from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
 from remit.server.net.listen import Address
@@ -68,9 +68,9 @@ def test_it_says_who_answers_and_never_that_the_core_does_where_it_does_not(
     answers = "  door    the native core listens, and answers checks by itself"
     leaves = "  door    the native core listens, and leaves every answer to Python: see docs/front_door.md"
     without = f"  door    none, the native core is {built.absence()}: every request is answered in Python"
-    assert (answers if native.available() else without) in said(engine, Config()).splitlines()
+    assert (answers if available() else without) in said(engine, Config()).splitlines()
     for config in (Config(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Config(testing=True)):
-        assert (leaves if native.available() else without) in said(engine, config).splitlines()
+        assert (leaves if available() else without) in said(engine, config).splitlines()
     off = Config(frontend=FrontendChoice.OFF)
     assert "  door    none, --front-door off: every request is answered in Python" in said(engine, off).splitlines()
     monkeypatch.setenv(built.SWITCH, "off")

@@ -13,9 +13,9 @@ from google.protobuf.message import Message
 
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.errors import RemitError
-from remit.model import Relationship
+from remit.model import Question, Relationship
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_consistency
 from remit.server.limits.request_size import read_context

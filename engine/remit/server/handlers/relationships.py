@@ -41,7 +41,7 @@ IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, 
 
 def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
     """Once handed to the engine a write is carried out, whether or not the caller still waits."""
-    result = engine.write(
+    result = engine.relationships.write(
         request.store,
         [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
         preconditions=_preconditions(request.preconditions),
@@ -54,7 +54,7 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
 
 
 def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call) -> relationships_pb2.DeleteResponse:
-    result = engine.delete(
+    result = engine.relationships.delete(
         request.store,
         decode_filter(request.filter, "filter"),
         preconditions=_preconditions(request.preconditions),
@@ -71,7 +71,7 @@ def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[P
 
 
 def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
-    page = engine.read(
+    page = engine.relationships.read(
         request.store,
         decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
         at_least=decode_at_least(request.consistency),
@@ -91,7 +91,7 @@ async def export(
     engine: Engine, requests: AsyncIterator[relationships_pb2.ExportRequest], stream: Stream
 ) -> AsyncGenerator[bytes, None]:
     request = await only_request(requests)
-    pages = engine.export(
+    pages = engine.streams.export(
         request.store,
         decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
         at_least=decode_at_least(request.consistency),

@@ -9,7 +9,7 @@ from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.errors import InvalidArgument, RemitError
 from remit.model import Question
 from remit.notation import checked_name
@@ -36,7 +36,7 @@ def check_permission(
     engine: Engine, request: permission_service_pb2.CheckPermissionRequest, call: Call
 ) -> permission_service_pb2.CheckPermissionResponse:
     _refuse_tracing(request.with_tracing)
-    result = engine.check(
+    result = engine.questions.check(
         DEFAULT,
         _question(request, "", engine.limits),
         **decode_consistency(request.consistency),

@@ -54,7 +54,7 @@ async def backup(
 ) -> AsyncGenerator[stores_pb2.BackupResponse, None]:
     """The store is copied before anything is sent: a reader may be slow, an open view may not (see `copies`)."""
     request = await only_request(requests)
-    with contextlib.closing(engine.backup(request.name or DEFAULT_STORE)) as copy:
+    with contextlib.closing(engine.stores.backup(request.name or DEFAULT_STORE)) as copy:
         token = await stream.run(copy.take, stream.call.interrupt)
         while data := await stream.run(copy.read, CHUNK_BYTES):
             yield stores_pb2.BackupResponse(chunk=data, token=token)
@@ -66,7 +66,7 @@ async def restore(
 ) -> AsyncGenerator[stores_pb2.RestoreResponse, None]:
     """A reader of the backup sends as fast as the disk takes it: the next message is read when this one is written."""
     first = await only_request(requests)
-    with contextlib.closing(engine.restore(first.name)) as restoring:
+    with contextlib.closing(engine.stores.restore(first.name)) as restoring:
         await stream.run(restoring.feed, _chunk(first))
         async for request in requests:
             await stream.run(restoring.feed, _chunk(request))

@@ -27,7 +27,7 @@ async def watch(
     request = await only_request(requests)
     checkpoint_s = _checkpoint_s(request.checkpoint_interval_ms)
     filters = [decode_filter(message, f"filters[{number}]") for number, message in enumerate(request.filters)]
-    watching = engine.watch(request.store, _message_of, after=request.after, filters=filters)
+    watching = engine.streams.watch(request.store, _message_of, after=request.after, filters=filters)
     with contextlib.closing(watching), stream.commits(watching.store) as committed:
         if watching.is_behind:
             await stream.run(watching.require_reachable)

@@ -71,7 +71,7 @@ def _tls(certificates: Certificates | None) -> str:
 def _stores(engine: Engine, config: Config) -> str:
     if config.testing:
         return f"testing: an empty one for every bearer token, {config.serve_limits.sandboxes_max:,} at most"
-    return ", ".join(f"{name} ({count:,} relationships)" for name, count in engine.sizes().items())
+    return ", ".join(f"{name} ({count:,} relationships)" for name, count in engine.stores.sizes().items())
 
 
 def _duration(duration_us: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from remit.access.keyring import KeyRing
 from remit.engine.facade import Engine
-from remit.graph import native
+from remit.eval import native
 from remit.server.call import Call
 from remit.server.frontend.frontend import Frontend, may_ever_answer, shared_holdings
 from remit.server.grpc.server import GrpcServer, calls_max
@@ -98,7 +98,7 @@ class Server:
         return address
 
     def _subscribe(self, engine: Engine) -> None:
-        self._unsubscribe.append(engine.on_change(self.pipeline.notifier.notify))
+        self._unsubscribe.append(engine.streams.on_change(self.pipeline.notifier.notify))
         self._unsubscribe.append(engine.on_commit(self.telemetry.metrics.commit))
 
     async def stop(self, grace_s: float) -> bool:
@@ -162,7 +162,7 @@ class Server:
 
     def problems(self) -> list[str]:
         """Why the server is not ready; empty where it is."""
-        problem = self._engine.standing().problem
+        problem = self._engine.stats().problem
         return [*self._not_serving(), *([problem] if problem else [])]
 
     def _not_serving(self) -> list[str]:
@@ -182,7 +182,7 @@ class Server:
 
     def stats(self) -> ServerStats:
         """What there is now. Cost: O(stores)."""
-        engine, pipeline, frontend = self._engine.standing(), self.pipeline, self.frontend
+        engine, pipeline, frontend = self._engine.stats(), self.pipeline, self.frontend
         ring = pipeline.gate.ring
         return ServerStats(
             uptime_s=self.telemetry.uptime_s,

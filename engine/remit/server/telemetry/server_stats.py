@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from remit.graph.native import Caches
+from remit.eval.native import Caches
 
 
 @dataclass(frozen=True, slots=True)
