@@ -24,8 +24,8 @@ from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_update
 from remit.world import World, verify
 from tests.support.cli_shell import FACTS, SCHEMA, Outcome, Shell
-from tests.support.doc_blocks import DOCS, blocks_of, code_words, table_cells
-from tests.support.doc_shapes import Seen, Shape, parse_shape, shapes_in
+from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
+from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
 
 PAGE = "cli.md"
 

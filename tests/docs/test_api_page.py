@@ -30,7 +30,7 @@ from remit.server.limits.serve_limits import shown
 from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
-from tests.support.doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
+from tests.support.docs.blocks import DOCS, Block, blocks_of, code_words, table_cells
 
 PAGE = "api.md"
 NOW_US = parse_time("2027-01-31T12:00:00Z")

@@ -15,7 +15,7 @@ from remit.language.source import Issue
 from remit.language.tokens import FLAGS
 from remit.notation import parse_time
 from remit.world import World, read_schema, verify
-from tests.support.doc_blocks import DOCS, Block, blocks_of, code_words, table_cells
+from tests.support.docs.blocks import DOCS, Block, blocks_of, code_words, table_cells
 from tests.support.places import LANGUAGE
 
 PAGE = "language.md"

@@ -10,7 +10,7 @@ import pytest
 
 from remit.eval import native
 from remit.graph.native import available
-from tests.support.native_histories import Shared, engines_side_by_side, graphs_side_by_side
+from tests.support.native.histories import Shared, engines_side_by_side, graphs_side_by_side
 
 pytestmark = [
     pytest.mark.skipif(not available(), reason="the native core is not built here"),

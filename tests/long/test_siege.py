@@ -24,8 +24,8 @@ from tests.simulation.test_waiting_callers import (
     require_served_beside_a_flood,
     require_served_beside_the_idle,
 )
-from tests.support.sim_hostile import ASKED, CHECK, OWN, THING, USER, Hostile, hostile_server
-from tests.support.sim_http2 import (
+from tests.support.simulation.hostile import ASKED, CHECK, OWN, THING, USER, Hostile, hostile_server
+from tests.support.simulation.http2 import (
     ACK,
     DATA,
     END_HEADERS,
@@ -42,7 +42,7 @@ from tests.support.sim_http2 import (
     message,
     settings,
 )
-from tests.support.sim_process import MIB, until
+from tests.support.simulation.process import MIB, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3_000)]
 

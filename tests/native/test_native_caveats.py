@@ -18,7 +18,7 @@ from remit.language.caveats import Caveat
 from remit.language.parameters import parse_parameter_type
 from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import canonical_json, normalized_context, parse_relationship
-from tests.support.native_worlds import cache_of, compare, every_question, needs_core
+from tests.support.native.worlds import cache_of, compare, every_question, needs_core
 
 pytestmark = needs_core
 

@@ -24,7 +24,7 @@ from remit.model import ObjectRef, Question, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_subject, parse_time
 from remit.world import World
 from tests.support.engines import EngineOpener
-from tests.support.native_worlds import (
+from tests.support.native.worlds import (
     LargerWorlds,
     Questions,
     WideWorlds,

@@ -22,7 +22,7 @@ from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelat
 from remit.notation import parse_relationship, parse_time
 from remit.world import World
 from tests.native.test_native_one_meaning import WORLDS
-from tests.support.native_worlds import LargerWorlds, WideWorlds, needs_core
+from tests.support.native.worlds import LargerWorlds, WideWorlds, needs_core
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core

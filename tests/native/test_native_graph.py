@@ -26,7 +26,7 @@ from remit.model import (
     SubjectRef,
 )
 from remit.store.codec import encode_triple, encode_value, sort_key
-from tests.support.native_worlds import needs_core
+from tests.support.native.worlds import needs_core
 
 pytestmark = needs_core
 

@@ -11,7 +11,7 @@ from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
-from tests.support.native_worlds import cache_of, needs_core
+from tests.support.native.worlds import cache_of, needs_core
 
 pytestmark = needs_core
 

@@ -18,7 +18,7 @@ from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_time
 from remit.world import World
-from tests.support.native_worlds import LargerWorlds, WideWorlds, cache_of, compare, every_question, needs_core
+from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, every_question, needs_core
 from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
 from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
 from tests.support.places import CONFORMANCE, ROOT

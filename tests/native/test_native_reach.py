@@ -12,7 +12,7 @@ from remit.graph.native import NativeGraph
 from remit.language import compile_schema
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_relationship, parse_subject
-from tests.support.native_worlds import cache_of, needs_core
+from tests.support.native.worlds import cache_of, needs_core
 
 pytestmark = needs_core
 

@@ -23,7 +23,7 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
-from tests.support.native_worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
+from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
 
 pytestmark = needs_core
 

@@ -1,4 +1,4 @@
-"""One server for all who mean it ill: see `sim_hostile`."""
+"""One server for all who mean it ill: see `tests.support.simulation.hostile`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.sim_hostile import Hostile, hostile_server
+from tests.support.simulation.hostile import Hostile, hostile_server
 
 
 @pytest.fixture(scope="session")

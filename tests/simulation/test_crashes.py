@@ -24,7 +24,7 @@ from remit.engine.tokens import decode_token
 from remit.errors import Status
 from remit.server.run.background import BackgroundServer
 from remit.store.lmdb.lmdb_store import LmdbStore
-from tests.support.sim_process import Served, serving, until
+from tests.support.simulation.process import Served, serving, until
 
 SCHEMA = "definition user {}\ndefinition group {\n\trelation part: user\n}\n"
 WRITERS = 4

@@ -12,9 +12,19 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.support.sim_hostile import METHODS, OTHER, Hostile, ask, path_of, require_decent, template_of, told, words
-from tests.support.sim_messages import fill
-from tests.support.sim_process import MIB
+from tests.support.simulation.hostile import (
+    METHODS,
+    OTHER,
+    Hostile,
+    ask,
+    path_of,
+    require_decent,
+    template_of,
+    told,
+    words,
+)
+from tests.support.simulation.messages import fill
+from tests.support.simulation.process import MIB
 
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from tests.support.sim_hostile import ASKED, CHECK, Hostile
-from tests.support.sim_http2 import (
+from tests.support.simulation.hostile import ASKED, CHECK, Hostile
+from tests.support.simulation.http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -32,7 +32,7 @@ from tests.support.sim_http2 import (
     message,
     settings,
 )
-from tests.support.sim_process import until
+from tests.support.simulation.process import until
 
 # The last frame of an answer to the first call: the names in it may come in Huffman's code.
 ENDED = bytes((HEADERS, END_HEADERS | END_STREAM)) + (1).to_bytes(4, "big")

@@ -9,7 +9,7 @@ from remit.engine.tokens import decode_token, encode_token
 from remit.model import RelationshipFilter
 from remit.store.port import StoreIdentity
 from remit.v1 import relationships_pb2
-from tests.support.sim_hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
+from tests.support.simulation.hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
 AT_LEAST = ["Check", "CheckMany", "Expand", "Read", "Export", "ReadSchema", "DiffSchema"]
 AT_EXACTLY = ["Check", "CheckMany", "Expand", "ReadSchema"]

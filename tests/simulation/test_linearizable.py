@@ -1,8 +1,8 @@
 """Many clients at once through real gRPC: whatever they were told fits into one order, the order of the revisions.
 
 Writers toggle facts, some without waiting for the answer; checkers ask at head, at least and exactly; a reader lists; a
-watcher is told. All of it is noted and judged afterwards by `sim_history`, which has tests of its own below: a checker
-that finds nothing must be one that would."""
+watcher is told. All of it is noted and judged afterwards by `support.simulation.history`, which has tests of its own
+below: a checker that finds nothing must be one that would."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from remit.store.memory import MemoryStore
 from remit.store.port import Store
 from remit.v1 import relationships_pb2
 from remit.wire.facts import decode_relationship
-from tests.support.sim_history import Committed, History, Note, Question, violations
-from tests.support.sim_wire import PATIENCE_S, WireEngine, connected
+from tests.support.simulation.history import Committed, History, Note, Question, violations
+from tests.support.simulation.wire import PATIENCE_S, WireEngine, connected
 
 SCHEMA = """
 use delegation

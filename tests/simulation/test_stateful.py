@@ -2,7 +2,7 @@
 judge's on what the model holds, every refusal has its reason, and nothing else changes anything.
 
 Three machines do the same steps: over memory, over LMDB with restarts and kills, and through a real gRPC server. The
-model is in `sim_model`; what is asked is drawn in `sim_requests`."""
+model is in `support.simulation.model`; what is asked is drawn in `support.simulation.requests`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from remit.server.run.background import BackgroundServer
 from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.port import StoreIdentity
-from tests.support.sim_model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
-from tests.support.sim_requests import OBJECTS, START_US, Requests
-from tests.support.sim_schemas import FULL
-from tests.support.sim_wire import WireEngine
+from tests.support.simulation.model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
+from tests.support.simulation.requests import OBJECTS, START_US, Requests
+from tests.support.simulation.schemas import FULL
+from tests.support.simulation.wire import WireEngine
 
 STORES = ("default", "other")
 CALLERS = [LOCAL_CALLER, LOCAL_CALLER, Caller("anne", "run:r", True), Caller("ben", may_write_managed=False)]

@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from remit.model import LOCAL_CALLER, Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2
-from tests.support.sim_hostile import (
+from tests.support.simulation.hostile import (
     ASKED,
     CHECK,
     FACT,
@@ -37,7 +37,7 @@ from tests.support.sim_hostile import (
     require_decent,
     template_of,
 )
-from tests.support.sim_http2 import (
+from tests.support.simulation.http2 import (
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -50,7 +50,7 @@ from tests.support.sim_http2 import (
     message,
     settings,
 )
-from tests.support.sim_process import MIB, until
+from tests.support.simulation.process import MIB, until
 
 _P, _R, _S = permissions_pb2, relationships_pb2, schemas_pb2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remit.store.tables.table_store import TableStore
-from tests.support.store_worlds import Opener, check, open_lmdb, open_memory
+from tests.support.store.worlds import Opener, check, open_lmdb, open_memory
 
 
 @pytest.fixture(params=["lmdb", "memory"])

@@ -23,7 +23,7 @@ from remit.store.codec import decode_value, whole_triple
 from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import CHUNK_ROWS, Table
 from remit.store.tables.table_store import TableStore
-from tests.support.store_worlds import (
+from tests.support.store.worlds import (
     Opener,
     deleting,
     deltas,

@@ -30,8 +30,8 @@ from remit.store.port import Draft, StoreIdentity, WriteTransaction
 from remit.store.tables.interface import Table
 from remit.store.tables.restoring import PIECE_ROWS
 from remit.store.tables.table_store import TableStore
-from tests.support.store_strategies import few_keys, qualifiers
-from tests.support.store_worlds import (
+from tests.support.store.strategies import few_keys, qualifiers
+from tests.support.store.worlds import (
     check,
     deleting,
     everything,

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from remit.errors import StoreDamaged
 from remit.model import PLAIN, Provenance, Relationship, RelationshipKey, StoredRelationship
 from remit.store import codec
-from tests.support.store_strategies import AT_THE_EDGE, LONGEST, keys, provenances, qualifiers
-from tests.support.store_worlds import key
+from tests.support.store.strategies import AT_THE_EDGE, LONGEST, keys, provenances, qualifiers
+from tests.support.store.worlds import key
 
 few = settings(max_examples=60)
 

@@ -39,8 +39,8 @@ from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.interface import Table
 from remit.store.tables.keys import scan_plan, subject_first
 from remit.store.tables.table_store import TableStore
-from tests.support.store_strategies import few_keys, filters, qualifiers
-from tests.support.store_worlds import Ticks, open_lmdb, open_memory
+from tests.support.store.strategies import few_keys, filters, qualifiers
+from tests.support.store.worlds import Ticks, open_lmdb, open_memory
 
 State = dict[RelationshipKey, StoredRelationship]
 

@@ -15,8 +15,8 @@ import pytest
 
 from remit.store.lmdb.lmdb_store import LmdbStore
 from tests.support.places import ROOT
-from tests.support.store_storm import GROUP_SIZE, THREADS, group, step
-from tests.support.store_worlds import check, deltas, everything, open_lmdb
+from tests.support.store.storm import GROUP_SIZE, THREADS, group, step
+from tests.support.store.worlds import check, deltas, everything, open_lmdb
 
 ROUNDS = 20
 ACKNOWLEDGED_MAX = 120
@@ -26,7 +26,7 @@ def blow_and_kill(path: Path, storm: str, acknowledged_before: int) -> list[tupl
     """Let a child write, kill it after so many acknowledgements, and return all it gave: (thread, number, revision).
 
     After none is while it opens the store."""
-    command = [sys.executable, "-m", "tests.support.store_storm", str(path), storm]
+    command = [sys.executable, "-m", "tests.support.store.storm", str(path), storm]
     lines: list[bytes] = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0) as child:
         assert child.stdout is not None

@@ -30,7 +30,7 @@ from remit.store.lmdb import lmdb_store
 from remit.store.lmdb.directory import LOCK_FILE, DataDirectory
 from remit.store.port import Draft, WriteTransaction
 from tests.support.places import ROOT
-from tests.support.store_worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
+from tests.support.store.worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 
@@ -162,7 +162,7 @@ OPEN = """
     import os, sys
     from pathlib import Path
     from remit.errors import RemitError
-    from tests.support.store_worlds import open_lmdb
+    from tests.support.store.worlds import open_lmdb
     if len(sys.argv) > 2:
         os.setegid(int(sys.argv[2])); os.seteuid(int(sys.argv[2]))
     try:
@@ -293,7 +293,7 @@ READ_ALL = """
     import sys
     from pathlib import Path
     from remit.errors import RemitError
-    from tests.support.store_worlds import MAP_SIZE_BYTES, check, open_lmdb
+    from tests.support.store.worlds import MAP_SIZE_BYTES, check, open_lmdb
     try:
         check(open_lmdb(Path(sys.argv[1])))
         print("all is well")
@@ -352,7 +352,7 @@ DISK_FULL = """
     import resource, sys
     from pathlib import Path
     from remit.errors import StoreFull
-    from tests.support.store_worlds import MAP_SIZE_BYTES, check, everything, open_lmdb, putting, write
+    from tests.support.store.worlds import MAP_SIZE_BYTES, check, everything, open_lmdb, putting, write
 
     store = open_lmdb(Path(sys.argv[1]))
     store.create("default")

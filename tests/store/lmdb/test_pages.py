@@ -10,7 +10,7 @@ import pytest
 
 from remit.errors import StoreDamaged, StoreFormatUnknown
 from remit.store.lmdb.pages import missing_page
-from tests.support.store_worlds import check, deleting, everything, open_lmdb, putting, texts, write
+from tests.support.store.worlds import check, deleting, everything, open_lmdb, putting, texts, write
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # what LMDB takes
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(3_000)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from remit.model import ObjectRef, Relationship, RelationshipFilter, SubjectRef
-from tests.support.store_worlds import open_lmdb, putting, write
+from tests.support.store.worlds import open_lmdb, putting, write
 
 # With rows in random order a commit rewrites about one page for each row that lands on a page of its own. 1,000 rows at
 # a time cost 16 times as much for ten times the rows; 50,000 at a time, 7 to 11 times when a million took 17 s.

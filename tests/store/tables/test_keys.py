@@ -11,8 +11,8 @@ from remit.model import PLAIN, Provenance, Relationship, RelationshipFilter, Rel
 from remit.store.codec import encode_triple, encode_value, sort_key
 from remit.store.tables import keys as coding
 from remit.store.tables.interface import KEY_BYTES_MAX, Table, next_key
-from tests.support.store_strategies import AT_THE_EDGE, LONGEST, filters, keys, provenances, qualifiers
-from tests.support.store_worlds import key
+from tests.support.store.strategies import AT_THE_EDGE, LONGEST, filters, keys, provenances, qualifiers
+from tests.support.store.worlds import key
 
 few = settings(max_examples=60)
 PREFIX = coding.store_prefix(7)

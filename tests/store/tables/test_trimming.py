@@ -16,7 +16,7 @@ from remit.store.port import Draft, WriteTransaction
 from remit.store.tables.keys import store_prefix
 from remit.store.tables.table_store import TableStore
 from remit.store.tables.trimming import TRIM_ROWS
-from tests.support.store_worlds import check, everything, open_lmdb, putting, texts, write
+from tests.support.store.worlds import check, everything, open_lmdb, putting, texts, write
 
 ANNE = "doc:1#viewer@user:anne"
 

@@ -19,7 +19,7 @@ from remit.store.port import Commit, Draft, WriteTransaction
 from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
 from remit.store.tables.table_store import TableStore
-from tests.support.store_worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
+from tests.support.store.worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(10)]
 

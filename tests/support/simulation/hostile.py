@@ -21,9 +21,9 @@ from remit.engine.clock import SystemClock
 from remit.model import LOCAL_CALLER, ObjectRef, Operation, Question, RelationshipFilter, SubjectRef, Update, Verdict
 from remit.notation import parse_relationship
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-from tests.support.sim_process import Served, serving
-from tests.support.sim_schemas import BROKEN, FULL
-from tests.support.sim_wire import WireEngine
+from tests.support.simulation.process import Served, serving
+from tests.support.simulation.schemas import BROKEN, FULL
+from tests.support.simulation.wire import WireEngine
 
 OWN, OTHER, SCRATCH = "own", "other", "scratch"
 SECRET = "crown-jewels"

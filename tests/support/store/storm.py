@@ -12,7 +12,7 @@ import threading
 from itertools import count
 from pathlib import Path
 
-from tests.support.store_worlds import deleting, open_lmdb, putting, write
+from tests.support.store.worlds import deleting, open_lmdb, putting, write
 
 THREADS = 4
 GROUP_SIZE = 5

@@ -23,7 +23,7 @@ from remit.model import (
     SubjectRef,
     Update,
 )
-from tests.support.sim_schemas import BROKEN, SCHEMAS
+from tests.support.simulation.schemas import BROKEN, SCHEMAS
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.doc_blocks import code_words
+from tests.support.docs.blocks import code_words
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from remit.model import (
     Update,
 )
 from tests.support.judge import Judge
-from tests.support.sim_schemas import CAVEATS, plan_of
+from tests.support.simulation.schemas import CAVEATS, plan_of
 
 Facts = Mapping[RelationshipKey, StoredRelationship]
 
