@@ -13,8 +13,7 @@ from remit.access.keys import ALL_RIGHTS, Right, key_id_of, new_key_text
 from remit.cli.arguments.durations import parse_duration
 from remit.client import Client, RemoteError
 from remit.errors import InvalidArgument
-from tests.cli.test_cli_serve import serving
-from tests.support.cli_shell import Shell
+from tests.support.cli_shell import Shell, serving
 
 PATIENCE_S = 30.0
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,27 +13,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.store.memory import MemoryStore
 from remit.world import World
-from tests.support.cli_shell import Shell
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[tuple[dict[str, object], subprocess.Popen[str]]]:
-    """A server process, and what it said when it was ready."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "remit.cli.main", "serve", "--grpc", "127.0.0.1:0", "--json", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    try:
-        said = process.stdout.readline()
-        assert said, process.stderr.read()
-        yield json.loads(said), process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+from tests.support.cli_shell import Shell, serving
 
 
 def test_a_server_with_the_example_answers_until_it_is_interrupted() -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.graph.overlay import Overlay
-from remit.graph.plain import Graph
-from remit.graph.view import GraphView
 from remit.model import (
     Change,
     Provenance,
@@ -17,23 +13,11 @@ from remit.model import (
     Relationship,
     RelationshipKey,
     StoredRelationship,
-    SubjectRef,
 )
-from tests.graph.test_plain import KEYS, QUALIFIERS
+from tests.support.graphs import KEYS, QUALIFIERS, assert_reversed, graph_of
 
 FACTS = st.dictionaries(KEYS, QUALIFIERS, max_size=12)
 CHANGES = st.dictionaries(KEYS, st.none() | QUALIFIERS, max_size=12)
-
-
-def graph_of(facts: dict[RelationshipKey, Qualifiers]) -> Graph:
-    return Graph(Relationship(*key, qualifiers) for key, qualifiers in facts.items())
-
-
-def assert_reversed(graph: GraphView, facts: Mapping[RelationshipKey, Qualifiers], subject: SubjectRef) -> None:
-    """The graph read backwards is every edge turned around by hand."""
-    nodes = graph.nodes_of(subject)
-    assert set(nodes) == {key[:2] for key in facts if key.subject == subject}
-    assert len(nodes) == len(set(nodes)), "a node is told twice"
 
 
 @given(FACTS, CHANGES, CHANGES)

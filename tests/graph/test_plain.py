@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from remit.graph.native import NativeGraph, available
 from remit.graph.plain import Graph
 from remit.model import (
-    PLAIN,
-    CaveatUse,
     Change,
-    ObjectRef,
     Provenance,
     Qualifiers,
     Relationship,
     RelationshipKey,
     StoredRelationship,
-    SubjectRef,
 )
-
-OBJECTS = st.builds(ObjectRef, st.sampled_from(("doc", "group")), st.sampled_from("ab"))
-RELATIONS = st.sampled_from(("viewer", "member"))
-SUBJECTS = st.builds(
-    SubjectRef, st.sampled_from(("group", "user")), st.sampled_from(("a", "b", "*")), st.sampled_from(("", "member"))
-).filter(lambda subject: not (subject.is_wildcard and subject.is_userset))
-QUALIFIERS = st.sampled_from((PLAIN, Qualifiers(CaveatUse("c")), Qualifiers(expiration_us=7)))
-KEYS = st.builds(RelationshipKey, OBJECTS, RELATIONS, SUBJECTS)
+from tests.support.graphs import STEPS, Model, model_of
 
 GRAPHS = pytest.mark.parametrize("kind", [Graph, NativeGraph] if available() else [Graph])
 AnyGraph = Graph | NativeGraph
-
-STEPS = st.lists(st.tuples(KEYS, st.none() | QUALIFIERS), max_size=40)  # None removes
-
-Model = dict[RelationshipKey, Qualifiers]
-
-
-def model_of(steps: list[tuple[RelationshipKey, Qualifiers | None]]) -> Model:
-    model: Model = {}
-    for key, qualifiers in steps:
-        if qualifiers is None:
-            model.pop(key, None)
-        else:
-            model[key] = qualifiers
-    return model
 
 
 def assert_same(graph: AnyGraph, model: Model, asked: set[RelationshipKey]) -> None:

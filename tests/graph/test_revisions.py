@@ -24,8 +24,7 @@ from remit.model import (
     SubjectRef,
 )
 from remit.notation import parse_relationship
-from tests.graph.test_overlay import assert_reversed, graph_of
-from tests.graph.test_plain import KEYS, QUALIFIERS, STEPS, Model, model_of
+from tests.support.graphs import KEYS, QUALIFIERS, STEPS, Model, assert_reversed, graph_of, model_of
 
 BY = Provenance("test", "", 1)
 Written = list[tuple[RelationshipKey, Qualifiers | None]]

@@ -18,12 +18,6 @@ import pytest
 
 from remit.graph.native import available
 from remit.v1 import permissions_pb2
-from tests.simulation.test_fuzz_frames import make_noise
-from tests.simulation.test_waiting_callers import (
-    require_little_for_who_takes_nothing,
-    require_served_beside_a_flood,
-    require_served_beside_the_idle,
-)
 from tests.support.simulation.hostile import ASKED, CHECK, OWN, THING, USER, Hostile, hostile_server
 from tests.support.simulation.http2 import (
     ACK,
@@ -42,7 +36,13 @@ from tests.support.simulation.http2 import (
     message,
     settings,
 )
+from tests.support.simulation.noise import make_noise
 from tests.support.simulation.process import MIB, until
+from tests.support.simulation.waiting import (
+    require_little_for_who_takes_nothing,
+    require_served_beside_a_flood,
+    require_served_beside_the_idle,
+)
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3_000)]
 

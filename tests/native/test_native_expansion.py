@@ -21,8 +21,7 @@ from remit.language import compile_schema, plan
 from remit.model import Change, ObjectRef, Provenance, Relationship, StoredRelationship, SubjectRef
 from remit.notation import parse_relationship, parse_time
 from remit.world import World
-from tests.native.test_native_one_meaning import WORLDS
-from tests.support.native.worlds import LargerWorlds, WideWorlds, needs_core
+from tests.support.native.worlds import WORLD_FILES, LargerWorlds, WideWorlds, needs_core
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core
@@ -103,7 +102,7 @@ def test_the_core_opens_the_sets_that_expansion_does_on_fresh_seeds() -> None:
         judge(seed)
 
 
-@pytest.mark.parametrize("path", WORLDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", WORLD_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_worlds_are_opened_alike(path: Path) -> None:
     world = World.read(path)
     graph = NativeGraph(world.relationships)

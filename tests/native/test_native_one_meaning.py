@@ -18,20 +18,21 @@ from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_time
 from remit.world import World
-from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, every_question, needs_core
+from tests.support.native.worlds import (
+    WORLD_FILES,
+    LargerWorlds,
+    WideWorlds,
+    cache_of,
+    compare,
+    every_question,
+    needs_core,
+)
 from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
 from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
-from tests.support.places import CONFORMANCE, ROOT
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 
 pytestmark = needs_core
 
-WORLDS = [
-    *sorted((ROOT / "schema" / "worlds").glob("*.yaml")),
-    *sorted((ROOT / "tests" / "worlds").glob("*.yaml")),
-    *sorted((CONFORMANCE / "spicedb").glob("*.yaml")),
-    *sorted((CONFORMANCE / "spicedb-answers").glob("*.yaml")),
-]
 ASKED_AT_US = parse_time("2026-01-01T00:00:00Z")
 
 
@@ -142,7 +143,7 @@ def test_organisations_are_judged_the_same(organisation: Organisation) -> None:
     assert not counts["elsewhere"]
 
 
-@pytest.mark.parametrize("path", WORLDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", WORLD_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_worlds_hold_in_the_core(path: Path) -> None:
     world = World.read(path)
     graph = NativeGraph(world.relationships)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,3 +76,23 @@ class Typed(io.TextIOWrapper):
 
     def isatty(self) -> bool:
         return self._is_terminal
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[dict[str, object], subprocess.Popen[str]]]:
+    """A server process, and what it said when it was ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "remit.cli.main", "serve", "--grpc", "127.0.0.1:0", "--json", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        said = process.stdout.readline()
+        assert said, process.stderr.read()
+        yield json.loads(said), process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

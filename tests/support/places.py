@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 AGENTS_SCHEMA = ROOT / "schema" / "agents.zed"
-WORLDS = ROOT / "schema" / "worlds"
+SHIPPED_WORLDS = ROOT / "schema" / "worlds"
+SMALL_WORLDS = ROOT / "tests" / "worlds"
 LANGUAGE = ROOT / "engine" / "remit" / "language"
+# A real SpiceDB's answers to random worlds of ours: part of the checkout, so never absent.
+SPICEDB_RANDOM = ROOT / "tests" / "conformance" / "spicedb-random"
 # Other projects' test data; `make` says where they are. Tests skip what is not there.
 CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", ROOT.parent / "shared" / "conformance"))

@@ -23,14 +23,14 @@ from remit.notation import parse_relationship, parse_time
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from remit.world import World
-from tests.support.places import WORLDS
+from tests.support.places import SHIPPED_WORLDS
 
 NOW_US = parse_time("2026-01-01T00:00:00Z")
 
 
 @cache
 def organisation() -> World:
-    return World.read(WORLDS / "organisation.yaml")
+    return World.read(SHIPPED_WORLDS / "organisation.yaml")
 
 
 def shipped() -> set[Relationship]:
@@ -257,7 +257,7 @@ def test_a_server_that_is_not_there_is_an_error_and_no_answer() -> None:
 # --- reasons ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(WORLDS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED_WORLDS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_no_of_the_shipped_worlds_has_its_reasons(path: Path) -> None:
     """A no names what is missing or what holds back; and what it says holds back stands in the facts."""
     world = World.read(path)

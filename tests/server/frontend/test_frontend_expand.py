@@ -16,7 +16,7 @@ from remit.engine.tokens import encode_token
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.v1 import core_pb2, permissions_pb2
-from tests.server.frontend.test_frontend_keys import Guarded, guarded
+from tests.support.guarded import Guarded, guarded
 from tests.support.ways_in import Both, Refused, both, told
 
 EXPAND = "/remit.v1.Permissions/Expand"

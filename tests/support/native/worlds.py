@@ -17,12 +17,24 @@ from remit.graph.overlay import Changed
 from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
+from tests.support.places import CONFORMANCE, SHIPPED_WORLDS, SMALL_WORLDS
 from tests.support.random_worlds import CHAIN, random_schema
 
 needs_core = pytest.mark.skipif(not available(), reason="the native core is not built here")
 
 Questions = list[tuple[ObjectRef, str, SubjectRef]]
 TIMES = (None, None, None, 1, 2, 3, 4)
+# World files whose questions the core is asked: the shipped ones, the small ones of tests/worlds, and SpiceDB's.
+WORLD_FILES = [
+    path
+    for folder in (
+        SHIPPED_WORLDS,
+        SMALL_WORLDS,
+        CONFORMANCE / "spicedb",
+        CONFORMANCE / "spicedb-answers",
+    )
+    for path in sorted(folder.glob("*.yaml"))
+]
 
 
 @contextmanager
