@@ -1,6 +1,7 @@
-"""What SpiceDB answers, Remit answers: its own test worlds, and worlds made at random and asked of a real one.
+"""Law: what SpiceDB answers, Remit answers, about its own test worlds and about worlds at random, asked of a real one.
 
-The data is other projects' and stays where it is; without it these tests are skipped, and say so."""
+SpiceDB's worlds are its own and stay where they are; where they are absent their tests are skipped, and say so. The
+random worlds are ours and in the checkout: without them the suite fails."""
 
 from __future__ import annotations
 
@@ -11,20 +12,30 @@ import pytest
 
 from remit.notation import parse_time
 from remit.world import World, verify
-from tests.support.places import CONFORMANCE
+from tests.support.places import CONFORMANCE, ROOT, SPICEDB_RANDOM
 
 ASKED_AT_US = parse_time("2026-01-01T00:00:00Z")  # the worlds' own times lie years before and centuries after
 
 # folder → how many files and how many answers it is known to hold, so that a half-copied folder is no success
-FOLDERS = {"spicedb": (31, 194), "spicedb-answers": (31, 1_386), "spicedb-random": (120, 26_516)}
+FOLDERS = {
+    CONFORMANCE / "spicedb": (31, 194),
+    CONFORMANCE / "spicedb-answers": (31, 1_386),
+    SPICEDB_RANDOM: (120, 26_516),
+}
+
+
+def is_absent(folder: Path) -> bool:
+    return not folder.is_dir() and folder != SPICEDB_RANDOM
 
 
 def worlds() -> list[object]:
-    return [
-        pytest.param(path, id=f"{folder}/{path.stem}")
-        for folder in FOLDERS
-        for path in sorted((CONFORMANCE / folder).glob("*.yaml"))
-    ] or [pytest.param(None, marks=pytest.mark.skip(f"no conformance data at {CONFORMANCE}"), id="absent")]
+    found: list[object] = []
+    for folder in FOLDERS:
+        if is_absent(folder):
+            reason = f"no conformance data at {folder}"
+            found.append(pytest.param(None, marks=pytest.mark.skip(reason), id=f"{folder.name}/absent"))
+        found += [pytest.param(path, id=f"{folder.name}/{path.stem}") for path in sorted(folder.glob("*.yaml"))]
+    return found
 
 
 def count_questions(path: Path) -> int:
@@ -39,9 +50,17 @@ def test_spicedb_and_remit_agree(path: Path) -> None:
     assert [finding.render() for finding in verify(world, ASKED_AT_US)] == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_the_data_is_whole(folder: str) -> None:
-    if not (CONFORMANCE / folder).is_dir():
-        pytest.skip(f"no conformance data at {CONFORMANCE / folder}")
-    paths = list((CONFORMANCE / folder).glob("*.yaml"))
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_data_is_whole(folder: Path) -> None:
+    if is_absent(folder):
+        pytest.skip(f"no conformance data at {folder}")
+    paths = list(folder.glob("*.yaml"))
     assert (len(paths), sum(map(count_questions, paths))) == FOLDERS[folder]
+
+
+def test_readme_claims_as_many_worlds_and_answers_as_are_asked() -> None:
+    claim = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"All {FOLDERS[CONFORMANCE / 'spicedb'][0]} worlds of its integration tests" in claim
+    answers = sum(count for _, count in FOLDERS.values())
+    assert f"and {answers:,} answers that a real SpiceDB" in claim
+    assert f"on {FOLDERS[SPICEDB_RANDOM][0]} random worlds" in claim
