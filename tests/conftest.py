@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from remit.engine.limits import Limits
 from remit.engine.upkeep import RETENTION_US
 from tests.support.engines import EngineOfTest, EngineOpener
+from tests.support.seeds import FIRST_FRESH, Seeds, again, alone, shards_of
 
 # How long an example takes, or its drawing, says more about the machine than about the law.
 # With `REMIT_SEED` every run draws the same: a verdict is then about the commit alone.
@@ -22,6 +23,42 @@ settings.register_profile(
     derandomize="REMIT_SEED" in os.environ,
 )
 settings.load_profile("remit")
+
+
+# --- seeds: see tests/support/seeds.py ----------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="try random laws with this seed alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if mark := metafunc.definition.get_closest_marker("seeds"):
+        seed = metafunc.config.getoption("--seed")
+        shards = shards_of(*mark.args, **mark.kwargs) if seed is None else alone(seed)
+        metafunc.parametrize("seeds", shards, ids=lambda shard: shard.name)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """One that nobody has tried, unless REMIT_SEED or `--seed` says which."""
+    chosen = request.config.getoption("--seed")
+    return FIRST_FRESH if chosen is None else chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure says which seed it was, and how to try it again."""
+    report = yield
+    if report.failed:
+        seeds = item.funcargs.get("seeds")
+        failing = seeds.current if isinstance(seeds, Seeds) else item.funcargs.get("seed")
+        if failing is not None:
+            report.sections.append(("seed", again(item.nodeid, failing)))
+    return report
+
+
+# --- engines ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["lmdb", "memory"])

@@ -39,6 +39,7 @@ from remit.graph.plain import Graph
 from remit.model import ObjectRef, Relationship, SubjectRef
 from remit.notation import parse_object
 from tests.support.random_worlds import NOW_US, RandomWorld, random_world
+from tests.support.seeds import Seeds
 from tests.support.small_worlds import AFTER, AT, evaluation
 from tests.support.small_worlds import NOW_US as SMALL_NOW_US
 
@@ -214,9 +215,6 @@ def roots_of(world: RandomWorld, seed: int) -> list[SetKey]:
 
 # --- laws -------------------------------------------------------------------------------------------------------
 
-BATCHES, WORLDS_PER_BATCH = 4, 300
-
-
 Found = Callable[[RandomWorld, SetKey], Expansion]
 
 
@@ -232,17 +230,18 @@ def by_the_core(world: RandomWorld, root: SetKey) -> Expansion:
     return found.expansion
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_an_expansion_evaluated_for_a_subject_is_check(batch: int) -> None:
-    judge(range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH), by_python)
+@pytest.mark.seeds(1_200, shards=4)
+def test_an_expansion_evaluated_for_a_subject_is_check(seeds: Seeds) -> None:
+    judge(seeds, by_python)
 
 
 @pytest.mark.skipif(not available(), reason="the native core is not built here")
-def test_an_expansion_of_the_core_evaluated_for_a_subject_is_check() -> None:
-    judge(range(150), by_the_core)
+@pytest.mark.seeds(150)
+def test_an_expansion_of_the_core_evaluated_for_a_subject_is_check(seeds: Seeds) -> None:
+    judge(seeds, by_the_core)
 
 
-def judge(seeds: range, found: Found) -> None:
+def judge(seeds: Seeds, found: Found) -> None:
     verdicts: Counter[object] = Counter()
     kinds: Counter[type] = Counter()
     for seed in seeds:
@@ -260,12 +259,13 @@ def judge(seeds: range, found: Found) -> None:
                 verdicts[value] += 1
             kinds.update(type(node) for each in expansion.sets for node in nodes_of(each.definition))
     for verdict in (0, 1, 2, None):
-        assert verdicts[verdict] >= 3, f"too few answers of kind {verdict} to mean anything: {verdicts}"
-    assert len(kinds) == 11, f"a kind of node never came: {kinds}"
+        seeds.require(verdicts[verdict] >= 3, f"{verdict} in {verdicts}")
+    seeds.require(len(kinds) == 11, kinds)
 
 
-def test_an_expansion_is_a_closed_sorted_list_of_sets_each_once() -> None:
-    for seed in range(300):
+@pytest.mark.seeds(300)
+def test_an_expansion_is_a_closed_sorted_list_of_sets_each_once(seeds: Seeds) -> None:
+    for seed in seeds:
         world = random_world(seed)
         graph = Graph(world.relationships)
         for root in roots_of(world, seed):
@@ -283,8 +283,9 @@ def test_an_expansion_is_a_closed_sorted_list_of_sets_each_once() -> None:
                     assert all(fact.qualifiers.counts_at(NOW_US) for fact in facts)
 
 
-def test_an_expansion_does_not_depend_on_the_order_of_facts() -> None:
-    for seed in range(200):
+@pytest.mark.seeds(200)
+def test_an_expansion_does_not_depend_on_the_order_of_facts(seeds: Seeds) -> None:
+    for seed in seeds:
         world = random_world(seed)
         shuffled = Random(seed).sample(world.relationships, len(world.relationships))
         for root in roots_of(world, seed):
@@ -293,9 +294,10 @@ def test_an_expansion_does_not_depend_on_the_order_of_facts() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_depth_opens_the_sets_that_are_so_near_and_marks_the_others(depth: int) -> None:
+@pytest.mark.seeds(150)
+def test_a_depth_opens_the_sets_that_are_so_near_and_marks_the_others(seeds: Seeds, depth: int) -> None:
     cut = 0
-    for seed in range(150):
+    for seed in seeds:
         world = random_world(seed)
         graph = Graph(world.relationships)
         for root in roots_of(world, seed):
@@ -307,7 +309,7 @@ def test_a_depth_opens_the_sets_that_are_so_near_and_marks_the_others(depth: int
                 for reference in references_of(each.definition):
                     assert reference.truncated is ((reference.resource, reference.relation) not in opened)
                     cut += reference.truncated
-    assert cut > 50, "nothing was ever cut"
+    seeds.require(cut > 50, f"{cut} were cut")
 
 
 def sets_within(whole: Expansion, depth: int) -> set[SetKey]:

@@ -19,6 +19,7 @@ from remit.language import plan
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_question
 from tests.support.random_worlds import NOW_US, RandomWorld, random_world
+from tests.support.seeds import Seeds
 from tests.support.small_worlds import CONDITIONAL, NO, YES, answer, evaluation
 
 Key = tuple[ObjectRef, str, SubjectRef]
@@ -169,14 +170,12 @@ def alongs_of(world: RandomWorld) -> dict[str, plan.Along]:
 
 # --- laws -------------------------------------------------------------------------------------------------------
 
-BATCHES, WORLDS_PER_BATCH = 4, 100
 
-
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_an_explanation_keeps_its_laws_on_random_worlds(batch: int) -> None:
+@pytest.mark.seeds(400, shards=4)
+def test_an_explanation_keeps_its_laws_on_random_worlds(seeds: Seeds) -> None:
     verdicts: Counter[object] = Counter()
     kinds: Counter[object] = Counter()
-    for seed in range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH):
+    for seed in seeds:
         world = random_world(seed)
         graph = Graph(world.relationships)
         for resource in sorted({r.resource for r in world.relationships}):
@@ -197,13 +196,14 @@ def test_an_explanation_keeps_its_laws_on_random_worlds(batch: int) -> None:
                 verdicts[found.verdict] += 1
                 kinds.update(node.kind for told in explanation.questions for node in nodes_of(told.definition))
     for verdict in Verdict:
-        assert verdicts[verdict] >= 3, f"too few answers of kind {verdict} to mean anything: {verdicts}"
-    assert len(kinds) == len(ExplanationKind), kinds
+        seeds.require(verdicts[verdict] >= 3, f"{verdict} in {verdicts}")
+    seeds.require(len(kinds) == len(ExplanationKind), kinds)
 
 
-def test_explaining_changes_no_answer() -> None:
+@pytest.mark.seeds(100)
+def test_explaining_changes_no_answer(seeds: Seeds) -> None:
     """What an explanation asks besides is remembered, and is as true as if it had been asked first."""
-    for seed in range(100):
+    for seed in seeds:
         world = random_world(seed)
         graph = Graph(world.relationships)
         told = Evaluation(world.schema, graph, now_us=NOW_US, context=world.context)

@@ -3,7 +3,6 @@ it, schema after schema, the engine answers as the judge does; nothing accepted 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -16,6 +15,7 @@ from remit.model import Operation, Question, SubjectRef, Update
 from tests.support.engines import EngineOfTest
 from tests.support.judge import Judge
 from tests.support.random_schemas import changed_schema, random_fact, random_schema, random_subject
+from tests.support.seeds import Seeds
 
 SCHEMAS_PER_WORLD = 3
 
@@ -82,18 +82,17 @@ def compare(world: EngineOfTest, schema: Schema, subject: SubjectRef, context: d
     return counts
 
 
-@pytest.mark.parametrize("batch", range(2))
-def test_whatever_is_accepted_is_answered_as_the_judge_does(batch: int) -> None:
+@pytest.mark.seeds(16, shards=2)
+def test_whatever_is_accepted_is_answered_as_the_judge_does(seeds: Seeds) -> None:
     counts: Counter[object] = Counter()
-    for seed in range(batch * 8, (batch + 1) * 8):
+    for seed in seeds:
         counts += judge_world(seed)
     for kind in (0, 1, 2, None, "schemas", "orphans", "SINGLE_RELATION_TAKEN", "RELATIONSHIP_EXISTS"):
-        assert counts[kind] >= 1, f"too few of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 1, f"{kind} in {counts}")
 
 
 @pytest.mark.long
-def test_whatever_is_accepted_is_answered_as_the_judge_does_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
-    for seed in range(first, first + 1_500):
+@pytest.mark.seeds(1_500, shards=4, fresh=True)
+def test_whatever_is_accepted_is_answered_as_the_judge_does_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
         judge_world(seed)

@@ -5,7 +5,6 @@ sharing what it settled, in a shuffled order. Sharing is CheckMany; the order mu
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from random import Random
 
@@ -17,8 +16,7 @@ from remit.graph.plain import Graph
 from remit.model import ObjectRef
 from tests.support.judge import Judge
 from tests.support.random_worlds import NOW_US, RandomWorld, random_world
-
-BATCHES, WORLDS_PER_BATCH = 8, 150
+from tests.support.seeds import Seeds
 
 
 def evaluation_of(world: RandomWorld) -> Evaluation:
@@ -54,18 +52,17 @@ def judge_world(seed: int) -> Counter[object]:
     return verdicts
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_check_agrees_with_the_judge(batch: int) -> None:
+@pytest.mark.seeds(1_200, shards=8)
+def test_check_agrees_with_the_judge(seeds: Seeds) -> None:
     verdicts: Counter[object] = Counter()
-    for seed in range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH):
+    for seed in seeds:
         verdicts += judge_world(seed)
     for kind in (0, 1, 2, "NegativeCycle", "CaveatFailed"):
-        assert verdicts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {verdicts}"
+        seeds.require(verdicts[kind] >= 3, f"{kind} in {verdicts}")
 
 
 @pytest.mark.long
-def test_check_agrees_with_the_judge_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
-    for seed in range(first, first + 40_000):
+@pytest.mark.seeds(40_000, shards=8, fresh=True)
+def test_check_agrees_with_the_judge_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
         judge_world(seed)

@@ -17,8 +17,7 @@ from remit.language import plan
 from remit.language.reach import Reach
 from remit.model import SubjectRef, Verdict
 from tests.support.random_worlds import NOW_US, OBJECTS, RandomWorld, random_world
-
-BATCHES, WORLDS_PER_BATCH = 4, 40
+from tests.support.seeds import Seeds
 
 
 def declared_as_held(world: RandomWorld) -> plan.Schema:
@@ -40,10 +39,10 @@ def declared_as_held(world: RandomWorld) -> plan.Schema:
     return replace(world.schema, definitions=definitions)
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_what_is_not_no_can_be_reached(batch: int) -> None:
+@pytest.mark.seeds(160, shards=4)
+def test_what_is_not_no_can_be_reached(seeds: Seeds) -> None:
     pruned = answered = 0
-    for seed in range(batch * WORLDS_PER_BATCH, (batch + 1) * WORLDS_PER_BATCH):
+    for seed in seeds:
         world = random_world(seed)
         schema = declared_as_held(world)
         reach = Reach(schema)
@@ -62,5 +61,4 @@ def test_what_is_not_no_can_be_reached(batch: int) -> None:
                     else:
                         pruned += 1
                         assert verdict is Verdict.NO, f"seed {seed}: {resource}#{name}@{subject} was pruned"
-    assert pruned > 100
-    assert answered > 100
+    seeds.require(pruned > 100 and answered > 100, f"{pruned} pruned, {answered} answered")

@@ -6,7 +6,6 @@ memory is bounded. `make test-long` runs it; the short forms are in tests/simula
 
 from __future__ import annotations
 
-import os
 import resource
 import threading
 from collections.abc import Iterator
@@ -68,13 +67,6 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.fixture
-def seed() -> int:
-    number = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {number}; repeat with REMIT_SEED={number}")
-    return number
 
 
 def test_ten_thousand_who_say_nothing_more_keep_nobody_waiting(

@@ -14,22 +14,28 @@ from remit.model import Change, ObjectRef, Provenance, StoredRelationship, Subje
 from remit.notation import parse_relationship
 from tests.support.native.histories import Shared, engines_side_by_side, graphs_side_by_side
 from tests.support.native.worlds import cache_of, needs_core
+from tests.support.seeds import Seeds
 
 pytestmark = needs_core
 
 
-def test_a_graph_that_grows_and_shrinks_holds_what_its_twin_holds() -> None:
-    assert sum(graphs_side_by_side(seed, rounds=10) for seed in range(3)) >= 2_000
+@pytest.mark.seeds(3)
+def test_a_graph_that_grows_and_shrinks_holds_what_its_twin_holds(seeds: Seeds) -> None:
+    changed = sum(graphs_side_by_side(seed, rounds=10) for seed in seeds)
+    seeds.require(changed >= 2_000, f"{changed} changes")
 
 
+@pytest.mark.seeds(2)
 @pytest.mark.parametrize("cached", [0, 4096])
-def test_engines_with_and_without_the_core_say_the_same(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_with_and_without_the_core_say_the_same(
+    seeds: Seeds, cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts: Counter[object] = Counter()
     with cache_of(cached):
-        for seed in (1, 2):
+        for seed in seeds:
             counts += engines_side_by_side(seed, 25, monkeypatch)
     for kind in (Verdict.NO, Verdict.YES, "UnknownRelation"):
-        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
 
 
 def test_an_answer_is_true_of_its_revision_and_time_whoever_writes_meanwhile() -> None:

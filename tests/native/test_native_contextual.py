@@ -3,7 +3,6 @@ would be; and what one request brings, no other ever sees."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from tests.support.organisations import ACTION, Organisation, agents_schema, org
 from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
 from tests.support.places import ROOT
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
+from tests.support.seeds import Seeds
 
 pytestmark = needs_core
 
@@ -94,25 +94,25 @@ def judge_wide_world(seed: int) -> Counter[object]:
     return requests_in_turn(random, worlds.schema, facts.values(), worlds.questions(40), now_us=2)
 
 
+@pytest.mark.seeds(48)
 @pytest.mark.parametrize("cached", [0, 4096])
-def test_with_facts_of_a_request_the_core_answers_as_semantics_does(cached: int) -> None:
+def test_with_facts_of_a_request_the_core_answers_as_semantics_does(seeds: Seeds, cached: int) -> None:
     counts: Counter[object] = Counter()
     with cache_of(cached):
-        for seed in range(48):
+        for seed in seeds:
             counts += judge_world(seed)
             if seed % 4 == 0:
                 counts += judge_larger_world(seed)
                 counts += judge_wide_world(seed)
     for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere"):
-        assert counts[kind] >= 30, f"too few answers of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 30, f"{kind} in {counts}")
 
 
 @pytest.mark.long
-def test_with_facts_of_a_request_the_core_answers_as_semantics_does_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
+@pytest.mark.seeds(500, shards=4, fresh=True)
+def test_with_facts_of_a_request_the_core_answers_as_semantics_does_on_fresh_seeds(seeds: Seeds) -> None:
     counts: Counter[object] = Counter()
-    for seed in range(first, first + int(os.environ.get("REMIT_WORLDS", "500"))):
+    for seed in seeds:
         with cache_of(seed % 2 * 4096):
             for judge in (judge_world, judge_larger_world, judge_wide_world):
                 counts += judge(seed)

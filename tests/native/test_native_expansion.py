@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ from remit.notation import parse_relationship, parse_time
 from remit.world import World
 from tests.support.native.worlds import WORLD_FILES, LargerWorlds, WideWorlds, needs_core
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
+from tests.support.seeds import Seeds
 
 pytestmark = needs_core
 
@@ -90,15 +90,16 @@ def facts_of(worlds: LargerWorlds | WideWorlds, count: int) -> list[Relationship
     return list({fact.key: fact for fact in (worlds.fact() for _ in range(count))}.values())
 
 
-def test_the_core_opens_the_sets_that_expansion_does() -> None:
-    assert sum(judge(seed) for seed in range(60)) > 1_200
+@pytest.mark.seeds(60)
+def test_the_core_opens_the_sets_that_expansion_does(seeds: Seeds) -> None:
+    opened = sum(judge(seed) for seed in seeds)
+    seeds.require(opened > 1_200, f"{opened} sets were opened")
 
 
 @pytest.mark.long
-def test_the_core_opens_the_sets_that_expansion_does_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
-    for seed in range(first, first + 5_000):
+@pytest.mark.seeds(5_000, shards=4, fresh=True)
+def test_the_core_opens_the_sets_that_expansion_does_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
         judge(seed)
 
 

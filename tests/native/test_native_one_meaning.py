@@ -3,7 +3,6 @@ caveat, is undefined, or names what the schema does not know."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -30,6 +29,7 @@ from tests.support.native.worlds import (
 from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
 from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
+from tests.support.seeds import Seeds
 
 pytestmark = needs_core
 
@@ -55,14 +55,15 @@ def judge_world(seed: int) -> Counter[object]:
     return counts
 
 
+@pytest.mark.seeds(150)
 @pytest.mark.parametrize("cached", [0, 4096])
-def test_the_core_answers_as_semantics_does(cached: int) -> None:
+def test_the_core_answers_as_semantics_does(seeds: Seeds, cached: int) -> None:
     counts: Counter[object] = Counter()
     with cache_of(cached):
-        for seed in range(150):
+        for seed in seeds:
             counts += judge_world(seed)
     for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere", "with a caveat, answered"):
-        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
 
 
 def judge_larger_world(seed: int) -> Counter[object]:
@@ -73,13 +74,14 @@ def judge_larger_world(seed: int) -> Counter[object]:
     return compare(worlds.schema, graph, facts, worlds.questions(60), now_us=2)
 
 
-def test_long_circles_mean_the_same() -> None:
+@pytest.mark.seeds(120)
+def test_long_circles_mean_the_same(seeds: Seeds) -> None:
     counts: Counter[object] = Counter()
-    for seed in range(120):
+    for seed in seeds:
         counts += judge_larger_world(seed)
     assert not counts["elsewhere"], "without caveats only what is undefined is left to Python"
     for kind in (Verdict.NO, Verdict.YES, "NegativeCycle"):
-        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
 
 
 def judge_wide_world(seed: int) -> Counter[object]:
@@ -91,12 +93,13 @@ def judge_wide_world(seed: int) -> Counter[object]:
     return compare(worlds.schema, graph, facts, worlds.questions(80), now_us=2)
 
 
-def test_what_is_shared_with_many_is_met_from_the_subject_and_means_the_same() -> None:
+@pytest.mark.seeds(60)
+def test_what_is_shared_with_many_is_met_from_the_subject_and_means_the_same(seeds: Seeds) -> None:
     counts: Counter[object] = Counter()
-    for seed in range(60):
+    for seed in seeds:
         counts += judge_wide_world(seed)
     for kind in (Verdict.NO, Verdict.YES, "elsewhere"):
-        assert counts[kind] >= 3, f"too few answers of kind {kind} to mean anything: {counts}"
+        seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
 
 
 def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
@@ -120,10 +123,9 @@ def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
 
 
 @pytest.mark.long
-def test_the_core_answers_as_semantics_does_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
-    for seed in range(first, first + 5_000):
+@pytest.mark.seeds(5_000, shards=4, fresh=True)
+def test_the_core_answers_as_semantics_does_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
         judge_world(seed)
         judge_larger_world(seed)
         judge_wide_world(seed)

@@ -3,7 +3,6 @@ answers as a graph that is built anew, and as `semantics.py`."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from random import Random
 
@@ -24,6 +23,7 @@ from remit.model import (
     Verdict,
 )
 from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
+from tests.support.seeds import Seeds
 
 pytestmark = needs_core
 
@@ -71,14 +71,15 @@ def live_through(seed: int, steps: int) -> Counter[object]:
     return counts
 
 
+@pytest.mark.seeds(4)
 @pytest.mark.parametrize("cached", [0, 64, 4096])
-def test_the_core_lives_through_writes_as_if_it_were_made_anew(cached: int) -> None:
+def test_the_core_lives_through_writes_as_if_it_were_made_anew(seeds: Seeds, cached: int) -> None:
     counts: Counter[object] = Counter()
     with cache_of(cached):
-        for seed in range(4):
+        for seed in seeds:
             counts += live_through(seed, steps=60)
         hits, misses, _, _ = native.cache_stats()
-    assert counts[Verdict.YES] >= 50 and counts[Verdict.NO] >= 50, f"too few answers to mean anything: {counts}"
+    seeds.require(counts[Verdict.YES] >= 50 and counts[Verdict.NO] >= 50, counts)
     assert bool(hits) == bool(cached) and bool(misses) == bool(cached), "the cache is what was asked for"
 
 
@@ -96,9 +97,8 @@ def test_what_rests_on_the_schema_alone_is_forgotten_with_it() -> None:
 
 
 @pytest.mark.long
-def test_the_core_lives_through_writes_on_fresh_seeds() -> None:
-    first = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seeds from {first}; repeat with REMIT_SEED={first}")
-    for seed in range(first, first + 60):
+@pytest.mark.seeds(60, shards=4, fresh=True)
+def test_the_core_lives_through_writes_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
         with cache_of((0, 64, 4096)[seed % 3]):
             live_through(seed, steps=200)

@@ -3,10 +3,8 @@ there, the tokens it gave are good, and it goes on."""
 
 from __future__ import annotations
 
-import os
 import resource
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,9 +116,7 @@ def require_kept(client: Client, rounds: int, written: list[Written], chance: Ra
         assert client.check(asked, at_exactly=each.token).allowed is not removes
 
 
-def crash_again_and_again(folder: Path, rounds: int, acknowledged_max: int) -> None:
-    seed = int(os.environ.get("REMIT_SEED", time.time_ns()))
-    print(f"seed {seed}; repeat with REMIT_SEED={seed}")
+def crash_again_and_again(folder: Path, seed: int, rounds: int, acknowledged_max: int) -> None:
     chance = Random(seed)
     written: list[Written] = []
     for round in range(rounds + 1):
@@ -136,14 +132,14 @@ def crash_again_and_again(folder: Path, rounds: int, acknowledged_max: int) -> N
                 written += storm_and_kill(served, round, chance.randrange(1, acknowledged_max))
 
 
-def test_every_acknowledged_write_survives_a_server_that_is_killed(tmp_path: Path) -> None:
-    crash_again_and_again(tmp_path, rounds=2, acknowledged_max=120)
+def test_every_acknowledged_write_survives_a_server_that_is_killed(tmp_path: Path, seed: int) -> None:
+    crash_again_and_again(tmp_path, seed, rounds=2, acknowledged_max=120)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-def test_every_acknowledged_write_survives_a_server_that_is_killed_many_times(tmp_path: Path) -> None:
-    crash_again_and_again(tmp_path, rounds=40, acknowledged_max=600)
+def test_every_acknowledged_write_survives_a_server_that_is_killed_many_times(tmp_path: Path, seed: int) -> None:
+    crash_again_and_again(tmp_path, seed, rounds=40, acknowledged_max=600)
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------

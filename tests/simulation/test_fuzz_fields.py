@@ -3,9 +3,6 @@ not see. The messages are made by walking the descriptors, so that a new method 
 
 from __future__ import annotations
 
-import os
-from random import Random
-
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -71,11 +68,9 @@ def test_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: H
 
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-def test_many_more_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: Hostile) -> None:
-    number = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {number}; repeat with REMIT_SEED={number}")
+def test_many_more_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: Hostile, seed: int) -> None:
     before = hostile.served.resident_bytes()
-    require_fields_are_decent(hostile, 20_000, number)
+    require_fields_are_decent(hostile, 20_000, seed)
     growth = hostile.served.resident_bytes() - before
     print(f"{growth / MIB:.1f} MiB more")
     assert growth < 128 * MIB

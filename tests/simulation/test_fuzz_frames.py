@@ -5,7 +5,6 @@ nobody else notices, and that nothing is kept of it, is ours to see."""
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
@@ -126,10 +125,8 @@ def test_a_key_that_is_no_text_stands_in_no_line_of_the_log(hostile: Hostile) ->
     assert "nearly" not in hostile.served.log.read_text()
 
 
-def test_noise_in_frames_disturbs_nobody(hostile: Hostile) -> None:
-    number = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {number}; repeat with REMIT_SEED={number}")
+def test_noise_in_frames_disturbs_nobody(hostile: Hostile, seed: int) -> None:
     open_before = hostile.served.open_files()
-    make_noise(hostile, Random(number), connections=120)
+    make_noise(hostile, Random(seed), connections=120)
     # The door keeps a few ways to Python open, two files each: as many as had calls on them at once.
     assert until(lambda: hostile.served.open_files() <= open_before + 20), "connections are kept"

@@ -6,7 +6,6 @@ below: a checker that finds nothing must be one that would."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -239,9 +238,7 @@ BEGINNING = (1, frozenset[RelationshipKey]())
 
 
 @pytest.mark.parametrize("kind", ["memory", "lmdb"])
-def test_what_concurrent_clients_are_told_fits_into_one_order(kind: str, tmp_path: Path) -> None:
-    seed = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {seed}; repeat with REMIT_SEED={seed}")
+def test_what_concurrent_clients_are_told_fits_into_one_order(kind: str, tmp_path: Path, seed: int) -> None:
     with serving(kind, tmp_path) as endpoint:
         log, history = storm(endpoint, seed, writers=3, checkers=3, steps=60)
     assert violations(PLAN, BEGINNING, log, history.notes) == []
@@ -252,9 +249,7 @@ def test_what_concurrent_clients_are_told_fits_into_one_order(kind: str, tmp_pat
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", ["memory", "lmdb"])
-def test_what_many_more_clients_are_told_fits_into_one_order(kind: str, tmp_path: Path) -> None:
-    seed = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {seed}; repeat with REMIT_SEED={seed}")
+def test_what_many_more_clients_are_told_fits_into_one_order(kind: str, tmp_path: Path, seed: int) -> None:
     for round in range(20):
         folder = tmp_path / str(round)
         folder.mkdir()

@@ -6,7 +6,6 @@ model is in `support.simulation.model`; what is asked is drawn in `support.simul
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -593,13 +592,11 @@ def test_the_server_over_grpc_is_its_model() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(("machine", "examples"), [(EngineMachine, 2_000), (LmdbMachine, 1_000), (WireMachine, 400)])
-def test_the_server_is_its_model_at_length(machine: type[EngineMachine], examples: int) -> None:
-    number = int(os.environ.get("REMIT_SEED", Random().randrange(2**40)))
-    print(f"seed {number}; repeat with REMIT_SEED={number}")
+def test_the_server_is_its_model_at_length(machine: type[EngineMachine], examples: int, seed: int) -> None:
     told = run(
         machine,
         settings(QUICK, max_examples=examples, stateful_step_count=80, database=None, derandomize=False),
-        number,
+        seed,
     )
     print(told)
     past = [(verdict, "of the past") for verdict in Verdict]

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -72,7 +71,6 @@ def examine(store: LmdbStore, storm: str, said: list[tuple[int, int, int]]) -> N
 
 
 def rounds(path: Path, seed: int, count: int, acknowledged_max: int) -> None:
-    print(f"seed {seed}")
     chance = random.Random(seed)
     for number in range(count):
         # Some die while they start.
@@ -87,10 +85,10 @@ def rounds(path: Path, seed: int, count: int, acknowledged_max: int) -> None:
         store.close()
 
 
-def test_every_acknowledged_write_survives_the_process(tmp_path: Path) -> None:
-    rounds(tmp_path / "data", time.time_ns(), ROUNDS, ACKNOWLEDGED_MAX)
+def test_every_acknowledged_write_survives_the_process(tmp_path: Path, seed: int) -> None:
+    rounds(tmp_path / "data", seed, ROUNDS, ACKNOWLEDGED_MAX)
 
 
 @pytest.mark.long
-def test_every_acknowledged_write_survives_the_process_at_length(tmp_path: Path) -> None:
-    rounds(tmp_path / "data", time.time_ns(), 200, 600)
+def test_every_acknowledged_write_survives_the_process_at_length(tmp_path: Path, seed: int) -> None:
+    rounds(tmp_path / "data", seed, 200, 600)
