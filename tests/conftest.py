@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from remit.engine.limits import Limits
 from remit.engine.upkeep import RETENTION_US
 from tests.support.engines import EngineOfTest, EngineOpener
+from tests.support.forms import forms_of
 from tests.support.seeds import FIRST_FRESH, Seeds, again, alone, shards_of
 
 # How long an example takes, or its drawing, says more about the machine than about the law.
@@ -23,6 +24,20 @@ settings.register_profile(
     derandomize="REMIT_SEED" in os.environ,
 )
 settings.load_profile("remit")
+
+
+# --- forms: see tests/support/forms.py ----------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        try:
+            forms = forms_of(item.path)
+        except LookupError as missing:
+            raise pytest.UsageError(str(missing)) from None
+        for form in forms:
+            item.add_marker(form)
 
 
 # --- seeds: see tests/support/seeds.py ----------------------------------------------------------------------------

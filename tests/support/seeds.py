@@ -36,7 +36,7 @@ class Seeds:
 
 
 def shards_of(count: int, shards: int = 1, fresh: bool = False) -> list[Seeds]:
-    """`count` seeds in so many equal shards. A fresh one goes by its number, which every process that collects knows."""
+    """`count` seeds in so many equal shards. A fresh one goes by its number, which all processes know."""
     each, rest = divmod(count, shards)
     assert not rest, f"{count} seeds do not make {shards} equal shards"
     if fresh:

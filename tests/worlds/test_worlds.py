@@ -1,0 +1,146 @@
+"""Law: a small world means the same however it is asked: over both engines, by Check alone and among many, with its
+reasons, as the sets of an Expand, of a past revision, and as facts that a request brings along.
+
+One file holds one world and is named by its shape; `remit validate tests/worlds/*.yaml` reads them as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from remit.engine.results import CheckResult, Question
+from remit.errors import NegativeCycle
+from remit.graph import native
+from remit.model import Operation, Relationship, Update, Verdict
+from remit.native_core import SWITCH
+from remit.notation import parse_question
+from remit.world import World
+from tests.support.engines import EngineOfTest
+from tests.support.expansions import Reader
+from tests.support.places import SMALL_WORLDS
+from tests.support.random_worlds import RandomWorld
+from tests.support.small_worlds import NOW_US
+
+WORLDS = sorted(SMALL_WORLDS.glob("*.yaml"))
+# What no assertion can say: a question without an answer, because it hangs on its own negation.
+UNDEFINED = [("negative-cycle", "doc:a#admitted@user:anne"), ("negative-cycle", "doc:b#admitted@user:anne")]
+
+each_world = pytest.mark.parametrize("path", WORLDS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(params=["core", "python"])
+def empty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineOfTest:
+    """An engine with nothing in it, by name of who answers first."""
+    if request.param == "python":
+        monkeypatch.setenv(SWITCH, "off")
+    elif not native.available():
+        pytest.skip("the native core is not built here, or is switched off")
+    engine = EngineOfTest("memory", tmp_path)
+    request.addfinalizer(engine.engine.close)
+    return engine
+
+
+class Asked:
+    """A world in an engine, at the world's own time; `token` is of the revision that has all of it."""
+
+    def __init__(self, path: Path, engine: EngineOfTest) -> None:
+        self.world = World.read(path)
+        self.engine = engine.engine
+        self.now_us = self.world.now_us if self.world.now_us is not None else NOW_US
+        engine.clock.advance_us(self.now_us - engine.clock.now_us())
+        engine.schema(self.world.schema.text)
+        self.token = self.write(Operation.TOUCH, self.world.relationships)
+        said = self.world.assertions
+        self.questions = [Question(each.resource, each.permission, each.subject, each.context) for each in said]
+        self.expected = [each.expected for each in said]
+
+    def write(self, operation: Operation, facts: Iterable[Relationship]) -> str:
+        return self.engine.write("", [Update(operation, fact) for fact in facts]).token
+
+    def verdicts(self, **options: object) -> list[Verdict]:
+        """What Check says of each question by itself."""
+        return [self.engine.check("", each, **options).verdict for each in self.questions]  # type: ignore[arg-type]
+
+    def verdicts_among_many(self, **options: object) -> list[Verdict]:
+        found = self.engine.check_many("", self.questions, **options).results  # type: ignore[arg-type]
+        return [each.verdict for each in found if isinstance(each, CheckResult)]
+
+    def decided_by_sets(self, question: Question) -> int | None:
+        """Whether the subject is in the sets that Expand tells; None where that is undefined."""
+        resource, name, subject, context = (question.resource, question.permission, question.subject, question.context)
+        world = RandomWorld(self.world.schema, list(self.world.relationships), subject, dict(context))
+        expansion = self.engine.expand("", resource, name).expansion
+        return Reader(world, expansion, self.now_us).table()[(resource, name), subject]
+
+
+@each_world
+def test_a_world_is_what_it_says(path: Path) -> None:
+    assert [finding.render() for finding in World.read(path).verify(NOW_US)] == []
+
+
+@each_world
+def test_check_says_it_alone_and_with_its_reasons(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    assert asked.verdicts() == asked.expected
+    for question, expected in zip(asked.questions, asked.expected, strict=True):
+        found = asked.engine.check("", question, explain=True)
+        assert found.verdict is expected
+        assert found.explanation is not None
+        assert found.explanation.questions[0].verdict is expected
+
+
+@each_world
+def test_check_many_says_it_in_any_order(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    assert asked.verdicts_among_many() == asked.expected
+    asked.questions.reverse()
+    assert asked.verdicts_among_many() == asked.expected[::-1]
+
+
+@each_world
+def test_the_sets_of_an_expand_say_it(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    assert [asked.decided_by_sets(each) for each in asked.questions] == asked.expected
+
+
+@each_world
+def test_a_past_revision_says_it_when_nothing_of_it_is_left(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    asked.write(Operation.DELETE, asked.world.relationships)
+    assert asked.verdicts(at_exactly=asked.token) == asked.expected
+    assert asked.verdicts_among_many(at_exactly=asked.token) == asked.expected
+
+
+@each_world
+def test_facts_that_a_request_brings_along_say_it(path: Path, empty: EngineOfTest) -> None:
+    """All but those of a managed relation, which no request may bring: they stay where they are."""
+    asked = Asked(path, empty)
+    definitions = asked.world.schema.definitions
+    brought = [
+        fact
+        for fact in asked.world.relationships
+        if not definitions[fact.resource.type].relations[fact.relation].managed
+    ]
+    asked.write(Operation.DELETE, brought)
+    assert asked.verdicts(contextual=brought) == asked.expected
+    assert asked.verdicts_among_many(contextual=brought) == asked.expected
+
+
+@pytest.mark.parametrize(("name", "text"), UNDEFINED)
+def test_what_hangs_on_its_own_negation_has_no_answer_however_it_is_asked(
+    name: str, text: str, empty: EngineOfTest
+) -> None:
+    asked = Asked(SMALL_WORLDS / f"{name}.yaml", empty)
+    question = Question(*parse_question(text))
+    for options in ({}, {"explain": True}, {"at_exactly": asked.token}):
+        with pytest.raises(NegativeCycle):
+            asked.engine.check("", question, **options)  # type: ignore[arg-type]
+    [found] = asked.engine.check_many("", [question]).results
+    assert isinstance(found, NegativeCycle)
+    assert asked.decided_by_sets(question) is None
+
+
+def test_there_are_worlds_of_many_shapes() -> None:
+    assert len(WORLDS) >= 35
