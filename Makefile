@@ -30,8 +30,8 @@ $(STAMP): pyproject.toml setup.cfg constraints.txt $(CORE_SOURCES)
 run: setup ## serve on 127.0.0.1:50051 with data in ./data and a small organisation to try
 	@$(BIN)/remit serve --data data --grpc 127.0.0.1:50051 --with-example
 
-# Everything, with the native core where it was built; then everything without it, and the server's part once more through
-# the front door. Each holds to the same tests.
+# Everything, with the native core where it was built; then without it what an engine answers, and through the frontend what
+# goes over the wire: tests/support/forms.py says which tests those are.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # A core that was built and cannot be loaded is a failure, not a reason to test less.
@@ -39,8 +39,8 @@ test: setup ## the suite: laws, worlds, crashes, conformance; over both engines 
 	@$(BIN)/python -c 'from importlib.util import find_spec; find_spec("remit._core") and __import__("remit._core")'
 	@$(PYTEST)
 	@if $(BIN)/python -c 'import remit._core' 2>/dev/null; then \
-		echo 'the same without the native core' && REMIT_NATIVE=off $(PYTEST) && \
-		echo 'the same through the front door' && REMIT_FRONT_DOOR=on $(PYTEST) tests/server; \
+		echo 'without the native core, what asks an engine' && REMIT_NATIVE=off $(PYTEST) -m 'without_core and not long' && \
+		echo 'through the frontend, what goes over the wire' && REMIT_FRONT_DOOR=on $(PYTEST) -m 'frontend and not long'; \
 	else echo 'the native core is not built here: only the engine in Python was tested'; fi
 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds
