@@ -39,8 +39,8 @@ test: setup ## the suite: laws, worlds, crashes, conformance; over both engines 
 	@$(BIN)/python -c 'from importlib.util import find_spec; find_spec("remit._core") and __import__("remit._core")'
 	@$(PYTEST)
 	@if $(BIN)/python -c 'import remit._core' 2>/dev/null; then \
-		echo 'without the native core, what asks an engine' && REMIT_NATIVE=off $(PYTEST) -m 'without_core and not long' && \
-		echo 'through the frontend, what goes over the wire' && REMIT_FRONT_DOOR=on $(PYTEST) -m 'frontend and not long'; \
+		echo 'without the native core, what asks an engine' && REMIT_NATIVE=off $(PYTEST) --form without-core && \
+		echo 'through the frontend, what goes over the wire' && REMIT_FRONT_DOOR=on $(PYTEST) --form frontend; \
 	else echo 'the native core is not built here: only the engine in Python was tested'; fi
 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds

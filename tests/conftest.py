@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from remit.engine.limits import Limits
 from remit.engine.upkeep import RETENTION_US
 from tests.support.engines import EngineOfTest, EngineOpener
-from tests.support.forms import forms_of
+from tests.support.forms import FORMS, forms_of
 from tests.support.seeds import FIRST_FRESH, Seeds, again, alone, shards_of
 
 # How long an example takes, or its drawing, says more about the machine than about the law.
@@ -26,25 +27,27 @@ settings.register_profile(
 settings.load_profile("remit")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--form", choices=FORMS, help="run what has a part in this form of the suite alone")
+    parser.addoption("--seed", type=int, help="try random laws with this seed alone")
+
+
 # --- forms: see tests/support/forms.py ----------------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        try:
-            forms = forms_of(item.path)
-        except LookupError as missing:
-            raise pytest.UsageError(str(missing)) from None
-        for form in forms:
-            item.add_marker(form)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out, before it is even imported, what has no part in the form that is asked for."""
+    if not fnmatch(collection_path.name, "test_*.py"):
+        return None
+    try:
+        forms = forms_of(collection_path)
+    except LookupError as missing:
+        raise pytest.UsageError(str(missing)) from None
+    form = config.getoption("--form")
+    return True if form is not None and form not in forms else None
 
 
 # --- seeds: see tests/support/seeds.py ----------------------------------------------------------------------------
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, help="try random laws with this seed alone")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

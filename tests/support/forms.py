@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.places import ROOT
 
-WITHOUT_CORE, FRONTEND = "without_core", "frontend"
+FORMS = WITHOUT_CORE, FRONTEND = "without-core", "frontend"
 ONCE: tuple[str, ...] = ()
 
 # The longest row that a test's path begins with is its own.
@@ -64,7 +64,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 
 def forms_of(test: Path) -> tuple[str, ...]:
-    """The marks of a test file; LookupError where no row is for it."""
+    """The forms besides the first that a test file has a part in; LookupError where no row is for it."""
     path = test.relative_to(ROOT / "tests")
     for each in (path, *path.parents):
         if (forms := ROWS.get(each.as_posix())) is not None:

@@ -16,7 +16,7 @@ from remit.graph import native
 from remit.model import Operation, Relationship, Update, Verdict
 from remit.native_core import SWITCH
 from remit.notation import parse_question
-from remit.world import World
+from remit.world import World, verify
 from tests.support.engines import EngineOfTest
 from tests.support.expansions import Reader
 from tests.support.places import SMALL_WORLDS
@@ -77,7 +77,7 @@ class Asked:
 
 @each_world
 def test_a_world_is_what_it_says(path: Path) -> None:
-    assert [finding.render() for finding in World.read(path).verify(NOW_US)] == []
+    assert [finding.render() for finding in verify(World.read(path), NOW_US)] == []
 
 
 @each_world
