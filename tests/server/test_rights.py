@@ -143,7 +143,7 @@ def test_a_verb_is_answered_exactly_where_the_table_says(keyed: Keyed, channel: 
         return
     own = {"DeleteStore": "doomed", "CreateStore": "fresh", "Restore": "restored"}.get(verb, "own")
     for right in Right:
-        text = keyed.make(right, stores=["own", "doomed", "fresh", "restored"])
+        text = keyed.holding(right, stores=["own", "doomed", "fresh", "restored"])
         answers = {store: ask(channel, path, request(verb, store), text) for store in (own, "other", "never")}
         if WANTED[verb] not in ("", right.value):
             for answer in answers.values():

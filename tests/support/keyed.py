@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +43,14 @@ class Keyed:
     path: Path
     clock: ManualClock
     engine: Engine
+    held: dict[tuple[Right, tuple[str, ...]], str] = field(default_factory=dict)
+
+    def holding(self, right: Right, stores: Sequence[str]) -> str:
+        """The text of a key with that right alone, made when it is first asked for."""
+        asked = right, tuple(stores)
+        if asked not in self.held:
+            self.held[asked] = self.make(right, stores=stores)
+        return self.held[asked]
 
     def make(self, *rights: Right, stores: Sequence[str] = ("own",), principal: str = "tester", **parts: Any) -> str:
         """The text of a new key, which the server has read."""

@@ -93,7 +93,7 @@ def hostile_server(folder: Path, *arguments: str) -> Iterator[Hostile]:
         channel = grpc.insecure_channel(served.endpoint, [("grpc.enable_http_proxy", 0)])
         try:
             for name in (OWN, OTHER):
-                good._send(
+                good.send(
                     "Stores/CreateStore", stores_pb2.CreateStoreRequest(name=name), stores_pb2.CreateStoreResponse
                 )
                 good.schemas.write(name, FULL)
