@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from remit.engine.results import CheckResult, Question
+from remit.engine.results import CheckResult
 from remit.errors import NegativeCycle
-from remit.graph import native
-from remit.model import Operation, Relationship, Update, Verdict
+from remit.graph.native import available
+from remit.model import Operation, Question, Relationship, Update, Verdict
 from remit.native_core import SWITCH
 from remit.notation import parse_question
 from remit.world import World, verify
@@ -35,7 +35,7 @@ def empty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     """An engine with nothing in it, by name of who answers first."""
     if request.param == "python":
         monkeypatch.setenv(SWITCH, "off")
-    elif not native.available():
+    elif not available():
         pytest.skip("the native core is not built here, or is switched off")
     engine = EngineOfTest("memory", tmp_path)
     request.addfinalizer(engine.engine.close)
@@ -57,21 +57,21 @@ class Asked:
         self.expected = [each.expected for each in said]
 
     def write(self, operation: Operation, facts: Iterable[Relationship]) -> str:
-        return self.engine.write("", [Update(operation, fact) for fact in facts]).token
+        return self.engine.relationships.write("", [Update(operation, fact) for fact in facts]).token
 
     def verdicts(self, **options: object) -> list[Verdict]:
         """What Check says of each question by itself."""
-        return [self.engine.check("", each, **options).verdict for each in self.questions]  # type: ignore[arg-type]
+        return [self.engine.questions.check("", each, **options).verdict for each in self.questions]  # type: ignore[arg-type]
 
     def verdicts_among_many(self, **options: object) -> list[Verdict]:
-        found = self.engine.check_many("", self.questions, **options).results  # type: ignore[arg-type]
+        found = self.engine.questions.check_many("", self.questions, **options).results  # type: ignore[arg-type]
         return [each.verdict for each in found if isinstance(each, CheckResult)]
 
     def decided_by_sets(self, question: Question) -> int | None:
         """Whether the subject is in the sets that Expand tells; None where that is undefined."""
         resource, name, subject, context = (question.resource, question.permission, question.subject, question.context)
         world = RandomWorld(self.world.schema, list(self.world.relationships), subject, dict(context))
-        expansion = self.engine.expand("", resource, name).expansion
+        expansion = self.engine.questions.expand("", resource, name).expansion
         return Reader(world, expansion, self.now_us).table()[(resource, name), subject]
 
 
@@ -85,7 +85,7 @@ def test_check_says_it_alone_and_with_its_reasons(path: Path, empty: EngineOfTes
     asked = Asked(path, empty)
     assert asked.verdicts() == asked.expected
     for question, expected in zip(asked.questions, asked.expected, strict=True):
-        found = asked.engine.check("", question, explain=True)
+        found = asked.engine.questions.check("", question, explain=True)
         assert found.verdict is expected
         assert found.explanation is not None
         assert found.explanation.questions[0].verdict is expected
@@ -136,8 +136,8 @@ def test_what_hangs_on_its_own_negation_has_no_answer_however_it_is_asked(
     question = Question(*parse_question(text))
     for options in ({}, {"explain": True}, {"at_exactly": asked.token}):
         with pytest.raises(NegativeCycle):
-            asked.engine.check("", question, **options)  # type: ignore[arg-type]
-    [found] = asked.engine.check_many("", [question]).results
+            asked.engine.questions.check("", question, **options)  # type: ignore[arg-type]
+    [found] = asked.engine.questions.check_many("", [question]).results
     assert isinstance(found, NegativeCycle)
     assert asked.decided_by_sets(question) is None
 

@@ -118,7 +118,7 @@ def require_little_for_who_takes_nothing(folder: Path, *arguments: str) -> None:
         ]
         hostile.good.relationships.write(OWN, touches, caller=LOCAL_CALLER)
         with ThreadPoolExecutor(2) as pool:  # so that what is counted below is what waits, not what reading takes
-            for page in pool.map(lambda _: hostile.good.read(OWN, RelationshipFilter()), range(4)):
+            for page in pool.map(lambda _: hostile.good.relationships.read(OWN, RelationshipFilter()), range(4)):
                 assert len(page.items) > LARGE
         before = hostile.served.resident_bytes()
         asked = _R.ReadRequest(store=OWN, filter=MEANT).SerializeToString()
@@ -137,7 +137,7 @@ def require_little_for_who_takes_nothing(folder: Path, *arguments: str) -> None:
             assert grown < 32 * MIB  # all of them would be 57
             for _ in range(5):
                 hostile.require_good()
-            assert len(hostile.good.read(OWN, RelationshipFilter()).items) > LARGE
+            assert len(hostile.good.relationships.read(OWN, RelationshipFilter()).items) > LARGE
         assert until(lambda: _can_read(hostile)), "what nobody waits for is still held"
 
 
