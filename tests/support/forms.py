@@ -39,13 +39,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "server/frontend": ONCE,
     # These need no server.
     "server/limits": ONCE,
-    "server/run/test_listen.py": ONCE,
+    "server/net/test_listen.py": ONCE,
     "server/test_commit_notifier.py": ONCE,
     "server/test_unseen_errors.py": ONCE,
     # These end before an engine is asked anything.
     "server/grpc/test_grpc_compat.py": (FRONTEND,),
     "server/grpc/test_open_methods.py": (FRONTEND,),
-    "server/run/test_tls.py": (FRONTEND,),
+    "server/net/test_tls.py": (FRONTEND,),
     "server/test_idle_connections.py": (FRONTEND,),
     "server/test_keyring.py": (FRONTEND,),
     "server/test_one_request.py": (FRONTEND,),
