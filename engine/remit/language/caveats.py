@@ -22,6 +22,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 
 from remit.errors import CaveatFailed, InvalidContext, RemitError, SchemaInvalid
+from remit.language.conversions import strict, text_functions
 from remit.language.parameters import ParameterType, parse_address
 from remit.model import Verdict
 from remit.notation import parse_context
@@ -242,9 +243,11 @@ def _compile(
             for name in unused
         )
     if not any(type_.holds(*_RUN) for type_ in parameters.values()):
-        return _Program(checked)
+        return _Program(_strictly(checked, parameters, expression, _CHECKED))
     runnable = _compile_with(parameters, expression, _RUN)
-    return _Program(runnable) if isinstance(runnable, cel.Expression) else runnable
+    if not isinstance(runnable, cel.Expression):
+        return runnable
+    return _Program(_strictly(runnable, parameters, expression, _RUN))
 
 
 def _unused(parameters: Mapping[str, ParameterType], expression: str) -> list[str]:
@@ -270,14 +273,38 @@ def _compile_with(
     parameters: Mapping[str, ParameterType], expression: str, stand_ins: Mapping[str, cel.Type]
 ) -> cel.Expression | tuple[ExpressionIssue, ...]:
     try:
-        environment = cel.NewEnv(
-            variables={name: type_.cel_type(stand_ins) for name, type_ in parameters.items()},
-            functions=_functions(stand_ins["ipaddress"]),
-            extensions=[ext_optional.ExtOptional()],  # SpiceDB's environment has it too, and no other
-        )
-        return environment.compile(expression)
+        return _environment(parameters, stand_ins).compile(expression)
     except RuntimeError as error:
         return _read_issues(str(error))
+
+
+def _strictly(
+    checked: cel.Expression,
+    parameters: Mapping[str, ParameterType],
+    expression: str,
+    stand_ins: Mapping[str, cel.Type],
+) -> cel.Expression:
+    """The checked expression, its conversions of texts as strict as Go's."""
+    if strict(checked.serialize()) is None:
+        return checked
+    # An environment knows the types of its parameters, by which a Python value becomes one of CEL's, only once it has
+    # compiled something; so it compiles the whole anew.
+    environment = _environment(parameters, stand_ins, text_functions())
+    rewritten = strict(environment.compile(expression).serialize())
+    assert rewritten is not None
+    return environment.deserialize(rewritten)
+
+
+def _environment(
+    parameters: Mapping[str, ParameterType],
+    stand_ins: Mapping[str, cel.Type],
+    functions: Sequence[cel.FunctionDecl] = (),
+) -> cel.Env:
+    return cel.NewEnv(
+        variables={name: type_.cel_type(stand_ins) for name, type_ in parameters.items()},
+        functions=[*_functions(stand_ins["ipaddress"]), *functions],
+        extensions=[ext_optional.ExtOptional()],  # SpiceDB's environment has it too, and no other
+    )
 
 
 _CEL_ERROR = re.compile(r"^(?:[A-Z_]+: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
@@ -345,7 +372,8 @@ def _functions(address: cel.Type) -> list[cel.FunctionDecl]:
 
 
 def _is_in_cidr(address: str, cidr: str) -> bool:
-    """An IPv4 address is in no IPv6 network, nor the other way round; an address with a zone is in none."""
+    """An IPv4 address is in no IPv6 network, nor the other way round, however either is written; an address with a zone
+    is in none."""
     parsed = parse_address(address)
     return parsed in _parse_network(cidr) and "%" not in address
 
@@ -360,6 +388,7 @@ def is_cidr(text: str) -> bool:
 
 
 _CIDR = re.compile(r"[^/%]+/(0|[1-9]\d{0,2})", re.ASCII)
+_MAPPED_PREFIX = 96  # bits before the IPv4 address in `::ffff:10.0.0.1`
 
 
 @lru_cache(maxsize=4096)
@@ -367,7 +396,11 @@ def _parse_network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         if not _CIDR.fullmatch(cidr):  # the module would also take `10.0.0.1` and `10.0.0.0/255.0.0.0`
             raise ValueError
-        return ipaddress.ip_network(cidr, strict=False)
+        network = ipaddress.ip_network(cidr, strict=False)
+        mapped = parse_address(str(network.network_address))
+        if network.version == 6 and mapped.version == 4 and network.prefixlen >= _MAPPED_PREFIX:
+            return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_PREFIX))
+        return network
     except ValueError:
         raise ValueError(f"`{cidr}` is not a CIDR such as `10.0.0.0/8`") from None
 
