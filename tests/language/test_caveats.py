@@ -7,7 +7,7 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -16,10 +16,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
-from remit.language.caveats import Caveat, find_expression_issues, is_cidr
-from remit.language.parameters import ANY, BOOL, DOUBLE, INT, IPADDRESS, STRING, TIMESTAMP, parse_parameter_type
+from remit.language.caveats import Caveat, ExpressionIssue, Program, Programs, is_cidr
+from remit.language.parameters import (
+    ANY,
+    BOOL,
+    DOUBLE,
+    INT,
+    IPADDRESS,
+    STRING,
+    TIMESTAMP,
+    ParameterType,
+    parse_parameter_type,
+)
 from remit.model import Verdict
 from remit.notation import canonical_json
+
+
+def issues_of(parameters: Mapping[str, ParameterType], expression: str) -> Sequence[ExpressionIssue]:
+    compiled = Programs().of(parameters, expression)
+    return () if isinstance(compiled, Program) else compiled
+
 
 PARAMETERS = {"a": INT, "b": INT, "s": STRING, "flag": BOOL, "items": parse_parameter_type("list<int>")}
 VALUES = {
@@ -389,7 +405,7 @@ REFUSED_EXPRESSIONS = [
 @pytest.mark.parametrize(("types", "expression", "code"), REFUSED_EXPRESSIONS)
 def test_what_does_not_compile_is_refused_with_its_reason(types: dict[str, str], expression: str, code: str) -> None:
     parameters = {name: parse_parameter_type(text) for name, text in types.items()}
-    issues = find_expression_issues(parameters, expression)
+    issues = issues_of(parameters, expression)
     assert [issue.code for issue in issues][:1] == [code]
     with pytest.raises(SchemaInvalid) as caught:
         Caveat("c", parameters, expression)
@@ -399,11 +415,11 @@ def test_what_does_not_compile_is_refused_with_its_reason(types: dict[str, str],
 def test_the_one_unused_parameter_of_many_is_found() -> None:
     many = {f"p{index}": INT for index in range(300)}
     expression = " && ".join(f"p{at} == p{at + 1}" for at in range(0, 300, 2) if at != 270) + " && p271 == 1"
-    assert [issue.parameter for issue in find_expression_issues(many, expression)] == ["p270"]
+    assert [issue.parameter for issue in issues_of(many, expression)] == ["p270"]
 
 
 def test_an_issue_of_cel_says_its_line_and_column() -> None:
-    issues = find_expression_issues({"a": INT}, "a == 1 &&\n  'é😀' == zz &&\n  yy")
+    issues = issues_of({"a": INT}, "a == 1 &&\n  'é😀' == zz &&\n  yy")
     assert [(issue.line, issue.column, issue.message) for issue in issues] == [
         (2, 11, "undeclared reference to `zz`"),
         (3, 3, "undeclared reference to `yy`"),

@@ -4,20 +4,14 @@ Law: a budget that ends is an error of its own, never a no."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from remit.errors import StepBudgetSpent
-
-Interrupt = Callable[[], None]
-"""Raises DeadlineExceeded or Cancelled when the caller no longer waits; otherwise returns."""
+from remit.interrupt import Interrupt as Interrupt
+from remit.interrupt import never_interrupted as never_interrupted
 
 STEPS_MAX = 1_000_000  # some seconds of the Python engine; a deadline usually ends it sooner
 _STEPS_BETWEEN_INTERRUPTS = 256  # about a millisecond of work
-
-
-def never_interrupted() -> None:
-    """The interrupt of a caller who waits as long as it takes."""
 
 
 @dataclass(slots=True)

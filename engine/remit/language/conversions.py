@@ -243,6 +243,25 @@ def strict(serialized: bytes) -> bytes | None:
     return envelope.SerializeToString()
 
 
+def free_names(serialized: bytes) -> set[str]:
+    """The names that a checked expression takes from outside: not those that its macros bind. Cost: O(bytes)."""
+    checked = _CheckedExpr.FromString(any_pb2.Any.FromString(serialized).value)
+    free: set[str] = set()
+    waiting: list[tuple[Any, frozenset[str]]] = [(checked.expr, frozenset())]
+    while waiting:
+        node, bound = waiting.pop()
+        if node.WhichOneof("kind") == "ident" and node.ident.name not in bound:
+            free.add(node.ident.name.removeprefix("."))
+        elif node.WhichOneof("kind") == "comprehension":
+            loop = node.comprehension
+            inside = bound | {loop.iter_var, loop.accu_var}
+            waiting += ((loop.iter_range, bound), (loop.accu_init, bound), (loop.result, inside))
+            waiting += ((loop.loop_condition, inside), (loop.loop_step, inside))
+        else:
+            waiting += ((child, bound) for child in _children(node))
+    return free
+
+
 class _Rewriting:
     """Of one checked expression, in place."""
 
@@ -310,27 +329,30 @@ class _Rewriting:
 
 
 def _nodes(root: Any) -> list[Any]:
-    """The expression and all in it. CEL lets none be deeper than 32, but a chain of `&&` may be long."""
+    """The expression and all in it."""
     found, waiting = [], [root]
     while waiting:
         node = waiting.pop()
         found.append(node)
-        match node.WhichOneof("kind"):
-            case "select":
-                waiting.append(node.select.operand)
-            case "call":
-                if node.call.HasField("target"):
-                    waiting.append(node.call.target)
-                waiting.extend(node.call.args)
-            case "list":
-                waiting.extend(node.list.elements)
-            case "struct":
-                for entry in node.struct.entries:
-                    waiting += [part for part in (entry.map_key, entry.value) if part.WhichOneof("kind")]
-            case "comprehension":
-                loop = node.comprehension
-                waiting += (loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)
+        waiting += _children(node)
     return found
+
+
+def _children(node: Any) -> list[Any]:
+    match node.WhichOneof("kind"):
+        case "select":
+            return [node.select.operand]
+        case "call":
+            return [*([node.call.target] if node.call.HasField("target") else []), *node.call.args]
+        case "list":
+            return list(node.list.elements)
+        case "struct":
+            parts = [part for entry in node.struct.entries for part in (entry.map_key, entry.value)]
+            return [part for part in parts if part.WhichOneof("kind")]
+        case "comprehension":
+            loop = node.comprehension
+            return [loop.iter_range, loop.accu_init, loop.loop_condition, loop.loop_step, loop.result]
+    return []
 
 
 # --- the shape of a checked expression --------------------------------------------------------------------------
