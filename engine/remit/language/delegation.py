@@ -50,36 +50,43 @@ class _Judge:
             self.typed = Reach(schema, identity=False, selves=False, effort=effort)
         self.names: dict[str, int] = {}  # the `p` of each `subject->p` there is → its bit
         self.asked = self._find_asked()
-        self.links: dict[tuple[frozenset[str], tuple[str, ...]], set[str]] = {}
+        # Who is in the child of an `along`, and its relations → the chain's types, and the relations that they declare.
+        self.links: dict[tuple[int, tuple[str, ...]], tuple[set[str], set[str]]] = {}
 
     # --- along --------------------------------------------------------------------------------------------------
 
     def along(self, definition: Declared, along: AlongSyntax) -> None:
-        child = self.reach.subjects(definition.name, along.child.name).plain
-        key = child, tuple(relation.name for relation in along.relations)
+        names = tuple(relation.name for relation in along.relations)
+        key = self.reach.plain_bits(definition.name, along.child.name), names
         if key not in self.links:
-            self.links[key] = self._links(*key)
-        links = self.links[key]
+            child = self.reach.subjects(definition.name, along.child.name).plain
+            self.links[key] = self._links(child, names), set()
+        links, declared = self.links[key]
         for relation in along.relations:
-            declaring = links.intersection(self.reach.holders(relation.name))
-            self.effort.step(len(declaring))
-            permissive = sorted(
-                type_ for type_ in declaring if relation.name in self.schema.definitions[type_].permissions
-            )
-            if permissive:
-                message = f"`along` follows relations, and `{relation.name}` is a permission of `{permissive[0]}`"
-                self.found.error("along-permission", message, relation.span, "name the relations it is made of")
-            elif not declaring:
-                reached = ", ".join(f"`{type_}`" for type_ in sorted(links)) or "nothing"
-                message = (
-                    f"`along` follows `{relation.name}`, which no type that can be in `{along.child.name}` declares; "
-                    f"that reaches {reached}"
-                )
-                names = {name for type_ in links for name in self.schema.definitions[type_].relations}
-                advice = (
-                    self.found.guess(relation.name, sorted(names)) or "leave it out, or let a type that declares it in"
-                )
-                self.found.error("along-unreachable-relation", message, relation.span, advice)
+            if relation.name not in declared and self._declares(links, along.child.name, relation):
+                declared.add(relation.name)
+
+    def _declares(self, links: set[str], child: str, syntax: NameSyntax) -> bool:
+        """Whether some type of a chain declares a relation that it follows; where none does, an error says so."""
+        relation = syntax.name
+        declaring = [type_ for type_ in self.reach.holders(relation) if type_ in links]
+        self.effort.step(len(self.reach.holders(relation)))
+        permissive = sorted(type_ for type_ in declaring if relation in self.schema.definitions[type_].permissions)
+        if permissive:
+            message = f"`along` follows relations, and `{relation}` is a permission of `{permissive[0]}`"
+            self.found.error("along-permission", message, syntax.span, "name the relations it is made of")
+            return False
+        if declaring:
+            return True
+        reached = ", ".join(f"`{type_}`" for type_ in sorted(links)) or "nothing"
+        message = (
+            f"`along` follows `{relation}`, which no type that can be in `{child}` declares; that reaches {reached}"
+        )
+        names = {name for type_ in links for name in self.schema.definitions[type_].relations}
+        self.effort.step(len(links) + len(names))
+        advice = self.found.guess(relation, sorted(names)) or "leave it out, or let a type that declares it in"
+        self.found.error("along-unreachable-relation", message, syntax.span, advice)
+        return False
 
     def _links(self, child: frozenset[str], names: tuple[str, ...]) -> set[str]:
         """The types a chain may be made of: those in the child, and those that its relations lead to."""

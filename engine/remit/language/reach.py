@@ -84,18 +84,18 @@ class Reach:
         self._plain = {type_: 1 << index for index, type_ in enumerate(self._types)}
         self._every_plain = (1 << len(self._types)) - 1
         self._wildcard = {type_: bit << len(self._plain) for type_, bit in self._plain.items()}
-        self._names = names = [
-            (type_, name)
-            for type_, definition in schema.definitions.items()
-            for name in (*definition.relations, *definition.permissions)
-        ]
+        self._names: list[tuple[str, str]] = []
+        self._userset: dict[tuple[str, str], int] = {}
         self._holders: dict[str, dict[str, None]] = {}  # a name → the types that have it
-        for type_, name in names:
-            self._holders.setdefault(name, {})[type_] = None
-        self._userset = {goal: 1 << (2 * len(self._plain) + index) for index, goal in enumerate(names)}
-        everyone = (1 << (2 * len(self._plain) + len(names))) - 1
+        for type_, definition in schema.definitions.items():
+            for name in (*definition.relations, *definition.permissions):
+                self._effort.step()
+                self._userset[type_, name] = 1 << (2 * len(self._plain) + len(self._names))
+                self._names.append((type_, name))
+                self._holders.setdefault(name, {})[type_] = None
+        everyone = (1 << (2 * len(self._plain) + len(self._names))) - 1
         self._exists = everyone if exists else 0
-        self._bits: dict[Goal, int] = {goal: self._userset[goal] if identity else 0 for goal in names}
+        self._bits: dict[Goal, int] = {goal: bit if identity else 0 for goal, bit in self._userset.items()}
         self._asked: dict[Goal, tuple[Goal, ...]] = {}  # what the goals that are no names ask, in the end, of names
         self._targets: dict[tuple[str, str], dict[str, None]] = {}  # the types that a relation leads to
         self._chains: dict[tuple[str, ...], _Chain] = {}
@@ -124,6 +124,10 @@ class Reach:
     def subjects_of(self, resource_type: str, expression: Expression) -> Subjects:
         """Everything that can reach an expression that stands in that definition."""
         return self._read(self._expression(resource_type, expression))
+
+    def plain_bits(self, resource_type: str, name: str) -> int:
+        """The types whose subjects can reach a relation or permission, as a number that is equal for the same types."""
+        return self._bits.get((resource_type, name), 0) & self._every_plain
 
     def plain_of(self, resource_type: str, name: str, among: Collection[str]) -> frozenset[str]:
         """Those of some types whose subjects can reach a relation or permission. Cost: O(types among)."""
@@ -252,6 +256,7 @@ class Reach:
 
     def _goals(self) -> Iterator[tuple[Goal, Relation | Expression]]:
         for type_, definition in self._schema.definitions.items():
+            self._effort.step(1 + len(definition.relations) + len(definition.permissions))
             for relation in definition.relations.values():
                 yield (type_, relation.name), relation
             for permission in definition.permissions.values():

@@ -30,9 +30,10 @@ class Reader:
         self, source: Source, forbidden_words: frozenset[str] = frozenset(), effort: Effort | None = None
     ) -> None:
         self.source = source
+        self.effort = effort or Effort()
         self._forbidden_words = forbidden_words
         self.flags: set[str] = set()
-        self._lexer = Lexer(source, effort)
+        self._lexer = Lexer(source, self.effort)
         self._comments: list[str] = []
         self._trailing = 0
         self.token = Token(TokenKind.LINE_END, "", source.base, source.base)
