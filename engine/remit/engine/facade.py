@@ -429,7 +429,7 @@ class Engine:
         has expired and has no place is removed with it."""
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
-        compiled = compile_schema(text)
+        compiled = compile_schema(text, terms_max=self.limits.schema_terms_max)
         if not dry_run:
             self._snapshots.remember(text, compiled.schema)
         before = self._judged_before(snapshot, compiled.schema)
@@ -473,7 +473,7 @@ class Engine:
         """What a new schema would change: in meaning, and for the relationships that exist."""
         snapshot = self._snapshots.of(store)
         self.limits.require_schema(text)
-        compiled = compile_schema(text)
+        compiled = compile_schema(text, terms_max=self.limits.schema_terms_max)
         with self._snapshots.view(snapshot.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)

@@ -106,7 +106,7 @@ def require_terms(tree: SchemaSyntax, effort: Effort) -> None:
     """That an expanded tree has no more terms than the effort allows. Raises LimitExceeded. Cost: O(tree)."""
     terms = 0
     for item in tree.items:
-        terms += 1
+        terms += isinstance(item, DefinitionSyntax | CaveatSyntax)
         for member in item.members if isinstance(item, DefinitionSyntax) else ():
             if isinstance(member, PermissionSyntax):
                 terms += 1 + sum(not isinstance(node, BinarySyntax) for node in walk(member.expression))
