@@ -234,7 +234,7 @@ class Programs:
         shared: list[_Environment] = []
         for parameters in signatures:
             signature = tuple(parameters.items())
-            if signature in self._environments:
+            if signature in self._environments or not _TAKEN.isdisjoint(parameters):
                 continue
             # What declares a name of another type goes elsewhere; only the last few are tried, for many may not fit.
             fitting = next((each for each in shared[-_ENVIRONMENTS_TRIED:] if each.takes(parameters)), None)
@@ -258,9 +258,11 @@ class Programs:
 
 _Signature = tuple[tuple[str, ParameterType], ...]
 _ENVIRONMENTS_TRIED = 4
+# What CEL declares itself: a parameter of such a name is refused, and with it the environment of all who share it.
+_TAKEN = frozenset("int uint bool double string bytes list map type dyn null_type optional_type".split())
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # each with an environment of its own
 def _compile_alone(signature: _Signature, expression: str) -> Compiled:
     """Cost: some milliseconds, once."""
     return _compile(_Environment(dict(signature)), dict(signature), expression)
