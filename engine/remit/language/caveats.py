@@ -259,7 +259,9 @@ class Programs:
 _Signature = tuple[tuple[str, ParameterType], ...]
 _ENVIRONMENTS_TRIED = 4
 # What CEL declares itself: a parameter of such a name is refused, and with it the environment of all who share it.
-_TAKEN = frozenset("int uint bool double string bytes list map type dyn null_type optional_type".split())
+_TAKEN = frozenset(
+    ["int", "uint", "bool", "double", "string", "bytes", "list", "map", "type", "dyn", "null_type", "optional_type"]
+)
 
 
 @lru_cache(maxsize=64)  # each with an environment of its own
