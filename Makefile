@@ -7,7 +7,7 @@ CONFORMANCE ?= ../shared/conformance
 export REMIT_CONFORMANCE := $(abspath $(CONFORMANCE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long fuzz check check-core bench proto fmt clean
+.PHONY: help setup run test test-long fuzz check check-core bench proto client fmt clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -17,7 +17,7 @@ setup: $(STAMP) ## install everything into .venv (quick the second time)
 # The stamp follows what says what is installed, and the sources of the native core; the package itself is installed in
 # place. The core is built where cargo is found; where it is not, or fails, all of Remit works on the engine in Python.
 CORE := engine/core
-CORE_SOURCES := $(wildcard $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(CORE)/src/*.rs $(CORE)/src/*/*.rs)
+CORE_SOURCES := $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(shell find $(CORE)/remit-* -name Cargo.toml -o -path '*/src/*.rs')
 CARGO := $(shell command -v cargo 2>/dev/null)
 
 $(STAMP): pyproject.toml setup.cfg constraints.txt $(CORE_SOURCES)
@@ -62,12 +62,13 @@ check: setup check-core ## format, lint, types, import contracts, generated code
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python engine/generate_client.py --check
 
 check-core:
 ifdef CARGO
-	@cargo fmt --manifest-path $(CORE)/Cargo.toml --check
-	@cargo clippy --quiet --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
-	@cargo test --quiet --manifest-path $(CORE)/Cargo.toml --locked
+	@cargo fmt --all --manifest-path $(CORE)/Cargo.toml --check
+	@cargo clippy --quiet --workspace --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
+	@cargo test --quiet --workspace --manifest-path $(CORE)/Cargo.toml --locked
 	@cargo fmt --manifest-path bench/load/Cargo.toml --check
 	@cargo clippy --quiet --manifest-path bench/load/Cargo.toml --locked -- -D warnings
 else
@@ -83,6 +84,9 @@ endif
 
 proto: setup ## regenerate engine/remit/v1 from proto/
 	@$(BIN)/python proto/generate.py
+
+client: setup ## regenerate the synchronous client from the asyncio one
+	@$(BIN)/python engine/generate_client.py
 
 fmt: setup ## format and fix what can be fixed by a tool
 	@$(BIN)/ruff format .

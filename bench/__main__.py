@@ -26,7 +26,7 @@ from bench.machine import commit, filesystem, load_average, machine, short_name
 from bench.peers import command as peers_command
 from bench.processes import Processors, pin
 from bench.report import as_json, show
-from bench.run import SLICES, Plan, run
+from bench.run import SLICES, RunOptions, run
 from bench.world_options import add_world_options, sizes_of
 from bench.worlds import World
 
@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
             "load_average_before": load_average(),
         }
         pin(processors.load)
-        plan = Plan(chosen.seconds, tuple(chosen.only))
+        options = RunOptions(chosen.seconds, tuple(chosen.only))
         try:
             with err.status("making the world") as status:
-                measured = run(world, plan, Path(directory), processors, status.update)
+                measured = run(world, options, Path(directory), processors, status.update)
         except WrongAnswer as error:
             err.print(f"[red]wrong answer[/red] {error}; this run has no figures")
             return 1
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:
         show(Console(highlight=False, width=max(Console().width, WIDTH_MIN)), described, measured)
-    output = chosen.output or (None if plan.only else _kept_as(described, chosen.size))
+    output = chosen.output or (None if options.only else _kept_as(described, chosen.size))
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from bench.asked import Asked, asked
+from bench.known_question import KnownQuestion, known
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schema" / "agents.zed"
@@ -70,15 +70,15 @@ class Chains:
 
     # --- questions and their answers --------------------------------------------------------------------------------
 
-    def questions(self, count: int, seed: str) -> list[Asked]:
+    def questions(self, count: int, seed: str) -> list[KnownQuestion]:
         """Random links of random chains: of every depth, sound and broken."""
         return [self._asked(number, link) for number, link in self.random_links(count, seed)]
 
-    def allowed(self, depth: int) -> list[Asked]:
+    def allowed(self, depth: int) -> list[KnownQuestion]:
         """Links that deep that may."""
         return [self._asked(number, depth) for number in self.sound_at(depth)]
 
-    def denied(self) -> list[Asked]:
+    def denied(self) -> list[KnownQuestion]:
         """The last link of each broken chain."""
         broken = [(number, chain) for number, chain in enumerate(self._chains) if chain.broken is not Break.NOTHING]
         return [self._asked(number, chain.depth) for number, chain in broken]
@@ -98,9 +98,9 @@ class Chains:
         """Numbers of the chains that have a link so deep, which may."""
         return [number for number, chain in enumerate(self._chains) if depth <= chain.depth and chain.is_allowed(depth)]
 
-    def _asked(self, number: int, link: int) -> Asked:
+    def _asked(self, number: int, link: int) -> KnownQuestion:
         chain = self._chains[number]
-        return asked(_tool(chain.tool), "use", SubjectRef(*run_of(number, link)), chain.is_allowed(link))
+        return known(_tool(chain.tool), "use", SubjectRef(*run_of(number, link)), chain.is_allowed(link))
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
@@ -116,11 +116,11 @@ class Chains:
             yield from _link(number, chain.tool, run, above, number + link, broken)
             above = run
 
-    def spawned(self, number: int, link: int, run: ObjectRef) -> tuple[list[Relationship], Asked]:
+    def spawned(self, number: int, link: int, run: ObjectRef) -> tuple[list[Relationship], KnownQuestion]:
         """A new run below a link that may, and the question that is yes because of it."""
         tool = self._chains[number].tool
         facts = list(_link(number, tool, run, run_of(number, link), number, Break.NOTHING))
-        return facts, asked(_tool(tool), "use", SubjectRef(*run), True)
+        return facts, known(_tool(tool), "use", SubjectRef(*run), True)
 
 
 def _link(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from bench.asked import Asked, asked
+from bench.known_question import KnownQuestion, known
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA = """
@@ -121,7 +121,7 @@ class Drive:
             folder = _parent(folder)
         return any(group != _NOBODY and user in self._everyone_in(group) for group in groups)
 
-    def questions(self, count: int, seed: str) -> list[Asked]:
+    def questions(self, count: int, seed: str) -> list[KnownQuestion]:
         """Random documents; every other one asked about somebody who is related to it, so that about half are yes."""
         chooser = Random(f"drive questions {seed}")
         chosen = []
@@ -131,17 +131,17 @@ class Drive:
             chosen.append(self._asked(document, user))
         return chosen
 
-    def denied(self, count: int, seed: str) -> list[Asked]:
+    def denied(self, count: int, seed: str) -> list[KnownQuestion]:
         """Random documents, and people who may not view them."""
         chooser = Random(f"drive denied {seed}")
-        chosen: list[Asked] = []
+        chosen: list[KnownQuestion] = []
         while len(chosen) < count:
             document, user = chooser.randrange(self._owned), chooser.randrange(self.users)
             if not self.may_view(document, user):
                 chosen.append(self._asked(document, user))
         return chosen
 
-    def listing(self, count: int, seed: str) -> list[Asked]:
+    def listing(self, count: int, seed: str) -> list[KnownQuestion]:
         """As many documents, and one person: what filling a page of search results asks."""
         chooser = Random(f"drive listing {seed}")
         user = chooser.randrange(self.users)
@@ -159,8 +159,8 @@ class Drive:
                 chosen.append((document, viewers))
         return chosen
 
-    def _asked(self, document: int, user: int) -> Asked:
-        return asked(ObjectRef("document", f"d{document}"), "view", _user(user), self.may_view(document, user))
+    def _asked(self, document: int, user: int) -> KnownQuestion:
+        return known(ObjectRef("document", f"d{document}"), "view", _user(user), self.may_view(document, user))
 
     def _related(self, document: int, chooser: Random) -> int:
         """The owner, or somebody of a group that the document or one of its folders is shared with."""

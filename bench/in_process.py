@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lmdb
 
-from bench.asked import Asked
 from bench.figures import Slice
+from bench.known_question import KnownQuestion
 from remit.engine.facade import Engine
 from remit.engine.results import CheckResult, Question
 from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
@@ -26,7 +26,7 @@ class WrongAnswer(Exception):
     """An answer was not the expected one. Nothing measured before it counts."""
 
 
-def check_slice(engine: Engine, questions: Sequence[Asked], seconds: float, start: int) -> Slice:
+def check_slice(engine: Engine, questions: Sequence[KnownQuestion], seconds: float, start: int) -> Slice:
     """Questions one by one, from number `start` round and round."""
 
     def ask(number: int) -> None:
@@ -38,7 +38,7 @@ def check_slice(engine: Engine, questions: Sequence[Asked], seconds: float, star
     return _slice(ask, seconds, start)
 
 
-def check_many_slice(engine: Engine, bulks: Sequence[Sequence[Asked]], seconds: float, start: int) -> Slice:
+def check_many_slice(engine: Engine, bulks: Sequence[Sequence[KnownQuestion]], seconds: float, start: int) -> Slice:
     """As `check_slice`, a list of questions at a time."""
     asked = [[each.question for each in bulk] for bulk in bulks]
 
@@ -51,7 +51,7 @@ def check_many_slice(engine: Engine, bulks: Sequence[Sequence[Asked]], seconds: 
     return _slice(ask, seconds, start)
 
 
-def wrong(asked: Asked, verdict: Verdict) -> WrongAnswer:
+def wrong(asked: KnownQuestion, verdict: Verdict) -> WrongAnswer:
     question = asked.question
     text = f"{question.resource}#{question.permission}@{question.subject}"
     return WrongAnswer(f"`{text}` came to {verdict.name}, expected {asked.expected.name}")

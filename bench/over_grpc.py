@@ -17,9 +17,9 @@ from itertools import count
 import grpc.aio
 
 from bench import echo
-from bench.asked import Asked
 from bench.figures import Slice
 from bench.in_process import WrongAnswer, wrong
+from bench.known_question import KnownQuestion
 from bench.processes import Running
 from remit.engine.results import Question
 from remit.model import Operation, Relationship, Update, Verdict
@@ -52,7 +52,7 @@ class Load:
     in_order: bool = False
 
 
-def check_load(questions: Sequence[Asked]) -> Load:
+def check_load(questions: Sequence[KnownQuestion]) -> Load:
     requests = [_check_request(each.question).SerializeToString() for each in questions]
 
     def require(number: int, answer: bytes) -> None:
@@ -64,7 +64,7 @@ def check_load(questions: Sequence[Asked]) -> Load:
     return Load(CHECK, requests, require, bytes(encode_verdict(each.expected) for each in questions))
 
 
-def check_many_load(bulks: Sequence[Sequence[Asked]]) -> Load:
+def check_many_load(bulks: Sequence[Sequence[KnownQuestion]]) -> Load:
     requests = [_check_many_request([each.question for each in bulk]).SerializeToString() for bulk in bulks]
 
     def require(number: int, answer: bytes) -> None:
@@ -135,7 +135,7 @@ class Client:
         """That the answer to every one is yes. Raises WrongAnswer."""
         send = _method(self._to_remit, CHECK_MANY)
         for start in range(0, len(questions), _SEEN_AT_ONCE):
-            part = [Asked(each, Verdict.YES) for each in questions[start : start + _SEEN_AT_ONCE]]
+            part = [KnownQuestion(each, Verdict.YES) for each in questions[start : start + _SEEN_AT_ONCE]]
             load = check_many_load([part])
             load.require(0, await send(load.requests[0]))
 

@@ -40,7 +40,7 @@ _SENT_WRITES = 20_000  # facts made ready for one measurement of writes over gRP
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunOptions:
     """What is measured, each for so many seconds. `only` are parts of the names wanted; none means all."""
 
     seconds: float
@@ -73,7 +73,9 @@ class Measured:
     figures: list[Figure] = field(default_factory=list)
 
 
-def run(world: World, plan: Plan, directory: Path, processors: Processors, progress: Callable[[str], None]) -> Measured:
+def run(
+    world: World, options: RunOptions, directory: Path, processors: Processors, progress: Callable[[str], None]
+) -> Measured:
     """`progress` is told what is being done. Raises WrongAnswer."""
     data = directory / "data"
     numbers = count()  # of the facts written by measurements, each only once
@@ -83,17 +85,17 @@ def run(world: World, plan: Plan, directory: Path, processors: Processors, progr
     begun = time.perf_counter()
     with _engine(data) as engine:
         measured.load_s = time.perf_counter() - begun
-        measured.figures += _questions_in_process(world, plan, engine, progress)
-        measured.figures += _writes_in_process(plan, engine, numbers, directory / "bare", progress)
-    loads = _loads(world, plan)
-    writes = plan.wants(GRPC, WRITES)
+        measured.figures += _questions_in_process(world, options, engine, progress)
+        measured.figures += _writes_in_process(options, engine, numbers, directory / "bare", progress)
+    loads = _loads(world, options)
+    writes = options.wants(GRPC, WRITES)
     if loads or writes:
         progress("starting the servers")
         with remit_server(None, processors.server) as empty:
             empty_bytes = empty.resident_bytes()
         with remit_server(data, processors.server) as remit, echo_server(processors.server) as echo:
             measured.servers = Servers(remit.started_s, empty.started_s, remit.resident_bytes(), empty_bytes)
-            measured.figures += asyncio.run(_over_grpc(loads, writes, numbers, plan, remit, echo, progress))
+            measured.figures += asyncio.run(_over_grpc(loads, writes, numbers, options, remit, echo, progress))
     return measured
 
 
@@ -132,43 +134,43 @@ def in_requests(relationships: Iterable[Relationship], rows: int) -> Iterator[li
 
 
 def _questions_in_process(
-    world: World, plan: Plan, engine: Engine, progress: Callable[[str], None]
+    world: World, options: RunOptions, engine: Engine, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
     for name, questions in world.workloads().items():
-        if plan.wants(IN_PROCESS, name):
+        if options.wants(IN_PROCESS, name):
             progress(f"{IN_PROCESS}: {name}")
-            slices = _sliced(plan, partial(check_slice, engine, questions))
+            slices = _sliced(options, partial(check_slice, engine, questions))
             yield Figure.of(name, IN_PROCESS, slices)
     for name, bulks in world.bulks().items():
-        if plan.wants(IN_PROCESS, name):
+        if options.wants(IN_PROCESS, name):
             progress(f"{IN_PROCESS}: {name}")
-            slices = _sliced(plan, partial(check_many_slice, engine, bulks))
+            slices = _sliced(options, partial(check_many_slice, engine, bulks))
             yield Figure.of(name, IN_PROCESS, slices, unit="items", per_operation=BULK)
 
 
-def _sliced(plan: Plan, measure: Callable[[float, int], Slice]) -> list[Slice]:
+def _sliced(options: RunOptions, measure: Callable[[float, int], Slice]) -> list[Slice]:
     """A short stretch to warm up, then the slices, each going on with the questions where the last one stopped."""
-    start = len(measure(plan.seconds / 10, 0).taken_ns)
+    start = len(measure(options.seconds / 10, 0).taken_ns)
     slices: list[Slice] = []
     for _ in range(SLICES):
-        slices.append(measure(plan.seconds / SLICES, start))
+        slices.append(measure(options.seconds / SLICES, start))
         start += len(slices[-1].taken_ns)
     return slices
 
 
 def _writes_in_process(
-    plan: Plan, engine: Engine, numbers: count[int], bare: Path, progress: Callable[[str], None]
+    options: RunOptions, engine: Engine, numbers: count[int], bare: Path, progress: Callable[[str], None]
 ) -> Iterator[Figure]:
-    if not plan.wants(IN_PROCESS, WRITES):
+    if not options.wants(IN_PROCESS, WRITES):
         return
     progress(f"{BARE_LMDB}: commits")
-    slices = [bare_commit_slice(bare, plan.seconds / SLICES) for _ in range(SLICES)]
+    slices = [bare_commit_slice(bare, options.seconds / SLICES) for _ in range(SLICES)]
     yield Figure.of(WRITES, BARE_LMDB, slices, unit="commits")
     for in_flight in IN_FLIGHT:
         progress(f"{IN_PROCESS}: {WRITES}, {in_flight} in flight")
         slices = []
         for _ in range(SLICES):
-            part, acknowledged = write_slice(engine, plan.seconds / SLICES, in_flight, numbers)
+            part, acknowledged = write_slice(engine, options.seconds / SLICES, in_flight, numbers)
             require_written(engine, acknowledged)
             slices.append(part)
         yield Figure.of(WRITES, IN_PROCESS, slices, unit="writes", in_flight=in_flight)
@@ -187,18 +189,18 @@ class _Asking:
     per_operation: int = 1
 
 
-def _loads(world: World, plan: Plan) -> list[_Asking]:
+def _loads(world: World, options: RunOptions) -> list[_Asking]:
     served = world.served()
     checks = [_Asking(name, check_load(questions)) for name, questions in world.workloads().items()]
     bulks = [_Asking(name, check_many_load(bulk), "items", BULK) for name, bulk in world.bulks().items()]
-    return [each for each in (*checks, *bulks) if each.name in served and plan.wants(GRPC, each.name)]
+    return [each for each in (*checks, *bulks) if each.name in served and options.wants(GRPC, each.name)]
 
 
 async def _over_grpc(
     loads: list[_Asking],
     writes: bool,
     numbers: count[int],
-    plan: Plan,
+    options: RunOptions,
     remit: Running,
     echo: Running,
     progress: Callable[[str], None],
@@ -209,12 +211,12 @@ async def _over_grpc(
         for in_flight in IN_FLIGHT:
             for asking in loads:
                 progress(f"{GRPC}: {asking.name}, {in_flight} in flight")
-                more, _ = await _compared(client, asking, in_flight, plan)
+                more, _ = await _compared(client, asking, in_flight, options)
                 figures += more
         for in_flight in IN_FLIGHT if writes else ():
             progress(f"{GRPC}: {WRITES}, {in_flight} in flight")
             facts = [written(number) for number in islice(numbers, _SENT_WRITES)]
-            more, answered = await _compared(client, _Asking(WRITES, write_load(facts), "writes"), in_flight, plan)
+            more, answered = await _compared(client, _Asking(WRITES, write_load(facts), "writes"), in_flight, options)
             figures += more
             await client.require_seen([viewing(facts[number]) for number in sorted(set(answered))])
     finally:
@@ -222,9 +224,13 @@ async def _over_grpc(
     return figures
 
 
-async def _compared(client: Client, asking: _Asking, in_flight: int, plan: Plan) -> tuple[list[Figure], list[int]]:
+async def _compared(
+    client: Client, asking: _Asking, in_flight: int, options: RunOptions
+) -> tuple[list[Figure], list[int]]:
     """The figure of Remit and, beside it, of the echo; and which requests were answered."""
-    ours, theirs, answered = await client.compare(asking.load, in_flight=in_flight, seconds=plan.seconds, slices=SLICES)
+    ours, theirs, answered = await client.compare(
+        asking.load, in_flight=in_flight, seconds=options.seconds, slices=SLICES
+    )
     unit, items = asking.unit, asking.per_operation
     figures = [
         Figure.of(asking.name, GRPC, ours, unit=unit, in_flight=in_flight, per_operation=items),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from bench.asked import Asked, asked
+from bench.known_question import KnownQuestion, known
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 DEEP_CHAINS = 10
@@ -31,11 +31,11 @@ class DeepFolders:
                 yield Relationship(_deep_folder(chain, level), "parent", above)
             yield Relationship(_deep_document(chain), "parent", SubjectRef(*_deep_folder(chain, bottom)))
 
-    def allowed(self) -> list[Asked]:
-        return [asked(_deep_document(chain), "view", _watcher(chain), True) for chain in range(DEEP_CHAINS)]
+    def allowed(self) -> list[KnownQuestion]:
+        return [known(_deep_document(chain), "view", _watcher(chain), True) for chain in range(DEEP_CHAINS)]
 
-    def denied(self) -> list[Asked]:
-        return [asked(_deep_document(chain), "view", _watcher(chain + 1), False) for chain in range(DEEP_CHAINS)]
+    def denied(self) -> list[KnownQuestion]:
+        return [known(_deep_document(chain), "view", _watcher(chain + 1), False) for chain in range(DEEP_CHAINS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class LargeGroup:
             yield Relationship(group, "member", _employee(number))
         yield Relationship(_TOWN_HALL, "viewer", SubjectRef(*group, "member"))
 
-    def allowed(self, count: int, seed: str) -> list[Asked]:
+    def allowed(self, count: int, seed: str) -> list[KnownQuestion]:
         chooser = Random(f"large group {seed}")
-        return [asked(_TOWN_HALL, "view", _employee(chooser.randrange(self.members)), True) for _ in range(count)]
+        return [known(_TOWN_HALL, "view", _employee(chooser.randrange(self.members)), True) for _ in range(count)]
 
-    def denied(self) -> list[Asked]:
-        return [asked(_TOWN_HALL, "view", _STRANGER, False)]
+    def denied(self) -> list[KnownQuestion]:
+        return [known(_TOWN_HALL, "view", _STRANGER, False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class WideDocument:
             yield Relationship(group, "member", _employee(number))
             yield Relationship(_WIDE, "viewer", SubjectRef(*group, "member"))
 
-    def denied(self) -> list[Asked]:
-        return [asked(_WIDE, "view", _STRANGER, False)]
+    def denied(self) -> list[KnownQuestion]:
+        return [known(_WIDE, "view", _STRANGER, False)]
 
 
 _TOWN_HALL = ObjectRef("document", "town-hall")

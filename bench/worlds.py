@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import chains, drive
-from bench.asked import Asked
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.known_question import KnownQuestion
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 
@@ -62,7 +62,7 @@ class World:
         for part in (self.drive, self.chains, self.deep, self.group, self.wide):
             yield from part.relationships()
 
-    def workloads(self) -> dict[str, list[Asked]]:
+    def workloads(self) -> dict[str, list[KnownQuestion]]:
         """Questions asked one by one, round and round. A workload's name is the same in every result."""
         seed = str(self.seed)
         most = self.sizes.questions
@@ -82,7 +82,7 @@ class World:
             f"shared with {self.wide.groups:,} groups, denied": self.wide.denied(),
         }
 
-    def bulks(self) -> dict[str, list[list[Asked]]]:
+    def bulks(self) -> dict[str, list[list[KnownQuestion]]]:
         """Questions asked fifty at a time."""
         seed = str(self.seed)
         most = self.sizes.questions

@@ -30,9 +30,9 @@ from bench.peers.generator import AsyncioGenerator, Generator
 from bench.peers.measure import Run
 from bench.peers.native import BINARY, BUILD, NativeGenerator
 from bench.peers.openfga_wire import OpenfgaPeer
-from bench.peers.plan import Held, Measured, Plan
 from bench.peers.plot import bars_of, svg
 from bench.peers.remit_wire import RemitPeer
+from bench.peers.run import Held, Measured, RunOptions
 from bench.peers.spicedb_wire import CONSISTENCIES, RemitBySpicedbPeer, SpicedbPeer
 from bench.peers.table import as_json, show
 from bench.peers.world import PeerWorld
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             "note": chosen.note,
             "seed": chosen.seed,
             "sizes": asdict(sizes),
-            "plan": asdict(plan_of(chosen)),
+            "plan": asdict(options_of(chosen)),
             "pinned": asdict(processors),
             "load_average_before": load_average(),
         }
@@ -128,7 +128,7 @@ async def _run(
         if not each.shared_with
     }
     try:
-        return await Run(world, plan_of(chosen), held, generator, progress).all()
+        return await Run(world, options_of(chosen), held, generator, progress).all()
     finally:
         for each in held:
             await each.peer.close()
@@ -199,8 +199,8 @@ def _costs(address: str, given: list[int]) -> Costs:
     return Costs(tuple(dict.fromkeys([*([found] if found is not None else []), *given])))
 
 
-def plan_of(chosen: argparse.Namespace) -> Plan:
-    return Plan(
+def options_of(chosen: argparse.Namespace) -> RunOptions:
+    return RunOptions(
         seconds=chosen.seconds,
         repetitions=chosen.repetitions,
         only=tuple(chosen.only),

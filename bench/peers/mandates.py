@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.asked import Asked, asked
 from bench.chains import Break, Chain, Chains, run_of
+from bench.known_question import KnownQuestion, known
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 SCHEMA = """
@@ -40,16 +40,16 @@ class Mandates:
             for link in range(1, chain.depth + 1):
                 yield from _facts(number, chain, link)
 
-    def questions(self, count: int, seed: str) -> list[Asked]:
+    def questions(self, count: int, seed: str) -> list[KnownQuestion]:
         """The same links that `Chains.questions` asks about."""
         return [self._asked(number, link) for number, link in self._chains.random_links(count, seed)]
 
-    def allowed(self, depth: int) -> list[Asked]:
+    def allowed(self, depth: int) -> list[KnownQuestion]:
         return [self._asked(number, depth) for number in self._chains.sound_at(depth)]
 
-    def _asked(self, number: int, link: int) -> Asked:
+    def _asked(self, number: int, link: int) -> KnownQuestion:
         allowed = self._chains.each()[number].is_allowed(link)
-        return asked(mandate_of(number, link), "use", SubjectRef(*run_of(number, link)), allowed)
+        return known(mandate_of(number, link), "use", SubjectRef(*run_of(number, link)), allowed)
 
 
 def mandate_of(chain: int, link: int) -> ObjectRef:

@@ -20,8 +20,8 @@ from bench.in_process import WrongAnswer
 from bench.peers.generator import Generator, Overrun, Stretch, timed
 from bench.peers.histogram import Histogram
 from bench.peers.peer import CannotAsk, Occupied, Refused, refusal
-from bench.peers.plan import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, Plan
 from bench.peers.rows import FIXED, IMPORT, Row, row_of
+from bench.peers.run import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, RunOptions
 from bench.peers.storms import SteadyWriter, Written, spawn_storm, write_storm
 from bench.peers.world import IN_A_TENTH, PEER_SCHEMA, PeerWorld, Spawned, Workload
 from remit.model import Relationship
@@ -31,7 +31,7 @@ _FIXED_SHARE = 0.5  # of the rate found in the closed loop, where no rate is giv
 _WRITES_IN_FLIGHT = (1, 32)
 _IN_FLIGHT = 64  # beside writes, and where the world is a tenth
 
-Take = Callable[[float], Awaitable[Stretch]]  # one stretch, so much of the plan's seconds long
+Take = Callable[[float], Awaitable[Stretch]]  # one stretch, so many of the run's seconds long
 
 
 class Run:
@@ -40,13 +40,13 @@ class Run:
     def __init__(
         self,
         world: PeerWorld,
-        plan: Plan,
+        options: RunOptions,
         held: Sequence[Held],
         generator: Generator,
         progress: Callable[[str], None],
     ) -> None:
         self._world = world
-        self._plan = plan
+        self._options = options
         self._held = held
         self._generator = generator
         self._progress = progress
@@ -61,12 +61,12 @@ class Run:
             await self._loaded(held)
         asked = [held for held in self._held if not held.lost]
         for workload in self._world.workloads():
-            if self._plan.wants(workload.name):
+            if self._options.wants(workload.name):
                 for in_flight in workload.in_flight:
                     await self._closed(workload, in_flight, asked)
                 if workload.fixed_rate:
                     await self._fixed(workload, asked)
-        if self._plan.wants(MIXED):
+        if self._options.wants(MIXED):
             await self._mixed(asked)
         await self._storms(asked)
         return self.measured
@@ -79,15 +79,15 @@ class Run:
             return
         memory = self.measured.memory[held.name] = Memory(empty_bytes=held.costs.resident_bytes())
         try:
-            if self._plan.loaded:
+            if self._options.loaded:
                 await held.peer.take_up(self._world_name)
                 return
             self._progress(f"{held.name}: writing the schema")
             await held.peer.prepare(self._world_name, PEER_SCHEMA)
-            if self._plan.growth:
+            if self._options.growth:
                 self._progress(f"{held.name}: loading a tenth of the world")
                 memory.facts += await self._import(held, self._world.tenth_facts(), None)
-                if self._plan.wants(IN_A_TENTH):
+                if self._options.wants(IN_A_TENTH):
                     await self._closed(self._world.in_a_tenth(), _IN_FLIGHT, [held])
             self._progress(f"{held.name}: loading {self._world.sizes.relationships:,} relationships")
             memory.facts += await self._import(held, self._world.facts(), IMPORT)
@@ -109,7 +109,7 @@ class Run:
         stretch = Stretch()
         with timed(stretch, held.costs):
             how = await held.peer.load(counted)
-        if row is not None and self._plan.wants(row):
+        if row is not None and self._options.wants(row):
             rate = counted.count / stretch.elapsed_s
             self.measured.rows.append(
                 Row(
@@ -137,20 +137,20 @@ class Run:
         def take(held: Held) -> Take:
             load = held.peer.load_of(workload)
             ask = partial(self._generator.closed, held.peer, load, held.costs, in_flight=in_flight)
-            return _Going(ask, self._plan.seconds)
+            return _Going(ask, self._options.seconds)
 
         for name, stretches in (await self._in_turns(asked, take, blank)).items():
             self.measured.rows.append(_row(workload, name, stretches, in_flight=in_flight))
 
     async def _fixed(self, workload: Workload, asked: Sequence[Held]) -> None:
-        """At the rate of the plan, or half of what each server did in the closed loop just before."""
+        """At the rate that was asked for, or half of what each server did in the closed loop just before."""
         self._progress(f"{workload.name}, at a fixed rate")
-        rates = {held.name: self._plan.rate or self._half_of(workload, held) for held in asked}
+        rates = {held.name: self._options.rate or self._half_of(workload, held) for held in asked}
 
         def take(held: Held) -> Take:
             load = held.peer.load_of(workload)
             ask = partial(self._generator.fixed, held.peer, load, held.costs, rate=rates[held.name])
-            return _Going(ask, self._plan.seconds)
+            return _Going(ask, self._options.seconds)
 
         known = [held for held in asked if rates[held.name]]
         for name, stretches in (
@@ -173,12 +173,13 @@ class Run:
         def take(held: Held) -> Take:
             load = held.peer.load_of(workload, fresh=True)
             ask = _Going(
-                partial(self._generator.closed, held.peer, load, held.costs, in_flight=_IN_FLIGHT), self._plan.seconds
+                partial(self._generator.closed, held.peer, load, held.costs, in_flight=_IN_FLIGHT),
+                self._options.seconds,
             )
 
             async def beside_writes(share: float) -> Stretch:
                 label = f"{self._label}-{next(self._numbers)}"
-                writer = SteadyWriter(held.peer, self._plan.tuples_a_second, label)
+                writer = SteadyWriter(held.peer, self._options.tuples_a_second, label)
                 writing = asyncio.create_task(writer.run())
                 try:
                     stretch = await ask(share)
@@ -200,11 +201,11 @@ class Run:
     async def _storms(self, asked: Sequence[Held]) -> None:
         """Spawned runs, and writes of one fact each."""
         for in_flight in _WRITES_IN_FLIGHT:
-            if self._plan.wants(SPAWN):
+            if self._options.wants(SPAWN):
                 await self._spawns(SPAWN, self._world.spawned_mandate, in_flight, asked)
-            if self._plan.wants(SPAWN_ALONG):
+            if self._options.wants(SPAWN_ALONG):
                 await self._spawns(SPAWN_ALONG, self._world.spawned_along, in_flight, asked)
-            if self._plan.wants(WRITES):
+            if self._options.wants(WRITES):
                 await self._writes(in_flight, asked)
 
     async def _spawns(
@@ -217,7 +218,7 @@ class Run:
                 raise CannotAsk("has no `along`; see the storm of mandates")
             spawn = partial(spawned, self._label)
             storm = partial(spawn_storm, held.peer, spawn, held.costs, in_flight=in_flight, numbers=self._numbers)
-            return lambda share: storm(seconds=self._plan.seconds * share)
+            return lambda share: storm(seconds=self._options.seconds * share)
 
         blank = Row(name, "", in_flight=in_flight, unit="spawns")
         for peer, stretches in (await self._in_turns(asked, take, blank)).items():
@@ -229,7 +230,7 @@ class Run:
         def take(held: Held) -> Take:
             where = (held.peer, self._generator, held.costs)
             storm = partial(write_storm, *where, in_flight=in_flight, label=self._label, numbers=self._numbers)
-            return lambda share: storm(seconds=self._plan.seconds * share)
+            return lambda share: storm(seconds=self._options.seconds * share)
 
         blank = Row(WRITES, "", in_flight=in_flight, unit="writes")
         for peer, stretches in (await self._in_turns(asked, take, blank)).items():
@@ -247,7 +248,7 @@ class Run:
                 found[held.name] = []
             except CannotAsk as error:
                 self._note(blank, held.name, f"cannot be asked: {error}")
-        for repetition in range(-1, self._plan.repetitions):  # the one before the first warms up
+        for repetition in range(-1, self._options.repetitions):  # the one before the first warms up
             for name in list(takes):
                 try:
                     stretch = await takes[name](_WARM_SHARE if repetition < 0 else 1.0)

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from bench.asked import Asked
+from bench.known_question import KnownQuestion
 from bench.over_grpc import Load
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_model import SCHEMA_VERSION, model_of
@@ -82,7 +82,7 @@ class OpenfgaPeer(Peer):
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    def checks(self, questions: Sequence[Asked], *, fresh: bool) -> Load:
+    def checks(self, questions: Sequence[KnownQuestion], *, fresh: bool) -> Load:
         requests = [self._check(each, _consistency(fresh)) for each in questions]
 
         def judge(number: int, answer: bytes) -> None:
@@ -92,7 +92,7 @@ class OpenfgaPeer(Peer):
         verdicts = bytes(each.expected is Verdict.YES for each in questions)
         return Load(_SERVICE + "Check", requests, judge, verdicts)
 
-    def bulks(self, bulks: Sequence[Sequence[Asked]], *, fresh: bool) -> Load:
+    def bulks(self, bulks: Sequence[Sequence[KnownQuestion]], *, fresh: bool) -> Load:
         requests = [self._batch(bulk, _consistency(fresh)) for bulk in bulks]
 
         def judge(number: int, answer: bytes) -> None:
@@ -129,11 +129,11 @@ class OpenfgaPeer(Peer):
 
         return Load(_SERVICE + "Write", [self._write(updates) for updates in requests], judge)
 
-    def check_after(self, asked: Asked, written: bytes) -> bytes:
+    def check_after(self, asked: KnownQuestion, written: bytes) -> bytes:
         """It has no tokens: HIGHER_CONSISTENCY passes by its caches."""
         return self._check(asked, _HIGHER_CONSISTENCY)
 
-    def _check(self, asked: Asked, consistency: int) -> bytes:
+    def _check(self, asked: KnownQuestion, consistency: int) -> bytes:
         request = message("CheckRequest")(
             store_id=self._store,
             authorization_model_id=self._model,
@@ -142,7 +142,7 @@ class OpenfgaPeer(Peer):
         )
         return bytes(request.SerializeToString())
 
-    def _batch(self, bulk: Sequence[Asked], consistency: int) -> bytes:
+    def _batch(self, bulk: Sequence[KnownQuestion], consistency: int) -> bytes:
         checks = [
             message("BatchCheckItem")(tuple_key=_question_key(each), correlation_id=str(place))
             for place, each in enumerate(bulk)
@@ -178,7 +178,7 @@ def _key(fact: Relationship) -> object:
     return message("TupleKey")(user=str(fact.subject), relation=fact.relation, object=str(fact.resource))
 
 
-def _question_key(asked: Asked) -> object:
+def _question_key(asked: KnownQuestion) -> object:
     question = asked.question
     return message("TupleKey")(user=str(question.subject), relation=question.permission, object=str(question.resource))
 

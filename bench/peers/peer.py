@@ -13,8 +13,8 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import KnownQuestion
 from bench.over_grpc import Load
 from bench.peers.world import Expected, Kind, Workload
 from remit.engine.results import Question
@@ -110,11 +110,11 @@ class Peer(ABC):
     # --- requests and what their answers must be --------------------------------------------------------------------
 
     @abstractmethod
-    def checks(self, questions: Sequence[Asked], *, fresh: bool) -> Load:
+    def checks(self, questions: Sequence[KnownQuestion], *, fresh: bool) -> Load:
         """`fresh`: each answer must know every write acknowledged before it was asked."""
 
     @abstractmethod
-    def bulks(self, bulks: Sequence[Sequence[Asked]], *, fresh: bool) -> Load:
+    def bulks(self, bulks: Sequence[Sequence[KnownQuestion]], *, fresh: bool) -> Load:
         """Raises CannotAsk."""
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Peer(ABC):
     def writes(self, requests: Sequence[Sequence[Update]]) -> Load: ...
 
     @abstractmethod
-    def check_after(self, asked: Asked, written: bytes) -> bytes:
+    def check_after(self, asked: KnownQuestion, written: bytes) -> bytes:
         """The request that asks, knowing the write that was answered with `written`."""
 
 
@@ -135,7 +135,7 @@ def refusal(error: grpc.aio.AioRpcError) -> str:
     return f"{error.code().name}: {words[:160]}"
 
 
-def require_all(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> None:
+def require_all(asked: Sequence[KnownQuestion], verdicts: Sequence[Verdict]) -> None:
     """Raises WrongAnswer."""
     if len(asked) != len(verdicts):
         raise WrongAnswer(f"{len(asked)} questions had {len(verdicts)} answers")
@@ -143,7 +143,7 @@ def require_all(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> None:
         require(each, verdict)
 
 
-def require(asked: Asked, verdict: Verdict) -> None:
+def require(asked: KnownQuestion, verdict: Verdict) -> None:
     """Raises WrongAnswer."""
     if verdict is not asked.expected:
         raise WrongAnswer(f"`{written_out(asked.question)}` came to {verdict.name}, expected {asked.expected.name}")

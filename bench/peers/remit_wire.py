@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import KnownQuestion
 from bench.over_grpc import WRITE, Load, check_load, check_many_load
 from bench.peers.peer import Imported, Occupied, Peer, as_stream, require_subjects
 from bench.peers.world import ALONG_SCHEMA, Expected
@@ -50,10 +50,10 @@ class RemitPeer(Peer):
             pass  # each says how far it is; the last one is awaited by the end of the stream
         return Imported("Import", _ROWS_A_MESSAGE, 1)
 
-    def checks(self, questions: Sequence[Asked], *, fresh: bool) -> Load:
+    def checks(self, questions: Sequence[KnownQuestion], *, fresh: bool) -> Load:
         return check_load(questions)
 
-    def bulks(self, bulks: Sequence[Sequence[Asked]], *, fresh: bool) -> Load:
+    def bulks(self, bulks: Sequence[Sequence[KnownQuestion]], *, fresh: bool) -> Load:
         return check_many_load(bulks)
 
     def expands(self, expands: Sequence[Expected]) -> Load:
@@ -85,7 +85,7 @@ class RemitPeer(Peer):
 
         return Load(WRITE, encoded, require)
 
-    def check_after(self, asked: Asked, written: bytes) -> bytes:
+    def check_after(self, asked: KnownQuestion, written: bytes) -> bytes:
         """The token is not needed: the next check sees the write."""
         return check_load([asked]).requests[0]
 

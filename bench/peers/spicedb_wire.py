@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from authzed.api.v1 import core_pb2, permission_service_pb2, schema_service_pb2
 
-from bench.asked import Asked
 from bench.in_process import WrongAnswer
+from bench.known_question import KnownQuestion
 from bench.over_grpc import Load
 from bench.peers.peer import (
     CannotAsk,
@@ -85,7 +85,7 @@ class SpicedbPeer(Peer):
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    def checks(self, questions: Sequence[Asked], *, fresh: bool) -> Load:
+    def checks(self, questions: Sequence[KnownQuestion], *, fresh: bool) -> Load:
         consistency = _consistency(FULLY_CONSISTENT) if fresh else self._consistency
         requests = [_check(each, consistency).SerializeToString() for each in questions]
 
@@ -95,7 +95,7 @@ class SpicedbPeer(Peer):
 
         return Load(_CHECK, requests, judge)
 
-    def bulks(self, bulks: Sequence[Sequence[Asked]], *, fresh: bool) -> Load:
+    def bulks(self, bulks: Sequence[Sequence[KnownQuestion]], *, fresh: bool) -> Load:
         consistency = _consistency(FULLY_CONSISTENT) if fresh else self._consistency
         requests = [_bulk(bulk, consistency).SerializeToString() for bulk in bulks]
 
@@ -135,7 +135,7 @@ class SpicedbPeer(Peer):
 
         return Load(_WRITE, encoded, judge)
 
-    def check_after(self, asked: Asked, written: bytes) -> bytes:
+    def check_after(self, asked: KnownQuestion, written: bytes) -> bytes:
         """At least as fresh as the write: what SpiceDB's own documents recommend, and cheaper than all of it."""
         token = permission_service_pb2.WriteRelationshipsResponse.FromString(written).written_at
         consistency = permission_service_pb2.Consistency(at_least_as_fresh=token)
@@ -190,7 +190,7 @@ def _relationship(fact: Relationship) -> core_pb2.Relationship:
 
 
 def _check(
-    asked: Asked, consistency: permission_service_pb2.Consistency
+    asked: KnownQuestion, consistency: permission_service_pb2.Consistency
 ) -> permission_service_pb2.CheckPermissionRequest:
     question = asked.question
     return permission_service_pb2.CheckPermissionRequest(
@@ -202,7 +202,7 @@ def _check(
 
 
 def _bulk(
-    bulk: Sequence[Asked], consistency: permission_service_pb2.Consistency
+    bulk: Sequence[KnownQuestion], consistency: permission_service_pb2.Consistency
 ) -> permission_service_pb2.CheckBulkPermissionsRequest:
     request = permission_service_pb2.CheckBulkPermissionsRequest(consistency=consistency)
     for question, _ in bulk:

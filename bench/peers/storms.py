@@ -14,8 +14,8 @@ from itertools import count
 
 import grpc.aio
 
-from bench.asked import Asked, asked
 from bench.in_process import WrongAnswer
+from bench.known_question import KnownQuestion, known
 from bench.over_grpc import Load
 from bench.peers.costs import Costs
 from bench.peers.generator import Generator, Stretch, gathered, timed
@@ -161,7 +161,7 @@ async def write_storm(
     return stretch
 
 
-async def ask_after(peer: Peer, question: Asked, written: bytes | None = None) -> None:
+async def ask_after(peer: Peer, question: KnownQuestion, written: bytes | None = None) -> None:
     """Ask what must know the write that was answered with `written`; None: every write there was. Raises WrongAnswer
     where the server does not."""
     load: Load = peer.checks([question], fresh=True)
@@ -173,5 +173,5 @@ async def ask_after(peer: Peer, question: Asked, written: bytes | None = None) -
         raise WrongAnswer(f"right after an acknowledged write, {error}") from error
 
 
-def _viewing(fact: Relationship, allowed: bool) -> Asked:
-    return asked(fact.resource, "view", fact.subject, allowed)
+def _viewing(fact: Relationship, allowed: bool) -> KnownQuestion:
+    return known(fact.resource, "view", fact.subject, allowed)

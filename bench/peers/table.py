@@ -11,8 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.peers.plan import Measured
 from bench.peers.rows import CLOSED, FIXED, IMPORT, Row, name_of, rounded
+from bench.peers.run import Measured
 from bench.peers.world import IN_A_TENTH
 
 REMIT = "Remit"

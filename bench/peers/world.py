@@ -11,9 +11,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from bench import chains, drive
-from bench.asked import Asked, asked
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.known_question import KnownQuestion, known
 from bench.peers import mandates
 from bench.peers.mandates import Mandates, mandate_of
 from bench.peers.zipf import ALPHA, Zipf
@@ -56,8 +56,8 @@ class Workload:
 
     name: str
     kind: Kind
-    checks: Sequence[Asked] = ()
-    bulks: Sequence[Sequence[Asked]] = ()
+    checks: Sequence[KnownQuestion] = ()
+    bulks: Sequence[Sequence[KnownQuestion]] = ()
     expands: Sequence[Expected] = ()
     needs_along: bool = False
     in_flight: tuple[int, ...] = (64,)
@@ -86,7 +86,7 @@ class Spawned(NamedTuple):
     """What is written when a run is spawned, and the question that is yes because of it, and of nothing else."""
 
     facts: list[Relationship]
-    asked: Asked
+    asked: KnownQuestion
 
 
 class PeerWorld:
@@ -137,7 +137,7 @@ class PeerWorld:
         deep, group, wide = self._shapes
         four = min(4, depth)
 
-        def check(name: str, questions: Sequence[Asked], *, needs_along: bool = False) -> Workload:
+        def check(name: str, questions: Sequence[KnownQuestion], *, needs_along: bool = False) -> Workload:
             return Workload(name, Kind.CHECK, checks=questions, needs_along=needs_along)
 
         return [
@@ -183,7 +183,7 @@ class PeerWorld:
         chain, link = self._parents[number % len(self._parents)], min(3, self.sizes.chain_depth)
         mandate, run = ObjectRef("mandate", f"{label}-{number}"), ObjectRef("run", f"{label}-m{number}")
         facts = mandates.link_below(mandate, mandate_of(chain, link), run)
-        return Spawned(facts, asked(mandate, "use", SubjectRef(*run), True))
+        return Spawned(facts, known(mandate, "use", SubjectRef(*run), True))
 
     def spawned_along(self, label: str, number: int) -> Spawned:
         """The same under `along`: five facts, and every link above asked again."""
@@ -208,6 +208,6 @@ def _tenth_subject(subject: SubjectRef) -> SubjectRef:
     return SubjectRef(subject.type, _TENTH + subject.id, subject.relation)
 
 
-def _asked_in_a_tenth(asked: Asked) -> Asked:
+def _asked_in_a_tenth(asked: KnownQuestion) -> KnownQuestion:
     resource, permission, subject = asked.question.resource, asked.question.permission, asked.question.subject
-    return Asked(Question(_tenth(resource), permission, _tenth_subject(subject)), asked.expected)
+    return KnownQuestion(Question(_tenth(resource), permission, _tenth_subject(subject)), asked.expected)

@@ -1,6 +1,6 @@
-"""What the Rust core shows of itself: `engine/core/src/python.rs`, which `native.py` wraps, and `clock.rs` and
-`door/python.rs`, which `clock.py` and `server/frontend/frontend.py` do. At run time `built.py` imports it, and nothing
-else."""
+"""What the Rust core shows of itself: the crate `engine/core/remit-py`. Its `store.rs` is what `graph/native.py` wraps,
+its `clock.rs` and `front.rs` what `engine/clock.py` and `server/frontend/frontend.py` do. At run time `native_core.py`
+imports it, and nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, TypeAlias, TypedDict
@@ -34,7 +34,7 @@ class NativeStore:
         revision: int | None = None,
         schema: SchemaTuple | None = None,
     ) -> None: ...
-    def load(self, rows: list[tuple[bytes, bytes]], key_start: int, key_max: int) -> list[tuple[int, list[str]]]: ...
+    def load(self, rows: list[tuple[bytes, bytes]], triple_start: int) -> list[tuple[int, list[str]]]: ...
     def check(
         self,
         resource: ObjectRef,

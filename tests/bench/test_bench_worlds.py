@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from bench.asked import Asked
+from bench.known_question import KnownQuestion
 from bench.worlds import BULK, Sizes, World
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
@@ -24,7 +24,7 @@ def world_of(seed: int) -> World:
     return World(SMALL, seed)
 
 
-def answers(world: World, questions: list[Asked]) -> Counter[tuple[Verdict, Verdict]]:
+def answers(world: World, questions: list[KnownQuestion]) -> Counter[tuple[Verdict, Verdict]]:
     """How often which verdict was expected and given."""
     schema, graph = compile_schema(world.schema).schema, Graph(world.relationships())
     evaluation = Evaluation(schema, graph, now_us=0)

@@ -10,7 +10,7 @@ import pytest
 
 from remit.access.key_file import read_keys
 from remit.access.keys import ALL_RIGHTS, Right, key_id_of, new_key_text
-from remit.cli.commands.keys import parse_duration
+from remit.cli.arguments.durations import parse_duration
 from remit.client import Client, RemoteError
 from remit.errors import InvalidArgument
 from tests.cli.test_cli_serve import serving

@@ -22,7 +22,7 @@ from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_update
-from remit.world import World
+from remit.world import World, verify
 from tests.support.cli_shell import FACTS, SCHEMA, Outcome, Shell
 from tests.support.doc_blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.doc_shapes import Seen, Shape, parse_shape, shapes_in
@@ -267,5 +267,5 @@ def test_the_world_on_the_page_holds(tmp_path: Path) -> None:
         world = World.read(tmp_path / "world.yaml")
     except RemitError as error:
         pytest.fail(str(getattr(error, "findings", error)))
-    assert [finding.render() for finding in world.verify(0)] == []
+    assert [finding.render() for finding in verify(world, 0)] == []
     assert len(FACTS) == 5

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.filters import parse_filter
+from remit.cli.arguments.filters import parse_filter
 from remit.errors import RemitError
 from remit.model import RelationshipFilter
 from remit.notation import parse_relationship

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.cli.filters import parse_filter
-from remit.cli.render.as_json import parse_relationship_json, relationship_json
+from remit.cli.arguments.filters import parse_filter
+from remit.cli.arguments.relationship_json import parse_relationship_json
+from remit.cli.render.as_json import relationship_json
 from remit.client import Client
 from remit.errors import RemitError
 from remit.model import Relationship

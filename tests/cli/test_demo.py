@@ -63,7 +63,7 @@ def told(client: Client, *, width: int = 100, terminal: bool = False) -> tuple[b
     """Whether it was told, and the page."""
     page = io.StringIO()
     console = Console(file=page, width=width, force_terminal=terminal)
-    return demo.tell(client, console), page.getvalue()
+    return demo.tell_story(client, console), page.getvalue()
 
 
 def facts(client: Client) -> set[Relationship]:
@@ -138,14 +138,14 @@ class _Interrupted(Exception):
 def test_an_interrupted_telling_puts_everything_back(
     client: Client, monkeypatch: pytest.MonkeyPatch, chapter: str, error: type[BaseException]
 ) -> None:
-    compare = demo._Teller._compare
+    compare = demo._Story._compare
 
-    def interrupted(teller: demo._Teller, now: str, before: Sequence[bool]) -> None:
-        compare(teller, now, before)
+    def interrupted(story: demo._Story, now: str, before: Sequence[bool]) -> None:
+        compare(story, now, before)
         if now == chapter:
             raise error
 
-    monkeypatch.setattr(demo._Teller, "_compare", interrupted)
+    monkeypatch.setattr(demo._Story, "_compare", interrupted)
     with pytest.raises(error):
         told(client)
     assert facts(client) == shipped()
@@ -182,7 +182,7 @@ def test_a_write_that_cannot_be_undone_is_said(client: Client, monkeypatch: pyte
 
     monkeypatch.setattr(client, "write", fails_to_undo)
     with pytest.raises(RemoteError, match="went away"):
-        demo.tell(client, Console(file=page, width=100))
+        demo.tell_story(client, Console(file=page, width=100))
     assert "could not be put back" in page.getvalue()
     monkeypatch.undo()
     assert told(client)[0]
@@ -200,7 +200,7 @@ def test_a_refused_write_is_told_as_it_is(client: Client, monkeypatch: pytest.Mo
     monkeypatch.setattr(client, "write", refuses)
     page = io.StringIO()
     with pytest.raises(RemoteError, match="managed"):
-        demo.tell(client, Console(file=page, width=100))
+        demo.tell_story(client, Console(file=page, width=100))
     assert len(written) == 1
     assert "put back" not in page.getvalue()
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import remit.server.run.app
-from remit.cli.limit_options import HELP, parse_size
+from remit.cli.arguments.limit_options import HELP, parse_size
 from remit.engine.limits import MIB, Limits
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
-from remit.server.run.config import Choices
+from remit.server.run.config import Config
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 from remit.store.lmdb.lmdb_store import MAP_SIZE_BYTES
 from tests.support.cli_shell import Shell
@@ -24,7 +24,7 @@ NAMES = [*(field.name for field in fields(Limits)), *(field.name for field in fi
 
 
 @pytest.fixture
-def serves(monkeypatch: pytest.MonkeyPatch, bare_shell: Shell) -> Callable[..., Choices]:
+def serves(monkeypatch: pytest.MonkeyPatch, bare_shell: Shell) -> Callable[..., Config]:
     """What the server would be started with."""
     taken: list[dict[str, Any]] = []
 
@@ -34,12 +34,12 @@ def serves(monkeypatch: pytest.MonkeyPatch, bare_shell: Shell) -> Callable[..., 
 
     monkeypatch.setattr(remit.server.run.app, "serve", serve)
 
-    def run(*arguments: str) -> Choices:
+    def run(*arguments: str) -> Config:
         outcome = bare_shell("serve", "--in-memory", *arguments)
         assert outcome.code == 0, outcome.err
-        choices = taken.pop()["choices"]
-        assert isinstance(choices, Choices)
-        return choices
+        config = taken.pop()["config"]
+        assert isinstance(config, Config)
+        return config
 
     return run
 
@@ -60,21 +60,21 @@ def test_the_help_names_every_limit_with_its_default(bare_shell: Shell, monkeypa
     assert f"Default {size_text(MAP_SIZE_BYTES)}." in told
 
 
-def test_without_options_everything_is_as_it_comes(serves: Callable[..., Choices]) -> None:
-    assert serves() == Choices()
+def test_without_options_everything_is_as_it_comes(serves: Callable[..., Config]) -> None:
+    assert serves() == Config()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_limit_that_is_given_is_the_one_that_the_server_keeps(serves: Callable[..., Choices], name: str) -> None:
+def test_a_limit_that_is_given_is_the_one_that_the_server_keeps(serves: Callable[..., Config], name: str) -> None:
     kind = Limits if name in {field.name for field in fields(Limits)} else ServeLimits
     value = getattr(kind(), name) * 3 or 3.0
-    choices = serves(flag_of(name), str(value))
-    expected = Choices(limits=replace(Limits(), **{name: value})) if kind is Limits else None
-    assert choices == (expected or Choices(serve_limits=replace(ServeLimits(), **{name: value})))
+    config = serves(flag_of(name), str(value))
+    expected = Config(limits=replace(Limits(), **{name: value})) if kind is Limits else None
+    assert config == (expected or Config(serve_limits=replace(ServeLimits(), **{name: value})))
 
 
-def test_what_a_server_tells_is_chosen_likewise(serves: Callable[..., Choices]) -> None:
-    assert serves("--log-format", "text", "--log-level", "debug", "--log-requests", "--slow-ms", "250") == Choices(
+def test_what_a_server_tells_is_chosen_likewise(serves: Callable[..., Config]) -> None:
+    assert serves("--log-format", "text", "--log-level", "debug", "--log-requests", "--slow-ms", "250") == Config(
         log_format=LogFormat.TEXT, log_level=LogLevel.DEBUG, requests=RequestLog(every=True, slow_s=0.25)
     )
     assert serves("--slow-ms", "0").requests.slow_s is None

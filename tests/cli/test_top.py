@@ -11,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from remit.cli.commands.top import Looker, as_json, keep_looking, parsed, view_of
-from remit.cli.render.metrics import Numbers, Sample, VerbNumbers, numbers_between, quantile
+from remit.cli.commands.top import Looker, keep_looking
+from remit.cli.metrics import Figures, Sample, VerbFigures, figures_between, parse_metrics, quantile
+from remit.cli.render.top import figures_json, view_of
 from remit.cli.session import Session
 from remit.client import Client
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import InvalidArgument, RemoteError
 from remit.server.run.background import BackgroundServer
-from remit.server.telemetry.metrics import LaneStanding, Metrics, Standing
+from remit.server.telemetry.metrics import Metrics
+from remit.server.telemetry.server_stats import QueueStats, ServerStats
 from remit.store.memory import MemoryStore
 from remit.store.port import Commit
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
@@ -35,11 +37,11 @@ def http_server() -> Iterator[BackgroundServer]:
     engine.close()
 
 
-def sample_of(metrics: Metrics, **standing: object) -> Sample:
-    return parsed(metrics.text(Standing(**standing)).decode())  # type: ignore[arg-type]
+def sample_of(metrics: Metrics, **stats: object) -> Sample:
+    return parse_metrics(metrics.text(ServerStats(**stats)).decode())  # type: ignore[arg-type]
 
 
-def shown(numbers: Numbers) -> str:
+def shown(numbers: Figures) -> str:
     stream = io.StringIO()
     Console(file=stream, width=120).print(view_of(numbers))
     return stream.getvalue()
@@ -64,13 +66,13 @@ def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
     after = sample_of(
         metrics,
         uptime_s=20.0,
-        lanes=[LaneStanding("reads", 3, 256, 10)],
+        queues=[QueueStats("reads", 3, 256, 10)],
         stores={"default": (1_234, 56)},
         streams={"Watch": 7},
         store_bytes=4_096,
         writes_waiting=5,
     )
-    numbers = numbers_between(before, after)
+    numbers = figures_between(before, after)
     assert numbers.verbs["Check"].requests == 22
     assert numbers.verbs["Check"].per_s == pytest.approx(2.1)
     p50, p99 = numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms
@@ -95,12 +97,12 @@ def test_a_server_that_was_started_anew_is_looked_at_anew() -> None:
     for _ in range(100):
         old.request("Check", "OK", 0.001)
     new.request("Check", "OK", 0.001)
-    numbers = numbers_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
-    assert numbers.verbs["Check"] == VerbNumbers(1, 0.5, numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms)
+    numbers = figures_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
+    assert numbers.verbs["Check"] == VerbFigures(1, 0.5, numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms)
 
 
 def test_nothing_at_all_is_shown_as_nothing() -> None:
-    numbers = numbers_between(None, Sample())
+    numbers = figures_between(None, Sample())
     assert numbers.verbs == {} and numbers.requests_per_commit is None
     assert "not ready" in shown(numbers)
 
@@ -214,7 +216,7 @@ def answers_away() -> Sample:
 
 
 def test_json_has_a_shape_of_plain_values() -> None:
-    told = as_json(numbers_between(None, Sample({"remit_in_flight": {(("lane", "reads"),): 2.0}})))
+    told = figures_json(figures_between(None, Sample({"remit_in_flight": {(("lane", "reads"),): 2.0}})))
     assert told["lanes"] == {"reads": {"in_flight": 2, "max": 0}}
 
 

@@ -37,9 +37,9 @@ from remit.engine.facade import Engine
 from remit.errors import InvalidArgument, InvalidContext, InvalidReference, InvalidRelationship, RemitError, Status
 from remit.model import ObjectRef, SubjectRef
 from remit.notation import format_relationship, parse_relationship
-from remit.server.grpc.server import GrpcServer
+from remit.server.net.listen import Address
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address
+from remit.server.run.server import Server
 from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2
 
@@ -160,7 +160,7 @@ def test_the_async_client_does_what_the_client_does(engine: Engine) -> None:
     """In one event loop with its server: gRPC polls for one loop of a process at a time."""
 
     async def story() -> list[object]:
-        server = GrpcServer(engine)
+        server = Server(engine)
         address = await server.start(Address("127.0.0.1", 0))
         told: list[object] = []
         try:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.client import AsyncClient, ChangeKind, Client, RelationshipFilter, RemoteError, WatchEvent
-from remit.client.following import Retries
+from remit.client.resume import Retries
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits

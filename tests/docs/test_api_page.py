@@ -96,7 +96,7 @@ def run_python(block: Block, namespace: dict[str, Any]) -> None:
 
 
 def test_every_example_answers_as_it_is_shown(server: BackgroundServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.client.sync.endpoint_of", lambda _: server.endpoint)
+    monkeypatch.setattr("remit.client.sync.client.endpoint_of", lambda _: server.endpoint)
     blocks = blocks_of(PAGE)
     namespace: dict[str, Any] = {}
     ran = set()

@@ -24,11 +24,12 @@ from remit.model import (
     StoredRelationship,
     SubjectRef,
 )
-from remit.store.rows import STORE_BYTES, encode_value, resource_first, shorten, store_prefix
-from remit.store.tables.interface import KEY_BYTES_MAX
+from remit.store.codec import encode_triple, encode_value, sort_key
 from tests.support.native_worlds import needs_core
 
 pytestmark = needs_core
+
+BEFORE = b"\0\0\0\x03"  # what a key of the store has before its triple
 
 IDS = st.sampled_from(("a", "b", "c", "*", "x" * 300, "é", "y" * 1024))
 KEYS = st.builds(
@@ -121,8 +122,7 @@ def test_rows_of_the_store_are_loaded_as_they_were_written(
     batches = [dict(facts[:early]), dict(facts)]
     graph = native.NativeGraph()
     due: list[native.Due] = []
-    rows = (list(_rows(each)) for each in batches)
-    graph.load(rows, key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+    graph.load(((list(_rows(each)), len(BEFORE)) for each in batches), told=due.append)
     graph.check_invariants()
     assert {each.key: each.qualifiers for each in graph.relationships()} == batches[-1]
     told = [(key, each.expiration_us) for batch in batches for key, each in batch.items()]
@@ -131,16 +131,16 @@ def test_rows_of_the_store_are_loaded_as_they_were_written(
 
 def _rows(held: dict[RelationshipKey, Qualifiers]) -> Iterator[tuple[bytes, bytes]]:
     for key, qualifiers in held.items():
-        whole = resource_first(*key)
+        triple = encode_triple(*key)
         stored = StoredRelationship(Relationship(*key, qualifiers), Provenance("anne", "run-7", 2**40))
-        yield store_prefix(3) + shorten(whole), encode_value(stored, whole)
+        yield BEFORE + sort_key(triple), encode_value(stored, triple)
 
 
 def test_a_damaged_row_is_refused() -> None:
-    key = store_prefix(3) + b"doc\0a\0viewer\0user\0anne\0"
+    key = BEFORE + b"doc\0a\0viewer\0user\0anne\0"
     for row in ((key, b""), (key, b"\x81\xa1a\x01"), (key[:-6], b"\x93\xa4anne\xa0\x01")):
         with pytest.raises(ValueError, match="cannot be read"):
-            native.NativeGraph().load([[row]], key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=lambda due: None)
+            native.NativeGraph().load([([row], len(BEFORE))], told=lambda due: None)
 
 
 def test_a_size_that_changes_under_a_reader_is_noticed() -> None:

@@ -21,7 +21,7 @@ from remit.language import compile_schema, plan
 from remit.model import ObjectRef, Operation, Update, Verdict
 from remit.notation import parse_relationship, parse_time
 from remit.store.memory import MemoryStore
-from remit.world import World
+from remit.world import World, verify
 from tests.support.places import ROOT
 
 WORLDS = ROOT / "schema" / "worlds"
@@ -87,7 +87,7 @@ def test_every_attack_the_design_names_has_a_world() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_world_is_as_it_says(name: str) -> None:
-    findings = world(name).verify(NOW_US)
+    findings = verify(world(name), NOW_US)
     assert not findings, "\n".join(finding.render() for finding in findings)
     assert {assertion.expected for assertion in world(name).assertions} == {Verdict.YES, Verdict.NO}
 

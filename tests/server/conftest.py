@@ -9,31 +9,30 @@ import pytest
 
 from remit.client import Client
 from remit.engine.facade import Engine
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.run import background
 from remit.server.run.background import BackgroundServer
 from tests.support.serving import SCHEMA, GatedEngine, opened
 
-# The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's front door before every server of it.
+# The same suite over both ways in: `REMIT_FRONT_DOOR=on` puts the core's frontend before every server of it.
 # Where the core is switched off as well (`REMIT_NATIVE=off`), there is none.
-background.FRONT_DOOR = FrontDoorChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONT_DOOR))
+background.FRONTEND = FrontendChoice(os.environ.get("REMIT_FRONT_DOOR", background.FRONTEND))
 
-# These are about the threads of Python, and use checks to fill them; or change, while the server runs, what is logged.
+# These are about the threads of Python, and use checks to fill them; or about a clock that only Python looks at.
 _OF_PYTHON_S_ANSWERS = (
     "test_keys_share_and_not_their_connections",
     "test_a_limit_of_the_server_is_kept[readers]",
     "test_a_limit_of_the_server_is_kept[writers]",
     "test_a_limit_of_the_server_is_kept[stream_threads]",
-    "test_without_being_asked_for_they_are_there_at_level_debug_only",
     "test_a_slow_request_is_a_warning_that_names_the_question",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if background.FRONT_DOOR is not FrontDoorChoice.OFF:
+    if background.FRONTEND is not FrontendChoice.OFF:
         for item in items:
             if item.name in _OF_PYTHON_S_ANSWERS:
-                item.add_marker(pytest.mark.skip(reason="checks are answered at the front door"))
+                item.add_marker(pytest.mark.skip(reason="checks are answered by the frontend"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The bell: no commit is missed by who waits; a storm of them costs the writer one call, and the loop half its time."""
+"""No commit is missed by who waits for it; a storm of them costs the writer one call, and the loop half its time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from remit.server.commit_notifier import Bell
+from remit.server.commit_notifier import CommitNotifier
 
 
 class Counting:
-    """The running loop, seen through: how often the bell called into it from outside, and how long it was to rest."""
+    """The running loop, seen through: how often the notifier called it from outside, and how long it was to rest."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, notifier: CommitNotifier) -> None:
         self.calls = 0
         self.rests: list[tuple[float, Callable[..., object]]] = []
-        self._loop: Any = bell._loop
-        bell._loop = self  # type: ignore[assignment]
+        self._loop: Any = notifier._loop
+        notifier._loop = self  # type: ignore[assignment]
 
     def time(self) -> float:
         return 1.0
@@ -35,52 +35,52 @@ class Counting:
 
 def test_a_commit_after_one_looked_and_before_one_waits_is_heard() -> None:
     async def run() -> None:
-        bell = Bell()
-        with bell.heard("a") as event, bell.heard("b") as other:
+        notifier = CommitNotifier()
+        with notifier.subscribed("a") as event, notifier.subscribed("b") as other:
             event.clear()
-            bell.ring("a")
+            notifier.notify("a")
             await asyncio.wait_for(event.wait(), 60)
             assert not other.is_set()
-        assert bell.waiting == 0
+        assert notifier.waiting == 0
 
     asyncio.run(run())
 
 
 def test_where_nobody_waits_the_loop_is_left_alone() -> None:
     async def run() -> None:
-        bell = Bell()
-        counting = Counting(bell)
-        bell.ring("a")
-        with bell.heard("b"):
-            bell.ring("a")
+        notifier = CommitNotifier()
+        counting = Counting(notifier)
+        notifier.notify("a")
+        with notifier.subscribed("b"):
+            notifier.notify("a")
             assert counting.calls == 0
-            bell.ring("b")
+            notifier.notify("b")
         assert counting.calls == 1
-        bell.ring("b")
+        notifier.notify("b")
         await asyncio.sleep(0)
 
     asyncio.run(run())
 
 
 def test_everyone_who_waits_is_woken_by_each_commit_from_any_thread() -> None:
-    async def listen(bell: Bell, rung: list[int]) -> int:
+    async def listen(notifier: CommitNotifier, count: list[int]) -> int:
         """How far one who listens sees the count go; it looks, then waits."""
-        with bell.heard("a") as event:
+        with notifier.subscribed("a") as event:
             while True:
                 event.clear()
-                if rung[0] == 200:
-                    return rung[0]
+                if count[0] == 200:
+                    return count[0]
                 await event.wait()
 
     async def run() -> None:
-        bell, rung = Bell(), [0]
+        notifier, count = CommitNotifier(), [0]
 
         def commit() -> None:
             for _ in range(200):
-                rung[0] += 1
-                bell.ring("a")
+                count[0] += 1
+                notifier.notify("a")
 
-        listeners = [asyncio.create_task(listen(bell, rung)) for _ in range(50)]
+        listeners = [asyncio.create_task(listen(notifier, count)) for _ in range(50)]
         await asyncio.sleep(0)
         thread = threading.Thread(target=commit)
         thread.start()
@@ -92,17 +92,17 @@ def test_everyone_who_waits_is_woken_by_each_commit_from_any_thread() -> None:
 
 def test_a_batch_of_commits_is_one_call_into_the_loop_which_rests_as_long_as_it_worked() -> None:
     async def run() -> None:
-        bell = Bell()
-        counting = Counting(bell)
-        with bell.heard("a") as event:
+        notifier = CommitNotifier()
+        counting = Counting(notifier)
+        with notifier.subscribed("a") as event:
             for _ in range(1_000):
-                bell.ring("a")
+                notifier.notify("a")
             assert counting.calls == 1
             await asyncio.wait_for(event.wait(), 60)
             while not counting.rests:
                 await asyncio.sleep(0)
             event.clear()
-            bell.ring("a")  # while it rests: heard afterwards, without another call
+            notifier.notify("a")  # while it rests: heard afterwards, without another call
             assert not event.is_set()
             delay_s, rested = counting.rests.pop()
             assert delay_s == 0.5
@@ -112,7 +112,7 @@ def test_a_batch_of_commits_is_one_call_into_the_loop_which_rests_as_long_as_it_
                 await asyncio.sleep(0)
             counting.rests.pop()[1]()
             event.clear()
-            bell.ring("a")
+            notifier.notify("a")
             assert counting.calls == 2
             await asyncio.wait_for(event.wait(), 60)
 
@@ -120,10 +120,10 @@ def test_a_batch_of_commits_is_one_call_into_the_loop_which_rests_as_long_as_it_
 
 
 def test_a_bell_whose_loop_has_ended_rings_for_nobody() -> None:
-    async def make() -> Bell:
-        return Bell()
+    async def make() -> CommitNotifier:
+        return CommitNotifier()
 
-    bell = asyncio.run(make())
-    bell.ring("a")
-    bell.ring("a")
-    assert bell.waiting == 0
+    notifier = asyncio.run(make())
+    notifier.notify("a")
+    notifier.notify("a")
+    assert notifier.waiting == 0

@@ -91,12 +91,12 @@ def test_a_greedy_caller_takes_half_and_who_comes_next_is_served(gated: GatedEng
         flood = Flood(greedy, 200)
         flood.wait(189)
         assert flood.endings == {"FAIR_SHARE": 189}
-        assert server.server.reading.in_flight == 11
+        assert server.server.pipeline.reads.in_flight == 11
         assert all(refusal.retry_after_s is not None for refusal in flood.refused)
         one = flood.refused[0]
         assert (one.metadata["name"], one.metadata["limit"]) == ("reads_in_flight_max", "20")
         modest_one = Flood(modest, 1)
-        wait_until(lambda: server.server.reading.in_flight, 12)
+        wait_until(lambda: server.server.pipeline.reads.in_flight, 12)
         assert counts(scraped(server), "remit_refused_total") == {"lane=reads": 189}
         gated.gate.set()
         flood.wait(11)
@@ -124,9 +124,9 @@ def test_several_greedy_callers_share_and_leave_room(gated: GatedEngine) -> None
             flood.wait(100 - taken)
             assert flood.endings == {"FAIR_SHARE": 100 - taken}
             floods.append(flood)
-        assert server.server.reading.in_flight == 36
+        assert server.server.pipeline.reads.in_flight == 36
         modest_flood = Flood(modest, 2)
-        wait_until(lambda: server.server.reading.in_flight, 38)
+        wait_until(lambda: server.server.pipeline.reads.in_flight, 38)
         gated.gate.set()
         modest_flood.wait(2)
         assert modest_flood.endings == {"OK": 2}
@@ -139,7 +139,7 @@ def test_keys_share_and_not_their_connections(tmp_path: Path) -> None:
     """A greedy key gains nothing by connecting again and again."""
     with keyed_server(tmp_path) as keyed:
         greedy, modest = keyed.make(Right.CHECK), keyed.make(Right.CHECK)
-        shares = keyed.server.server.reading.places
+        shares = keyed.server.server.pipeline.reads.places
         for _ in range(129):
             shares.take(greedy[3:11])
         for _ in range(2):
@@ -191,7 +191,7 @@ def test_who_never_reads_holds_a_bounded_part_of_memory_and_gives_it_back(filled
             return sum(counts(scraped(server), "remit_requests_total").values())
 
         wait_until(ended, 100)
-        taken = server.server.unsent.taken
+        taken = server.server.pipeline.unsent.taken
         assert most / 2 <= taken <= most * 0.6
         told = counts(scraped(server), "remit_requests_total")
         assert told.keys() == {"reason=OK,verb=Read", "reason=FAIR_SHARE,verb=Read"}
@@ -199,7 +199,7 @@ def test_who_never_reads_holds_a_bounded_part_of_memory_and_gives_it_back(filled
         with Client(server.endpoint) as client:
             assert len(list(client.read())) == 1_000
         slow.close()
-        wait_until(lambda: server.server.unsent.taken, 0)
+        wait_until(lambda: server.server.pipeline.unsent.taken, 0)
 
 
 def test_connections_that_only_connect_keep_nobody_out(filled: Engine) -> None:

@@ -10,8 +10,7 @@ import urllib.request
 
 import pytest
 
-from remit.cli.commands.top import parsed
-from remit.cli.render.metrics import Sample
+from remit.cli.metrics import Sample, parse_metrics
 from remit.client import Client
 from tests.support.raw_http2 import Connection
 from tests.support.serving import PATIENCE_S
@@ -23,7 +22,7 @@ BYTES_EACH_MAX = 64 * 1024
 
 def scraped(http: str) -> Sample:
     with urllib.request.urlopen(f"{http}/metrics", timeout=PATIENCE_S) as response:
-        return parsed(response.read().decode())
+        return parse_metrics(response.read().decode())
 
 
 @pytest.mark.long

@@ -131,7 +131,7 @@ def test_a_file_that_is_gone_takes_every_key_with_it_and_opens_nothing(
     with pytest.raises(KeyUnknown):
         ring.authenticate(text)
     with pytest.raises(KeyMissing):
-        Gate(ring).admit(WHO, (), Call())
+        Gate(ring).admit("WhoAmI", None, (), Call())
     write(path, keys)
     assert ring.refresh()
     assert ring.is_valid(ring.authenticate(text))
@@ -144,7 +144,7 @@ def test_a_server_without_keys_is_open_until_there_are_some_and_never_again(tmp_
     assert ring.is_valid(None)
     assert not ring.refresh()
     call = Call()
-    Gate(ring).admit(READ_PATH, (), call)
+    Gate(ring).admit("Read", Right.READ, (), call)
     assert call.key is None
     write(path, Keys())  # a file without keys is a file
     assert ring.refresh()
@@ -207,7 +207,7 @@ def test_a_running_server_believes_what_the_file_says(keyed: Keyed, channel: grp
 
 
 def test_it_looks_by_itself(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remit.server.grpc.server._LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("remit.server.run.refresher.LOOK_EVERY_S", 0.01)
     path = tmp_path / "keys.json"
     looked = threading.Event()
 
@@ -329,7 +329,7 @@ def test_no_key_shows_in_a_log_or_an_answer(
     said = []
     seen: list[Call] = []
     admit = Gate.admit
-    monkeypatch.setattr(Gate, "admit", lambda *arguments: (seen.append(arguments[3]), admit(*arguments)))
+    monkeypatch.setattr(Gate, "admit", lambda *arguments: (seen.append(arguments[4]), admit(*arguments)))
     with caplog.at_level(logging.DEBUG):
         for text in (good, unknown, mistyped):
             for path in (WHO, READ_PATH, "/remit.v1.Relationships/Write", "/remit.v1.Nothing/AtAll"):

@@ -267,9 +267,9 @@ def threads_are_as_many_as_chosen() -> None:
         for _ in range(3):
             asked(channel, "Export", R.ExportRequest())
         names = [thread.name for thread in threading.enumerate()]
-    for lane in ("reads", "writes", "streams"):
-        assert names.count(f"remit-{lane}-0") == 1
-        assert f"remit-{lane}-1" not in names
+    for queue in ("reads", "writes", "streams"):
+        assert names.count(f"remit-{queue}-0") == 1
+        assert f"remit-{queue}-1" not in names
 
 
 @of_the_server("reads_in_flight_max", "writes_in_flight_max")
@@ -280,14 +280,14 @@ def requests_in_flight_are_bounded() -> None:
     most = ServeLimits(reads_in_flight_max=1, writes_in_flight_max=1)
     requests = {"reads": ("Check", question()), "writes": ("Write", R.WriteRequest(updates=touches(1)))}
     with BackgroundServer(engine, limits=most) as server, grpc.insecure_channel(server.endpoint) as channel:
-        for lane, (method, request) in requests.items():
+        for queue, (method, request) in requests.items():
             accepted = channel.unary_unary(PATHS[method].path).future(request.SerializeToString())
             assert engine.begun.get(timeout=PATIENCE_S) == method.lower()
             with pytest.raises(RemoteError) as refused:
                 asked(channel, method, request)
             assert refused.value.reason == "OVERLOADED"
             assert refused.value.retry_after_s is not None
-            assert dict(refused.value.metadata) == {"name": f"{lane}_in_flight_max", "limit": "1", "given": "2"}
+            assert dict(refused.value.metadata) == {"name": f"{queue}_in_flight_max", "limit": "1", "given": "2"}
             engine.gate.set()
             accepted.result(PATIENCE_S)
             engine.gate.clear()

@@ -13,7 +13,6 @@ from remit.access.keys import Right
 from remit.client import Client
 from remit.engine.facade import Engine
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.rights import RIGHTS
 from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
 from tests.support.keyed import Keyed, keyed_server, refusal_of
@@ -23,7 +22,8 @@ from tests.support.serving import PATIENCE_S
 MIB = 1 << 20
 LARGE = 16 * MIB  # what a request may weigh
 UNARY = sorted(verb.path for verb in VERBS)
-ALL = sorted([*UNARY, *(verb.path for verb in STREAMS)])
+RIGHTS = {verb.path: verb.right for verb in (*VERBS, *STREAMS)}
+ALL = sorted(RIGHTS)
 WHO_AM_I = "/remit.v1.Stores/WhoAmI"
 
 
@@ -66,8 +66,8 @@ def test_who_may_not_is_told_before_a_byte_of_the_request_has_come(keyed: Keyed,
     endpoint = keyed.server.endpoint
     assert told_while_sending(endpoint, path) == "KEY_MISSING"
     assert told_while_sending(endpoint, path, ("authorization", f"Bearer rk_{'a' * 43}")).startswith("KEY_")
-    if RIGHTS[path].right is not None:
-        others = keyed.make(*(right for right in Right if right is not RIGHTS[path].right))
+    if RIGHTS[path] is not None:
+        others = keyed.make(*(right for right in Right if right is not RIGHTS[path]))
         assert told_while_sending(endpoint, path, ("authorization", f"Bearer {others}")) == "RIGHT_MISSING"
 
 
@@ -89,7 +89,7 @@ def test_callers_without_a_key_who_send_megabytes_slowly_hold_nothing(keyed: Key
             for _ in range(10):
                 each.begin("/remit.v1.Relationships/Write", LARGE, bytes(6_000))
         become(lambda: counted(keyed) == before + 100, "not all of them were answered")
-        become(lambda: not keyed.server.server._under_way, "some of them are still waited for")
+        become(lambda: not keyed.server.server.pipeline.calls(), "some of them are still waited for")
     finally:
         for each in connections:
             each.close()
@@ -98,7 +98,7 @@ def test_callers_without_a_key_who_send_megabytes_slowly_hold_nothing(keyed: Key
 def counted(keyed: Keyed) -> int:
     """How many requests ended for want of a key."""
     requests = keyed.server.server.telemetry.metrics
-    text = requests.text(keyed.server.server._standing(), lambda _: True).decode()
+    text = requests.text(keyed.server.server.stats(), lambda _: True).decode()
     lines = [line for line in text.splitlines() if line.startswith("remit_requests_total{") and "KEY_MISSING" in line]
     return sum(int(float(line.rpartition(" ")[2])) for line in lines)
 
@@ -120,8 +120,8 @@ def test_who_leaves_in_the_midst_of_a_request_is_forgotten(engine: Engine) -> No
         connection.wait_until_open()
         for _ in range(20):
             connection.begin(WHO_AM_I, LARGE, bytes(100))
-        become(lambda: len(server.server._under_way) == 20, "not all of them are waited for")
+        become(lambda: len(server.server.pipeline.calls()) == 20, "not all of them are waited for")
         connection.close()
-        become(lambda: not server.server._under_way, "some are waited for that will never come")
+        become(lambda: not server.server.pipeline.calls(), "some are waited for that will never come")
         with Client(server.endpoint) as client:
             assert client.who_am_i().principal == "local"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remit.errors import StoreFull
-from remit.server.handlers.streams import _Queued, _see
+from remit.server.handlers.relationships import _Queued, _see
 
 
 @pytest.mark.parametrize("is_refused_first", [False, True])

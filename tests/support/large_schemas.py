@@ -83,6 +83,12 @@ def _acting_subjects(size: int) -> str:
     return "use delegation\n" + types + _definition("d", "relation r: t0", asking)
 
 
+def _subtracted_subjects(size: int) -> str:
+    acting = _definition("user", "relation ok: user", (f"permission u{at} = ok" for at in range(size)))
+    asking = (f"permission p{at} = r - subject->u{at}" for at in range(size))
+    return "use delegation\n" + acting + _definition("d", "relation r: user", asking)
+
+
 def _delegations(size: int) -> str:
     types = "".join(_definition(f"t{at}", f"relation by: t{(at + 1) % size}") for at in range(size))
     leading = " | ".join(f"t{at}" for at in range(size))
@@ -140,6 +146,7 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "arrows": _arrows,
     "dead arrows": _dead_arrows,
     "acting subjects": _acting_subjects,
+    "subtracted subjects": _subtracted_subjects,
     "delegations": _delegations,
     "narrowing": _narrowing,
     "aliases": _aliases,

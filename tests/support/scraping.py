@@ -7,8 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from remit.cli.commands.top import parsed
-from remit.cli.render.metrics import Sample
+from remit.cli.metrics import Sample, parse_metrics
 from remit.server.run.background import BackgroundServer
 from tests.support.serving import PATIENCE_S
 
@@ -28,7 +27,7 @@ def fetched(server: BackgroundServer, path: str, token: str = "") -> tuple[int, 
 def scraped(server: BackgroundServer, token: str = "") -> Sample:
     status, body = fetched(server, "/metrics", token)
     assert status == 200, body
-    return parsed(body)
+    return parse_metrics(body)
 
 
 def refused(server: BackgroundServer, path: str, token: str = "") -> tuple[int, str]:

@@ -8,11 +8,13 @@ from remit.model import (
     PLAIN,
     CaveatUse,
     ObjectRef,
+    Provenance,
     Qualifiers,
     RelationshipFilter,
     RelationshipKey,
     SubjectRef,
 )
+from remit.store.codec import SORT_KEY_BYTES_MAX
 
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "#[]")
 _LONG = st.builds(
@@ -37,6 +39,14 @@ qualifiers = st.one_of(
         times,
     ),
 )
+provenances = st.builds(Provenance, st.text(max_size=9), st.sampled_from(["", "run:r-7"]), st.integers(0, 2**63))
+
+LONGEST = RelationshipKey(ObjectRef("t", "r" * 1024), "viewer", SubjectRef("u", "s" * 1024, "member"))
+# Triples of exactly the length of the longest sort key, one byte less and one more.
+AT_THE_EDGE = [
+    RelationshipKey(ObjectRef("t", "r" * (SORT_KEY_BYTES_MAX + more - 12)), "v", SubjectRef("u", "s" * 4, ""))
+    for more in (-1, 0, 1)
+]
 
 # A narrower world, in which triples meet. Two of its ids differ only behind what a key can hold.
 _few_ids = st.sampled_from(["1", "10", "2", "x" * 600, "x" * 600 + "y"])

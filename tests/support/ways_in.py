@@ -14,7 +14,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 
@@ -56,9 +56,9 @@ class Both:
 
     def native(self) -> dict[str, tuple[int, int, int]]:
         """Of each hot verb: yes, no, and left to Python."""
-        front_door = self.door.server.front_door
-        assert front_door is not None
-        return {each.verb: (each.yes, each.no, each.elsewhere) for each in front_door.verbs()}
+        frontend = self.door.server.frontend
+        assert frontend is not None
+        return {each.verb: (each.yes, each.no, each.elsewhere) for each in frontend.verbs()}
 
 
 @contextmanager
@@ -69,8 +69,8 @@ def both(**options: Any) -> Iterator[Both]:
     engine.write_schema("", SCHEMA)
     engine.write("", [Update(Operation.TOUCH, parse_relationship(fact)) for fact in FACTS])
     with (
-        BackgroundServer(engine, front_door=FrontDoorChoice.ON, **options) as door,
-        BackgroundServer(engine, front_door=FrontDoorChoice.OFF, **options) as bare,
+        BackgroundServer(engine, frontend=FrontendChoice.ON, **options) as door,
+        BackgroundServer(engine, frontend=FrontendChoice.OFF, **options) as bare,
     ):
         yield Both(engine, clock, door, bare)
     engine.close()

@@ -14,6 +14,7 @@ from remit.notation import parse_time
 from remit.world import World
 from remit.world.coverage import Coverage, CoverageReport, percent_of, schema_key
 from remit.world.parts import PartKind, parts_of
+from remit.world.verification import outcomes_of
 
 NOW_US = parse_time("2027-01-01T00:00:00Z")
 SCHEMA = """\
@@ -58,7 +59,7 @@ def covered_by(*worlds: World) -> tuple[Coverage, CoverageReport]:
     coverage = Coverage.of(worlds[0])
     for world in worlds:
         coverage.begin()
-        findings = [each for outcome in world.outcomes(NOW_US, coverage.observe) for each in outcome.findings]
+        findings = [each for outcome in outcomes_of(world, NOW_US, coverage.observe) for each in outcome.findings]
         assert findings == [], [finding.render() for finding in findings]
     return coverage, coverage.report()
 

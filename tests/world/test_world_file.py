@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadable
 from remit.model import Verdict
 from remit.notation import format_relationship, parse_time
-from remit.world import Finding, World
+from remit.world import Finding, World, verify
 
 SCHEMA = """\
 schema: |-
@@ -101,7 +101,7 @@ def test_the_lines_of_facts_are_the_files_however_the_block_is_written(
 
 def test_a_world_may_hold_nothing_but_a_schema(tmp_path: Path) -> None:
     world = world_of(tmp_path, f"{SCHEMA}relationships:\nassertions:\n  assertTrue:\nvalidation:\n")
-    assert (world.facts, world.assertions, world.expected_sets, world.verify(0)) == ((), (), (), [])
+    assert (world.facts, world.assertions, world.expected_sets, verify(world, 0)) == ((), (), (), [])
 
 
 def test_a_schema_file_is_found_beside_the_world_and_brings_its_imports(tmp_path: Path) -> None:
@@ -114,13 +114,13 @@ def test_a_schema_file_is_found_beside_the_world_and_brings_its_imports(tmp_path
     text = "schemaFile: ../schemas/main.zed\nrelationships: doc:a#viewer@user:anne\n"
     world = world_of(tmp_path / "worlds", text)
     assert set(world.schema.definitions) == {"user", "doc"}
-    assert world.verify(0) == []
+    assert verify(world, 0) == []
 
 
 def test_a_line_that_stands_there_twice_is_one_fact(tmp_path: Path) -> None:
     world = world_of(tmp_path, f"{SCHEMA}relationships: |-\n  doc:a#viewer@user:anne\n  doc:a#viewer@user:anne\n")
     assert [fact.line for fact in world.facts] == [8]
-    assert world.verify(0) == []
+    assert verify(world, 0) == []
 
 
 # --- what is refused --------------------------------------------------------------------------------------------
@@ -231,6 +231,7 @@ world_texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=world_texts)
+@example(text="schemaFile: definition user {}\n\n with {")  # a file's name on two lines
 def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: str) -> None:
     try:
         world = world_of(tmp_path, text)
@@ -238,7 +239,7 @@ def test_no_file_however_mangled_is_answered_with_a_crash(tmp_path: Path, text: 
         assert str(tmp_path) in error.message
         assert "\n" not in error.message
     else:
-        assert isinstance(world.verify(0), list)
+        assert isinstance(verify(world, 0), list)
 
 
 # --- where the schema's mistakes and warnings are ------------------------------------------------------------------

@@ -14,7 +14,7 @@ from remit.graph.plain import Graph
 from remit.language.compiler import compile_schema
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship, parse_time
-from remit.world import Finding, World
+from remit.world import Finding, World, verify
 from remit.world.expected import Member, Subject, format_member, parse_expected_member
 from remit.world.members import find_members
 
@@ -76,17 +76,17 @@ def test_what_holds_is_silent_and_what_does_not_is_told(tmp_path: Path) -> None:
             for key, questions in moved.items()
         )
 
-    assert world_of(tmp_path, *facts, rest=block(truths)).verify(NOW_US) == []
+    assert verify(world_of(tmp_path, *facts, rest=block(truths)), NOW_US) == []
     keys = list(truths)
     for turn in (1, 2):
         turned = dict(zip(keys[turn:] + keys[:turn], truths.values(), strict=True))
-        assert len(world_of(tmp_path, *facts, rest=block(turned)).verify(NOW_US)) == 7
+        assert len(verify(world_of(tmp_path, *facts, rest=block(turned)), NOW_US)) == 7
 
 
 def test_a_finding_says_where_what_was_expected_and_what_was_found(tmp_path: Path) -> None:
     rest = "assertions:\n  assertTrue:\n    - doc:a#view@user:ben\n    - doc:a#vew@user:ben\n"
     world = world_of(tmp_path, 'doc:a#viewer@user:ben[on_ip:{"cidr":"10.0.0.0/8"}]', rest=rest)
-    conditional, unanswered = world.verify(NOW_US)
+    conditional, unanswered = verify(world, NOW_US)
     line = lines_after(1) + 2
     assert (conditional.line, conditional.expected, conditional.found, conditional.missing) == (
         line,
@@ -104,7 +104,7 @@ def test_a_finding_says_where_what_was_expected_and_what_was_found(tmp_path: Pat
 
 def test_a_fact_the_schema_does_not_allow_is_told_and_does_not_count(tmp_path: Path) -> None:
     rest = "assertions:\n  assertTrue: ['doc:a#view@doc:b']\n"
-    findings = world_of(tmp_path, "doc:a#viewer@doc:b", "doc:a#view@user:a", rest=rest).verify(NOW_US)
+    findings = verify(world_of(tmp_path, "doc:a#viewer@doc:b", "doc:a#view@user:a", rest=rest), NOW_US)
     assert [(finding.line, finding.kind.value) for finding in findings] == [
         (lines_after(0), "relationship"),
         (lines_after(1), "relationship"),
@@ -116,9 +116,9 @@ def test_a_fact_the_schema_does_not_allow_is_told_and_does_not_count(tmp_path: P
 def test_the_world_is_asked_at_its_own_time(tmp_path: Path) -> None:
     rest = "assertions:\n  assertTrue: ['doc:a#view@user:anne']\n"
     fact = "doc:a#viewer@user:anne[expiration:2027-01-01T00:00:00Z]"
-    assert world_of(tmp_path, fact, rest=rest).verify(NOW_US) != []
-    assert world_of(tmp_path, fact, rest=rest).verify(NOW_US - 1) == []
-    assert world_of(tmp_path, fact, rest=f"{rest}now: 2026-12-31T00:00:00Z\n").verify(NOW_US) == []
+    assert verify(world_of(tmp_path, fact, rest=rest), NOW_US) != []
+    assert verify(world_of(tmp_path, fact, rest=rest), NOW_US - 1) == []
+    assert verify(world_of(tmp_path, fact, rest=f"{rest}now: 2026-12-31T00:00:00Z\n"), NOW_US) == []
 
 
 # --- members ----------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_the_members_of_a_set_are_listed_as_spicedb_lists_them(
     found = find_members(world.schema, world.graph(), ObjectRef(*resource.split(":")), name, now_us=NOW_US)
     assert [format_member(member) for member in found] == members
     listed = "".join(f'    - "{member}"\n' for member in members) or "    []\n"
-    assert world_of(tmp_path, *facts, rest=f"validation:\n  {about}:\n{listed}").verify(NOW_US) == []
+    assert verify(world_of(tmp_path, *facts, rest=f"validation:\n  {about}:\n{listed}"), NOW_US) == []
 
 
 def test_each_way_a_list_of_members_can_be_wrong_is_told(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ validation:
         rest=rest,
     )  # fmt: skip
     first = lines_after(4)
-    assert [(finding.line - first, finding.message) for finding in world.verify(NOW_US)] == [
+    assert [(finding.line - first, finding.message) for finding in verify(world, NOW_US)] == [
         (1, "`user:amy` has `doc:a#safe` by <doc:a#writer>, but is not listed"),
         (2, "`user:gone` is listed, but does not have `doc:a#safe`"),
         (3, "`user:tom` should have `doc:a#safe` by <doc:a#writer>, but has it by <doc:a#viewer>"),
@@ -347,7 +347,7 @@ def test_findings_are_errors_to_no_one(tmp_path: Path) -> None:
     """A world whose every line is wrong is still read and told about; verify itself never raises."""
     rest = "assertions:\n  assertTrue: ['no:a#b@c:d']\nvalidation:\n  no:a#b: []\n  doc:a#own: ['[no:x] is <no:y#z>']\n"
     try:
-        findings = world_of(tmp_path, "no:a#b@c:d", rest=rest).verify(NOW_US)
+        findings = verify(world_of(tmp_path, "no:a#b@c:d", rest=rest), NOW_US)
     except RemitError as error:  # pragma: no cover
         pytest.fail(f"verify raised {error}")
     assert len(findings) == 4

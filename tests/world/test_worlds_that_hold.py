@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remit.notation import parse_time
-from remit.world import World
+from remit.world import World, verify
 from tests.support.places import ROOT
 
 NOW_US = parse_time("2027-01-01T00:00:00Z")
@@ -22,7 +22,7 @@ FINDINGS = {
 @pytest.mark.parametrize("name", FINDINGS)
 def test_the_world_holds(name: str) -> None:
     world = World.read(ROOT / "tests" / "worlds" / f"{name}.yaml")
-    assert {finding.line: finding.found for finding in world.verify(NOW_US)} == FINDINGS[name]
+    assert {finding.line: finding.found for finding in verify(world, NOW_US)} == FINDINGS[name]
 
 
 def test_every_world_is_told_of() -> None:

@@ -59,7 +59,7 @@ def questions() -> list[bytes]:
 def rows() -> list[bytes]:
     """As `arbitrary` reads them: what varies in length says at the end how long it is."""
     values = [["anne", "", 7], ["anne", "", 256, "c", "{}", None, -2], ["anne", "", 7, None, "", 5, 2**40, KEY[4:]]]
-    return [bytes((4, 0, 1)) + KEY + b"\x01" + msgpack.packb(value) + bytes((len(KEY),)) for value in values]
+    return [bytes((4, 1)) + KEY + b"\x01" + msgpack.packb(value) + bytes((len(KEY),)) for value in values]
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

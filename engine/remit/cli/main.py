@@ -5,7 +5,6 @@ Law: `main` never raises; its answer is what the shell gets."""
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Sequence
 
@@ -14,14 +13,23 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import typer
 
-import remit
-from remit.cli.commands import bulk, keys, questions, relationships, schemas, serve, stores, top, validate, watch
-from remit.cli.commands.demo import tell
-from remit.cli.render.failures import FAILED, INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
-from remit.cli.render.output import err, out, put, put_json
-from remit.cli.session import Session, command, shared_callback
+from remit.cli.commands import (
+    bulk,
+    demo,
+    keys,
+    questions,
+    relationships,
+    schemas,
+    serve,
+    stores,
+    top,
+    validate,
+    version,
+    watch,
+)
+from remit.cli.render.failures import INTERRUPTED, PIPE_CLOSED, report, report_bug, report_usage
+from remit.cli.session import shared_callback
 from remit.errors import RemitError
-from remit.native_core import absence, core
 from remit.notation import shortened
 
 # typer does not export the class that all its complaints about a command line share.
@@ -39,43 +47,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(shared_callback)
-for group in (serve, keys, questions, relationships, bulk, watch, schemas, stores, validate, top):
+for group in (serve, keys, questions, relationships, bulk, watch, schemas, stores, validate, top, demo, version):
     group.register(app)
-
-
-def version(session: Session) -> int:
-    """Print the version, and whether there is a native core."""
-    if session.json:
-        put_json({"version": remit.__version__, "python": platform.python_version(), "core": _core_version()})
-    else:
-        put(f"remit {remit.__version__}")
-        why = absence()
-        put(f"no native core ({why}): Python answers all" if why else f"native core {_core_version()}")
-    return 0
-
-
-def _core_version() -> str:
-    """Of the native core; "" where it is not there, or switched off."""
-    return "" if absence() else core.version
-
-
-def demo(session: Session) -> int:
-    """Tell the story of the example organisation, on a running server.
-
-    Who may, who may not and why; what a hold on a parent does to its grandchildren, and what its release restores;
-    what happens when the human at the root leaves the team. What it changes it puts back.
-
-    It needs the example: `remit serve --in-memory --with-example`.
-    """
-    with session.connect() as client:
-        told = tell(client, err() if session.json else out())
-    if session.json:
-        put_json({"told": told})
-    return 0 if told else FAILED
-
-
-command(app, "demo")(demo)
-command(app, "version", offline=True)(version)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

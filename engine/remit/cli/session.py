@@ -99,7 +99,7 @@ class Session:
         )
 
     def tls_files(self) -> Tls | None:
-        """The files named, each that is not by the environment; None where nothing is said here."""
+        """The files named, each that is not by the environment; None where nothing is given here."""
         named = Tls(self.ca, self.cert, self.cert_key)
         return tls_of_environment(named) if self.tls or named != Tls() else None
 

@@ -7,8 +7,8 @@ with Client("127.0.0.1:50051") as remit:
     if remit.check("tool:erp.pay#use@run:r-7"):
         ..."""
 
-from remit.client.aio import AsyncClient
-from remit.client.aio_streams import AsyncExport, AsyncWatch
+from remit.client.aio.client import AsyncClient
+from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncWatch
 from remit.client.answers import (
     Answer,
     ChangeKind,
@@ -27,11 +27,10 @@ from remit.client.answers import (
     WatchEvent,
     Written,
 )
-from remit.client.asks import Question
 from remit.client.channel import Tls
-from remit.client.copies import AsyncBackup, Backup
-from remit.client.streams import Export, Watch
-from remit.client.sync import Client
+from remit.client.requests.permissions import Question
+from remit.client.sync.client import Client
+from remit.client.sync.streams import Backup, Export, Watch
 from remit.errors import RemoteError
 from remit.model import Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 

@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def allowed(self) -> bool:
-        """Only a yes opens the door; a conditional does not."""
+        """True for a yes alone: a conditional is not one."""
         return self.verdict is Verdict.YES
 
     def __bool__(self) -> bool:

@@ -62,7 +62,7 @@ def metadata_of(
     if not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidArgument("the token is not of printable ASCII: pass it exactly as it was given out")
     if token.startswith(KEY_PREFIX):
-        key_id_of(token)  # a mistyped key is told from a wrong one without asking
+        key_id_of(token)  # a mistyped key is recognized without asking the server
     insecure_plaintext = insecure_plaintext or _is_set("REMIT_INSECURE_PLAINTEXT")
     if not encrypted and not is_loopback(endpoint) and not insecure_plaintext:
         raise InvalidArgument(
@@ -111,7 +111,7 @@ def _is_set(name: str) -> bool:
 def _probe(tls: Tls) -> None:
     """Raises FileUnreadable for files that hold no certificates, or do not belong together: gRPC would only say that
     nobody answers."""
-    # What cannot be read at all is told where it is read.
+    # What cannot be read at all is reported where it is read.
     named = [path for path in (tls.ca, tls.cert, tls.cert_key) if path is not None]
     if not all(os.access(path, os.R_OK) for path in named):
         return

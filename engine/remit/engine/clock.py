@@ -131,7 +131,7 @@ class SystemClock:
 
 
 class PythonTicking:
-    """What `engine/core/src/clock.rs` is, where that is not built."""
+    """What `engine/core/remit-core/src/clock.rs` is, where that is not built."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

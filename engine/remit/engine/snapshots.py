@@ -48,8 +48,6 @@ from remit.store.port import (
     StoreIdentity,
     WriteTransaction,
 )
-from remit.store.rows import STORE_BYTES
-from remit.store.tables.interface import KEY_BYTES_MAX
 
 PLANS_MAX = 16  # schemas kept compiled besides those in force: their successors, and what was in force in the past
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
@@ -423,7 +421,7 @@ def _native_graph(identity: StoreIdentity, view: ReadTransaction, due: list[Due]
     """All relationships of a view, in the core. Raises StoreDamaged."""
     graph = NativeGraph(name=identity.name, uuid=identity.uuid, epoch=identity.epoch)
     try:
-        graph.load(view.rows(ROWS_AT_ONCE), key_start=STORE_BYTES, key_max=KEY_BYTES_MAX, told=due.append)
+        graph.load(view.rows(ROWS_AT_ONCE), told=due.append)
     except ValueError as error:
         raise StoreDamaged(f"a relationship of store `{identity.name}` cannot be read: {error}") from error
     return graph

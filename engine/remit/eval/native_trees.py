@@ -1,6 +1,6 @@
 """What the core tells of an expansion, as the trees it means, and of an edge, as what qualifies it.
 
-`engine/core/src/python/expansions.rs` makes the tuples that are read here.
+`engine/core/remit-py/src/expansions.rs` makes the tuples that are read here.
 Law: an expansion that comes this way equals the one that `expansion.py` makes of the same relationships."""
 
 from __future__ import annotations

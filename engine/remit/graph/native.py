@@ -96,16 +96,16 @@ class NativeGraph:
         """What `NativeCore.add` takes."""
         return self._store
 
-    def load(self, batches: Iterable[list[Row]], *, key_start: int, key_max: int, told: Callable[[Due], None]) -> None:
-        """Add relationships by their rows in the store (see `store/rows.py`), and tell of each that expires.
+    def load(self, batches: Iterable[tuple[list[Row], int]], *, told: Callable[[Due], None]) -> None:
+        """Add relationships as the store hands them out (`RowBatch` in `store/port.py`): rows, and where the triple
+        begins in the key of each. Tell of each that expires.
 
-        `key_start` is where the triple begins in a key, `key_max` the length that only keys of long triples reach.
         While the core takes a batch in, the next is read: the one needs no Python, the other little else.
         Cost: about two microseconds a row. Raises ValueError where a row cannot be read."""
         with ThreadPoolExecutor(1, thread_name_prefix="remit-load") as taking:
             under_way: list[Future[list[tuple[int, list[str]]]]] = []
-            for batch in batches:
-                under_way.append(taking.submit(self._store.load, batch, key_start, key_max))
+            for rows, triple_start in batches:
+                under_way.append(taking.submit(self._store.load, rows, triple_start))
                 if len(under_way) > 1:
                     _tell_due(under_way.pop(0).result(), told)
             for each in under_way:

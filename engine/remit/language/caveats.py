@@ -2,7 +2,7 @@
 
 The expression is type-checked when the schema is compiled and evaluated by Google's CEL (`cel-expr-python`). CEL reads
 no clock and calls nothing outside, so an outcome depends on the two contexts alone and may be remembered.
-The native core evaluates what is plain of the same checked expression by itself (`engine/core/src/caveats.rs`).
+The native core evaluates what is plain of the same checked expression by itself (`remit-core/src/check/caveats.rs`).
 Bounds: CEL stops an evaluation after 10,000 iterations of all its comprehensions together, refuses expressions nested
 deeper than 32, and matches regular expressions in linear time (RE2).
 Law: what a relationship fixed no request can change; a determined outcome stays as it is when parameters are added."""

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import assert_never
 
 from remit.language.caveats import ExpressionIssue, Program, Programs
-from remit.language.declarations import SUBJECT, Declarations, Declared, Findings, walk
+from remit.language.declarations import SUBJECT, Declarations, Declared, Findings
 from remit.language.effort import Effort
 from remit.language.parameters import GENERIC, NAMES, ParameterType
 from remit.language.source import Issue, Span
 from remit.language.syntax import (
     AlongSyntax,
     ArrowSyntax,
+    BinarySyntax,
     CaveatSyntax,
     DefinitionSyntax,
     ExistsSyntax,
     ExpressionSyntax,
     NameSyntax,
+    NilSyntax,
     ParameterTypeSyntax,
     PermissionSyntax,
     RelationSyntax,
+    SelfSyntax,
     TypeSyntax,
+    nodes_of,
 )
 from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
 
@@ -68,7 +73,7 @@ class _Checker:
             for relation in definition.relations:
                 self._relation(definition, relation)
             for permission in definition.permissions:
-                for node in walk(permission.expression):
+                for node in nodes_of(permission.expression):
                     self.effort.step()
                     self._operand(definition, permission, node)
             self._alias_cycles(definition)
@@ -201,6 +206,10 @@ class _Checker:
                 self._needs_relation(definition, relation, "exists-on-permission", "`exists()` asks a relation")
             case AlongSyntax():
                 self._along(definition, permission, node)
+            case NilSyntax() | SelfSyntax() | BinarySyntax():
+                pass
+            case _:
+                assert_never(node)
 
     def _arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
         if not isinstance(arrow.left, NameSyntax):
@@ -234,7 +243,7 @@ class _Checker:
                 message = f"`along` names `{relation.name}` twice"
                 self.found.error("along-repeats", message, relation.span, "leave one of them out")
             elif relation.name not in self.with_relation:
-                self._along_stranger(relation)
+                self._unknown_chain_relation(relation)
             seen.add(relation.name)
         # A chain is followed without asking anything of the request, so what makes it must be plain.
         for name in seen - self.chain_relations:
@@ -243,7 +252,7 @@ class _Checker:
                 if chained := known.relation(name):
                     self._chain_relation(known, chained)
 
-    def _along_stranger(self, relation: NameSyntax) -> None:
+    def _unknown_chain_relation(self, relation: NameSyntax) -> None:
         if relation.name in self.with_permission:
             message = f"`along` follows relations, and `{relation.name}` is a permission"
             self.found.error("along-permission", message, relation.span, "name the relations it is made of")
@@ -301,21 +310,21 @@ class _Checker:
             for permission in definition.permissions
             if isinstance(permission.expression, NameSyntax)
         }
-        told: set[str] = set()
+        reported: set[str] = set()
         for name in aliases:
             path: dict[str, None] = {}
             at = name
-            while at in aliases and at not in path and at not in told:
+            while at in aliases and at not in path and at not in reported:
                 self.effort.step()
                 path[at] = None
                 at = aliases[at]
             if at in path:
-                circle = list(path)
-                circle = circle[circle.index(at) :]
-                first = definition.members[circle[0]]
-                message = f"permissions of `{definition.name}` are one another: {' = '.join((*circle, circle[0]))}"
+                cycle = list(path)
+                cycle = cycle[cycle.index(at) :]
+                first = definition.members[cycle[0]]
+                message = f"permissions of `{definition.name}` are one another: {' = '.join((*cycle, cycle[0]))}"
                 self.found.error("permission-cycle", message, first.name_span, "one of them must say who is in it")
-            told.update(path)
+            reported.update(path)
 
     # --- caveats ------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def compile_schema(
 
     `name` is the file in messages; `resolver` finds what it imports (see `imports.py`). Raises LimitExceeded beyond
     `terms_max`, and what the interrupt raises, which is asked every millisecond or so. Cost: O(text), some 20 µs a term
-    and some tenths of a millisecond a caveat; in circles as often as what they hold grows."""
+    and some tenths of a millisecond a caveat; in cycles as often as what they hold grows."""
     return compile_source(Source(name, text), resolver, Effort(interrupt, terms_max))
 
 

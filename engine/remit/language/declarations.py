@@ -23,6 +23,7 @@ from remit.language.syntax import (
     RelationSyntax,
     SchemaSyntax,
     UseSyntax,
+    nodes_of,
 )
 from remit.language.tokens import DELEGATION
 
@@ -109,22 +110,12 @@ def require_terms(tree: SchemaSyntax, effort: Effort) -> None:
         terms += isinstance(item, DefinitionSyntax | CaveatSyntax)
         for member in item.members if isinstance(item, DefinitionSyntax) else ():
             if isinstance(member, PermissionSyntax):
-                terms += 1 + sum(not isinstance(node, BinarySyntax) for node in walk(member.expression))
+                terms += 1 + sum(not isinstance(node, BinarySyntax) for node in nodes_of(member.expression))
             elif isinstance(member, RelationSyntax):
                 terms += 1 + len(member.types)
             effort.step()
             effort.require_terms(terms)
     effort.require_terms(terms)
-
-
-def walk(expression: ExpressionSyntax) -> Iterator[ExpressionSyntax]:
-    """The expression and everything below it but the names inside arrows, `exists` and `along`."""
-    waiting = [expression]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, BinarySyntax):
-            waiting += (node.right, node.left)
 
 
 @dataclass(slots=True)

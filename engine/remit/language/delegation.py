@@ -10,12 +10,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from remit.language import plan
-from remit.language.declarations import Declarations, Declared, Findings, walk
+from remit.language.declarations import Declarations, Declared, Findings
 from remit.language.effort import Effort
 from remit.language.printer import print_expression
 from remit.language.reach import Reach, Subjects
 from remit.language.source import Issue
-from remit.language.syntax import AlongSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, Operator, PermissionSyntax
+from remit.language.syntax import (
+    AlongSyntax,
+    BinarySyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    Operator,
+    PermissionSyntax,
+    nodes_of,
+)
 from remit.language.translation import translate_expression
 
 
@@ -23,21 +31,21 @@ def check_reach(declarations: Declarations, schema: plan.Schema, reach: Reach, e
     """Every mistake that shows only in the plan; empty where there is none. `reach` is without identity: a userset is
     always in its own name (`doc:1#viewer` in `viewer` of `doc:1`), but it acts for nobody, so it does not count here;
     otherwise nothing could ever be subtracted from a relation. Cost: O(reach of the schema)."""
-    judge = _Judge(declarations, schema, reach, effort)
+    checker = _DelegationChecker(declarations, schema, reach, effort)
     for definition in declarations.definitions.values():
         for permission in definition.permissions:
-            for node in walk(permission.expression):
+            for node in nodes_of(permission.expression):
                 effort.step()
                 if isinstance(node, AlongSyntax):
-                    judge.along(definition, node)
+                    checker.along(definition, node)
                 if isinstance(node, BinarySyntax) and node.operator is Operator.EXCLUSION:
-                    judge.exclusion(definition, node)
+                    checker.exclusion(definition, node)
             if "typechecking" in declarations.flags and permission.annotation:
-                judge.annotation(definition, permission)
-    return judge.found.issues
+                checker.annotation(definition, permission)
+    return checker.found.issues
 
 
-class _Judge:
+class _DelegationChecker:
     def __init__(self, declarations: Declarations, schema: plan.Schema, reach: Reach, effort: Effort) -> None:
         self.declarations = declarations
         self.schema = schema
@@ -50,6 +58,7 @@ class _Judge:
             self.typed = Reach(schema, identity=False, selves=False, effort=effort)
         self.names: dict[str, int] = {}  # the `p` of each `subject->p` there is → its bit
         self.asked = self._find_asked()
+        self.named = {bit: name for name, bit in self.names.items()}
         # Who is in the child of an `along`, and its relations → the chain's types, and the relations that they declare.
         self.links: dict[tuple[int, tuple[str, ...]], tuple[set[str], set[str]]] = {}
 
@@ -109,7 +118,7 @@ class _Judge:
         if not self.asked:
             return
         reaching: Subjects | None = None
-        for operand in walk(node.right):
+        for operand in nodes_of(node.right):
             self.effort.step()
             if isinstance(operand, BinarySyntax):
                 continue
@@ -119,7 +128,7 @@ class _Judge:
             if reaching is None:
                 base = translate_expression(self.declarations, node.left, self.effort)
                 reaching = self.reach.subjects_of(definition.name, base)
-            for asked in sorted(name for name, bit in self.names.items() if bits & bit):
+            for asked in sorted(self._names_of(bits)):
                 self.effort.step(1 + len(reaching.plain))
                 without = sorted(type_ for type_ in reaching.plain if not self.schema.definitions[type_].has(asked))
                 usersets = sorted(f"{type_}#{relation}" for type_, relation in reaching.usersets)
@@ -134,10 +143,18 @@ class _Judge:
                 advice = f"declare `{asked}` on each, or keep them out of what it is subtracted from"
                 self.found.error("subject-arrow-subtracted", message, operand.span, advice)
 
+    def _names_of(self, bits: int) -> Iterator[str]:
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            yield self.named[lowest]
+
     def _asked_by(self, type_: str, node: plan.Expression) -> int:
         """Every `p` of a `subject->p` that the value of a node may rest on, whatever names lie between, as bits."""
-        asked = self.names.get(node.name, 0) if isinstance(node, plan.SubjectArrow) else 0
-        for goal in self._goals(type_, node):
+        asked = 0
+        for name in plan.reads_of(node).subject:
+            asked |= self.names.get(name, 0)
+        for goal in self.reach.asked_by(type_, node):
             asked |= self.asked.get(goal, 0)
         return asked
 
@@ -150,15 +167,15 @@ class _Judge:
                 at = type_, permission.name
                 for node in plan.nodes_of(permission.expression):
                     self.effort.step()
-                    if isinstance(node, plan.SubjectArrow):
-                        bit = self.names.setdefault(node.name, 1 << len(self.names))
+                    for name in plan.reads_of(node).subject:
+                        bit = self.names.setdefault(name, 1 << len(self.names))
                         asked[at] = asked.get(at, 0) | bit
         if not asked:
             return asked
         for type_, definition in self.schema.definitions.items():
             for permission in definition.permissions.values():
                 for node in plan.nodes_of(permission.expression):
-                    for goal in self._goals(type_, node):
+                    for goal in self.reach.asked_by(type_, node):
                         self.effort.step()
                         readers.setdefault(goal, []).append((type_, permission.name))
         waiting = deque(asked)
@@ -174,14 +191,6 @@ class _Judge:
                     queued.add(reader)
                     waiting.append(reader)
         return asked
-
-    def _goals(self, type_: str, node: plan.Expression) -> Iterator[tuple[str, str]]:
-        match node:
-            case plan.Name(name) | plan.Along(name):
-                yield type_, name
-            case plan.Arrow(relation, name):
-                for target in self.reach.holders_among(type_, relation, name):
-                    yield target, name
 
     # --- annotations --------------------------------------------------------------------------------------------
 

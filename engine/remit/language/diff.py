@@ -1,7 +1,7 @@
 """What a change of schema means: each difference in a sentence, and whether it may turn answers to yes or to no.
 
 Judged from the schemas alone, whatever the facts: an effect says what a difference may do, now or once facts follow.
-A name that stands to the right of a `-` anywhere works both ways there, so its effect is told as both.
+A name that stands to the right of a `-` anywhere works both ways there, so its effect is reported as both.
 Law: sound, never tight. An answer that turns to yes between two schemas, the facts being equal, has a difference whose
 effect may widen; one that turns away from yes, a difference that may narrow."""
 
@@ -14,19 +14,16 @@ from enum import Enum
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.effort import Effort
 from remit.language.plan import (
-    Along,
-    Arrow,
     Definition,
     Exclusion,
-    Exists,
     Expression,
     Intersection,
-    Name,
     Permission,
     Relation,
     Schema,
-    SubjectArrow,
     Union,
+    operands_of,
+    reads_of,
 )
 
 
@@ -139,7 +136,7 @@ def _permissions(
 
 
 def _compared(was: Permission, now: Permission) -> Effect:
-    """The effect of one expression in the place of another, where their shapes tell; otherwise both."""
+    """The effect of one expression in the place of another, where their shapes show it; otherwise both."""
     old, new = was.expression, now.expression
     if old == new:
         return Effect.NONE
@@ -168,7 +165,7 @@ def _caveats(old: Schema, new: Schema) -> Iterator[SchemaChange]:
         if before is None:
             yield SchemaChange("caveat-added", f"caveat `{name}` is new", name, "", Effect.NONE)
         elif after is None:
-            # Nothing may use it any more, which is told where it was used.
+            # Nothing may use it any more, which is reported where it was used.
             yield SchemaChange("caveat-removed", f"caveat `{name}` is gone", name, "", Effect.NONE)
         elif before != after:
             what = "takes other parameters" if before.parameters != after.parameters else "decides otherwise"
@@ -202,11 +199,8 @@ def _subtracted(schema: Schema, effort: Effort) -> frozenset[str]:
                 names.update(_names(node))
                 if is_subtracted:
                     waiting += _names(node)
-                match node:
-                    case Union(children) | Intersection(children):
-                        nodes += ((child, is_subtracted) for child in children)
-                    case Exclusion(base, minus):
-                        nodes += ((base, is_subtracted), (minus, True))
+                for at, operand in enumerate(operands_of(node)):
+                    nodes.append((operand, is_subtracted or (at == 1 and isinstance(node, Exclusion))))
     found: set[str] = set()
     while waiting:
         effort.step()
@@ -218,14 +212,9 @@ def _subtracted(schema: Schema, effort: Effort) -> frozenset[str]:
 
 
 def _names(node: Expression) -> Iterator[str]:
-    match node:
-        case Name(name) | SubjectArrow(name) | Exists(name):
-            yield name
-        case Arrow(relation, name):
-            yield relation
-            yield name
-        case Along(child, relations):
-            yield child
-            yield from relations
-        case _:
-            pass
+    """Every name that a node has beside its operands."""
+    reads = reads_of(node)
+    yield from (*reads.here, *reads.subject, *reads.edges)
+    for relation, name in reads.targets:
+        yield relation
+        yield name

@@ -104,8 +104,8 @@ class _Loading:
             message = f"`{item.path}` cannot be imported: {reason.lower()}"
             raise _refused("import-failed", message, item.span, source) from error
         if name in above:
-            circle = " imports ".join(f"`{one}`" for one in (*above[above.index(name) :], name))
-            raise _refused("import-cycle", f"circular import: {circle}", item.span, source)
+            cycle = " imports ".join(f"`{one}`" for one in (*above[above.index(name) :], name))
+            raise _refused("import-cycle", f"circular import: {cycle}", item.span, source)
         if any(name == known.name for known in self.sources):
             return []  # a diamond: what it holds is already there
         return self.load(Source(name, text, self.sources[-1].end + 1), above)

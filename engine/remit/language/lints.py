@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from remit.language import plan
 from remit.language.caveats import is_cidr
-from remit.language.declarations import Declarations, Declared, Findings, Member, walk
+from remit.language.declarations import Declarations, Declared, Findings, Member
 from remit.language.effort import Effort
 from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue, Span
-from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax
+from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax, nodes_of
 
 LINTS: Mapping[str, str] = {
     "relation-name-references-parent": "a name that ends in the type's own name says it twice",
@@ -72,7 +72,7 @@ class _Linter:
             self._permission(definition, member)
 
     def _permission(self, definition: Declared, permission: PermissionSyntax) -> None:
-        for node in walk(permission.expression):
+        for node in nodes_of(permission.expression):
             self.effort.step()
             if isinstance(node, NameSyntax) and node.name == permission.name:
                 message = f"permission `{permission.name}` reads itself"
@@ -87,7 +87,7 @@ class _Linter:
             advice = f"it is read as `{print_expression(permission.expression)}`; write it so, or as you mean it"
             self._warn(definition, permission, "mixed-operators-without-parentheses", message, mixed.span, advice)
         compiled = self.schema.definitions[definition.name].permissions[permission.name]
-        # A bare `nil` is said on purpose.
+        # A bare `nil` is written on purpose.
         if compiled.expression != plan.Nil() and self.reach.is_empty(definition.name, permission.name):
             message = f"nobody can be in permission `{permission.name}` of `{definition.name}`"
             advice = "the types on its two sides never meet, or it only ever asks itself"
@@ -184,20 +184,9 @@ class _Linter:
             for permission in definition.permissions.values():
                 for node in plan.nodes_of(permission.expression):
                     self.effort.step()
-                    match node:
-                        case plan.SubjectArrow(name):
-                            asked_of_subjects.add(name)
-                        case plan.Name(name) if name != permission.name:
-                            used.add((definition.name, name))
-                        case plan.Along(name):
-                            used.add((definition.name, name))
-                        case plan.Arrow(relation, name):
-                            # A folder that asks its parent is not used by anything else for it.
-                            used.update(
-                                (target, name)
-                                for target in self.reach.holders_among(definition.name, relation, name)
-                                if (target, name) != (definition.name, permission.name)
-                            )
+                    asked_of_subjects.update(plan.reads_of(node).subject)
+                    # A folder that asks its parent is not used by anything else for it.
+                    used.update(set(self.reach.asked_by(definition.name, node)) - {(definition.name, permission.name)})
             for relation_ in definition.relations.values():
                 used.update((subject.type, subject.relation) for subject in relation_.subject_types if subject.relation)
         for declared in self.declarations.definitions.values():
@@ -220,15 +209,11 @@ class _Linter:
                 continue
             for node in plan.nodes_of(self.schema.definitions[type_].permissions[name].expression):
                 self.effort.step()
-                goals: list[tuple[str, str]] = []
-                match node:
-                    case plan.Exclusion():
-                        yield declared, syntax, node
-                    case plan.Name(other):
-                        goals = [(type_, other)]
-                    case plan.Arrow(relation, other):
-                        goals = [(target, other) for target in self.reach.holders_among(type_, relation, other)]
-                for goal in goals:
+                if isinstance(node, plan.Along):
+                    continue
+                if isinstance(node, plan.Exclusion):
+                    yield declared, syntax, node
+                for goal in self.reach.asked_by(type_, node):
                     if goal not in seen:
                         seen.add(goal)
                         waiting.append(goal)
@@ -262,7 +247,7 @@ def _silenced(comments: tuple[str, ...]) -> frozenset[str]:
 
 def _mixed(expression: ExpressionSyntax) -> BinarySyntax | None:
     """The first operator that holds one of another kind with no parentheses around it."""
-    for node in walk(expression):
+    for node in nodes_of(expression):
         if isinstance(node, BinarySyntax):
             for side in (node.left, node.right):
                 if isinstance(side, BinarySyntax) and side.operator is not node.operator and not side.parenthesized:

@@ -103,15 +103,15 @@ class _Expansion:
         return tuple(members)
 
     def _referenced(self, reference: PartialReferenceSyntax, above: tuple[str, ...]) -> _Members:
-        """What a reference brings; nothing where it is wrong, so that one mistake is said once."""
+        """What a reference brings; nothing where it is wrong, so that one mistake is reported once."""
         name = reference.name
         if name not in self.partials:
             suggestion = did_you_mean(name, self.partials)
             self._report("unknown-partial", f"partial `{name}` is not defined", reference.span, suggestion)
             return ()
         if name in above:
-            circle = " contains ".join(f"`{one}`" for one in (*above[above.index(name) :], name))
-            self._report("partial-cycle", f"partial {circle}", reference.span, "leave one of the references out")
+            cycle = " contains ".join(f"`{one}`" for one in (*above[above.index(name) :], name))
+            self._report("partial-cycle", f"partial {cycle}", reference.span, "leave one of the references out")
             return ()
         if len(above) > NESTING_MAX:
             self._report("nested-too-deep", f"partials are nested deeper than {NESTING_MAX}", reference.span)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
 from remit.language.caveats import Caveat
 
@@ -111,17 +112,54 @@ class Along:
 Expression = Nil | Self | Name | Union | Intersection | Exclusion | Arrow | SubjectArrow | Exists | Along
 
 
+class Reads(NamedTuple):
+    """What a node reads beside its operands: `here` are names of the same definition, asked of the same resource;
+    `targets` are (relation, name), a name asked of whatever the relation leads to; `subject` are names asked of the
+    subject's own object; `edges` are relations whose relationships count, and nothing of what they lead to."""
+
+    here: tuple[str, ...] = ()
+    targets: tuple[tuple[str, str], ...] = ()
+    subject: tuple[str, ...] = ()
+    edges: tuple[str, ...] = ()
+
+
+def reads_of(node: Expression) -> Reads:
+    """The one place that says this of each operator: reach, lints, the rules of delegation and the diff build on it."""
+    match node:
+        case Nil() | Self() | Union() | Intersection() | Exclusion():
+            return Reads()
+        case Name(name):
+            return Reads(here=(name,))
+        case Arrow(relation, name):
+            return Reads(targets=((relation, name),))
+        case SubjectArrow(name):
+            return Reads(subject=(name,))
+        case Exists(relation):
+            return Reads(edges=(relation,))
+        case Along(child, relations):
+            return Reads(here=(child,), edges=relations)
+    assert_never(node)
+
+
+def operands_of(node: Expression) -> tuple[Expression, ...]:
+    """The expressions that stand directly inside a node, in their order."""
+    match node:
+        case Union(children) | Intersection(children):
+            return children
+        case Exclusion(base, subtracted):
+            return base, subtracted
+        case Nil() | Self() | Name() | Arrow() | SubjectArrow() | Exists() | Along():
+            return ()
+    assert_never(node)
+
+
 def nodes_of(expression: Expression) -> Iterator[Expression]:
     """The expression and every expression inside it, each before its own operands."""
     waiting = [expression]
     while waiting:
         node = waiting.pop()
         yield node
-        match node:
-            case Union(children) | Intersection(children):
-                waiting.extend(reversed(children))
-            case Exclusion(base, subtracted):
-                waiting += (subtracted, base)
+        waiting.extend(reversed(operands_of(node)))
 
 
 # --- definitions ------------------------------------------------------------------------------------------------

@@ -12,24 +12,18 @@ from collections.abc import Iterable, Sequence
 from remit.language.effort import Effort
 from remit.language.expressions import CHAIN_MAX
 from remit.language.syntax import (
-    AlongSyntax,
-    ArrowSyntax,
     BinarySyntax,
     CaveatSyntax,
     DefinitionSyntax,
-    ExistsSyntax,
     ExpressionSyntax,
     ImportSyntax,
     MemberSyntax,
-    NameSyntax,
-    NilSyntax,
     ParameterTypeSyntax,
     PartialReferenceSyntax,
     PartialSyntax,
     PermissionSyntax,
     RelationSyntax,
     SchemaSyntax,
-    SelfSyntax,
     TopLevelSyntax,
     TypeSyntax,
     UseSyntax,
@@ -60,23 +54,7 @@ def print_schema(tree: SchemaSyntax, effort: Effort | None = None) -> str:
 
 def print_expression(expression: ExpressionSyntax) -> str:
     """One expression, on one line."""
-    match expression:
-        case NilSyntax():
-            return "nil"
-        case SelfSyntax():
-            return "self"
-        case NameSyntax(name):
-            return name
-        case ExistsSyntax(relation):
-            return f"{relation.name}.exists()"
-        case AlongSyntax(child, relations):
-            return f"{child.name}.along({', '.join(relation.name for relation in relations)})"
-        case ArrowSyntax(left, name, None):
-            return f"{print_expression(left)}->{name}"
-        case ArrowSyntax(left, name, function):
-            return f"{print_expression(left)}.{function}({name})"
-        case BinarySyntax():
-            return _chain(expression)[0]
+    return _chain(expression)[0] if isinstance(expression, BinarySyntax) else str(expression)
 
 
 def _chain(expression: BinarySyntax) -> tuple[str, int]:

@@ -27,6 +27,7 @@ from remit.language.plan import (
     SubjectArrow,
     Union,
     nodes_of,
+    reads_of,
 )
 
 
@@ -75,7 +76,7 @@ class Reach:
         selves: bool = True,
         effort: Effort | None = None,
     ) -> None:
-        """Cost: O(schema), and in circles as often as what they hold grows, typically twice."""
+        """Cost: O(schema), and in cycles as often as what they hold grows, typically twice."""
         self._schema = schema
         self._effort = effort or Effort()
         self._counts_along = along
@@ -153,6 +154,16 @@ class Reach:
             return sorted(targets.keys() & holders.keys(), key=list(targets).index) if holders else []
         return [type_ for type_ in targets if type_ in holders]
 
+    def asked_by(self, type_: str, node: Expression) -> Iterator[tuple[str, str]]:
+        """The relations and permissions that a node of a definition asks of its resource and of what relations lead to:
+        of those that have the name."""
+        reads = reads_of(node)
+        for name in reads.here:
+            yield type_, name
+        for relation, name in reads.targets:
+            for target in self.holders_among(type_, relation, name):
+                yield target, name
+
     def _targets_of(self, type_: str, relation: str) -> dict[str, None]:
         key = type_, relation
         if key not in self._targets:
@@ -162,7 +173,7 @@ class Reach:
 
     def _settle(self) -> None:
         # The least fixed point: a step only adds bits, and only what reads a goal that grew is looked at again. It goes
-        # from the bottom up, so that without circles no goal is looked at twice.
+        # from the bottom up, so that without cycles no goal is looked at twice.
         goals = dict(self._goals())
         waiting = deque(self._from_the_bottom(goals))
         queued = set(waiting)
@@ -186,7 +197,7 @@ class Reach:
         self._reader = None
 
     def _from_the_bottom(self, goals: Mapping[Goal, Relation | Expression]) -> list[Goal]:
-        """The goals, each after those it reads, as far as circles let it. Depth-first, on a stack of our own."""
+        """The goals, each after those it reads, as far as cycles let it. Depth-first, on a stack of our own."""
         met: set[Goal] = set()
         order: list[Goal] = []
         for root in goals:
@@ -214,13 +225,10 @@ class Reach:
             yield from ((subject.type, subject.relation) for subject in what.subject_types if subject.relation)
         else:
             for node in nodes_of(what):
-                match node:
-                    case Name(name) | Along(name):
-                        yield goal[0], name
-                    case Arrow(relation, name):
-                        yield self._arrow(goal[0], relation, name)
-                    case SubjectArrow(name):
-                        yield self._subject_arrow(name)
+                reads = reads_of(node)
+                yield from ((goal[0], name) for name in reads.here)
+                yield from (self._arrow(goal[0], relation, name) for relation, name in reads.targets)
+                yield from (self._subject_arrow(name) for name in reads.subject)
 
     def _arrow(self, type_: str, relation: str, name: str) -> Goal:
         """The goal of what the objects that a relation leads to have by a name."""

@@ -1,4 +1,4 @@
-"""Source text, places in it, and what is said about them: the one way a schema message gets its line and its caret.
+"""Source text, places in it, and messages about them: the one way a schema message gets its line and its caret.
 
 A span is a pair of character offsets. Where several files make one schema, each file's `base` shifts its offsets, so
 that every span of the whole schema belongs to exactly one file; `SourceMap` finds it. A lone text has base 0.

@@ -5,6 +5,7 @@ Every node carries its span for messages; spans, like redundant parentheses, do 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -19,6 +20,9 @@ from remit.language.source import Span as Span
 class NilSyntax:
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
+    def __str__(self) -> str:
+        return "nil"
+
 
 @dataclass(frozen=True, slots=True)
 class SelfSyntax:
@@ -26,11 +30,17 @@ class SelfSyntax:
 
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
+    def __str__(self) -> str:
+        return "self"
+
 
 @dataclass(frozen=True, slots=True)
 class NameSyntax:
     name: str
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Operator(Enum):
@@ -62,6 +72,10 @@ class ArrowSyntax:
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
+    def __str__(self) -> str:
+        """`left` is no operator, so it needs no parentheses."""
+        return f"{self.left}->{self.name}" if self.function is None else f"{self.left}.{self.function}({self.name})"
+
 
 @dataclass(frozen=True, slots=True)
 class ExistsSyntax:
@@ -69,6 +83,9 @@ class ExistsSyntax:
 
     relation: NameSyntax
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"{self.relation}.exists()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +96,36 @@ class AlongSyntax:
     relations: tuple[NameSyntax, ...]
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
+    def __str__(self) -> str:
+        return f"{self.child}.along({', '.join(map(str, self.relations))})"
+
 
 ExpressionSyntax = NilSyntax | SelfSyntax | NameSyntax | BinarySyntax | ArrowSyntax | ExistsSyntax | AlongSyntax
+
+
+def operands_of(node: ExpressionSyntax) -> tuple[ExpressionSyntax, ...]:
+    """The operands of an operator as the plan has them: neighbours of one kind are joined, whatever their parentheses.
+    What an arrow, `exists` or `along` is asked of is no operand."""
+    if not isinstance(node, BinarySyntax):
+        return ()
+    if node.operator is Operator.EXCLUSION:
+        return node.left, node.right
+    operands: list[ExpressionSyntax] = []
+    for side in (node.left, node.right):
+        joins = isinstance(side, BinarySyntax) and side.operator is node.operator
+        operands += operands_of(side) if joins else (side,)
+    return tuple(operands)
+
+
+def nodes_of(expression: ExpressionSyntax) -> Iterator[ExpressionSyntax]:
+    """The expression and everything below it but the names inside arrows, `exists` and `along`, each before its own
+    operands."""
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, BinarySyntax):
+            waiting += (node.right, node.left)
 
 
 # --- members of a definition ------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from remit.language.syntax import (
     RelationSyntax,
     SelfSyntax,
     TypeSyntax,
+    operands_of,
 )
 
 
@@ -98,20 +99,17 @@ def translate_expression(declarations: Declarations, syntax: ExpressionSyntax, e
             return plan.Exists(relation.name)
         case AlongSyntax(child, relations):
             return plan.Along(child.name, tuple(relation.name for relation in relations))
-        case BinarySyntax(operator, left, right):
-            base = translate_expression(declarations, left, effort)
-            other = translate_expression(declarations, right, effort)
-            if operator is Operator.EXCLUSION:
-                return plan.Exclusion(base, other)
-            joined = plan.Union if operator is Operator.UNION else plan.Intersection
-            return joined(
-                tuple(
-                    child
-                    for side in (base, other)
-                    for child in (side.children if isinstance(side, joined) else (side,))
-                )
-            )
-    raise AssertionError(f"the checker lets no {syntax!r} through")
+        case ArrowSyntax():
+            raise AssertionError(f"the checker lets no {syntax!r} through")
+        case BinarySyntax(operator):
+            operands = tuple(translate_expression(declarations, operand, effort) for operand in operands_of(syntax))
+            match operator:
+                case Operator.UNION:
+                    return plan.Union(operands)
+                case Operator.INTERSECTION:
+                    return plan.Intersection(operands)
+                case Operator.EXCLUSION:
+                    return plan.Exclusion(*operands)
 
 
 def _caveat(caveat: CaveatSyntax, programs: Programs, effort: Effort) -> Caveat:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -18,7 +18,7 @@ from remit.model import LOCAL_CALLER, Caller
 
 Metadata = Sequence[tuple[str, str | bytes]]
 AUTHORIZATION = "authorization"
-PEER = "x-remit-peer"  # who calls, told by the front door; nobody can send it from outside
+PEER = "x-remit-peer"  # who calls, told by the frontend; nobody can send it from outside
 
 
 def new_request_id() -> str:
@@ -53,8 +53,8 @@ class Call:
         return self.key is None or self.key.sees(store)
 
     @property
-    def sharer(self) -> str:
-        """Who shares the server with others: a key, or a connection where there are no keys."""
+    def client_id(self) -> str:
+        """By whom quotas are counted: a key, or a connection where there are no keys."""
         return self.key.id if self.key is not None else self.peer
 
     def cancel(self) -> None:
@@ -98,7 +98,7 @@ def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[
         key: value
         for key, value in sent
         if isinstance(value, str)
-        and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the door's
+        and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the frontend's
     }
     named = metadata.get("x-request-id", "")
     return Call(
@@ -108,3 +108,11 @@ def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[
         request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
         is_gone=is_gone,
     )
+
+
+def peer_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """Who calls over grpcio. Only the frontend speaks over the unix socket, and it lets nobody send the header by which
+    it tells."""
+    if not peer.startswith("unix:"):
+        return peer
+    return next((value for key, value in metadata if key == PEER and isinstance(value, str)), peer)

@@ -1,4 +1,4 @@
-"""How a call ends that is not answered, whichever way it came.
+"""What is said to a caller whose call was not answered, whichever way it came.
 
 Law: nothing of an unexpected failure leaves the process but the id under which the log tells more."""
 
@@ -16,23 +16,22 @@ from remit.wire.status import encode_status
 log = logging.getLogger("remit.server.serve")  # as operators have always filtered for it
 
 
-def without_frames(error: RemitError) -> RemitError:
-    """The error alone. The frames it went through know the request and the answer, and are known to it, and it to some
-    of them: a circle that would keep megabytes until the garbage collector comes by."""
-    return error.with_traceback(None)
+def remit_error_of(error: Exception, path: str, call: Call) -> RemitError:
+    """How a call ended whose handler was left by that error: as the error says, by its caller's leaving, or by a defect
+    of ours."""
+    if isinstance(error, RemitError):
+        # The frames it went through know the request and the answer, and are known to it, and it to some of them: a
+        # cycle that would keep megabytes until the garbage collector comes by.
+        return error.with_traceback(None)
+    if has_left(error):
+        call.cancel()
+        return call.ending()
+    return unexpected(error, path, call)
 
 
 def has_left(error: BaseException | None) -> bool:
     """Whether gRPC could not send because the caller was gone: it may say so before it cancels the call."""
     return isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"')
-
-
-def ending_of(error: Exception, path: str, call: Call) -> RemitError:
-    """How a call ended whose handler was left by that error: by its caller's leaving, or by a defect of ours."""
-    if not has_left(error):
-        return unexpected(error, path, call)
-    call.cancel()
-    return call.ending()
 
 
 def unexpected(error: Exception, path: str, call: Call) -> RemitError:
@@ -43,7 +42,7 @@ def unexpected(error: Exception, path: str, call: Call) -> RemitError:
     )
 
 
-def refusal_parts(error: RemitError) -> tuple[int, str, str]:
-    """A gRPC code, a message, and `grpc-status-details-bin` in base64: what the front door makes a status of."""
+def status_parts(error: RemitError) -> tuple[int, str, str]:
+    """A gRPC code, a message, and `grpc-status-details-bin` in base64: what the frontend makes a status of."""
     status = encode_status(error)
     return status.code, status.message, base64.b64encode(status.SerializeToString()).decode().rstrip("=")

@@ -1,17 +1,15 @@
-"""Who may call what: one table of verbs and rights, and the gate that keeps it.
+"""The gate: who calls, and whether the key may; and whether the store it names exists for it.
 
-The order is: who calls (the key), whether it may (the right), then the request is read, then whether the store it names
-exists for this key. A store the key may not see is answered for from the key alone, without a look at the store, so it
-cannot be told from one that does not exist. Health and reflection stay open: they say whether the server is up and what
-its API is, which load balancers and tools must know and which is public.
-Law: a verb that is not in the table answers nobody."""
+The order is: who calls (the key), whether it may (the right, which the table of verbs names), then the request is read,
+then whether the store it names exists for this key. A store the key may not see is answered for from the key alone,
+without a look at the store, so it cannot be told from one that does not exist. Health and reflection stay open: they
+say whether the server is up and what its API is, which load balancers and tools must know and which is public.
+Law: no byte of a request is read before its caller holds the right to send it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
 
 from google.protobuf.message import Message
 
@@ -21,75 +19,12 @@ from remit.errors import KeyMissing, KeyUnknown, RightMissing, StoreNotAllowed
 from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
 from remit.server.call import AUTHORIZATION, Call, Metadata
+from remit.server.verb import About
 
 RUN = "x-remit-run"
 
-
-class About(Enum):
-    """Which store a request is about, and so which one the key must see."""
-
-    STORE = "the one in `store`"
-    NAMED = "the one in `name`"
-    NEW = "the one to be made, in `name`: whether there is one already must not show"
-    ALL = "none, or as many as the key sees: the handler shows only those"
-    DEFAULT = "`default`, the only one that SpiceDB's wire can name"
-
-
-class Needs(NamedTuple):
-    """What a verb asks of a key. `right` None: nothing but to be valid."""
-
-    right: Right | None
-    about: About
-
-
-_FIELDS = {About.STORE: "store", About.NAMED: "name", About.NEW: "name"}
-
-# fmt: off
-_TABLE: Mapping[str, Mapping[str, Needs]] = {
-    "remit.v1.Permissions": {
-        "Check":        Needs(Right.CHECK,  About.STORE),
-        "CheckMany":    Needs(Right.CHECK,  About.STORE),
-        "Expand":       Needs(Right.CHECK,  About.STORE),
-    },
-    "remit.v1.Relationships": {
-        "Write":        Needs(Right.WRITE,  About.STORE),  # managed relations: also `write-managed`, see `admission`
-        "Read":         Needs(Right.READ,   About.STORE),
-        "Delete":       Needs(Right.WRITE,  About.STORE),
-        "Import":       Needs(Right.WRITE,  About.STORE),
-        "Export":       Needs(Right.READ,   About.STORE),
-        "Watch":        Needs(Right.READ,   About.STORE),
-    },
-    "remit.v1.Schemas": {
-        "WriteSchema":  Needs(Right.SCHEMA, About.STORE),
-        "ReadSchema":   Needs(Right.READ,   About.STORE),
-        "DiffSchema":   Needs(Right.READ,   About.STORE),
-    },
-    "remit.v1.Stores": {
-        "CreateStore":  Needs(Right.ADMIN,  About.NEW),
-        "ListStores":   Needs(None,         About.ALL),
-        "DeleteStore":  Needs(Right.ADMIN,  About.NAMED),
-        "Backup":       Needs(Right.ADMIN,  About.NAMED),
-        "Restore":      Needs(Right.ADMIN,  About.NEW),
-        "WhoAmI":       Needs(None,         About.ALL),
-    },
-    "authzed.api.v1.PermissionsService": {
-        "CheckPermission":      Needs(Right.CHECK,  About.DEFAULT),
-        "CheckBulkPermissions": Needs(Right.CHECK,  About.DEFAULT),
-        "WriteRelationships":   Needs(Right.WRITE,  About.DEFAULT),
-    },
-    "authzed.api.v1.SchemaService": {
-        "WriteSchema":          Needs(Right.SCHEMA, About.DEFAULT),
-        "ReadSchema":           Needs(Right.READ,   About.DEFAULT),
-    },
-}
-# fmt: on
-RIGHTS: Mapping[str, Needs] = MappingProxyType(
-    {f"/{service}/{method}": needs for service, verbs in _TABLE.items() for method, needs in verbs.items()}
-)
-
 # Of the HTTP edge. Its other paths tell nobody anything but whether the server is well, and stay open like health.
-HTTP_RIGHTS: Mapping[str, Needs] = MappingProxyType({"/metrics": Needs(Right.AUDIT, About.ALL)})
-_NEEDS = {**RIGHTS, **HTTP_RIGHTS}
+HTTP_RIGHTS: Mapping[str, Right] = MappingProxyType({"/metrics": Right.AUDIT})
 
 
 class Gate:
@@ -98,17 +33,16 @@ class Gate:
     def __init__(self, ring: KeyRing | None = None) -> None:
         self.ring = ring
 
-    def admit(self, path: str, metadata: Metadata, call: Call) -> None:
-        """Write on the call who makes it. Raises Unauthenticated, RightMissing, or InvalidReference for a bad run.
-        Nothing of the request has been read yet. Cost: one SHA-256."""
-        needs = _NEEDS[path]
+    def admit(self, verb: str, right: Right | None, metadata: Metadata, call: Call) -> None:
+        """Write on the call who makes it. `right` is what `verb` needs, None where any key will do. Raises
+        Unauthenticated, RightMissing, or InvalidReference for a bad run. Nothing of the request has been read yet.
+        Cost: one SHA-256."""
         call.key = self._key(metadata)
-        if call.key is not None and needs.right is not None and not call.key.holds(needs.right):
-            verb = path.rpartition("/")[2]
+        if call.key is not None and right is not None and not call.key.holds(right):
             raise RightMissing(
-                f"key `{call.key.id}` of `{call.key.principal}` does not hold the right `{needs.right.value}`, which "
+                f"key `{call.key.id}` of `{call.key.principal}` does not hold the right `{right.value}`, which "
                 f"`{verb}` needs",
-                right=needs.right.value,
+                right=right.value,
                 verb=verb,
                 key=call.key.id,
             )
@@ -145,11 +79,13 @@ def _only(metadata: Metadata, name: str) -> str:
     return next((str(value) for key, value in metadata if key == name), "")
 
 
-def require_store(path: str, request: Message, call: Call) -> None:
+_FIELDS = {About.STORE: "store", About.NAMED: "name", About.NEW: "name"}
+
+
+def require_store(about: About, request: Message, call: Call) -> None:
     """That the store a request is about exists for the caller. For a stream: of its first message.
 
     Raises StoreNotFound as for one that is not there, StoreNotAllowed where one is to be made. Cost: O(1)."""
-    about = RIGHTS[path].about
     if about is About.ALL or call.key is None:
         return
     name: str = getattr(request, _FIELDS[about]) if about in _FIELDS else DEFAULT_STORE

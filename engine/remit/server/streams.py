@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import ParamSpec, TypeVar
 
-from remit.errors import Draining, TooManyStreams
+from google.protobuf.message import Message
+
+from remit.errors import Draining, MalformedRequest, TooManyStreams
 from remit.server.call import Call
-from remit.server.commit_notifier import Bell
-from remit.server.limits.work_queue import Lane
+from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.work_queue import WorkQueue
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 
 
 class Stream:
@@ -26,12 +29,12 @@ class Stream:
 
     # What a handler says of the message it is about to give becomes true in the moment it is handed to the transport,
     # which keeps the order: whoever reads the error has read the message.
-    def __init__(self, call: Call, lane: Lane, bell: Bell) -> None:
+    def __init__(self, call: Call, queue: WorkQueue, notifier: CommitNotifier) -> None:
         self.call = call
         self.resume: dict[str, str] = {}
         self._next_resume: dict[str, str] = {}
-        self._lane = lane
-        self._bell = bell
+        self._queue = queue
+        self._notifier = notifier
 
     def will_resume(self, **where: str) -> None:
         """For the handler: where to go on once the message it gives next is on its way."""
@@ -42,12 +45,12 @@ class Stream:
         self.resume |= self._next_resume
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """A step on a thread of the lane. One at a time, so that what thousands of streams want has an end."""
-        return await asyncio.wrap_future(self._lane.submit(self.call.sharer, work, *args, **kwargs))
+        """A step on a thread of the work queue. One at a time, so that what thousands of streams want has an end."""
+        return await asyncio.wrap_future(self._queue.submit(self.call.client_id, work, *args, **kwargs))
 
     def commits(self, store: str) -> contextlib.AbstractContextManager[asyncio.Event]:
-        """An event that is set at each commit of a store; see `Bell.heard`."""
-        return self._bell.heard(store)
+        """An event that is set at each commit of a store; see `CommitNotifier.subscribed`."""
+        return self._notifier.subscribed(store)
 
 
 class Streams:
@@ -57,7 +60,7 @@ class Streams:
         self._streams_max = streams_max
         self._per_key_max = per_key_max
         self._open: set[Call] = set()
-        self._of_sharer: Counter[str] = Counter()
+        self._by_client: Counter[str] = Counter()
         self._is_draining = False
         self.refused = 0
 
@@ -69,7 +72,7 @@ class Streams:
         """Count a stream while it is open; when its call is ended, the task that is in here is interrupted, and the
         CancelledError it gets means that `call.ended_by` is set. Raises TooManyStreams or Draining."""
         call.interrupt()
-        self._require_room(call.sharer)
+        self._require_room(call.client_id)
         task = asyncio.current_task()
         assert task is not None, "a stream is answered by a task"
         loop = asyncio.get_running_loop()
@@ -80,17 +83,17 @@ class Streams:
 
         call.on_end = lambda: loop.call_soon_threadsafe(interrupt)
         self._open.add(call)
-        self._of_sharer[call.sharer] += 1
+        self._by_client[call.client_id] += 1
         try:
             yield
         finally:
             self._open.discard(call)
-            self._of_sharer[call.sharer] -= 1
-            if not self._of_sharer[call.sharer]:
-                del self._of_sharer[call.sharer]
+            self._by_client[call.client_id] -= 1
+            if not self._by_client[call.client_id]:
+                del self._by_client[call.client_id]
             call.on_end = None
 
-    def _require_room(self, sharer: str) -> None:
+    def _require_room(self, client_id: str) -> None:
         if self._is_draining:
             raise _draining()
         if len(self._open) >= self._streams_max:
@@ -102,7 +105,7 @@ class Streams:
                 limit=self._streams_max,
                 given=len(self._open) + 1,
             )
-        held = self._of_sharer[sharer]
+        held = self._by_client[client_id]
         if held >= self._per_key_max:
             self.refused += 1
             raise TooManyStreams(
@@ -121,3 +124,10 @@ class Streams:
 
 def _draining() -> Draining:
     return Draining("the server is about to stop: go on from the last message in a while, or elsewhere")
+
+
+async def only_request(requests: AsyncIterator[M]) -> M:
+    """The request of a stream that has one. Raises MalformedRequest."""
+    async for request in requests:
+        return request
+    raise MalformedRequest("the stream ended before its request")

@@ -1,170 +1,147 @@
-"""The table of verbs: which function answers which method, and the way from bytes to bytes that all of them go.
+"""The table of verbs: one row says all of a method. See `verb.py` for what each column means.
 
 A person should be able to proofread it by eye against proto/remit/v1.
-Law: whatever bytes come in, the outcome is bytes or a RemitError; only a defect of ours raises anything else."""
+Law: a method that is not in the table answers nobody."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from authzed.api.v1 import permission_service_pb2, schema_service_pb2
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
+from remit.access.keys import Right
 from remit.engine.facade import Engine
-from remit.engine.limits import Limits
-from remit.errors import MalformedRequest
+from remit.server import request_summary as summary
 from remit.server.call import Call
-from remit.server.handlers import permissions as handlers
-from remit.server.handlers import spicedb as spicedb_handlers
-from remit.server.handlers import stores as store_handlers
-from remit.server.handlers import streams as stream_handlers
-from remit.server.limits.request_size import require_sizes
-from remit.server.rights import require_store
+from remit.server.handlers import permissions, relationships, schemas, spicedb, stores, watch
+from remit.server.limits.request_size import Caveats, SizeLimits
 from remit.server.streams import Stream
+from remit.server.verb import About, Queue, Verb
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
+UnaryVerb = Verb[Callable[[Engine, Any, Call], Message]]
+# Its requests, its responses, or both are a stream. The handler gives messages, or their bytes where it has them.
+StreamVerb = Verb[Callable[[Engine, Any, Stream], AsyncGenerator[Message | bytes, None]]]
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A method of the API. `changes` says whether it waits for the disk, so that writers never hold up readers."""
+# --- what is bounded of a request, before it is read ------------------------------------------------------------
 
-    service: str
-    method: str
-    handler: Callable[[Engine, Any, Call], Message]
-    request: type[Message]
-    response: type[Message]
-    changes: bool = False
+_ITEMS = ("items", "items_max")
+_UPDATES = ("updates", "updates_max")
+_PRECONDITIONS = ("preconditions", "preconditions_max")
+_CONTEXTUAL = ("contextual", "contextual_max")
+_METADATA = ("metadata", "metadata_bytes_max")
 
-    @property
-    def path(self) -> str:
-        return f"/{self.service}/{self.method}"
+_IN_FACT = Caveats(lambda fact: fact.caveat, "caveat")
+_IN_UPDATE = Caveats(lambda update: update.relationship.caveat, "relationship.caveat")
+_IN_SPICEDB_UPDATE = Caveats(lambda update: update.relationship.optional_caveat, "relationship.optional_caveat")
 
-    def answer(self, engine: Engine, data: bytes, call: Call) -> bytes:
-        """From bytes to bytes: what a transport runs on a thread of its own choosing. Raises RemitError."""
-        call.interrupt()
-        call.request = request = _parsed(self.request, data, engine.limits)
-        require_store(self.path, request, call)
-        require_sizes(request, engine.limits, len(data))
-        response = self.handler(engine, request, call)
-        answer = _serialized(response, engine.limits)
-        call.response = response
-        return answer
+_FOR_QUESTION = SizeLimits(counted=(_CONTEXTUAL,), caveats=(("contextual", _IN_FACT),))
+_FOR_QUESTIONS = SizeLimits(counted=(_ITEMS, _CONTEXTUAL), caveats=(("contextual", _IN_FACT),))
+_FOR_WRITE = SizeLimits((_UPDATES, _PRECONDITIONS), measured=(_METADATA,), caveats=(("updates", _IN_UPDATE),))
+_FOR_DELETE = SizeLimits(counted=(_PRECONDITIONS,), measured=(_METADATA,))
+_FOR_IMPORT = SizeLimits(counted=(("relationships", "updates_max"),), caveats=(("relationships", _IN_FACT),))
+_FOR_WATCH = SizeLimits(counted=(("filters", "filters_max"),))
+_FOR_SPICEDB_QUESTIONS = SizeLimits(counted=(_ITEMS,))
+_FOR_SPICEDB_WRITE = SizeLimits(
+    counted=(_UPDATES, ("optional_preconditions", "preconditions_max")),
+    measured=(("optional_transaction_metadata", "metadata_bytes_max"),),
+    caveats=(("updates", _IN_SPICEDB_UPDATE),),
+)
 
-
-@dataclass(frozen=True, slots=True)
-class StreamVerb:
-    """A method of which the requests, the responses, or both are a stream. Its handler gives messages, or their bytes
-    where it has them already."""
-
-    service: str
-    method: str
-    handler: Callable[[Engine, Any, Stream], AsyncGenerator[Message | bytes, None]]
-    request: type[Message]
-    response: type[Message]
-
-    @property
-    def path(self) -> str:
-        return f"/{self.service}/{self.method}"
-
-    async def answers(
-        self, engine: Engine, frames: AsyncIterator[bytes], stream: Stream
-    ) -> AsyncGenerator[bytes, None]:
-        """From bytes to bytes: what a transport drives on its event loop. Raises RemitError. Close it."""
-        requests = self._requests(frames, stream, engine.limits)
-        async with contextlib.aclosing(self.handler(engine, requests, stream)) as messages:
-            async for message in messages:
-                yield message if isinstance(message, bytes) else _serialized(message, engine.limits)
-
-    async def _requests(
-        self, frames: AsyncIterator[bytes], stream: Stream, limits: Limits
-    ) -> AsyncGenerator[Message, None]:
-        is_first = True
-        async for data in frames:
-            if len(data) <= _PARSED_AT_ONCE_BYTES:
-                request = _parsed(self.request, data, limits)
-            else:
-                request = await stream.run(_parsed, self.request, data, limits)
-            if is_first:
-                stream.call.request = request
-                require_store(self.path, request, stream.call)
-                is_first = False
-            require_sizes(request, limits, len(data))
-            yield request
-
-
-_PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
-
-
-def _parsed(kind: type[Message], data: bytes, limits: Limits) -> Message:
-    limits.require_request(len(data))
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        name = kind.DESCRIPTOR.full_name
-        raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
-
-
-def _fault(error: DecodeError) -> str:
-    """What protobuf found wrong, for people. Its own words name its own parts."""
-    text = str(error)
-    if "UTF-8" in text:
-        return "a string in it is not UTF-8"
-    if "MaxDepth" in text:
-        return "its messages nest deeper than 100 levels"
-    return "its bytes are damaged, or are another message"
-
-
-def _serialized(response: Message, limits: Limits) -> bytes:
-    data = response.SerializeToString()
-    limits.require_response(len(data))
-    return data
-
+# --- the table --------------------------------------------------------------------------------------------------
 
 _P, _R, _S, _T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 _SP, _SS = permission_service_pb2, schema_service_pb2
+_READS, _WRITES, _STREAMS = Queue.READS, Queue.WRITES, Queue.STREAMS
 
 # fmt: off
-VERBS = (
-    Verb("remit.v1.Permissions", "Check", handlers.check, _P.CheckRequest, _P.CheckResponse),
-    Verb("remit.v1.Permissions", "CheckMany", handlers.check_many, _P.CheckManyRequest, _P.CheckManyResponse),
-    Verb("remit.v1.Permissions", "Expand", handlers.expand, _P.ExpandRequest, _P.ExpandResponse),
-    Verb("remit.v1.Relationships", "Write", handlers.write, _R.WriteRequest, _R.WriteResponse, changes=True),
-    Verb("remit.v1.Relationships", "Delete", handlers.delete, _R.DeleteRequest, _R.DeleteResponse, changes=True),
-    Verb("remit.v1.Relationships", "Read", handlers.read, _R.ReadRequest, _R.ReadResponse),
-    Verb("remit.v1.Schemas", "WriteSchema", handlers.write_schema,
-         _S.WriteSchemaRequest, _S.WriteSchemaResponse, changes=True),
-    Verb("remit.v1.Schemas", "ReadSchema", handlers.read_schema, _S.ReadSchemaRequest, _S.ReadSchemaResponse),
-    Verb("remit.v1.Schemas", "DiffSchema", handlers.diff_schema, _S.DiffSchemaRequest, _S.DiffSchemaResponse),
-    Verb("remit.v1.Stores", "CreateStore", store_handlers.create_store,
-         _T.CreateStoreRequest, _T.CreateStoreResponse, changes=True),
-    Verb("remit.v1.Stores", "ListStores", store_handlers.list_stores, _T.ListStoresRequest, _T.ListStoresResponse),
-    Verb("remit.v1.Stores", "DeleteStore", store_handlers.delete_store,
-         _T.DeleteStoreRequest, _T.DeleteStoreResponse, changes=True),
-    Verb("remit.v1.Stores", "WhoAmI", handlers.who_am_i, _T.WhoAmIRequest, _T.WhoAmIResponse),
+VERBS: tuple[UnaryVerb, ...] = (
+    Verb(service="remit.v1.Permissions", method="Check",
+         handler=permissions.check, request=_P.CheckRequest, response=_P.CheckResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, is_hot=True, sizes=_FOR_QUESTION, reader=summary.CHECK),
+    Verb(service="remit.v1.Permissions", method="CheckMany",
+         handler=permissions.check_many, request=_P.CheckManyRequest, response=_P.CheckManyResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, is_hot=True, sizes=_FOR_QUESTIONS,
+         reader=summary.CHECK_MANY),
+    Verb(service="remit.v1.Permissions", method="Expand",
+         handler=permissions.expand, request=_P.ExpandRequest, response=_P.ExpandResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, is_hot=True, sizes=_FOR_QUESTION, reader=summary.EXPAND),
+
+    # Of managed relations it needs the right `write-managed` as well, which only admission can tell.
+    Verb(service="remit.v1.Relationships", method="Write",
+         handler=relationships.write, request=_R.WriteRequest, response=_R.WriteResponse,
+         right=Right.WRITE, about=About.STORE, queue=_WRITES, sizes=_FOR_WRITE, reader=summary.WRITE),
+    Verb(service="remit.v1.Relationships", method="Delete",
+         handler=relationships.delete, request=_R.DeleteRequest, response=_R.DeleteResponse,
+         right=Right.WRITE, about=About.STORE, queue=_WRITES, sizes=_FOR_DELETE, reader=summary.DELETE),
+    Verb(service="remit.v1.Relationships", method="Read",
+         handler=relationships.read, request=_R.ReadRequest, response=_R.ReadResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.READ),
+
+    Verb(service="remit.v1.Schemas", method="WriteSchema",
+         handler=schemas.write_schema, request=_S.WriteSchemaRequest, response=_S.WriteSchemaResponse,
+         right=Right.SCHEMA, about=About.STORE, queue=_WRITES, reader=summary.SCHEMA),
+    Verb(service="remit.v1.Schemas", method="ReadSchema",
+         handler=schemas.read_schema, request=_S.ReadSchemaRequest, response=_S.ReadSchemaResponse,
+         right=Right.READ, about=About.STORE, queue=_READS),
+    Verb(service="remit.v1.Schemas", method="DiffSchema",
+         handler=schemas.diff_schema, request=_S.DiffSchemaRequest, response=_S.DiffSchemaResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.SCHEMA),
+
+    Verb(service="remit.v1.Stores", method="CreateStore",
+         handler=stores.create_store, request=_T.CreateStoreRequest, response=_T.CreateStoreResponse,
+         right=Right.ADMIN, about=About.NEW, queue=_WRITES),
+    Verb(service="remit.v1.Stores", method="ListStores",
+         handler=stores.list_stores, request=_T.ListStoresRequest, response=_T.ListStoresResponse,
+         right=None, about=About.ALL, queue=_READS),
+    Verb(service="remit.v1.Stores", method="DeleteStore",
+         handler=stores.delete_store, request=_T.DeleteStoreRequest, response=_T.DeleteStoreResponse,
+         right=Right.ADMIN, about=About.NAMED, queue=_WRITES),
+    Verb(service="remit.v1.Stores", method="WhoAmI",
+         handler=stores.who_am_i, request=_T.WhoAmIRequest, response=_T.WhoAmIResponse,
+         right=None, about=About.ALL, queue=_READS),
 )
-STREAMS = (
-    StreamVerb("remit.v1.Relationships", "Import", stream_handlers.import_, _R.ImportRequest, _R.ImportResponse),
-    StreamVerb("remit.v1.Relationships", "Export", stream_handlers.export, _R.ExportRequest, _R.ExportResponse),
-    StreamVerb("remit.v1.Relationships", "Watch", stream_handlers.watch, _R.WatchRequest, _R.WatchResponse),
-    StreamVerb("remit.v1.Stores", "Backup", store_handlers.backup, _T.BackupRequest, _T.BackupResponse),
-    StreamVerb("remit.v1.Stores", "Restore", store_handlers.restore, _T.RestoreRequest, _T.RestoreResponse),
+STREAMS: tuple[StreamVerb, ...] = (
+    Verb(service="remit.v1.Relationships", method="Import",
+         handler=relationships.import_, request=_R.ImportRequest, response=_R.ImportResponse,
+         right=Right.WRITE, about=About.STORE, queue=_STREAMS, sizes=_FOR_IMPORT),
+    Verb(service="remit.v1.Relationships", method="Export",
+         handler=relationships.export, request=_R.ExportRequest, response=_R.ExportResponse,
+         right=Right.READ, about=About.STORE, queue=_STREAMS),
+    Verb(service="remit.v1.Relationships", method="Watch",
+         handler=watch.watch, request=_R.WatchRequest, response=_R.WatchResponse,
+         right=Right.READ, about=About.STORE, queue=_STREAMS, sizes=_FOR_WATCH),
+    Verb(service="remit.v1.Stores", method="Backup",
+         handler=stores.backup, request=_T.BackupRequest, response=_T.BackupResponse,
+         right=Right.ADMIN, about=About.NAMED, queue=_STREAMS),
+    Verb(service="remit.v1.Stores", method="Restore",
+         handler=stores.restore, request=_T.RestoreRequest, response=_T.RestoreResponse,
+         right=Right.ADMIN, about=About.NEW, queue=_STREAMS),
 )
-# Those of SpiceDB that are answered, for its clients: see `spicedb_handlers`.
-SPICEDB_VERBS = (
-    Verb("authzed.api.v1.PermissionsService", "CheckPermission", spicedb_handlers.check_permission,
-         _SP.CheckPermissionRequest, _SP.CheckPermissionResponse),
-    Verb("authzed.api.v1.PermissionsService", "CheckBulkPermissions", spicedb_handlers.check_bulk_permissions,
-         _SP.CheckBulkPermissionsRequest, _SP.CheckBulkPermissionsResponse),
-    Verb("authzed.api.v1.PermissionsService", "WriteRelationships", spicedb_handlers.write_relationships,
-         _SP.WriteRelationshipsRequest, _SP.WriteRelationshipsResponse, changes=True),
-    Verb("authzed.api.v1.SchemaService", "WriteSchema", spicedb_handlers.write_schema,
-         _SS.WriteSchemaRequest, _SS.WriteSchemaResponse, changes=True),
-    Verb("authzed.api.v1.SchemaService", "ReadSchema", spicedb_handlers.read_schema,
-         _SS.ReadSchemaRequest, _SS.ReadSchemaResponse),
+# Those of SpiceDB that are answered, for its clients: see `handlers/spicedb.py`.
+SPICEDB_VERBS: tuple[UnaryVerb, ...] = (
+    Verb(service="authzed.api.v1.PermissionsService", method="CheckPermission",
+         handler=spicedb.check_permission, request=_SP.CheckPermissionRequest, response=_SP.CheckPermissionResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_READS, is_hot=True, reader=summary.CHECK_PERMISSION),
+    Verb(service="authzed.api.v1.PermissionsService", method="CheckBulkPermissions",
+         handler=spicedb.check_bulk_permissions,
+         request=_SP.CheckBulkPermissionsRequest, response=_SP.CheckBulkPermissionsResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_READS, is_hot=True, sizes=_FOR_SPICEDB_QUESTIONS,
+         reader=summary.CHECK_BULK_PERMISSIONS),
+    Verb(service="authzed.api.v1.PermissionsService", method="WriteRelationships",
+         handler=spicedb.write_relationships,
+         request=_SP.WriteRelationshipsRequest, response=_SP.WriteRelationshipsResponse,
+         right=Right.WRITE, about=About.DEFAULT, queue=_WRITES, sizes=_FOR_SPICEDB_WRITE,
+         reader=summary.WRITE_RELATIONSHIPS),
+    Verb(service="authzed.api.v1.SchemaService", method="WriteSchema",
+         handler=spicedb.write_schema, request=_SS.WriteSchemaRequest, response=_SS.WriteSchemaResponse,
+         right=Right.SCHEMA, about=About.DEFAULT, queue=_WRITES, reader=summary.SCHEMA),
+    Verb(service="authzed.api.v1.SchemaService", method="ReadSchema",
+         handler=spicedb.read_schema, request=_SS.ReadSchemaRequest, response=_SS.ReadSchemaResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS),
 )
 # fmt: on
 UNARY = (*VERBS, *SPICEDB_VERBS)
-SERVICES = tuple(dict.fromkeys(verb.service for verb in (*UNARY, *STREAMS)))
+SERVICES = tuple(dict.fromkeys([*(verb.service for verb in UNARY), *(verb.service for verb in STREAMS)]))

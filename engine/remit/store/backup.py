@@ -11,8 +11,9 @@ Numbers are big-endian. The blocks, in this order:
     ["changelog", [revision, part, row, …]]   what came after the oldest revision, oldest first
     ["end", schemas, relationships, rows]     how many there were; one, the last
 
-`triple`, `value` and `row` are bytes as the tables of a store hold them (`keys.resource_first`, `keys.encode_value`,
-`changelog.encode_delta`); docs/operations.md tells all of it for those who read backups without Remit.
+`triple`, `value` and `row` are the bytes of `codec.encode_triple`, `codec.encode_value` and `changelog.encode_delta`;
+the order of triples is that of `codec.sort_key`. docs/operations.md tells all of it for those who read backups without
+Remit.
 Law: what is decoded is what was encoded, and of any other bytes it is said what is wrong with them."""
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ import msgpack
 
 from remit.errors import BackupDamaged, BackupFormatUnknown
 from remit.notation import shortened
-from remit.store.rows import pack
+from remit.store.changelog import ChangelogRow
+from remit.store.codec import pack
 
 MAGIC = b"remit-backup"
 VERSION = 1
@@ -75,9 +77,9 @@ class RelationshipsBlock:
 
 @dataclass(frozen=True, slots=True)
 class ChangelogBlock:
-    """(revision, part, row) of some of the changelog."""
+    """Some of the changelog."""
 
-    rows: tuple[tuple[int, int, bytes], ...]
+    rows: tuple[ChangelogRow, ...]
 
 
 Block = StoreBlock | SchemaBlock | RelationshipsBlock | ChangelogBlock
@@ -90,7 +92,7 @@ def encode_backup(
     store: StoreBlock,
     schemas: Iterable[tuple[int, bytes]],
     relationships: Iterable[tuple[bytes, bytes]],
-    changelog: Iterable[tuple[int, int, bytes]],
+    changelog: Iterable[ChangelogRow],
 ) -> Iterator[bytes]:
     """The bytes of a backup, some 64 KiB at a time. Each of the arguments is read once, in this order."""
     digest = sha256()
@@ -105,7 +107,7 @@ def _blocks(
     store: StoreBlock,
     schemas: Iterable[tuple[int, bytes]],
     relationships: Iterable[tuple[bytes, bytes]],
-    changelog: Iterable[tuple[int, int, bytes]],
+    changelog: Iterable[ChangelogRow],
     counts: list[int],
 ) -> Iterator[bytes]:
     yield _START.pack(MAGIC, VERSION)

@@ -1,7 +1,7 @@
 """The changelog: what every revision did, as bytes, and the relationships that come of replaying it.
 
 One revision is one or more rows: the first says when and by whom, every row carries changes as (triple, value before,
-value after) with the values exactly as the table of relationships held them. Old revisions are forgotten, from the
+value after), in the encoding of `codec`. Old revisions are forgotten, from the
 beginning on, so a changelog has a revision before its first: the oldest that can still be seen.
 Law: replaying the deltas of a store on what was there at its oldest revision gives its relationships; and at revision
 0 nothing was there."""
@@ -15,26 +15,25 @@ import msgpack
 
 from remit.errors import StoreDamaged
 from remit.model import Change, Delta, RelationshipKey, StoredRelationship
-from remit.store.rows import decode_revision, decode_value, pack, revision_key, unpack
-from remit.store.tables.interface import Item
+from remit.store.codec import decode_value, pack, unpack
 
-# Large rows live on pages of their own, next to each other; LMDB must find that many free pages in a row, so a huge
-# delta is cut. Among 4, 32 and 256 kB: 32 wastes little on the last page and is found easily.
+# Large rows may have to live on pages of their own, next to each other, and that many free pages in a row must be found
+# first: so a huge delta is cut. Among 4, 32 and 256 kB: 32 wastes little on the last page and is found easily.
 PART_BYTES = 32_000
 
+ChangelogRow = tuple[int, int, bytes]
+"""A revision, which part of it this is (from 0), and the row itself."""
 
 Cells = list[bytes | None]
 """Changes as a row holds them, one after the other: the triple, its value before and its value after."""
 
 
-def encode_delta(prefix: bytes, delta: Delta, cells: Cells) -> list[Item]:
-    """The rows of one revision. The schema text is not repeated: it is kept under the same revision."""
+def encode_delta(delta: Delta, cells: Cells) -> list[bytes]:
+    """The rows of one revision, part by part. The schema text is not repeated: it is kept under the same revision."""
     parts = [cells] if len(cells) <= 3 else _parted(cells)
     _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass = delta
     first = (committed_at_us, principal, metadata_json, managed_bypass, schema_text is not None, len(parts), parts[0])
-    rows = [(revision_key(prefix, delta.revision), pack(first))]
-    rows += [(revision_key(prefix, delta.revision, number), pack(parts[number])) for number in range(1, len(parts))]
-    return rows
+    return [pack(first), *map(pack, parts[1:])]
 
 
 def _parted(cells: Cells) -> list[Cells]:
@@ -58,33 +57,32 @@ class LoggedDelta:
     is_schema: bool
 
 
-def decode_commit(value: bytes) -> tuple[int, int]:
+def decode_commit(row: bytes) -> tuple[int, int]:
     """When a revision was committed, and of how many rows it is, by its first row. Raises StoreDamaged."""
     try:
-        committed_at_us, _, _, _, _, parts, _ = unpack(value)
+        committed_at_us, _, _, _, _, parts, _ = unpack(row)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise StoreDamaged(f"a row of the changelog cannot be read: {error}") from error
     return committed_at_us, parts
 
 
-def decode_deltas(rows: Iterator[Item], revision: int) -> Iterator[LoggedDelta]:
+def decode_deltas(rows: Iterator[ChangelogRow], revision: int) -> Iterator[LoggedDelta]:
     """The deltas in rows that begin with the first row of `revision`. Raises StoreDamaged at a gap."""
-    for key, value in rows:
-        found, part = decode_revision(key)
+    for found, part, row in rows:
         if (found, part) != (revision, 0):
             raise StoreDamaged(f"the changelog lacks revision `{revision}`: found `{found}`, part `{part}`")
-        yield _decode_delta(revision, value, rows)
+        yield _decode_delta(revision, row, rows)
         revision += 1
 
 
-def _decode_delta(revision: int, value: bytes, following: Iterator[Item]) -> LoggedDelta:
+def _decode_delta(revision: int, row: bytes, following: Iterator[ChangelogRow]) -> LoggedDelta:
     try:
-        committed_at_us, principal, metadata_json, managed_bypass, is_schema, parts, cells = unpack(value)
+        committed_at_us, principal, metadata_json, managed_bypass, is_schema, parts, cells = unpack(row)
         for number in range(1, parts):
-            key, value = next(following, (b"", b""))
-            if not key or decode_revision(key) != (revision, number):
+            *place, row = next(following, (0, 0, b""))
+            if place != [revision, number]:
                 raise StoreDamaged(f"the changelog lacks part `{number}` of revision `{revision}`")
-            cells += unpack(value)
+            cells += unpack(row)
         changes = tuple(_decode_change(*cells[at : at + 3]) for at in range(0, len(cells), 3))
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise StoreDamaged(f"revision `{revision}` of the changelog cannot be read: {error}") from error
@@ -94,10 +92,10 @@ def _decode_delta(revision: int, value: bytes, following: Iterator[Item]) -> Log
     return LoggedDelta(delta, is_schema)
 
 
-def _decode_change(whole: bytes, before: bytes | None, after: bytes | None) -> Change:
+def _decode_change(triple: bytes, before: bytes | None, after: bytes | None) -> Change:
     return Change(
-        decode_value(whole, before) if before is not None else None,
-        decode_value(whole, after) if after is not None else None,
+        decode_value(triple, before) if before is not None else None,
+        decode_value(triple, after) if after is not None else None,
     )
 
 

@@ -18,7 +18,7 @@ from remit.errors import StoreUnavailable
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Item, Table, Written, steady_items
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
-from remit.store.tables.writer import stop_process
+from remit.store.tables.writer_thread import stop_process
 
 # What a row costs beside its key and value: two bytes objects, a version, a place in the dictionary and in its order.
 ROW_BYTES = 250

@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-from remit.store.lmdb.directory import explain
+from remit.store.data_directory import explain_os_error
 
 
 class ScratchFile:
@@ -22,7 +22,7 @@ class ScratchFile:
         try:
             self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  # closed by `close`
         except OSError as error:
-            raise explain(error, self._directory) from error
+            raise explain_os_error(error, self._directory) from error
 
     def write(self, data: bytes) -> None:
         """Raises StoreFull, StoreUnavailable."""
@@ -30,7 +30,7 @@ class ScratchFile:
         try:
             self._file.write(data)
         except OSError as error:
-            raise explain(error, self._directory) from error
+            raise explain_os_error(error, self._directory) from error
 
     def read(self, size: int) -> bytes:
         """The next bytes, b"" at the end. Raises StoreFull, StoreUnavailable."""
@@ -40,7 +40,7 @@ class ScratchFile:
                 self._file.seek(0)  # which writes what was still held back
             return self._file.read(size)
         except OSError as error:
-            raise explain(error, self._directory) from error
+            raise explain_os_error(error, self._directory) from error
 
     def close(self) -> None:
         # What is still held back is written now, and where there is no room for it nobody wants it any more: whoever

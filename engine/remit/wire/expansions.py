@@ -8,6 +8,7 @@ Law: `decode(encode(x)) == x`; every encoding can be read with the default limit
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from remit.errors import AnswerTooLarge, InvalidArgument
 from remit.eval.trees import (
@@ -94,6 +95,8 @@ def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting:
             message.self.CopyFrom(encode_object(resource))
         case ExpandNobody():
             message.nobody.SetInParent()
+        case _:
+            assert_never(node)
     return True
 
 

@@ -56,7 +56,7 @@ def encode_change(change: SchemaChange) -> schemas_pb2.SchemaChange:
 
 
 def decode_change(message: schemas_pb2.SchemaChange) -> SchemaChange:
-    """The change as it is; an effect that this client does not know yet is told as either way."""
+    """The change as it is; an effect that this client does not know yet is read as either way."""
     known = {effect.value: effect for effect in Effect}
     effect = known.get(message.effect, Effect.BOTH)
     return SchemaChange(message.code, message.message, message.definition, message.name, effect)

@@ -61,7 +61,7 @@ def encode_status(error: RemitError) -> status_pb2.Status:
         retry.retry_delay.FromMilliseconds(retry_after_ms)
         _attach(status, retry)
     for issue in findings:
-        # Those that do not fit are counted above; `remit schema check` tells all of them.
+        # Those that do not fit are counted above; `remit schema check` lists all of them.
         detail = _packed(encode_issue(issue))
         if status.ByteSize() + detail.ByteSize() > _STATUS_BYTES_MAX:
             break

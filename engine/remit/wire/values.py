@@ -56,7 +56,7 @@ def encode_verdict(verdict: Verdict) -> core_pb2.Verdict.ValueType:
 
 
 def decode_verdict(number: int) -> Verdict:
-    """Raises InvalidArgument for anything but the three answers: what is not understood opens no door."""
+    """Raises InvalidArgument for anything but the three answers: what is not understood allows nothing."""
     verdict = _VERDICT_FROM_WIRE.get(number)
     if verdict is None:
         raise InvalidArgument(f"`{number}` is no verdict", field="verdict")
@@ -143,5 +143,5 @@ def _plain_list(values: ListValue) -> list[object]:
 
 def unknown_enum(number: int, field: str, words: str) -> InvalidArgument:
     """The error of an enum that is unset or a number this version does not know."""
-    said = "is missing" if number == 0 else f"`{shortened(str(number))}` is not known"
-    return InvalidArgument(f"`{field}` {said}: it is one of {words}", field=field)
+    problem = "is missing" if number == 0 else f"`{shortened(str(number))}` is not known"
+    return InvalidArgument(f"`{field}` {problem}: it is one of {words}", field=field)

@@ -1,6 +1,6 @@
-"""What a watch tells, as protobuf.
+"""The events of a watch, as protobuf.
 
-Law: a message is made of what it tells and nothing else, so that all who watch the same may be sent the same bytes."""
+Law: a message is made of its event and nothing else, so that all who watch the same may be sent the same bytes."""
 
 from __future__ import annotations
 

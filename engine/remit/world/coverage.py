@@ -81,7 +81,7 @@ class CoverageReport:
 
 
 def percent_of(covered: int, total: int) -> float:
-    """Cut, not rounded, to a tenth: a hundred is said of all only."""
+    """Cut, not rounded, to a tenth: a hundred means all."""
     return covered * 1000 // total / 10 if total else 100.0
 
 
@@ -92,7 +92,7 @@ def schema_key(tree: SchemaSyntax) -> tuple[tuple[str, str], ...]:
 
 @dataclass(slots=True)
 class Coverage:
-    """Collects over the worlds of one schema. Hand `observe` to `World.outcomes`."""
+    """Collects over the worlds of one schema. Hand `observe` to `outcomes_of`."""
 
     schema: str
     parts: tuple[Part, ...]

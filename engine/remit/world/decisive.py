@@ -84,7 +84,7 @@ class Deciding:
     def of(self, root: Goal) -> Decisive:
         """Of an answered goal. Of a conditional answer: what holds it open, and what keeps it from a yes.
 
-        Cost: O(what its explanation would tell that none before it told), and nothing of it is cut short; in circles,
+        Cost: O(what its explanation would tell that none before it told), and nothing of it is cut short; in cycles,
         as often as what is decisive in them changes. Raises what the budget raises."""
         bounds = self.evaluation.solve(root)
         self._level = 1 if bounds == CONDITIONAL else 2
@@ -99,7 +99,7 @@ class Deciding:
         return Decisive(decided, asked | decided)
 
     def _settle(self, root: _Claim, settled: _Settled) -> None:
-        """Everything that a claim rests on, from the bottom up, and what goes around in a circle together: Tarjan's
+        """Everything that a claim rests on, from the bottom up, and what goes around in a cycle together: Tarjan's
         strongly connected components, on a stack of our own."""
         reasons: dict[_Claim, _Reason] = {}
         own: dict[_Claim, int] = {}
@@ -132,36 +132,36 @@ class Deciding:
                     above = path[-1][0]
                     lowest[above] = min(lowest[above], lowest[claim])
                 if lowest[claim] == number[claim]:
-                    circle = [open_.pop()]
-                    while circle[-1] != claim:
-                        circle.append(open_.pop())
-                    self._settle_circle(circle, reasons, own, settled)
+                    cycle = [open_.pop()]
+                    while cycle[-1] != claim:
+                        cycle.append(open_.pop())
+                    self._settle_cycle(cycle, reasons, own, settled)
 
-    def _settle_circle(
+    def _settle_cycle(
         self,
-        circle: Sequence[_Claim],
+        cycle: Sequence[_Claim],
         reasons: Mapping[_Claim, _Reason],
         own: Mapping[_Claim, int],
         settled: _Settled,
     ) -> None:
         """Claims that rest on one another, or one alone; what else they rest on is settled."""
         decisive, asked = settled.decisive, 0
-        for claim in circle:
+        for claim in cycle:
             decisive[claim] = self.bits.all if claim.at_least else 0
             asked |= own[claim]
-        # Only where a circle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
-        for _ in range(2 * len(circle) + 2):
+        # Only where a cycle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
+        for _ in range(2 * len(cycle) + 2):
             is_still = True
-            for claim in circle:
+            for claim in cycle:
                 found = _shared(reasons[claim], decisive)
                 is_still = is_still and found == decisive[claim]
                 decisive[claim] = found
             if is_still:
                 break
-        for claim in circle:
+        for claim in cycle:
             for ground in _claims_in(reasons[claim]):
                 asked |= settled.asked.get(ground, 0)
-        settled.asked.update(dict.fromkeys(circle, asked))
+        settled.asked.update(dict.fromkeys(cycle, asked))
 
     def _holds(self, bounds: Bounds, at_least: bool) -> bool:
         return bounds[0] >= self._level if at_least else bounds[1] <= 2 - self._level
@@ -327,13 +327,7 @@ class Deciding:
 
 def _operands_of(expression: plan.Expression | None, count: int) -> tuple[plan.Expression | None, ...]:
     """The expressions of an operand's parts; None for what a relation or a walk is made of."""
-    match expression:
-        case plan.Union(children) | plan.Intersection(children):
-            return children
-        case plan.Exclusion(base, subtracted):
-            return base, subtracted
-        case _:
-            return (None,) * count
+    return (plan.operands_of(expression) if expression is not None else ()) or (None,) * count
 
 
 def _has(reason: _Reason, bit: int) -> bool:

@@ -19,8 +19,6 @@ from typing import TypeVar
 import yaml
 
 from remit.errors import FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
-from remit.eval.equations import Goal
-from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
@@ -30,7 +28,7 @@ from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
-from remit.world.finding import Finding, FindingKind, Outcome
+from remit.world.finding import Finding, FindingKind
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
 
 KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "now")
@@ -46,9 +44,6 @@ _APART = "(schema)"  # behind the name of a schema whose lines are not the file'
 # libyaml reads some twenty times faster; the loader in Python is for where it was not built.
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Read = TypeVar("_Read")
-
-Observe = Callable[[Evaluation, Goal], None]
-"""Looks at what an assertion came to: the evaluation that answered it, and the goal it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +98,6 @@ class World:
     def graph(self) -> Graph:
         """The facts as a graph. What has expired is in it, and does not count."""
         return Graph(self.relationships)
-
-    def verify(self, now_us: int) -> list[Finding]:
-        """Everything in the world that does not hold, in the order of the file; empty where all of it does.
-
-        Asked at the world's own time where it has one, else at `now_us`."""
-        findings = [finding for outcome in self.outcomes(now_us) for finding in outcome.findings]
-        return sorted(findings, key=lambda finding: finding.line)
-
-    def outcomes(self, now_us: int, observe: Observe | None = None) -> list[Outcome]:
-        """Everything the world says, each with what of it does not hold. `observe` sees each assertion answered."""
-        from remit.world.verify import verify
-
-        return verify(self, self.now_us if self.now_us is not None else now_us, observe)
 
 
 class _Reader:
@@ -182,7 +164,7 @@ class _Reader:
         return Source(name, text, pieces=pieces) if pieces else Source(f"{name} {_APART}", text)
 
     def _finding_of(self, issue: Issue, inline: yaml.Node | None) -> Finding:
-        """A finding of the compiler; one that has no line of its own in the file is told where the text begins."""
+        """A finding of the compiler; one that has no line of its own in the file is reported where the text begins."""
         file, line = issue.file, issue.line
         if inline is not None and file == f"{self.path.as_posix()} {_APART}":
             file, line = self.path.as_posix(), _line(inline)
@@ -256,7 +238,7 @@ class _Reader:
             return None
 
     def _line_of(self, text: str, after: int) -> int:
-        """The line where a line of a folded or quoted block stands. YAML does not tell, so we look below the last."""
+        """The line where a line of a folded or quoted block stands. YAML does not say, so we look below the last."""
         for line in range(after + 1, len(self.lines) + 1):
             if text in self.lines[line - 1]:
                 return line

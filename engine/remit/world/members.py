@@ -3,9 +3,9 @@
 Expand gives the sets behind a set, and with them every subject that some fact names. Each is then weighed twice: for
 what facts say of it *by name*, and for what they say of it as *anyone* (a wildcard). A wildcard itself is weighed as a
 subject of its type that no fact names, and those it leaves out are the named ones that fare worse than that.
-As in SpiceDB a caveat is never decided here, whatever its context: it makes a member conditional, and that is told.
+As in SpiceDB a caveat is never decided here, whatever its context: it makes a member conditional, and that is reported.
 
-Law: what is told of a subject, by name or as anyone, is together Check's answer with every caveat left open."""
+Law: what is listed of a subject, by name or as anyone, is together Check's answer with every caveat left open."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class _Weighing:
         """The weights of every subject in every set: from nothing, until they no longer change.
 
         Deep sets stand last in an expansion, so going backwards most worlds are done in two rounds. What Check says
-        bounds each weight, so no circle can hold up a weight that has lost its ground."""
+        bounds each weight, so no cycle can hold up a weight that has lost its ground."""
         weights = {key: dict.fromkeys(self.subjects, _NOTHING) for key in self.definitions}
         for _ in range(2 * len(self.definitions) + 2):
             settled = True

@@ -14,13 +14,12 @@ from remit.language.declarations import Declarations, Declared, declarations_of
 from remit.language.printer import print_expression
 from remit.language.source import Span
 from remit.language.syntax import (
-    BinarySyntax,
     ExpressionSyntax,
     NilSyntax,
-    Operator,
     PermissionSyntax,
     RelationSyntax,
     SchemaSyntax,
+    operands_of,
 )
 from remit.language.translation import translate_subject_type
 
@@ -106,22 +105,9 @@ def _permission(tree: SchemaSyntax, definition: Declared, permission: Permission
 
 def _operands(expression: ExpressionSyntax, path: Path) -> Iterator[tuple[Path, ExpressionSyntax]]:
     """Everything inside an expression, by the paths that it has once compiled."""
-    for index, operand in enumerate(_children(expression)):
+    for index, operand in enumerate(operands_of(expression)):
         yield (*path, index), operand
         yield from _operands(operand, (*path, index))
-
-
-def _children(expression: ExpressionSyntax) -> list[ExpressionSyntax]:
-    """The operands as the compiler has them: neighbours of one kind are joined, whatever their parentheses."""
-    if not isinstance(expression, BinarySyntax):
-        return []
-    if expression.operator is Operator.EXCLUSION:
-        return [expression.left, expression.right]
-    children: list[ExpressionSyntax] = []
-    for side in (expression.left, expression.right):
-        joins = isinstance(side, BinarySyntax) and side.operator is expression.operator
-        children += _children(side) if joins else [side]
-    return children
 
 
 def _caveats(tree: SchemaSyntax, declarations: Declarations) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from remit.errors import FileUnreadable
 from remit.language.compiler import Compiled, compile_schema
 from remit.language.imports import beside
+from remit.notation import shortened
 
 
 def read_schema(path: Path) -> Compiled:
@@ -43,13 +44,14 @@ def schema_file_of(world: Path, written: str) -> Path:
 
 def read_text(path: Path) -> str:
     """The text of a file a person named. Raises FileUnreadable."""
+    name = shortened(str(path), 4_096)  # a path in a message stays on its line
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise FileUnreadable(f"cannot read `{path}`: {reason}", file=path) from error
+        raise FileUnreadable(f"cannot read `{name}`: {reason}", file=path) from error
     except UnicodeDecodeError as error:
-        raise FileUnreadable(f"cannot read `{path}`: byte {error.start} is not UTF-8", file=path) from error
+        raise FileUnreadable(f"cannot read `{name}`: byte {error.start} is not UTF-8", file=path) from error
 
 
 def resolve_beside(path: str, importing_file: str) -> tuple[str, str]:

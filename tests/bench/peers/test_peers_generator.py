@@ -52,7 +52,7 @@ class Channel:
         return call
 
 
-def asked(answer: Answer, ask: Callable[[Peer], Awaitable[Stretch]]) -> tuple[Stretch, Channel]:
+def known(answer: Answer, ask: Callable[[Peer], Awaitable[Stretch]]) -> tuple[Stretch, Channel]:
     async def run() -> tuple[Stretch, Channel]:
         peer = RemitPeer("127.0.0.1:1")
         await peer.close()
@@ -70,7 +70,7 @@ async def at_once(_: bytes) -> bytes:
 
 @pytest.mark.parametrize("in_flight", (1, 5))
 def test_a_closed_loop_never_has_more_under_way_than_it_was_told(in_flight: int) -> None:
-    stretch, channel = asked(
+    stretch, channel = known(
         at_once,
         lambda peer: AsyncioGenerator().closed(peer, LOAD, UNKNOWN, in_flight=in_flight, seconds=0.02, start=1),
     )
@@ -93,7 +93,7 @@ def test_a_fixed_rate_does_not_wait_for_answers() -> None:
         await let_go.wait()
         return b"yes"
 
-    stretch, channel = asked(
+    stretch, channel = known(
         hold,
         lambda peer: AsyncioGenerator().fixed(peer, LOAD, UNKNOWN, rate=2_000, seconds=0.02, start=0),
     )
@@ -118,7 +118,7 @@ def test_one_wrong_answer_among_many_is_found(ask: Callable[[Peer], Awaitable[St
         return b"no" if request == b"2" else b"yes"
 
     with pytest.raises(WrongAnswer, match="was said"):
-        asked(mostly, ask)
+        known(mostly, ask)
 
 
 @pytest.mark.parametrize("ask", (closed, fixed))
@@ -129,4 +129,4 @@ def test_an_error_ends_the_stretch_with_its_words(ask: Callable[[Peer], Awaitabl
         raise grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, empty, empty, details="too\nmuch")
 
     with pytest.raises(Refused, match="RESOURCE_EXHAUSTED: too much"):
-        asked(refuse, ask)
+        known(refuse, ask)

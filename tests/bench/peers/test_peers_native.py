@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.asked import asked
 from bench.in_process import WrongAnswer
+from bench.known_question import known
 from bench.over_grpc import Load, check_load
 from bench.peers.costs import Costs
 from bench.peers.generator import Overrun, Stretch
@@ -115,7 +115,7 @@ def test_what_it_cannot_judge_is_judged_beforehand_once(tmp_path: Path) -> None:
 
 def test_verdicts_of_remit_are_all_known_before() -> None:
     plan, anne = ObjectRef("document", "plan"), SubjectRef("user", "anne")
-    load = check_load([asked(plan, "view", anne, True), asked(plan, "view", anne, False)])
+    load = check_load([known(plan, "view", anne, True), known(plan, "view", anne, False)])
     assert is_judged_whole(load)
     for number, verdict in enumerate(load.verdicts):
         answer = bytes([8, verdict])

@@ -12,22 +12,22 @@ import pytest
 from rich.console import Console
 
 from bench.over_grpc import Load
-from bench.peers.command import held_of, main, parsed, plan_of
+from bench.peers.command import held_of, main, options_of, parsed
 from bench.peers.costs import Costs
 from bench.peers.generator import AsyncioGenerator
 from bench.peers.histogram import Histogram
 from bench.peers.measure import Run
-from bench.peers.plan import Held, Measured, Memory, Plan
 from bench.peers.plot import Bar, svg
 from bench.peers.remit_wire import RemitPeer
 from bench.peers.rows import FIXED, Row
+from bench.peers.run import Held, Measured, Memory, RunOptions
 from bench.peers.table import ratios, show
 from bench.peers.world import Workload
 from bench.world_options import sizes_of
 from tests.support.tiny_world import TINY_FLAGS, empty_remit, tiny_world
 
 QUICK = ("--seconds", "0.02", "--repetitions", "1")
-PLAN = Plan(seconds=0.02, repetitions=1, growth=False)
+OPTIONS = RunOptions(seconds=0.02, repetitions=1, growth=False)
 
 
 def test_a_run_measures_says_what_cannot_be_asked_and_keeps_it(
@@ -72,11 +72,11 @@ class Liar(RemitPeer):
         return Load(load.path, turned, load.require)
 
 
-def measured(peer: type[RemitPeer], plan: Plan) -> Measured:
+def measured(peer: type[RemitPeer], options: RunOptions) -> Measured:
     async def run(address: str) -> Measured:
         held = Held(peer(address), Costs(()))
         try:
-            return await Run(tiny_world(), plan, [held], AsyncioGenerator(), lambda _: None).all()
+            return await Run(tiny_world(), options, [held], AsyncioGenerator(), lambda _: None).all()
         finally:
             await held.peer.close()
 
@@ -85,7 +85,7 @@ def measured(peer: type[RemitPeer], plan: Plan) -> Measured:
 
 
 def test_a_liar_has_no_figure_and_the_run_is_wrong() -> None:
-    found = measured(Liar, Plan(seconds=0.05, repetitions=1, growth=False, only=("200 pairs",)))
+    found = measured(Liar, RunOptions(seconds=0.05, repetitions=1, growth=False, only=("200 pairs",)))
     assert [row.rate for row in found.rows] == [None]
     assert found.rows[0].note.startswith("WRONG ANSWER: `document:")
     assert found.is_wrong
@@ -134,12 +134,12 @@ def test_any_subset_of_servers_can_be_named() -> None:
 
 def test_a_plan_is_what_the_flags_say() -> None:
     chosen = parsed(["--seconds", "0.5", "--rate", "100", "--tuples", "50", "--only", "hot", "--only", "Zipf"])
-    plan = plan_of(chosen)
-    assert (plan.seconds, plan.rate, plan.tuples_a_second, plan.repetitions) == (0.5, 100.0, 50.0, 3)
-    assert plan.growth and not plan.loaded
-    assert plan.wants("hot pair") and plan.wants("documents by Zipf") and not plan.wants("mandates")
-    assert Plan().wants("anything")
-    assert not plan_of(parsed(["--loaded"])).growth, "what is there already cannot be asked when it was smaller"
+    options = options_of(chosen)
+    assert (options.seconds, options.rate, options.tuples_a_second, options.repetitions) == (0.5, 100.0, 50.0, 3)
+    assert options.growth and not options.loaded
+    assert options.wants("hot pair") and options.wants("documents by Zipf") and not options.wants("mandates")
+    assert RunOptions().wants("anything")
+    assert not options_of(parsed(["--loaded"])).growth, "what is there already cannot be asked when it was smaller"
     assert sizes_of(parsed(["--size", "huge"])).relationships == 10_000_000
     assert sizes_of(parsed(["--size", "huge", "--questions", "7"])).questions == 7
 

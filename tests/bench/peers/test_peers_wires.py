@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bench.asked import asked
 from bench.in_process import WrongAnswer
+from bench.known_question import known
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_wire import OpenfgaPeer
 from bench.peers.peer import CannotAsk, Occupied, Peer, Refused
@@ -68,7 +68,7 @@ def test_a_world_goes_in_and_every_workload_is_answered_as_expected(make: Callab
 @pytest.mark.parametrize("make", (RemitPeer, RemitBySpicedbPeer))
 def test_writes_and_deletes_are_seen_by_the_check_after_and_a_wrong_answer_is_told(make: Callable[[str], Peer]) -> None:
     fact = Relationship(PLAN, "viewer", ANNE)
-    yes, no = asked(PLAN, "view", ANNE, True), asked(PLAN, "view", ANNE, False)
+    yes, no = known(PLAN, "view", ANNE, True), known(PLAN, "view", ANNE, False)
 
     async def go(peer: Peer) -> None:
         with pytest.raises(Occupied, match="leave out --loaded"):
@@ -84,7 +84,7 @@ def test_writes_and_deletes_are_seen_by_the_check_after_and_a_wrong_answer_is_to
             await ask_after(peer, right, written)
             with pytest.raises(WrongAnswer, match=r"right after an acknowledged write, `document:plan#view@user:anne`"):
                 await ask_after(peer, wrong, written)
-        bulk = peer.bulks([[no, asked(NOTES, "view", BOB, False)]], fresh=True)
+        bulk = peer.bulks([[no, known(NOTES, "view", BOB, False)]], fresh=True)
         with pytest.raises(WrongAnswer, match="document:notes"):
             bulk.require(0, await peer.call(bulk.path, bulk.requests[0]))
 
@@ -121,11 +121,11 @@ def test_the_steady_writer_asks_after_every_write_and_stops_when_told() -> None:
         done = writer.written
         assert done.latencies.count == done.asked_after >= 4
         assert done.tuples >= 2 * 20
-        kept = peer.checks([asked(PLAN, "view", ANNE, False)], fresh=True)
+        kept = peer.checks([known(PLAN, "view", ANNE, False)], fresh=True)
         kept.require(0, await peer.call(kept.path, kept.requests[0]))
         first, given = unrelated("w", 0), unrelated("w", 19)
         for fact, there in ((first, True), (given, False)):
-            load = peer.checks([asked(fact.resource, "view", fact.subject, there)], fresh=True)
+            load = peer.checks([known(fact.resource, "view", fact.subject, there)], fresh=True)
             load.require(0, await peer.call(load.path, load.requests[0]))
 
     with_peer(RemitPeer, go)
@@ -138,7 +138,7 @@ async def spicedb_request(consistency: str, fresh: bool) -> bytes:
     peer = SpicedbPeer("127.0.0.1:1", "k", consistency)
     try:
         assert peer.metadata == (("authorization", "Bearer k"),)
-        return peer.checks([asked(PLAN, "view", ANNE, True)], fresh=fresh).requests[0]
+        return peer.checks([known(PLAN, "view", ANNE, True)], fresh=fresh).requests[0]
     finally:
         await peer.close()
 
@@ -175,7 +175,7 @@ KEY = field(1, b"user:anne") + field(2, b"view") + field(3, b"document:plan")
 @pytest.mark.parametrize(("fresh", "consistency"), ((False, b"\x38\x64"), (True, b"\x38\xc8\x01")))
 def test_a_check_of_openfga_is_these_bytes(fresh: bool, consistency: bytes) -> None:
     peer = asyncio.run(openfga())
-    load = peer.checks([asked(PLAN, "view", ANNE, True)], fresh=fresh)
+    load = peer.checks([known(PLAN, "view", ANNE, True)], fresh=fresh)
     assert load.path == "/openfga.v1.OpenFGAService/Check"
     assert load.requests[0] == field(1, b"st") + field(2, KEY) + field(4, b"mo") + consistency
     load.require(0, b"\x08\x01")
@@ -186,7 +186,7 @@ def test_a_check_of_openfga_is_these_bytes(fresh: bool, consistency: bytes) -> N
 
 def test_a_batch_of_openfga_is_these_bytes_and_needs_an_answer_for_each() -> None:
     peer = asyncio.run(openfga())
-    load = peer.bulks([[asked(PLAN, "view", ANNE, True), asked(NOTES, "view", BOB, False)]], fresh=False)
+    load = peer.bulks([[known(PLAN, "view", ANNE, True), known(NOTES, "view", BOB, False)]], fresh=False)
     other = field(1, b"user:bob") + field(2, b"view") + field(3, b"document:notes")
     items = field(2, field(1, KEY) + field(4, b"0")) + field(2, field(1, other) + field(4, b"1"))
     assert load.requests[0] == field(1, b"st") + items + field(3, b"mo") + b"\x20\x64"
@@ -242,6 +242,6 @@ def test_only_what_the_proto_file_describes_is_a_message() -> None:
 
 def test_a_verdict_is_never_taken_for_granted() -> None:
     peer = asyncio.run(openfga())
-    expected = peer.checks([asked(PLAN, "view", ANNE, False)], fresh=False)
+    expected = peer.checks([known(PLAN, "view", ANNE, False)], fresh=False)
     expected.require(0, b"")
-    assert Verdict.NO is asked(PLAN, "view", ANNE, False).expected
+    assert Verdict.NO is known(PLAN, "view", ANNE, False).expected

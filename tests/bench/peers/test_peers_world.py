@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.asked import Asked
 from bench.chains import Chains
+from bench.known_question import KnownQuestion
 from bench.peers.mandates import Mandates
 from bench.peers.openfga_model import model_of
 from bench.peers.peer import CannotAsk
@@ -19,7 +19,7 @@ from remit.model import Relationship, Verdict
 from tests.support.tiny_world import TINY, tiny_world
 
 
-def verdicts(schema: str, facts: list[Relationship], asked: Sequence[Asked]) -> list[Verdict]:
+def verdicts(schema: str, facts: list[Relationship], asked: Sequence[KnownQuestion]) -> list[Verdict]:
     evaluation = Evaluation(compile_schema(schema).schema, Graph(facts), now_us=0)
     questions = [each.question for each in asked]
     return [evaluation.check(each.resource, each.permission, each.subject).verdict for each in questions]

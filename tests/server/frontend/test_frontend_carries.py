@@ -18,10 +18,11 @@ from remit import native_core as built
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import AddressRefused, InvalidArgument
-from remit.server.frontend.frontend import PEER, FrontDoorChoice, is_wanted, peer_of
+from remit.server.call import PEER, peer_of
+from remit.server.frontend.frontend import FrontendChoice, is_wanted
+from remit.server.net.listen import Address, probe
+from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.background import BackgroundServer
-from remit.server.run.listen import Address, probe
-from remit.server.run.tls import Certificates, TlsFiles
 from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
 from tests.support.ways_in import CHECK, NOW_US, SCHEMA, Both, Refused, both, told
@@ -73,14 +74,14 @@ def test_a_stream_goes_on_while_others_ask_and_ends_where_its_reader_leaves(pair
 
 def test_nobody_can_say_from_outside_who_calls(pair: Both, door: grpc.Channel, monkeypatch: pytest.MonkeyPatch) -> None:
     peers: list[str] = []
-    admit = pair.door.server._gate.admit
+    admit = pair.door.server.pipeline.gate.admit
 
-    def note(path: str, metadata: object, call: object) -> None:
+    def note(verb: str, right: object, metadata: object, call: object) -> None:
         peers.append(call.peer)  # type: ignore[attr-defined]
         assert PEER not in call.metadata  # type: ignore[attr-defined]
-        admit(path, metadata, call)  # type: ignore[arg-type]
+        admit(verb, right, metadata, call)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pair.door.server._gate, "admit", note)
+    monkeypatch.setattr(pair.door.server.pipeline.gate, "admit", note)
     assert isinstance(told(door, READ_SCHEMA, b"", [(PEER, "ipv4:1.2.3.4:5")]), bytes)
     [peer] = peers
     assert peer.startswith("ipv4:127.0.0.1:")
@@ -92,17 +93,17 @@ def test_only_the_door_is_believed_about_who_calls() -> None:
 
 
 def test_the_way_to_python_is_the_owner_s_alone(pair: Both) -> None:
-    door = pair.door.server.front_door
+    door = pair.door.server.frontend
     assert door is not None
     assert door._socket.stat().st_mode & 0o777 == 0o600
     assert door._socket.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_second_server_on_the_port_is_refused(pair: Both) -> None:
-    for choice in (FrontDoorChoice.ON, FrontDoorChoice.OFF):
+    for choice in (FrontendChoice.ON, FrontendChoice.OFF):
         with (
             pytest.raises(AddressRefused, match="another server"),
-            BackgroundServer(pair.engine, pair.door.endpoint, front_door=choice),
+            BackgroundServer(pair.engine, pair.door.endpoint, frontend=choice),
         ):
             raise AssertionError("two servers on one port")
 
@@ -110,7 +111,7 @@ def test_a_second_server_on_the_port_is_refused(pair: Both) -> None:
 def test_a_stop_frees_the_port_and_leaves_nothing_behind() -> None:
     with both() as pair, grpc.insecure_channel(pair.door.endpoint) as channel:
         assert isinstance(told(channel, READ_SCHEMA, b""), bytes)
-        door = pair.door.server.front_door
+        door = pair.door.server.frontend
         assert door is not None
         folder = door._socket.parent
         host, _, port = pair.door.endpoint.rpartition(":")
@@ -124,7 +125,7 @@ def test_a_stop_frees_the_port_and_leaves_nothing_behind() -> None:
 
 def test_with_no_server_behind_it_a_call_is_unavailable_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     with both() as pair, grpc.insecure_channel(pair.door.endpoint) as channel:
-        door = pair.door.server.front_door
+        door = pair.door.server.frontend
         assert door is not None
         door._socket.unlink()
         refused = told(channel, HEALTH, b"")
@@ -171,7 +172,7 @@ def test_tls_is_the_core_s_own(tmp_path: Path, is_mutual: bool) -> None:
     certificates = Certificates(TlsFiles(chain, key, authorities if is_mutual else None))
     client_key = (key.read_bytes(), chain.read_bytes()) if is_mutual else (None, None)
     good = grpc.ssl_channel_credentials(authorities.read_bytes(), *client_key)
-    with BackgroundServer(engine, certificates=certificates, front_door=FrontDoorChoice.ON) as server:
+    with BackgroundServer(engine, certificates=certificates, frontend=FrontendChoice.ON) as server:
         with grpc.secure_channel(server.endpoint, good) as channel:
             assert isinstance(told(channel, READ_SCHEMA, b""), bytes)
         if is_mutual:
@@ -196,9 +197,9 @@ def test_where_the_core_is_not_built_python_answers_unless_the_door_was_asked_fo
 ) -> None:
     monkeypatch.setattr(built, "core", None)
     monkeypatch.setattr(built, "find_spec", lambda name: None)
-    assert not is_wanted(FrontDoorChoice.OFF)
+    assert not is_wanted(FrontendChoice.OFF)
     assert caplog.records == []
-    assert not is_wanted(FrontDoorChoice.AUTO)
+    assert not is_wanted(FrontendChoice.AUTO)
     assert "no native core (not built here)" in caplog.text
     with pytest.raises(InvalidArgument, match="not built here"):
-        is_wanted(FrontDoorChoice.ON)
+        is_wanted(FrontendChoice.ON)

@@ -110,9 +110,9 @@ def in_order(answer: bytes | Refused) -> bytes | Refused:
 
 def counted(pair: Both) -> tuple[int, int]:
     """Answered at the door, and left to Python."""
-    front_door = pair.door.server.front_door
-    assert front_door is not None
-    [expand] = [each for each in front_door.verbs() if each.verb == "Expand"]
+    frontend = pair.door.server.frontend
+    assert frontend is not None
+    [expand] = [each for each in frontend.verbs() if each.verb == "Expand"]
     assert (expand.yes, expand.no, sum(expand.steps)) == (0, 0, 0), "it decides nothing"
     return expand.requests, expand.elsewhere
 

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.verbs import UNARY, Verb
+from remit.server.verb import Queue
+from remit.server.verbs import UNARY, UnaryVerb
 from remit.v1 import relationships_pb2, stores_pb2
 from tests.support.ways_in import Both, Refused, both, told
 
-READING = [verb.path for verb in UNARY if not verb.changes]
+READING = [verb.path for verb in UNARY if verb.queue is Queue.READS]
 DAMAGED = [b"\xff", b"\x0a\x7f", b"\x0a\x01\xff", b"\x12\x05abc"]
 WHO_AM_I = "/remit.v1.Stores/WhoAmI"
 
@@ -23,7 +24,7 @@ WHO_AM_I = "/remit.v1.Stores/WhoAmI"
 @pytest.mark.parametrize("verb", UNARY, ids=lambda verb: verb.path)
 @pytest.mark.parametrize("data", DAMAGED, ids=repr)
 def test_damaged_requests_are_refused_alike(
-    pair: Both, door: grpc.Channel, bare: grpc.Channel, verb: Verb, data: bytes
+    pair: Both, door: grpc.Channel, bare: grpc.Channel, verb: UnaryVerb, data: bytes
 ) -> None:
     metadata = [("x-request-id", "r1")]
     assert told(door, verb.path, data, metadata) == told(bare, verb.path, data, metadata)
@@ -57,7 +58,7 @@ def test_a_thread_is_started_for_a_call_that_finds_none_and_no_more_than_were_as
             assert stores_pb2.WhoAmIResponse.FromString(call.result()).principal == "local"
         one, other, writes = "remit-door-reads-0", "remit-door-reads-1", "remit-door-writes-0"
         assert ours() in ([one, writes], [one, other, writes])
-        assert pair.door.server.reading.in_flight == 0
+        assert pair.door.server.pipeline.reads.in_flight == 0
     assert not ours()
 
 

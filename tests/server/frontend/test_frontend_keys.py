@@ -16,7 +16,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2
@@ -63,8 +63,8 @@ class Guarded:
     @property
     def native(self) -> tuple[int, int]:
         """Answered at the door, and left to Python."""
-        assert self.server.server.front_door is not None
-        [check] = [each for each in self.server.server.front_door.verbs() if each.verb == "Check"]
+        assert self.server.server.frontend is not None
+        [check] = [each for each in self.server.server.frontend.verbs() if each.verb == "Check"]
         return check.yes + check.no, check.elsewhere
 
 
@@ -80,7 +80,7 @@ def guarded(folder: Path) -> Iterator[Guarded]:
         engine.write(name, [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])
     path = folder / "keys.json"
     ring = KeyRing(path, clock.now_us, required=False)
-    with BackgroundServer(engine, keys=ring, front_door=FrontDoorChoice.ON) as server:
+    with BackgroundServer(engine, keys=ring, frontend=FrontendChoice.ON) as server:
         yield Guarded(server, path, clock)
     engine.close()
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import grpc
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from remit.client import Client
 from remit.server.limits.serve_limits import DEFAULT_LIMITS
 from remit.server.telemetry.log import RequestLog
 from remit.server.telemetry.telemetry import Telemetry
+from remit.server.verbs import UNARY
 from remit.v1 import core_pb2, permissions_pb2
+from tests.support.serving import until
 from tests.support.ways_in import CHECK, CHECK_MANY, Both, Refused, both, told
 
 
@@ -125,6 +133,72 @@ def test_where_each_request_must_be_told_or_counted_python_answers(why: str) -> 
     ):
         assert verdict(told(channel, CHECK, question().SerializeToString())) == core_pb2.VERDICT_YES
         assert pair.native()["Check"] == (0, 0, 0)
+
+
+@contextmanager
+def a_lower_level() -> Iterator[Callable[[], int]]:
+    """Somebody sets the level of `remit.requests` to debug: how many requests were told of since."""
+    records: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    logger, handler = logging.getLogger("remit.requests"), Keeping()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield lambda: len(records)
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def an_sdk() -> Iterator[Callable[[], int]]:
+    """An OpenTelemetry SDK takes the process' spans: how many it has."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace, "get_tracer_provider", lambda: provider)
+        yield lambda: len(exporter.get_finished_spans())
+
+
+@pytest.mark.parametrize("wanting", [a_lower_level, an_sdk])
+def test_while_somebody_wants_to_be_told_of_each_request_python_answers(
+    wanting: Callable[[], AbstractContextManager[Callable[[], int]]],
+) -> None:
+    """Also where that begins and ends while the server runs: it is noticed at the next look."""
+    data = question().SerializeToString()
+    with both() as pair, grpc.insecure_channel(pair.door.endpoint) as channel:
+
+        def natively() -> int:
+            before = pair.native()["Check"][0]
+            assert verdict(told(channel, CHECK, data)) == core_pb2.VERDICT_YES
+            return pair.native()["Check"][0] - before
+
+        assert natively() == 1
+        with wanting() as told_of:
+            pair.door.look_at_files()
+            assert natively() == 0
+            assert told_of() == 1
+        pair.door.look_at_files()
+        assert natively() == 1
+
+
+def test_it_is_noticed_by_the_look_that_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remit.server.run.refresher.LOOK_EVERY_S", 0.01)
+    data = question().SerializeToString()
+    with both() as pair, grpc.insecure_channel(pair.door.endpoint) as channel:
+        with a_lower_level() as told_of:
+            until(lambda: isinstance(told(channel, CHECK, data), bytes) and told_of() > 0)
+        before = pair.native()["Check"][0]
+        until(lambda: isinstance(told(channel, CHECK, data), bytes) and pair.native()["Check"][0] > before)
+
+
+def test_the_table_of_verbs_and_the_core_name_the_same_methods_as_hot(pair: Both) -> None:
+    assert {verb.label for verb in UNARY if verb.is_hot} == set(pair.native())
 
 
 def test_native_answers_count_as_python_s_do() -> None:

@@ -13,15 +13,15 @@ import pytest
 
 from remit.client import Client, RemoteError
 from remit.engine.facade import Engine
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.grpc import grpc_compat as accepting
 from remit.server.run import app
 from remit.server.run.background import BackgroundServer
-from remit.server.run.config import Choices
+from remit.server.run.config import Config
 from remit.server.verbs import STREAMS, VERBS
 from tests.support.serving import PATIENCE_S
 
-WITHOUT_A_DOOR = Choices(front_door=FrontDoorChoice.OFF)
+WITHOUT_A_DOOR = Config(frontend=FrontendChoice.OFF)
 PATHS = [verb.path for verb in (*VERBS, *STREAMS)]
 
 
@@ -60,7 +60,7 @@ def test_a_server_that_can_accept_no_more_calls_is_not_ready_and_says_why(
 ) -> None:
     with (
         caplog.at_level(logging.CRITICAL),
-        BackgroundServer(engine, front_door=FrontDoorChoice.OFF) as server,
+        BackgroundServer(engine, frontend=FrontendChoice.OFF) as server,
         Client(server.endpoint) as client,
     ):
         assert server.server.problems() == []
@@ -88,7 +88,7 @@ def test_a_process_that_can_accept_no_more_calls_ends(monkeypatch: pytest.Monkey
     codes: list[int] = []
     serving = threading.Thread(
         target=lambda: codes.append(
-            app.serve(data=None, in_memory=True, grpc="127.0.0.1:0", ready=on_ready, choices=WITHOUT_A_DOOR)
+            app.serve(data=None, in_memory=True, grpc="127.0.0.1:0", ready=on_ready, config=WITHOUT_A_DOOR)
         )
     )
     serving.start()

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from remit.client import Client, RemoteError
 from remit.engine.facade import Engine
 from remit.server.run.background import BackgroundServer
+from remit.server.run.server import Server
 from remit.server.verbs import SERVICES
 from tests.support.serving import PATIENCE_S, GatedEngine, until
 
@@ -117,7 +118,9 @@ def test_reflection_lists_every_service_and_describes_it(engine: Engine) -> None
     assert described.file_descriptor_response.file_descriptor_proto
 
 
-def test_http_tells_life_readiness_and_version_and_nothing_else(engine: Engine) -> None:
+def test_http_tells_life_readiness_and_version_and_nothing_else(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with BackgroundServer(engine, http="127.0.0.1:0") as server:
 
         def get(path: str) -> tuple[int, bytes]:
@@ -133,6 +136,6 @@ def test_http_tells_life_readiness_and_version_and_nothing_else(engine: Engine) 
         status, body = get("/version")
         assert status == 200 and b'"version"' in body
         assert get("/")[0] == 404
-        server.server.serving = False
+        monkeypatch.setattr(Server, "serving", False)
         assert get("/readyz") == (503, b'{"ready": false, "why": ["draining"]}\n')
         assert get("/healthz")[0] == 200

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from remit.client import Client
 from remit.engine.limits import REQUEST_BYTES_MAX
-from remit.server.verbs import VERBS, Verb
+from remit.server.verbs import VERBS, UnaryVerb
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
 from tests.support.serving import PATIENCE_S
 
@@ -44,7 +44,7 @@ def refusal(client: Client, path: str, data: bytes) -> tuple[grpc.StatusCode, st
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(verb=st.sampled_from(VERBS), data=st.binary(max_size=60))
-def test_garbage_is_answered_or_refused_with_a_reason(client: Client, verb: Verb, data: bytes) -> None:
+def test_garbage_is_answered_or_refused_with_a_reason(client: Client, verb: UnaryVerb, data: bytes) -> None:
     refused = refusal(client, verb.path, data)
     assert refused is None or (refused[1] and refused[0] is not grpc.StatusCode.INTERNAL)
 
@@ -61,7 +61,7 @@ def test_a_question_with_one_byte_changed_is_answered_or_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.method)
-def test_an_empty_request_means_nothing_or_is_refused_with_a_reason(client: Client, verb: Verb) -> None:
+def test_an_empty_request_means_nothing_or_is_refused_with_a_reason(client: Client, verb: UnaryVerb) -> None:
     refused = refusal(client, verb.path, b"")
     assert refused is None or (refused[1] and refused[0] is not grpc.StatusCode.INTERNAL)
     if verb.method in ("Check", "Expand", "Write"):

@@ -76,11 +76,11 @@ def test_a_request_whose_caller_left_while_it_waited_never_begins(gated: GatedEn
             method = channel.unary_unary("/remit.v1.Permissions/Check")
             working = method.future(REQUEST)
             gated.begun.get(timeout=PATIENCE_S)
-            lane = server.server.reading
+            queue = server.server.pipeline.reads
             waiting = method.future(REQUEST)
-            until(lambda: lane.in_flight == 2)
+            until(lambda: queue.in_flight == 2)
             waiting.cancel()
-            until(lambda: lane.in_flight == 1)  # the server has heard of it
+            until(lambda: queue.in_flight == 1)  # the server has heard of it
             gated.gate.set()
             assert working.result(timeout=PATIENCE_S)
         assert server.stop(grace_s=PATIENCE_S)

@@ -11,21 +11,21 @@ import pytest
 from remit.client import Answer, Client, RemoteError
 from remit.errors import Overloaded, Status
 from remit.server.grpc.server import ServeLimits
-from remit.server.limits.work_queue import Lane
+from remit.server.limits.work_queue import WorkQueue
 from remit.server.run.background import BackgroundServer
 from tests.support.serving import PATIENCE_S, GatedEngine
 
 FEW = ServeLimits(readers=1, reads_in_flight_max=2, writers=1, writes_in_flight_max=1)
 
 
-def wait_until(server: BackgroundServer, lane: Callable[[], int], count: int) -> None:
-    """Until so many requests are in a lane: the server counts them when it takes them on."""
+def wait_until(server: BackgroundServer, queue: Callable[[], int], count: int) -> None:
+    """Until so many requests are in a queue: the server counts them when it takes them on."""
     tick = threading.Event()
     for _ in range(int(PATIENCE_S * 1000)):
-        if lane() == count:
+        if queue() == count:
             return
         tick.wait(0.001)
-    raise AssertionError(f"{lane()} requests under way instead of {count}")
+    raise AssertionError(f"{queue()} requests under way instead of {count}")
 
 
 def test_more_than_the_server_takes_on_is_refused_at_once_and_good_clients_are_served(gated: GatedEngine) -> None:
@@ -39,16 +39,16 @@ def test_more_than_the_server_takes_on_is_refused_at_once_and_good_clients_are_s
             return client.check("folder:sub#view@user:ann", timeout_s=PATIENCE_S)
 
         accepted: list[Future[Answer]] = [callers.submit(ask) for _ in range(2)]
-        wait_until(server, lambda: server.server.reading.in_flight, 2)
+        wait_until(server, lambda: server.server.pipeline.reads.in_flight, 2)
         with pytest.raises(RemoteError) as refused:
             ask()
         assert (refused.value.reason, refused.value.status) == ("OVERLOADED", Status.RESOURCE_EXHAUSTED)
         assert refused.value.retry_after_s is not None
         gated.gate.set()
         assert all(answer.result(PATIENCE_S).allowed for answer in accepted)
-        wait_until(server, lambda: server.server.reading.in_flight, 0)
+        wait_until(server, lambda: server.server.pipeline.reads.in_flight, 0)
         assert ask().allowed
-        assert server.server.reading.refused == 1
+        assert server.server.pipeline.reads.refused == 1
 
 
 def test_writers_who_wait_for_the_disk_do_not_hold_up_readers(gated: GatedEngine) -> None:
@@ -67,19 +67,19 @@ def test_writers_who_wait_for_the_disk_do_not_hold_up_readers(gated: GatedEngine
         assert client.check("folder:sub#view@user:bob", at_least=writing.result(PATIENCE_S)).allowed
 
 
-def test_a_lane_counts_what_it_runs_and_forgets_what_is_done() -> None:
-    lane = Lane("tests", threads=1, in_flight_max=2)
+def test_a_work_queue_counts_what_it_runs_and_forgets_what_is_done() -> None:
+    queue = WorkQueue("tests", threads=1, in_flight_max=2)
     gate = threading.Event()
-    first, second = lane.submit("anne", gate.wait, PATIENCE_S), lane.submit("anne", gate.wait, PATIENCE_S)
+    first, second = queue.submit("anne", gate.wait, PATIENCE_S), queue.submit("anne", gate.wait, PATIENCE_S)
     with pytest.raises(Overloaded):
-        lane.submit("anne", gate.wait, PATIENCE_S)
-    assert lane.in_flight == 2
+        queue.submit("anne", gate.wait, PATIENCE_S)
+    assert queue.in_flight == 2
     assert second.cancel()  # it had not begun
-    assert lane.in_flight == 1
+    assert queue.in_flight == 1
     gate.set()
     assert first.result(PATIENCE_S)
-    lane.close()
-    assert (lane.in_flight, lane.refused) == (0, 1)
+    queue.close()
+    assert (queue.in_flight, queue.refused) == (0, 1)
     with pytest.raises(RuntimeError):
-        lane.submit("anne", gate.wait, PATIENCE_S)
-    assert lane.in_flight == 0
+        queue.submit("anne", gate.wait, PATIENCE_S)
+    assert queue.in_flight == 0

@@ -19,7 +19,8 @@ import grpc
 import pytest
 
 from remit.cli.commands.example import EXAMPLE, write_example
-from remit.client import Answer, AsyncClient, Client, Question, RemoteError, StoreInfo
+from remit.client import Answer, AsyncClient, Backup, Client, Question, RemoteError, StoreInfo
+from remit.client.sync.connection import Stream
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
@@ -209,11 +210,9 @@ def test_what_cannot_be_read_on_the_way_is_told_and_nothing_is_made(client: Clie
 
 
 def test_a_backup_cut_off_on_its_way_is_an_error_and_not_a_shorter_backup() -> None:
-    from remit.client.copies import Backup
-
     whole = [T.BackupResponse(chunk=b"remit-backup\0\0\0\1", token="t")]
     with pytest.raises(BackupDamaged):
-        list(Backup(iter(whole), "nowhere"))
+        list(Backup(Stream(iter(whole), "nowhere")))
 
 
 def test_a_chunk_too_large_is_refused_by_its_limit(client: Client) -> None:
@@ -249,18 +248,18 @@ def test_a_restore_whose_sender_leaves_is_given_up(client: Client, engine: Engin
         call.cancel()
     leaving.set()
     until = time.monotonic() + PATIENCE_S
-    while graves(engine):
+    while tombstones(engine):
         assert time.monotonic() < until, "rows of the restore are left"
-        client.touch(ANN)  # between two writes the writer buries
+        client.touch(ANN)  # between two writes the writer sweeps
     assert [info.name for info in client.list_stores()] == ["default"]
 
 
-def graves(engine: Engine) -> list[bytes]:
+def tombstones(engine: Engine) -> list[bytes]:
     from remit.store.tables.interface import Table
 
     snapshot = engine._store._tables.snapshot()  # type: ignore[attr-defined]
     try:
-        return [key for key, _ in snapshot.items(Table.GRAVES, b"")]
+        return [key for key, _ in snapshot.items(Table.TOMBSTONES, b"")]
     finally:
         snapshot.close()
 

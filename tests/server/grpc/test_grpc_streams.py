@@ -166,9 +166,9 @@ def test_thousands_of_idle_watchers_have_no_thread_each_and_all_are_told(filled:
         # gRPC's asyncio serves one loop of a process well.
         threads, told = server._do(watch_all(server.endpoint))
         assert told == count
-        # gRPC's own threads, of a client and a server, and some of a lane: none of them is a watcher's.
+        # gRPC's own threads, of a client and a server, and some of a queue: none of them is a watcher's.
         assert threads - before < 40
-        until(lambda: len(server.server.streams) == 0)
+        until(lambda: len(server.server.pipeline.streams) == 0)
     assert not filled._watches._recent
 
 
@@ -190,7 +190,7 @@ def test_a_reader_who_stops_reading_is_told_and_goes_on_where_it_was(filled: Eng
         stream = watching(channel)
         next(stream)
         tokens = []
-        while len(server.server.streams):  # until the server has let it go
+        while len(server.server.pipeline.streams):  # until the server has let it go
             tokens.append(touch(filled, *lines))
             assert len(tokens) < 1_000
             time.sleep(0.01)
@@ -246,13 +246,13 @@ def test_readers_who_do_not_read_cost_the_server_little_memory(filled: Engine) -
         before = _resident_bytes()
         for _ in range(15):
             touch(filled, *lines)
-        until(lambda: server.server.streaming.in_flight == 0)
+        until(lambda: server.server.pipeline.stream_steps.in_flight == 0)
         grown = _resident_bytes() - before
-        assert len(server.server.streams) == 20
+        assert len(server.server.pipeline.streams) == 20
         assert grown < 60 << 20, f"{grown:,} bytes; all of it would be {20 * 15 * 500 * 1_000:,}"
         for channel in channels:
             channel.close()
-        until(lambda: len(server.server.streams) == 0)
+        until(lambda: len(server.server.pipeline.streams) == 0)
 
 
 def _resident_bytes() -> int:
@@ -340,7 +340,7 @@ def test_a_drain_does_not_wait_for_readers_who_do_not_read(filled: Engine) -> No
     with BackgroundServer(filled) as server, grpc.insecure_channel(server.endpoint, NARROW) as channel:
         export = exporting(channel)
         pages = [next(export)]
-        until(lambda: server.server.unsent.taken > 0 and server.server.streaming.in_flight == 0)
+        until(lambda: server.server.pipeline.unsent.taken > 0 and server.server.pipeline.stream_steps.in_flight == 0)
         assert server.stop(PATIENCE_S)
         with pytest.raises(grpc.RpcError) as caught:
             pages.extend(export)
@@ -363,7 +363,7 @@ def test_a_reader_who_leaves_is_forgotten_without_a_word_in_the_log(
                 next(stream)
             touch(filled, *(f"folder:{'x' * 900}{number}#viewer@user:ann" for number in range(1_000)))
             channel.close()  # some of it is still on its way
-        until(lambda: len(server.server.streams) == 0 and not server.server._under_way)
+        until(lambda: len(server.server.pipeline.streams) == 0 and not server.server.pipeline.calls())
     assert not caplog.records
     assert not filled._watches._recent
 
@@ -385,7 +385,7 @@ def test_there_are_so_many_streams_of_a_caller_and_in_all_and_no_more(filled: En
         error = ending(watching(other))
         assert (error.reason, error.metadata["name"]) == ("TOO_MANY_STREAMS", "streams_max")
         first.cancel()  # type: ignore[attr-defined]
-        until(lambda: len(server.server.streams) == 2)
+        until(lambda: len(server.server.pipeline.streams) == 2)
         assert next(watching(other)).checkpoint
 
 

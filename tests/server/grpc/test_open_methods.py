@@ -50,7 +50,7 @@ def become(condition: Callable[[], bool], what: str) -> None:
 
 def reads(server: BackgroundServer) -> int:
     """How many messages of callers without a key are waited for."""
-    return server.server.open_methods.reads
+    return server.server.grpc.open_methods.reads
 
 
 def require_open(endpoint: str) -> None:
@@ -77,7 +77,7 @@ def require_bounded(server: BackgroundServer, path: str) -> None:
         each.wait_until_open()
         for _ in range(20):
             each.begin(path, 16 * MIB, bytes(1_000))
-    bounded = server.server.open_methods
+    bounded = server.server.grpc.open_methods
     become(lambda: bounded.ended == 200 - open_methods.READS_MAX, "not as many are waited for as there may be")
     become(lambda: bounded.calls == open_methods.READS_MAX, "a call has not ended that is waited for no longer")
     assert reads(server) == open_methods.READS_MAX
@@ -103,10 +103,12 @@ def test_who_is_waited_for_no_longer_is_told_and_a_crowd_in_a_moment_is_served(
     with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
         first = channel.stream_stream(HEALTH + "Check")(never(), PATIENCE_S)
         become(lambda: reads(server) == 1, "it is not waited for")
-        server.server.open_methods._patience_s = PATIENCE_S  # or on a busy machine the crowd may itself be too slow
+        server.server.grpc.open_methods._patience_s = (
+            PATIENCE_S  # or on a busy machine the crowd may itself be too slow
+        )
         crowd = [channel.stream_stream(HEALTH + "Check")(iter([b""]), PATIENCE_S) for _ in range(100)]
         assert {next(each) for each in crowd} == {SERVING}
-        server.server.open_methods._patience_s = 0.1
+        server.server.grpc.open_methods._patience_s = 0.1
         second = channel.stream_stream(REFLECTION)(never(), PATIENCE_S)
         with pytest.raises(grpc.RpcError) as refused:
             next(first)

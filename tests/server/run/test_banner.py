@@ -11,11 +11,11 @@ from remit import native_core as built
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.graph import native
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import ServeLimits, flag_of, shown, size_text
+from remit.server.net.listen import Address
 from remit.server.run.banner import banner
-from remit.server.run.config import Choices
-from remit.server.run.listen import Address
+from remit.server.run.config import Config
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 from remit.server.telemetry.telemetry import Telemetry
 from tests.support.keyed import Keyed, keyed_server
@@ -23,13 +23,13 @@ from tests.support.keyed import Keyed, keyed_server
 GRPC, HTTP = Address("127.0.0.1", 50051), Address("127.0.0.1", 8080)
 
 
-def said(engine: Engine, choices: Choices, keyed: Keyed | None = None, http: Address | None = HTTP) -> str:
-    ring = keyed.server.server._gate.ring if keyed is not None else None
-    return banner(engine, "nowhere", ring, None, choices, GRPC, http, Telemetry())
+def said(engine: Engine, config: Config, keyed: Keyed | None = None, http: Address | None = HTTP) -> str:
+    ring = keyed.server.server.pipeline.gate.ring if keyed is not None else None
+    return banner(engine, "nowhere", ring, None, config, GRPC, http, Telemetry())
 
 
 def test_a_server_as_it_comes_says_that_it_is_open_to_its_machine(engine: Engine) -> None:
-    text = said(engine, Choices())
+    text = said(engine, Config())
     for line in (
         "  grpc    127.0.0.1:50051",
         "  http    http://127.0.0.1:8080",
@@ -41,14 +41,14 @@ def test_a_server_as_it_comes_says_that_it_is_open_to_its_machine(engine: Engine
         "  logs    json, from level info, requests that take longer than 1000 ms, with their question",
     ):
         assert line in text.splitlines()
-    assert "metrics" not in said(engine, Choices(), http=None)
+    assert "metrics" not in said(engine, Config(), http=None)
 
 
 @pytest.mark.parametrize("field", fields(Limits), ids=lambda field: field.name)
 def test_every_limit_of_a_request_that_differs_is_shown(engine: Engine, field: object) -> None:
     name = field.name  # type: ignore[attr-defined]
     usual = getattr(Limits(), name)
-    text = said(engine, Choices(limits=replace(Limits(), **{name: usual * 2})))
+    text = said(engine, Config(limits=replace(Limits(), **{name: usual * 2})))
     assert f"    {flag_of(name)} {shown(name, usual * 2)} instead of {shown(name, usual)}" in text.splitlines()
     assert text.count(" instead of ") == 1
 
@@ -57,7 +57,7 @@ def test_every_limit_of_a_request_that_differs_is_shown(engine: Engine, field: o
 def test_every_limit_of_the_server_that_differs_is_shown(engine: Engine, field: object) -> None:
     name = field.name  # type: ignore[attr-defined]
     usual = getattr(ServeLimits(), name)
-    text = said(engine, Choices(serve_limits=replace(ServeLimits(), **{name: usual * 2 or 5.0})))
+    text = said(engine, Config(serve_limits=replace(ServeLimits(), **{name: usual * 2 or 5.0})))
     assert f"    {flag_of(name)} {shown(name, usual * 2 or 5.0)} instead of {shown(name, usual)}" in text.splitlines()
     assert text.count(" instead of ") == 1
 
@@ -68,30 +68,30 @@ def test_it_says_who_answers_and_never_that_the_core_does_where_it_does_not(
     answers = "  door    the native core listens, and answers checks by itself"
     leaves = "  door    the native core listens, and leaves every answer to Python: see docs/front_door.md"
     without = f"  door    none, the native core is {built.absence()}: every request is answered in Python"
-    assert (answers if native.available() else without) in said(engine, Choices()).splitlines()
-    for choices in (Choices(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Choices(testing=True)):
-        assert (leaves if native.available() else without) in said(engine, choices).splitlines()
-    off = Choices(front_door=FrontDoorChoice.OFF)
+    assert (answers if native.available() else without) in said(engine, Config()).splitlines()
+    for config in (Config(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Config(testing=True)):
+        assert (leaves if native.available() else without) in said(engine, config).splitlines()
+    off = Config(frontend=FrontendChoice.OFF)
     assert "  door    none, --front-door off: every request is answered in Python" in said(engine, off).splitlines()
     monkeypatch.setenv(built.SWITCH, "off")
     why = "switched off by `REMIT_NATIVE=off`"
     without = f"  door    none, the native core is {why}: every request is answered in Python"
-    assert without in said(engine, Choices()).splitlines()
+    assert without in said(engine, Config()).splitlines()
 
 
 def test_what_is_told_of_requests_is_shown(engine: Engine) -> None:
-    choices = Choices(log_format=LogFormat.TEXT, log_level=LogLevel.WARNING, requests=RequestLog(every=True))
-    assert "  logs    text, from level warning, every request" in said(engine, choices).splitlines()
-    text = said(engine, Choices(store_bytes_max=2**30))
+    config = Config(log_format=LogFormat.TEXT, log_level=LogLevel.WARNING, requests=RequestLog(every=True))
+    assert "  logs    text, from level warning, every request" in said(engine, config).splitlines()
+    text = said(engine, Config(store_bytes_max=2**30))
     assert "    --store-bytes-max 1GiB instead of 256GiB" in text.splitlines()
 
 
 def test_with_keys_it_says_how_many_and_who_may_read_the_numbers(engine: Engine, tmp_path: Path) -> None:
     with keyed_server(tmp_path) as keyed:
-        text = said(engine, Choices(), keyed)
+        text = said(engine, Config(), keyed)
         assert f"  keys    {keyed.path} (1)" in text.splitlines()
         assert "  metrics /metrics, to keys with the right `audit`" in text.splitlines()
-        assert "  metrics /metrics, to everyone" in said(engine, Choices(open_metrics=True), keyed).splitlines()
+        assert "  metrics /metrics, to everyone" in said(engine, Config(open_metrics=True), keyed).splitlines()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from remit.engine.facade import Engine
 from remit.graph.native import Caches
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
+from remit.server.request_summary import VERDICTS
 from remit.server.run.background import BackgroundServer
 from remit.server.telemetry.metrics import (
     OTHER,
@@ -25,13 +26,10 @@ from remit.server.telemetry.metrics import (
     SECONDS,
     STEPS,
     STORES_MAX,
-    LaneStanding,
     Metrics,
-    NativeVerb,
-    Standing,
     known_reason,
 )
-from remit.server.telemetry.request_summary import VERDICTS
+from remit.server.telemetry.server_stats import NativeVerb, QueueStats, ServerStats
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.port import Commit
 from remit.v1 import permissions_pb2
@@ -192,7 +190,7 @@ def test_a_reason_that_is_not_ours_is_another(reason: str) -> None:
 
 def test_stores_are_named_up_to_a_number_and_counted_beyond() -> None:
     stores = {f"store-{number:04}": (number, number) for number in range(STORES_MAX + 50)}
-    text = Metrics().text(Standing(stores=stores)).decode()
+    text = Metrics().text(ServerStats(stores=stores)).decode()
     assert text.count("remit_store_revision{") == STORES_MAX
     assert f"remit_stores {STORES_MAX + 50}.0" in text
 
@@ -200,14 +198,14 @@ def test_stores_are_named_up_to_a_number_and_counted_beyond() -> None:
 def test_when_a_series_began_is_left_out() -> None:
     metrics = Metrics()
     metrics.request("Check", "OK", 0.001)
-    assert "_created" not in metrics.text(Standing()).decode()
+    assert "_created" not in metrics.text(ServerStats()).decode()
 
 
 def test_a_commit_that_failed_is_counted_apart() -> None:
     metrics = Metrics()
     metrics.commit(Commit(3, 12, 0.001))
     metrics.commit(Commit(5, 20, 0.002, "STORE_FULL"))
-    text = metrics.text(Standing()).decode()
+    text = metrics.text(ServerStats()).decode()
     assert 'remit_commit_failures_total{reason="STORE_FULL"} 1.0' in text
     assert "remit_commit_requests_sum 3.0" in text
     assert "remit_commit_rows_total 12.0" in text
@@ -297,7 +295,7 @@ def test_callers_who_were_not_let_in_are_counted_by_why(keyed: Keyed) -> None:
 
 
 def test_every_metric_has_a_name_of_ours_or_of_the_process_and_a_help() -> None:
-    text = Metrics().text(Standing(keys=1)).decode()
+    text = Metrics().text(ServerStats(keys=1)).decode()
     names = [line.split(" ", 3)[2] for line in text.splitlines() if line.startswith("# HELP")]
     assert len(names) == len(set(names)) > 25
     assert all(name.startswith(("remit_", "process_")) for name in names)
@@ -312,18 +310,20 @@ def there_are() -> set[str]:
     """Every series, with what makes it one of a histogram left away."""
     metrics = Metrics()
     metrics.commit(Commit(1, 1, 0.1, "STORE_FULL"))
-    lane = LaneStanding("reads", 1, 2, 3)
-    door = dict.fromkeys(("connections", "proxied", "accepted", "handshakes_failed", "proxied_refused"), 1)
-    standing = Standing(
+    queue = QueueStats("reads", 1, 2, 3)
+    frontend = dict.fromkeys(("connections", "proxied", "accepted", "handshakes_failed", "proxied_refused"), 1)
+    stats = ServerStats(
         keys=1,
-        lanes=[lane],
+        queues=[queue],
         stores={"default": (1, 1)},
         streams={"Watch": 1},
-        door=door,
+        frontend=frontend,
         caches=Caches(1, 1, 1, 1),
-        door_verbs=[NativeVerb("Check", 0, 0, 1, {"yes": ([0] * (len(SECONDS) + 1), 0.0)}, [0] * (len(STEPS) + 1), 0)],
+        native_verbs=[
+            NativeVerb("Check", 0, 0, 1, {"yes": ([0] * (len(SECONDS) + 1), 0.0)}, [0] * (len(STEPS) + 1), 0)
+        ],
     )
-    families = text_string_to_metric_families(metrics.text(standing).decode())
+    families = text_string_to_metric_families(metrics.text(stats).decode())
     suffix = {"counter": "_total"}
     return {family.name + suffix.get(family.type, "") for family in families if family.name.startswith("remit_")}
 

@@ -47,12 +47,18 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 @contextmanager
 def logging_client(requests: RequestLog, seconds_each: float = 0.0) -> Iterator[Client]:
     """A client of a server whose clock moves on by so much at every look: one request takes that long."""
+    with logging_server(requests, seconds_each) as server, Client(server.endpoint) as client:
+        yield client
+
+
+@contextmanager
+def logging_server(requests: RequestLog, seconds_each: float = 0.0) -> Iterator[BackgroundServer]:
     engine = opened()
     engine.write_schema("", SCHEMA)
     ticks = count()
     telemetry = Telemetry(requests=requests, clock_s=lambda: next(ticks) * seconds_each)
-    with BackgroundServer(engine, telemetry=telemetry) as server, Client(server.endpoint) as client:
-        yield client
+    with BackgroundServer(engine, telemetry=telemetry) as server:
+        yield server
     engine.close()
 
 
@@ -79,11 +85,12 @@ def test_every_request_has_a_line_where_it_is_asked_for(caplog: pytest.LogCaptur
 
 
 def test_without_being_asked_for_they_are_there_at_level_debug_only(caplog: pytest.LogCaptureFixture) -> None:
-    with logging_client(RequestLog()) as client:
+    with logging_server(RequestLog()) as server, Client(server.endpoint) as client:
         caplog.set_level(logging.INFO)
         client.check("folder:top#view@user:ann")
         assert lines(caplog) == []
         caplog.set_level(logging.DEBUG, "remit.requests")
+        server.look_at_files()
         client.check("folder:top#view@user:ann")
         assert [line["level"] for line in lines(caplog)] == ["debug"]
 

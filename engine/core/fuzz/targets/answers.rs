@@ -5,12 +5,12 @@
 
 use std::fmt::Debug;
 
-use _core::door::questions::{Decided, only_message, write_check, write_check_many};
-use _core::door::spicedb;
-use _core::door::tokens::Token;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
+use remit_front::codec::tokens::Token;
+use remit_front::hot_path::questions::{Decided, only_message, write_check, write_check_many};
+use remit_front::hot_path::spicedb;
 use second::{
     BulkItem, BulkPair, CheckAnswer, CheckBulkResponse, CheckManyResponse, CheckManyResult, CheckPermissionResponse,
     CheckResponse, Item, Object, Timestamp, ZedToken,

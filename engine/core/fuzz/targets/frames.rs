@@ -9,20 +9,21 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use _core::clock::Clock;
-use _core::door::callers::Callers;
-use _core::door::native::{Limits, Oracle};
-use _core::door::numbers::Bounds;
-use _core::door::refusals::Refusal;
-use _core::door::server::{Door, Patience, Plan, Refusals};
-use _core::door::shares::Shares;
-use _core::door::unary::{LanePlan, Unary, Verb};
-use _core::graph::{QualifiersText, Triple};
-use _core::plan::Definition;
-use _core::{Core, Identity, Store};
 use libfuzzer_sys::fuzz_target;
 use parking_lot::RwLock;
 use prost::Message;
+use remit_core::clock::Clock;
+use remit_core::graph::{QualifiersText, Triple};
+use remit_core::schema::plan::Definition;
+use remit_core::{Core, Identity, Store};
+use remit_front::credentials::Callers;
+use remit_front::dispatch::unary::{LanePlan, Unary, Verb};
+use remit_front::fair_quota::Shares;
+use remit_front::hot_path::native::{Limits, Oracle};
+use remit_front::metrics::Bounds;
+use remit_front::status::Refusal;
+use remit_front::transport::server::{Door, Plan};
+use remit_front::transport::worker::{Patience, Refusals};
 use second::{CheckRequest, Object, Subject};
 
 /// How often a good caller asks, in connections of others.

@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use _core::door::notation::{is_id, is_name, is_type};
 use libfuzzer_sys::fuzz_target;
 use regex::bytes::Regex;
+use remit_front::codec::notation::{is_id, is_name, is_type};
 
 const NAME: &str = "[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?";
 static IS_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(NAME));

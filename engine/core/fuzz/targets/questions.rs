@@ -4,14 +4,14 @@
 //! read again.
 #![no_main]
 
-use _core::Question;
-use _core::door::decider::Posed;
-use _core::door::expansions::read_expand;
-use _core::door::questions::{DEFAULT_STORE, read_check, read_check_many};
-use _core::door::spicedb;
-use _core::door::tokens::Token;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
+use remit_core::Question;
+use remit_front::codec::tokens::Token;
+use remit_front::hot_path::engine::Posed;
+use remit_front::hot_path::expansions::read_expand;
+use remit_front::hot_path::questions::{DEFAULT_STORE, read_check, read_check_many};
+use remit_front::hot_path::spicedb;
 use second::{
     CheckBulkRequest, CheckManyRequest, CheckPermissionRequest, CheckRequest, Consistency, ExpandRequest, Item, Struct,
     ZedConsistency,

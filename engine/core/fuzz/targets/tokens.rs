@@ -3,11 +3,11 @@
 //! Law: a text is a token exactly where base64 and CRC-32 as others wrote them say so, and to the same numbers.
 #![no_main]
 
-use _core::door::tokens::Token;
 use arbitrary::Arbitrary;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
+use remit_front::codec::tokens::Token;
 
 #[derive(Arbitrary, Debug)]
 enum Given {

@@ -18,13 +18,14 @@ from typing import IO, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from remit.cli.arguments.filters import parse_filter
+from remit.cli.arguments.lines import STANDARD_INPUT, Line, read_lines
+from remit.cli.arguments.relationship_json import parse_relationship_json
+from remit.cli.arguments.tokens import AtLeast, Cursor
 from remit.cli.files import complete_text
-from remit.cli.filters import parse_filter
-from remit.cli.render.as_json import parse_relationship_json, relationship_json
-from remit.cli.render.lines import STANDARD_INPUT, Line, read_lines
-from remit.cli.render.output import err, put_json, tell
+from remit.cli.render.as_json import relationship_json
+from remit.cli.render.output import err, note, put_json
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtLeast, Cursor
 from remit.client import Export, RemoteError
 from remit.errors import RemitError
 from remit.model import Relationship
@@ -80,14 +81,14 @@ def import_(
             done = client.import_(sent.relationships(file, format), progress=sent.acknowledged)
         except (RemitError, KeyboardInterrupt) as error:
             went_on = f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`"
-            tell(went_on if sent.written else "nothing is written")
+            note(went_on if sent.written else "nothing is written")
             if isinstance(error, RemoteError):
                 raise sent.at_fault(error) from error
             raise
     if session.json:
         put_json({"relationships": done.imported, "token": done.token})
     else:
-        tell(f"{done.imported:,} relationships are written")
+        note(f"{done.imported:,} relationships are written")
     return 0
 
 
@@ -166,7 +167,7 @@ def export(
                 sys.stdout.flush()
                 # A cursor that was refused is nothing to go on with.
                 if exporting.cursor and (exporting.cursor != cursor or isinstance(ending, KeyboardInterrupt)):
-                    tell(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
+                    note(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
                 raise
             return 0
         with complete_text(Path(file)) as stream, _bar("exporting", None) as bar:
@@ -174,7 +175,7 @@ def export(
     if session.json:
         put_json({"relationships": count, "file": file, "token": exporting.token})
     else:
-        tell(f"{count:,} relationships are in {file}; `remit watch --from {exporting.token}` tells what came after")
+        note(f"{count:,} relationships are in {file}; `remit watch --from {exporting.token}` tells what came after")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The story `remit demo` tells: the example organisation, asked on a running server, in five short chapters.
+"""`remit demo`: a story about the example organisation, asked on a running server, in five short chapters.
 
 Every yes and no on the page is the server's own, at that moment. What the story changes it puts back, also when it is
 interrupted; what a telling that was killed left behind, the next one puts back first.
@@ -10,10 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
+from remit.cli.render.failures import FAILED
+from remit.cli.render.output import err, out, put_json
 from remit.cli.render.reasons import reasons_against
+from remit.cli.session import Session, command
 from remit.client import Client, Unanswered
 from remit.errors import RemitError, Status
 from remit.language import compile_schema
@@ -62,20 +66,39 @@ _REFUSED = (Status.INVALID_ARGUMENT, Status.FAILED_PRECONDITION, Status.PERMISSI
 _REASONS_SHOWN = 2
 
 
-def tell(client: Client, console: Console) -> bool:
+def register(app: typer.Typer) -> None:
+    command(app, "demo")(demo)
+
+
+def demo(session: Session) -> int:
+    """Tell the story of the example organisation, on a running server.
+
+    Who may, who may not and why; what a hold on a parent does to its grandchildren, and what its release restores;
+    what happens when the human at the root leaves the team. What it changes it puts back.
+
+    It needs the example: `remit serve --in-memory --with-example`.
+    """
+    with session.connect() as client:
+        told = tell_story(client, err() if session.json else out())
+    if session.json:
+        put_json({"told": told})
+    return 0 if told else FAILED
+
+
+def tell_story(client: Client, console: Console) -> bool:
     """Tells the story; False where the store does not hold the organisation, or its answers changed meanwhile, which
     the page then says. Raises RemitError where the server does not answer or refuses a write. Some twenty requests."""
-    teller = _Teller(client, console)
-    schema = teller.prepared_schema()
+    story = _Story(client, console)
+    schema = story.prepared_schema()
     if schema is None:
         console.print(ABSENT, markup=False, highlight=False, soft_wrap=True)
         return False
-    teller.who_may(schema)
-    teller.who_may_not(schema)
-    return teller.a_hold(schema) and teller.a_departure(schema) and teller.farewell()
+    story.who_may(schema)
+    story.who_may_not(schema)
+    return story.a_hold(schema) and story.a_departure(schema) and story.farewell()
 
 
-class _Teller:
+class _Story:
     def __init__(self, client: Client, console: Console) -> None:
         self.client = client
         self.console = console

@@ -6,7 +6,6 @@ Law: a key is printed once, alone on standard output, by the command that made i
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +14,13 @@ import typer
 
 from remit.access.key_file import changing_keys, read_keys
 from remit.access.keys import ALL_STORES, Key, Right, parse_rights, right_names
-from remit.cli.render.output import columns, put, put_json, tell
+from remit.cli.arguments.durations import parse_duration
+from remit.cli.render.as_json import key_json
+from remit.cli.render.output import columns, note, put, put_json
 from remit.cli.session import Session, command
-from remit.errors import InvalidArgument, KeyRefused, KeysUnreadable
-from remit.notation import format_time, shortened
-from remit.store.lmdb.directory import KEYS_FILE
+from remit.errors import KeyRefused, KeysUnreadable
+from remit.notation import format_time
+from remit.store.data_directory import KEYS_FILE
 
 DEFAULT_DATA = Path("data")
 BOOTSTRAP_PRINCIPAL = "bootstrap"
@@ -141,7 +142,7 @@ def list_keys(session: Session, keys: _KeysOption = None, data: _DataOption = DE
     now_us = _now_us()
     if session.json:
         for key in found:
-            put_json(_as_json(key) | {"created": format_time(key.created_us), "expired": key.is_over(now_us)})
+            put_json(key_json(key) | {"created": format_time(key.created_us), "expired": key.is_over(now_us)})
         return 0
     rows = [("ID", "PRINCIPAL", "STORES", "RIGHTS", "UNTIL"), *(_row(key, now_us) for key in found)]
     for line in columns(rows):
@@ -164,9 +165,9 @@ def revoke(session: Session, id: _IdArgument, keys: _KeysOption = None, data: _D
     if session.json:
         put_json({"revoked": revoked.id, "keys": left})
         return 0
-    tell(f"key `{revoked.id}` of `{revoked.principal}` is revoked")
+    note(f"key `{revoked.id}` of `{revoked.principal}` is revoked")
     if not left:
-        tell("no key is left: the server lets nobody in until one is made")
+        note("no key is left: the server lets nobody in until one is made")
     return 0
 
 
@@ -240,23 +241,13 @@ def _make_folder(path: Path) -> None:
         raise KeysUnreadable(f"`{path.parent}` cannot be made for keys: {(error.strerror or '').lower()}") from error
 
 
-def _put_new(session: Session, key: Key, text: str, told: str) -> int:
+def _put_new(session: Session, key: Key, text: str, done: str) -> int:
     if session.json:
-        put_json({"key": text} | _as_json(key))
+        put_json({"key": text} | key_json(key))
         return 0
-    tell(f"{told}; keep what follows, it is not shown again")
+    note(f"{done}; keep what follows, it is not shown again")
     put(text)
     return 0
-
-
-def _as_json(key: Key) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "principal": key.principal,
-        "stores": sorted(key.stores),
-        "rights": right_names(key.rights),
-        "bootstrap": key.bootstrap,
-    } | ({} if key.expiration_us is None else {"expiration": format_time(key.expiration_us)})
 
 
 def _row(key: Key, now_us: int) -> tuple[str, ...]:
@@ -268,23 +259,6 @@ def _row(key: Key, now_us: int) -> tuple[str, ...]:
         "all (bootstrap)" if key.bootstrap else ",".join(right_names(key.rights)),
         f"{until} (expired)" if key.is_over(now_us) else until,
     )
-
-
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
-_YEARS_MAX_S = 100 * 366 * 86_400
-
-
-def parse_duration(text: str) -> int:
-    """`90d`, `12h`, `1d12h` → microseconds. Raises InvalidArgument."""
-    parts = _DURATION.findall(text)
-    seconds = sum(int(number) * _UNITS_S[unit] for number, unit in parts)
-    if "".join(f"{number}{unit}" for number, unit in parts) != text or not 0 < seconds <= _YEARS_MAX_S:
-        raise InvalidArgument(
-            f"`{shortened(text)}` is not a duration: a number and s, m, h, d or w, as in `90d` or `1d12h`, up to a "
-            "hundred years"
-        )
-    return seconds * 1_000_000
 
 
 def _now_us() -> int:

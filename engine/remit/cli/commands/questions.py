@@ -10,16 +10,16 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.arguments.lines import STANDARD_INPUT, Line, given_lines
+from remit.cli.arguments.tokens import AtExactly, AtLeast
 from remit.cli.render.as_json import answer_json, expanded_json
 from remit.cli.render.expand_tree import print_expansion
 from remit.cli.render.explain import print_explanation
 from remit.cli.render.failures import FAILED
-from remit.cli.render.lines import STANDARD_INPUT, Line, given_lines
 from remit.cli.render.output import EXIT_CODES, out, put, put_json, trees, verdict_text, verdict_words
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import Answer, Client, Question, Unanswered
-from remit.client.asks import Seeing
+from remit.client.requests.request import ReadOptions
 from remit.errors import RemitError
 from remit.model import Verdict
 from remit.notation import normalized_context, parse_context, parse_question
@@ -76,7 +76,7 @@ def check(
     is_single = len(lines) == 1 and STANDARD_INPUT not in (questions or (STANDARD_INPUT,))
     verdicts: list[Verdict | None] = []
     with session.connect() as client:
-        for line, answer in _ask(client, lines, shared, Seeing(at_least, at_exactly, contextual or ()), explain):
+        for line, answer in _ask(client, lines, shared, ReadOptions(at_least, at_exactly, contextual or ()), explain):
             _print(line.text, answer, session, is_single)
             verdicts.append(answer.verdict if isinstance(answer, Answer) else None)
     return exit_code(verdicts)
@@ -91,11 +91,11 @@ def exit_code(verdicts: Iterable[Verdict | None]) -> int:
 
 
 def _ask(
-    client: Client, lines: Sequence[Line], shared: dict[str, object], seeing: Seeing, explain: bool
+    client: Client, lines: Sequence[Line], shared: dict[str, object], options: ReadOptions, explain: bool
 ) -> Iterator[tuple[Line, Answer | Unanswered]]:
     """Each line with its answer, in order. All lines are read before anything is asked."""
     asked = [(line, _question(line, shared)) for line in lines]
-    at_least, at_exactly, facts = seeing.at_least, seeing.at_exactly, tuple(seeing.contextual)
+    at_least, at_exactly, facts = options.at_least, options.at_exactly, tuple(options.contextual)
     if explain or len(asked) == 1:
         for line, question in asked:
             answered = client.check(

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.filters import merged_filter, parse_filter
+from remit.cli.arguments.filters import merged_filter, parse_filter
+from remit.cli.arguments.lines import Line, given_lines
+from remit.cli.arguments.tokens import AtLeast
 from remit.cli.render.as_json import stored_json
-from remit.cli.render.lines import Line, given_lines
-from remit.cli.render.output import counting, put, put_json, tell
+from remit.cli.render.output import counting, note, put, put_json
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtLeast
 from remit.errors import InvalidRelationship, RemitError
 from remit.model import Operation, Precondition, RelationshipFilter, Update
 from remit.notation import format_relationship, parse_context, parse_relationship, shortened
@@ -155,7 +155,7 @@ def delete(
     if deleted.token:
         put(deleted.token)
     more = "" if deleted.complete else "; more match"
-    tell(f"{deleted.deleted:,} relationships {'would be' if dry_run else 'are'} deleted{more}")
+    note(f"{deleted.deleted:,} relationships {'would be' if dry_run else 'are'} deleted{more}")
     return 0
 
 
@@ -185,9 +185,9 @@ def _write(
     if token:
         put(token)
     if replaced is not None:
-        tell(f"{replaced:,} relationships {'would be' if dry_run else 'are'} removed")
+        note(f"{replaced:,} relationships {'would be' if dry_run else 'are'} removed")
     if dry_run:
-        tell("it would be accepted; nothing is written")
+        note("it would be accepted; nothing is written")
     return 0
 
 
@@ -284,7 +284,7 @@ def read(
     with session.connect() as client:
         for stored in client.read(wanted, at_least=at_least, page_size=min(limit + 1, PAGE_MAX) if limit else 0):
             if limit and shown == limit:
-                tell(f"stopped after {limit:,}: there are more")
+                note(f"stopped after {limit:,}: there are more")
                 break
             put_json(stored_json(stored)) if session.json else put(format_relationship(stored.relationship))
             shown += 1

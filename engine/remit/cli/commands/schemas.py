@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
+from remit.cli.arguments.lines import STANDARD_INPUT, read_standard_input
+from remit.cli.arguments.tokens import AtExactly, AtLeast
 from remit.cli.files import complete_text
 from remit.cli.render.as_json import issue_json
 from remit.cli.render.failures import report
-from remit.cli.render.lines import STANDARD_INPUT, read_standard_input
-from remit.cli.render.output import put, put_json, put_raw, tell
+from remit.cli.render.output import note, put, put_json, put_raw
 from remit.cli.session import Session, command
-from remit.cli.tokens import AtExactly, AtLeast
 from remit.client import SchemaDiff
 from remit.errors import SchemaInvalid
 from remit.language.compiler import Compiled, compile_schema, format_schema
@@ -61,7 +61,7 @@ def write(
         return 0
     _tell_warnings(compiled.warnings)
     if dry_run:
-        tell("it would be accepted; nothing is written")
+        note("it would be accepted; nothing is written")
     else:
         put(written.token)
     return 0
@@ -231,4 +231,4 @@ def _compiled(file: str) -> Compiled:
 
 def _tell_warnings(warnings: tuple[Issue, ...]) -> None:
     for warning in warnings:
-        tell(warning.render())
+        note(warning.render())

@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.commands.keys import parse_duration
-from remit.cli.limit_options import size_option, with_limits
-from remit.cli.render.output import put, put_raw, tell
+from remit.cli.arguments.durations import parse_duration
+from remit.cli.arguments.limit_options import size_option, with_limits
+from remit.cli.render.output import note, put, put_raw
 from remit.cli.session import Session, command
 from remit.client.channel import DEFAULT_ENDPOINT
 from remit.engine.limits import Limits
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.run.config import GRACE_S, SLOW_MS, Choices
+from remit.server.run.config import GRACE_S, SLOW_MS, Config
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 
 DEFAULT_DATA = Path("data")
@@ -113,12 +113,12 @@ def serve(
         bool, typer.Option("--with-example", help="Write the agent schema and an organisation, if the store is empty.")
     ] = False,
     front_door: Annotated[
-        FrontDoorChoice,
+        FrontendChoice,
         typer.Option(
             "--front-door",
             help="Whether the native core listens, and answers checks by itself; auto: where it is built.",
         ),
-    ] = FrontDoorChoice.AUTO,
+    ] = FrontendChoice.AUTO,
     testing: Annotated[
         bool,
         typer.Option("--testing", help="Give every bearer token an empty store of its own, in memory: for tests."),
@@ -145,8 +145,8 @@ def serve(
     # Only this command pays for loading a server.
     from remit.cli.commands.example import NEXT_STEPS, write_example
     from remit.engine.facade import Engine
+    from remit.server.net.tls import TlsFiles
     from remit.server.run.app import serve as run
-    from remit.server.run.tls import TlsFiles
 
     answers = sys.stdout
     example_is_new = False
@@ -160,7 +160,7 @@ def serve(
             answers.write(json.dumps({"serving": endpoint, "example": example_is_new}) + "\n")
         elif with_example:
             if not example_is_new:
-                tell("the store is not empty: the example is left out")
+                note("the store is not empty: the example is left out")
             if endpoint != DEFAULT_ENDPOINT:
                 put(f"export REMIT_ENDPOINT={endpoint}")
             put_raw(NEXT_STEPS)
@@ -176,7 +176,7 @@ def serve(
             keys=keys,
             tls=TlsFiles(tls_cert, tls_key, tls_client_ca) if tls_cert is not None and tls_key is not None else None,
             insecure_plaintext=insecure_plaintext,
-            choices=Choices(
+            config=Config(
                 limits,
                 serve_limits,
                 store_bytes_max,

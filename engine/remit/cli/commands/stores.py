@@ -11,13 +11,13 @@ from typing import IO, Annotated
 
 import typer
 
+from remit.cli.arguments.lines import STANDARD_INPUT
 from remit.cli.files import complete_bytes
-from remit.cli.render.lines import STANDARD_INPUT
-from remit.cli.render.output import columns, put, put_json, tell
+from remit.cli.render.as_json import store_json
+from remit.cli.render.output import columns, note, put, put_json
 from remit.cli.session import Session, command
 from remit.client import Backup
 from remit.errors import FileUnreadable
-from remit.model import StoreInfo
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -88,7 +88,7 @@ def delete(
     if session.json:
         put_json({"deleted": name})
     else:
-        tell(f"store `{name}` is removed")
+        note(f"store `{name}` is removed")
     return 0
 
 
@@ -117,7 +117,7 @@ def backup(
     if session.json:
         put_json({"store": name, "file": file, "bytes": size, "token": copying.token})
     else:
-        tell(f"store `{name}` is in {file} ({size:,} bytes), as of {copying.token}")
+        note(f"store `{name}` is in {file} ({size:,} bytes), as of {copying.token}")
     return 0
 
 
@@ -146,7 +146,7 @@ def restore(
     if session.json:
         put_json(store_json(info))
     else:
-        tell(f"store `{name}` holds {info.relationships:,} relationships")
+        note(f"store `{name}` holds {info.relationships:,} relationships")
         put(info.token)
     return 0
 
@@ -166,14 +166,3 @@ def _chunks(file: str) -> Iterator[bytes]:
 def _read(stream: IO[bytes]) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk
-
-
-def store_json(info: StoreInfo) -> dict[str, object]:
-    return {
-        "name": info.name,
-        "uuid": info.uuid,
-        "epoch": info.epoch,
-        "token": info.token,
-        "relationships": info.relationships,
-        "has_schema": info.has_schema,
-    }

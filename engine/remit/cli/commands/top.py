@@ -11,19 +11,17 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from remit.cli.render.metrics import Numbers, Sample, numbers_between
+from remit.cli.metrics import Figures, Sample, figures_between, parse_metrics
 from remit.cli.render.output import out, put_json
+from remit.cli.render.top import figures_json, view_of
 from remit.cli.session import Session, command
 from remit.client.channel import chosen_tls, endpoint_of, metadata_of
 from remit.errors import FileUnreadable, InvalidArgument, RemitError, RemoteError, Status
@@ -65,16 +63,16 @@ def top(
     """
     look = Looker(session, http)
     if once:
-        _show(session, numbers_between(None, look()))
+        _show(session, figures_between(None, look()))
         return 0
     with contextlib.suppress(KeyboardInterrupt):  # how one leaves it
         if session.json or not out().is_terminal:
-            keep_looking(look, lambda numbers: _show(session, numbers), lambda: time.sleep(interval_s))
+            keep_looking(look, lambda figures: _show(session, figures), lambda: time.sleep(interval_s))
         else:
             with Live(console=out(), auto_refresh=False) as live:
                 keep_looking(
                     look,
-                    lambda numbers: live.update(view_of(numbers), refresh=True),
+                    lambda figures: live.update(view_of(figures), refresh=True),
                     lambda: time.sleep(interval_s),
                     lambda problem: live.update(Text(problem, style="yellow"), refresh=True),
                 )
@@ -83,13 +81,13 @@ def top(
 
 def keep_looking(
     look: Callable[[], Sample],
-    show: Callable[[Numbers], object],
+    show: Callable[[Figures], object],
     wait: Callable[[], object],
     show_problem: Callable[[str], object] | None = None,
 ) -> None:
     """Until `wait` ends it. The first look must succeed; later ones that do not are shown, where that is wanted."""
     before = look()
-    show(numbers_between(None, before))
+    show(figures_between(None, before))
     while True:
         wait()
         try:
@@ -99,15 +97,15 @@ def keep_looking(
                 raise
             show_problem(error.message)
         else:
-            show(numbers_between(before, after))
+            show(figures_between(before, after))
             before = after
 
 
-def _show(session: Session, numbers: Numbers) -> None:
+def _show(session: Session, figures: Figures) -> None:
     if session.json:
-        put_json(as_json(numbers))
+        put_json(figures_json(figures))
     else:
-        out().print(view_of(numbers))
+        out().print(view_of(figures))
 
 
 # --- a look -----------------------------------------------------------------------------------------------------
@@ -141,7 +139,7 @@ class Looker:
         request = urllib.request.Request(self._url, headers=self._headers)  # noqa: S310  # http or https, see above
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=self._tls) as response:  # noqa: S310
-                return parsed(response.read().decode())
+                return parse_metrics(response.read().decode())
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal(error, self._url) from error
@@ -164,106 +162,9 @@ def _context(ca: object) -> ssl.SSLContext:
 
 def _refusal(error: urllib.error.HTTPError, url: str) -> RemitError:
     try:
-        told = json.loads(error.read())["error"]
-        return RemoteError(str(told["reason"]), Status.PERMISSION_DENIED, str(told["message"]))
+        failure = json.loads(error.read())["error"]
+        return RemoteError(str(failure["reason"]), Status.PERMISSION_DENIED, str(failure["message"]))
     except (ValueError, KeyError, TypeError):
         return RemoteError(
             "UNAVAILABLE", Status.UNAVAILABLE, f"`{shortened(url)}` answers {error.code}: is it a Remit server's?"
         )
-
-
-def parsed(text: str) -> Sample:
-    """Prometheus' text format. Raises ValueError."""
-    # Only this command pays for loading it.
-    from prometheus_client.parser import text_string_to_metric_families
-
-    values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            values.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-    return Sample(values)
-
-
-# --- how it looks -----------------------------------------------------------------------------------------------
-
-
-def as_json(numbers: Numbers) -> dict[str, object]:
-    told = asdict(numbers)
-    told["verbs"] = {
-        verb: {key: value for key, value in asdict(each).items() if value is not None}
-        for verb, each in numbers.verbs.items()
-    }
-    told["lanes"] = {name: {"in_flight": taken, "max": most} for name, (taken, most) in numbers.lanes.items()}
-    told["stores"] = {
-        name: {"relationships": count, "revision": revision} for name, (count, revision) in numbers.stores.items()
-    }
-    return told
-
-
-def view_of(numbers: Numbers) -> RenderableType:
-    """Tables of what there is; what there is none of takes no room."""
-    state = Text("ready", style="green") if numbers.ready else Text("not ready", style="red")
-    sizes = f"{_size(numbers.memory_bytes)} memory  {_size(numbers.store_bytes)} disk"
-    life = f"  up {_duration(numbers.uptime_s)}  {numbers.cpu_cores:.2f} cores  {sizes}"
-    head = Text.assemble(("remit ", "bold"), numbers.version, "  ", state, life)
-    verbs = _table("VERB", "REQUESTS", "PER S", "P50 MS", "P99 MS")
-    for verb, each in numbers.verbs.items():
-        verbs.add_row(verb, f"{each.requests:,}", _rate(each.per_s), _number(each.p50_ms), _number(each.p99_ms))
-    stores = _table("STORE", "RELATIONSHIPS", "REVISION")
-    for name, (count, revision) in numbers.stores.items():
-        stores.add_row(name, f"{count:,}", f"{revision:,}")
-    lanes = " ".join(f"{name} {taken}/{most}" for name, (taken, most) in numbers.lanes.items())
-    commits = f"{_rate(numbers.commits_per_s)} a second"
-    if numbers.requests_per_commit is not None:
-        commits += f", {numbers.requests_per_commit:.1f} requests each, p99 {_number(numbers.commit_p99_ms)} ms"
-    lines = [
-        ("verdicts", _listed(numbers.verdicts_per_s)),
-        ("refused", _listed(numbers.refused_per_s)),
-        ("failed", _listed(numbers.failed_per_s)),
-        ("in flight", lanes),
-        ("streams", " ".join(f"{verb} {count}" for verb, count in numbers.streams.items() if count)),
-        ("commits", f"{commits}, {numbers.writes_waiting} waiting"),
-    ]
-    facts = Table.grid(padding=(0, 2))
-    for name, value in lines:
-        if value:
-            facts.add_row(Text(name, style="bold"), value)
-    return Group(head, "", verbs, "", facts, "", stores)
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _listed(rates: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {_rate(rate)}/s" for name, rate in rates.items() if rate)
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
-
-
-def _size(size: int) -> str:
-    number = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
-    shown = [f"{value}{unit}" for value, unit in parts if value]
-    return " ".join(shown[:2]) or "0s"

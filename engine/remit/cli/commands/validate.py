@@ -14,18 +14,18 @@ import typer
 from remit.cli.render.as_json import error_json, finding_json, issue_json, world_json
 from remit.cli.render.coverage import coverage_json, put_coverage
 from remit.cli.render.examined import Examined, outcomes_of_mistakes, schema_outcome
-from remit.cli.render.failures import say
+from remit.cli.render.failures import print_error
 from remit.cli.render.junit import write_junit
-from remit.cli.render.output import out, put, put_json, tell
+from remit.cli.render.output import note, out, put, put_json
 from remit.cli.session import Session, command
 from remit.errors import FileUnreadable, InvalidRelationship, WorldInvalid, WorldUnreadable
 from remit.language.source import Issue
 from remit.notation import parse_time
 from remit.world import Finding, World
 from remit.world.coverage import Coverage, schema_key
-from remit.world.file import Observe
 from remit.world.finding import FindingKind
 from remit.world.schema_file import SchemaFiles
+from remit.world.verification import Observe, outcomes_of
 
 
 def register(app: typer.Typer) -> None:
@@ -115,7 +115,7 @@ def worlds_of(argument: str) -> list[Path]:
 
 
 class _Run:
-    """One run over many files: what they share, and what was told already."""
+    """One run over many files: what they share, and what was reported already."""
 
     def __init__(self, session: Session, now_us: int, fail_on_warn: bool, with_coverage: bool) -> None:
         self.coverages: dict[object, Coverage] = {}
@@ -124,10 +124,10 @@ class _Run:
         self._fail_on_warn = fail_on_warn
         self._with_coverage = with_coverage
         self._schemas = SchemaFiles()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def examine(self, file: Path) -> Examined:
-        """Run a file and tell what it came to."""
+        """Run a file and print what it came to."""
         started = time.perf_counter()
         try:
             world = World.read(file, self._schemas)
@@ -138,7 +138,7 @@ class _Run:
             examined = Examined(str(file), time.perf_counter() - started, outcomes=mistakes)
         else:
             warned = world.warning_findings if self._fail_on_warn else ()
-            outcomes = (schema_outcome(warned), *world.outcomes(self._now_us, self._observer(world)))
+            outcomes = (schema_outcome(warned), *outcomes_of(world, self._now_us, self._observer(world)))
             examined = Examined(str(file), time.perf_counter() - started, world, outcomes)
         if self._session.json:
             _put_json(examined)
@@ -157,7 +157,7 @@ class _Run:
 
     def _put(self, examined: Examined) -> None:
         if examined.error is not None:
-            say(examined.error.message, examined.error.reason)
+            print_error(examined.error.message, examined.error.reason)
             return
         world = examined.world
         if world is not None and not self._fail_on_warn:
@@ -165,9 +165,9 @@ class _Run:
         findings = examined.findings
         for finding in findings:
             text = finding.render()
-            # Many worlds may share one schema file; what is wrong with it is told once.
-            if finding.kind is not FindingKind.SCHEMA or text not in self._told:
-                self._told.add(text)
+            # Many worlds may share one schema file; what is wrong with it is reported once.
+            if finding.kind is not FindingKind.SCHEMA or text not in self._reported:
+                self._reported.add(text)
                 put(text)
         if findings:
             count = f"{len(findings)} {'thing does' if len(findings) == 1 else 'things do'} not hold"
@@ -179,9 +179,9 @@ class _Run:
     def _tell_warnings(self, warnings: tuple[Issue, ...]) -> None:
         for warning in warnings:
             text = warning.render()
-            if text not in self._told:
-                self._told.add(text)
-                tell(text)
+            if text not in self._reported:
+                self._reported.add(text)
+                note(text)
 
 
 def _time(text: str) -> int:

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from remit.cli.filters import parse_filter
+from remit.cli.arguments.filters import parse_filter
+from remit.cli.arguments.tokens import From
 from remit.cli.render.as_json import event_json
-from remit.cli.render.output import put, put_json, tell
+from remit.cli.render.output import note, put, put_json
 from remit.cli.session import Session, command
-from remit.cli.tokens import From
 from remit.client import ChangeKind, WatchEvent
 from remit.errors import RemitError
 from remit.notation import format_relationship, format_time
@@ -49,19 +49,19 @@ def watch(
         remit watch --from "$TOKEN" --json
         remit export backup.txt --json   # and then: remit watch --from its token
     """
-    told = 0
+    printed = 0
     wanted = [parse_filter(text) for text in filters or ()]
     with session.connect() as client, client.watch(after, wanted) as watching:
         try:
             for event in watching:
                 _print(event, session)
-                told += not event.checkpoint
-                if limit and told == limit:
+                printed += not event.checkpoint
+                if limit and printed == limit:
                     break
         except (RemitError, KeyboardInterrupt) as ending:
             # A token that was refused is nothing to go on with.
             if watching.token and (watching.token != after or isinstance(ending, KeyboardInterrupt)):
-                tell(f"go on with `--from {watching.token}`")
+                note(f"go on with `--from {watching.token}`")
             raise
     return 0
 
@@ -72,7 +72,7 @@ def _print(event: WatchEvent, session: Session) -> None:
     elif not event.checkpoint:
         for change in event.changes:
             put(f"{_UPDATES[change.kind]} {format_relationship(change.relationship)}")
-        said = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
-        said += " schema changed" if event.schema is not None else ""
-        put(f"{said} {json.dumps(event.metadata, ensure_ascii=False)}" if event.metadata else said)
+        heading = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
+        heading += " schema changed" if event.schema is not None else ""
+        put(f"{heading} {json.dumps(event.metadata, ensure_ascii=False)}" if event.metadata else heading)
     sys.stdout.flush()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 
+from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
 from remit.client import Answer, Expanded, Unanswered, WatchEvent
-from remit.errors import InvalidContext, InvalidRelationship, RemitError, RemoteError, SchemaInvalid, WorldInvalid
+from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -28,20 +29,10 @@ from remit.eval.trees import (
     ExplanationNode,
 )
 from remit.language.source import Issue
-from remit.model import CaveatUse, ObjectRef, Qualifiers, Relationship, StoredRelationship, SubjectRef
+from remit.model import Relationship, StoredRelationship, StoreInfo
 from remit.notation import (
-    canonical_json,
-    checked_caveat,
-    checked_name,
-    checked_object,
-    checked_subject,
     format_relationship,
     format_time,
-    normalized_context,
-    parse_context,
-    parse_relationship,
-    parse_time,
-    shortened,
 )
 from remit.wire.schemas import Finding as SchemaFinding
 from remit.world import Finding, World
@@ -185,51 +176,8 @@ def relationship_json(relationship: Relationship) -> Json:
     return shape
 
 
-def parse_relationship_json(text: str) -> Relationship:
-    """The relationship in an object as above: its text under `relationship`, or else its parts. Raises
-    InvalidRelationship, InvalidReference and InvalidContext."""
-    try:
-        shape = parse_context(text)
-    except InvalidContext as error:
-        raise InvalidRelationship(f"`{shortened(text)}` is not a JSON object: {error.message}") from error
-    if "relationship" in shape:
-        return parse_relationship(_text(shape, "relationship"))
-    resource, subject = _object(shape, "resource"), _object(shape, "subject")
-    return Relationship(
-        checked_object(ObjectRef(_text(resource, "type"), _text(resource, "id"))),
-        checked_name(_text(shape, "relation")),
-        checked_subject(
-            SubjectRef(_text(subject, "type"), _text(subject, "id"), _text(subject, "relation", "")), wildcard=True
-        ),
-        Qualifiers(
-            _caveat(_object(shape, "caveat")) if "caveat" in shape else None,
-            parse_time(_text(shape, "not_before"), round_up=True) if "not_before" in shape else None,
-            parse_time(_text(shape, "expiration")) if "expiration" in shape else None,
-        ),
-    )
-
-
-def _caveat(shape: Json) -> CaveatUse:
-    context = normalized_context(_object(shape, "context")) if "context" in shape else {}
-    return CaveatUse(checked_caveat(_text(shape, "name")), canonical_json(context))
-
-
-def _text(shape: Json, key: str, default: str | None = None) -> str:
-    value = shape.get(key, default)
-    if not isinstance(value, str):
-        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not text")
-    return value
-
-
-def _object(shape: Json, key: str) -> Json:
-    value = shape.get(key)
-    if not isinstance(value, dict):
-        raise InvalidRelationship(f"`{key}` is missing from `{shortened(str(shape))}`, or is not an object")
-    return value
-
-
 def event_json(event: WatchEvent) -> Json:
-    """What a watch tells: a revision's changes, or a checkpoint."""
+    """An event of a watch: a revision's changes, or a checkpoint."""
     if event.checkpoint:
         return {"token": event.token, "checkpoint": True}
     changes = [{"kind": each.kind.value, **relationship_json(each.relationship)} for each in event.changes]
@@ -297,3 +245,24 @@ def error_json(error: RemitError) -> Json:
     elif isinstance(error, WorldInvalid):
         shape["findings"] = [finding_json(each) for each in error.findings if isinstance(each, Finding)]
     return shape
+
+
+def store_json(info: StoreInfo) -> Json:
+    return {
+        "name": info.name,
+        "uuid": info.uuid,
+        "epoch": info.epoch,
+        "token": info.token,
+        "relationships": info.relationships,
+        "has_schema": info.has_schema,
+    }
+
+
+def key_json(key: Key) -> Json:
+    return {
+        "id": key.id,
+        "principal": key.principal,
+        "stores": sorted(key.stores),
+        "rights": right_names(key.rights),
+        "bootstrap": key.bootstrap,
+    } | ({} if key.expiration_us is None else {"expiration": format_time(key.expiration_us)})

@@ -1,4 +1,4 @@
-"""What the assertions cover of a schema, told to people and to programs: each definition, and all that is not covered.
+"""What the assertions cover of a schema, for people and for programs: each definition, and all that is not covered.
 
 Law: whatever names a part says where it stands."""
 

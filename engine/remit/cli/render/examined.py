@@ -1,4 +1,4 @@
-"""What one file given to `remit validate` came to, for people, programs and CI to be told in their own ways.
+"""What one file given to `remit validate` came to, to be shown to people, programs and CI.
 
 Law: a file whose every outcome has no finding holds, and no other."""
 

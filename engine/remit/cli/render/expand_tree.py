@@ -1,6 +1,6 @@
 """An expansion as a tree: sets made of sets, down to the facts that name someone.
 
-Law: each set is opened once; a set that is met again is named, so circles end."""
+Law: each set is opened once; a set that is met again is named, so cycles end."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _branch(node: ExplanationNode, definitions: _Definitions) -> Branch:
 
 
 def _question(node: ExplanationNode, definitions: _Definitions) -> Branch:
-    """A question on the way: one that a single fact answers is told on one line, and each link of a chain is told
+    """A question on the way: one that a single fact answers is shown on one line, and each link of a chain is shown
     apart, or the page would grow as wide as the chain is long."""
     key = (node.resource, node.relation, node.subject)
     question = f"{node.resource}#{node.relation}@{node.subject}"

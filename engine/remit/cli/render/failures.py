@@ -1,4 +1,4 @@
-"""How a command fails: what is said, on standard error, and the exit code.
+"""How a command fails: what is printed, on standard error, and the exit code.
 
 Law: nobody who uses `remit` sees a traceback, and no failure exits with the code of an answer."""
 
@@ -12,7 +12,7 @@ import traceback
 from rich.text import Text
 
 from remit.cli.render.as_json import error_json
-from remit.cli.render.output import err, tell
+from remit.cli.render.output import err, note
 from remit.cli.render.unreachable import NOBODY, advised
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.language.source import Issue
@@ -27,22 +27,22 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 def report(error: RemitError, *, as_json: bool) -> int:
     """Tell an error; the exit code."""
     if as_json:
-        tell(json.dumps({"error": error_json(error)}, ensure_ascii=False))
+        note(json.dumps({"error": error_json(error)}, ensure_ascii=False))
         return FAILED
     for finding in _findings(error):
-        tell(finding)
-    say(_message(error), error.reason)
+        note(finding)
+    print_error(_message(error), error.reason)
     return FAILED
 
 
 def report_usage(message: str, *, as_json: bool, hint: str = "") -> int:
     """Tell that the command line itself is wrong."""
     if as_json:
-        tell(json.dumps({"error": {"reason": "USAGE", "message": message}}, ensure_ascii=False))
+        note(json.dumps({"error": {"reason": "USAGE", "message": message}}, ensure_ascii=False))
     else:
         message = message.removeprefix("Invalid value: ")
         is_acronym = message[1:2].isupper()
-        say((message[:1] if is_acronym else message[:1].lower()) + message[1:].rstrip(".") + hint, "USAGE")
+        print_error((message[:1] if is_acronym else message[:1].lower()) + message[1:].rstrip(".") + hint, "USAGE")
     return FAILED
 
 
@@ -52,13 +52,13 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
         traceback.print_exception(error, file=sys.stderr)
     message = f"unexpected {type(error).__name__}: {error}; REMIT_DEBUG=1 shows where"
     if as_json:
-        tell(json.dumps({"error": {"reason": "INTERNAL", "message": message}}, ensure_ascii=False))
+        note(json.dumps({"error": {"reason": "INTERNAL", "message": message}}, ensure_ascii=False))
     else:
-        say(message, "INTERNAL")
+        print_error(message, "INTERNAL")
     return FAILED
 
 
-def say(message: str, reason: str) -> None:
+def print_error(message: str, reason: str) -> None:
     """`error: message (REASON)`."""
     sys.stdout.flush()
     err().print(Text("error:", style="bold red") + Text(f" {message} ({reason})", style="not bold default"))

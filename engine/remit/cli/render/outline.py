@@ -1,6 +1,6 @@
 """An outline: sections that refer to one another, printed as nested trees.
 
-Explanations and expansions are lists of sections, because facts may go around in circles and nest without end. Here
+Explanations and expansions are lists of sections, because facts may form cycles and nest without end. Here
 each section is shown once, where it is first met; where it is met again it is only named, and what lies very deep is
 continued below in a tree of its own.
 Law: every section that the first one leads to is shown exactly once."""

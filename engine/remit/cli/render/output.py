@@ -1,7 +1,7 @@
 """How answers reach a person or a program: text on a line, a JSON object on a line, a tree, a bar.
 
 Nothing here styles what goes into a pipe, and nothing breaks a line that a program might read.
-Law: standard output holds answers only; what happened on the way is told on standard error."""
+Law: standard output holds answers only; what happened on the way goes to standard error."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def put_json(value: Mapping[str, object]) -> None:
     put(json.dumps(present, ensure_ascii=False, separators=(", ", ": ")))
 
 
-def tell(text: str) -> None:
+def note(text: str) -> None:
     """A line on the side, for the person who watches."""
     sys.stdout.flush()
     sys.stderr.write(f"{text}\n")

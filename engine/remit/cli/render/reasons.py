@@ -21,29 +21,29 @@ _Key = tuple[ObjectRef | None, str, SubjectRef | None]
 def reasons_against(explanation: Explanation, schema: plan.Schema) -> tuple[str, ...]:
     """What kept the answer from a yes, each reason once: a relation that does not hold, facts that hold back, a chain
     that is broken or comes back to itself. Cost: O(what is explained)."""
-    found = dict.fromkeys(_Teller(explanation, schema).against_question(explanation.questions[0], frozenset()))
+    found = dict.fromkeys(_ReasonFinder(explanation, schema).against_question(explanation.questions[0], frozenset()))
     return tuple(found) or ("the explanation was cut short before a reason",)
 
 
-class _Teller:
-    """Walks the questions of one explanation, each once, so that circles end."""
+class _ReasonFinder:
+    """Walks the questions of one explanation, each once, so that cycles end."""
 
     def __init__(self, explanation: Explanation, schema: plan.Schema) -> None:
         self._schema = schema
         self._questions: dict[_Key, ExplainedQuestion] = {
             (each.resource, each.relation, each.subject): each for each in explanation.questions
         }
-        self._told: set[_Key] = set()
+        self._visited: set[_Key] = set()
 
     def against_question(self, question: ExplainedQuestion, path: frozenset[_Key]) -> Iterator[str]:
         key = (question.resource, question.relation, question.subject)
         if key in path:
-            yield _circle(question)
-        elif key not in self._told:
-            self._told.add(key)
+            yield _cycle(question)
+        elif key not in self._visited:
+            self._visited.add(key)
             definition = self._schema.definitions.get(question.resource.type)
             if definition is not None and question.relation in definition.relations:
-                # Whom a relation names is policy: that it does not name the subject is told, not in how many ways.
+                # Whom a relation names is policy: that it does not name the subject is reported, not in how many ways.
                 yield _nothing(question, question.definition)
             else:
                 yield from self._against(question.definition, question, path | {key})
@@ -65,17 +65,17 @@ class _Teller:
                 for child in [child for child in lacking if not _is_empty(child)] or lacking[:1]:
                     yield from self._against(child, under, path)
 
-    def _proof(self, node: ExplanationNode, told: set[_Key]) -> Iterator[str]:
+    def _proof(self, node: ExplanationNode, visited: set[_Key]) -> Iterator[str]:
         """The facts that something which is so rests on."""
         if node.relationship is not None:
             yield format_relationship(node.relationship)
         key = (node.resource, node.relation, node.subject)
-        if node.kind is ExplanationKind.QUESTION and key not in told and key in self._questions:
-            told.add(key)
-            yield from self._proof(self._questions[key].definition, told)
+        if node.kind is ExplanationKind.QUESTION and key not in visited and key in self._questions:
+            visited.add(key)
+            yield from self._proof(self._questions[key].definition, visited)
         for child in node.children:
             if child.verdict is Verdict.YES:
-                yield from self._proof(child, told)
+                yield from self._proof(child, visited)
 
 
 def _is_empty(node: ExplanationNode) -> bool:
@@ -90,7 +90,7 @@ def _nothing(under: ExplainedQuestion, node: ExplanationNode) -> str:
     return f"no `{under.resource}#{under.relation}@{under.subject}`"
 
 
-def _circle(question: ExplainedQuestion) -> str:
+def _cycle(question: ExplainedQuestion) -> str:
     if ".along(" in question.relation:
         return f"the chain of {question.subject} comes back to itself"
     return f"`{question.resource}#{question.relation}@{question.subject}` rests on itself"

@@ -1,6 +1,6 @@
 """What to do where no server answers, by what gRPC says of it: long, and of no help to a person at a shell.
 
-Law: the advice is for the reason at hand. Whoever speaks plaintext to a server with TLS is not told to start one."""
+Law: the advice is for the reason at hand. Whoever speaks plaintext to a server with TLS is not advised to start one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def advised(message: str) -> str:
     endpoint, _, transport = message.removeprefix(NOBODY).partition("`: ")
     if transport.startswith("errors resolving"):
         return f"{NOBODY}{endpoint}`: there is no such host; name another with --endpoint"
-    # A connection that stood and broke says less: only one that never came about tells who listens there.
+    # A connection that stood and broke says less: only one that never came about says who listens there.
     if transport.startswith("failed to connect"):
         for words, matter in _SOMEBODY:
             if words in transport:

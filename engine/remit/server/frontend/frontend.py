@@ -1,9 +1,9 @@
-"""The front door: the core's own gRPC server, which answers Check and Expand where it can, and brings on the rest.
+"""The frontend: the core's own gRPC server, which answers Check and Expand where it can, and brings on the rest.
 
 It listens where the server should, on threads of the core that never wait for Python. Of what it does not answer
-itself, a unary call whose request is whole waits there for a thread of Python (`handler_threads`); all else goes, as it
-came, to the grpcio server of this process, over a socket in a directory that nobody else may enter. Keys, certificates
-and choices are pushed to it from here whenever they change.
+itself, a unary call whose request is whole waits there for a thread of Python (`dispatch`); all else goes, as it came,
+to the grpcio server of this process, over a socket in a directory that nobody else may enter. Keys, certificates, and
+whether it may answer by itself are pushed to it from here whenever they change.
 Law: a request is answered as grpcio's server alone would have answered it, whichever of the two does."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remit.access.keyring import KeyRing
 from remit.access.keys import ALL_STORES, Key, Keys
@@ -28,22 +28,21 @@ from remit.errors import (
     StoreUnavailable,
 )
 from remit.native_core import absence, core
-from remit.server.call import PEER, Call
-from remit.server.error_mapping import refusal_parts
-from remit.server.frontend.dispatch import Admit, HandlerThreads, LaneThreads
-from remit.server.limits.fair_quota import Held, Shares, fair_share_spent, overloaded
+from remit.server.error_mapping import status_parts
+from remit.server.frontend.dispatch import Dispatcher, QueueThreads
+from remit.server.limits.fair_quota import FairQuota, Holdings, fair_share_spent, overloaded
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.rights import RIGHTS
-from remit.server.run.listen import Address, listening_socket
-from remit.server.run.tls import Certificates
-from remit.server.telemetry.metrics import SECONDS, STEPS, NativeVerb
-from remit.server.telemetry.request_summary import label_of
+from remit.server.net.listen import Address, listening_socket
+from remit.server.net.tls import Certificates
+from remit.server.pipeline import Pipeline
+from remit.server.telemetry.metrics import SECONDS, STEPS
+from remit.server.telemetry.server_stats import NativeVerb
 from remit.server.telemetry.telemetry import Telemetry
+from remit.server.verb import Queue, Verb
 from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
-    from remit._core import Door, KeyRow, LaneRow, NativeCore
-    from remit._core import Shares as NativeShares
+    from remit._core import Door, KeyRow, LaneRow, NativeCore, Shares, VerbRow
 
 log = logging.getLogger(__name__)
 
@@ -51,28 +50,28 @@ _BACKLOG = 4_096  # connections that may wait to be accepted: as many as come at
 _PING_EVERY_S, _PONG_WITHIN_S = 120.0, 20.0  # as grpcio's server does
 # A request that is slow must be told by Python. Here none takes longer than some milliseconds.
 _NATIVE_AT_MOST_S = 0.05
-_READS, _WRITES = 0, 1  # the door's lanes
+_QUEUES = (Queue.READS, Queue.WRITES)  # by their numbers in the core
 
 
-class FrontDoorChoice(StrEnum):
-    """Whether the core answers at the door: where it is built, always (or not at all), never."""
+class FrontendChoice(StrEnum):
+    """Whether the core listens: where it is built, always (or not at all), never."""
 
     AUTO = "auto"
     ON = "on"
     OFF = "off"
 
 
-def shared(limit: int) -> NativeShares:
-    """What callers of the door and of the server behind it take of."""
+def shared_holdings(limit: int) -> Shares:
+    """What clients of the frontend and of the server behind it take of."""
     return core.Shares(limit)
 
 
-def is_wanted(choice: FrontDoorChoice) -> bool:
-    """Whether a server has a front door. Raises InvalidArgument; says loudly what it goes without."""
+def is_wanted(choice: FrontendChoice) -> bool:
+    """Whether a server has a frontend. Raises InvalidArgument; says loudly what it goes without."""
     why = absence()
-    if choice is FrontDoorChoice.OFF or not why:
-        return choice is not FrontDoorChoice.OFF
-    if choice is FrontDoorChoice.ON:
+    if choice is FrontendChoice.OFF or not why:
+        return choice is not FrontendChoice.OFF
+    if choice is FrontendChoice.ON:
         raise InvalidArgument(
             f"the front door is part of the native core, which is {why}: install with cargo on the path, or "
             "serve with `--front-door off`"
@@ -81,30 +80,33 @@ def is_wanted(choice: FrontDoorChoice) -> bool:
     return False
 
 
-class FrontDoor:
-    """One door, from `open` to `close`. One thread at a time."""
+class Frontend:
+    """The frontend of one server, from `open` to `close`. One thread at a time."""
 
     def __init__(
         self,
+        pipeline: Pipeline,
         clock: Clock,
         limits: Limits,
         serve_limits: ServeLimits,
         *,
         core: NativeCore | None = None,
-        ring: KeyRing | None = None,
         certificates: Certificates | None = None,
     ) -> None:
-        """`core`: what answers; None where all is carried to Python."""
+        """`pipeline` was made with `shared_holdings`, for clients of both servers take of what it counts. `core`: what
+        answers; None where Python does always."""
+        self._pipeline = pipeline
+        self._ring = pipeline.gate.ring
         self._clock = clock
         self._core = core
         self._limits = limits
         self._serve_limits = serve_limits
-        self._ring = ring
         self._certificates = certificates
         self._door: Door | None = None
-        self._threads: HandlerThreads | None = None
+        self._dispatcher: Dispatcher | None = None
         self._keys_told: Keys | None = None
         self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
+        self._is_native_told = True  # as the core begins
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def upstream(self) -> str:
@@ -117,23 +119,10 @@ class FrontDoor:
         assert self._folder is not None, "the socket's place is made before anybody listens there"
         return Path(self._folder.name, "grpc")
 
-    def open(
-        self,
-        address: Address,
-        admit: Admit,
-        telemetry: Telemetry,
-        *,
-        reads: Shares,
-        writes: Shares,
-        unsent: Shares,
-        is_native: bool,
-        proxied_max: int,
-    ) -> Address:
-        """Let callers in; grpcio's server is there already, and takes `proxied_max` calls at once. `is_native` False:
-        nothing is answered without Python. `admit`, `telemetry`: see `HandlerThreads`. Of `reads`, `writes` and
-        `unsent`, made by `shared`, callers of both servers take. The address with the port that was bound. Raises
-        AddressRefused, CertificateUnreadable."""
-        assert core is not None, "a door is made where there is a core"
+    def open(self, address: Address, *, proxied_max: int) -> Address:
+        """Let callers in; grpcio's server is there already, and takes `proxied_max` calls at once. The address with the
+        port that was bound. Raises AddressRefused, CertificateUnreadable."""
+        assert core is not None, "a frontend is made where there is a core"
         self._socket.chmod(0o600)
         native_clock = getattr(self._clock, "native", None)
         self._pem_told = self._certificates.contents if self._certificates is not None else None
@@ -141,34 +130,28 @@ class FrontDoor:
         listener = listening_socket(address)
         listener.listen(_BACKLOG)
         port: int = listener.getsockname()[1]
-        limits, serve_limits = self._limits, self._serve_limits
+        pipeline, limits, serve_limits = self._pipeline, self._limits, self._serve_limits
         try:
             self._door = core.Door(
                 # Without the clock of Python, there is nothing to judge expirations by.
-                self._core if is_native and native_clock is not None else None,
+                self._core if native_clock is not None else None,
                 native_clock or core.Clock(0),
                 listener=listener.detach(),
                 upstream=str(self._socket),
                 threads=len(os.sched_getaffinity(0)),
-                verbs=[
-                    (verb.path, label_of(verb.path), _WRITES if verb.changes else _READS, _right_of(verb.path))
-                    for verb in UNARY
-                ],
-                lanes=[
-                    _lane_row(reads),
-                    _lane_row(writes),
-                ],
-                unsent=_native(unsent),
+                verbs=[_verb_row(verb) for verb in UNARY],
+                lanes=[_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
+                unsent=_shares(pipeline.unsent),
                 keys=_key_rows(self._ring),
                 pem=self._pem_told,
-                overloaded=refusal_parts(
+                overloaded=status_parts(
                     Overloaded(
                         "the server has as many calls under way as it takes on at once: try again a little later",
                         name="calls_max",
                         limit=proxied_max,
                     )
                 ),
-                unavailable=refusal_parts(
+                unavailable=status_parts(
                     StoreUnavailable("the server is starting or stopping: try again a little later")
                 ),
                 seconds_bounds=SECONDS,
@@ -187,18 +170,19 @@ class FrontDoor:
             )
         except ValueError as error:
             raise CertificateUnreadable(f"the certificate cannot be used by the front door: {error}") from error
-        lanes = (
-            LaneThreads(_READS, "reads", serve_limits.readers),
-            LaneThreads(_WRITES, "writes", serve_limits.writers),
-        )
-        self._threads = HandlerThreads(self._door, lanes, admit, telemetry, unsent.refusal)
-        self._threads.start()
+        threads = {Queue.READS: serve_limits.readers, Queue.WRITES: serve_limits.writers}
+        queues = [QueueThreads(number, queue.value, threads[queue]) for number, queue in enumerate(_QUEUES)]
+        self._refresh_native()
+        self._dispatcher = Dispatcher(self._door, queues, pipeline)
+        self._dispatcher.start()
         return Address(address.host, port)
 
     def refresh(self) -> None:
-        """Believe the keys and certificates as they are read now."""
+        """Believe the keys and certificates as they are read now, and answer natively where nobody wants to be told of
+        each request by itself."""
         if self._door is None:
             return
+        self._refresh_native()
         if self._ring is not None and self._ring.keys is not self._keys_told:
             self._keys_told = self._ring.keys
             self._door.set_keys(_key_rows(self._ring))
@@ -209,20 +193,23 @@ class FrontDoor:
             except ValueError as error:
                 log.error("certificate not used by the front door", extra={"problem": str(error)})
 
+    def _refresh_native(self) -> None:
+        assert self._door is not None, "a frontend that answers is open"
+        is_native = not self._pipeline.telemetry.needs_every_request
+        if is_native != self._is_native_told:
+            self._is_native_told = is_native
+            self._door.set_native(is_native)
+
     def drain(self) -> None:
         """Let nobody new in; who is in is told to go elsewhere next."""
         if self._door is not None:
             self._door.drain()
 
-    def calls(self) -> list[Call]:
-        """Those that threads are answering."""
-        return self._threads.calls() if self._threads is not None else []
-
     def close(self, within_s: float) -> bool:
         """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
         finished = self._door.close(within_s) if self._door is not None else True
-        if self._threads is not None:
-            self._threads.join()
+        if self._dispatcher is not None:
+            self._dispatcher.join()
         if self._folder is not None:
             self._folder.cleanup()
         return finished
@@ -258,7 +245,7 @@ class FrontDoor:
             for verb, each in self._door.numbers()["methods"].items()
         ]
 
-    def standing(self) -> dict[str, int]:
+    def stats(self) -> dict[str, int]:
         """Connections, calls under way to Python, and so on; by name."""
         if self._door is None:
             return {}
@@ -272,28 +259,24 @@ class FrontDoor:
         }
 
 
-def may_answer(telemetry: Telemetry, serve_limits: ServeLimits, *, is_testing: bool) -> bool:
-    """Whether the core may answer by itself: not where each request must be told one by one, counted against the rate
-    of its key, or answered from a sandbox, all of which only Python does."""
+def may_ever_answer(telemetry: Telemetry, serve_limits: ServeLimits, *, is_testing: bool) -> bool:
+    """Whether this server's core may answer by itself: not where each request is to be told one by one, counted against
+    the rate of its key, or answered from a sandbox, all of which only Python does."""
     wanted = telemetry.requests
-    told_one_by_one = (
-        wanted.every
-        or (wanted.slow_s is not None and wanted.slow_s < _NATIVE_AT_MOST_S)
-        or telemetry.tracing.is_on
-        or logging.getLogger("remit.requests").isEnabledFor(logging.DEBUG)
-    )
+    told_one_by_one = wanted.every or (wanted.slow_s is not None and wanted.slow_s < _NATIVE_AT_MOST_S)
     return not (told_one_by_one or serve_limits.rate_per_key or is_testing)
 
 
-def peer_of(peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
-    """Who calls. Only the door speaks over the unix socket, and it lets nobody send the header by which it tells."""
-    if not peer.startswith("unix:"):
-        return peer
-    return next((value for key, value in metadata if key == PEER and isinstance(value, str)), peer)
+def may_answer(telemetry: Telemetry, serve_limits: ServeLimits, *, is_testing: bool) -> bool:
+    """Whether it may at this moment: see `Telemetry.needs_every_request`."""
+    return may_ever_answer(telemetry, serve_limits, is_testing=is_testing) and not telemetry.needs_every_request
+
+
+# --- as the core wants it ---------------------------------------------------------------------------------------
 
 
 def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
-    """The table of `callers.rs`; None where there are no keys."""
+    """None where there are no keys."""
     keys = ring.keys if ring is not None else None
     return [row for key in keys for row in _rows_of(key)] if keys is not None else None
 
@@ -306,21 +289,20 @@ def _rows_of(key: Key) -> Iterable[KeyRow]:
         yield secret.digest, key.id, rights, stores, min(untils_us, default=None)
 
 
-def _right_of(path: str) -> str | None:
-    right = RIGHTS[path].right
-    return right.value if right is not None else None
+def _verb_row(verb: Verb[Any]) -> VerbRow:
+    return verb.path, verb.label, _QUEUES.index(verb.queue), verb.right.value if verb.right is not None else None
 
 
-def _lane_row(places: Shares) -> LaneRow:
-    """What `places` would say where all are taken, and where too many are the caller's."""
+def _queue_row(places: FairQuota) -> LaneRow:
+    """What `places` would say where all are taken, and where too many are the client's."""
     name, limit, what = places.name, places.limit, places.what
     return (
-        _native(places),
-        refusal_parts(overloaded(name, limit, what, taken=limit, given=limit + 1)),
-        refusal_parts(fair_share_spent(name, limit, what)),
+        _shares(places),
+        status_parts(overloaded(name, limit, what, taken=limit, given=limit + 1)),
+        status_parts(fair_share_spent(name, limit, what)),
     )
 
 
-def _native(shares: Shares) -> NativeShares:
-    assert not isinstance(shares.held, Held), "who shares with the door does so in the core"
-    return shares.held
+def _shares(quota: FairQuota) -> Shares:
+    assert not isinstance(quota.holdings, Holdings), "who shares with the frontend does so in the core"
+    return quota.holdings

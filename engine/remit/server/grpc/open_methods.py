@@ -61,7 +61,7 @@ class OpenMethods:
     # --- as generated code asks a server ------------------------------------------------------------------------
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """The same methods again, for servers that know no registered ones: see `accepting`."""
+        """The same methods again, for servers that know no registered ones: see `grpc_compat`."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         """All that the servicer has; those it has not made its own would fail, and are not there."""

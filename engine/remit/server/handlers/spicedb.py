@@ -8,11 +8,13 @@ from __future__ import annotations
 from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 
 from remit.engine.facade import Engine
+from remit.engine.limits import Limits
 from remit.engine.results import CheckResult, Question
 from remit.errors import InvalidArgument, RemitError
 from remit.notation import checked_name
 from remit.server.call import Call
 from remit.server.handlers.permissions import read_each
+from remit.server.limits.request_size import read_context
 from remit.wire.spicedb import (
     decode_consistency,
     decode_object,
@@ -24,7 +26,7 @@ from remit.wire.spicedb import (
     encode_token,
 )
 from remit.wire.status import encode_status
-from remit.wire.values import decode_context, decode_context_json
+from remit.wire.values import decode_context_json
 
 DEFAULT = ""
 
@@ -34,7 +36,10 @@ def check_permission(
 ) -> permission_service_pb2.CheckPermissionResponse:
     _refuse_tracing(request.with_tracing)
     result = engine.check(
-        DEFAULT, _question(request, ""), **decode_consistency(request.consistency), interrupt=call.interrupt
+        DEFAULT,
+        _question(request, "", engine.limits),
+        **decode_consistency(request.consistency),
+        interrupt=call.interrupt,
     )
     return permission_service_pb2.CheckPermissionResponse(
         checked_at=encode_token(result.token),
@@ -74,12 +79,13 @@ def _pair(
 def _question(
     message: permission_service_pb2.CheckPermissionRequest | permission_service_pb2.CheckBulkPermissionsRequestItem,
     prefix: str,
+    limits: Limits,
 ) -> Question:
     return Question(
         decode_object(message.resource, f"{prefix}resource"),
         checked_name(message.permission, field=f"{prefix}permission"),
         decode_subject(message.subject, f"{prefix}subject"),
-        decode_context(message.context, f"{prefix}context") if message.HasField("context") else {},
+        read_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
     )
 
 

@@ -1,4 +1,4 @@
-"""The verbs about whole stores: make, list, remove, copy out, copy in.
+"""The service Stores: make, list and remove whole stores, copy them out and in, and say who asks.
 
 Law: nobody is told of a store their key does not see (see `rights`); a restore that does not finish leaves nothing."""
 
@@ -7,14 +7,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
+import remit
+from remit.access.keys import ALL_RIGHTS, ALL_STORES, right_names
 from remit.engine.facade import Engine
 from remit.errors import LimitExceeded
 from remit.model import DEFAULT_STORE
 from remit.server.call import Call
-from remit.server.handlers.streams import only_one
-from remit.server.streams import Stream
+from remit.server.streams import Stream, only_request
 from remit.v1 import stores_pb2
 from remit.wire.stores import CHUNK_BYTES, CHUNK_BYTES_MAX, encode_store
+from remit.wire.values import encode_time
 
 
 def create_store(engine: Engine, request: stores_pb2.CreateStoreRequest, call: Call) -> stores_pb2.CreateStoreResponse:
@@ -32,11 +34,26 @@ def delete_store(engine: Engine, request: stores_pb2.DeleteStoreRequest, call: C
     return stores_pb2.DeleteStoreResponse()
 
 
+def who_am_i(engine: Engine, request: stores_pb2.WhoAmIRequest, call: Call) -> stores_pb2.WhoAmIResponse:
+    """Of a server without keys: everyone is `local` and holds every right."""
+    key = call.key
+    response = stores_pb2.WhoAmIResponse(
+        principal=call.caller.principal,
+        key_id=key.id if key is not None else "",
+        stores=sorted(key.stores) if key is not None else [ALL_STORES],
+        rights=right_names(key.rights if key is not None else ALL_RIGHTS),
+        version=remit.__version__,
+    )
+    if key is not None and key.expiration_us is not None:
+        response.expiration.CopyFrom(encode_time(key.expiration_us))
+    return response
+
+
 async def backup(
     engine: Engine, requests: AsyncIterator[stores_pb2.BackupRequest], stream: Stream
 ) -> AsyncGenerator[stores_pb2.BackupResponse, None]:
     """The store is copied before anything is sent: a reader may be slow, an open view may not (see `copies`)."""
-    request = await only_one(requests)
+    request = await only_request(requests)
     with contextlib.closing(engine.backup(request.name or DEFAULT_STORE)) as copy:
         token = await stream.run(copy.take, stream.call.interrupt)
         while data := await stream.run(copy.read, CHUNK_BYTES):
@@ -48,7 +65,7 @@ async def restore(
     engine: Engine, requests: AsyncIterator[stores_pb2.RestoreRequest], stream: Stream
 ) -> AsyncGenerator[stores_pb2.RestoreResponse, None]:
     """A reader of the backup sends as fast as the disk takes it: the next message is read when this one is written."""
-    first = await only_one(requests)
+    first = await only_request(requests)
     with contextlib.closing(engine.restore(first.name)) as restoring:
         await stream.run(restoring.feed, _chunk(first))
         async for request in requests:

@@ -1,4 +1,4 @@
-"""The HTTP edge: is the process alive, is it ready and if not why; its numbers and version. More verbs come later.
+"""The HTTP edge: is the process alive, is it ready and if not why; its metrics and version. More verbs come later.
 
 It runs on the gRPC server's event loop and so answers exactly as long as that does.
 Law: it tells of a store only to a caller who may see it."""
@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 import remit
 from remit.errors import RemitError, Status
-from remit.server.run.listen import Address, listening_socket
-from remit.server.run.tls import Certificates
+from remit.server.net.listen import Address, listening_socket
+from remit.server.net.tls import Certificates
 from remit.server.telemetry.metrics import CONTENT_TYPE
 
 _STOP_GRACE_S = 2
@@ -27,11 +27,11 @@ _STOP_GRACE_S = 2
 Problems = Callable[[], Sequence[str]]
 """Why questions are not answered now; nothing where they are."""
 
-Numbers = Callable[[Sequence[tuple[str, str]]], bytes]
+MetricsText = Callable[[Sequence[tuple[str, str]]], bytes]
 """The metrics a caller with these headers may see. Raises Unauthenticated, RightMissing, StoreUnavailable."""
 
 
-def http_app(problems: Problems, numbers: Numbers) -> Starlette:
+def http_app(problems: Problems, metrics_text: MetricsText) -> Starlette:
     """The routes."""
 
     async def healthz(_: Request) -> Response:
@@ -43,7 +43,7 @@ def http_app(problems: Problems, numbers: Numbers) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         try:
-            return Response(numbers(request.headers.items()), media_type=CONTENT_TYPE)
+            return Response(metrics_text(request.headers.items()), media_type=CONTENT_TYPE)
         except RemitError as error:
             return _refused(error)
 

@@ -1,7 +1,7 @@
-"""How callers share what runs out: places in a lane, memory for answers that wait to be read.
+"""How clients share what runs out: places in a work queue, memory for answers that wait to be read.
 
-Nobody takes more who already holds more than is left free. So a single greedy caller gets half, two get a third each,
-sixteen a seventeenth, and whoever comes next finds something; nothing is set aside for callers who are not there.
+Nobody takes more who already holds more than is left free. So a single greedy client gets half, two get a third each,
+sixteen a seventeenth, and whoever comes next finds something; nothing is set aside for clients who are not there.
 Law: what is taken never exceeds the limit."""
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ if TYPE_CHECKING:
     from remit import _core
 
 
-class Held:
-    """Who holds how much of `limit` units. Safe from many threads. `remit._core.Shares` is the same for those who share
-    with callers of the front door."""
+class Holdings:
+    """Who holds how much of `limit` units. Safe from many threads. `remit._core.Shares` is the same, for a quota that
+    clients of the frontend take of as well."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._by: dict[str, int] = {}  # by caller; nobody holds none
+        self._by_client: dict[str, int] = {}  # nobody in it holds none
         self._taken = 0
         self._refused = 0
 
-    def take(self, sharer: str, amount: int) -> tuple[int, int] | None:
-        """None; or where there is not enough, or not for this caller, what it holds and what is left."""
+    def take(self, client_id: str, amount: int) -> tuple[int, int] | None:
+        """None; or where there is not enough, or not for this client, what it holds and what is left."""
         with self._lock:
-            own, free = self._by.get(sharer, 0), self._limit - self._taken
+            own, free = self._by_client.get(client_id, 0), self._limit - self._taken
             if own > free or amount > free:
                 self._refused += 1
                 return own, free
-            self._by[sharer] = own + amount
+            self._by_client[client_id] = own + amount
             self._taken += amount
             return None
 
-    def give_back(self, sharer: str, amount: int) -> bool:
-        """False where the caller does not hold as much."""
+    def give_back(self, client_id: str, amount: int) -> bool:
+        """False where the client does not hold as much."""
         with self._lock:
-            own = self._by.get(sharer, 0) - amount
+            own = self._by_client.get(client_id, 0) - amount
             if own < 0:
                 return False
             self._taken -= amount
             if own:
-                self._by[sharer] = own
+                self._by_client[client_id] = own
             else:
-                del self._by[sharer]
+                del self._by_client[client_id]
             return True
 
     def standing(self) -> tuple[int, int, int]:
         """How much is taken, how many hold something, and how many were refused."""
-        return self._taken, len(self._by), self._refused
+        return self._taken, len(self._by_client), self._refused
 
 
-class Shares:
+class FairQuota:
     """`limit` units of something, `what` in words, `name` as the limit is called. Safe from many threads."""
 
-    def __init__(self, name: str, limit: int, what: str, held: Held | _core.Shares | None = None) -> None:
+    def __init__(self, name: str, limit: int, what: str, holdings: Holdings | _core.Shares | None = None) -> None:
         self.name = name
         self.limit = limit
         self.what = what
-        self.held = held or Held(limit)
+        self.holdings = holdings or Holdings(limit)
 
-    def take(self, caller: str, amount: int = 1) -> None:
-        """For a caller (a key's id, or a peer). Raises Overloaded where not enough is left, FairShareSpent where too
-        much is the caller's. Cost: O(1)."""
-        refused = self.held.take(caller, amount)
+    def take(self, client_id: str, amount: int = 1) -> None:
+        """For a client (a key's id, or a peer). Raises Overloaded where not enough is left, FairShareSpent where too
+        much is the client's. Cost: O(1)."""
+        refused = self.holdings.take(client_id, amount)
         if refused is not None:
             raise self.refusal(*refused, amount)
 
-    def give_back(self, caller: str, amount: int = 1) -> None:
-        is_given_back = self.held.give_back(caller, amount)
+    def give_back(self, client_id: str, amount: int = 1) -> None:
+        is_given_back = self.holdings.give_back(client_id, amount)
         assert is_given_back, "only what was taken is given back"
 
     def refusal(self, held: int, free: int, amount: int) -> Overloaded:
@@ -90,20 +90,20 @@ class Shares:
 
     @property
     def taken(self) -> int:
-        return self.held.standing()[0]
+        return self.holdings.standing()[0]
 
     @property
-    def callers(self) -> int:
+    def clients(self) -> int:
         """How many hold something."""
-        return self.held.standing()[1]
+        return self.holdings.standing()[1]
 
     @property
     def refused(self) -> int:
         """How many were refused since the start."""
-        return self.held.standing()[2]
+        return self.holdings.standing()[2]
 
 
-# --- refusals ---------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------
 
 
 def overloaded(name: str, limit: int, what: str, *, taken: int, given: int) -> Overloaded:
@@ -116,7 +116,7 @@ def overloaded(name: str, limit: int, what: str, *, taken: int, given: int) -> O
 
 
 def fair_share_spent(name: str, limit: int, what: str) -> FairShareSpent:
-    """As a front door says it, which does not tell each caller its own numbers."""
+    """As the frontend says it, which does not tell each client its own numbers."""
     return FairShareSpent(
         f"of the {limit} {what} that the server has room for, more are this caller's than are left for everybody else: "
         "try again a little later",

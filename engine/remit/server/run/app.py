@@ -21,17 +21,17 @@ from remit.engine.facade import Engine
 from remit.engine.upkeep import Housekeeper
 from remit.errors import InvalidArgument, StoreUnavailable
 from remit.server.frontend.frontend import is_wanted
-from remit.server.grpc.server import GrpcServer
 from remit.server.http.server import HttpServer, http_app
+from remit.server.net.listen import Address, Protection, checked_address, probe
+from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.banner import banner
-from remit.server.run.config import Choices
-from remit.server.run.listen import Address, Protection, checked_address, probe
+from remit.server.run.config import Config
 from remit.server.run.open_files import raise_open_files
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.tls import Certificates, TlsFiles
+from remit.server.run.server import Server
 from remit.server.telemetry import log as logs
 from remit.server.telemetry.telemetry import Telemetry
-from remit.store.lmdb.directory import KEYS_FILE, require_no_file
+from remit.store.data_directory import KEYS_FILE, require_no_file
 from remit.store.lmdb.lmdb_store import MAP_SIZE_BYTES, LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.port import Store
@@ -50,7 +50,7 @@ def serve(
     keys: Path | None = None,
     tls: TlsFiles | None = None,
     insecure_plaintext: bool = False,
-    choices: Choices | None = None,
+    config: Config | None = None,
     prepare: Callable[[Engine], None] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> int:
@@ -60,11 +60,11 @@ def serve(
     `keys` names a file that must be there; without it `keys.json` of the data directory counts as soon as there is one.
     `prepare` is called with the engine before any question is answered, `ready` with the gRPC address (its port as
     bound) once they are. Raises RemitError where the store cannot be opened or an address cannot be had."""
-    choices = choices or Choices()
-    logs.configure(choices.log_level, choices.log_format)
-    if choices.testing and keys is not None:
+    config = config or Config()
+    logs.configure(config.log_level, config.log_format)
+    if config.testing and keys is not None:
         raise InvalidArgument("a server for testing takes any token and knows no keys: leave the keys file out")
-    if in_memory or choices.testing:
+    if in_memory or config.testing:
         data = None
     if data is not None:
         require_no_file(data)  # before keys are looked for in it
@@ -73,35 +73,35 @@ def serve(
     ring = KeyRing(keys_path, clock.now_us, required=keys is not None) if keys_path is not None else None
     certificates = Certificates(tls) if tls is not None else None
     is_keyed = ring is not None and not ring.is_open
-    protection = Protection(is_keyed, certificates is not None, insecure_plaintext, keyable=not choices.testing)
+    protection = Protection(is_keyed, certificates is not None, insecure_plaintext, keyable=not config.testing)
     addresses = checked_address(grpc, protection), checked_address(http, protection) if http else None
     raise_open_files()
 
     @contextmanager
     def opened() -> Iterator[Engine]:
-        with opened_engine(data, clock, choices) as engine:
+        with opened_engine(data, clock, config) as engine:
             if prepare is not None:
                 prepare(engine)
             yield engine
 
     where = "memory only: it is gone when the server stops" if data is None else str(data.resolve())
-    return asyncio.run(_serve_until_signalled(opened(), addresses, ring, certificates, choices, where, ready))
+    return asyncio.run(_serve_until_signalled(opened(), addresses, ring, certificates, config, where, ready))
 
 
 @contextmanager
 def opened_engine(
-    data: Path | None, clock: SystemClock | None = None, choices: Choices | None = None
+    data: Path | None, clock: SystemClock | None = None, config: Config | None = None
 ) -> Iterator[Engine]:
     """An engine on a data directory, or on memory where there is none; closed, store and all, at the end."""
-    clock, choices = clock or SystemClock(), choices or Choices()
+    clock, config = clock or SystemClock(), config or Config()
     store: Store
     if data is None:
         store = MemoryStore(clock_us=clock.now_us)
     else:
-        store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=choices.store_bytes_max or MAP_SIZE_BYTES)
+        store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=config.store_bytes_max or MAP_SIZE_BYTES)
     try:
         clock.keep(store)
-        engine = Engine(store, clock, choices.limits, retention_us=choices.retention_us)
+        engine = Engine(store, clock, config.limits, retention_us=config.retention_us)
         housekeeper = Housekeeper(engine.upkeep)
         housekeeper.start()
         try:
@@ -115,9 +115,9 @@ def opened_engine(
 
 
 @contextmanager
-def _sandboxes(choices: Choices) -> Iterator[Sandboxes]:
+def _sandboxes(config: Config) -> Iterator[Sandboxes]:
     """On a clock of their own, which promises nothing to any disk."""
-    sandboxes = Sandboxes(SystemClock(), choices.limits, choices.serve_limits.sandboxes_max)
+    sandboxes = Sandboxes(SystemClock(), config.limits, config.serve_limits.sandboxes_max)
     try:
         yield sandboxes
     finally:
@@ -129,22 +129,22 @@ async def _serve_until_signalled(
     addresses: tuple[Address, Address | None],
     ring: KeyRing | None,
     certificates: Certificates | None,
-    choices: Choices,
+    config: Config,
     where: str,
     ready: Callable[[str], None] | None,
 ) -> int:
     """The HTTP edge answers first, so that a store that takes minutes to load is not taken for a process that hangs."""
     grpc_address, http_address = addresses
     stop = asyncio.Event()
-    server: GrpcServer | None = None
+    server: Server | None = None
 
     def problems() -> list[str]:
         return ["loading"] if server is None else server.problems()
 
-    def numbers(headers: Sequence[tuple[str, str]]) -> bytes:
+    def metrics(headers: Sequence[tuple[str, str]]) -> bytes:
         if server is None:
             raise StoreUnavailable("the store is being loaded: there are no numbers yet")
-        return server.metrics(headers, is_open=choices.open_metrics)
+        return server.metrics(headers, is_open=config.open_metrics)
 
     def on_signal(name: str) -> None:
         log.info("signal", extra={"signal": name, "draining": stop.is_set()})
@@ -155,9 +155,9 @@ async def _serve_until_signalled(
             server.hurry()
         stop.set()
 
-    front_door = is_wanted(choices.front_door)
+    frontend = is_wanted(config.frontend)
     probe(grpc_address)  # better now than once everything is loaded
-    edge = HttpServer(http_app(problems, numbers), certificates)
+    edge = HttpServer(http_app(problems, metrics), certificates)
     bound_http = await edge.start(http_address) if http_address is not None else None
     finished = True
     try:
@@ -166,27 +166,27 @@ async def _serve_until_signalled(
             loop.add_signal_handler(number, on_signal, signal.Signals(number).name)
         async with AsyncExitStack() as opened:
             engine = await asyncio.to_thread(opened.enter_context, opening)
-            telemetry = Telemetry(requests=choices.requests)
-            sandboxes = opened.enter_context(_sandboxes(choices)) if choices.testing else None
-            server = GrpcServer(
+            telemetry = Telemetry(requests=config.requests)
+            sandboxes = opened.enter_context(_sandboxes(config)) if config.testing else None
+            server = Server(
                 engine,
-                choices.serve_limits,
+                config.serve_limits,
                 keys=ring,
                 certificates=certificates,
                 telemetry=telemetry,
                 sandboxes=sandboxes,
-                front_door=front_door,
+                frontend=frontend,
             )
             loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
             try:
                 bound = await server.start(grpc_address)
-                _announce(banner(engine, where, ring, certificates, choices, bound, bound_http, telemetry))
+                _announce(banner(engine, where, ring, certificates, config, bound, bound_http, telemetry))
                 log.info("serving", extra={"grpc": str(bound), "http": str(bound_http or ""), "pid": os.getpid()})
                 if ready is not None:
                     ready(str(bound))
                 await _either(stop, server.ended)
             finally:
-                finished = await server.stop(choices.grace_s) and not server.ended.is_set()
+                finished = await server.stop(config.grace_s) and not server.ended.is_set()
                 log.info("stopped", extra={"finished": finished})
     finally:
         await edge.stop()

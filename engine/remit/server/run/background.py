@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 
 from remit.access.keyring import KeyRing
 from remit.engine.facade import Engine
-from remit.server.frontend.frontend import FrontDoorChoice, is_wanted
-from remit.server.grpc.server import GrpcServer
+from remit.server.frontend.frontend import FrontendChoice, is_wanted
 from remit.server.http.server import HttpServer, http_app
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
-from remit.server.run.listen import Protection, checked_address
+from remit.server.net.listen import Protection, checked_address
+from remit.server.net.tls import Certificates
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.tls import Certificates
+from remit.server.run.server import Server
 from remit.server.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
 # A program that brings its engine along asks it directly where that must be fast; the suite runs over both.
-FRONT_DOOR = FrontDoorChoice.OFF
+FRONTEND = FrontendChoice.OFF
 
 
 class BackgroundServer:
@@ -43,9 +43,9 @@ class BackgroundServer:
         certificates: Certificates | None = None,
         telemetry: Telemetry | None = None,
         sandboxes: Sandboxes | None = None,
-        front_door: FrontDoorChoice | None = None,
+        frontend: FrontendChoice | None = None,
     ) -> None:
-        """`front_door` None: as `FRONT_DOOR` says."""
+        """`frontend` None: as `FRONTEND` says."""
         protection = Protection(keyed=keys is not None and not keys.is_open, encrypted=certificates is not None)
         self._engine = engine
         self._address = checked_address(address, protection)
@@ -55,10 +55,10 @@ class BackgroundServer:
         self._limits = limits
         self._telemetry = telemetry
         self._sandboxes = sandboxes
-        self._front_door = is_wanted(front_door or FRONT_DOOR)
+        self._has_frontend = is_wanted(frontend or FRONTEND)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="remit-server", daemon=True)
-        self._server: GrpcServer | None = None
+        self._server: Server | None = None
         self._edge: HttpServer | None = None
         self.endpoint = ""
         self.http_endpoint = ""
@@ -91,19 +91,19 @@ class BackgroundServer:
         self._do(self.server.look_at_files())
 
     @property
-    def server(self) -> GrpcServer:
+    def server(self) -> Server:
         assert self._server is not None, "the server has been started"
         return self._server
 
     async def _start(self) -> None:
-        server = self._server = GrpcServer(
+        server = self._server = Server(
             self._engine,
             self._limits,
             keys=self._keys,
             certificates=self._certificates,
             telemetry=self._telemetry,
             sandboxes=self._sandboxes,
-            front_door=self._front_door,
+            frontend=self._has_frontend,
         )
         self._edge = HttpServer(
             http_app(server.problems, lambda headers: server.metrics(headers, is_open=False)), self._certificates

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from remit.engine.limits import Limits
 from remit.engine.upkeep import RETENTION_US
-from remit.server.frontend.frontend import FrontDoorChoice
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 
@@ -17,10 +17,10 @@ SLOW_MS = 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class Config:
     """Each with its default. `store_bytes_max` None: what `store.lmdb` thinks fit. `open_metrics`: /metrics asks
     for no key. `grace_s`: what a drain may take. `retention_us`: how long revisions can be asked about and watched.
-    `testing`: every bearer token has a store of its own, see `sandboxes`. `front_door`: who listens, see there."""
+    `testing`: every bearer token has a store of its own, see `sandboxes`. `frontend`: who listens, see there."""
 
     limits: Limits = field(default_factory=Limits)
     serve_limits: ServeLimits = DEFAULT_LIMITS
@@ -32,4 +32,4 @@ class Choices:
     grace_s: float = GRACE_S
     retention_us: int = RETENTION_US
     testing: bool = False
-    front_door: FrontDoorChoice = FrontDoorChoice.AUTO
+    frontend: FrontendChoice = FrontendChoice.AUTO

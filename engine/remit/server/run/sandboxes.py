@@ -41,7 +41,7 @@ class Sandboxes:
     def of(self, metadata: Metadata) -> Engine:
         """The sandbox of the token that a request shows. Raises TooManySandboxes. Cost: one SHA-256, and some
         milliseconds for a token that is new."""
-        shown = "\\n".join(str(value) for key, value in metadata if key == AUTHORIZATION)
+        shown = "\n".join(str(value) for key, value in metadata if key == AUTHORIZATION)
         name = hashlib.sha256(shown.encode()).digest()
         with self._lock:
             engine = self._engines.get(name)

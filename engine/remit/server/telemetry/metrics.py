@@ -1,15 +1,14 @@
-"""The numbers of one server, for Prometheus: what was asked and how it ended, how long it took, what there is.
+"""The metrics of one server, for Prometheus: what was asked and how it ended, how long it took, what there is.
 
 What happened is counted as it is told here; what is, such as sizes and places taken, is looked up when somebody asks.
-Labels come from short lists known beforehand (verbs, reasons, verdicts, lanes), never from a request; stores are named
-only in what is looked up, at most `STORES_MAX` of them. docs/telemetry.md says what each number means.
-Law: nothing is decided by a number in here, and every server has its own."""
+Labels come from short lists known beforehand (verbs, reasons, verdicts, queues), never from a request; stores are named
+only in what is looked up, at most `STORES_MAX` of them. docs/telemetry.md says what each metric means.
+Law: nothing is decided by a metric, and every server has its own."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -22,7 +21,7 @@ from prometheus_client.utils import floatToGoString
 
 import remit
 from remit.errors import RemitError
-from remit.graph.native import Caches
+from remit.server.telemetry.server_stats import NativeVerb, ServerStats
 from remit.store.port import Commit
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -46,57 +45,6 @@ def _reasons(error: type[RemitError]) -> Iterator[str]:
 
 
 REASONS = frozenset((DONE, *_reasons(RemitError)))
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStanding:
-    """How many places of a lane are taken, out of how many, and how many requests it has turned away."""
-
-    name: str
-    in_flight: int
-    in_flight_max: int
-    refused: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
-    none. `door`, `door_verbs`, `door_refused` (by verb and reason): what the front door counts, empty where there is
-    none. `caches`: of all threads; None without the core."""
-
-    uptime_s: float = 0.0
-    is_ready: bool = True
-    lanes: Sequence[LaneStanding] = ()
-    unsent_bytes: int = 0
-    stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    store_bytes: int = 0
-    writes_waiting: int = 0
-    streams: Mapping[str, int] = field(default_factory=dict)
-    keys: int | None = None
-    keys_damaged: bool = False
-    door: Mapping[str, int] = field(default_factory=dict)
-    door_verbs: Sequence[NativeVerb] = ()
-    door_refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    caches: Caches | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NativeVerb:
-    """What the front door has answered by itself of one verb, since it opened. Histograms are buckets and their sum,
-    not cumulated; the last bucket is what is above all bounds. `seconds`: by the verdict of requests that asked one
-    question, and "" of others. `elsewhere`: requests that it left to Python, which counts them."""
-
-    verb: str
-    yes: int = 0
-    no: int = 0
-    elsewhere: int = 0
-    seconds: Mapping[str, tuple[Sequence[int], float]] = field(default_factory=dict)
-    steps: Sequence[int] = ()
-    steps_sum: int = 0
-
-    @property
-    def requests(self) -> int:
-        return sum(sum(buckets) for buckets, _ in self.seconds.values())
 
 
 Family = TypeVar("Family", bound=MetricWrapperBase)
@@ -193,14 +141,14 @@ class Metrics:
 
     # --- what is told -------------------------------------------------------------------------------------------
 
-    def text(self, standing: Standing, sees: Callable[[str], bool] = lambda store: True) -> bytes:
-        """Everything, in Prometheus' text format; of the stores only those that the caller sees. What the front door
+    def text(self, stats: ServerStats, sees: Callable[[str], bool] = lambda store: True) -> bytes:
+        """Everything, in Prometheus' text format; of the stores only those that the caller sees. What the frontend
         answered by itself counts as what Python did."""
-        for each in standing.door_verbs:
+        for each in stats.native_verbs:
             self._begin_series(each)
-        for verb, reason in standing.door_refused:
+        for verb, reason in stats.refused_early:
             self._requests[verb, known_reason(reason)]
-        return generate_latest(_Exposed(self._registry, standing, sees))
+        return generate_latest(_Exposed(self._registry, stats, sees))
 
     def _begin_series(self, native: NativeVerb) -> None:
         """Have the series, at 0, to which what was counted elsewhere is added."""
@@ -226,9 +174,9 @@ def known_reason(reason: str) -> str:
 class _Exposed(Collector):
     """What has been counted and what there is, as one."""
 
-    def __init__(self, registry: CollectorRegistry, standing: Standing, sees: Callable[[str], bool]) -> None:
+    def __init__(self, registry: CollectorRegistry, stats: ServerStats, sees: Callable[[str], bool]) -> None:
         self._registry = registry
-        self._standing = standing
+        self._standing = stats
         self._sees = sees
 
     def collect(self) -> Iterable[Metric]:
@@ -240,10 +188,10 @@ class _Exposed(Collector):
         yield from _families(self._standing, self._sees)
 
 
-def _with_native(metric: Metric, standing: Standing) -> Metric:
-    """The metric, and in it what the front door counted."""
+def _with_native(metric: Metric, stats: ServerStats) -> Metric:
+    """The metric, and in it what the frontend counted."""
     if metric.name in _NATIVE:
-        added = _NATIVE[metric.name](standing)
+        added = _NATIVE[metric.name](stats)
         metric.samples = [
             sample._replace(value=sample.value + added.get((sample.name, *sorted(sample.labels.items())), 0))
             for sample in metric.samples
@@ -254,30 +202,30 @@ def _with_native(metric: Metric, standing: Standing) -> Metric:
 _Added = dict[tuple[object, ...], float]  # by a sample's name and labels
 
 
-def _native_requests(standing: Standing) -> _Added:
-    counts = {(each.verb, DONE): each.requests for each in standing.door_verbs} | dict(standing.door_refused)
+def _native_requests(stats: ServerStats) -> _Added:
+    counts = {(each.verb, DONE): each.requests for each in stats.native_verbs} | dict(stats.refused_early)
     return {("remit_requests_total", ("reason", reason), ("verb", verb)): n for (verb, reason), n in counts.items()}
 
 
-def _native_verdicts(standing: Standing) -> _Added:
+def _native_verdicts(stats: ServerStats) -> _Added:
     return {
         ("remit_verdicts_total", ("verb", each.verb), ("verdict", verdict)): count
-        for each in standing.door_verbs
+        for each in stats.native_verbs
         for verdict, count in _verdicts(each)
     }
 
 
-def _native_seconds(standing: Standing) -> _Added:
+def _native_seconds(stats: ServerStats) -> _Added:
     added: _Added = {}
-    for each in standing.door_verbs:
+    for each in stats.native_verbs:
         for verdict, (buckets, sum_s) in each.seconds.items():
             labels = ("verb", each.verb), ("verdict", verdict)
             added |= _histogram("remit_request_seconds", SECONDS, buckets, sum_s, *labels)
     return added
 
 
-def _native_steps(standing: Standing) -> _Added:
-    verbs = standing.door_verbs
+def _native_steps(stats: ServerStats) -> _Added:
+    verbs = stats.native_verbs
     if not verbs:
         return {}
     buckets = [sum(counts) for counts in zip(*(each.steps for each in verbs), strict=True)]
@@ -296,7 +244,7 @@ def _histogram(
     return added | {(f"{name}_count", *labels): float(sum(buckets)), (f"{name}_sum", *labels): float(total)}
 
 
-_NATIVE: Mapping[str, Callable[[Standing], _Added]] = {
+_NATIVE: Mapping[str, Callable[[ServerStats], _Added]] = {
     "remit_requests": _native_requests,
     "remit_verdicts": _native_verdicts,
     "remit_request_seconds": _native_seconds,
@@ -304,9 +252,9 @@ _NATIVE: Mapping[str, Callable[[Standing], _Added]] = {
 }
 
 
-def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metric]:
-    yield _gauge("remit_uptime_seconds", "Since the server began to serve.", standing.uptime_s)
-    yield _gauge("remit_ready", "1 where /readyz says so.", float(standing.is_ready))
+def _families(stats: ServerStats, sees: Callable[[str], bool]) -> Iterator[Metric]:
+    yield _gauge("remit_uptime_seconds", "Since the server began to serve.", stats.uptime_s)
+    yield _gauge("remit_ready", "1 where /readyz says so.", float(stats.is_ready))
     build = GaugeMetricFamily("remit_build_info", "Which build this is.", labels=["version", "python"])
     build.add_metric([remit.__version__, platform.python_version()], 1)
     yield build
@@ -314,14 +262,14 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
     in_flight = GaugeMetricFamily("remit_in_flight", "Requests at work or waiting for a thread.", labels=["lane"])
     most = GaugeMetricFamily("remit_in_flight_max", "Requests the lane takes on at once.", labels=["lane"])
     refused = CounterMetricFamily("remit_refused", "Requests turned away before any work.", labels=["lane"])
-    for lane in standing.lanes:
-        in_flight.add_metric([lane.name], lane.in_flight)
-        most.add_metric([lane.name], lane.in_flight_max)
-        refused.add_metric([lane.name], lane.refused)
+    for queue in stats.queues:
+        in_flight.add_metric([queue.name], queue.in_flight)
+        most.add_metric([queue.name], queue.in_flight_max)
+        refused.add_metric([queue.name], queue.refused)
     yield from (in_flight, most, refused)
-    yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", standing.unsent_bytes)
+    yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", stats.unsent_bytes)
 
-    stores = {name: each for name, each in standing.stores.items() if sees(name)}
+    stores = {name: each for name, each in stats.stores.items() if sees(name)}
     yield _gauge("remit_stores", "Stores.", len(stores))
     facts = GaugeMetricFamily("remit_store_relationships", "Relationships in memory and store.", labels=["store"])
     revision = GaugeMetricFamily("remit_store_revision", "The head.", labels=["store"])
@@ -330,40 +278,40 @@ def _families(standing: Standing, sees: Callable[[str], bool]) -> Iterator[Metri
         facts.add_metric([name], count)
         revision.add_metric([name], head)
     yield from (facts, revision)
-    yield _gauge("remit_store_bytes", "Disk (or memory) all stores take.", standing.store_bytes)
-    yield _gauge("remit_writes_waiting", "Writes in the queue of the one writer.", standing.writes_waiting)
+    yield _gauge("remit_store_bytes", "Disk (or memory) all stores take.", stats.store_bytes)
+    yield _gauge("remit_writes_waiting", "Writes in the queue of the one writer.", stats.writes_waiting)
 
     streams = GaugeMetricFamily("remit_streams", "Streams that are open.", labels=["verb"])
-    for verb, count in sorted(standing.streams.items()):
+    for verb, count in sorted(stats.streams.items()):
         streams.add_metric([verb], count)
     yield streams
-    yield _gauge("remit_watchers", "Watch streams that are open.", standing.streams.get("Watch", 0))
+    yield _gauge("remit_watchers", "Watch streams that are open.", stats.streams.get("Watch", 0))
 
-    if standing.door:
-        yield _gauge("remit_door_connections", "Connections that are open.", standing.door["connections"])
-        yield _gauge("remit_door_proxied", "Calls under way from the door to Python.", standing.door["proxied"])
+    if stats.frontend:
+        yield _gauge("remit_door_connections", "Connections that are open.", stats.frontend["connections"])
+        yield _gauge("remit_door_proxied", "Calls under way from the door to Python.", stats.frontend["proxied"])
         for name, help in _DOOR_COUNTERS.items():
             counter = CounterMetricFamily(f"remit_door_{name}", help)
-            counter.add_metric([], standing.door[name])
+            counter.add_metric([], stats.frontend[name])
             yield counter
         elsewhere = CounterMetricFamily(
             "remit_door_elsewhere", "Requests the door could have answered and left to Python.", labels=["verb"]
         )
-        for each in standing.door_verbs:
+        for each in stats.native_verbs:
             if each.elsewhere:
                 elsewhere.add_metric([each.verb], each.elsewhere)
         yield elsewhere
 
-    if standing.caches is not None:
+    if stats.caches is not None:
         for name, help in _CACHE_COUNTERS.items():
             counter = CounterMetricFamily(f"remit_cache_{name}", help)
-            counter.add_metric([], getattr(standing.caches, name))
+            counter.add_metric([], getattr(stats.caches, name))
             yield counter
-        yield _gauge("remit_cache_bytes", "Memory the caches of all threads take.", standing.caches.bytes)
+        yield _gauge("remit_cache_bytes", "Memory the caches of all threads take.", stats.caches.bytes)
 
-    if standing.keys is not None:
-        yield _gauge("remit_keys", "Keys that count.", standing.keys)
-        yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(standing.keys_damaged))
+    if stats.keys is not None:
+        yield _gauge("remit_keys", "Keys that count.", stats.keys)
+        yield _gauge("remit_keys_damaged", "1 where the keys file cannot be read.", float(stats.keys_damaged))
 
 
 _CACHE_COUNTERS = {

@@ -7,21 +7,17 @@ Law: whoever holds a `DataDirectory` is the only one to have it open."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from pathlib import Path
 
-from remit.errors import RemitError, StoreFull, StoreLocked, StoreUnavailable
+from remit.errors import StoreLocked, StoreUnavailable
+from remit.store.data_directory import KEYS_FILE, NO_ROOM, explain_os_error, require_no_file
 
 LOCK_FILE = "remit.lock"
 DATA_FILE = "data.mdb"
-KEYS_FILE = "keys.json"  # of those who may call the server, see `remit.access.key_file`: often there before any data
 _OURS = {LOCK_FILE, DATA_FILE, "lock.mdb", KEYS_FILE}
 _HARMLESS = {"lost+found"}  # a fresh volume has one
-
-# Out of room: the disk, the user's quota, the size a file may have.
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DataDirectory:
@@ -35,7 +31,7 @@ class DataDirectory:
             _prepare(path)
             self._lock_fd = _lock(path)
         except OSError as error:
-            raise explain(error, path) from error
+            raise explain_os_error(error, path) from error
 
     @property
     def data_file(self) -> Path:
@@ -71,27 +67,6 @@ class DataDirectory:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
-
-
-def explain(error: OSError, path: Path) -> RemitError:
-    """What a system's error about the directory means to whoever starts the server."""
-    if error.errno in NO_ROOM:
-        return StoreFull(f"no room is left for data directory `{path}`: free some space", path=path)
-    fix = {
-        errno.EACCES: "give this user the right to write there, or choose another directory",
-        errno.EPERM: "give this user the right to write there, or choose another directory",
-        errno.EROFS: "the file system is read-only: choose another directory",
-        errno.ENOENT: f"make `{path.parent}` first, or choose another directory",
-        errno.ENOTDIR: "a part of the path is a file: choose another directory",
-        errno.ENOLCK: "the file system knows no locks: choose a local one",
-    }.get(error.errno or 0, "see whether the disk is well, or choose another directory")
-    return StoreUnavailable(f"data directory `{path}` cannot be used ({error.strerror}): {fix}", path=path)
-
-
-def require_no_file(path: Path) -> None:
-    """That a path is free for a data directory, or is one already. Raises StoreUnavailable."""
-    if path.exists() and not path.is_dir():
-        raise StoreUnavailable(f"data directory `{path}` is a file: choose another directory", path=path)
 
 
 def _prepare(path: Path) -> None:

@@ -24,13 +24,14 @@ from remit.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from remit.store.lmdb.directory import NO_ROOM, DataDirectory, explain
+from remit.store.codec import pack, unpack
+from remit.store.data_directory import NO_ROOM, explain_os_error
+from remit.store.lmdb.directory import DataDirectory
 from remit.store.lmdb.pages import missing_page
-from remit.store.rows import pack, unpack
 from remit.store.scratch import ScratchFile
 from remit.store.tables.interface import Item, Table, TransactionPoisoned, Written
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
-from remit.store.tables.writer import stop_process
+from remit.store.tables.writer_thread import stop_process
 
 MAGIC = "remit"
 # 1 kept every revision for ever; 2 forgets old ones. A head of 1 lacks the oldest revision that can still be seen,
@@ -172,7 +173,7 @@ class LmdbTables:
                 raise StoreDamaged(f"`{self._directory.data_file}` is not an LMDB file: restore a backup") from error
             code = getattr(error, "code", 0)
             if code > 0:  # the system's error numbers are positive, LMDB's own negative
-                raise explain(OSError(code, error.reason), path) from error
+                raise explain_os_error(OSError(code, error.reason), path) from error
             raise self.explain(error) from error
         return environment
 
@@ -209,7 +210,7 @@ class LmdbTables:
         except lmdb.Error as error:
             raise self.explain(error) from error
         except OSError as error:
-            raise explain(error, self._directory.path) from error
+            raise explain_os_error(error, self._directory.path) from error
 
     def _make_tables(self) -> list[lmdb._Database]:
         with self._environment.begin(write=True) as transaction:
@@ -233,7 +234,8 @@ class LmdbTables:
 
 
 def _on_disk(table: Table) -> bytes:
-    return table.name.lower().encode()
+    """The name of a table in the data file, which does not change: that of tombstones is older than the word."""
+    return b"graves" if table is Table.TOMBSTONES else table.name.lower().encode()
 
 
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)

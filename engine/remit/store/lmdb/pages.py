@@ -2,7 +2,7 @@
 
 Pages at the end that were taken and let go within one commit are never written, so a short file may be whole. One that
 was cut off is not; and LMDB, led to a missing page by the leaf beside it, ends the process with an assertion. So the
-branches are walked before LMDB does it. The format is LMDB's data version 1, of all its releases since 2011: see
+branches are walked before LMDB does it. The format is LMDB's data version 1, of all its releases from 2011 to now: see
 `MDB_meta`, `MDB_db`, `MDB_page` and `MDB_node` in its `mdb.c`.
 Law: a file that passes leads to no page beyond its end, but for the pages of large values, which read as zeros then and
 are no value of ours."""
@@ -14,7 +14,10 @@ from pathlib import Path
 from struct import Struct, error
 from typing import BinaryIO, NamedTuple
 
+from remit.errors import StoreFormatUnknown
+
 _MAGIC = 0xBEEFC0DE
+_DATA_VERSION = 1
 _HEADER_BYTES = 16
 _META = Struct("<IIQQ")  # magic, version, address, map size; two trees and the last two fields follow
 _META_END = Struct("<QQ")  # last page, transaction
@@ -35,7 +38,7 @@ class _Tree(NamedTuple):
 
 def missing_page(path: Path, page_bytes: int) -> int | None:
     """A page that is in use and lies beyond the end of the file; None where there is none. What cannot be read counts
-    as missing. Cost: O(branches), a hundredth of the file."""
+    as missing. Raises StoreFormatUnknown where LMDB's format is another. Cost: O(branches), a hundredth of the file."""
     with path.open("rb") as file:
         pages = path.stat().st_size // page_bytes
         reader = _Reader(file, page_bytes)
@@ -61,9 +64,15 @@ class _Reader:
         newest, free, names = -1, _Tree(_NO_PAGE, 0), _Tree(_NO_PAGE, 0)
         for number in (0, 1):
             page = self._read(number)
-            magic, *_ = _META.unpack_from(page, _HEADER_BYTES)
+            magic, version, *_ = _META.unpack_from(page, _HEADER_BYTES)
             at = _HEADER_BYTES + _META.size
             _, transaction = _META_END.unpack_from(page, at + 2 * _TREE.size)
+            if magic == _MAGIC and version != _DATA_VERSION:
+                raise StoreFormatUnknown(
+                    f"`{self._file.name}` has LMDB's format `{version}`, this version of remit knows `{_DATA_VERSION}`",
+                    found=version,
+                    known=_DATA_VERSION,
+                )
             if magic == _MAGIC and transaction > newest:
                 newest, free, names = transaction, _tree(page, at), _tree(page, at + _TREE.size)
         if newest < 0:

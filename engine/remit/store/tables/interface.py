@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from remit.errors import RemitError
-from remit.store.scratch import ScratchFile
+from remit.store.port import Scratch
 
 # LMDB as everybody builds it refuses keys beyond 511 bytes. One byte is held back, so that `key + b"\0"`, the very next
 # possible key, can still be sought.
@@ -37,7 +37,7 @@ class Table(IntEnum):
     RELATIONSHIPS = 4  # number, resource#relation@subject → provenance and qualifiers
     BY_SUBJECT = 5  # number, subject first → nothing: the key says it all
     CHANGELOG = 6  # number, revision, part → what the revision did
-    GRAVES = 7  # number of a deleted store whose rows are still being removed
+    TOMBSTONES = 7  # number of a deleted store whose rows are still being removed; on disk it is called `graves`
 
 
 class TransactionPoisoned(Exception):  # the writer's own: it starts over, or tells `reason` to the only one concerned
@@ -101,7 +101,7 @@ class Tables(Protocol):
 
     def size_bytes(self) -> int: ...
 
-    def scratch(self) -> ScratchFile:
+    def scratch(self) -> Scratch:
         """An unnamed file, beside the data where there is such a place."""
         ...
 

@@ -1,4 +1,4 @@
-"""The named stores of one set of tables: everything `interface.Store` promises, written once.
+"""The named stores of one set of tables: everything `port.Store` promises, written once.
 
 `LmdbStore` and `MemoryStore` are this class over their own tables, so they differ in nothing but where the bytes are.
 Law: a number given to a named store is never given again, so nothing of a deleted store can show in a new one."""
@@ -14,42 +14,43 @@ from typing import Any, TypeVar
 from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
-from remit.store.port import Admission, Commit, CommitListener, Judge, Store, StoreIdentity
-from remit.store.rows import name_key, pack, store_prefix, unpack
-from remit.store.scratch import ScratchFile
+from remit.store.codec import pack, unpack
+from remit.store.port import Admission, Commit, CommitListener, Judge, Scratch, Store, StoreIdentity
 from remit.store.tables.interface import Rows, Snapshot, Table, Tables
-from remit.store.tables.restoring import Restoring
+from remit.store.tables.keys import name_key, store_prefix
+from remit.store.tables.restoring import StoreRestoration
 from remit.store.tables.staging import Staging
-from remit.store.tables.trimming import TrimView
-from remit.store.tables.views import Head, SchemaCache, View, WriteView
-from remit.store.tables.writer import Task, Waiting, Writer, logger, stop_process
+from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
+from remit.store.tables.store_writer import StoreWriter
+from remit.store.tables.trimming import StoreTrimmer
+from remit.store.tables.writer_thread import OneShotFuture, Task, WriterThread, logger, stop_process
 
 T = TypeVar("T")
 
 QUEUE_MAX = 4096  # writes waiting; at the durable rates we aim for, half a second of them
-BURY_ROWS = 1000  # rows of a deleted store removed at a time, so that no write waits long behind them
+SWEEP_ROWS = 1000  # rows of a deleted store removed at a time, so that no write waits long behind them
 
 _CLOCK = b"clock"
 _NEXT_STORE = b"next_store"
 _STORE_TABLES = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS)
 
 
-class ViewContext:
-    """`with store.read(name) as view:`; the snapshot begins at `with` and ends with it."""
+class ReaderContext:
+    """`with store.read(name) as view:`; the snapshot begins and ends with the block."""
 
     def __init__(self, tables: Tables, name: str, schemas: SchemaCache) -> None:
         self._tables, self._name, self._schemas = tables, name, schemas
         self._snapshot: Snapshot | None = None
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> StoreReader:
         snapshot = self._tables.snapshot()
         try:
-            view = View(snapshot, self._name, self._schemas)
+            reader = StoreReader(snapshot, self._name, self._schemas)
         except BaseException:
             snapshot.close()
             raise
         self._snapshot = snapshot
-        return view
+        return reader
 
     def __exit__(self, *exc_info: object) -> None:
         assert self._snapshot is not None, "a view ends after it began"
@@ -72,12 +73,14 @@ class TableStore(Store):
         self._schemas = SchemaCache()
         self._listener: CommitListener | None = None
         try:
-            self._graves = self._find_graves()
+            self._tombstones = self._find_tombstones()
         except BaseException:
             tables.close()
             raise
-        self._committed: list[tuple[str, Delta]] = []  # and not yet told to the listener
-        self._writer = Writer(tables.begin, chore=self._bury, apply=self._tell, fatal=fatal, queue_max=queue_max)
+        self._committed: list[tuple[str, Delta]] = []  # and not yet given to the listener
+        self._writer = WriterThread(
+            tables.begin, chore=self._sweep, apply=self._notify, fatal=fatal, queue_max=queue_max
+        )
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -88,8 +91,8 @@ class TableStore(Store):
         finally:
             snapshot.close()
 
-    def read(self, name: str) -> ViewContext:
-        return ViewContext(self._tables, name, self._schemas)
+    def read(self, name: str) -> ReaderContext:
+        return ReaderContext(self._tables, name, self._schemas)
 
     def clock_us(self) -> int:
         snapshot = self._tables.snapshot()
@@ -110,7 +113,7 @@ class TableStore(Store):
     def writes_waiting(self) -> int:
         return self._writer.waiting
 
-    def scratch(self) -> ScratchFile:
+    def scratch(self) -> Scratch:
         return self._tables.scratch()
 
     # --- writing ------------------------------------------------------------------------------------------------
@@ -126,30 +129,30 @@ class TableStore(Store):
 
     def write(self, name: str, admission: Admission) -> Delta:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
-        waiting: Waiting[Delta] = Waiting()
+        waiting: OneShotFuture[Delta] = OneShotFuture()
         self._writer.submit(self._revision(name, admission, waiting))
         return waiting.result()
 
-    def _revision(self, name: str, admission: Admission, future: Future[Delta] | Waiting[Delta]) -> Task[Delta]:
+    def _revision(self, name: str, admission: Admission, future: Future[Delta] | OneShotFuture[Delta]) -> Task[Delta]:
         """The task that makes a revision of what an admission decides."""
 
-        view: WriteView | None = None
+        writer: StoreWriter | None = None
 
         def run(transaction: Staging) -> Delta:
-            nonlocal view
-            view = WriteView(transaction, name, self._schemas)
-            return view.finish(admission(view), self._now_us())
+            nonlocal writer
+            writer = StoreWriter(transaction, name, self._schemas)
+            return writer.finish(admission(writer), self._now_us())
 
         def settled(delta: Delta) -> None:
-            assert view is not None, "what is settled was admitted"
+            assert writer is not None, "what is settled was admitted"
             if delta.schema_text is not None:
-                view.remember_schema()
+                writer.remember_schema()
             self._committed.append((name, delta))
 
         return Task(run, settled, future)
 
-    def _tell(self) -> None:
-        """A commit is durable: let the listener have its deltas, all of a store at once. The writer's thread only."""
+    def _notify(self) -> None:
+        """A commit is durable: give the listener its deltas, all of a store at once. On the writer's thread."""
         committed, self._committed = self._committed, []
         by_store: dict[str, list[Delta]] = {}
         for name, delta in committed:
@@ -167,7 +170,7 @@ class TableStore(Store):
             identity = StoreIdentity(name, secrets.token_bytes(16), number)
             if not transaction.insert(Table.STORES, key, pack((number, identity.uuid, identity.epoch))):
                 raise StoreExists(f"store `{name}` is already there", field="name", store=name)
-            transaction.put(Table.HEADS, store_prefix(number), pack(Head()))
+            transaction.put(Table.HEADS, store_prefix(number), pack(HeadRecord()))
             return identity
 
         return self._write(run)
@@ -180,20 +183,20 @@ class TableStore(Store):
             record = transaction.get(Table.STORES, key)
             if record is None:
                 raise no_such_store(name)
-            grave = store_prefix(unpack(record)[0])
+            tombstone = store_prefix(unpack(record)[0])
             transaction.delete(Table.STORES, key)
-            transaction.delete(Table.HEADS, grave)
-            transaction.put(Table.GRAVES, grave, b"")
-            return grave
+            transaction.delete(Table.HEADS, tombstone)
+            transaction.put(Table.TOMBSTONES, tombstone, b"")
+            return tombstone
 
-        self._write(run, self.bury)
+        self._write(run, self.sweep_later)
 
-    def restore(self, name: str, judge: Judge) -> Restoring:
-        return Restoring(self, name, judge, self._now_us)
+    def restore(self, name: str, judge: Judge) -> StoreRestoration:
+        return StoreRestoration(self, name, judge, self._now_us)
 
     def trim(self, name: str, until_us: int) -> int:
         def run(transaction: Staging) -> int:
-            return TrimView(transaction, name, self._schemas).forget(until_us)
+            return StoreTrimmer(transaction, name, self._schemas).forget(until_us)
 
         return self._write(run, may_be_refused=True)
 
@@ -216,7 +219,7 @@ class TableStore(Store):
         may_be_refused: bool = False,
     ) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
-        waiting: Waiting[T] = Waiting()
+        waiting: OneShotFuture[T] = OneShotFuture()
         self._writer.submit(Task(run, settled, waiting), may_be_refused=may_be_refused)
         return waiting.result()
 
@@ -234,54 +237,54 @@ class TableStore(Store):
         self._writer.submit(Task(run, settled, future), may_be_refused=False)
         return future
 
-    def bury(self, grave: bytes) -> None:
-        """Called on the writer's thread: from now on the rows of this grave may go."""
-        self._graves.append(grave)
+    def sweep_later(self, tombstone: bytes) -> None:
+        """Called on the writer's thread: from now on the rows of this tombstone may go."""
+        self._tombstones.append(tombstone)
 
     # --- deleted stores -----------------------------------------------------------------------------------------
 
-    def _find_graves(self) -> list[bytes]:
+    def _find_tombstones(self) -> list[bytes]:
         snapshot = self._tables.snapshot()
         try:
-            return [key for key, _ in snapshot.items(Table.GRAVES, b"")]
+            return [key for key, _ in snapshot.items(Table.TOMBSTONES, b"")]
         finally:
             snapshot.close()
 
-    def _bury(self) -> Task[Any] | None:
+    def _sweep(self) -> Task[Any] | None:
         """A little of what is left of deleted stores, or None if nothing is. Only the writer's thread comes here."""
-        if not self._graves:
+        if not self._tombstones:
             return None
-        grave = self._graves[0]
+        tombstone = self._tombstones[0]
 
         def run(transaction: Staging) -> bool:
-            return _remove_rows(transaction, grave)
+            return _remove_rows(transaction, tombstone)
 
         def settled(is_empty: bool) -> None:
             if is_empty:
-                self._graves.remove(grave)
+                self._tombstones.remove(tombstone)
 
         future: Future[bool] = Future()
-        future.add_done_callback(self._give_up_burying)
+        future.add_done_callback(self._give_up_sweeping)
         return Task(run, settled, future)
 
-    def _give_up_burying(self, future: Future[bool]) -> None:
+    def _give_up_sweeping(self, future: Future[bool]) -> None:
         """A full disk, say. Nobody waits for it, and the next start tries again."""
         error = future.exception()
         if error is not None:
             logger.warning("rows of deleted stores are left for the next start to remove: %s", error)
-            self._graves.clear()
+            self._tombstones.clear()
 
 
-def _remove_rows(transaction: Staging, grave: bytes) -> bool:
-    """Remove some rows of a deleted store; whether none is left, and the grave itself is gone."""
+def _remove_rows(transaction: Staging, tombstone: bytes) -> bool:
+    """Remove some rows of a deleted store; whether none is left, and the tombstone itself is gone."""
     for table in _STORE_TABLES:
-        rows = islice(transaction.items(table, grave), BURY_ROWS)
-        doomed = [key for key, _ in rows if key.startswith(grave)]
+        rows = islice(transaction.items(table, tombstone), SWEEP_ROWS)
+        doomed = [key for key, _ in rows if key.startswith(tombstone)]
         for key in doomed:
             transaction.delete(table, key)
         if doomed:
             return False
-    transaction.delete(Table.GRAVES, grave)
+    transaction.delete(Table.TOMBSTONES, tombstone)
     return True
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from remit.errors import StoreDamaged
 from remit.store.changelog import decode_commit
-from remit.store.rows import decode_revision, pack, revision_key, schema_key
+from remit.store.codec import pack
 from remit.store.tables.interface import Table
+from remit.store.tables.keys import decode_revision, revision_key, schema_key
 from remit.store.tables.staging import Staging
-from remit.store.tables.views import Head, View
+from remit.store.tables.store_reader import HeadRecord, StoreReader
 
 # Rows that go in one transaction, and so how long the writes queued behind it wait: about a millisecond. Revisions come
 # in single rows, but for large ones; a revision goes whole, however many rows it has.
 TRIM_ROWS = 256
 
 
-class TrimView(View):
-    """The view in which the writer forgets."""
+class StoreTrimmer(StoreReader):
+    """Forgets old revisions of one named store, in what a commit is about to write."""
 
     _snapshot: Staging
 
@@ -30,7 +31,7 @@ class TrimView(View):
         head = self._head
         oldest = head.oldest_revision + len(doomed)
         if doomed:
-            self._snapshot.put(Table.HEADS, self._prefix, pack(Head(head.revision, head.schema_revision, oldest)))
+            self._snapshot.put(Table.HEADS, self._prefix, pack(HeadRecord(head.revision, head.schema_revision, oldest)))
         rows = [(Table.CHANGELOG, key) for keys in doomed for key in keys]
         # Schemas are forgotten even where no revision is: those that one piece had no room for.
         rows += [(Table.SCHEMAS, key) for key in self._needless_schemas(oldest, max(TRIM_ROWS - len(rows), 1))]

@@ -1,0 +1,14 @@
+//! Check: from the goal that a question is to yes, no or *not decided here*.
+
+pub(crate) mod ask;
+pub(crate) mod cache;
+pub(crate) mod cache_stats;
+pub mod caveats;
+pub(crate) mod circuit;
+pub(crate) mod closure;
+pub(crate) mod evaluator;
+pub(crate) mod fixpoint;
+pub(crate) mod goals;
+pub(crate) mod stack;
+pub(crate) mod walk;
+pub(crate) mod walk_back;

@@ -1,0 +1,64 @@
+//! Asking for a goal: its value where facts alone tell it, else what there is to be worked out.
+//!
+//! Law: a goal asked twice within an evaluation is told by facts both times, or neither time.
+
+use super::evaluator::{Asked, Evaluation, Stoppable};
+use super::goals::{ANYONE, Goal, NO, Subject, Value, YES};
+use crate::graph::NONE;
+use crate::graph::view::{GraphView, Row};
+use crate::schema::plan::Body;
+
+/// What asking for a goal came to.
+pub enum Next {
+    Known(Value),
+    /// `Evaluation::asked` is to be worked out.
+    Open,
+}
+
+impl<G: GraphView> Evaluation<'_, G> {
+    /// A goal: its value where it is plain from facts alone, else what to begin with. What no relationship of the kinds
+    /// that there are can lead to takes neither a step nor a look. Cost: O(1), or a closure's (`walk_back.rs`).
+    pub fn ask(&mut self, object: u32, slot: u32, subject: Subject) -> Stoppable<Next> {
+        if slot == NONE || !self.is_reachable(slot, subject) {
+            return Ok(Next::Known(NO));
+        }
+        self.spend()?;
+        let asked = &self.plan.slots[slot as usize];
+        if subject.kind != NONE && subject.object == object && subject.kind == asked.kind {
+            return Ok(Next::Known(YES));
+        }
+        match asked.body {
+            Body::Relation => {
+                let Some(node) = self.node_of(object, asked.kind) else {
+                    return Ok(Next::Known(NO));
+                };
+                let known = self.direct(node, subject);
+                if known == YES || self.view.row(node).usersets_len() == 0 {
+                    return Ok(Next::Known(known));
+                }
+                if let Some(value) = self.by_closure(node, asked.kind, subject, known)? {
+                    return Ok(Next::Known(value));
+                }
+                self.asked = Asked { goal: Goal { object, slot, subject }, node, known };
+                Ok(Next::Open)
+            }
+            Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),
+            Body::Permission { .. } | Body::Along { .. } => {
+                let subject = if asked.is_for_all && subject.kind == NONE { ANYONE } else { subject };
+                self.asked = Asked { goal: Goal { object, slot, subject }, node: NONE, known: NO };
+                Ok(Next::Open)
+            }
+        }
+    }
+
+    #[inline]
+    fn is_reachable(&self, slot: u32, subject: Subject) -> bool {
+        if subject.kind != NONE {
+            self.state.reach.of_userset(slot, subject.kind)
+        } else if subject.object == ANYONE.object {
+            self.state.reach.of_anyone(slot)
+        } else {
+            self.state.reach.of_type(slot, self.type_of(subject.object))
+        }
+    }
+}

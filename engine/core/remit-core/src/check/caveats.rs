@@ -1,0 +1,297 @@
+//! Caveats: conditions in CEL beside relationships, decided here where that is plain.
+//!
+//! `language/caveats.py` is the meaning. An expression is taken over once for each schema (`expressions.rs` says which),
+//! a relationship's context is converted when it is first met (`values.rs`), and the `cel` crate evaluates.
+//! Law: yes and no are said only where Python's CEL says the same. Whatever else it comes to (a parameter that is missing or
+//! of another type, a division by zero, more work than a check should take) is undecided, and Python's to tell.
+
+mod expressions;
+pub mod values;
+
+use crate::graph::{Graph, NONE};
+use crate::memory::chunked::Chunked;
+use cel::common::types::CelBool;
+use cel::common::value::CowVal;
+use cel::context::VariableResolver;
+use cel::{Env, IdedExpr};
+use expressions::Work;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+pub use values::Context;
+use values::{Datum, Type};
+
+/// What one evaluation may take, in parts looked at; some milliseconds at worst. Python's bound of 10,000 turns of all
+/// loops together is never reached within it, for a turn looks at two parts at least.
+const WORK_MAX: usize = 20_000;
+
+/// Parts that take about as long as a step of a check.
+const WORK_OF_A_STEP: usize = 4;
+
+/// Contexts of relationships that are kept converted, for each store: some 20 MB. Others are converted each time.
+const CONVERTED_MAX: usize = 1 << 16;
+
+/// The functions that an expression may call. No parser of the crate is ever used.
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// A caveat of `language/plan.py`: its name, its parameters with their types, and its checked expression.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    pub name: String,
+    pub parameters: Vec<(String, String)>,
+    pub checked: Vec<u8>,
+}
+
+/// A caveat that is evaluated here.
+#[derive(Debug)]
+struct Caveat {
+    parameters: Vec<(String, Type)>,
+    expression: IdedExpr,
+    work: Work,
+}
+
+/// What a relationship fixes, by parameter.
+type Fixed = Vec<Option<Datum>>;
+
+impl Caveat {
+    fn compile(declared: &Declared) -> Option<Caveat> {
+        let typed = declared.parameters.iter().map(|(name, text)| Some((name.clone(), Type::parse(text)?)));
+        let parameters = typed.collect::<Option<Vec<_>>>()?;
+        let (expression, work) = expressions::read(&parameters, &declared.checked)?;
+        Some(Caveat { parameters, expression, work })
+    }
+
+    /// `None` where a value is not of its type, which is an error to Python.
+    fn fix(&self, context: &str) -> Option<Fixed> {
+        let Context(mut written) = Context::from_json(context)?;
+        let fix = |(name, type_): &(String, Type)| match written.remove(name) {
+            Some(value) => type_.convert(&value).map(Some),
+            None => Some(None),
+        };
+        self.parameters.iter().map(fix).collect()
+    }
+
+    /// What it comes to with what a relationship fixed, None where that is not of its type; and the steps it took.
+    fn outcome(&self, fixed: Option<&Fixed>, request: &Context) -> (Option<bool>, u64) {
+        let Some(fixed) = fixed else {
+            return (None, 1);
+        };
+        let (outcome, work) = self.evaluate(fixed, request);
+        (outcome, 1 + (work / WORK_OF_A_STEP) as u64)
+    }
+
+    /// What it comes to, and the parts looked at.
+    fn evaluate(&self, fixed: &Fixed, request: &Context) -> (Option<bool>, usize) {
+        let undecided = (None, self.parameters.len());
+        let mut open: Fixed = Vec::new();
+        for ((name, type_), fixed) in self.parameters.iter().zip(fixed) {
+            open.push(match fixed {
+                Some(_) => None, // what a relationship fixed no request can change
+                None => match request.0.get(name).and_then(|value| type_.convert(value)) {
+                    Some(datum) => Some(datum),
+                    None => return undecided,
+                },
+            });
+        }
+        let values = Values { parameters: &self.parameters, fixed, open: &open };
+        let work = self.work.of(fixed.iter().chain(&open).flatten().map(|datum| datum.size).sum());
+        if work > WORK_MAX {
+            return undecided;
+        }
+        let mut context = cel::Context::with_env(ENV.clone());
+        context.set_variable_resolver(&values);
+        let found = cel::Value::resolve_val(&self.expression, &context);
+        (found.ok().and_then(|value| value.downcast_ref::<CelBool>().map(|truth| *truth.inner())), work)
+    }
+}
+
+/// The parameters of one evaluation, by name.
+struct Values<'a> {
+    parameters: &'a [(String, Type)],
+    fixed: &'a Fixed,
+    open: &'a Fixed,
+}
+
+impl VariableResolver for Values<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let place = self.parameters.iter().position(|(name, _)| name == variable)?;
+        let datum = self.fixed[place].as_ref().or(self.open[place].as_ref())?;
+        Some(CowVal::Borrowed(datum.value.as_ref()))
+    }
+}
+
+/// All caveats of a store's schema, and what its relationships fix, each converted when it is first met.
+#[derive(Default)]
+pub struct Caveats {
+    by_name: Vec<Option<Caveat>>,                 // by the number of the name in the graph
+    fixed: Chunked<OnceLock<Option<Box<Fixed>>>>, // by the number of caveat and context in the graph
+    converted: AtomicUsize,
+}
+
+impl Caveats {
+    /// Those of a schema. Cost: O(caveats), and O(1) for each context that is there.
+    pub fn install(declared: &[Declared], graph: &mut Graph) -> Caveats {
+        let mut caveats = Caveats::default();
+        for each in declared {
+            let name = graph.names.intern(&each.name) as usize;
+            if caveats.by_name.len() <= name {
+                caveats.by_name.resize_with(name + 1, || None);
+            }
+            caveats.by_name[name] = Caveat::compile(each);
+        }
+        caveats.grow(graph.caveats.numbers());
+        caveats
+    }
+
+    /// A relationship was written with this caveat and context: the number may have stood for others before.
+    pub fn written(&mut self, number: u32) {
+        if number == NONE {
+            return;
+        }
+        self.grow(number as usize + 1);
+        if self.fixed[number as usize].take().is_some() {
+            *self.converted.get_mut() -= 1;
+        }
+    }
+
+    fn grow(&mut self, numbers: usize) {
+        while self.fixed.len() < numbers {
+            self.fixed.push(OnceLock::new());
+        }
+    }
+
+    /// What a caveat comes to with its relationship's context and a request's, and the steps it took.
+    pub fn outcome(&self, number: u32, graph: &Graph, request: &Context) -> (Option<bool>, u64) {
+        let name = graph.caveats.tag(number) as usize;
+        let Some(Some(caveat)) = self.by_name.get(name) else {
+            return (None, 0);
+        };
+        let place = &self.fixed[number as usize];
+        let fix = || caveat.fix(graph.caveats.text(number)).map(Box::new);
+        let passing;
+        let fixed = match place.get() {
+            Some(fixed) => fixed,
+            None if self.converted.load(Ordering::Relaxed) < CONVERTED_MAX => place.get_or_init(|| {
+                self.converted.fetch_add(1, Ordering::Relaxed);
+                fix()
+            }),
+            None => {
+                passing = fix();
+                &passing
+            }
+        };
+        caveat.outcome(fixed.as_deref(), request)
+    }
+
+    /// The same of a relationship that only a request knows, by the number of its caveat's name and its context.
+    pub fn passing_outcome(&self, name: u32, written: &str, request: &Context) -> (Option<bool>, u64) {
+        match self.by_name.get(name as usize) {
+            Some(Some(caveat)) => caveat.outcome(caveat.fix(written).as_ref(), request),
+            _ => (None, 0),
+        }
+    }
+
+    /// Bytes held, apart from what contexts were converted to.
+    pub fn bytes(&self) -> usize {
+        self.fixed.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protobuf::{put_bytes, put_number, put_varint};
+    use proptest::prelude::*;
+
+    fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (number, bytes) in fields {
+            put_bytes(&mut out, *number, bytes);
+        }
+        out
+    }
+
+    /// `a < most`, as Python's CEL writes it.
+    fn checked(most: i64) -> Vec<u8> {
+        let mut literal = Vec::new();
+        put_varint(&mut literal, 3 << 3);
+        put_varint(&mut literal, most as u64);
+        let mut name = Vec::new();
+        put_number(&mut name, 2, 7);
+        put_bytes(&mut name, 4, &message(&[(1, b"a")]));
+        let call = message(&[(2, b"_<_"), (3, &name), (3, &message(&[(3, &literal)]))]);
+        let typed = message(&[(2, b"who is meant"), (4, &message(&[(6, &call)]))]);
+        message(&[(1, b"type.googleapis.com/cel.expr.CheckedExpr"), (2, &typed)])
+    }
+
+    fn declared(checked: Vec<u8>) -> Declared {
+        Declared { name: "c".to_owned(), parameters: vec![("a".to_owned(), "int".to_owned())], checked }
+    }
+
+    fn request(json: &str) -> Context {
+        Context::from_json(json).expect("an object")
+    }
+
+    #[test]
+    fn what_a_relationship_fixed_hides_what_a_request_brings() {
+        for most in [5, -5] {
+            let caveat = Caveat::compile(&declared(checked(most))).expect("it is plain");
+            let come_to = |written: &str, brought: &str| {
+                let fixed = caveat.fix(written).expect("of its type");
+                caveat.evaluate(&fixed, &request(brought)).0
+            };
+            assert_eq!(come_to("{}", r#"{"a":-9,"b":[{}]}"#), Some(true));
+            assert_eq!(come_to("{}", r#"{"a":5}"#), Some(false));
+            assert_eq!(come_to(r#"{"a":5}"#, r#"{"a":"nonsense"}"#), Some(false));
+            assert_eq!(come_to("{}", r#"{"a":"nonsense"}"#), None);
+            assert_eq!(come_to("{}", "{}"), None);
+            assert!(caveat.fix(r#"{"a":true}"#).is_none());
+        }
+    }
+
+    #[test]
+    fn another_type_of_parameter_is_left_to_python() {
+        for type_ in ["string", "double", "any", "timestamp", "list<list<int>>", "list<int", "map<any>", ""] {
+            let parameters = vec![("a".to_owned(), type_.to_owned())];
+            assert!(Caveat::compile(&Declared { parameters, ..declared(checked(5)) }).is_none(), "{type_}");
+        }
+    }
+
+    #[test]
+    fn a_struct_is_read_as_its_json() {
+        let number = [&[0x11][..], &2.0f64.to_le_bytes()].concat();
+        let list =
+            message(&[(6, &message(&[(1, &message(&[(3, "é".as_bytes())])), (1, &[0x20, 1]), (1, &[0x08, 0])]))]);
+        let entries = [message(&[(1, b"a"), (2, &number)]), message(&[(1, b"l"), (2, &list)])];
+        let whole = message(&[(1, &entries[0]), (1, &entries[1])]);
+        assert_eq!(Context::from_struct(&whole, 4096), Some(request(r#"{"a":2,"l":["é",true,null]}"#)));
+        assert_eq!(Context::from_struct(&whole, 100), None, "it might be longer as JSON");
+        let twice = message(&[(1, &entries[0]), (1, &entries[0])]);
+        let no_number = message(&[(1, b"a"), (2, &[&[0x11][..], &f64::NAN.to_le_bytes()].concat())]);
+        let no_kind = message(&[(1, b"a"), (2, b"")]);
+        for bytes in [twice, message(&[(1, &no_number)]), message(&[(1, &no_kind)]), vec![0x0a]] {
+            assert_eq!(Context::from_struct(&bytes, 4096), None, "{bytes:?}");
+        }
+        let mut nested = number.clone();
+        for _ in 0..40 {
+            nested = message(&[(6, &message(&[(1, &nested)]))]);
+        }
+        assert_eq!(Context::from_struct(&message(&[(1, &message(&[(1, b"a"), (2, &nested)]))]), 4096), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_bytes_come_nothing_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..100), at: prop::sample::Index, byte: u8,
+        ) {
+            let _ = Context::from_struct(&bytes, 4096);
+            let mut near = checked(5);
+            let at = at.index(near.len());
+            near[at] = byte;
+            for checked in [near, bytes] {
+                if let Some(caveat) = Caveat::compile(&declared(checked)) {
+                    let _ = caveat.evaluate(&caveat.fix("{}").expect("nothing is fixed"), &request(r#"{"a":3}"#));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! SpiceDB's CheckPermission and CheckBulkPermissions: the same questions and answers in its messages, as
+//! `wire/spicedb.py` has them.
+//!
+//! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
+
+use super::engine::Posed;
+use super::questions::{Asked, DEFAULT_STORE, Decided, Parts, framed, read_item, set};
+use crate::codec::tokens::Token;
+use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
+
+/// The object itself, as SpiceDB says it.
+const ELLIPSIS: &[u8] = b"...";
+
+/// `CheckPermissionResponse.Permissionship`.
+const NO_PERMISSION: u64 = 1;
+const HAS_PERMISSION: u64 = 2;
+
+/// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, Posed<'_>>> {
+    let mut consistency = None;
+    let mut parts = Parts::default();
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.read().ok()? {
+        match number {
+            1 => set(&mut consistency, value)?,
+            2 => set(&mut parts.resource, value)?,
+            3 => set(&mut parts.permission, value)?,
+            4 => set(&mut parts.subject, value)?,
+            5 => set(&mut parts.context, value)?,
+            _ => return None,
+        }
+    }
+    let questions = parts.posed(ELLIPSIS, context_bytes_max)?;
+    Some(Asked { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, questions })
+}
+
+/// The questions of a request, and the items that they were in.
+pub struct Items<'a> {
+    pub questions: Vec<Posed<'a>>,
+    pub items: Vec<&'a [u8]>,
+}
+
+/// A plain `authzed.api.v1.CheckBulkPermissionsRequest` of 1 to `items_max` items; `None` for any other bytes.
+pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> Option<Asked<'_, Items<'_>>> {
+    let mut consistency = None;
+    let (mut questions, mut items) = (Vec::new(), Vec::new());
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.read().ok()? {
+        match (number, value) {
+            (1, _) => set(&mut consistency, value)?,
+            (2, Value::Bytes(item)) if items.len() < items_max => {
+                questions.push(read_item(item, ELLIPSIS, context_bytes_max)?);
+                items.push(item);
+            }
+            _ => return None,
+        }
+    }
+    let at_least = at_least_of(consistency)?;
+    (!items.is_empty()).then_some(Asked { store: DEFAULT_STORE, at_least, questions: Items { questions, items } })
+}
+
+/// A `Consistency` that asks for the head, by whichever word, or for what is at least as fresh as a token.
+fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
+    let mut fields = Fields::new(message.unwrap_or_default());
+    let at_least = match fields.read().ok()? {
+        None | Some((1 | 4, Value::Varint(_))) => None,
+        Some((2, Value::Bytes(zed_token))) => {
+            let mut within = Fields::new(zed_token);
+            let Some((1, Value::Bytes(text))) = within.read().ok()? else {
+                return None;
+            };
+            within.read().ok()?.is_none().then_some(())?;
+            Some(Token::decode(text)?)
+        }
+        Some(_) => return None,
+    };
+    fields.read().ok()?.is_none().then_some(at_least)
+}
+
+fn permissionship(decided: Decided) -> u64 {
+    if decided.is_yes { HAS_PERMISSION } else { NO_PERMISSION }
+}
+
+fn put_token(out: &mut Vec<u8>, field: u64, head: &Token) {
+    let mut zed_token = Vec::with_capacity(56);
+    put_bytes(&mut zed_token, 1, &head.encode());
+    put_bytes(out, field, &zed_token);
+}
+
+/// A `CheckPermissionResponse`, as a gRPC message.
+pub fn write_check(decided: Decided, head: &Token) -> Vec<u8> {
+    framed(96, |out| {
+        put_token(out, 1, head);
+        put_number(out, 2, permissionship(decided));
+    })
+}
+
+/// A `CheckBulkPermissionsResponse`, as a gRPC message: each item as it was asked, and what it came to.
+pub fn write_bulk(decided: &[Decided], items: &[&[u8]], head: &Token) -> Vec<u8> {
+    let capacity = 96 + items.iter().map(|item| item.len() + 16).sum::<usize>();
+    framed(capacity, |out| {
+        put_token(out, 1, head);
+        let mut pair = Vec::with_capacity(128);
+        for (each, item) in decided.iter().zip(items) {
+            pair.clear();
+            put_bytes(&mut pair, 1, item);
+            let mut answer = Vec::with_capacity(2);
+            put_number(&mut answer, 1, permissionship(*each));
+            put_bytes(&mut pair, 2, &answer);
+            put_bytes(out, 2, &pair);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::questions::PREFIX_BYTES;
+    use super::super::questions::tests::{QUESTION, object};
+    use super::*;
+
+    fn item(relation: &[u8]) -> Vec<u8> {
+        let mut subject = Vec::new();
+        put_bytes(&mut subject, 1, &object("user", "ann"));
+        put_bytes(&mut subject, 2, relation);
+        let mut item = Vec::new();
+        put_bytes(&mut item, 1, &object("doc", "readme"));
+        put_bytes(&mut item, 2, b"view");
+        put_bytes(&mut item, 3, &subject);
+        item
+    }
+
+    fn with_consistency(consistency: &[u8]) -> Vec<u8> {
+        let mut request = Vec::new();
+        put_bytes(&mut request, 1, consistency);
+        put_bytes(&mut request, 2, &item(b""));
+        request
+    }
+
+    #[test]
+    fn the_object_itself_is_said_by_dots_or_not_at_all() {
+        for relation in [&b""[..], b"..."] {
+            assert_eq!(read_item(&item(relation), ELLIPSIS, 0).unwrap().question, QUESTION);
+        }
+        assert_eq!(read_item(&item(b"member"), ELLIPSIS, 0).unwrap().question.subject_relation, "member");
+        assert_eq!(read_item(&item(b"Member"), ELLIPSIS, 0), None);
+    }
+
+    #[test]
+    fn the_head_is_asked_for_by_several_words() {
+        let head = Token { uuid: [1; 16], epoch: 2, revision: 3 };
+        let mut zed_token = Vec::new();
+        put_bytes(&mut zed_token, 1, &head.encode());
+        let mut at_least = Vec::new();
+        put_bytes(&mut at_least, 2, &zed_token);
+        let asked = |consistency: &[u8]| read_bulk(&with_consistency(consistency), 9, 0).map(|asked| asked.at_least);
+        for any in [&[][..], &[0x08, 1], &[0x20, 1]] {
+            assert_eq!(asked(any), Some(None), "{any:?}");
+        }
+        assert_eq!(asked(&at_least), Some(Some(head)));
+        for other in [&[0x12, 0][..], &[0x1a, 0], &[0x08, 1, 0x20, 1], &[0x12, 3, 0x0a, 1, b'x']] {
+            assert_eq!(asked(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn each_item_comes_back_with_its_answer() {
+        let asked = item(b"");
+        let (head, decided) = (Token::default(), Decided { is_yes: true, steps: 9 });
+        let answer = write_bulk(&[decided], &[&asked], &head);
+        let end = [&[0x12, asked.len() as u8 + 6, 0x0a, asked.len() as u8][..], &asked, &[0x12, 2, 0x08, 2]].concat();
+        assert!(answer.ends_with(&end));
+        let one = write_check(decided, &head);
+        assert_eq!(one[PREFIX_BYTES..PREFIX_BYTES + 4], [0x0a, 53, 0x0a, 51]);
+        assert_eq!(one[one.len() - 2..], [0x10, 2]);
+    }
+}

@@ -1,0 +1,215 @@
+//! What the door counts: how many were answered here and how, how long it took, what went to Python.
+//!
+//! Each thread counts for itself and whoever asks adds up, so that no request waits for another's number. Buckets and
+//! their bounds are those of `metrics.py`, which shows these numbers among its own.
+//! Law: nothing is decided by a number in here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::hot_path::questions::Decided;
+
+/// The upper bounds of the buckets, rising; what is above the last has a bucket of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    pub seconds: Vec<f64>,
+    pub steps: Vec<u64>,
+}
+
+/// A histogram, not cumulated. `sum` is in nanoseconds, or in steps.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: Vec<AtomicU64>,
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    fn new(bounds: usize) -> Self {
+        Self { buckets: (0..=bounds).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
+    }
+
+    fn add(&self, bucket: usize, value: u64) {
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    fn add_to(&self, sums: &mut (Vec<u64>, u64)) {
+        sums.0.resize(self.buckets.len(), 0);
+        for (sum, bucket) in sums.0.iter_mut().zip(&self.buckets) {
+            *sum += bucket.load(Relaxed);
+        }
+        sums.1 += self.sum.load(Relaxed);
+    }
+}
+
+/// How long requests took, by the verdict of those that asked one question.
+#[derive(Debug)]
+struct Seconds {
+    yes: Histogram,
+    no: Histogram,
+    others: Histogram,
+}
+
+impl Seconds {
+    fn of(&self, decided: &[Decided]) -> &Histogram {
+        match decided {
+            [Decided { is_yes: true, .. }] => &self.yes,
+            [Decided { is_yes: false, .. }] => &self.no,
+            _ => &self.others,
+        }
+    }
+}
+
+/// One method's numbers, of one thread.
+#[derive(Debug)]
+pub struct MethodCounts {
+    yes: AtomicU64,
+    no: AtomicU64,
+    elsewhere: AtomicU64,
+    seconds: Seconds,
+    steps: Histogram,
+}
+
+impl MethodCounts {
+    pub fn new(bounds: &Bounds) -> Self {
+        let histogram = || Histogram::new(bounds.seconds.len());
+        Self {
+            yes: AtomicU64::new(0),
+            no: AtomicU64::new(0),
+            elsewhere: AtomicU64::new(0),
+            seconds: Seconds { yes: histogram(), no: histogram(), others: histogram() },
+            steps: Histogram::new(bounds.steps.len()),
+        }
+    }
+
+    /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to
+    /// memory that no other thread writes.
+    pub fn answered(&self, bounds: &Bounds, decided: &[Decided], tells_steps: bool, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let bucket = bounds.seconds.partition_point(|&bound| bound < seconds);
+        self.seconds.of(decided).add(bucket, took.as_nanos() as u64);
+        for each in decided {
+            if each.is_yes { &self.yes } else { &self.no }.fetch_add(1, Relaxed);
+            if tells_steps {
+                self.steps.add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
+            }
+        }
+    }
+
+    /// A request that could have been answered here was left to Python.
+    pub fn left_to_python(&self) {
+        self.elsewhere.fetch_add(1, Relaxed);
+    }
+
+    pub fn add_to(&self, sums: &mut MethodSums) {
+        sums.yes += self.yes.load(Relaxed);
+        sums.no += self.no.load(Relaxed);
+        sums.elsewhere += self.elsewhere.load(Relaxed);
+        self.seconds.yes.add_to(&mut sums.seconds_yes);
+        self.seconds.no.add_to(&mut sums.seconds_no);
+        self.seconds.others.add_to(&mut sums.seconds_others);
+        self.steps.add_to(&mut sums.steps);
+    }
+}
+
+/// One method's numbers, of all threads. Buckets are not cumulated; the sums are nanoseconds and steps. `seconds_yes` and
+/// `seconds_no` are of requests of one question.
+#[derive(Debug, Default, PartialEq, Eq, Clone)]
+pub struct MethodSums {
+    pub yes: u64,
+    pub no: u64,
+    pub elsewhere: u64,
+    pub seconds_yes: (Vec<u64>, u64),
+    pub seconds_no: (Vec<u64>, u64),
+    pub seconds_others: (Vec<u64>, u64),
+    pub steps: (Vec<u64>, u64),
+}
+
+/// How many of something there are now, out of at most so many.
+#[derive(Debug)]
+pub struct Places {
+    taken: AtomicI64,
+    most: i64,
+    refused: AtomicU64,
+}
+
+/// Some places, given back when dropped.
+pub struct PlacesHeld {
+    places: Arc<Places>,
+    count: i64,
+}
+
+impl Places {
+    pub fn new(most: u64) -> Arc<Self> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        Arc::new(Self { taken: AtomicI64::new(0), most, refused: AtomicU64::new(0) })
+    }
+
+    /// `None` where not enough are left. Cost: O(1).
+    pub fn take(self: &Arc<Self>, count: usize) -> Option<PlacesHeld> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let held = PlacesHeld { places: Arc::clone(self), count };
+        if self.taken.fetch_add(count, Relaxed).saturating_add(count) <= self.most {
+            return Some(held);
+        }
+        self.refused.fetch_add(1, Relaxed);
+        None // `held` gives back what was one too many
+    }
+
+    pub fn taken(&self) -> i64 {
+        self.taken.load(Relaxed)
+    }
+
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+}
+
+impl Drop for PlacesHeld {
+    fn drop(&mut self) {
+        self.places.taken.fetch_sub(self.count, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_falls_into_the_first_bucket_whose_bound_it_does_not_exceed() {
+        let bounds = Bounds { seconds: vec![0.001, 0.01], steps: vec![1, 3] };
+        let (one, other) = (MethodCounts::new(&bounds), MethodCounts::new(&bounds));
+        let decided = |is_yes, steps| Decided { is_yes, steps };
+        one.answered(&bounds, &[decided(true, 1)], true, Duration::from_millis(1));
+        one.answered(&bounds, &[decided(false, 2), decided(true, 4)], true, Duration::from_millis(11));
+        other.answered(&bounds, &[decided(false, 3)], true, Duration::from_millis(2));
+        other.left_to_python();
+        let mut sums = MethodSums::default();
+        one.add_to(&mut sums);
+        other.add_to(&mut sums);
+        let expected = MethodSums {
+            yes: 2,
+            no: 2,
+            elsewhere: 1,
+            seconds_yes: (vec![1, 0, 0], 1_000_000),
+            seconds_no: (vec![0, 1, 0], 2_000_000),
+            seconds_others: (vec![0, 0, 1], 11_000_000),
+            steps: (vec![1, 2, 1], 10),
+        };
+        assert_eq!(sums, expected);
+    }
+
+    #[test]
+    fn places_are_never_more_than_there_are_and_come_back() {
+        let places = Places::new(2);
+        let first = places.take(1);
+        let second = places.take(1);
+        assert!(first.is_some() && second.is_some() && places.take(1).is_none());
+        assert_eq!((places.taken(), places.refused()), (2, 1));
+        drop(first);
+        assert!(places.take(2).is_none() && places.take(1).is_some());
+        drop(second);
+        assert_eq!(places.taken(), 0);
+    }
+}

@@ -1,0 +1,412 @@
+//! The whole door, over real sockets: callers in front, and behind it a server that is told how to behave.
+//!
+//! Law: whatever stands behind, every call ends in an answer or a status.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Reason, SendStream};
+use http::{HeaderMap, Request, Response};
+use parking_lot::RwLock;
+use tokio::net::{TcpStream, UnixListener};
+
+use crate::credentials::Callers;
+use crate::dispatch::call::Handed;
+use crate::dispatch::unary::{LanePlan, Unary, Verb};
+use crate::fair_quota::Shares;
+use crate::hot_path::engine::double::Facts;
+use crate::hot_path::native::{Limits, Oracle};
+use crate::hot_path::questions::tests::{QUESTION, check_request};
+use crate::metrics::Bounds;
+use crate::status::Refusal;
+use crate::transport::server::{Door, Plan};
+use crate::transport::worker::{Patience, Refusals};
+use remit_core::clock::Clock;
+
+const CHECK: &str = "/remit.v1.Permissions/Check";
+const KEPT: &str = "/remit.v1.Relationships/Write";
+const OTHER: &str = "/remit.v1.Schemas/ReadSchema";
+
+/// How the server behind the door answers.
+#[derive(Clone, Copy)]
+enum Behind {
+    Echo,
+    Reset(Reason),
+}
+
+struct Stage {
+    door: Door,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn open(name: &str, proxied_max: u64, patience: Patience) -> (Stage, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("remit-door-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let upstream = folder.join("grpc");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let refusal = |code, message: &str| Refusal {
+        code,
+        message: message.to_owned(),
+        details: String::new(),
+        request_id: String::new(),
+    };
+    let callers = Arc::new(RwLock::new(Arc::new(Callers::Everyone)));
+    let clock = Arc::new(Clock::manual(7));
+    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), lane: 0, right: None };
+    let lane =
+        LanePlan { places: Shares::new(2), overloaded: refusal(8, "full"), fair_share_spent: refusal(8, "too much") };
+    let plan = Plan {
+        callers: Arc::clone(&callers),
+        clock: Arc::clone(&clock),
+        unary: Unary::new(vec![verb(CHECK), verb(KEPT)], vec![lane]),
+        oracle: Some(Oracle {
+            decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
+            clock,
+            callers,
+            limits: Limits {
+                steps_max: 100,
+                items_max: 10,
+                context_bytes_max: 4096,
+                request_bytes_max: 1 << 20,
+                response_bytes_max: 1 << 20,
+            },
+        }),
+        upstream: upstream.clone(),
+        threads: 2,
+        bounds: Bounds::default(),
+        patience,
+        refusals: Refusals { overloaded: refusal(8, "too much"), unavailable: refusal(14, "nobody there") },
+        calls_per_connection_max: 100,
+        proxied_max,
+        unsent: Shares::new(1 << 20),
+    };
+    (Stage { door: Door::open(plan, listener, None).unwrap(), address, folder }, upstream)
+}
+
+const LONG: Duration = Duration::from_secs(60);
+const PATIENT: Patience = Patience { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG };
+
+async fn behind(listener: UnixListener, how: Behind) {
+    while let Ok((socket, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(socket).await.unwrap();
+            while let Some(Ok((mut request, mut respond))) = connection.accept().await {
+                tokio::spawn(async move {
+                    if let Behind::Reset(reason) = how {
+                        return respond.send_reset(reason);
+                    }
+                    let peer = request.headers()[crate::transport::proxy::PEER].clone();
+                    let head = Response::builder().header("x-peer", peer).body(()).unwrap();
+                    let mut out = respond.send_response(head, false).unwrap();
+                    while let Some(Ok(data)) = request.body_mut().data().await {
+                        request.body_mut().flow_control().release_capacity(data.len()).unwrap();
+                        out.send_data(data, false).unwrap();
+                    }
+                    let mut trailers = HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    out.send_trailers(trailers).unwrap();
+                });
+            }
+        });
+    }
+}
+
+async fn caller(address: SocketAddr) -> SendRequest<Bytes> {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(socket).await.unwrap();
+    tokio::spawn(async move { connection.await.is_ok() });
+    sender
+}
+
+fn call(sender: &mut SendRequest<Bytes>, path: &str, extra: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
+    let mut request = Request::post(format!("http://door{path}")).header("content-type", "application/grpc");
+    for (name, value) in extra {
+        request = request.header(*name, *value);
+    }
+    sender.send_request(request.body(()).unwrap(), false).unwrap()
+}
+
+/// The headers, the body and the trailers of an answer.
+async fn answer(response: ResponseFuture) -> (HeaderMap, Bytes, HeaderMap) {
+    let (head, mut body) = response.await.unwrap().into_parts();
+    let mut data = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.unwrap();
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+        data.extend_from_slice(&chunk);
+    }
+    (head.headers, data.freeze(), body.trailers().await.unwrap().unwrap_or_default())
+}
+
+fn body(message: &[u8]) -> Bytes {
+    let mut body = vec![0];
+    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    body.extend_from_slice(message);
+    body.into()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LONG, test).await.expect("it took too long") });
+}
+
+fn is_yes(message: &[u8]) -> bool {
+    message[5..7] == [8, 3]
+}
+
+#[test]
+fn a_question_is_answered_here_also_where_its_body_comes_late_and_in_pieces() {
+    run(async {
+        let (stage, _) = open("native", 10, PATIENT);
+        let mut sender = caller(stage.address).await;
+        let whole = body(&check_request("", &QUESTION));
+        let (response, mut sending) = call(&mut sender, CHECK, &[]);
+        sending.send_data(whole.clone(), true).unwrap();
+        let (head, message, trailers) = answer(response).await;
+        assert_eq!(
+            (&head["content-type"], &trailers["grpc-status"]),
+            (&"application/grpc".parse().unwrap(), &"0".parse().unwrap())
+        );
+        assert!(is_yes(&message));
+        let (response, mut sending) = call(&mut sender, CHECK, &[]);
+        // Another call that is answered in between shows that the first part was there alone.
+        sending.send_data(whole.slice(..9), false).unwrap();
+        let (between, mut at_once) = call(&mut sender, CHECK, &[]);
+        at_once.send_data(whole.clone(), true).unwrap();
+        assert!(is_yes(&answer(between).await.1));
+        sending.send_data(whole.slice(9..), false).unwrap();
+        sending.send_data(Bytes::new(), true).unwrap();
+        assert!(is_yes(&answer(response).await.1));
+        let sums = stage.door.sums();
+        assert_eq!((sums[0].1.yes, sums[0].1.elsewhere), (3, 0));
+    });
+}
+
+#[test]
+fn all_else_is_carried_as_it_is_and_says_who_calls() {
+    run(async {
+        let (stage, upstream) = open("carry", 10, PATIENT);
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = caller(stage.address).await;
+        let large = Bytes::from(vec![7; 3 << 20]);
+        let (response, mut sending) = call(&mut sender, OTHER, &[("x-remit-peer", "ipv4:6.6.6.6:6")]);
+        let data = large.clone();
+        tokio::spawn(async move { crate::response::send(&mut sending, data, true).await.is_ok() });
+        let (head, echoed, trailers) = answer(response).await;
+        assert!(head["x-peer"].to_str().unwrap().starts_with("ipv4:127.0.0.1:"));
+        assert_eq!((echoed.len(), echoed == large, &trailers["grpc-status"]), (3 << 20, true, &"0".parse().unwrap()));
+        behind.abort();
+    });
+}
+
+#[test]
+fn calls_that_come_at_once_share_a_few_ways_to_python() {
+    run(async {
+        let (stage, upstream) = open("burst", 1_000, PATIENT);
+        let listener = UnixListener::bind(upstream).unwrap();
+        let opened = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counting = Arc::clone(&opened);
+        let behind = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                // Who is let in is never answered, so nobody makes room for others.
+                open.push(tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(socket).await.unwrap();
+                    let mut kept = Vec::new();
+                    while let Some(Ok(call)) = connection.accept().await {
+                        kept.push(call);
+                    }
+                }));
+            }
+        });
+        let mut senders = [caller(stage.address).await, caller(stage.address).await];
+        let calls: Vec<_> = (0..180).map(|number| call(&mut senders[number % 2], OTHER, &[])).collect();
+        let carried = || stage.door.shared().proxied.taken();
+        while carried() < 180 || opened.load(std::sync::atomic::Ordering::Relaxed) < 4 {
+            tokio::task::yield_now().await;
+        }
+        // Two threads, 90 calls each, 64 on a connection.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(opened.load(std::sync::atomic::Ordering::Relaxed), 4);
+        drop(calls);
+        behind.abort();
+    });
+}
+
+#[test]
+fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
+    run(async {
+        let (stage, _) = open("handed", 0, PATIENT);
+        let lane = Arc::clone(stage.door.shared().unary.lane(0).unwrap());
+        let mut sender = caller(stage.address).await;
+        let mut ask = |message: &'static [u8]| {
+            let (response, mut sending) = call(&mut sender, KEPT, &[("x-remit-run", "r-1"), ("grpc-timeout", "50S")]);
+            sending.send_data(body(message), true).unwrap();
+            (response, sending)
+        };
+        let take = async || {
+            let lane = Arc::clone(&lane);
+            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+        };
+        let (response, _sending) = ask(b"one");
+        let Handed { asked, mut reply } = take().await;
+        assert_eq!((asked.verb, &asked.message[..], asked.deadline.is_some()), (1, &b"one"[..], true));
+        assert_eq!(asked.metadata, [("x-remit-run".to_owned(), "r-1".to_owned())]);
+        assert!(asked.peer.starts_with("ipv4:127.0.0.1:"));
+        reply.make_room(5 * 1024).unwrap();
+        reply.answer(body(b"done"));
+        let (_, message, trailers) = answer(response).await;
+        assert_eq!((message, &trailers["grpc-status"]), (body(b"done"), &"0".parse().unwrap()));
+
+        let (response, _sending) = ask(b"two");
+        take().await.reply.refuse(Refusal { request_id: "r7".to_owned(), ..Refusal::failed() });
+        let (head, ..) = answer(response).await;
+        assert_eq!((&head["grpc-status"], &head["x-request-id"]), (&"13".parse().unwrap(), &"r7".parse().unwrap()));
+
+        let (response, _sending) = ask(b"three");
+        drop(take().await); // without a word
+        assert_eq!(answer(response).await.0["grpc-status"], "13");
+        assert_eq!(lane.places.taken(), 0);
+    });
+}
+
+#[test]
+fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
+    run(async {
+        let (stage, _) = open("gone", 0, PATIENT);
+        let unary = || &stage.door.shared().unary;
+        let lane = Arc::clone(unary().lane(0).unwrap());
+        let mut sender = caller(stage.address).await;
+        let mut ask = || {
+            let (response, mut sending) = call(&mut sender, KEPT, &[]);
+            sending.send_data(body(b"x"), true).unwrap();
+            (response, sending)
+        };
+        let (first, mut of_first) = ask();
+        let begun = {
+            let lane = Arc::clone(&lane);
+            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+        };
+        let (second, mut of_second) = ask();
+        while lane.places.taken() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let (third, _of_third) = ask();
+        let (head, ..) = answer(third).await;
+        assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
+        assert_eq!((lane.places.refused(), unary().refused().nth(1)), (1, Some((KEPT, 1, 0))));
+        of_second.send_reset(Reason::CANCEL); // nobody has begun with it
+        drop(second);
+        while lane.places.taken() > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!begun.reply.is_gone());
+        of_first.send_reset(Reason::CANCEL);
+        drop(first);
+        while !begun.reply.is_gone() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(lane.places.taken(), 1, "it counts until the thread is done with it");
+        drop(begun);
+        assert_eq!(lane.places.taken(), 0);
+    });
+}
+
+#[test]
+fn what_is_not_answered_behind_is_a_status() {
+    run(async {
+        let (stage, upstream) = open("reset", 0, PATIENT);
+        let mut sender = caller(stage.address).await;
+        let status = async |sender: &mut SendRequest<Bytes>| {
+            let (response, _sending) = call(sender, OTHER, &[]);
+            answer(response).await.0["grpc-status"].to_str().unwrap().to_owned()
+        };
+        assert_eq!(status(&mut sender).await, "8"); // not even one may be carried
+        drop((stage, upstream));
+        let (stage, upstream) = open("reset", 10, PATIENT);
+        let mut sender = caller(stage.address).await;
+        assert_eq!(status(&mut sender).await, "14"); // nobody listens
+        for (reason, code) in [(Reason::REFUSED_STREAM, "14"), (Reason::INTERNAL_ERROR, "13"), (Reason::CANCEL, "1")] {
+            drop(std::fs::remove_file(&upstream));
+            let listener = UnixListener::bind(&upstream).unwrap();
+            let (stage, other) = open(code, 10, PATIENT);
+            drop(std::fs::remove_file(&other));
+            std::os::unix::fs::symlink(&upstream, &other).unwrap();
+            let behind = tokio::spawn(behind(listener, Behind::Reset(reason)));
+            let mut sender = caller(stage.address).await;
+            assert_eq!(status(&mut sender).await, code);
+            behind.abort();
+        }
+        drop(stage);
+    });
+}
+
+#[test]
+fn a_drain_tells_callers_to_go_and_the_door_ends() {
+    run(async {
+        let (stage, _) = open("drain", 10, PATIENT);
+        let socket = TcpStream::connect(stage.address).await.unwrap();
+        let (mut sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(socket).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let whole = body(&check_request("", &QUESTION));
+        let (response, mut sending) = call(&mut sender, CHECK, &[]);
+        sending.send_data(whole.clone(), true).unwrap();
+        assert!(is_yes(&answer(response).await.1));
+        let (response, mut sending) = call(&mut sender, CHECK, &[]);
+        stage.door.drain();
+        sending.send_data(whole, true).unwrap();
+        assert!(is_yes(&answer(response).await.1), "who was let in is answered");
+        drop((sender, sending));
+        connection.await.unwrap().unwrap();
+        let stage = tokio::task::spawn_blocking(move || (stage.door.close(LONG), stage)).await.unwrap();
+        assert!(stage.0, "all ended by itself");
+        assert!(TcpStream::connect(stage.1.address).await.is_err());
+    });
+}
+
+#[test]
+fn who_says_nothing_is_let_go() {
+    run(async {
+        let short = Duration::from_millis(20);
+        let (stage, _) = open("silent", 10, Patience { handshake: short, ..PATIENT });
+        until_let_go(&TcpStream::connect(stage.address).await.unwrap()).await;
+        let (stage, _) = open("idle", 10, Patience { idle: short, ..PATIENT });
+        let socket = TcpStream::connect(stage.address).await.unwrap();
+        let (sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(socket).await.unwrap();
+        drop(sender);
+        connection.await.unwrap(); // told to go in good order
+        // One that is there, and answers nothing that it is asked.
+        let (stage, _) = open("dead", 10, Patience { ping_every: short, pong_within: short, ..PATIENT });
+        let dead = TcpStream::connect(stage.address).await.unwrap();
+        dead.writable().await.unwrap();
+        dead.try_write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").unwrap();
+        until_let_go(&dead).await;
+        drop(stage);
+    });
+}
+
+/// Read, whatever comes, until nothing more does.
+async fn until_let_go(socket: &TcpStream) {
+    loop {
+        socket.readable().await.unwrap();
+        match socket.try_read(&mut [0; 1024]) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

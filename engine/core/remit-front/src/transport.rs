@@ -1,0 +1,8 @@
+//! Sockets, TLS and HTTP/2: who listens, who reads, and the way on to grpcio.
+
+mod connection;
+pub(crate) mod proxy;
+pub mod server;
+pub mod tls;
+mod upstream;
+pub mod worker;

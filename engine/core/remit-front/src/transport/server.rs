@@ -1,0 +1,284 @@
+//! The door itself: a thread for each core, one socket that listens, and the order in which all of it ends.
+//!
+//! Each thread has connections of its own and an event loop of its own, which beat one loop over several threads by a
+//! third to a half. One thread accepts, and gives each connection to the thread that has the fewest: connections of gRPC
+//! live long, and the kernel's way of sharing a port deals them out blindly. So the port is bound once, by a socket that
+//! shares it with nobody, and a second process is refused by the kernel.
+//! Law: once a drain begins nobody new is let in, and who was let in is answered.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::serve;
+use super::upstream::Upstream;
+use super::worker::{Patience, Refusals, Shared, Stage, Worker};
+use crate::dispatch::unary::Unary;
+use crate::fair_quota::Shares;
+use crate::hot_path::native::{METHODS, Method, Oracle, Roster};
+use crate::metrics::{Bounds, MethodCounts, MethodSums, Places};
+use remit_core::clock::Clock;
+
+/// What a door is made with. `oracle` `None`: everything is Python's to answer.
+pub struct Plan {
+    pub oracle: Option<Oracle>,
+    pub callers: Roster,
+    pub clock: Arc<Clock>,
+    pub unary: Unary,
+    pub upstream: PathBuf,
+    pub threads: usize,
+    pub bounds: Bounds,
+    pub patience: Patience,
+    pub refusals: Refusals,
+    pub calls_per_connection_max: u32,
+    pub proxied_max: u64,
+    pub unsent: Arc<Shares>,
+}
+
+/// Bodies that are read at once, each of 256 KiB at most; more are carried to grpcio as they come.
+const READING_MAX: u64 = 256;
+
+/// A door that serves, until it is closed or dropped.
+pub struct Door {
+    shared: Arc<Shared>,
+    workers: Vec<Arc<Worker>>,
+    stage: watch::Sender<Stage>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    running: Arc<Running>,
+}
+
+/// How many threads have not ended yet.
+#[derive(Default)]
+struct Running {
+    count: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Door {
+    /// Serve on a socket that listens. It begins with `Callers` and certificates as they are given: see `shared`.
+    pub fn open(plan: Plan, listener: StdListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let (stage, watching) = watch::channel(Stage::Serving);
+        let shared = Arc::new(Shared {
+            oracle: plan.oracle,
+            callers: plan.callers,
+            clock: plan.clock,
+            unary: plan.unary,
+            bounds: plan.bounds,
+            patience: plan.patience,
+            refusals: plan.refusals,
+            calls_per_connection_max: plan.calls_per_connection_max,
+            tls: RwLock::new(tls),
+            proxied: Places::new(plan.proxied_max),
+            reading: Places::new(READING_MAX),
+            unsent: plan.unsent,
+            is_native: AtomicBool::new(true),
+            handshakes_failed: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+        });
+        let streams_max = usize::try_from(plan.proxied_max).unwrap_or(usize::MAX);
+        let workers: Vec<_> = (0..plan.threads.max(1))
+            .map(|_| {
+                Arc::new(Worker {
+                    shared: Arc::clone(&shared),
+                    upstream: Upstream::new(plan.upstream.clone(), streams_max),
+                    stage: watching.clone(),
+                    counts: METHODS.map(|_| MethodCounts::new(&shared.bounds)),
+                    connections: AtomicUsize::new(0),
+                })
+            })
+            .collect();
+        let door = Self { shared, workers, stage, threads: Mutex::new(Vec::new()), running: Arc::default() };
+        door.start(listener)?;
+        Ok(door)
+    }
+
+    fn start(&self, listener: StdListener) -> io::Result<()> {
+        let mut lines = Vec::new();
+        let mut ends = Vec::new();
+        for worker in &self.workers {
+            let (line, end) = mpsc::unbounded_channel();
+            lines.push((Arc::clone(worker), line));
+            ends.push(end);
+        }
+        let mut accepting = Some((listener, lines));
+        for (number, (worker, arriving)) in self.workers.iter().zip(ends).enumerate() {
+            let (worker, accepting) = (Arc::clone(worker), accepting.take());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let running = Arc::clone(&self.running);
+            *running.count.lock() += 1;
+            let counted = Counted(running);
+            let thread = std::thread::Builder::new().name(format!("remit-door-{number}")).spawn(move || {
+                let _counted = counted;
+                runtime.block_on(work(worker, arriving, accepting));
+            })?;
+            self.threads.lock().push(thread);
+        }
+        Ok(())
+    }
+
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Whether hot methods are answered here from now on, or by Python.
+    pub fn set_native(&self, is_native: bool) {
+        self.shared.is_native.store(is_native, Relaxed);
+    }
+
+    /// Let nobody new in, and tell everyone to take further calls elsewhere.
+    pub fn drain(&self) {
+        self.stage.send_if_modified(|stage| {
+            let is_first = *stage == Stage::Serving;
+            if is_first {
+                *stage = Stage::Draining;
+            }
+            is_first
+        });
+    }
+
+    /// Drain, wait for what is under way, and end. Whether everything ended by itself.
+    pub fn close(&self, within: Duration) -> bool {
+        self.drain();
+        let until = Instant::now() + within;
+        let mut count = self.running.count.lock();
+        while *count > 0 && !self.running.ended.wait_until(&mut count, until).timed_out() {}
+        let finished = *count == 0;
+        drop(count);
+        self.stage.send_replace(Stage::Over);
+        self.shared.unary.close();
+        for thread in self.threads.lock().drain(..) {
+            // A thread that failed has told so on standard error, and serves nobody any more.
+            drop(thread.join());
+        }
+        finished
+    }
+
+    // --- for whoever watches ------------------------------------------------------------------------------------
+
+    /// Each method's verb and numbers.
+    pub fn sums(&self) -> Vec<(&'static str, MethodSums)> {
+        let sum = |method: Method| {
+            let mut sums = MethodSums::default();
+            self.workers.iter().for_each(|worker| worker.counts_of(method).add_to(&mut sums));
+            sums
+        };
+        METHODS.map(|(method, _, verb)| (verb, sum(method))).into()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(|worker| worker.connections.load(Relaxed)).sum()
+    }
+
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Relaxed)
+    }
+
+    pub fn failed_handshakes(&self) -> u64 {
+        self.shared.handshakes_failed.load(Relaxed)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.close(Duration::ZERO);
+    }
+}
+
+/// Tells that a thread has ended, however it did.
+struct Counted(Arc<Running>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        *self.0.count.lock() -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+// --- threads ----------------------------------------------------------------------------------------------------
+
+/// The threads, and the way to hand each a connection.
+type Lines = Vec<(Arc<Worker>, mpsc::UnboundedSender<(StdStream, SocketAddr)>)>;
+
+/// A thread's whole life: serve what arrives until nothing more can, and nothing is left.
+async fn work(
+    worker: Arc<Worker>,
+    mut arriving: mpsc::UnboundedReceiver<(StdStream, SocketAddr)>,
+    accepting: Option<(StdListener, Lines)>,
+) {
+    let mut tasks = JoinSet::new();
+    if let Some((listener, lines)) = accepting {
+        tasks.spawn(accept(listener, lines, worker.stage.clone()));
+    }
+    let mut is_open = true;
+    while is_open || !tasks.is_empty() {
+        tokio::select! {
+            arrived = arriving.recv(), if is_open => match arrived {
+                Some((socket, peer)) => {
+                    // What cannot be made a socket of this loop is closed by being dropped.
+                    if let Ok(socket) = TcpStream::from_std(socket) {
+                        let open = Open(Arc::clone(&worker));
+                        tasks.spawn(async move {
+                            serve(Arc::clone(&open.0), socket, peer).await;
+                        });
+                    } else {
+                        worker.connections.fetch_sub(1, Relaxed);
+                    }
+                }
+                None => is_open = false,
+            },
+            // A task that failed has told so on standard error; it was one connection.
+            _ = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+}
+
+/// A connection, counted while it is open.
+struct Open(Arc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// How long to wait where no more files can be opened: until some connection has ended, most likely.
+const NO_FILES: Duration = Duration::from_millis(50);
+
+async fn accept(listener: StdListener, lines: Lines, mut stage: watch::Receiver<Stage>) {
+    let Ok(listener) = TcpListener::from_std(listener) else {
+        return;
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stage.changed() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let arrived = accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer)));
+        match arrived {
+            Ok(arrived) => {
+                let (worker, line) = lines
+                    .iter()
+                    .min_by_key(|(worker, _)| worker.connections.load(Relaxed))
+                    .expect("there is at least one thread");
+                worker.shared.accepted.fetch_add(1, Relaxed);
+                worker.connections.fetch_add(1, Relaxed);
+                if line.send(arrived).is_err() {
+                    return;
+                }
+            }
+            Err(_) => tokio::time::sleep(NO_FILES).await,
+        }
+    }
+}

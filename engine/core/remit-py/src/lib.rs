@@ -1,0 +1,30 @@
+//! What Python imports as `remit._core`: the stores, the clock and the front door, in Python's types.
+//!
+//! Law: all that knows Python stands in this crate, and nothing else does.
+
+mod clock;
+mod expansions;
+mod front;
+mod gil;
+mod given;
+mod store;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::clock::PyClock;
+    #[pymodule_export]
+    use crate::front::{PyDoor, PyReply, PyShares};
+    #[pymodule_export]
+    use crate::store::{NativeCore, NativeStore, all_caches, cache_stats, set_cache};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("version", env!("CARGO_PKG_VERSION"))
+    }
+}

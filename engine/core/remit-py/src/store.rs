@@ -1,0 +1,507 @@
+//! The core as Python sees it: stores to bring in step and to ask, and the registry that the front door looks into.
+//!
+//! `engine/remit/native.py` wraps it in the words of the rest. Everything comes in as strings, tuples and numbers and is
+//! copied out of Python (`given.rs`) before a lock is waited for.
+//! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
+//! may hold the GIL while it shares a lock that was free: it waits for nothing.
+
+use crate::expansions;
+use crate::gil::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};
+use crate::given::{Asked, CaveatTuple, Key, changed_of, changes_of, context_of, declared, definitions_of, text};
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use remit_core::CacheStats;
+use remit_core::check::caveats::Context;
+use remit_core::expand::{Object, Opening};
+use remit_core::graph::overlay::Changed;
+use remit_core::graph::rows::Rows;
+use remit_core::graph::{End, Graph, NONE, Qualifiers, QualifiersText};
+use remit_core::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// Answers that the cache of a Python thread has room for: 1 MB. There may be many such threads.
+const CACHED_ANSWERS: usize = 1 << 14;
+
+thread_local! {
+    // In a box: a library that is loaded late finds some hundred bytes left for what each thread has (mimalloc wants them
+    // in one static block), and Python cannot import one that asks for more.
+    static SESSION: RefCell<Box<Session>> = RefCell::new(Box::new(Session::new(CACHED_ANSWERS)));
+}
+
+/// (yes, no or None for elsewhere; the steps; whether the budget ended it).
+type Checked = (Option<bool>, u64, bool);
+
+/// One store: its graph, plan and revision.
+#[pyclass(frozen, module = "remit._core")]
+pub struct NativeStore {
+    pub store: Arc<Store>,
+}
+
+#[pymethods]
+impl NativeStore {
+    #[new]
+    fn new(name: String, uuid: &Bound<'_, PyBytes>, epoch: u64) -> PyResult<Self> {
+        let uuid = uuid.as_bytes().try_into().map_err(|_| PyValueError::new_err("a uuid has 16 bytes"))?;
+        Ok(Self { store: Arc::new(Store::new(Identity { name, uuid, epoch })) })
+    }
+
+    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `schema` the definitions of a new one, and
+    /// its caveats.
+    #[pyo3(signature = (changes, revision=None, schema=None))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        changes: &Bound<'_, PyList>,
+        revision: Option<u64>,
+        schema: Option<(Bound<'_, PyList>, Vec<CaveatTuple>)>,
+    ) -> PyResult<()> {
+        let changes = changes_of(changes)?;
+        let schema = schema
+            .map(|(definitions, caveats)| {
+                PyResult::Ok((definitions_of(&definitions)?, caveats.into_iter().map(declared).collect::<Vec<_>>()))
+            })
+            .transpose()?;
+        py.detach(|| {
+            let mut state = self.store.write();
+            let _whole = WholeOrNothing; // let go of before the lock is
+            if let Some((definitions, caveats)) = &schema {
+                state.install(definitions, caveats, revision.unwrap_or_default());
+            }
+            state.apply(changes.iter().map(|change| (change.triple(), change.qualifiers.as_ref())));
+            if let Some(revision) = revision {
+                state.set_revision(revision);
+            }
+        });
+        Ok(())
+    }
+
+    /// Add relationships by their rows in the store, and tell of those that expire: (expiration_us, the six parts).
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyList>,
+        triple_start: usize,
+    ) -> PyResult<Vec<(i64, Vec<String>)>> {
+        let mut batch = Rows::default();
+        for row in rows.iter() {
+            let row = row.cast_into::<PyTuple>()?;
+            let (key, value) = (row.get_borrowed_item(0)?, row.get_borrowed_item(1)?);
+            let (key, value) = (key.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
+            batch.push(key.as_bytes(), value.as_bytes(), triple_start).map_err(PyValueError::new_err)?;
+        }
+        py.detach(|| {
+            let mut state = self.store.write();
+            let _whole = WholeOrNothing; // let go of before the lock is
+            state.load(batch.iter());
+        });
+        Ok(batch.due())
+    }
+
+    // --- asking -----------------------------------------------------------------------------------------------
+
+    /// The revision that was seen, and what the question came to. `changed` is a list as `apply` takes it: what this
+    /// request alone takes edges for.
+    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None, changed=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn check(
+        &self,
+        py: Python<'_>,
+        resource: &Bound<'_, PyTuple>,
+        permission: &str,
+        subject: &Bound<'_, PyTuple>,
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+        context: Option<&Bound<'_, PyAny>>,
+        changed: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<(u64, Checked)> {
+        let Some(context) = context_of(context) else {
+            return Ok((0, checked(Answer::Elsewhere, 0)));
+        };
+        let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let changed = changed_of(&changes);
+        let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
+        let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let question = Question {
+            resource_type: resource_type.to_str()?,
+            resource_id: resource_id.to_str()?,
+            permission,
+            subject_type: subject_type.to_str()?,
+            subject_id: subject_id.to_str()?,
+            subject_relation: subject_relation.to_str()?,
+        };
+        if let Some(view) = self.store.try_read() {
+            let most = steps_max.min(STEPS_WITH_GIL);
+            let (answer, steps) = with_session(|session| {
+                session.clear();
+                view.check_over(session, &question, &context, &changed, now_us, most, &|| false)
+            });
+            if answer != Answer::Spent || most == steps_max {
+                return Ok((view.revision(), checked(answer, steps)));
+            }
+        }
+        let asked = [Asked::of(&question, Some(context))];
+        let (revision, found) = self.check_without_gil(py, &asked, &changed, now_us, steps_max, interrupt)?;
+        Ok((revision, checked(found[0].0, found[0].1)))
+    }
+
+    /// The same for many questions (resource, permission, subject), which see one state; those next to each other with the
+    /// same context share what they settle. `contexts` has one for each; `changed` is of all of them.
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn check_many(
+        &self,
+        py: Python<'_>,
+        questions: &Bound<'_, PyList>,
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+        contexts: Option<&Bound<'_, PyList>>,
+        changed: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<(u64, Vec<Checked>)> {
+        let mut asked = Vec::with_capacity(questions.len());
+        for (place, question) in questions.iter().enumerate() {
+            let context = match contexts {
+                Some(contexts) => context_of(Some(&contexts.get_item(place)?)),
+                None => Some(Context::default()),
+            };
+            let question = question.cast_into::<PyTuple>()?;
+            let (resource, subject) = (question.get_item(0)?, question.get_item(2)?);
+            let (resource, subject) = (resource.cast::<PyTuple>()?, subject.cast::<PyTuple>()?);
+            let ask = Asked::of(
+                &Question {
+                    resource_type: text(resource, 0)?.to_str()?,
+                    resource_id: text(resource, 1)?.to_str()?,
+                    permission: text(&question, 1)?.to_str()?,
+                    subject_type: text(subject, 0)?.to_str()?,
+                    subject_id: text(subject, 1)?.to_str()?,
+                    subject_relation: text(subject, 2)?.to_str()?,
+                },
+                context,
+            );
+            asked.push(ask);
+        }
+        let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let (revision, found) =
+            self.check_without_gil(py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
+        Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
+    }
+
+    /// The sets behind a relation or permission: see `expansions.rs`.
+    #[pyo3(signature = (resource, name, now_us, depth, steps_max, interrupt=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn expand<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        name: &str,
+        now_us: i64,
+        depth: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<expansions::Expanded<'py>> {
+        let (type_, id) = (text(resource, 0)?.to_str()?.to_owned(), text(resource, 1)?.to_str()?.to_owned());
+        let (resource, permission) = (Object { type_: &type_, id: &id }, &*name.to_owned());
+        let opening = Opening { resource, permission, depth_max: depth };
+        expansions::expand(&self.store, py, opening, now_us, steps_max, interrupt)
+    }
+
+    #[getter]
+    fn revision(&self, py: Python<'_>) -> u64 {
+        self.look(py, |view| view.revision())
+    }
+
+    // --- the graph, read in pages -----------------------------------------------------------------------------
+
+    fn count(&self, py: Python<'_>) -> usize {
+        self.look(py, |view| view.graph().len())
+    }
+
+    /// Bytes that the graph holds, names included.
+    fn bytes(&self, py: Python<'_>) -> usize {
+        self.look(py, |view| view.bytes())
+    }
+
+    /// None where there is no such edge, else its qualifiers: None where it is plain.
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        relation: &str,
+        subject: &Bound<'py, PyTuple>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let key = Key::of(resource, relation, subject)?;
+        let found = self.look(py, |view| {
+            let graph = view.graph();
+            let (_, _, qualifiers) = graph.find(&key.triple())?;
+            Some(qualifiers.map(|qualifiers| qualifiers_text(graph, &qualifiers)))
+        });
+        found.map(|qualifiers| qualifiers_tuple(py, qualifiers.as_ref())).transpose()
+    }
+
+    /// The edges of a node from a place on: (how many there are, [(subject, qualifiers)]). Usersets come last.
+    #[pyo3(signature = (resource, relation, start, count, only_usersets=false))]
+    fn edges<'py>(
+        &self,
+        py: Python<'py>,
+        resource: &Bound<'py, PyTuple>,
+        relation: &str,
+        start: u32,
+        count: u32,
+        only_usersets: bool,
+    ) -> PyResult<(u32, Bound<'py, PyList>)> {
+        let (type_, id) = (text(resource, 0)?, text(resource, 1)?);
+        let (type_, id) = (type_.to_str()?.to_owned(), id.to_str()?.to_owned());
+        let (len, edges) = self.look(py, |view| {
+            let graph = view.graph();
+            let Some(End::Node(number)) = graph.find_end(&type_, &id, relation) else {
+                return (0, Vec::new());
+            };
+            let node = graph.node(number);
+            let first = if only_usersets { node.direct.len() } else { 0 };
+            (node.direct.len() + node.usersets.len(), edges_text(graph, number, first + start, count))
+        });
+        let list = PyList::empty(py);
+        for ([type_, id, relation], qualifiers) in edges {
+            list.append(((type_, id, relation), qualifiers_tuple(py, qualifiers.as_ref())?))?;
+        }
+        Ok((len, list))
+    }
+
+    /// The nodes that have an edge to this very subject: ((type, id), relation).
+    fn nodes_of(&self, py: Python<'_>, subject: &Bound<'_, PyTuple>) -> PyResult<Vec<((String, String), String)>> {
+        let parts = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let parts = (parts.0.to_str()?.to_owned(), parts.1.to_str()?.to_owned(), parts.2.to_str()?.to_owned());
+        Ok(self.look(py, |view| {
+            let graph = view.graph();
+            let Some(end) = graph.find_end(&parts.0, &parts.1, &parts.2) else {
+                return Vec::new();
+            };
+            let nodes = graph.nodes_of(end).map(|number| {
+                let [type_, id, relation] = node_text(graph, number);
+                ((type_, id), relation)
+            });
+            nodes.collect()
+        }))
+    }
+
+    /// Everything, some nodes at a time: (version, the node to go on from or None, [(resource, relation, subject,
+    /// qualifiers)]). A node's edges come in one piece.
+    #[allow(clippy::type_complexity)]
+    fn relationships<'py>(
+        &self,
+        py: Python<'py>,
+        start: u32,
+        count: usize,
+    ) -> PyResult<(u64, Option<u32>, Bound<'py, PyList>)> {
+        let (version, next, found) = self.look(py, |view| {
+            let graph = view.graph();
+            let mut found = Vec::new();
+            let mut node = start;
+            while node < graph.nodes_end() && found.len() < count {
+                if graph.node(node).object != NONE {
+                    let from = node_text(graph, node);
+                    found.extend(edges_text(graph, node, 0, u32::MAX).into_iter().map(|edge| (from.clone(), edge)));
+                }
+                node += 1;
+            }
+            (view.version(), (node < graph.nodes_end()).then_some(node), found)
+        });
+        let list = PyList::empty(py);
+        for ([type_, id, relation], ([subject_type, subject_id, subject_relation], qualifiers)) in found {
+            let qualifiers = qualifiers_tuple(py, qualifiers.as_ref())?;
+            list.append(((type_, id), relation, (subject_type, subject_id, subject_relation), qualifiers))?;
+        }
+        Ok((version, next, list))
+    }
+
+    /// Panics where a law of the graph is broken. Cost: O(edges).
+    fn check_invariants(&self, py: Python<'_>) {
+        py.detach(|| self.store.read().graph().check_invariants());
+    }
+}
+
+impl NativeStore {
+    /// Look at the store, waiting for the lock without the GIL if it has to be waited for.
+    fn look<T: Send>(&self, py: Python<'_>, read: impl Fn(&View<'_>) -> T + Sync) -> T {
+        if let Some(view) = self.store.try_read() {
+            return read(&view);
+        }
+        py.detach(|| read(&self.store.read()))
+    }
+
+    fn check_without_gil(
+        &self,
+        py: Python<'_>,
+        asked: &[Asked],
+        changed: &Changed<'_>,
+        now_us: i64,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(u64, Vec<(Answer, u64)>)> {
+        let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
+        let mut seen_version = None;
+        let mut stops_max = STOPS_AT_FIRST;
+        let mut gave_way = 0;
+        let is_interruptible = interrupt.is_some();
+        while gave_way < GIVES_WAY_MAX {
+            let finished = py.detach(|| {
+                let view = self.store.read();
+                with_session(|session| {
+                    if seen_version != Some(view.version()) {
+                        // Something was written meanwhile: all answers are given of one state.
+                        session.clear();
+                        found.clear();
+                        gave_way += u32::from(seen_version.is_some());
+                        seen_version = Some(view.version());
+                    }
+                    let stops = Cell::new(0);
+                    let stop = || {
+                        stops.set(stops.get() + 1);
+                        self.store.is_awaited() || (is_interruptible && stops.get() >= stops_max)
+                    };
+                    while let Some(question) = asked.get(found.len()) {
+                        let (answer, steps) = match &question.context {
+                            Some(context) => {
+                                let question = question.question();
+                                view.check_over(session, &question, context, changed, now_us, steps_max, &stop)
+                            }
+                            None => (Answer::Elsewhere, 0),
+                        };
+                        if answer == Answer::Spent && steps <= steps_max {
+                            return None;
+                        }
+                        found.push((answer, steps));
+                    }
+                    session.clear();
+                    Some(view.revision())
+                })
+            });
+            if let Some(revision) = finished {
+                return Ok((revision, found));
+            }
+            if !self.store.is_awaited() {
+                stops_max = stops_max.saturating_mul(4);
+            }
+            if let Some(interrupt) = interrupt {
+                interrupt.call0()?;
+            }
+        }
+        Ok((0, vec![(Answer::Elsewhere, 0); asked.len()]))
+    }
+}
+
+/// Every store of the process, by name.
+#[pyclass(frozen, module = "remit._core")]
+#[derive(Default)]
+pub struct NativeCore {
+    pub core: Arc<Core>,
+}
+
+#[pymethods]
+impl NativeCore {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Let the front door find a store under its name, whatever store had it before.
+    fn add(&self, py: Python<'_>, store: &NativeStore) {
+        py.detach(|| self.core.add(store.store.clone()));
+    }
+
+    fn remove(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        if py.detach(|| self.core.remove(name)) {
+            return Ok(());
+        }
+        Err(PyKeyError::new_err(name.to_owned()))
+    }
+
+    fn names(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.core.names())
+    }
+}
+
+/// Room for so many answers in this thread's cache from now on, which is empty then; 0 switches it off.
+#[pyfunction]
+pub fn set_cache(answers: usize) {
+    with_session(|session| session.set_cache(answers));
+}
+
+/// This thread's cache so far: (hits, misses, evictions, bytes).
+#[pyfunction]
+pub fn cache_stats() -> (u64, u64, u64, u64) {
+    let CacheStats { hits, misses, evictions, bytes } = with_session(|session| session.cache_stats());
+    (hits, misses, evictions, bytes)
+}
+
+/// The caches of all threads together, the front door's among them: (hits, misses, evictions, bytes).
+#[pyfunction]
+pub fn all_caches() -> (u64, u64, u64, u64) {
+    let CacheStats { hits, misses, evictions, bytes } = remit_core::all_caches();
+    (hits, misses, evictions, bytes)
+}
+
+fn with_session<T>(work: impl FnOnce(&mut Session) -> T) -> T {
+    SESSION.with(|session| work(&mut session.borrow_mut()))
+}
+
+fn checked(answer: Answer, steps: u64) -> Checked {
+    match answer {
+        Answer::Yes => (Some(true), steps, false),
+        Answer::No => (Some(false), steps, false),
+        Answer::Elsewhere => (None, steps, false),
+        Answer::Spent => (None, steps, true),
+    }
+}
+
+// --- to Python ------------------------------------------------------------------------------------------------
+
+fn node_text(graph: &Graph, number: u32) -> [String; 3] {
+    let node = graph.node(number);
+    let (type_, name) = graph.kind_words(node.kind);
+    [graph.types.text(type_), graph.objects.text(node.object), graph.names.text(name)].map(str::to_owned)
+}
+
+type EdgeText = ([String; 3], Option<QualifiersText>);
+
+/// The edges of a node from a place on, the direct ones first.
+fn edges_text(graph: &Graph, number: u32, start: u32, count: u32) -> Vec<EdgeText> {
+    let node = graph.node(number);
+    let direct = node.direct.len();
+    let end = start.saturating_add(count).min(direct + node.usersets.len());
+    let edge_text = |place| {
+        let (is_qualified, end, subject) = if place < direct {
+            let (object, is_qualified) = graph.edge_at(node.direct, place);
+            let type_ = graph.types.text(graph.objects.tag(object)).to_owned();
+            let subject = [type_, graph.objects.text(object).to_owned(), String::new()];
+            (is_qualified, End::Object(object), subject)
+        } else {
+            let (userset, is_qualified) = graph.edge_at(node.usersets, place - direct);
+            (is_qualified, End::Node(userset), node_text(graph, userset))
+        };
+        (subject, is_qualified.then(|| qualifiers_text(graph, graph.beside(number, end))))
+    };
+    (start..end).map(edge_text).collect()
+}
+
+fn qualifiers_text(graph: &Graph, qualifiers: &Qualifiers) -> QualifiersText {
+    let Qualifiers { caveat, not_before_us, expiration_us } = *qualifiers;
+    let caveat = (caveat != NONE).then(|| {
+        let name = graph.names.text(graph.caveats.tag(caveat));
+        (name.to_owned(), graph.caveats.text(caveat).to_owned())
+    });
+    QualifiersText { caveat, not_before_us, expiration_us }
+}
+
+/// () where the edge is plain, else ((name, context) or None, not before, expiration).
+fn qualifiers_tuple<'py>(py: Python<'py>, qualifiers: Option<&QualifiersText>) -> PyResult<Bound<'py, PyTuple>> {
+    match qualifiers {
+        None => Ok(PyTuple::empty(py)),
+        Some(QualifiersText { caveat, not_before_us, expiration_us }) => {
+            (caveat.as_ref(), *not_before_us, *expiration_us).into_pyobject(py)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""How arguments and options are read: filters, lines, tokens, durations, limits."""

@@ -1,0 +1,1 @@
+"""The asyncio client. `sync/client.py` and `sync/streams.py` are generated from their namesakes here."""

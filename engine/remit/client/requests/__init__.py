@@ -1,0 +1,1 @@
+"""Each method as data, by service: its path, its request, and how its response is read."""

@@ -1,0 +1,340 @@
+"""The synchronous client: one method a verb, references as text.
+
+Generated from `aio/client.py` (`make client`).
+Law: a method returns the server's answer or raises; a timeout is never an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import grpc
+
+from remit.client.answers import (
+    Answer,
+    Deleted,
+    Expanded,
+    Identity,
+    Imported,
+    Page,
+    SchemaDiff,
+    SchemaText,
+    SchemaWritten,
+    Unanswered,
+    Written,
+)
+from remit.client.attempts import Attempts, checked_timeout
+from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
+from remit.client.requests import permissions, relationships, schemas, stores
+from remit.client.requests.permissions import Question
+from remit.client.requests.request import ReadOptions, Request, updates_of
+from remit.client.resume import ResumableExport, ResumableWatch
+from remit.client.sync.connection import Connection, Items
+from remit.client.sync.streams import Backup, Export, Watch
+from remit.client.uploads import ImportUpload, Progress, RestoreUpload
+from remit.errors import RemoteError
+from remit.model import (
+    Operation,
+    Precondition,
+    Relationship,
+    RelationshipFilter,
+    StoredRelationship,
+    StoreInfo,
+    Update,
+)
+from remit.notation import checked_store
+from remit.v1 import stores_pb2
+from remit.wire.stores import decode_store
+
+T = TypeVar("T")
+
+
+class Client:
+    """A connection to one server and one store. Safe to share among threads; connects at the first request.
+
+    Every method raises RemoteError with the server's reason, and InvalidReference and its kin before anything is sent.
+    `timeout_s` bounds each request; the server stops working on it then too."""
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        store: str = "",
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        tls: Tls | None = None,
+        insecure_plaintext: bool = False,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """`endpoint` defaults to REMIT_ENDPOINT or 127.0.0.1:50051, `token` to REMIT_TOKEN, `tls` to REMIT_TLS,
+        REMIT_CA, REMIT_CERT and REMIT_CERT_KEY; `credentials` are gRPC's own, for what these do not say.
+        `insecure_plaintext` lets the token leave this machine unencrypted, as where a proxy encrypts."""
+        credentials = credentials_of(tls, credentials)
+        self.endpoint = endpoint_of(endpoint)
+        self.store = store
+        self.timeout_s = checked_timeout(timeout_s)
+        metadata = metadata_of(
+            token, self.endpoint, encrypted=credentials is not None, insecure_plaintext=insecure_plaintext
+        )
+        self._connection = Connection(self.endpoint, credentials, metadata)
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def check(
+        self,
+        question: str | Question,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        explain: bool = False,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
+
+        `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.check(self.store, question, context, options, explain), timeout_s)
+
+    def check_many(
+        self,
+        questions: Iterable[str | Question],
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        timeout_s: float | None = None,
+    ) -> tuple[Answer | Unanswered, ...]:
+        """Answers in the order asked, all at one revision and one time."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.check_many(self.store, questions, context, options), timeout_s)
+
+    def expand(
+        self,
+        target: str,
+        *,
+        depth: int = 0,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        timeout_s: float | None = None,
+    ) -> Expanded:
+        """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        return self._send(permissions.expand(self.store, target, options, depth), timeout_s)
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def touch(self, *relationships: str | Relationship) -> str:
+        """Write them, whatever was there; all or none. The token of the write."""
+        return self.write(updates_of(Operation.TOUCH, relationships))
+
+    def create(self, *relationships: str | Relationship) -> str:
+        """Write them; refused as a whole if one is there. The token of the write."""
+        return self.write(updates_of(Operation.CREATE, relationships))
+
+    def delete(self, *relationships: str | Relationship) -> str:
+        """Remove them; those that are not there do not matter. The token of the write."""
+        return self.write(updates_of(Operation.DELETE, relationships))
+
+    def write(
+        self,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> str:
+        """All updates as one revision, or none; durable when it returns. The token of the write, empty for a dry run,
+        which is judged the same and writes nothing.
+
+        After a timeout or a lost connection the write may have happened: a TOUCH or DELETE can be repeated."""
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run)
+        written = self._send(request, timeout_s)
+        return written.token
+
+    def replace(
+        self,
+        filter: RelationshipFilter,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Written:
+        """Remove what a filter means and write the updates, as one revision: nobody sees the one without the other.
+
+        What the updates write stays. A filter names at least a type, and means at most 10,000 relationships."""
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run, filter)
+        return self._send(request, timeout_s)
+
+    def delete_by_filter(
+        self,
+        filter: RelationshipFilter,
+        *,
+        limit: int = 0,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> Deleted:
+        """Remove what a filter means, at most `limit` (0: all), in as many calls as it takes, each a revision that asks
+        for the preconditions anew. `progress` hears after each how many are gone. A dry run is one call that counts up
+        to what one revision may remove."""
+        conditions = tuple(preconditions)
+        deleting = relationships.Deleting(limit, dry_run, progress)
+        while True:
+            call_limit = deleting.call_limit
+            request = relationships.delete_by_filter(self.store, filter, conditions, metadata, dry_run, call_limit)
+            if not deleting.goes_on(self._send(request, timeout_s)):
+                return deleting.deleted
+
+    def read(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", page_size: int = 0
+    ) -> Iterator[StoredRelationship]:
+        """All facts a filter means, page by page, in a stable order; what is written meanwhile may or may not show."""
+        cursor = ""
+        while True:
+            page = self.read_page(filter, at_least=at_least, limit=page_size, cursor=cursor)
+            yield from page.items
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def read_page(
+        self,
+        filter: RelationshipFilter | None = None,
+        *,
+        at_least: str = "",
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> Page:
+        """One page, at most `limit` facts (0: as many as the server gives)."""
+        return self._send(relationships.read(self.store, filter, at_least, limit, cursor), timeout_s)
+
+    # --- streams ------------------------------------------------------------------------------------------------
+
+    def watch(
+        self,
+        after: str = "",
+        filters: Iterable[RelationshipFilter] = (),
+        *,
+        checkpoint_interval_ms: int = 0,
+        resume: bool = True,
+    ) -> Watch:
+        """Every change after a token (without one: from now on) that any of the filters means (without one: all), each
+        revision once and in order, for as long as it is open. Begins with a checkpoint.
+
+        A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false.
+        REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
+        watch = ResumableWatch(self.store, after, filters, checkpoint_interval_ms)
+        return Watch(watch, self._connection, resume=resume)
+
+    def export(
+        self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True
+    ) -> Export:
+        """All relationships that a filter means, in a stable order; what is written meanwhile may or may not show, and
+        a watch from the export's `token` reports all of it. `cursor` goes on where an earlier export was."""
+        return Export(ResumableExport(self.store, filter, at_least, cursor), self._connection, resume=resume)
+
+    def import_(
+        self,
+        relationships: Items[str | Relationship],
+        *,
+        progress: Progress | None = None,
+    ) -> Imported:
+        """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable.
+
+        Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
+        counted from 0). All of it may be sent again, or the rest."""
+        upload = ImportUpload(self.store, progress)
+        stream = self._connection.exchange(upload, relationships)
+        try:
+            while (message := stream.next()) is not None:
+                upload.receive(message)
+        except RemoteError as error:
+            raise upload.refused(error) from error.__cause__
+        finally:
+            stream.cancel()
+        if upload.failure is not None:
+            raise upload.failure
+        return upload.done
+
+    # --- schemas ------------------------------------------------------------------------------------------------
+
+    def write_schema(self, text: str, *, dry_run: bool = False, timeout_s: float | None = None) -> SchemaWritten:
+        """Make this the store's schema; a dry run is judged the same and writes nothing. A RemoteError with reason
+        SCHEMA_INVALID holds the compiler's `findings`."""
+        return self._send(schemas.write_schema(self.store, text, dry_run), timeout_s)
+
+    def read_schema(self, *, at_least: str = "", at_exactly: str = "", timeout_s: float | None = None) -> SchemaText:
+        return self._send(schemas.read_schema(self.store, at_least, at_exactly), timeout_s)
+
+    def diff_schema(self, text: str, *, at_least: str = "", timeout_s: float | None = None) -> SchemaDiff:
+        """What a schema would change, against the store's: in meaning, and for the relationships that exist."""
+        return self._send(schemas.diff_schema(self.store, text, at_least), timeout_s)
+
+    # --- stores -------------------------------------------------------------------------------------------------
+
+    def create_store(self, name: str, *, timeout_s: float | None = None) -> StoreInfo:
+        """Make an empty store. STORE_EXISTS where there is one of that name."""
+        return self._send(stores.create_store(name), timeout_s)
+
+    def list_stores(self, *, timeout_s: float | None = None) -> tuple[StoreInfo, ...]:
+        """The stores this client may see, by name."""
+        return self._send(stores.list_stores(), timeout_s)
+
+    def delete_store(self, name: str, *, timeout_s: float | None = None) -> None:
+        """Remove a store and all it holds. There is no way back but a backup."""
+        self._send(stores.delete_store(name), timeout_s)
+
+    def backup(self, store: str | None = None) -> Backup:
+        """A copy of a store (this client's, if none is named) as it stands, while it goes on: bytes, to be kept as they
+        are and given to `restore`."""
+        request = stores_pb2.BackupRequest(name=self.store if store is None else store)
+        return Backup(self._connection.stream("/remit.v1.Stores/Backup", request, stores_pb2.BackupResponse))
+
+    def restore(self, name: str, chunks: Items[bytes]) -> StoreInfo:
+        """Make a store of a backup, under a name that is free. It is there when this returns, or not at all; tokens of
+        before are refused as foreign."""
+        upload = RestoreUpload(checked_store(name, field="name"))
+        try:
+            response = self._connection.upload(upload, chunks)
+        except RemoteError as error:
+            if upload.failure is not None:
+                raise upload.failure from error
+            raise
+        return decode_store(response.store)
+
+    def who_am_i(self, *, timeout_s: float | None = None) -> Identity:
+        """Who the server takes this client for, and what it may do."""
+        return self._send(stores.who_am_i(), timeout_s)
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    def _send(self, request: Request[T], timeout_s: float | None) -> T:
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=request.is_question)
+        while True:
+            try:
+                response = self._connection.call(request, attempts.left_s)
+            except RemoteError as error:
+                pause_s = attempts.pause_s(error)
+                if pause_s is None or self._connection.closed.is_set_within(pause_s):
+                    raise
+            else:
+                return request.read(response)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,85 @@
+"""From the bytes of a request to the bytes of its answer, by the row of its verb.
+
+Law: whatever bytes come in, the outcome is bytes or a RemitError; only a defect of ours raises anything else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
+from remit.errors import MalformedRequest
+from remit.server.call import Call
+from remit.server.rights import require_store
+from remit.server.streams import Stream
+from remit.server.verb import Verb
+
+_PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
+
+
+def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call) -> bytes:
+    """Of a unary call, on a thread. Raises RemitError."""
+    call.interrupt()
+    call.request = request = _parsed(verb.request, data, engine.limits)
+    require_store(verb.about, request, call)
+    verb.sizes.require(request, engine.limits, len(data))
+    response: Message = verb.handler(engine, request, call)
+    answer = _serialized(response, engine.limits)
+    call.response = response
+    return answer
+
+
+async def respond_each(
+    verb: Verb[Any], engine: Engine, frames: AsyncIterator[bytes], stream: Stream
+) -> AsyncGenerator[bytes, None]:
+    """Of a streaming call, on the event loop. Raises RemitError. Close it."""
+    requests = _requests(verb, frames, stream, engine.limits)
+    async with contextlib.aclosing(verb.handler(engine, requests, stream)) as messages:
+        async for message in messages:
+            yield message if isinstance(message, bytes) else _serialized(message, engine.limits)
+
+
+async def _requests(
+    verb: Verb[Any], frames: AsyncIterator[bytes], stream: Stream, limits: Limits
+) -> AsyncGenerator[Message, None]:
+    is_first = True
+    async for data in frames:
+        if len(data) <= _PARSED_AT_ONCE_BYTES:
+            request = _parsed(verb.request, data, limits)
+        else:
+            request = await stream.run(_parsed, verb.request, data, limits)
+        if is_first:
+            stream.call.request = request
+            require_store(verb.about, request, stream.call)
+            is_first = False
+        verb.sizes.require(request, limits, len(data))
+        yield request
+
+
+def _parsed(kind: type[Message], data: bytes, limits: Limits) -> Message:
+    limits.require_request(len(data))
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.full_name
+        raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
+
+
+def _fault(error: DecodeError) -> str:
+    """What protobuf found wrong, for people. Its own words name its own parts."""
+    text = str(error)
+    if "UTF-8" in text:
+        return "a string in it is not UTF-8"
+    if "MaxDepth" in text:
+        return "its messages nest deeper than 100 levels"
+    return "its bytes are damaged, or are another message"
+
+
+def _serialized(response: Message, limits: Limits) -> bytes:
+    data = response.SerializeToString()
+    limits.require_response(len(data))
+    return data

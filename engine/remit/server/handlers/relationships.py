@@ -1,0 +1,206 @@
+"""The service Relationships: Write, Delete, Read; and its streams, Export and Import. Watch has a file of its own.
+
+A stream is an asynchronous generator: take messages, ask the engine, give messages. What reads the disk or computes
+for long is run through `Stream.run`; the rest happens on the event loop, so a stream that waits costs nothing but its
+place.
+Law: what a stream gave can be gone on after: `Stream.resume` says where, whatever ends the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from google.protobuf.message import Message
+
+from remit.engine.facade import Engine
+from remit.engine.importing import Import
+from remit.engine.results import ExportPage
+from remit.errors import RemitError
+from remit.model import Delta, Precondition, RelationshipFilter
+from remit.server.call import Call
+from remit.server.handlers.consistency import decode_at_least
+from remit.server.streams import Stream, only_request
+from remit.v1 import relationships_pb2
+from remit.wire.facts import (
+    decode_filter,
+    decode_precondition,
+    decode_relationship,
+    decode_update,
+    encode_relationship,
+    encode_stored,
+)
+from remit.wire.values import decode_context_json
+
+IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, one waits for it, one is being read
+
+
+def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
+    """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    result = engine.write(
+        request.store,
+        [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
+        preconditions=_preconditions(request.preconditions),
+        replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
+        caller=call.caller,
+    )
+    return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced)
+
+
+def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call) -> relationships_pb2.DeleteResponse:
+    result = engine.delete(
+        request.store,
+        decode_filter(request.filter, "filter"),
+        preconditions=_preconditions(request.preconditions),
+        limit=request.limit,
+        metadata_json=decode_context_json(request.metadata, "metadata"),
+        dry_run=request.dry_run,
+        caller=call.caller,
+    )
+    return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
+
+
+def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[Precondition]:
+    return [decode_precondition(message, f"preconditions[{number}]") for number, message in enumerate(messages)]
+
+
+def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
+    page = engine.read(
+        request.store,
+        decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
+        at_least=decode_at_least(request.consistency),
+        limit=request.limit,
+        cursor=request.cursor,
+        interrupt=call.interrupt,
+    )
+    return relationships_pb2.ReadResponse(
+        items=[encode_stored(stored) for stored in page.items], next_cursor=page.next_cursor, token=page.token
+    )
+
+
+# --- Export -----------------------------------------------------------------------------------------------------
+
+
+async def export(
+    engine: Engine, requests: AsyncIterator[relationships_pb2.ExportRequest], stream: Stream
+) -> AsyncGenerator[bytes, None]:
+    request = await only_request(requests)
+    pages = engine.export(
+        request.store,
+        decode_filter(request.filter, "filter") if request.HasField("filter") else RelationshipFilter(),
+        at_least=decode_at_least(request.consistency),
+        cursor=request.cursor,
+        interrupt=stream.call.interrupt,
+    )
+    while (page := await stream.run(_next_page, pages)) is not None:
+        cursor, data = page
+        stream.will_resume(cursor=cursor)
+        yield data
+
+
+def _next_page(pages: Iterator[ExportPage]) -> tuple[str, bytes] | None:
+    """Where to go on, and the message; made in the thread that read it."""
+    page = next(pages, None)
+    if page is None:
+        return None
+    message = relationships_pb2.ExportResponse(
+        relationships=[encode_relationship(each) for each in page.relationships], cursor=page.cursor, token=page.token
+    )
+    return page.cursor, message.SerializeToString()
+
+
+# --- Import -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """A message on its way to the disk."""
+
+    count: int
+    token_of: Callable[[Delta], str]
+    delta: asyncio.Future[Delta]
+
+
+async def import_(
+    engine: Engine, requests: AsyncIterator[relationships_pb2.ImportRequest], stream: Stream
+) -> AsyncGenerator[Message, None]:
+    """Messages are read, queued and answered in order, a few of them under way. One that is refused ends the stream
+    once those before it are answered."""
+    receiver = _Receiver(engine, requests, stream)
+    reading: asyncio.Task[_Queued | None] | None = asyncio.create_task(receiver.receive())
+    waiting: deque[_Queued] = deque()
+    refusal: RemitError | None = None
+    imported = 0
+    stream.resume["imported"] = "0"
+    try:
+        while reading is not None or waiting:
+            awaited: list[asyncio.Future[Any]] = [queued.delta for queued in islice(waiting, 1)]
+            if reading is not None and len(waiting) < IMPORTS_IN_FLIGHT:
+                awaited.append(reading)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if waiting and waiting[0].delta.done():
+                queued = waiting.popleft()
+                token = queued.token_of(queued.delta.result())
+                imported += queued.count
+                stream.will_resume(imported=str(imported))
+                yield relationships_pb2.ImportResponse(token=token, imported=imported)
+            elif reading is not None and reading.done():
+                done, reading = reading, None
+                try:
+                    received = done.result()
+                except RemitError as error:
+                    refusal = error
+                    continue
+                if received is not None:
+                    waiting.append(received)
+                    reading = asyncio.create_task(receiver.receive())
+        if refusal is not None:
+            raise refusal
+    finally:
+        # What is queued is written or not, and nobody will be told: its errors are seen here.
+        unseen: list[asyncio.Future[Any]] = [queued.delta for queued in waiting]
+        if reading is not None:
+            reading.cancel()
+            unseen.append(reading)
+        for future in unseen:
+            future.add_done_callback(_see)
+
+
+def _see(settled: asyncio.Future[Any]) -> None:
+    """Look at an error that nobody waits for; of a message that was read and not yet queued here, also at its commit's.
+    What nobody has looked at, asyncio writes into the log as if it were a defect."""
+    if not settled.cancelled() and settled.exception() is None and isinstance(settled.result(), _Queued):
+        settled.result().delta.add_done_callback(_see)
+
+
+class _Receiver:
+    """Takes the messages of one import, one after another."""
+
+    def __init__(
+        self, engine: Engine, requests: AsyncIterator[relationships_pb2.ImportRequest], stream: Stream
+    ) -> None:
+        self._engine = engine
+        self._requests = requests
+        self._stream = stream
+        self._import: Import | None = None
+
+    async def receive(self) -> _Queued | None:
+        """The next message, queued for the writer; None where there are no more. Raises what refuses it unseen."""
+        request = await anext(self._requests, None)
+        if request is None:
+            return None
+        if self._import is None:
+            self._import = self._engine.import_(request.store, caller=self._stream.call.caller)
+        future = await self._stream.run(_take, self._import, request)
+        return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
+
+
+def _take(importing: Import, request: relationships_pb2.ImportRequest) -> Future[Delta]:
+    messages = enumerate(request.relationships)
+    return importing.take([decode_relationship(message, f"relationships[{number}]") for number, message in messages])

@@ -1,0 +1,71 @@
+"""Watch, of the service Relationships: every change of a store as it happens, for as long as the caller listens.
+
+Law: what was given can be gone on after: `Stream.resume` says where, whatever ends the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from remit.engine.facade import Engine
+from remit.engine.watching import Watched
+from remit.errors import InvalidArgument
+from remit.server.streams import Stream, only_request
+from remit.v1 import relationships_pb2
+from remit.wire.facts import decode_filter
+from remit.wire.watching import encode_checkpoint, encode_watched
+
+CHECKPOINT_MS = 10_000
+CHECKPOINT_MS_MIN = 100
+
+
+async def watch(
+    engine: Engine, requests: AsyncIterator[relationships_pb2.WatchRequest], stream: Stream
+) -> AsyncGenerator[bytes, None]:
+    """Begins with a checkpoint: where it stands, and that the request was understood."""
+    request = await only_request(requests)
+    checkpoint_s = _checkpoint_s(request.checkpoint_interval_ms)
+    filters = [decode_filter(message, f"filters[{number}]") for number, message in enumerate(request.filters)]
+    watching = engine.watch(request.store, _message_of, after=request.after, filters=filters)
+    with contextlib.closing(watching), stream.commits(watching.store) as committed:
+        if watching.is_behind:
+            await stream.run(watching.require_reachable)
+        clock = asyncio.get_running_loop().time
+        stream.resume["token"] = watching.token
+        yield encode_checkpoint(watching.token).SerializeToString()
+        checkpoint_due_s = clock() + checkpoint_s
+        while True:
+            committed.clear()
+            messages = watching.live()
+            if messages is None:
+                messages = await stream.run(watching.catch_up, stream.call.interrupt)
+            for token, data in messages:
+                stream.will_resume(**({"token": token} if token else {}))
+                yield data
+            if messages:
+                checkpoint_due_s = clock() + checkpoint_s
+            elif clock() >= checkpoint_due_s:
+                stream.will_resume(token=watching.token)
+                yield encode_checkpoint(watching.token).SerializeToString()
+                checkpoint_due_s = clock() + checkpoint_s
+            if watching.is_behind:
+                await asyncio.sleep(0)  # others of the loop have their turn, also where nothing was told
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(checkpoint_due_s):
+                        await committed.wait()
+
+
+def _message_of(watched: Watched) -> tuple[str, bytes]:
+    """The token to go on from ("" in a piece that others follow), and the message."""
+    return watched.token, encode_watched(watched).SerializeToString()
+
+
+def _checkpoint_s(interval_ms: int) -> float:
+    if 0 < interval_ms < CHECKPOINT_MS_MIN:
+        raise InvalidArgument(
+            f"a checkpoint every {interval_ms} ms is too often: at least {CHECKPOINT_MS_MIN}, or 0 for {CHECKPOINT_MS}",
+            field="checkpoint_interval_ms",
+        )
+    return (interval_ms or CHECKPOINT_MS) / 1_000

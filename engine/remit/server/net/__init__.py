@@ -1,0 +1,1 @@
+"""Addresses that may be listened on, and the certificates that are shown there."""

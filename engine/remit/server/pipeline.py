@@ -1,0 +1,253 @@
+"""The one way that every call goes, whatever carried it here, and all that bounds it.
+
+    gate → rate → engine → request → queue → answer → room to send it → telemetry
+
+The gate says who calls and whether it may (`rights`), the rate how often; then there is an engine that answers. Only
+then is a request waited for, and a place taken in the queue of its verb; a thread turns its bytes into an answer's
+(`answering`), which is counted until it is read. A failure at any stage becomes a RemitError in one place
+(`error_mapping`), and each call is told once, by its outcome, before its caller knows it (`telemetry`).
+
+A transport only adapts: it makes a Call, brings bytes and sends what it is given. A call that has waited elsewhere for
+a thread of its own is answered by `answer`; one that arrives on the event loop by `answer_in_turn`, or as a stream by
+`stream`. A check that every call must pass belongs in `admit`.
+Law: a call is answered, or ends with a reason; nothing is read before its caller is admitted; what is taken for a call
+is given back when it has left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from remit.engine.facade import Engine
+from remit.errors import RemitError, SlowConsumer, UnknownMethod
+from remit.server.answering import respond, respond_each
+from remit.server.call import Call, Metadata
+from remit.server.commit_notifier import CommitNotifier
+from remit.server.error_mapping import remit_error_of
+from remit.server.limits.fair_quota import FairQuota, Holdings
+from remit.server.limits.rates import Rates
+from remit.server.limits.serve_limits import ServeLimits
+from remit.server.limits.work_queue import WorkQueue
+from remit.server.rights import Gate
+from remit.server.streams import Stream, Streams
+from remit.server.telemetry.metrics import UNKNOWN
+from remit.server.telemetry.telemetry import Observed, Telemetry
+from remit.server.verb import Queue, Verb
+
+if TYPE_CHECKING:
+    from remit import _core
+
+_SMALL_BYTES = 4 * 1024  # answers that are not counted: a call of its own weighs more, and those are bounded
+
+Outcome = bytes | RemitError
+"""An answer, or why there is none."""
+
+
+class StreamTransport(Protocol):
+    """What carries a stream: the messages that come, and where to send others."""
+
+    @property
+    def frames(self) -> AsyncIterator[bytes]: ...
+
+    async def open(self) -> None:
+        """The call was admitted: messages follow, perhaps much later."""
+
+    async def send(self, data: bytes) -> None:
+        """Returns once the message is on its way."""
+
+
+class Pipeline:
+    """Of one server. Made on the event loop, to which `answer_in_turn`, `stream` and `close` belong; all else is safe
+    from many threads."""
+
+    def __init__(
+        self,
+        engine_of: Callable[[Metadata], Engine],
+        gate: Gate,
+        telemetry: Telemetry,
+        limits: ServeLimits,
+        holdings: Callable[[int], Holdings | _core.Shares] = Holdings,
+    ) -> None:
+        """`engine_of`: which engine answers a call with that metadata; it raises RemitError where none does.
+        `holdings` makes what clients of all transports take of, each up to its limit."""
+        self._engine_of = engine_of
+        self.gate = gate
+        self.telemetry = telemetry
+        self.rates = Rates(limits.rate_per_key)
+        reads, writes, unsent = limits.reads_in_flight_max, limits.writes_in_flight_max, limits.unsent_bytes_max
+        self.reads = WorkQueue("reads", threads=limits.readers, in_flight_max=reads, holdings=holdings(reads))
+        self.writes = WorkQueue("writes", threads=limits.writers, in_flight_max=writes, holdings=holdings(writes))
+        # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
+        self.stream_steps = WorkQueue("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
+        self.unsent = FairQuota(
+            "unsent_bytes_max", unsent, "bytes of answers that wait for their readers", holdings(unsent)
+        )
+        self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
+        self.notifier = CommitNotifier()
+        self._slow_consumer_s = limits.slow_consumer_s
+        self._under_way: dict[int, Call] = {}
+
+    # --- the ways through ---------------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        verb: Verb[Any],
+        metadata: Metadata,
+        call: Call,
+        data: bytes,
+        make_room: Callable[[int], tuple[int, int] | None],
+    ) -> Outcome:
+        """A call whose request is whole, on a thread that it has waited for. `make_room` takes of `unsent` for an
+        answer of so many bytes: None, or where there is not enough, what the client holds and what is left."""
+        observed = self.telemetry.begin(verb, call)
+        self._under_way[id(call)] = call
+        outcome: Outcome
+        try:
+            engine = self.admit(verb, metadata, call)
+            outcome = respond(verb, engine, data, call)
+            if refused := make_room(len(outcome)):
+                raise self.unsent.refusal(*refused, len(outcome))
+        except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
+            outcome = remit_error_of(error, verb.path, call)
+        finally:
+            del self._under_way[id(call)]
+        _tell(observed, call, outcome)
+        return outcome
+
+    async def answer_in_turn(
+        self, verb: Verb[Any], metadata: Metadata, call: Call, read: Callable[[], Awaitable[bytes]]
+    ) -> Outcome:
+        """A call on the event loop, between `enter` and `leave`. Its request is read once it is admitted, and waits for
+        a thread. Raises CancelledError where the caller went away."""
+        observed = self.telemetry.begin(verb, call)
+        outcome: Outcome
+        try:
+            engine = self.admit(verb, metadata, call)
+            queue = self.writes if verb.queue is Queue.WRITES else self.reads
+            outcome = await asyncio.wrap_future(queue.submit(call.client_id, respond, verb, engine, await read(), call))
+            if queue is self.reads:  # what was written is told
+                self._hold_unsent(call, len(outcome))
+        except asyncio.CancelledError:
+            call.cancel()
+            _tell(observed, call, call.ending())
+            raise
+        except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
+            outcome = remit_error_of(error, verb.path, call)
+        _tell(observed, call, outcome)
+        return outcome
+
+    async def stream(
+        self, verb: Verb[Any], metadata: Metadata, call: Call, transport: StreamTransport
+    ) -> RemitError | None:
+        """A call of a streaming verb on the event loop, between `enter` and `leave`, until it ends; and why it did,
+        where there is anything to say. Raises CancelledError where the caller went away."""
+        stream = Stream(call, self.stream_steps, self.notifier)
+        observed = self.telemetry.begin(verb, call)
+        ending: RemitError | None = None
+        try:
+            engine = self.admit(verb, metadata, call)
+            with self.streams.opened(call):
+                await transport.open()
+                async with contextlib.aclosing(respond_each(verb, engine, transport.frames, stream)) as messages:
+                    async for data in messages:
+                        await self._send(stream, transport, data)
+                        observed.messages += 1
+        except asyncio.CancelledError:
+            if call.ended_by is None:
+                call.cancel()
+                _tell(observed, call, call.ending())
+                raise
+            task = asyncio.current_task()
+            assert task is not None, "a stream is answered by a task"
+            task.uncancel()
+            ending = call.ended_by
+        except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
+            ending = remit_error_of(error, verb.path, call)
+        _tell(observed, call, ending)
+        if ending is not None:
+            ending.metadata = {**ending.metadata, **stream.resume}
+        return ending
+
+    def unknown_method(self) -> RemitError:
+        """What to say to a call of no verb, whose name is the caller's and is not told."""
+        error = UnknownMethod("there is no such method; reflection lists those there are")
+        self.telemetry.metrics.request(UNKNOWN, error.reason, None)
+        return error
+
+    # --- stages -------------------------------------------------------------------------------------------------
+
+    def admit(self, verb: Verb[Any], metadata: Metadata, call: Call) -> Engine:
+        """Who calls, and whether it may, and whether it may already again; and the engine that answers. Raises
+        Unauthenticated, RightMissing, RateLimited, TooManySandboxes."""
+        self.gate.admit(verb.method, verb.right, metadata, call)
+        self.rates.take(call.key.id if call.key is not None else "")
+        return self._engine_of(metadata)
+
+    async def _send(self, stream: Stream, transport: StreamTransport, data: bytes) -> None:
+        """Raises SlowConsumer where the message is not taken in time. It is still on its way then, and arrives before
+        the error does, if ever the reader reads on. Raises Overloaded where too much waits for other readers."""
+        self._hold_unsent(stream.call, len(data))
+        stream.sending()
+        limit_s = self._slow_consumer_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await transport.send(data)
+        except TimeoutError:
+            raise SlowConsumer(
+                f"no message was taken for {limit_s:g} s: go on from the last one",
+                name="slow_consumer_s",
+                limit=f"{limit_s:g}",
+            ) from None
+        self._release_unsent(stream.call)
+
+    def _hold_unsent(self, call: Call, size: int) -> None:
+        """Count an answer that is about to be sent, until it is, or nobody is there any more. Raises Overloaded."""
+        if size > _SMALL_BYTES:
+            self.unsent.take(call.client_id, size)
+            call.unsent_bytes += size
+
+    def _release_unsent(self, call: Call) -> None:
+        if call.unsent_bytes:
+            self.unsent.give_back(call.client_id, call.unsent_bytes)
+            call.unsent_bytes = 0
+
+    # --- calls under way ----------------------------------------------------------------------------------------
+
+    def enter(self, call: Call) -> None:
+        """Count a call until it leaves, so that a drain does not cut its answer off."""
+        self._under_way[id(call)] = call
+
+    def leave(self, call: Call) -> None:
+        """Its last byte is sent, or nobody waits for it."""
+        self._under_way.pop(id(call), None)
+        self._release_unsent(call)
+
+    def calls(self) -> list[Call]:
+        """All that are under way, whichever way they came."""
+        return list(self._under_way.values())
+
+    @property
+    def queues(self) -> tuple[WorkQueue, WorkQueue, WorkQueue]:
+        return self.reads, self.writes, self.stream_steps
+
+    def end_revoked(self) -> None:
+        """End the calls of keys that are not valid any more, or have expired."""
+        for call in self.calls():
+            self.gate.end_if_revoked(call)
+
+    def hurry(self) -> None:
+        """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
+        for call in self.calls():
+            call.cancel()
+
+    async def close(self) -> None:
+        """Wait for what is at work; what still waits for a thread is dropped."""
+        await asyncio.gather(*(asyncio.to_thread(queue.close) for queue in self.queues))
+
+
+def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:
+    """Before its caller knows: who has its answer finds it counted."""
+    observed.end(outcome if isinstance(outcome, RemitError) else None)
+    call.forget_messages()

@@ -1,0 +1,160 @@
+"""What a request asked and was told, read from its messages once it has ended: the data of metrics, traces and logs.
+
+The handlers and the engine know nothing of it; it looks at what they took and gave. Which reader is whose says the
+table of verbs.
+Law: a caveat's context, a metadata text and a key never show in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
+
+from remit.engine.tokens import decode_token
+from remit.errors import InvalidToken
+from remit.model import DEFAULT_STORE, Verdict
+from remit.notation import shortened
+from remit.wire.spicedb import encode_permissionship
+from remit.wire.values import decode_verdict
+
+ERROR = "error"
+_WORDS = {Verdict.YES: "yes", Verdict.NO: "no", Verdict.CONDITIONAL: "conditional"}
+_PERMISSIONSHIP_WORDS = {encode_permissionship(verdict): word for verdict, word in _WORDS.items()}
+VERDICTS = (*_WORDS.values(), ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSummary:
+    """`verdicts` and `steps` of questions answered; `relationships` written or removed, None for what writes none."""
+
+    verdicts: Sequence[str] = ()
+    steps: Sequence[int] = ()
+    relationships: int | None = None
+
+
+NOTHING = RequestSummary()
+
+
+class Reader(NamedTuple):
+    """How to read the messages of a method: `summary` of a request and its answer; `question`, what was asked, in a
+    line, for the log of slow requests."""
+
+    summary: Callable[[Any, Any], RequestSummary] = lambda request, response: NOTHING
+    question: Callable[[Any], str] = lambda request: ""
+
+
+# --- summaries --------------------------------------------------------------------------------------------------
+
+
+def _check(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary((_word(response.verdict),), (response.steps,))
+
+
+def _check_many(_: Any, response: Any) -> RequestSummary:
+    answers = [each.answer if each.HasField("answer") else None for each in response.results]
+    return RequestSummary(
+        [ERROR if answer is None else _word(answer.verdict) for answer in answers],
+        [answer.steps for answer in answers if answer is not None],
+    )
+
+
+def _check_permission(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary((_permissionship(response),))
+
+
+def _check_bulk_permissions(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary([_permissionship(pair.item) if pair.HasField("item") else ERROR for pair in response.pairs])
+
+
+def _permissionship(answer: Any) -> str:
+    return _PERMISSIONSHIP_WORDS[answer.permissionship]
+
+
+def _write_relationships(request: Any, _: Any) -> RequestSummary:
+    return RequestSummary(relationships=len(request.updates))
+
+
+def _write(request: Any, response: Any) -> RequestSummary:
+    return RequestSummary(relationships=len(request.updates) + response.replaced) if response.token else NOTHING
+
+
+def _delete(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary(relationships=response.deleted) if response.token else NOTHING
+
+
+def _word(verdict: int) -> str:
+    return _WORDS[decode_verdict(verdict)]
+
+
+# --- questions --------------------------------------------------------------------------------------------------
+
+
+def _question(item: Any) -> str:
+    subject = item.subject
+    relation = f"#{subject.relation}" if subject.relation else ""
+    return f"{_set(item)}@{subject.object.type}:{subject.object.id}{relation}"
+
+
+def _set(request: Any) -> str:
+    return f"{request.resource.type}:{request.resource.id}#{request.permission}"
+
+
+def _questions(request: Any) -> str:
+    first = f": {_question(request.items[0])}, …" if request.items else ""
+    return f"{len(request.items)} questions{first}"
+
+
+def _filter(request: Any) -> str:
+    named = (f"{field.name}={value}" for field, value in request.filter.ListFields())
+    return ", ".join(named) or "everything"
+
+
+def _updates(request: Any) -> str:
+    return f"{len(request.updates)} updates, {len(request.preconditions)} preconditions"
+
+
+def _schema(request: Any) -> str:
+    return f"a schema of {len(request.schema)} characters"
+
+
+# --- readers, for the table of verbs ----------------------------------------------------------------------------
+
+PLAIN = Reader()
+CHECK = Reader(_check, _question)
+CHECK_MANY = Reader(_check_many, _questions)
+EXPAND = Reader(question=_set)
+WRITE = Reader(_write, _updates)
+DELETE = Reader(_delete, _filter)
+READ = Reader(question=_filter)
+SCHEMA = Reader(question=_schema)
+CHECK_PERMISSION = Reader(_check_permission)
+CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
+WRITE_RELATIONSHIPS = Reader(_write_relationships)
+
+
+# --- what is read from any message ------------------------------------------------------------------------------
+
+
+def store_of(request: Message | None) -> str:
+    """The store a request is about; "" where it is about none, or was not read."""
+    for name in ("store", "name"):
+        if request is not None and name in request.DESCRIPTOR.fields_by_name:
+            return shortened(getattr(request, name)) or DEFAULT_STORE
+    return ""
+
+
+def revision_of(response: Message | None) -> int | None:
+    """The revision an answer is of, where it has one."""
+    token: str = getattr(response, "token", "") or _zed_token(response)
+    try:
+        return decode_token(token)[2] if token else None
+    except InvalidToken:
+        return None
+
+
+def _zed_token(response: Message | None) -> str:
+    """The token in an answer of SpiceDB's form."""
+    named = (getattr(response, name, None) for name in ("checked_at", "written_at", "read_at"))
+    return next((each.token for each in named if each is not None), "")

@@ -1,0 +1,171 @@
+"""What a backup must stand up to before it becomes a store: every name, number and order that Remit takes for granted,
+and the judge, who knows whether its schemas compile and its relationships fit the one in force.
+
+Law: what passes could have been written here, byte for byte as it stands in the backup."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgpack
+
+from remit.errors import BackupDamaged, BackupRefused, RemitError
+from remit.model import WILDCARD, StoredRelationship
+from remit.notation import (
+    canonical_json,
+    checked_caveat,
+    checked_id,
+    checked_name,
+    checked_type,
+    format_time,
+    parse_context,
+    shortened,
+)
+from remit.store.backup import SchemaBlock, StoreBlock
+from remit.store.codec import decode_value, encode_value, sort_key, unpack
+from remit.store.port import Judge
+
+NUMBER_MAX = 2**63  # of revisions, epochs and microseconds, which the wire has as signed numbers
+
+
+class BackupValidator:
+    """Takes what a backup says, in its order. Every method raises BackupDamaged; those who ask the judge, BackupRefused
+    where it does not agree."""
+
+    def __init__(self, store: StoreBlock, judge: Judge) -> None:
+        self._store = store
+        self._judge = judge
+        self._schemas: list[int] = []
+        self._last_row = b""
+        self._revision = store.oldest_revision  # of the changelog, so far
+        self._part, self._parts = 1, 1  # the next part of that revision, and how many it has
+        if not store.oldest_revision <= store.revision < NUMBER_MAX or store.epoch >= NUMBER_MAX:
+            raise BackupDamaged("the backup's revisions or its epoch cannot be")
+        if store.taken_at_us >= NUMBER_MAX:
+            raise BackupDamaged("the backup's time cannot be")
+
+    def schema(self, block: SchemaBlock) -> None:
+        """The first may be of any time, the others are of the changelog."""
+        last = self._schemas[-1] if self._schemas else 0
+        oldest = self._store.oldest_revision if self._schemas else 0
+        if not max(last, oldest) < block.revision <= self._store.revision:
+            raise BackupDamaged(f"the backup's schema of revision `{block.revision}` is out of its place")
+        self._schemas.append(block.revision)
+        try:
+            self._judge.schema(block.text)
+        except RemitError as error:
+            raise BackupRefused(
+                f"the backup's schema of revision `{block.revision}` does not compile here: {error.message}"
+            ) from error
+
+    def relationship(self, triple: bytes, value: bytes) -> StoredRelationship:
+        row = sort_key(triple)
+        if row <= self._last_row:
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}` is out of its place")
+        self._last_row = row
+        stored = self._stored(triple, value)
+        try:
+            self._judge.relationship(stored.relationship)
+        except RemitError as error:
+            raise BackupRefused(
+                f"the backup's relationship `{stored.relationship.key}` does not fit its schema: {error.message}"
+            ) from error
+        return stored
+
+    def changelog(self, revision: int, part: int, row: bytes) -> None:
+        follows = (self._revision, self._part) if self._part < self._parts else (self._revision + 1, 0)
+        if (revision, part) != follows or revision > self._store.revision:
+            raise BackupDamaged(f"the backup's changelog has part `{part}` of revision `{revision}` out of its place")
+        try:
+            cells = unpack(row)
+            if part == 0:
+                *commit, parts, cells = cells
+                self._commit(revision, *commit)
+                self._parts = int(parts)
+            for at in range(0, len(cells), 3):
+                triple, before, after = cells[at : at + 3]
+                for value in (before, after):
+                    if value is not None:
+                        self._stored(triple, value)
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise BackupDamaged(f"revision `{revision}` of the backup's changelog cannot be read: {error}") from error
+        self._revision, self._part = revision, part + 1
+
+    def finish(self) -> None:
+        last = self._schemas[-1] if self._schemas else 0
+        if last != self._store.schema_revision:
+            raise BackupDamaged(f"the backup lacks the schema of revision `{self._store.schema_revision}`")
+        if self._revision != self._store.revision or self._part < self._parts:
+            raise BackupDamaged(f"the backup's changelog ends at revision `{self._revision}`")
+
+    def _commit(
+        self,
+        revision: int,
+        committed_at_us: object,
+        principal: object,
+        metadata_json: object,
+        managed_bypass: object,
+        is_schema: object,
+    ) -> None:
+        types = [type(each) for each in (committed_at_us, principal, metadata_json, managed_bypass, is_schema)]
+        if types != [int, str, str, bool, bool]:
+            raise ValueError("its first row is of another shape")
+        _check_json(str(metadata_json))
+        if is_schema != (revision in self._schemas):
+            raise ValueError("its schema is missing, or is there and not told")
+
+    def _stored(self, triple: bytes, value: bytes) -> StoredRelationship:
+        """The relationship of a row, which is exactly as we would have written it."""
+        try:
+            stored = decode_value(triple, value)
+            relationship, provenance = stored.relationship, stored.provenance
+            resource, subject = relationship.resource, relationship.subject
+            _check_place(resource.type, relationship.relation, subject.type, subject.relation)
+            checked_id(resource.id)
+            if subject.id != WILDCARD:
+                checked_id(subject.id)
+            elif subject.relation:
+                raise ValueError("a wildcard has no relation")
+            caveat, *times = relationship.qualifiers
+            if caveat is not None:
+                checked_caveat(caveat.name)
+                _check_json(caveat.context_json)
+            for time_us in times:
+                if time_us is not None:
+                    format_time(time_us)
+            if not isinstance(provenance.principal, str) or not isinstance(provenance.run, str):
+                raise ValueError("its writer has no name")
+            if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
+                raise ValueError("its revision cannot be")
+            if encode_value(stored, triple) != value:
+                raise ValueError("it is written in another way than ours")
+        except RemitError as error:
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}`: {error.message}") from error
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise BackupDamaged(f"the backup's relationship `{_readable(triple)}` cannot be read: {error}") from error
+        return stored
+
+
+@lru_cache(maxsize=4096)  # a store has few kinds of relationships, and many of each
+def _check_place(resource_type: str, relation: str, subject_type: str, subject_relation: str) -> None:
+    checked_type(resource_type)
+    checked_name(relation)
+    checked_type(subject_type)
+    if subject_relation:
+        checked_name(subject_relation)
+
+
+def _check_json(text: str) -> None:
+    if text == "{}":
+        return
+    try:
+        is_canonical = canonical_json(parse_context(text)) == text
+    except RemitError as error:
+        raise ValueError(error.message) from error
+    if not is_canonical:
+        raise ValueError("its JSON is not in canonical form")
+
+
+def _readable(triple: object) -> str:
+    text = triple.decode(errors="replace") if isinstance(triple, bytes) else str(triple)
+    return shortened(text.replace("\0", " "))

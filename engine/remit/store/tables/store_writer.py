@@ -1,0 +1,141 @@
+"""One named store as a writing transaction: what an admission reads and writes, and the revision that comes of it.
+
+Law: rows by resource and rows by subject name the same triples, and every change is in the changelog."""
+
+from __future__ import annotations
+
+from remit.errors import StoreDamaged
+from remit.model import PLAIN, Change, Delta, Provenance, RelationshipKey, StoredRelationship
+from remit.store.changelog import Cells, encode_delta
+from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
+from remit.store.port import Draft, WriteTransaction
+from remit.store.tables.interface import Table
+from remit.store.tables.keys import STORE_BYTES, keys_both_ways, revision_key, schema_key
+from remit.store.tables.staging import Staging
+from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
+
+# An enumeration's members are looked up by name at each use, which a write would feel.
+_HEADS, _CHANGELOG = Table.HEADS, Table.CHANGELOG
+_RELATIONSHIPS, _BY_SUBJECT = Table.RELATIONSHIPS, Table.BY_SUBJECT
+
+_StagedChange = tuple[bytes | None, bytes | None, StoredRelationship | None]
+"""What a request has done to a triple so far: its value before and after, and what the latter was encoded from."""
+
+
+class StoreWriter(StoreReader, WriteTransaction):
+    """Writes one named store in what a commit is about to write; `finish` makes a revision of it."""
+
+    _snapshot: Staging
+
+    def __init__(self, transaction: Staging, name: str, schemas: SchemaCache) -> None:
+        known = transaction.notes.get(name)
+        if known is None:
+            super().__init__(transaction, name, schemas)
+        else:  # by a predecessor of the same commit
+            self._snapshot = transaction
+            self._name = name
+            self._number, self._identity, self._prefix, self._head = known
+            self._schemas = schemas
+            self._store_head = None
+        self._changes: dict[bytes, _StagedChange] = {}
+        self._new_schema: str | None = None
+        self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
+
+    @property
+    def next_revision(self) -> int:
+        return self._head.revision + 1
+
+    def put(self, stored: StoredRelationship) -> None:
+        """Cost: O(log n)."""
+        relationship = stored.relationship
+        triple, row, by_subject, pointer = keys_both_ways(
+            self._prefix, relationship.resource, relationship.relation, relationship.subject
+        )
+        assert triple.count(0) == 5, "the parts of a triple hold no zero byte"
+        value = self._encode(stored, triple)
+        before = self._row_of(row, triple)
+        self._snapshot.put(_RELATIONSHIPS, row, value)
+        if before is None:
+            self._snapshot.put(_BY_SUBJECT, by_subject, pointer)
+        known = self._changes.get(triple)
+        self._changes[triple] = (before if known is None else known[0], value, stored)
+
+    def delete(self, key: RelationshipKey) -> None:
+        """Cost: O(log n)."""
+        triple, row, by_subject, _ = keys_both_ways(self._prefix, *key)
+        before = self._row_of(row, triple)
+        if before is not None:
+            self._snapshot.delete(_RELATIONSHIPS, row)
+            self._snapshot.delete(_BY_SUBJECT, by_subject)
+            known = self._changes.get(triple)
+            self._changes[triple] = (before if known is None else known[0], None, None)
+
+    def put_schema(self, text: str) -> None:
+        self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
+        self._new_schema = text
+        self._store_head = None
+
+    def finish(self, draft: Draft, committed_at_us: int) -> Delta:
+        """Write the changelog and the new head. The delta is true once the transaction is committed."""
+        head = self._head
+        revision, schema_revision = head.revision + 1, head.schema_revision
+        if self._new_schema is not None:
+            schema_revision = revision
+        changes: list[Change] = []
+        cells: Cells = []
+        for triple, (before, after, written) in self._changes.items():
+            if before is not None:
+                changes.append(Change(decode_value(triple, before), written))
+            elif after is not None:
+                changes.append(Change(None, written))
+            else:
+                continue  # written and removed by one and the same request
+            cells += (triple, before, after)
+        delta = Delta(
+            revision,
+            committed_at_us,
+            draft.principal,
+            tuple(changes),
+            self._new_schema,
+            draft.metadata_json,
+            draft.managed_bypass,
+        )
+        staging = self._snapshot
+        for part, changelog_row in enumerate(encode_delta(delta, cells)):
+            staging.put(_CHANGELOG, revision_key(self._prefix, revision, part), changelog_row)
+        head = HeadRecord(revision, schema_revision, head.oldest_revision)
+        staging.put(_HEADS, self._prefix, pack(head))
+        staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
+        return delta
+
+    def remember_schema(self) -> None:
+        """After the commit: from now on the new schema is a fact."""
+        if self._new_schema is not None:
+            self._schemas.put(self._number, self.next_revision, self._new_schema)
+
+    def _schema_text(self) -> str | None:
+        if self._new_schema is not None:
+            return self._new_schema
+        revision = self._head.schema_revision
+        if not revision:
+            return None
+        # A predecessor of the same batch may have put this schema, and may yet fail: look, but remember nothing.
+        known = self._schemas.get(self._number, revision)
+        return known if known is not None else self.schema_text_at(revision)
+
+    def _encode(self, stored: StoredRelationship, triple: bytes) -> bytes:
+        """A request's plain rows have one and the same value, so it is encoded once."""
+        if stored.relationship.qualifiers is not PLAIN or len(triple) > SORT_KEY_BYTES_MAX:
+            return encode_value(stored, triple)
+        provenance, value = self._plain
+        if stored.provenance is not provenance:
+            value = encode_value(stored, triple)
+            self._plain = (stored.provenance, value)
+        return value
+
+    def _row_of(self, row: bytes, triple: bytes) -> bytes | None:
+        value = self._snapshot.get(_RELATIONSHIPS, row)
+        is_long = len(triple) > SORT_KEY_BYTES_MAX
+        if value is not None and is_long and whole_triple(row[STORE_BYTES:], value) != triple:
+            raise StoreDamaged(f"the row of `{triple!r}` holds another triple")
+        return value

@@ -1,0 +1,319 @@
+"""The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
+
+A task either succeeds, and its successors in the batch see what it did, or it raises and all it wrote is taken back
+(see `staging.py`). No caller is answered before the commit is durable, not even with a refusal, which may rest on what
+a predecessor wrote; if the commit fails, every task of the batch fails.
+Law: an answer means durable, and tasks happen in the order they were queued."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from remit.errors import RemitError, StoreOverloaded, StoreUnavailable
+from remit.store.port import Commit
+from remit.store.tables.interface import Transaction, TransactionPoisoned
+from remit.store.tables.staging import Staging
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# What one commit carries at most: few enough that the first in the batch does not wait long for the last (some 50 µs a
+# request), many enough that the fsync (some 0.25 ms) is shared well.
+BATCH_TASKS_MAX = 256
+BATCH_WRITES_MAX = 10_000
+
+
+class OneShotFuture(Generic[T]):
+    """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
+
+    Law: set once, waited for once."""
+
+    __slots__ = ("_error", "_lock", "_result")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()  # until it is set
+        self._result: T  # once it is set, unless there is an error
+        self._error: BaseException | None = None
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether anybody waits still, as a future says it: the caller cannot give up."""
+        return True
+
+    def set_result(self, result: T) -> None:
+        self._result = result
+        self._lock.release()
+
+    def set_exception(self, error: BaseException) -> None:
+        self._error = error
+        self._lock.release()
+
+    def result(self) -> T:
+        """Wait for it. Raises what the task raised."""
+        self._lock.acquire()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # the error leads to this frame, and must not lead back
+        return self._result
+
+
+class Task(Generic[T]):
+    """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
+    could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
+    fail."""
+
+    __slots__ = ("future", "run", "settled")
+
+    def __init__(
+        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None, future: Future[T] | OneShotFuture[T]
+    ) -> None:
+        self.run = run
+        self.settled = settled
+        self.future = future
+
+
+_Outcome = tuple[Task[Any], Any, BaseException | None]  # of a task: what it returned, or raised
+
+
+def stop_process(message: str) -> None:
+    """What happens when memory no longer equals the disk: nothing may be answered any more, not even an exit handler
+    may run."""
+    os._exit(70)  # EX_SOFTWARE
+
+
+class WriterThread:
+    """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None;
+    `apply` is called when all tasks of a commit are settled, before any caller is answered, and must not fail."""
+
+    def __init__(
+        self,
+        begin: Callable[[], Transaction],
+        *,
+        chore: Callable[[], Task[Any] | None],
+        apply: Callable[[], None],
+        fatal: Callable[[str], None],
+        queue_max: int,
+    ) -> None:
+        self._begin = begin
+        self._chore = chore
+        self._apply = apply
+        self._fatal = fatal
+        self._queue_max = queue_max
+        self._queue: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._refusal: RemitError | None = None  # why nothing is taken any more
+        self._last_seen = False  # the end of the queue was taken
+        self._observers: tuple[Callable[[Commit], None], ...] = ()
+        self._thread = threading.Thread(target=self._run, name="remit-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_current_thread(self) -> bool:
+        return threading.get_ident() == self._thread.ident
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is taken any more; "" where it is."""
+        return self._refusal.message if self._refusal is not None else ""
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks are queued."""
+        return self._queue.qsize()
+
+    def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call `observer` after each commit that had something to write, on this thread. Returns what ends it."""
+        with self._lock:
+            self._observers = (*self._observers, observer)
+
+        def end() -> None:
+            with self._lock:
+                self._observers = tuple(each for each in self._observers if each is not observer)
+
+        return end
+
+    def submit(self, task: Task[T], *, may_be_refused: bool = True) -> None:
+        """Queue a task. A refusal, too, is found in its future. Cost: O(1).
+
+        `may_be_refused` false goes beyond the bound: for the store's own few, whose callers wait for them."""
+        with self._lock:
+            refusal = self._refusal
+            if refusal is None and may_be_refused and self._queue.qsize() >= self._queue_max:
+                refusal = StoreOverloaded(
+                    f"`{self._queue_max}` writes are waiting already: try again a little later", waiting=self._queue_max
+                )
+            if refusal is None:
+                self._queue.put(task)
+        if refusal is not None:
+            task.future.set_exception(refusal)
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread. Twice is once."""
+        self._refuse(StoreUnavailable("the store is shutting down"))
+        self._thread.join()
+
+    def _refuse(self, refusal: RemitError) -> None:
+        with self._lock:
+            if self._refusal is None:
+                self._queue.put(None)
+                self._refusal = refusal
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._last_seen:
+                chore = self._chore()
+                first = self._take(wait=chore is None)
+                self._write(self._batch(first, chore))
+        finally:
+            # However the thread ends, nobody may wait for it for ever.
+            self._refuse(StoreUnavailable("the store's writer has ended"))
+            self._refuse_queued()
+
+    def _take(self, *, wait: bool) -> Task[Any] | None:
+        """The next task somebody still waits for; None if there is none, or none any more."""
+        while not self._last_seen:
+            try:
+                task = self._queue.get(block=wait)
+            except Empty:
+                return None
+            if task is None:
+                self._last_seen = True
+            elif task.future.set_running_or_notify_cancel():
+                return task
+        return None
+
+    def _batch(self, first: Task[Any] | None, chore: Task[Any] | None) -> Iterator[Task[Any]]:
+        """The first task, then whatever is queued by the time it is done, and so on; the chore comes last."""
+        task, count = first, 1
+        while task is not None:
+            yield task
+            task = self._take(wait=False) if count < BATCH_TASKS_MAX else None
+            count += 1
+        if chore is not None:
+            yield chore
+
+    def _write(self, tasks: Iterable[Task[Any]]) -> None:
+        """One commit for all; where what lies below gives up on the whole transaction, one for each."""
+        tried: list[Task[Any]] = []
+        try:
+            outcomes = self._commit_together(tasks, tried)
+        except TransactionPoisoned as error:
+            if len(tried) == 1:
+                _fail(tried, error.reason)
+            else:
+                for task in tried:
+                    self._write([task])
+        except RemitError as error:
+            _fail(tried, error)
+        except BaseException as error:  # whatever it was, the callers must hear of it, and the thread live on
+            logger.exception("a batch of %d writes could not be committed", len(tried))
+            _fail(tried, StoreUnavailable(f"the write could not be committed: {error}"))
+        else:
+            self._settle(outcomes)
+
+    def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
+        """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
+        outcomes: list[_Outcome] = []
+        transaction: Staging | None = None
+        try:
+            for task in tasks:
+                tried.append(task)
+                if transaction is None:
+                    transaction = Staging(self._begin())
+                outcomes.append(_attempt(task, transaction))
+                if transaction.writes >= BATCH_WRITES_MAX:
+                    break
+            if transaction is not None:
+                self._commit(transaction, len(outcomes))
+        finally:
+            if transaction is not None:
+                transaction.abort()  # nothing, once it is committed
+        return outcomes
+
+    def _commit(self, transaction: Staging, requests: int) -> None:
+        rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
+        try:
+            transaction.commit()
+            failed = ""
+        except RemitError as error:
+            failed = error.reason
+            raise
+        except TransactionPoisoned as error:
+            failed = error.reason.reason
+            if requests > 1:
+                rows = 0  # each is tried alone, and reported then
+            raise
+        finally:
+            if rows:
+                self._report(Commit(requests, rows, time.perf_counter() - began_s, failed))
+
+    def _report(self, commit: Commit) -> None:
+        for observer in self._observers:
+            try:
+                observer(commit)
+            except Exception:  # whoever counts must not cost a write
+                logger.exception("an observer of commits failed")
+
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        """The commit is durable: first memory follows, then every caller is answered."""
+        try:
+            for task, result, refusal in outcomes:
+                if refusal is None and task.settled is not None:
+                    task.settled(result)
+            self._apply()
+        except BaseException as error:  # whatever it was, memory no longer equals the disk
+            message = f"a committed write could not be applied in memory, the process must stop: {error}"
+            logger.critical(message, exc_info=True)
+            self._fatal(message)
+            # Only where `fatal` returns, in a test: no more writes, and no caller hears that all is well.
+            self._refuse(StoreUnavailable(message))
+            self._last_seen = True
+            _fail([task for task, _, _ in outcomes], StoreUnavailable(message))
+        else:
+            for task, result, refusal in outcomes:
+                if refusal is None:
+                    task.future.set_result(result)
+                else:
+                    task.future.set_exception(refusal)
+
+    def _refuse_queued(self) -> None:
+        """Whoever is still queued when the thread ends early hears why."""
+        while True:
+            try:
+                task = self._queue.get_nowait()
+            except Empty:
+                return
+            if task is not None and self._refusal is not None and task.future.set_running_or_notify_cancel():
+                _fail([task], self._refusal)
+
+
+def _attempt(task: Task[Any], transaction: Staging) -> _Outcome:
+    """Run one task and keep what it wrote, or nothing. Raises TransactionPoisoned where the transaction is lost."""
+    try:
+        result = task.run(transaction)
+    except BaseException as error:  # the caller of the task gets it, whatever it is
+        if transaction.lost is not None:
+            raise TransactionPoisoned(transaction.lost) from error
+        transaction.take_back()
+        return task, None, error
+    if transaction.lost is not None:  # and the task hides it
+        raise TransactionPoisoned(transaction.lost)
+    transaction.keep()
+    return task, result, None
+
+
+def _fail(tasks: Iterable[Task[Any]], error: BaseException) -> None:
+    for task in tasks:
+        task.future.set_exception(error)

@@ -1,0 +1,314 @@
+"""TLS and mutual TLS: who is reached, who is let in, and certificates that are renewed while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+import urllib.request
+from pathlib import Path
+
+import pytest
+import trustme
+
+from remit.cli.main import main
+from remit.client import AsyncClient, Client, RemoteError, Tls
+from remit.engine.facade import Engine
+from remit.errors import AddressRefused, CertificateUnreadable, FileUnreadable, InvalidArgument, Status
+from remit.server.net.listen import Address, Protection, checked_address
+from remit.server.net.tls import Certificates, TlsFiles
+from remit.server.run.background import BackgroundServer
+from tests.support.serving import PATIENCE_S
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REMIT_TLS", "REMIT_CA", "REMIT_CERT", "REMIT_CERT_KEY", "REMIT_TOKEN", "REMIT_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def issued(authority: trustme.CA, folder: Path, name: str = HOST) -> Tls:
+    """A certificate of that name and its key, as files, beside its authority's."""
+    folder.mkdir(exist_ok=True)
+    leaf = authority.issue_cert(name)
+    leaf.private_key_pem.write_to_path(folder / "key.pem")
+    leaf.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return Tls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+
+
+def files(tls: Tls, clients: Path | str | None = None) -> TlsFiles:
+    assert tls.cert is not None
+    assert tls.cert_key is not None
+    return TlsFiles(Path(tls.cert), Path(tls.cert_key), None if clients is None else Path(clients))
+
+
+def is_served(server: BackgroundServer, tls: Tls | None) -> bool:
+    with Client(server.endpoint, tls=tls, timeout_s=PATIENCE_S) as client:
+        try:
+            return client.who_am_i().principal == "local"
+        except RemoteError as error:
+            assert error.status in (Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED)
+            return False
+
+
+def serial_shown(endpoint: str, tls: Tls) -> str:
+    """The serial number of the certificate that a new connection sees."""
+    context = ssl.create_default_context(cafile=tls.ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    host, _, port = endpoint.removeprefix("https://").rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S) as plain,
+        context.wrap_socket(plain, server_hostname=host) as wrapped,
+    ):
+        shown = wrapped.getpeercert()
+        assert shown is not None
+        return str(shown["serialNumber"])
+
+
+# --- who is reached -----------------------------------------------------------------------------------------------
+
+
+def test_a_client_reaches_a_server_whose_authority_it_trusts_and_no_other(
+    engine: Engine, authority: trustme.CA, tmp_path: Path
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    stranger = issued(trustme.CA(), tmp_path / "theirs")
+    with BackgroundServer(engine, certificates=Certificates(files(tls))) as server:
+        assert is_served(server, Tls(tls.ca))
+        assert not is_served(server, Tls(stranger.ca))
+        assert not is_served(server, None)  # unencrypted
+
+
+def test_a_server_under_another_name_is_not_believed(engine: Engine, authority: trustme.CA, tmp_path: Path) -> None:
+    tls = issued(authority, tmp_path / "ours", "remit.example.com")
+    with BackgroundServer(engine, certificates=Certificates(files(tls))) as server:
+        assert not is_served(server, Tls(tls.ca))
+
+
+def test_the_asyncio_client_encrypts_alike(engine: Engine, authority: trustme.CA, tmp_path: Path) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    with BackgroundServer(engine, certificates=Certificates(files(tls, tls.ca))) as server:
+
+        async def ask() -> str:
+            async with AsyncClient(server.endpoint, tls=tls) as client:
+                return (await client.who_am_i()).principal
+
+        assert asyncio.run(ask()) == "local"
+
+
+# --- who is let in ------------------------------------------------------------------------------------------------
+
+
+def test_only_clients_of_the_named_authority_are_let_in(engine: Engine, authority: trustme.CA, tmp_path: Path) -> None:
+    tls = issued(authority, tmp_path / "server")
+    clients = trustme.CA()
+    ours, theirs = issued(clients, tmp_path / "ours"), issued(trustme.CA(), tmp_path / "theirs")
+    with BackgroundServer(engine, certificates=Certificates(files(tls, ours.ca))) as server:
+        assert is_served(server, Tls(tls.ca, ours.cert, ours.cert_key))
+        assert not is_served(server, Tls(tls.ca, theirs.cert, theirs.cert_key))
+        assert not is_served(server, Tls(tls.ca, tls.cert, tls.cert_key))  # the server's own authority is no client's
+        assert not is_served(server, Tls(tls.ca))
+
+
+def test_http_is_encrypted_too_and_asks_probes_for_no_certificate(
+    engine: Engine, authority: trustme.CA, tmp_path: Path
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    with BackgroundServer(engine, http=f"{HOST}:0", certificates=Certificates(files(tls, tls.ca))) as server:
+        assert server.http_endpoint.startswith("https://")
+        context = ssl.create_default_context(cafile=tls.ca)
+        with urllib.request.urlopen(f"{server.http_endpoint}/healthz", context=context, timeout=PATIENCE_S) as answer:
+            assert answer.read() == b"ok\n"
+
+
+# --- certificates that are renewed --------------------------------------------------------------------------------
+
+
+def look_where_grpc_does_not(server: BackgroundServer) -> None:
+    """gRPC asks for the certificate at each connection; the front door is told when the files were looked at."""
+    if server.server.frontend is not None:
+        server.look_at_files()
+
+
+def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
+    engine: Engine, authority: trustme.CA, tmp_path: Path
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    with (
+        BackgroundServer(engine, http=f"{HOST}:0", certificates=Certificates(files(tls))) as server,
+        Client(server.endpoint, tls=Tls(tls.ca)) as client,
+    ):
+        assert client.who_am_i()
+        first = serial_shown(server.endpoint, tls)
+        assert serial_shown(server.http_endpoint, tls) == first
+        issued(authority, tmp_path / "ours")
+        look_where_grpc_does_not(server)
+        second = serial_shown(server.endpoint, tls)
+        assert second != first
+        server.look_at_files()
+        assert serial_shown(server.http_endpoint, tls) == second
+        assert client.who_am_i()
+        assert is_served(server, Tls(tls.ca))
+
+
+def test_an_authority_that_is_replaced_lets_in_its_own_clients_from_then_on(
+    engine: Engine, authority: trustme.CA, tmp_path: Path
+) -> None:
+    tls = issued(authority, tmp_path / "server")
+    old, new = trustme.CA(), trustme.CA()
+    before, after = issued(old, tmp_path / "before"), issued(new, tmp_path / "after")
+    named = tmp_path / "clients.pem"
+    old.cert_pem.write_to_path(named)
+    with BackgroundServer(engine, certificates=Certificates(files(tls, named))) as server:
+        assert is_served(server, Tls(tls.ca, before.cert, before.cert_key))
+        assert not is_served(server, Tls(tls.ca, after.cert, after.cert_key))
+        new.cert_pem.write_to_path(named)
+        look_where_grpc_does_not(server)
+        assert is_served(server, Tls(tls.ca, after.cert, after.cert_key))
+        assert not is_served(server, Tls(tls.ca, before.cert, before.cert_key))
+
+
+def test_what_does_not_belong_together_is_told_and_the_certificate_of_before_goes_on(
+    engine: Engine, authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    renewed = issued(authority, tmp_path / "renewed")
+    certificates = Certificates(files(tls))
+    assert tls.cert is not None
+    assert tls.cert_key is not None
+    assert renewed.cert is not None
+    assert renewed.cert_key is not None
+    with BackgroundServer(engine, certificates=certificates) as server:
+        first = serial_shown(server.endpoint, tls)
+        Path(tls.cert).write_bytes(Path(renewed.cert).read_bytes())
+        with caplog.at_level(logging.ERROR):
+            assert serial_shown(server.endpoint, tls) == first
+            server.look_at_files()
+        assert "cannot be used together" in certificates.problem
+        assert len(caplog.records) == 1  # once, however often it is looked at
+        Path(tls.cert_key).write_bytes(Path(renewed.cert_key).read_bytes())
+        look_where_grpc_does_not(server)
+        assert serial_shown(server.endpoint, tls) != first
+        assert certificates.problem == ""
+        for path in (tls.cert, tls.cert_key):
+            Path(path).unlink()
+        look_where_grpc_does_not(server)
+        assert is_served(server, Tls(tls.ca))
+        assert "cannot be read" in certificates.problem
+
+
+@pytest.mark.parametrize("broken", ["cert", "key", "ca"])
+@pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_server_does_not_start_with_files_it_cannot_use(
+    authority: trustme.CA, tmp_path: Path, broken: str, content: bytes | None
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    path = tmp_path / "ours" / f"{broken}.pem"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CertificateUnreadable) as refused:
+        Certificates(files(tls, tls.ca))
+    assert str(path) in refused.value.message
+
+
+def test_an_encrypted_private_key_is_refused_and_not_asked_for(authority: trustme.CA, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    tls = issued(authority, tmp_path / "ours")
+    assert tls.cert_key is not None
+    key = serialization.load_pem_private_key(Path(tls.cert_key).read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open sesame"),
+    )
+    Path(tls.cert_key).write_bytes(locked)
+    with pytest.raises(CertificateUnreadable, match="unencrypted private key"):
+        Certificates(files(tls))
+
+
+# --- where a server may listen ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0:1", "[::]:1", ":1", "203.0.113.7:1"])
+@pytest.mark.parametrize(
+    ("protection", "fix"),
+    [
+        (Protection(), "remit key bootstrap"),
+        (Protection(encrypted=True), "remit key bootstrap"),
+        (Protection(insecure_plaintext=True), "remit key bootstrap"),
+        (Protection(encrypted=True, insecure_plaintext=True), "remit key bootstrap"),
+        (Protection(keyed=True), "--tls-cert"),
+        (Protection(keyed=True, encrypted=True), None),
+        (Protection(keyed=True, insecure_plaintext=True), None),
+        (Protection(keyed=True, encrypted=True, insecure_plaintext=True), None),
+    ],
+)
+def test_others_reach_only_a_server_with_keys_that_encrypts_or_was_told_not_to(
+    text: str, protection: Protection, fix: str | None
+) -> None:
+    if fix is None:
+        assert checked_address(text, protection).port == 1
+    else:
+        with pytest.raises(AddressRefused, match=fix):
+            checked_address(text, protection)
+    assert checked_address("127.0.0.1:1", protection) == Address("127.0.0.1", 1)
+
+
+# --- what a client is told ----------------------------------------------------------------------------------------
+
+
+def test_a_client_says_which_file_it_cannot_read(tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable, match=r"none\.pem"):
+        Client(tls=Tls(tmp_path / "none.pem"))
+    with pytest.raises(InvalidArgument, match="private key"):
+        Client(tls=Tls(cert=tmp_path / "none.pem"))
+
+
+def test_a_key_leaves_the_machine_encrypted_or_on_somebodys_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidArgument, match="unencrypted"):
+        Client("remit.example.com:443", token="token")
+    Client("remit.example.com:443", token="token", tls=Tls()).close()
+    Client("remit.example.com:443", token="token", insecure_plaintext=True).close()
+    for name in ("REMIT_TLS", "REMIT_INSECURE_PLAINTEXT"):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, "1")
+            Client("remit.example.com:443", token="token").close()
+            environment.setenv(name, "0")
+            with pytest.raises(InvalidArgument, match="unencrypted"):
+                Client("remit.example.com:443", token="token")
+
+
+def test_options_and_environment_say_the_same(
+    engine: Engine,
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    options = ["--ca", str(tls.ca), "--cert", str(tls.cert), "--cert-key", str(tls.cert_key)]
+    with BackgroundServer(engine, certificates=Certificates(files(tls, tls.ca))) as server:
+        asked = ["--endpoint", server.endpoint, "--json"]
+        assert main(["whoami", *asked, *options]) == 0
+        assert main([*options[:2], "whoami", *asked, *options[2:]]) == 0
+        monkeypatch.setenv("REMIT_CERT", str(tls.cert))
+        monkeypatch.setenv("REMIT_CERT_KEY", str(tls.cert_key))
+        assert main(["whoami", *asked, *options[:2]]) == 0
+        monkeypatch.setenv("REMIT_CA", str(tls.ca))
+        assert main(["whoami", *asked]) == 0
+        with Client(server.endpoint) as client:
+            assert client.who_am_i()
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["principal"] for answer in answers] == ["local"] * 4

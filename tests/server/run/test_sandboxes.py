@@ -1,0 +1,41 @@
+"""Laws of sandboxes: a token is a store of its own, and no two tokens share one however they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from remit.engine.clock import ManualClock
+from remit.engine.limits import Limits
+from remit.errors import TooManySandboxes
+from remit.server.call import AUTHORIZATION
+from remit.server.run.sandboxes import Sandboxes
+from tests.support.serving import NOW_US
+
+ONE, OTHER = (AUTHORIZATION, "Bearer one"), (AUTHORIZATION, "Bearer other")
+
+
+@pytest.fixture
+def sandboxes() -> Iterator[Sandboxes]:
+    sandboxes = Sandboxes(ManualClock(NOW_US), Limits(), count_max=4)
+    yield sandboxes
+    sandboxes.close()
+
+
+def test_a_token_finds_its_own_again_and_nobody_else_s(sandboxes: Sandboxes) -> None:
+    assert sandboxes.of([ONE]) is sandboxes.of([("x-other", "y"), ONE])
+    assert len({id(sandboxes.of(shown)) for shown in ([ONE], [OTHER], [])}) == 3
+
+
+def test_two_tokens_are_not_the_one_that_is_written_like_both(sandboxes: Sandboxes) -> None:
+    """No header holds a line's end, so that is what parts two of them."""
+    assert sandboxes.of([ONE, OTHER]) is not sandboxes.of([(AUTHORIZATION, f"{ONE[1]}\\n{OTHER[1]}")])
+
+
+def test_there_are_as_many_as_are_allowed(sandboxes: Sandboxes) -> None:
+    for number in range(4):
+        sandboxes.of([(AUTHORIZATION, f"Bearer {number}")])
+    with pytest.raises(TooManySandboxes):
+        sandboxes.of([ONE])
+    assert len(sandboxes) == 4
