@@ -18,8 +18,8 @@ from remit.engine.admission import apply_updates
 from remit.engine.request_view import RequestView
 from remit.engine.tokens import encode_token
 from remit.errors import RemitError, SchemaNotFound
-from remit.eval.budget import never_interrupted
 from remit.eval.evaluators import quickest_evaluator
+from remit.interrupt import never_interrupted
 from remit.model import (
     LOCAL_CALLER,
     PLAIN,

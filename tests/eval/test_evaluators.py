@@ -9,7 +9,6 @@ import pytest
 
 from remit.errors import Cancelled, RemitError, StepBudgetSpent, UnknownRelation
 from remit.eval import native
-from remit.eval.budget import Interrupt, never_interrupted
 from remit.eval.evaluator import EvaluationView, Explained
 from remit.eval.evaluators import quickest_evaluator
 from remit.eval.native import NativeEvaluator
@@ -20,6 +19,7 @@ from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed, Overlay
 from remit.graph.plain import Graph
 from remit.graph.view import GraphView
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.model import PLAIN, ObjectRef, Question, Verdict

@@ -7,7 +7,7 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -16,10 +16,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import CaveatFailed, InvalidContext, SchemaInvalid
-from remit.language.caveats import Caveat, find_expression_issues, is_cidr
-from remit.language.parameters import ANY, BOOL, DOUBLE, INT, IPADDRESS, STRING, TIMESTAMP, parse_parameter_type
+from remit.language.caveats import Caveat, ExpressionIssue, Program, Programs, is_cidr
+from remit.language.parameters import (
+    ANY,
+    BOOL,
+    DOUBLE,
+    INT,
+    IPADDRESS,
+    STRING,
+    TIMESTAMP,
+    ParameterType,
+    parse_parameter_type,
+)
 from remit.model import Verdict
 from remit.notation import canonical_json
+
+
+def issues_of(parameters: Mapping[str, ParameterType], expression: str) -> Sequence[ExpressionIssue]:
+    compiled = Programs().of(parameters, expression)
+    return () if isinstance(compiled, Program) else compiled
+
 
 PARAMETERS = {"a": INT, "b": INT, "s": STRING, "flag": BOOL, "items": parse_parameter_type("list<int>")}
 VALUES = {
@@ -251,6 +267,9 @@ CONVERSIONS = [
     ("uint", "5", "p + 1 == 6"),
     ("double", 5, "p == 5.0"),
     ("double", "2.5", "p == 2.5"),
+    ("double", "1e308", "p == 1e308 && p < 1.7976931348623157e308"),
+    ("double", "0.1", "p == 0.1"),
+    ("double", "-0.0", "p == 0.0"),
     ("bool", True, "p"),
     ("string", "é", "p == 'é' && size(p) == 1"),
     ("bytes", "YWJj", "p == b'abc'"),
@@ -269,7 +288,14 @@ CONVERSIONS = [
     ("ipaddress", "10.1.2.3", "p.in_cidr('10.0.0.0/8')"),
     ("ipaddress", "10.1.2.3", "!p.in_cidr('::/0')"),
     ("ipaddress", "2001:db8::1", "p.in_cidr('2001:db8::/32')"),
-    ("ipaddress", "::ffff:10.1.2.3", "!p.in_cidr('10.0.0.0/8')"),
+    # An IPv4 address written as IPv6 is the IPv4 address, whatever its letters and zone; so are networks of them.
+    ("ipaddress", "::ffff:10.1.2.3", "p.in_cidr('10.0.0.0/8') && !p.in_cidr('::/0') && p.in_cidr('0.0.0.0/0')"),
+    ("ipaddress", "::FFFF:a01:203", "p.in_cidr('10.1.2.3/32')"),
+    ("ipaddress", "::ffff:10.1.2.3%eth0", "p.in_cidr('10.1.2.3/32')"),
+    ("ipaddress", "10.1.2.3", "p.in_cidr('::ffff:10.0.0.0/104') && p.in_cidr('::ffff:0:0/96')"),
+    ("ipaddress", "::ffff:11.1.2.3", "!p.in_cidr('::ffff:10.0.0.0/104') && !p.in_cidr('::ffff:0:0/95')"),
+    ("ipaddress", "::10.1.2.3", "!p.in_cidr('10.0.0.0/8') && p.in_cidr('::/0')"),
+    ("list<ipaddress>", ["::ffff:10.1.2.3", "10.1.2.3", "::ffff:a01:203"], "p[0] == p[1] && p[1] == p[2]"),
     ("ipaddress", "10.1.2.3", "p.in_cidr('10.9.9.9/8')"),
     ("list<ipaddress>", ["2001:0db8::1", "2001:db8:0::1"], "p[0] == p[1]"),
     ("list<string>", ["a", "b"], "'b' in p"),
@@ -296,12 +322,14 @@ def test_json_becomes_the_value_spicedb_would_make_of_it(type_: str, value: obje
 REFUSED_VALUES = [
     ("int", [1.5, "1.5", "x", "", "0x10", True, None, [], 2**63, "9223372036854775808", "1e9999", "1" * 65, "١"]),
     ("uint", [-1, "-1", 1.5, True]),
-    ("double", ["x", "NaN", "Inf", True, None, 2**53 + 1]),
+    ("double", ["x", "NaN", "Inf", True, None, 2**53 + 1, "9007199254740993"]),
+    ("double", ["1e400", "-1e400", "1.7976931348623159e308", "1e-400", "1" * 64, " 5", "5\n", "0x5"]),
     ("bool", [1, 0, "true", None]),
     ("string", [1, None, ["x"], "a\0b", "\ud800"]),
     ("bytes", ["YQ", "?", "é", 1]),
     ("duration", ["", "1", "h", "1 h", "1d", 3600, "9999999h", "1.h.", "1h-1m"]),
     ("timestamp", ["2026-01-31", "2026-01-31 12:00:00Z", "2026-02-31T12:00:00Z", "2026-01-31T12:00:00", 0]),
+    ("timestamp", [" 2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z\n", "2026-01-31T12:00:00+0000"]),
     ("timestamp", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "2026-01-31t12:00:00z"]),
     ("ipaddress", ["10.1.2", "010.1.2.3", "10.1.2.3/8", "::g", 1, ""]),
     ("list<int>", [1, {"0": 1}, [1, "x"], "x"]),
@@ -377,7 +405,7 @@ REFUSED_EXPRESSIONS = [
 @pytest.mark.parametrize(("types", "expression", "code"), REFUSED_EXPRESSIONS)
 def test_what_does_not_compile_is_refused_with_its_reason(types: dict[str, str], expression: str, code: str) -> None:
     parameters = {name: parse_parameter_type(text) for name, text in types.items()}
-    issues = find_expression_issues(parameters, expression)
+    issues = issues_of(parameters, expression)
     assert [issue.code for issue in issues][:1] == [code]
     with pytest.raises(SchemaInvalid) as caught:
         Caveat("c", parameters, expression)
@@ -387,11 +415,11 @@ def test_what_does_not_compile_is_refused_with_its_reason(types: dict[str, str],
 def test_the_one_unused_parameter_of_many_is_found() -> None:
     many = {f"p{index}": INT for index in range(300)}
     expression = " && ".join(f"p{at} == p{at + 1}" for at in range(0, 300, 2) if at != 270) + " && p271 == 1"
-    assert [issue.parameter for issue in find_expression_issues(many, expression)] == ["p270"]
+    assert [issue.parameter for issue in issues_of(many, expression)] == ["p270"]
 
 
 def test_an_issue_of_cel_says_its_line_and_column() -> None:
-    issues = find_expression_issues({"a": INT}, "a == 1 &&\n  'é😀' == zz &&\n  yy")
+    issues = issues_of({"a": INT}, "a == 1 &&\n  'é😀' == zz &&\n  yy")
     assert [(issue.line, issue.column, issue.message) for issue in issues] == [
         (2, 11, "undeclared reference to `zz`"),
         (3, 3, "undeclared reference to `yy`"),

@@ -347,6 +347,20 @@ LEFT: list[tuple[dict[str, str], str, Context]] = [
     ({"a": "int"}, "uint(a) < 5u", {"a": 1}),
     ({"l": "list<int>"}, "l[?0].orValue(1) == 1", {"l": [1]}),
     ({"a": "int"}, "type(a) == int", {"a": 1}),
+    # What Go reads otherwise than C++ and Rust do.
+    ({"s": "string"}, "int(s) == 5", {"s": " 5"}),
+    ({"s": "string"}, "int(s) == 5", {"s": "5"}),
+    ({"s": "string"}, "uint(s) == 5u", {"s": "+5"}),
+    ({"s": "string"}, "double(s) == 5.0", {"s": "0x5"}),
+    ({"s": "string"}, "bool(s)", {"s": "T"}),
+    ({"s": "string"}, "duration(s) == duration('5s')", {"s": "5s"}),
+    ({"s": "string"}, "timestamp(s) < timestamp('2030-01-01T00:00:00Z')", {"s": "2026-01-01T00:00:00+0000"}),
+    ({"l": "list<string>"}, "l.exists(s, int(s) == 5)", {"l": [" 5"]}),
+    ({"d": "double"}, "d <= 1e308", {"d": "1e400"}),
+    ({"d": "double"}, "d <= 1e308", {"d": "1.5"}),
+    ({"ip": "ipaddress"}, "ip.in_cidr('10.0.0.0/8')", {"ip": "::ffff:10.0.0.1"}),
+    ({"l": "list<ipaddress>"}, "l[0] == l[1]", {"l": ["::ffff:10.0.0.1", "10.0.0.1"]}),
+    ({"ip": "ipaddress", "known": "ipaddress"}, "ip == known", {"ip": "::ffff:10.0.0.1", "known": "10.0.0.1"}),
 ]
 
 

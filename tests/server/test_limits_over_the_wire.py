@@ -152,6 +152,9 @@ TABLE: dict[str, Line] = {
     "schema_bytes_max": Line(
         1_000, "WriteSchema", S.WriteSchemaRequest(schema=SCHEMA),
         S.WriteSchemaRequest(schema=SCHEMA + "/" * (1_001 - len(SCHEMA))), 1_001),
+    "schema_terms_max": Line(
+        12, "WriteSchema", S.WriteSchemaRequest(schema=SCHEMA, dry_run=True),
+        S.WriteSchemaRequest(schema=SCHEMA + "\ndefinition one_more {}"), 13),
     "stores_max": Line(
         2, "CreateStore", T.CreateStoreRequest(name="second"), T.CreateStoreRequest(name="third"), 3),
     "steps_max": Line(

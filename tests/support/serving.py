@@ -12,7 +12,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.results import CheckResult, WriteResult
 from remit.errors import RemitError
-from remit.eval.budget import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Question
 from remit.store.memory import MemoryStore
 

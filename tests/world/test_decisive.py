@@ -192,6 +192,28 @@ def test_what_an_answer_rests_on_is_what_changes_it(facts: list[Relationship], g
             assert is_decisive_by_no == (bounds_with(facts, goal, part, YES) != answer), f"{part}, {goal}, always"
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_facts(), max_size=14, unique_by=lambda fact: fact.key), st.permutations(ASKED))
+def test_answers_asked_together_rest_on_what_they_rest_on_apart(facts: list[Relationship], goals: list[Goal]) -> None:
+    bits, evaluation = Bits(PARTS), Evaluation(SCHEMA, Graph(facts), now_us=0)
+    together = Deciding(evaluation, bits, REACH)
+    for goal in goals[:6]:
+        assert together.of(goal) == Deciding(evaluation, bits, REACH).of(goal)
+
+
+def test_what_answers_share_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [parse_relationship(f"group:g{at}#member@group:g{at + 1}#member") for at in range(300)]
+    documents = [parse_relationship(f"doc:d{at}#viewer@group:g{at}#member") for at in range(30)]
+    evaluation = Evaluation(SCHEMA, Graph([*groups, *documents]), now_us=0)
+    worked_out = []
+    reason = Deciding._reason
+    monkeypatch.setattr(Deciding, "_reason", lambda self, claim: worked_out.append(claim) or reason(self, claim))
+    deciding = Deciding(evaluation, Bits(PARTS), REACH)
+    for at in range(30):
+        deciding.of(Goal(ObjectRef("doc", f"d{at}"), "viewer", SubjectRef("user", "u")))
+    assert len(worked_out) == len(set(worked_out)) < 500
+
+
 def decided_in(schema: str, question: str, *facts: str) -> set[str]:
     compiled = compile_schema(schema)
     goal = Goal(*parse_question(question))

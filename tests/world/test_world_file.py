@@ -117,6 +117,12 @@ def test_a_schema_file_is_found_beside_the_world_and_brings_its_imports(tmp_path
     assert verify(world, 0) == []
 
 
+def test_a_line_that_stands_there_twice_is_one_fact(tmp_path: Path) -> None:
+    world = world_of(tmp_path, f"{SCHEMA}relationships: |-\n  doc:a#viewer@user:anne\n  doc:a#viewer@user:anne\n")
+    assert [fact.line for fact in world.facts] == [8]
+    assert verify(world, 0) == []
+
+
 # --- what is refused --------------------------------------------------------------------------------------------
 
 
@@ -174,7 +180,7 @@ def test_every_line_that_means_nothing_is_found_at_once(tmp_path: Path) -> None:
 relationships: |-
   doc:a#viewer@user:anne
   doc:a#viewer
-  doc:a#viewer@user:anne
+  doc:a#viewer@user:anne[expiration:2027-01-31T12:00:00Z]
   doc:a#viewer@user:ben[expiration:soon]
 assertions:
   assertTrue:

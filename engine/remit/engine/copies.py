@@ -16,7 +16,7 @@ from remit.engine.loaded import LoadedStores
 from remit.engine.orphans import misfit
 from remit.engine.tokens import encode_token
 from remit.errors import RelationshipRefused
-from remit.eval.budget import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.model import Relationship, RelationshipKey, StoreInfo

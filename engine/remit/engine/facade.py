@@ -20,8 +20,8 @@ from remit.engine.stores import Stores
 from remit.engine.streams import Streams
 from remit.engine.upkeep import RETENTION_US, Upkeep
 from remit.engine.watching import Watches
-from remit.eval.budget import Interrupt, never_interrupted
 from remit.eval.evaluators import quickest_evaluator
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import DEFAULT_STORE
 from remit.store.port import Commit, Store
 

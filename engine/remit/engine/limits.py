@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
 from remit.eval.budget import STEPS_MAX
+from remit.language.effort import TERMS_MAX
 from remit.model import ObjectRef, Relationship, SubjectRef, Update
 from remit.notation import canonical_json
 
@@ -41,7 +42,9 @@ class Limits:
     context_bytes_max: int = 4 * 1024
     relationship_context_bytes_max: int = 25_000
     metadata_bytes_max: int = 4 * 1024
-    schema_bytes_max: int = 4 * MIB
+    # Of all that is sent the costliest to read, and larger than any that people have written: a second of work.
+    schema_bytes_max: int = 256 * 1024
+    schema_terms_max: int = TERMS_MAX
     stores_max: int = 1_000
     steps_max: int = STEPS_MAX
     request_bytes_max: int = REQUEST_BYTES_MAX

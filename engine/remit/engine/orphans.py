@@ -12,15 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from remit.engine.admission import check_relationship
+from remit.engine.admission import check_relationship, require_relation
 from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, TooManyMatch, UnknownType
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Relation, Schema
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
 from remit.notation import format_relationship
 from remit.store.port import ReadTransaction
 
 _ORPHANS_NAMED = 5
+_ITEMS_BETWEEN_INTERRUPTS = 128  # each takes some tens of microseconds at most
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,12 @@ class Orphans:
     examples: tuple[tuple[Relationship, str], ...]
 
 
-def check_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> None:
+def check_orphans(
+    view: ReadTransaction, old: Schema, new: Schema, now_us: int, interrupt: Interrupt = never_interrupted
+) -> None:
     """That the new schema has a place for every relationship there is. Raises SchemaOrphansRelationships, counting and
-    naming them."""
-    _require_none(list(find_orphans(view, old, new, now_us)))
+    naming them, and what the interrupt raises."""
+    _require_none(list(find_orphans(view, old, new, now_us, interrupt)))
 
 
 def _require_none(orphans: Sequence[Orphans]) -> None:
@@ -65,7 +72,7 @@ class Judged:
     over: frozenset[RelationshipKey]
     over_max: int
 
-    def caught_up(self, view: ReadTransaction, now_us: int) -> Judged:
+    def caught_up(self, view: ReadTransaction, now_us: int, interrupt: Interrupt = never_interrupted) -> Judged:
         """The same of a later view, under the same schema. Cost: O(changes since), and under a relation that becomes
         single the facts of the places that were changed. Raises as `judge`, RevisionGone."""
         changed = set(_changed_relations(self.old, self.new))
@@ -77,7 +84,7 @@ class Judged:
         }
         over = set(self.over - touched)
         orphans: dict[tuple[str, str], list[tuple[Relationship, str]]] = {}
-        for misplaced, reason in self._misfits(view, sorted(touched), now_us):
+        for misplaced, reason in self._misfits(view, _paced(sorted(touched), interrupt), now_us):
             if misplaced.qualifiers.is_over(now_us):
                 over.add(misplaced.key)
             else:
@@ -110,20 +117,29 @@ class Judged:
         return None
 
 
-def judge(view: ReadTransaction, old: Schema, new: Schema, now_us: int, over_max: int) -> Judged:
+def judge(
+    view: ReadTransaction,
+    old: Schema,
+    new: Schema,
+    now_us: int,
+    over_max: int,
+    interrupt: Interrupt = never_interrupted,
+) -> Judged:
     """What the new schema has no place for, of all that is stored. Cost: O(relationships of the types that declare
     what has changed). Raises SchemaOrphansRelationships, and TooManyMatch beyond `over_max` that have expired."""
-    check_orphans(view, old, new, now_us)
-    over = frozenset(_find_over(view, old, new, now_us, over_max))
+    check_orphans(view, old, new, now_us, interrupt)
+    over = frozenset(_find_over(view, old, new, now_us, over_max, interrupt))
     return Judged(old, new, view.head.revision, over, over_max)
 
 
-def _find_over(view: ReadTransaction, old: Schema, new: Schema, now_us: int, over_max: int) -> set[RelationshipKey]:
+def _find_over(
+    view: ReadTransaction, old: Schema, new: Schema, now_us: int, over_max: int, interrupt: Interrupt
+) -> set[RelationshipKey]:
     over: set[RelationshipKey] = set()
     for type, relation in _changed_relations(old, new):
         if not any(each.expiration for each in old.definitions[type].relations[relation].subject_types):
             continue
-        for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
+        for stored in _paced(view.scan(RelationshipFilter(resource_type=type, relation=relation)), interrupt):
             relationship = stored.relationship
             if relationship.qualifiers.is_over(now_us) and misfit(new, relationship, None, now_us):
                 over.add(relationship.key)
@@ -144,18 +160,21 @@ def _require_few(over: Collection[RelationshipKey], over_max: int) -> None:
         )
 
 
-def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -> Iterator[Orphans]:
+def find_orphans(
+    view: ReadTransaction, old: Schema, new: Schema, now_us: int, interrupt: Interrupt = never_interrupted
+) -> Iterator[Orphans]:
     """By relation; what has expired is none. Only relations whose declaration, or whose caveats, have changed are
-    looked through. Cost: O(relationships of the types that declare those)."""
+    looked through. Raises what the interrupt raises. Cost: O(relationships of the types that declare those)."""
     for type, relation in _changed_relations(old, new):
         count = 0
         examples: list[tuple[Relationship, str]] = []
         last: RelationshipKey | None = None
-        for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation)):
+        gone = _gone(new, type, relation)
+        for stored in _paced(view.scan(RelationshipFilter(resource_type=type, relation=relation)), interrupt):
             relationship = stored.relationship
             if relationship.qualifiers.is_over(now_us):
                 continue
-            reason = misfit(new, relationship, last, now_us)
+            reason = gone or misfit(new, relationship, last, now_us)
             last = relationship.key
             if reason:
                 count += 1
@@ -163,6 +182,23 @@ def find_orphans(view: ReadTransaction, old: Schema, new: Schema, now_us: int) -
                     examples.append((relationship, reason))
         if count:
             yield Orphans(type, relation, count, tuple(examples))
+
+
+def _paced(items: Iterable[_Item], interrupt: Interrupt) -> Iterator[_Item]:
+    """The items, and a look at the interrupt every so many."""
+    for count, item in enumerate(items):
+        if count % _ITEMS_BETWEEN_INTERRUPTS == 0:
+            interrupt()
+        yield item
+
+
+def _gone(schema: Schema, type: str, relation: str) -> str:
+    """Why no relationship of a relation has a place any more, whatever it says; "" where some may."""
+    try:
+        require_relation(schema, type, relation)
+    except (UnknownType, RelationshipRefused) as error:
+        return error.message
+    return ""
 
 
 def misfit(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> str:

@@ -10,10 +10,10 @@ from remit.engine.limits import Limits
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
 from remit.errors import LimitExceeded, RemitError
-from remit.eval.budget import Interrupt, never_interrupted
 from remit.eval.evaluator import Evaluator
 from remit.eval.semantics import Answer
 from remit.eval.trees import Explanation
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import ObjectRef, Question, Relationship
 
 

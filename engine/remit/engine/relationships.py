@@ -27,7 +27,8 @@ from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.errors import InvalidArgument, TooManyMatch
-from remit.eval.budget import Interrupt, interruptible, never_interrupted
+from remit.eval.budget import interruptible
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import (
     LOCAL_CALLER,
     Caller,

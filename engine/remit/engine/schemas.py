@@ -16,6 +16,7 @@ from remit.engine.results import SchemaDiff, SchemaRead, SchemaWritten
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.errors import RevisionGone
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import compile_schema
 from remit.language.diff import diff as diff_schemas
 from remit.language.plan import Schema
@@ -37,18 +38,27 @@ class Schemas:
         self._clock = clock
         self._limits = limits
 
-    def write(self, store: str, text: str, *, dry_run: bool = False, caller: Caller = LOCAL_CALLER) -> SchemaWritten:
+    def write(
+        self,
+        store: str,
+        text: str,
+        *,
+        dry_run: bool = False,
+        caller: Caller = LOCAL_CALLER,
+        interrupt: Interrupt = never_interrupted,
+    ) -> SchemaWritten:
         """Compile and replace the schema. Refused where it does not compile, or has no place for what is stored; what
         has expired and has no place is removed with it."""
         loaded = self._stores.of(store)
         self._limits.require_schema(text)
-        compiled = compile_schema(text)
+        compiled = compile_schema(text, interrupt=interrupt, terms_max=self._limits.schema_terms_max)
         if not dry_run:
             self._stores.plans.remember(text, compiled.schema)
-        before = self._judged_before(loaded, compiled.schema)
+        before = self._judged_before(loaded, compiled.schema, interrupt)
 
         def admission(view: WriteTransaction) -> Draft:
-            judged = self._judged(view, compiled.schema, before)
+            # On the writer's thread, where a revision or two are left to look at: nobody stops that halfway.
+            judged = self._judged(view, compiled.schema, before, never_interrupted)
             for key in judged.over if judged is not None else ():
                 view.delete(key)
             view.put_schema(text)
@@ -57,40 +67,42 @@ class Schemas:
         committed = commit(self._stores, loaded, admission, dry_run)
         return SchemaWritten(committed.token, compiled.warnings)
 
-    def _judged_before(self, loaded: LoadedStore, new: Schema) -> Judged | None:
+    def _judged_before(self, loaded: LoadedStore, new: Schema, interrupt: Interrupt) -> Judged | None:
         """What the schema has a place for, as of a revision not long ago, looked for where no write waits for it."""
         judged: Judged | None = None
         for _ in range(_LOOKS_MAX):
             with self._stores.view(loaded.identity) as view:
                 if judged is not None and view.head.revision - judged.revision <= _REVISIONS_FEW:
                     break
-                judged = self._judged(view, new, judged)
+                judged = self._judged(view, new, judged, interrupt)
         return judged
 
-    def _judged(self, view: ReadTransaction, new: Schema, before: Judged | None) -> Judged | None:
+    def _judged(self, view: ReadTransaction, new: Schema, before: Judged | None, interrupt: Interrupt) -> Judged | None:
         """What the schema has a place for, as of the view; None where there was none before it."""
         if view.head.schema_text is None:
             return None
         old, now_us = self._stores.plans.of_transaction(view), self._clock.now_us()
         if before is not None and before.old.text == old.text:
             with suppress(RevisionGone):  # where so much was forgotten meanwhile, it is looked for anew
-                return before.caught_up(view, now_us)
-        return judge(view, old, new, now_us, self._limits.matches_max)
+                return before.caught_up(view, now_us, interrupt)
+        return judge(view, old, new, now_us, self._limits.matches_max, interrupt)
 
     def read(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         """The schema as it was written."""
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly)
         return SchemaRead(view.schema.text, view.token)
 
-    def diff(self, store: str, text: str, *, at_least: str = "") -> SchemaDiff:
+    def diff(
+        self, store: str, text: str, *, at_least: str = "", interrupt: Interrupt = never_interrupted
+    ) -> SchemaDiff:
         """What a new schema would change: in meaning, and for the relationships that exist."""
         loaded = self._stores.of(store)
         self._limits.require_schema(text)
-        compiled = compile_schema(text)
+        compiled = compile_schema(text, interrupt=interrupt, terms_max=self._limits.schema_terms_max)
         with self._stores.view(loaded.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)
             old = self._stores.plans.of(head.schema_text) if head.schema_text is not None else NO_SCHEMA
-            orphans = tuple(find_orphans(view, old, compiled.schema, self._clock.now_us()))
+            orphans = tuple(find_orphans(view, old, compiled.schema, self._clock.now_us(), interrupt))
         token = encode_token(head.identity, head.revision)
-        return SchemaDiff(diff_schemas(old, compiled.schema), orphans, compiled.warnings, token)
+        return SchemaDiff(diff_schemas(old, compiled.schema, interrupt), orphans, compiled.warnings, token)

@@ -17,7 +17,8 @@ from remit.engine.results import ExportPage
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.engine.watching import Watch, Watched, Watches, size_bytes
-from remit.eval.budget import Interrupt, interruptible, never_interrupted
+from remit.eval.budget import interruptible
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import LOCAL_CALLER, Caller, Relationship, RelationshipFilter, StoredRelationship
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from remit.engine.clock import Clock
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.errors import RemitError, StoreNotFound
-from remit.eval.budget import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted
 from remit.notation import canonical_json
 from remit.store.port import Draft, Store, WriteTransaction
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token, revision_of
 from remit.errors import RemitError, RevisionGone
-from remit.eval.budget import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Change, Delta, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 

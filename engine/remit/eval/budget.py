@@ -4,23 +4,17 @@ Law: a budget that ends is an error of its own, never a no."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from remit.errors import StepBudgetSpent
+from remit.interrupt import Interrupt, never_interrupted
 
 T = TypeVar("T")
 
-Interrupt = Callable[[], None]
-"""Raises DeadlineExceeded or Cancelled when the caller no longer waits; otherwise returns."""
-
 STEPS_MAX = 1_000_000  # some seconds of the Python engine; a deadline usually ends it sooner
 _STEPS_BETWEEN_INTERRUPTS = 256  # about a millisecond of work
-
-
-def never_interrupted() -> None:
-    """The interrupt of a caller who waits as long as it takes."""
 
 
 def interruptible(items: Iterator[T], interrupt: Interrupt) -> Iterator[T]:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from remit.errors import RemitError
-from remit.eval.budget import Interrupt
 from remit.eval.semantics import Answer
 from remit.eval.trees import Expansion, Explanation
 from remit.graph.native import NativeGraph
 from remit.graph.overlay import Changed
 from remit.graph.view import GraphView
+from remit.interrupt import Interrupt
 from remit.language.plan import Schema
 from remit.model import ObjectRef, Question
 

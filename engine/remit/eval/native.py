@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from remit.errors import RemitError, StepBudgetSpent
-from remit.eval.budget import STEPS_MAX, Interrupt, budget_spent, never_interrupted
+from remit.eval.budget import STEPS_MAX, budget_spent
 from remit.eval.evaluator import EvaluationView, Evaluator, Explained
 from remit.eval.native_plan import schema_of
 from remit.eval.native_trees import expansion_of
@@ -20,6 +20,7 @@ from remit.eval.semantics import Answer
 from remit.eval.trees import Expansion
 from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
 from remit.model import ObjectRef, Question, SubjectRef, Verdict
 from remit.native_core import core as _core

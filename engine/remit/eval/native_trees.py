@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from remit.eval.budget import Interrupt
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -27,6 +26,7 @@ from remit.eval.trees import (
     Expansion,
 )
 from remit.graph.native import qualifiers_of
+from remit.interrupt import Interrupt
 from remit.model import ObjectRef, Relationship, SubjectRef
 
 if TYPE_CHECKING:

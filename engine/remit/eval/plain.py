@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remit.errors import RemitError
-from remit.eval.budget import Budget, Interrupt
+from remit.eval.budget import Budget
 from remit.eval.evaluator import EvaluationView, Explained
 from remit.eval.expand import expand
 from remit.eval.explain import explain
 from remit.eval.semantics import Answer, Evaluation
 from remit.eval.trees import Expansion
+from remit.interrupt import Interrupt
 from remit.model import ObjectRef, Question
 from remit.notation import canonical_json
 

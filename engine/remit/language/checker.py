@@ -6,14 +6,15 @@ Law: a tree without findings compiles to a plan in which every name exists."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
-from remit.language.caveats import ExpressionIssue, find_expression_issues
-from remit.language.declarations import SUBJECT, Declarations, Declared, Findings, declarations_of
+from remit.language.caveats import ExpressionIssue, Program, Programs
+from remit.language.declarations import SUBJECT, Declarations, Declared, Findings
+from remit.language.effort import Effort
 from remit.language.parameters import GENERIC, NAMES, ParameterType
 from remit.language.source import Issue, Span
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     AlongSyntax,
     ArrowSyntax,
@@ -27,7 +28,6 @@ from remit.language.syntax import (
     ParameterTypeSyntax,
     PermissionSyntax,
     RelationSyntax,
-    SchemaSyntax,
     SelfSyntax,
     TypeSyntax,
     nodes_of,
@@ -40,31 +40,41 @@ _PLAIN_RELATION = (None, "", "...")  # `user` and `user#...` are the same subjec
 _FLAGGED_WORDS = {"self": "self", "expiration": "expiration", "not_before": "not_before", SUBJECT: "delegation"}
 
 
-def check(tree: SchemaSyntax) -> tuple[Issue, ...]:
-    """Every mistake in a tree whose imports and partials are expanded; empty where there is none.
-    Cost: O(tree), and CEL's compiler for each caveat."""
-    checker = _Checker(declarations_of(tree))
+def check(declarations: Declarations, effort: Effort) -> tuple[tuple[Issue, ...], Programs]:
+    """Every mistake in a tree whose imports and partials are expanded, none where there is none, and what became of its
+    caveats' expressions. Cost: O(tree), and CEL's compiler for each caveat."""
+    checker = _Checker(declarations, effort)
     checker.check()
-    return checker.found.issues
+    return checker.found.issues, checker.programs
 
 
 class _Checker:
-    def __init__(self, declarations: Declarations) -> None:
+    def __init__(self, declarations: Declarations, effort: Effort) -> None:
         self.declarations = declarations
         self.definitions = declarations.definitions
-        self.found = Findings(declarations.tree)
+        self.effort = effort
+        self.found = Findings(declarations.tree, effort)
+        self.programs = Programs()
         self.wildcard_holders = self._find_wildcard_holders()
+        # By name: the definitions that declare a relation of it, and those that declare a permission.
+        self.with_relation: dict[str, list[Declared]] = {}
+        self.with_permission: set[str] = set()
+        self.chain_relations: set[str] = set()  # those that some `along` names, judged once each
 
     def check(self) -> None:
         self._top_level_names()
-        for caveat in self.declarations.caveats.values():
-            self._caveat(caveat)
+        self._caveats()
+        for definition in self.definitions.values():
+            self.with_permission.update(permission.name for permission in definition.permissions)
+            for relation in definition.relations:
+                self.with_relation.setdefault(relation.name, []).append(definition)
         for definition in self.definitions.values():
             self._member_names(definition)
             for relation in definition.relations:
                 self._relation(definition, relation)
             for permission in definition.permissions:
                 for node in nodes_of(permission.expression):
+                    self.effort.step()
                     self._operand(definition, permission, node)
             self._alias_cycles(definition)
 
@@ -73,6 +83,7 @@ class _Checker:
     def _top_level_names(self) -> None:
         seen: dict[str, str] = {}
         for item in self.declarations.tree.items:
+            self.effort.step()
             if not isinstance(item, (DefinitionSyntax, CaveatSyntax)):
                 continue
             kind = "definition" if isinstance(item, DefinitionSyntax) else "caveat"
@@ -87,6 +98,7 @@ class _Checker:
     def _member_names(self, definition: Declared) -> None:
         seen: dict[str, str] = {}
         for member in definition.syntax.members:
+            self.effort.step()
             if not isinstance(member, (RelationSyntax, PermissionSyntax)):
                 continue
             kind = "relation" if isinstance(member, RelationSyntax) else "permission"
@@ -112,6 +124,7 @@ class _Checker:
             self.found.error("missing-subject-type", message, relation.name_span)
         seen: set[object] = set()
         for type_ in relation.types:
+            self.effort.step()
             self._subject_type(definition, relation, type_)
             branch = (
                 type_.type,
@@ -146,51 +159,39 @@ class _Checker:
                 )
         if type_.caveat is not None and type_.caveat not in self.declarations.caveats:
             message = f"caveat `{type_.caveat}` is not defined"
-            advice = did_you_mean(type_.caveat, self.declarations.caveats) or _flag_advice(type_.caveat)
+            advice = self.found.guess(type_.caveat, self.declarations.caveats) or _flag_advice(type_.caveat)
             self.found.error("unknown-caveat", message, type_.caveat_span, advice)
         for trait, stands in (("expiration", type_.expiration), ("not_before", type_.not_before)):
             if stands and trait not in self.declarations.flags:
                 message = f"`with {trait}` is not known without its flag"
                 self.found.error("flag-missing", message, type_.span, _flag_advice(trait))
 
-    def _find_wildcard_holders(self) -> set[tuple[str, str]]:
-        """Every relation that holds a wildcard, itself or by the usersets it allows. Found once for all and from the
-        wildcards up: asking each relation by itself would cost the square of a long chain of them."""
-        holders: set[tuple[str, str]] = set()
+    def _find_wildcard_holders(self) -> dict[tuple[str, str], str]:
+        """Every relation that holds a wildcard, itself or by the usersets it allows, and which. Found once for all and
+        from the wildcards up: asking each relation by itself would cost the square of a long chain of them."""
+        holders: dict[tuple[str, str], str] = {}
         allowed_by: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for definition in self.definitions.values():
             for relation in definition.relations:
                 for type_ in relation.types:
+                    self.effort.step()
                     if type_.wildcard:
-                        holders.add((definition.name, relation.name))
+                        holders.setdefault((definition.name, relation.name), f"{type_.type}:*")
                     elif (name := _plain(type_.relation)) is not None:
                         allowed_by.setdefault((type_.type, name), []).append((definition.name, relation.name))
-        waiting = list(holders)
+        waiting = deque(holders)
         while waiting:
-            for holder in allowed_by.get(waiting.pop(), ()):
+            at = waiting.popleft()
+            for holder in allowed_by.get(at, ()):
+                self.effort.step()
                 if holder not in holders:
-                    holders.add(holder)
+                    holders[holder] = holders[at]
                     waiting.append(holder)
         return holders
 
     def _wildcard_in(self, definition: str, relation: str) -> str:
-        """The first wildcard that a relation holds, itself or by the usersets it allows, or ""."""
-        if (definition, relation) not in self.wildcard_holders:
-            return ""
-        seen: set[tuple[str, str]] = set()
-        waiting = [(definition, relation)]
-        while waiting:
-            at = waiting.pop()
-            if at in seen or at[0] not in self.definitions:
-                continue
-            seen.add(at)
-            found = self.definitions[at[0]].relation(at[1])
-            for type_ in found.types if found else ():
-                if type_.wildcard:
-                    return f"{type_.type}:*"
-                if (name := _plain(type_.relation)) is not None:
-                    waiting.append((type_.type, name))
-        return ""
+        """A wildcard that a relation holds, itself or by the usersets it allows, or ""."""
+        return self.wildcard_holders.get((definition, relation), "")
 
     # --- permissions --------------------------------------------------------------------------------------------
 
@@ -241,26 +242,27 @@ class _Checker:
             if relation.name in seen:
                 message = f"`along` names `{relation.name}` twice"
                 self.found.error("along-repeats", message, relation.span, "leave one of them out")
-            elif not any(known.relation(relation.name) for known in self.definitions.values()):
+            elif relation.name not in self.with_relation:
                 self._unknown_chain_relation(relation)
             seen.add(relation.name)
         # A chain is followed without asking anything of the request, so what makes it must be plain.
-        for known in self.definitions.values():
-            for name in seen:
+        for name in seen - self.chain_relations:
+            self.chain_relations.add(name)
+            for known in self.with_relation.get(name, ()):
                 if chained := known.relation(name):
                     self._chain_relation(known, chained)
 
     def _unknown_chain_relation(self, relation: NameSyntax) -> None:
-        if any(known.permission(relation.name) for known in self.definitions.values()):
+        if relation.name in self.with_permission:
             message = f"`along` follows relations, and `{relation.name}` is a permission"
             self.found.error("along-permission", message, relation.span, "name the relations it is made of")
             return
         message = f"relation `{relation.name}` is not defined on any type"
-        names = (known.name for declared in self.definitions.values() for known in declared.relations)
-        self.found.unknown("unknown-relation", message, relation.name, names, relation.span)
+        self.found.unknown("unknown-relation", message, relation.name, self.with_relation, relation.span)
 
     def _chain_relation(self, definition: Declared, relation: RelationSyntax) -> None:
         for type_ in relation.types:
+            self.effort.step()
             carried = [
                 what
                 for what, stands in (
@@ -296,7 +298,7 @@ class _Checker:
         if name == SUBJECT and self.declarations.uses_delegation:
             advice = "the acting subject is asked by `subject->permission`"
         else:
-            advice = did_you_mean(name, definition.members)
+            advice = self.found.guess(name, definition.members)
             if not advice and _FLAGGED_WORDS.get(name) not in self.declarations.flags:
                 advice = _flag_advice(name)
         self.found.error("unknown-relation", message, span, advice)
@@ -310,13 +312,15 @@ class _Checker:
         }
         reported: set[str] = set()
         for name in aliases:
-            path: list[str] = []
+            path: dict[str, None] = {}
             at = name
             while at in aliases and at not in path and at not in reported:
-                path.append(at)
+                self.effort.step()
+                path[at] = None
                 at = aliases[at]
             if at in path:
-                cycle = path[path.index(at) :]
+                cycle = list(path)
+                cycle = cycle[cycle.index(at) :]
                 first = definition.members[cycle[0]]
                 message = f"permissions of `{definition.name}` are one another: {' = '.join((*cycle, cycle[0]))}"
                 self.found.error("permission-cycle", message, first.name_span, "one of them must say who is in it")
@@ -324,10 +328,22 @@ class _Checker:
 
     # --- caveats ------------------------------------------------------------------------------------------------
 
-    def _caveat(self, caveat: CaveatSyntax) -> None:
+    def _caveats(self) -> None:
+        found = [(caveat, self._parameters(caveat)) for caveat in self.declarations.caveats.values()]
+        whole = [(caveat, parameters) for caveat, parameters in found if parameters is not None]
+        self.programs = Programs(parameters for _, parameters in whole)
+        for caveat, parameters in whole:
+            self.effort.interrupt()
+            program = self.programs.of(parameters, caveat.expression)
+            for issue in () if isinstance(program, Program) else program:
+                self._expression_issue(caveat, issue)
+
+    def _parameters(self, caveat: CaveatSyntax) -> dict[str, ParameterType] | None:
+        """By name; None where the type of one is not known."""
         parameters: dict[str, ParameterType] = {}
         is_whole = True
         for parameter in caveat.parameters:
+            self.effort.step()
             if parameter.name in parameters:
                 message = f"caveat `{caveat.name}` has parameter `{parameter.name}` twice"
                 self.found.error("duplicate-parameter", message, parameter.span, "leave one of them out")
@@ -335,14 +351,12 @@ class _Checker:
             is_whole = is_whole and type_ is not None
             if type_ is not None:
                 parameters.setdefault(parameter.name, type_)
-        if is_whole:
-            for issue in find_expression_issues(parameters, caveat.expression):
-                self._expression_issue(caveat, issue)
+        return parameters if is_whole else None
 
     def _parameter_type(self, syntax: ParameterTypeSyntax) -> ParameterType | None:
         if syntax.name not in NAMES:
             message = f"parameter type `{syntax.name}` is not known"
-            advice = did_you_mean(syntax.name, NAMES) or f"there are {', '.join(NAMES)}"
+            advice = self.found.guess(syntax.name, NAMES) or f"there are {', '.join(NAMES)}"
             self.found.error("unknown-parameter-type", message, syntax.span, advice)
             return None
         child = self._parameter_type(syntax.child) if syntax.child else None

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language.checker import check
-from remit.language.declarations import declarations_of
+from remit.language.declarations import declarations_of, require_terms
 from remit.language.delegation import check_reach
+from remit.language.effort import Effort
 from remit.language.imports import Resolver, expand
 from remit.language.lints import lint
 from remit.language.parser import parse
 from remit.language.plan import Schema
 from remit.language.printer import print_schema
+from remit.language.reach import Reach
 from remit.language.source import Issue, Source, refusal
 from remit.language.syntax import SchemaSyntax
 from remit.language.translation import translate
@@ -29,19 +32,28 @@ class Compiled:
     tree: SchemaSyntax
 
 
-def compile_schema(text: str, *, name: str = "schema", resolver: Resolver | None = None) -> Compiled:
+def compile_schema(
+    text: str,
+    *,
+    name: str = "schema",
+    resolver: Resolver | None = None,
+    interrupt: Interrupt = never_interrupted,
+    terms_max: int | None = None,
+) -> Compiled:
     """The plan of a schema text, or SchemaInvalid with every issue found.
 
-    `name` is the file in messages; `resolver` finds what it imports (see `imports.py`). Cost: O(text), and about a
-    millisecond for each caveat."""
-    return compile_source(Source(name, text), resolver)
+    `name` is the file in messages; `resolver` finds what it imports (see `imports.py`). Raises LimitExceeded beyond
+    `terms_max`, and what the interrupt raises, which is asked every millisecond or so. Cost: O(text), some 20 µs a term
+    and some tenths of a millisecond a caveat; in cycles as often as what they hold grows."""
+    return compile_source(Source(name, text), resolver, Effort(interrupt, terms_max))
 
 
-def compile_source(source: Source, resolver: Resolver | None = None) -> Compiled:
+def compile_source(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> Compiled:
     """`compile_schema` of a text that knows where in its file it stands."""
-    tree = expand(source, resolver)
+    effort = effort or Effort()
+    tree = expand(source, resolver, effort)
     is_one_file = len(tree.sources.sources) == 1
-    return compile_tree(tree, source.text if is_one_file else print_schema(tree))
+    return compile_tree(tree, source.text if is_one_file else print_schema(tree, effort), effort)
 
 
 def format_schema(text: str, *, name: str = "schema") -> str:
@@ -49,12 +61,16 @@ def format_schema(text: str, *, name: str = "schema") -> str:
     return print_schema(parse(Source(name, text)))
 
 
-def compile_tree(tree: SchemaSyntax, text: str = "") -> Compiled:
+def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = None) -> Compiled:
     """The plan of a tree whose imports and partials are expanded. Raises SchemaInvalid."""
-    if issues := check(tree):
+    effort = effort or Effort()
+    require_terms(tree, effort)
+    declarations = declarations_of(tree, effort)
+    issues, programs = check(declarations, effort)
+    if issues:
         raise refusal(issues)
-    declarations = declarations_of(tree)
-    schema = translate(declarations, text)
-    if issues := check_reach(declarations, schema):
+    schema = translate(declarations, programs, text, effort)
+    reach = Reach(schema, identity=False, effort=effort)
+    if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)
-    return Compiled(schema, lint(declarations, schema), tree)
+    return Compiled(schema, lint(declarations, schema, reach, effort), tree)

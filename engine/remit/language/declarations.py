@@ -6,13 +6,15 @@ Law: everything here is read off the tree; nothing is known to be right yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from remit.language.effort import Effort
 from remit.language.source import Issue, Severity, Span
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     ArrowSyntax,
+    BinarySyntax,
     CaveatSyntax,
     DefinitionSyntax,
     ExpressionSyntax,
@@ -21,10 +23,12 @@ from remit.language.syntax import (
     RelationSyntax,
     SchemaSyntax,
     UseSyntax,
+    nodes_of,
 )
 from remit.language.tokens import DELEGATION
 
 Member = RelationSyntax | PermissionSyntax
+_GUESSES_MAX = 100
 SUBJECT = "subject"  # the acting subject, left of an arrow under `use delegation`
 
 
@@ -80,14 +84,16 @@ class Declarations:
         )
 
 
-def declarations_of(tree: SchemaSyntax) -> Declarations:
+def declarations_of(tree: SchemaSyntax, effort: Effort | None = None) -> Declarations:
     """Cost: O(tree)."""
+    effort = effort or Effort()
     definitions: dict[str, Declared] = {}
     caveats: dict[str, CaveatSyntax] = {}
     for item in tree.items:
         if isinstance(item, DefinitionSyntax) and item.name not in definitions:
             members: dict[str, Member] = {}
             for member in item.members:
+                effort.step()
                 if isinstance(member, (RelationSyntax, PermissionSyntax)):
                     members.setdefault(member.name, member)
             definitions[item.name] = Declared(item, members)
@@ -97,11 +103,28 @@ def declarations_of(tree: SchemaSyntax) -> Declarations:
     return Declarations(tree, flags, definitions, caveats)
 
 
+def require_terms(tree: SchemaSyntax, effort: Effort) -> None:
+    """That an expanded tree has no more terms than the effort allows. Raises LimitExceeded. Cost: O(tree)."""
+    terms = 0
+    for item in tree.items:
+        terms += isinstance(item, DefinitionSyntax | CaveatSyntax)
+        for member in item.members if isinstance(item, DefinitionSyntax) else ():
+            if isinstance(member, PermissionSyntax):
+                terms += 1 + sum(not isinstance(node, BinarySyntax) for node in nodes_of(member.expression))
+            elif isinstance(member, RelationSyntax):
+                terms += 1 + len(member.types)
+            effort.step()
+            effort.require_terms(terms)
+    effort.require_terms(terms)
+
+
 @dataclass(slots=True)
 class Findings:
     """The issues found so far, each once, in the order of their places."""
 
     tree: SchemaSyntax
+    effort: Effort = field(default_factory=Effort)
+    _guesses: int = 0
     _issues: dict[tuple[str, str, Span], Issue] = field(default_factory=dict)
 
     def error(self, code: str, message: str, span: Span, suggestion: str = "") -> None:
@@ -110,13 +133,20 @@ class Findings:
     def warning(self, code: str, message: str, span: Span, suggestion: str = "") -> None:
         self._add("warning", code, message, span, suggestion)
 
-    def unknown(
-        self, code: str, message: str, word: str, candidates: Iterator[str] | Mapping[str, object], span: Span
-    ) -> None:
+    def unknown(self, code: str, message: str, word: str, candidates: Iterable[str], span: Span) -> None:
         """An error about a word that is near one of the candidates, or near none."""
-        self.error(code, message, span, did_you_mean(word, candidates))
+        self.error(code, message, span, self.guess(word, candidates))
+
+    def guess(self, word: str, candidates: Iterable[str]) -> str:
+        """What was meant; nothing where so many were guessed before that nobody reads on."""
+        self._guesses += 1
+        if self._guesses > _GUESSES_MAX:
+            return ""
+        self.effort.interrupt()  # a guess takes a millisecond
+        return did_you_mean(word, candidates)
 
     def _add(self, severity: Severity, code: str, message: str, span: Span, suggestion: str) -> None:
+        self.effort.step()
         issue = Issue(severity, code, message, span, self.tree.sources, suggestion)
         self._issues.setdefault((code, message, span), issue)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from remit.interrupt import Interrupt, never_interrupted
+from remit.language.effort import Effort
 from remit.language.plan import (
     Definition,
     Exclusion,
@@ -20,7 +22,7 @@ from remit.language.plan import (
     Relation,
     Schema,
     Union,
-    nodes_of,
+    operands_of,
     reads_of,
 )
 
@@ -48,30 +50,39 @@ class SchemaChange:
     effect: Effect
 
 
-def diff(old: Schema, new: Schema) -> tuple[SchemaChange, ...]:
-    """Every difference in meaning, by definition and name. Comments, annotations and order are none.
-    Cost: O(both schemas), and the square of a permission's operands."""
+def diff(old: Schema, new: Schema, interrupt: Interrupt = never_interrupted) -> tuple[SchemaChange, ...]:
+    """Every difference in meaning, by definition and name. Comments, annotations and order are none. Raises what the
+    interrupt raises. Cost: O(both schemas)."""
+    effort = Effort(interrupt)
     # What either schema subtracts, since both ends of the change matter.
-    subtracted = _subtracted(old) | _subtracted(new)
-    return (*_caveats(old, new), *_definitions(old, new, subtracted))
+    subtracted = _subtracted(old, effort) | _subtracted(new, effort)
+    changes: list[SchemaChange] = []
+    for change in (*_caveats(old, new), *_definitions(old, new, subtracted, effort)):
+        effort.step()
+        changes.append(change)
+    return tuple(changes)
 
 
-def _definitions(old: Schema, new: Schema, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+def _definitions(old: Schema, new: Schema, subtracted: frozenset[str], effort: Effort) -> Iterator[SchemaChange]:
     for name in sorted({*old.definitions, *new.definitions}):
+        effort.step()
         before, after = old.definitions.get(name), new.definitions.get(name)
         if before is None:
             yield SchemaChange("definition-added", f"definition `{name}` is new", name, "", Effect.NONE)
         elif after is None:
             yield SchemaChange("definition-removed", f"definition `{name}` is gone", name, "", Effect.BOTH)
         else:
-            yield from _relations(before, after, subtracted)
-            yield from _permissions(before, after, subtracted)
+            yield from _relations(before, after, subtracted, effort)
+            yield from _permissions(before, after, subtracted, effort)
 
 
-def _relations(before: Definition, after: Definition, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+def _relations(
+    before: Definition, after: Definition, subtracted: frozenset[str], effort: Effort
+) -> Iterator[SchemaChange]:
     type = before.name
     for name in sorted({*before.relations, *after.relations}):
         was, now = before.relations.get(name), after.relations.get(name)
+        effort.step(sum(len(each.subject_types) for each in (was, now) if each is not None))
         if was is None:
             yield SchemaChange("relation-added", f"relation `{name}` of `{type}` is new", type, name, Effect.NONE)
         elif now is None:
@@ -83,13 +94,14 @@ def _relations(before: Definition, after: Definition, subtracted: frozenset[str]
 
 
 def _subject_types(type: str, was: Relation, now: Relation, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+    before, after = set(was.subject_types), set(now.subject_types)
     for each in was.subject_types:
-        if each not in now.subject_types:
+        if each not in after:
             effect = _seen_from(Effect.NARROWS, was.name, subtracted)
             message = f"relation `{was.name}` of `{type}` no longer takes `{each}`"
             yield SchemaChange("subject-type-removed", message, type, was.name, effect)
     for each in now.subject_types:
-        if each not in was.subject_types:
+        if each not in before:
             effect = _seen_from(Effect.WIDENS, was.name, subtracted)
             message = f"relation `{was.name}` of `{type}` now takes `{each}`"
             yield SchemaChange("subject-type-added", message, type, was.name, effect)
@@ -103,10 +115,13 @@ def _modifiers(type: str, was: Relation, now: Relation) -> Iterator[SchemaChange
             yield SchemaChange(f"relation-{modifier}-changed", message, type, was.name, Effect.NONE)
 
 
-def _permissions(before: Definition, after: Definition, subtracted: frozenset[str]) -> Iterator[SchemaChange]:
+def _permissions(
+    before: Definition, after: Definition, subtracted: frozenset[str], effort: Effort
+) -> Iterator[SchemaChange]:
     type = before.name
     for name in sorted({*before.permissions, *after.permissions}):
         was, now = before.permissions.get(name), after.permissions.get(name)
+        effort.step()
         if was is None:
             # An arrow or a `subject->` elsewhere may have been waiting for this very name.
             effect = _seen_from(Effect.WIDENS, name, subtracted)
@@ -165,49 +180,41 @@ def _seen_from(effect: Effect, name: str, subtracted: frozenset[str]) -> Effect:
     return Effect.BOTH if effect in _ONE_WAY and name in subtracted else effect
 
 
-def _subtracted(schema: Schema) -> frozenset[str]:
+def _subtracted(schema: Schema, effort: Effort) -> frozenset[str]:
     """The names that a `-` somewhere takes away, whatever their type, and all that those are made of, through
     expressions and through the usersets of relations."""
-    named = _expressions(schema)
-    relations = [relation for definition in schema.definitions.values() for relation in definition.relations.values()]
+    made_of: dict[str, set[str]] = {}
+    waiting: list[str] = []
+    for definition in schema.definitions.values():
+        for relation in definition.relations.values():
+            effort.step(1 + len(relation.subject_types))
+            usersets = (each.relation for each in relation.subject_types if each.relation)
+            made_of.setdefault(relation.name, set()).update(usersets)
+        for permission in definition.permissions.values():
+            names = made_of.setdefault(permission.name, set())
+            nodes: list[tuple[Expression, bool]] = [(permission.expression, False)]
+            while nodes:
+                effort.step()
+                node, is_subtracted = nodes.pop()
+                names.update(_names(node))
+                if is_subtracted:
+                    waiting += _names(node)
+                for at, operand in enumerate(operands_of(node)):
+                    nodes.append((operand, is_subtracted or (at == 1 and isinstance(node, Exclusion))))
     found: set[str] = set()
-    waiting = [
-        name
-        for expressions in named.values()
-        for expression in expressions
-        for node in nodes_of(expression)
-        if isinstance(node, Exclusion)
-        for name in _names(node.subtracted)
-    ]
     while waiting:
+        effort.step()
         name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        waiting += [each for expression in named.get(name, ()) for each in _names(expression)]
-        waiting += [
-            each.relation
-            for relation in relations
-            if relation.name == name
-            for each in relation.subject_types
-            if each.relation
-        ]
+        if name not in found:
+            found.add(name)
+            waiting += made_of.get(name, ())
     return frozenset(found)
 
 
-def _expressions(schema: Schema) -> dict[str, list[Expression]]:
-    named: dict[str, list[Expression]] = {}
-    for definition in schema.definitions.values():
-        for permission in definition.permissions.values():
-            named.setdefault(permission.name, []).append(permission.expression)
-    return named
-
-
-def _names(expression: Expression) -> Iterator[str]:
-    """Every name that stands in an expression."""
-    for node in nodes_of(expression):
-        reads = reads_of(node)
-        yield from (*reads.here, *reads.subject, *reads.edges)
-        for relation, name in reads.targets:
-            yield relation
-            yield name
+def _names(node: Expression) -> Iterator[str]:
+    """Every name that a node has beside its operands."""
+    reads = reads_of(node)
+    yield from (*reads.here, *reads.subject, *reads.edges)
+    for relation, name in reads.targets:
+        yield relation
+        yield name

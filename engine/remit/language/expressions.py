@@ -96,6 +96,7 @@ def _fold(reader: Reader, frame: _Frame) -> _Operand:
     """One tree of a frame's operands: each operator in its turn joins the neighbours it stands between."""
     operands, operators = frame.operands, frame.operators
     for operator in Operator:
+        reader.effort.step(len(operands))
         runs = [[operands[0]]]
         rest = []
         for between, operand in zip(operators, operands[1:], strict=True):
@@ -118,6 +119,7 @@ def _chain(reader: Reader, operator: Operator, run: list[_Operand]) -> _Operand:
 def _joined(reader: Reader, operator: Operator, run: list[_Operand]) -> _Operand:
     joined = run[0]
     for operand in run[1:]:
+        reader.effort.step()
         span = Span(joined.span.start, operand.span.end)
         depth = max(joined.depth, operand.depth) + 1
         if depth > DEPTH_MAX:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from remit.errors import SchemaInvalid
+from remit.language.effort import Effort
 from remit.language.parser import parse
 from remit.language.partials import expand_partials
 from remit.language.source import Issue, Source, SourceMap, Span, refusal
@@ -37,12 +38,13 @@ class ImportFailed(Exception):
     """A resolver has no text for a path; the message says why."""
 
 
-def expand(source: Source, resolver: Resolver | None = None) -> SchemaSyntax:
+def expand(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> SchemaSyntax:
     """The tree of a source and all that it imports: `use` flags first (each once), then what each import brings in
     place of it, partials spelled out.
 
     Raises SchemaInvalid. Cost: O(characters of all files), plus the members that partials repeat."""
-    loading = _Loading(resolver)
+    effort = effort or Effort()
+    loading = _Loading(resolver, effort)
     items = loading.load(source, ())
     sources = SourceMap(tuple(loading.sources))
     uses: dict[str, UseSyntax] = {}
@@ -53,7 +55,8 @@ def expand(source: Source, resolver: Resolver | None = None) -> SchemaSyntax:
         else:
             rest.append(item)
     _check_reserved_words(loading, uses)
-    return SchemaSyntax((*uses.values(), *expand_partials(rest, sources)), loading.trailing_comments, sources=sources)
+    spelled_out = expand_partials(rest, sources, effort)
+    return SchemaSyntax((*uses.values(), *spelled_out), loading.trailing_comments, sources=sources)
 
 
 def beside(path: str, importing_file: str) -> str:
@@ -66,6 +69,7 @@ class _Loading:
     """The files read so far, in the order of their bases, and the flags each of them uses."""
 
     resolver: Resolver | None
+    effort: Effort
     sources: list[Source] = field(default_factory=list)
     flags: list[set[str]] = field(default_factory=list)
     trailing_comments: tuple[str, ...] = ()
@@ -73,7 +77,7 @@ class _Loading:
     def load(self, source: Source, importers: tuple[str, ...]) -> list[TopLevelSyntax]:
         """The items of a file in order, its imports replaced by theirs. `importers` are the files above it."""
         self.sources.append(source)
-        tree = parse(source)
+        tree = parse(source, effort=self.effort)
         self.flags.append({item.flag for item in tree.items if isinstance(item, UseSyntax)})
         above = (*importers, source.name)
         items: list[TopLevelSyntax] = []
@@ -128,7 +132,7 @@ def _check_reserved_words(loading: _Loading, flags: Iterable[str]) -> None:
     reserved = frozenset[str]().union(*(FLAGS[flag] for flag in flags))
     for source, own in zip(loading.sources, loading.flags, strict=True):
         if foreign := reserved.difference(*(FLAGS[flag] for flag in own)):
-            parse(source, forbidden_words=foreign)
+            parse(source, forbidden_words=foreign, effort=loading.effort)
 
 
 def _refused(code: str, message: str, span: Span, source: Source, suggestion: str = "") -> SchemaInvalid:

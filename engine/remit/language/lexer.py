@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from remit.errors import SchemaInvalid
+from remit.language.effort import Effort
 from remit.language.source import Issue, Source, Span, refusal
 from remit.language.tokens import KEYWORDS, SIGNS, STATEMENT_ENDS, Token, TokenKind
 
@@ -73,8 +74,9 @@ class Lexer:
     """Reads one source from its start. `comments` are those found before the latest token and after the one before;
     the first `trailing` of them stand on the line of that earlier token, and nothing else stands behind them there."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, effort: Effort | None = None) -> None:
         self.source = source
+        self._effort = effort or Effort()
         self.comments: list[str] = []
         self.trailing = 0
         self._reserved = set(KEYWORDS)
@@ -96,6 +98,7 @@ class Lexer:
         self.trailing = 0
         is_line_over = False
         while self._at < len(self._text):
+            self._effort.step()
             piece = _PIECE.match(self._text, self._at)
             if piece is None:
                 raise self._unreadable()
@@ -129,6 +132,7 @@ class Lexer:
         comments. Cost: O(characters read)."""
         start, depth, is_empty = self._at, 1, True
         while depth:
+            self._effort.step()
             piece = _CEL_PIECE.match(self._text, self._at)
             if piece is None:
                 message = "this `{` has no closing `}`"

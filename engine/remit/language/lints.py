@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from remit.language import plan
 from remit.language.caveats import is_cidr
 from remit.language.declarations import Declarations, Declared, Findings, Member
+from remit.language.effort import Effort
 from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue, Span
@@ -31,9 +32,9 @@ LINTS: Mapping[str, str] = {
 """Every warning by its stable name, and why it is one."""
 
 
-def lint(declarations: Declarations, schema: plan.Schema) -> tuple[Issue, ...]:
-    """The warnings of a schema that compiles. Cost: O(reach of the schema)."""
-    linter = _Linter(declarations, schema)
+def lint(declarations: Declarations, schema: plan.Schema, reach: Reach, effort: Effort) -> tuple[Issue, ...]:
+    """The warnings of a schema that compiles; `reach` is without identity. Cost: O(reach of the schema)."""
+    linter = _Linter(declarations, schema, reach, effort)
     for definition in declarations.definitions.values():
         for member in definition.members.values():
             linter.member(definition, member)
@@ -43,11 +44,14 @@ def lint(declarations: Declarations, schema: plan.Schema) -> tuple[Issue, ...]:
 
 
 class _Linter:
-    def __init__(self, declarations: Declarations, schema: plan.Schema) -> None:
+    def __init__(self, declarations: Declarations, schema: plan.Schema, reach: Reach, effort: Effort) -> None:
         self.declarations = declarations
         self.schema = schema
-        self.found = Findings(declarations.tree)
-        self.reach = Reach(schema, identity=False)
+        self.effort = effort
+        self.found = Findings(declarations.tree, effort)
+        self.reach = reach
+        # A relation → the userset it allows first.
+        self.usersets: dict[tuple[str, str], plan.SubjectType | None] = {}
 
     def _warn(self, definition: Declared, member: Member, code: str, message: str, span: Span, advice: str) -> None:
         if code not in _silenced(definition.syntax.comments) | _silenced(member.comments):
@@ -56,6 +60,7 @@ class _Linter:
     # --- one member at a time -----------------------------------------------------------------------------------
 
     def member(self, definition: Declared, member: Member) -> None:
+        self.effort.step()
         kind = "permission" if isinstance(member, PermissionSyntax) else "relation"
         own_name = definition.name.rpartition("/")[2]
         if member.name.endswith(own_name):
@@ -68,6 +73,7 @@ class _Linter:
 
     def _permission(self, definition: Declared, permission: PermissionSyntax) -> None:
         for node in nodes_of(permission.expression):
+            self.effort.step()
             if isinstance(node, NameSyntax) and node.name == permission.name:
                 message = f"permission `{permission.name}` reads itself"
                 advice = "leave it out; behind a `-` it leaves the answer undefined"
@@ -90,27 +96,35 @@ class _Linter:
     def _arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
         assert isinstance(arrow.left, NameSyntax), "the checker refuses chained arrows"
         relation = self.schema.definitions[definition.name].relations[arrow.left.name]
-        targets = [self.schema.definitions[subject.type] for subject in relation.subject_types]
+        holders = self.reach.holders_among(definition.name, relation.name, arrow.name)
         shown = print_expression(arrow)
-        if not any(target.has(arrow.name) for target in targets):
+        if not holders:
             message = f"`{shown}` is always NO: `{arrow.name}` is on no type that `{relation.name}` leads to"
-            advice = f"it leads to {', '.join(sorted({f'`{target.name}`' for target in targets}))}"
+            names = sorted({f"`{subject.type}`" for subject in relation.subject_types})
+            self.effort.step(len(names))
+            advice = f"it leads to {', '.join(names[:_LISTED_MAX])}" + (", …" if len(names) > _LISTED_MAX else "")
             self._warn(definition, permission, "arrow-references-unreachable-relation", message, arrow.span, advice)
-        for target in targets:
-            if target.name != definition.name and arrow.name in target.relations:
-                message = f"`{shown}` points at a relation of `{target.name}`"
-                advice = f"give `{target.name}` a permission that says what the relation grants, and point at that"
+        for target in holders:
+            self.effort.step()
+            if target != definition.name and arrow.name in self.schema.definitions[target].relations:
+                message = f"`{shown}` points at a relation of `{target}`"
+                advice = f"give `{target}` a permission that says what the relation grants, and point at that"
                 self._warn(definition, permission, "arrow-references-relation", message, arrow.span, advice)
                 break
-        for subject in relation.subject_types:
-            if subject.relation:
-                message = f"`{shown}` ignores `#{subject.relation}` of `{subject.type}#{subject.relation}`"
-                advice = "an arrow looks at the object alone; allow the plain type, or ask the userset by a permission"
-                self._warn(definition, permission, "arrow-walks-subject-relation", message, arrow.span, advice)
-                break
+        if (subject := self._first_userset(definition.name, relation)) is not None:
+            message = f"`{shown}` ignores `#{subject.relation}` of `{subject.type}#{subject.relation}`"
+            advice = "an arrow looks at the object alone; allow the plain type, or ask the userset by a permission"
+            self._warn(definition, permission, "arrow-walks-subject-relation", message, arrow.span, advice)
+
+    def _first_userset(self, definition: str, relation: plan.Relation) -> plan.SubjectType | None:
+        key = definition, relation.name
+        if key not in self.usersets:
+            self.effort.step(len(relation.subject_types))
+            self.usersets[key] = next((each for each in relation.subject_types if each.relation), None)
+        return self.usersets[key]
 
     def _subject_arrow(self, definition: Declared, permission: PermissionSyntax, arrow: ArrowSyntax) -> None:
-        if not any(known.has(arrow.name) for known in self.schema.definitions.values()):
+        if not self.reach.holders(arrow.name):
             message = f"`subject->{arrow.name}` is always NO: no type has `{arrow.name}`"
             advice = "declare it on the types that act"
             self._warn(definition, permission, "arrow-references-unreachable-relation", message, arrow.span, advice)
@@ -133,14 +147,15 @@ class _Linter:
             if relation.name in self.schema.chain_relations
             for subject in relation.subject_types
         }
-        outside = Reach(self.schema, identity=False, along=False)
+        outside = Reach(self.schema, identity=False, along=False, effort=self.effort)
         # `exists()` holds for everyone at once, so subtracting it stops every link alike.
-        named = Reach(self.schema, identity=False, exists=False)
+        named = Reach(self.schema, identity=False, exists=False, effort=self.effort)
         # What a subject may do with itself alone is no authority over anything.
-        over_others = Reach(self.schema, identity=False, along=False, selves=False)
+        over_others = Reach(self.schema, identity=False, along=False, selves=False, effort=self.effort)
+        narrowing: list[tuple[str, str]] = []
         for definition, permission in self._entries():
-            held = chained & outside.subjects(definition.name, permission.name).plain
-            if definition.name not in over_others.subjects(definition.name, permission.name).plain:
+            held = outside.plain_of(definition.name, permission.name, chained)
+            if not over_others.plain_of(definition.name, permission.name, (definition.name,)):
                 held -= {definition.name}
             if held:
                 message = (
@@ -149,17 +164,17 @@ class _Linter:
                 )
                 advice = "name what a link needs, and make this `….along(…)` of it"
                 self._warn(definition, permission, "authority-does-not-narrow", message, permission.name_span, advice)
-                continue
-            for at, by, exclusion in self._exclusions(definition, permission):
-                base = self.reach.subjects_of(at.name, exclusion.base).plain
-                stopped = links & named.subjects_of(at.name, exclusion.subtracted).plain
-                if stopped and chained & base:
-                    message = (
-                        f"`{by.name}` subtracts outside `along` what can hold {_listed(stopped)}: it stops the acting "
-                        "subject alone, and not a run below one that it holds"
-                    )
-                    advice = "subtract it inside the permission that `along` asks of every link"
-                    self._warn(at, by, "authority-does-not-narrow", message, by.name_span, advice)
+            else:
+                narrowing.append((definition.name, permission.name))
+        for at, by, exclusion in self._exclusions(narrowing):
+            stopped = named.plain_of_expression(at.name, exclusion.subtracted, links)
+            if stopped and self.reach.plain_of_expression(at.name, exclusion.base, chained):
+                message = (
+                    f"`{by.name}` subtracts outside `along` what can hold {_listed(stopped)}: it stops the acting "
+                    "subject alone, and not a run below one that it holds"
+                )
+                advice = "subtract it inside the permission that `along` asks of every link"
+                self._warn(at, by, "authority-does-not-narrow", message, by.name_span, advice)
 
     def _entries(self) -> Iterator[tuple[Declared, PermissionSyntax]]:
         """The permissions that no other uses: those that are asked from outside."""
@@ -168,9 +183,10 @@ class _Linter:
         for definition in self.schema.definitions.values():
             for permission in definition.permissions.values():
                 for node in plan.nodes_of(permission.expression):
+                    self.effort.step()
                     asked_of_subjects.update(plan.reads_of(node).subject)
                     # A folder that asks its parent is not used by anything else for it.
-                    used.update(set(self.schema.asked_by(definition.name, node)) - {(definition.name, permission.name)})
+                    used.update(set(self.reach.asked_by(definition.name, node)) - {(definition.name, permission.name)})
             for relation_ in definition.relations.values():
                 used.update((subject.type, subject.relation) for subject in relation_.subject_types if subject.relation)
         for declared in self.declarations.definitions.values():
@@ -179,11 +195,12 @@ class _Linter:
                     yield declared, syntax
 
     def _exclusions(
-        self, definition: Declared, permission: PermissionSyntax
+        self, permissions: list[tuple[str, str]]
     ) -> Iterator[tuple[Declared, PermissionSyntax, plan.Exclusion]]:
-        """Every exclusion that a permission's answer rests on without an `along` in between, and where it stands."""
-        seen = {(definition.name, permission.name)}
-        waiting = list(seen)
+        """Every exclusion that the answer of one of the permissions rests on without an `along` in between, and where
+        it stands."""
+        seen = set(permissions)
+        waiting = list(permissions)
         while waiting:
             type_, name = waiting.pop()
             declared = self.declarations.definitions[type_]
@@ -191,11 +208,12 @@ class _Linter:
             if syntax is None:
                 continue
             for node in plan.nodes_of(self.schema.definitions[type_].permissions[name].expression):
+                self.effort.step()
                 if isinstance(node, plan.Along):
                     continue
                 if isinstance(node, plan.Exclusion):
                     yield declared, syntax, node
-                for goal in self.schema.asked_by(type_, node):
+                for goal in self.reach.asked_by(type_, node):
                     if goal not in seen:
                         seen.add(goal)
                         waiting.append(goal)
@@ -206,6 +224,7 @@ class _Linter:
         for caveat in self.declarations.caveats.values():
             if "invalid-cidr" in _silenced(caveat.comments):
                 continue
+            self.effort.step()
             for found in _CIDR_LITERAL.finditer(caveat.expression):
                 if not is_cidr(found[2]):
                     start = caveat.expression_span.start + found.start(2)
@@ -213,6 +232,8 @@ class _Linter:
                     span = Span(start, start + len(found[2]))
                     self.found.warning("invalid-cidr", message, span, "write one such as `10.0.0.0/8`")
 
+
+_LISTED_MAX = 10  # types in a message
 
 _CIDR_LITERAL = re.compile(r"\.in_cidr\(\s*(['\"])([^'\"\\\n]*)\1\s*\)")
 _IGNORE = re.compile(r"(?:spicedb|remit)-ignore-warning:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)")

@@ -1,18 +1,21 @@
 """The types a caveat's parameters may have, and how JSON becomes a value of each.
 
 They are SpiceDB's types with SpiceDB's conversions, so that a context written for it means the same here: numbers may
-come as decimal strings, bytes as base64, durations as Go writes them, timestamps as RFC 3339.
-Law: a value that converts is exactly what was written; one that cannot be carried exactly is refused, never rounded."""
+come as decimal strings, bytes as base64, durations as Go writes them, timestamps as Go reads RFC 3339.
+Law: a value that converts is what was written. What its type cannot carry is refused: an integer that a double would
+round, a number that would become infinity or zero. A fraction, or one with an exponent, is the double nearest to it,
+as in all JSON."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -22,7 +25,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import BytesValue
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+from remit.language.conversions import INT64_MAX, INT64_MIN, parse_duration, parse_timestamp
+
 DEPTH_MAX = 64  # of lists and maps in one value; protobuf's own nesting limit stops JSON from SpiceDB's wire sooner
 
 
@@ -164,11 +168,19 @@ def _convert_double(value: object) -> float:
         return value
     if isinstance(value, int):
         if abs(value) > 2**53 and int(float(value)) != value:
-            raise ValueError("a number that a double holds exactly")
+            raise ValueError(_INEXACT)
         return float(value)
     if isinstance(value, str):
-        return float(_decimal(value, expected))
+        written = _decimal(value, expected)
+        number = float(written)
+        is_rounded = number != written and value.lstrip("+-").isdigit()
+        if is_rounded or math.isinf(number) or (not number and written):
+            raise ValueError(_INEXACT)
+        return number
     raise ValueError(expected)
+
+
+_INEXACT = "a number that a double holds exactly"
 
 
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -202,59 +214,28 @@ def _convert_bytes(value: object) -> BytesValue:
     return BytesValue(value=content)
 
 
-_NANOSECONDS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,  # U+00B5, the micro sign
-    "μs": 1_000,  # U+03BC, the Greek letter
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
-    "h": 3_600_000_000_000,
-}
-_DURATION_PART = re.compile(r"(\d+)?(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
-
-
 def _convert_duration(value: object) -> timedelta | Duration:
     expected = "a duration such as `1h30m`, `90s` or `-1.5h`"
-    if not isinstance(value, str) or len(value) > 128:
+    if not isinstance(value, str):
         raise ValueError(expected)
-    sign, text = (-1, value[1:]) if value.startswith("-") else (1, value.removeprefix("+"))
-    nanoseconds, at = 0, 0
-    if text != "0":
-        while at < len(text) or not text:
-            part = _DURATION_PART.match(text, at)
-            if part is None or not (part[1] or part[2]):
-                raise ValueError(expected)
-            unit, fraction = _NANOSECONDS[part[3]], part[2] or ""
-            nanoseconds += int(part[1] or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
-            at = part.end()
-    nanoseconds *= sign
-    if not INT64_MIN <= nanoseconds <= INT64_MAX:
-        raise ValueError("a duration of at most 292 years")
+    try:
+        nanoseconds = parse_duration(value)
+    except ValueError as error:
+        raise ValueError(str(error) or expected) from None
     if nanoseconds % 1_000 == 0:
         return timedelta(microseconds=nanoseconds // 1_000)
+    sign = -1 if nanoseconds < 0 else 1
     seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
     return Duration(seconds=sign * seconds, nanos=sign * rest)
 
 
-_TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,64}))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
-)
-
-
 def _convert_timestamp(value: object) -> datetime | Timestamp:
     expected = "a timestamp in RFC 3339, such as `2026-01-31T12:00:00Z`"
-    found = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str):
         raise ValueError(expected)
-    nanoseconds = int((found[7] or "").ljust(9, "0")[:9])
     try:
-        offset = timedelta(hours=int(found[9]), minutes=int(found[10])) if found[8] else timedelta()
-        zone = timezone(-offset if found[8] == "-" else offset)
-        year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
-        whole = datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+        whole, nanoseconds = parse_timestamp(value)
+    except ValueError:
         raise ValueError(expected) from None
     # CEL's Python binding takes a datetime's first and last moments for "infinite" and refuses them.
     if nanoseconds % 1_000 == 0 and 1 < whole.year < 9999:
@@ -265,8 +246,10 @@ def _convert_timestamp(value: object) -> datetime | Timestamp:
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address. Raises ValueError."""
-    return ipaddress.ip_address(text)
+    """The address; an IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is the IPv4 address (RFC 4291, 2.5.5.2).
+    Raises ValueError."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _convert_ipaddress(value: object) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from remit.errors import SchemaInvalid
+from remit.language.effort import Effort
 from remit.language.expressions import CONTINUATION, DEPTH_MAX, parse_expression
 from remit.language.reader import Reader
 from remit.language.source import Source, SourceMap, Span
@@ -47,17 +48,19 @@ _OPERATOR_WORDS = {
 _Node = TypeVar("_Node", bound=TopLevelSyntax | MemberSyntax)
 
 
-def parse(source: Source, *, forbidden_words: frozenset[str] = frozenset()) -> SchemaSyntax:
+def parse(
+    source: Source, *, forbidden_words: frozenset[str] = frozenset(), effort: Effort | None = None
+) -> SchemaSyntax:
     """The tree of one text; raises SchemaInvalid with one issue, the first mistake. Cost: O(characters).
 
     `forbidden_words` may not be used as names, for the sake of other files (see imports.py)."""
-    return _Parser(source, forbidden_words).schema()
+    return _Parser(source, forbidden_words, effort).schema()
 
 
 class _Parser:
-    def __init__(self, source: Source, forbidden_words: frozenset[str]) -> None:
+    def __init__(self, source: Source, forbidden_words: frozenset[str], effort: Effort | None) -> None:
         self.source = source
-        self.reader = Reader(source, forbidden_words)
+        self.reader = Reader(source, forbidden_words, effort)
         self.has_definition = False
 
     # --- the top level ------------------------------------------------------------------------------------------

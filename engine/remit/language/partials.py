@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from remit.language.effort import Effort
 from remit.language.source import Issue, SourceMap, Span, refusal
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
@@ -25,11 +26,13 @@ NESTING_MAX = 100
 _Members = tuple[MemberSyntax, ...]
 
 
-def expand_partials(items: Sequence[TopLevelSyntax], sources: SourceMap) -> list[TopLevelSyntax]:
+def expand_partials(
+    items: Sequence[TopLevelSyntax], sources: SourceMap, effort: Effort | None = None
+) -> list[TopLevelSyntax]:
     """The items without partials and references to them. Members keep their spans.
 
     Raises SchemaInvalid with every issue found. Cost: O(members of the result)."""
-    expansion = _Expansion({}, sources)
+    expansion = _Expansion({}, sources, effort or Effort())
     expansion.collect(items)
     for partial in expansion.partials.values():
         expansion.members_of(partial, ())
@@ -48,6 +51,8 @@ def expand_partials(items: Sequence[TopLevelSyntax], sources: SourceMap) -> list
 class _Expansion:
     partials: dict[str, PartialSyntax]
     sources: SourceMap
+    effort: Effort
+    brought: int = 0
     issues: list[Issue] = field(default_factory=list)
     _done: dict[str, _Members] = field(default_factory=dict)
 
@@ -85,7 +90,10 @@ class _Expansion:
                 members.append(member)
                 continue
             brought = self._referenced(member, above)
+            self.brought += len(brought)
+            self.effort.require_terms(self.brought)
             for one in brought:
+                self.effort.step()
                 if one.name in names:
                     message = f"`...{member.name}` brings `{one.name}`, which `{block.name}` already has"
                     self._report("duplicate-member", message, member.span, "rename one of them or leave one out")

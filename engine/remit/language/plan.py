@@ -207,13 +207,3 @@ class Schema:
     caveats: Mapping[str, Caveat]
     text: str = ""
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
-
-    def asked_by(self, type: str, node: Expression) -> Iterator[tuple[str, str]]:
-        """The (type, name) that a node of a definition asks of its resource and of what relations lead to. A target's
-        type may have no such name."""
-        reads = reads_of(node)
-        for name in reads.here:
-            yield type, name
-        for relation, name in reads.targets:
-            for subject in self.definitions[type].relations[relation].subject_types:
-                yield subject.type, name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from remit.language.effort import Effort
 from remit.language.expressions import CHAIN_MAX
 from remit.language.syntax import (
     BinarySyntax,
@@ -34,15 +35,16 @@ _COLUMNS_MAX = 120
 _BREAKS_AFTER = frozenset(("|", "+", "&", "-", "="))
 
 
-def print_schema(tree: SchemaSyntax) -> str:
+def print_schema(tree: SchemaSyntax, effort: Effort | None = None) -> str:
     """The canonical text, ending in one line's end ("" for an empty tree). Cost: O(length of the text · depth)."""
+    effort = effort or Effort()
     lines: list[str] = []
     previous: TopLevelSyntax | None = None
     for item in tree.items:
         if previous is not None and _is_spaced(previous, item):
             lines.append("")
         lines.extend(_comments(item.comments, ""))
-        lines.extend(_top_level(item))
+        lines.extend(_top_level(item, effort))
         previous = item
     if previous is not None and tree.trailing_comments:
         lines.append("")
@@ -82,7 +84,8 @@ def _is_spaced(previous: TopLevelSyntax, item: TopLevelSyntax) -> bool:
     return bool(item.comments) or not is_close
 
 
-def _top_level(item: TopLevelSyntax) -> list[str]:
+def _top_level(item: TopLevelSyntax, effort: Effort) -> list[str]:
+    effort.step()
     match item:
         case UseSyntax(flag):
             return [f"use {flag}"]
@@ -90,16 +93,18 @@ def _top_level(item: TopLevelSyntax) -> list[str]:
             quote = "'" if '"' in path else '"'
             return [f"import {quote}{path}{quote}"]
         case DefinitionSyntax(name, members):
-            return _block(f"definition {name}", members, item.trailing_comments)
+            return _block(f"definition {name}", members, item.trailing_comments, effort)
         case PartialSyntax(name, members):
-            return _block(f"partial {name}", members, item.trailing_comments)
+            return _block(f"partial {name}", members, item.trailing_comments, effort)
         case CaveatSyntax(name, parameters, expression):
             listed = ", ".join(f"{parameter.name} {_parameter_type(parameter.type)}" for parameter in parameters)
             # CEL stands as it was written: white space may be inside its strings.
             return [f"caveat {name}({listed}) {{", _INDENT + expression, "}"]
 
 
-def _block(header: str, members: Sequence[MemberSyntax], trailing_comments: tuple[str, ...]) -> list[str]:
+def _block(
+    header: str, members: Sequence[MemberSyntax], trailing_comments: tuple[str, ...], effort: Effort
+) -> list[str]:
     if not members and not trailing_comments:
         return [header + " {}"]
     lines = [header + " {"]
@@ -107,7 +112,9 @@ def _block(header: str, members: Sequence[MemberSyntax], trailing_comments: tupl
         if index and (member.comments or type(member) is not type(members[index - 1])):
             lines.append("")
         lines.extend(_comments(member.comments, _INDENT))
-        lines.extend(_wrapped(_member(member)))
+        wrapped = _wrapped(_member(member))
+        effort.step(len(wrapped))
+        lines.extend(wrapped)
     if members and trailing_comments:
         lines.append("")
     lines.extend(_comments(trailing_comments, _INDENT))

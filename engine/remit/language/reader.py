@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remit.errors import SchemaInvalid
+from remit.language.effort import Effort
 from remit.language.lexer import Lexer
 from remit.language.source import Issue, Source, Span, refusal
 from remit.language.suggest import did_you_mean
@@ -25,11 +26,14 @@ _FOREIGN = {
 class Reader:
     """One source, one token ahead. `flags` are the `use` flags seen so far."""
 
-    def __init__(self, source: Source, forbidden_words: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, source: Source, forbidden_words: frozenset[str] = frozenset(), effort: Effort | None = None
+    ) -> None:
         self.source = source
+        self.effort = effort or Effort()
         self._forbidden_words = forbidden_words
         self.flags: set[str] = set()
-        self._lexer = Lexer(source)
+        self._lexer = Lexer(source, self.effort)
         self._comments: list[str] = []
         self._trailing = 0
         self.token = Token(TokenKind.LINE_END, "", source.base, source.base)

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 
 from remit.language import plan
-from remit.language.caveats import Caveat
+from remit.language.caveats import Caveat, Programs
 from remit.language.declarations import Declarations, Declared
+from remit.language.effort import Effort
 from remit.language.parameters import ParameterType
 from remit.language.syntax import (
     AlongSyntax,
@@ -31,20 +32,25 @@ from remit.language.syntax import (
 )
 
 
-def translate(declarations: Declarations, text: str = "") -> plan.Schema:
-    """The plan of declarations that `check` has found nothing wrong with. Cost: O(tree)."""
-    definitions = {name: _definition(declarations, declared) for name, declared in declarations.definitions.items()}
-    caveats = {name: _caveat(caveat) for name, caveat in declarations.caveats.items()}
+def translate(declarations: Declarations, programs: Programs, text: str, effort: Effort) -> plan.Schema:
+    """The plan of declarations that `check` has found nothing wrong with, their caveats compiled. Cost: O(tree)."""
+    definitions = {
+        name: _definition(declarations, declared, effort) for name, declared in declarations.definitions.items()
+    }
+    caveats = {name: _caveat(caveat, programs, effort) for name, caveat in declarations.caveats.items()}
     return plan.Schema(definitions, caveats, text, _chain_relations(definitions))
 
 
-def _definition(declarations: Declarations, declared: Declared) -> plan.Definition:
-    permissions = {permission.name: _permission(declarations, permission) for permission in declared.permissions}
-    relations = {relation.name: _relation(relation) for relation in declared.relations}
+def _definition(declarations: Declarations, declared: Declared, effort: Effort) -> plan.Definition:
+    permissions = {
+        permission.name: _permission(declarations, permission, effort) for permission in declared.permissions
+    }
+    relations = {relation.name: _relation(relation, effort) for relation in declared.relations}
     return plan.Definition(declared.name, relations, permissions, doc_of(declared.syntax.comments))
 
 
-def _relation(relation: RelationSyntax) -> plan.Relation:
+def _relation(relation: RelationSyntax, effort: Effort) -> plan.Relation:
+    effort.step(1 + len(relation.types))
     return plan.Relation(
         relation.name,
         tuple(translate_subject_type(type_) for type_ in relation.types),
@@ -66,17 +72,18 @@ def translate_subject_type(type_: TypeSyntax) -> plan.SubjectType:
     )
 
 
-def _permission(declarations: Declarations, permission: PermissionSyntax) -> plan.Permission:
+def _permission(declarations: Declarations, permission: PermissionSyntax, effort: Effort) -> plan.Permission:
     return plan.Permission(
         permission.name,
-        translate_expression(declarations, permission.expression),
+        translate_expression(declarations, permission.expression, effort),
         permission.annotation,
         doc_of(permission.comments),
     )
 
 
-def translate_expression(declarations: Declarations, syntax: ExpressionSyntax) -> plan.Expression:
+def translate_expression(declarations: Declarations, syntax: ExpressionSyntax, effort: Effort) -> plan.Expression:
     """Parentheses vanish, and `+` and `&` join their neighbours of the same kind, as in SpiceDB."""
+    effort.step()
     match syntax:
         case NilSyntax():
             return plan.Nil()
@@ -95,7 +102,7 @@ def translate_expression(declarations: Declarations, syntax: ExpressionSyntax) -
         case ArrowSyntax():
             raise AssertionError(f"the checker lets no {syntax!r} through")
         case BinarySyntax(operator):
-            operands = tuple(translate_expression(declarations, operand) for operand in operands_of(syntax))
+            operands = tuple(translate_expression(declarations, operand, effort) for operand in operands_of(syntax))
             match operator:
                 case Operator.UNION:
                     return plan.Union(operands)
@@ -105,9 +112,10 @@ def translate_expression(declarations: Declarations, syntax: ExpressionSyntax) -
                     return plan.Exclusion(*operands)
 
 
-def _caveat(caveat: CaveatSyntax) -> Caveat:
+def _caveat(caveat: CaveatSyntax, programs: Programs, effort: Effort) -> Caveat:
+    effort.step()
     parameters = {parameter.name: _parameter_type(parameter.type) for parameter in caveat.parameters}
-    return Caveat(caveat.name, parameters, caveat.expression, doc_of(caveat.comments))
+    return Caveat(caveat.name, parameters, caveat.expression, doc_of(caveat.comments), programs)
 
 
 def _parameter_type(syntax: ParameterTypeSyntax) -> ParameterType:

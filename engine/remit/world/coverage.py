@@ -102,6 +102,7 @@ class Coverage:
     _assertions: int = field(default=0, init=False)
     _decided: int = field(default=0, init=False)
     _asked: int = field(default=0, init=False)
+    _deciding: dict[int, Deciding] = field(default_factory=dict, init=False)  # by the evaluation, of this world
 
     @classmethod
     def of(cls, world: World) -> Coverage:
@@ -112,11 +113,15 @@ class Coverage:
     def begin(self) -> None:
         """Another world of the schema follows."""
         self._worlds += 1
+        self._deciding.clear()
 
     def observe(self, evaluation: Evaluation, goal: Goal) -> None:
         """Take in what an assertion's answer rests on. Raises what a budget of its own raises."""
         evaluation.equations.budget = Budget()
-        decided, asked = Deciding(evaluation, self._bits, self._reach).of(goal)
+        deciding = self._deciding.get(id(evaluation))
+        if deciding is None:
+            deciding = self._deciding[id(evaluation)] = Deciding(evaluation, self._bits, self._reach)
+        decided, asked = deciding.of(goal)
         self._assertions += 1
         self._decided |= decided
         self._asked |= asked

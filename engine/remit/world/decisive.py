@@ -11,7 +11,7 @@ is ever in the part, and with no exactly if it is another when everybody always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -61,45 +61,107 @@ class _Reason(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Settled:
+    """What is known of claims, whatever answer they were met on the way to: what is decisive to each, and what was
+    asked beneath it."""
+
+    decisive: dict[_Claim, int] = field(default_factory=dict)
+    asked: dict[_Claim, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Deciding:
-    """Finds what is decisive to the answers of one evaluation."""
+    """Finds what is decisive to the answers of one evaluation. Keep it for all of them: what two answers share is
+    worked out once."""
 
     evaluation: Evaluation
     bits: Bits
     reach: Reach
     _asked: int = field(default=0, init=False)
     _level: int = field(default=0, init=False)  # how much is claimed: 2 where the answer is definite, 1 where not
+    _settled: dict[int, _Settled] = field(default_factory=dict, init=False)  # by level
 
     def of(self, root: Goal) -> Decisive:
         """Of an answered goal. Of a conditional answer: what holds it open, and what keeps it from a yes.
 
-        Cost: O(what its explanation would hold), and nothing of it is cut short. Raises what the budget raises."""
+        Cost: O(what its explanation would tell that none before it told), and nothing of it is cut short; in cycles,
+        as often as what is decisive in them changes. Raises what the budget raises."""
         bounds = self.evaluation.solve(root)
-        self._asked = 0
         self._level = 1 if bounds == CONDITIONAL else 2
-        decided = 0
+        settled = self._settled.setdefault(self._level, _Settled())
+        decided = asked = 0
         for claim in (_Claim(root, True), _Claim(root, False)):
             if self._holds(bounds, claim.at_least):
-                decided |= self._decisive(claim)
-        return Decisive(decided, self._asked | decided)
+                if claim not in settled.decisive:
+                    self._settle(claim, settled)
+                decided |= settled.decisive[claim]
+                asked |= settled.asked[claim]
+        return Decisive(decided, asked | decided)
 
-    def _decisive(self, root: _Claim) -> int:
+    def _settle(self, root: _Claim, settled: _Settled) -> None:
+        """Everything that a claim rests on, from the bottom up, and what goes around in a cycle together: Tarjan's
+        strongly connected components, on a stack of our own."""
         reasons: dict[_Claim, _Reason] = {}
-        waiting = [root]
-        while waiting:
-            claim = waiting.pop()
-            if claim not in reasons:
-                reasons[claim] = self._reason(claim)
-                waiting += _claims_in(reasons[claim])
-        decisive = {claim: self.bits.all if claim.at_least else 0 for claim in reasons}
+        own: dict[_Claim, int] = {}
+        number: dict[_Claim, int] = {}
+        lowest: dict[_Claim, int] = {}
+        open_: list[_Claim] = []  # numbered, and not settled yet
+        path: list[tuple[_Claim, Iterator[_Claim]]] = []
+
+        def enter(claim: _Claim) -> None:
+            self._asked = 0
+            reasons[claim] = self._reason(claim)
+            own[claim] = self._asked
+            number[claim] = lowest[claim] = len(number)
+            open_.append(claim)
+            path.append((claim, _claims_in(reasons[claim])))
+
+        enter(root)
+        while path:
+            claim, rest = path[-1]
+            for ground in rest:
+                if ground in settled.decisive:
+                    continue
+                if ground not in number:
+                    enter(ground)
+                    break
+                lowest[claim] = min(lowest[claim], number[ground])
+            else:
+                path.pop()
+                if path:
+                    above = path[-1][0]
+                    lowest[above] = min(lowest[above], lowest[claim])
+                if lowest[claim] == number[claim]:
+                    cycle = [open_.pop()]
+                    while cycle[-1] != claim:
+                        cycle.append(open_.pop())
+                    self._settle_cycle(cycle, reasons, own, settled)
+
+    def _settle_cycle(
+        self,
+        cycle: Sequence[_Claim],
+        reasons: Mapping[_Claim, _Reason],
+        own: Mapping[_Claim, int],
+        settled: _Settled,
+    ) -> None:
+        """Claims that rest on one another, or one alone; what else they rest on is settled."""
+        decisive, asked = settled.decisive, 0
+        for claim in cycle:
+            decisive[claim] = self.bits.all if claim.at_least else 0
+            asked |= own[claim]
         # Only where a cycle leads through a `-` might this go on for ever; what it says then is bounded by the rounds.
-        for _ in range(2 * len(reasons) + 2):
-            before = dict(decisive)
-            for claim in reversed(reasons):
-                decisive[claim] = _shared(reasons[claim], decisive)
-            if decisive == before:
+        for _ in range(2 * len(cycle) + 2):
+            is_still = True
+            for claim in cycle:
+                found = _shared(reasons[claim], decisive)
+                is_still = is_still and found == decisive[claim]
+                decisive[claim] = found
+            if is_still:
                 break
-        return decisive[root]
+        for claim in cycle:
+            for ground in _claims_in(reasons[claim]):
+                asked |= settled.asked.get(ground, 0)
+        settled.asked.update(dict.fromkeys(cycle, asked))
 
     def _holds(self, bounds: Bounds, at_least: bool) -> bool:
         return bounds[0] >= self._level if at_least else bounds[1] <= 2 - self._level

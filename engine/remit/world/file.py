@@ -183,11 +183,12 @@ class _Reader:
             relationship = self._parsed(line, FindingKind.RELATIONSHIP, text, parse_relationship)
             if relationship is None:
                 continue
-            if (first := facts.get(relationship.key)) is not None:
-                message = f"`{relationship.key}` is already there, on line {first.line}"
+            first = facts.setdefault(relationship.key, Fact(line, relationship))
+            # A line that says it again says nothing new, and SpiceDB's own files hold such; one that says it otherwise
+            # does not tell which of the two is meant.
+            if first.relationship != relationship:
+                message = f"`{relationship.key}` is already there with other qualifiers, on line {first.line}"
                 self.findings.append(Finding(str(self.path), line, FindingKind.RELATIONSHIP, text, message))
-            else:
-                facts[relationship.key] = Fact(line, relationship)
         return tuple(facts.values())
 
     def _assertions(self, node: yaml.Node | None) -> tuple[Assertion, ...]:

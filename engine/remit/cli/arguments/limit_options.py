@@ -32,6 +32,7 @@ HELP: Mapping[str, str] = {
     "relationship_context_bytes_max": "The context of a relationship's caveat.",
     "metadata_bytes_max":             "The metadata of a write.",
     "schema_bytes_max":               "A schema.",
+    "schema_terms_max":               "Definitions, members, subject types and operands of a schema.",
     "stores_max":                     "Stores of the server.",
     "steps_max":                      "Steps of evaluation a question may take.",
     "request_bytes_max":              "A request.",

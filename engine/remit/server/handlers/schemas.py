@@ -12,7 +12,9 @@ from remit.wire.schemas import encode_change, encode_issue, encode_orphans
 def write_schema(
     engine: Engine, request: schemas_pb2.WriteSchemaRequest, call: Call
 ) -> schemas_pb2.WriteSchemaResponse:
-    written = engine.schemas.write(request.store, request.schema, dry_run=request.dry_run, caller=call.caller)
+    written = engine.schemas.write(
+        request.store, request.schema, dry_run=request.dry_run, caller=call.caller, interrupt=call.interrupt
+    )
     return schemas_pb2.WriteSchemaResponse(
         token=written.token, warnings=[encode_issue(warning) for warning in written.warnings]
     )
@@ -24,7 +26,9 @@ def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Ca
 
 
 def diff_schema(engine: Engine, request: schemas_pb2.DiffSchemaRequest, call: Call) -> schemas_pb2.DiffSchemaResponse:
-    found = engine.schemas.diff(request.store, request.schema, at_least=decode_at_least(request.consistency))
+    found = engine.schemas.diff(
+        request.store, request.schema, at_least=decode_at_least(request.consistency), interrupt=call.interrupt
+    )
     return schemas_pb2.DiffSchemaResponse(
         changes=[encode_change(change) for change in found.changes],
         orphans=[encode_orphans(each) for each in found.orphans],

@@ -120,7 +120,7 @@ def write_relationships(
 def write_schema(
     engine: Engine, request: schema_service_pb2.WriteSchemaRequest, call: Call
 ) -> schema_service_pb2.WriteSchemaResponse:
-    written = engine.schemas.write(DEFAULT, request.schema, caller=call.caller)
+    written = engine.schemas.write(DEFAULT, request.schema, caller=call.caller, interrupt=call.interrupt)
     return schema_service_pb2.WriteSchemaResponse(written_at=encode_token(written.token))
 
 
