@@ -25,9 +25,9 @@ def _store() -> MemoryStore:
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
     engine = Engine(store, clock)
-    engine.write_schema("", OLD.text)
+    engine.schemas.write("", OLD.text)
     facts = [parse_relationship(f"doc:{at}#viewer@user:u{at}") for at in range(FACTS)]
-    engine.write("", [Update(Operation.TOUCH, fact) for fact in facts])
+    engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in facts])
     return store
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from remit.errors import Cancelled, LimitExceeded, RemitError
-from remit.language.caveats import Programs, _compile_alone
+from remit.language.caveats import Programs, compile_alone
 from remit.language.compiler import compile_schema
 from remit.language.diff import diff
 from remit.language.effort import Effort
@@ -91,10 +91,10 @@ def test_caveats_share_an_environment_and_know_nothing_of_one_another() -> None:
 def test_a_caveat_that_is_refused_costs_the_others_nothing() -> None:
     others = "".join(f"caveat c{at}(a int) {{ a > {at} }}\n" for at in range(50))
     for refused in ("caveat bad(int int) { int > 1 }", "caveat bad(a int) { a > }", "caveat bad(a string) { a }"):
-        before = _compile_alone.cache_info().misses
+        before = compile_alone.cache_info().misses
         with pytest.raises(RemitError, match="bad"):
             compile_schema(f"{others}{refused}\ndefinition user {{}}")
-        assert _compile_alone.cache_info().misses == before + 1
+        assert compile_alone.cache_info().misses == before + 1
 
 
 def test_an_effort_without_a_limit_has_none() -> None:

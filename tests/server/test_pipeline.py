@@ -90,7 +90,7 @@ def test_a_call_ends_alike_on_a_thread_of_its_own_and_in_its_turn(engine: Engine
 def test_a_defect_of_ours_ends_one_call_and_is_told_as_such(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ask: Asking
 ) -> None:
-    monkeypatch.setattr(engine, "read", None)
+    monkeypatch.setattr(engine.relationships, "read", None)
 
     async def run() -> None:
         pipeline = pipeline_of(engine)

@@ -252,7 +252,7 @@ class Programs:
             environment = self._environments.get(signature)
             found = _compile(environment, parameters, expression) if environment is not None else None
             # In an environment of others too, a refusal might speak of what this caveat does not declare.
-            self._compiled[key] = found if isinstance(found, Program) else _compile_alone(signature, expression)
+            self._compiled[key] = found if isinstance(found, Program) else compile_alone(signature, expression)
         return self._compiled[key]
 
 
@@ -265,7 +265,7 @@ _TAKEN = frozenset(
 
 
 @lru_cache(maxsize=64)  # each with an environment of its own
-def _compile_alone(signature: _Signature, expression: str) -> Compiled:
+def compile_alone(signature: _Signature, expression: str) -> Compiled:
     """Cost: some milliseconds, once."""
     return _compile(_Environment(dict(signature)), dict(signature), expression)
 
