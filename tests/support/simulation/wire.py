@@ -54,9 +54,9 @@ class WireEngine:
         self.endpoint = endpoint
         self.channel = grpc.insecure_channel(endpoint, options)
         self._metadata = tuple(metadata)
-        self.questions = WireQuestions(self._send)
-        self.relationships = WireRelationships(self._send)
-        self.schemas = WireSchemas(self._send)
+        self.questions = WireQuestions(self.send)
+        self.relationships = WireRelationships(self.send)
+        self.schemas = WireSchemas(self.send)
 
     def close(self) -> None:
         self.channel.close()
