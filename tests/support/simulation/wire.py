@@ -117,7 +117,7 @@ class WireQuestions:
             explain=explain,
             contextual=[encode_relationship(each) for each in contextual],
         )
-        answer = self.send("Permissions/Check", request, _P.CheckResponse)
+        answer = self._send("Permissions/Check", request, _P.CheckResponse)
         return CheckResult(
             decode_verdict(answer.verdict),
             tuple(answer.missing),
@@ -151,7 +151,7 @@ class WireQuestions:
             ],
             contextual=[encode_relationship(each) for each in contextual],
         )
-        answer = self.send("Permissions/CheckMany", request, _P.CheckManyResponse)
+        answer = self._send("Permissions/CheckMany", request, _P.CheckManyResponse)
         now_us = decode_time(answer.evaluated_at, "evaluated_at")
 
         def result(message: permissions_pb2.CheckManyResult) -> CheckResult | RemitError:
@@ -181,7 +181,7 @@ class WireQuestions:
             depth=depth,
             contextual=[encode_relationship(each) for each in contextual],
         )
-        answer = self.send("Permissions/Expand", request, _P.ExpandResponse)
+        answer = self._send("Permissions/Expand", request, _P.ExpandResponse)
         now_us = decode_time(answer.evaluated_at, "evaluated_at")
         return ExpandResult(decode_sets(answer.sets), answer.token, now_us, answer.historical)
 
@@ -209,7 +209,7 @@ class WireRelationships:
             metadata=encode_context_json(metadata_json),
             dry_run=dry_run,
         )
-        answer = self.send("Relationships/Write", request, _R.WriteResponse, caller.run)
+        answer = self._send("Relationships/Write", request, _R.WriteResponse, caller.run)
         return WriteResult(answer.token, 0, answer.replaced)
 
     def delete(
@@ -229,7 +229,7 @@ class WireRelationships:
             limit=limit,
             dry_run=dry_run,
         )
-        answer = self.send("Relationships/Delete", request, _R.DeleteResponse, caller.run)
+        answer = self._send("Relationships/Delete", request, _R.DeleteResponse, caller.run)
         return DeleteResult(answer.token, answer.deleted, answer.complete)
 
     def read(
@@ -242,7 +242,7 @@ class WireRelationships:
             limit=limit,
             cursor=cursor,
         )
-        answer = self.send("Relationships/Read", request, _R.ReadResponse)
+        answer = self._send("Relationships/Read", request, _R.ReadResponse)
         return ReadPage(tuple(decode_stored(item, "items") for item in answer.items), answer.next_cursor, answer.token)
 
 
@@ -252,11 +252,11 @@ class WireSchemas:
 
     def write(self, store: str, text: str, *, dry_run: bool = False) -> SchemaWritten:
         request = _S.WriteSchemaRequest(store=store, schema=text, dry_run=dry_run)
-        return SchemaWritten(self.send("Schemas/WriteSchema", request, _S.WriteSchemaResponse).token, ())
+        return SchemaWritten(self._send("Schemas/WriteSchema", request, _S.WriteSchemaResponse).token, ())
 
     def read(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         request = _S.ReadSchemaRequest(store=store, consistency=_consistency(at_least, at_exactly))
-        answer = self.send("Schemas/ReadSchema", request, _S.ReadSchemaResponse)
+        answer = self._send("Schemas/ReadSchema", request, _S.ReadSchemaResponse)
         return SchemaRead(answer.schema, answer.token)
 
 
