@@ -7,7 +7,7 @@ use crate::check::cache::{Cache, Written};
 use crate::check::cache_stats::CacheStats;
 use crate::check::caveats::{Caveats, Context, Declared};
 use crate::check::closure::{self, Closed};
-use crate::check::evaluator::{self, Evaluation, Rests, Scratch, Stoppable};
+use crate::check::evaluator::{Evaluation, PendingGoal, Rests, Scratch, Stoppable};
 use crate::check::goals::{Goal, NO, Subject, Value, YES};
 use crate::expand::{Budget, Expansion, Finished, Opening, Unfinished, expand};
 use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
@@ -375,7 +375,7 @@ impl View<'_> {
             now_us,
             scratch: &mut session.scratch,
             strangers: &session.strangers.types,
-            asked: evaluator::Asked::default(),
+            pending: PendingGoal::default(),
             steps: 0,
             steps_max,
             stop,

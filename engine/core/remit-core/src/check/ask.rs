@@ -2,7 +2,7 @@
 //!
 //! Law: a goal asked twice within an evaluation is told by facts both times, or neither time.
 
-use super::evaluator::{Asked, Evaluation, Stoppable};
+use super::evaluator::{Evaluation, PendingGoal, Stoppable};
 use super::goals::{ANYONE, Goal, NO, Subject, Value, YES};
 use crate::graph::NONE;
 use crate::graph::view::{GraphView, Row};
@@ -11,8 +11,8 @@ use crate::schema::plan::Body;
 /// What asking for a goal came to.
 pub enum Next {
     Known(Value),
-    /// `Evaluation::asked` is to be worked out.
-    Open,
+    /// `Evaluation::pending` is to be worked out.
+    Pending,
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
@@ -23,30 +23,30 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Ok(Next::Known(NO));
         }
         self.spend()?;
-        let asked = &self.plan.slots[slot as usize];
-        if subject.kind != NONE && subject.object == object && subject.kind == asked.kind {
+        let relation = &self.plan.slots[slot as usize];
+        if subject.kind != NONE && subject.object == object && subject.kind == relation.kind {
             return Ok(Next::Known(YES));
         }
-        match asked.body {
+        match relation.body {
             Body::Relation => {
-                let Some(node) = self.node_of(object, asked.kind) else {
+                let Some(node) = self.node_of(object, relation.kind) else {
                     return Ok(Next::Known(NO));
                 };
                 let known = self.direct(node, subject);
                 if known == YES || self.view.row(node).usersets_len() == 0 {
                     return Ok(Next::Known(known));
                 }
-                if let Some(value) = self.by_closure(node, asked.kind, subject, known)? {
+                if let Some(value) = self.by_closure(node, relation.kind, subject, known)? {
                     return Ok(Next::Known(value));
                 }
-                self.asked = Asked { goal: Goal { object, slot, subject }, node, known };
-                Ok(Next::Open)
+                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node, known };
+                Ok(Next::Pending)
             }
             Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),
             Body::Permission { .. } | Body::Along { .. } => {
-                let subject = if asked.is_for_all && subject.kind == NONE { ANYONE } else { subject };
-                self.asked = Asked { goal: Goal { object, slot, subject }, node: NONE, known: NO };
-                Ok(Next::Open)
+                let subject = if relation.is_for_all && subject.kind == NONE { ANYONE } else { subject };
+                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node: NONE, known: NO };
+                Ok(Next::Pending)
             }
         }
     }

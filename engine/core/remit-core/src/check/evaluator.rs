@@ -28,13 +28,13 @@ const STEPS_BETWEEN_STOPS: u64 = 1024; // some 50 µs
 /// It lies with the evaluation, not in what `ask` returns: results within results were copied five times on their way to
 /// who takes the goal apart, for 3,600 of the 42,100 instructions of a check 40 folders deep.
 #[derive(Clone, Copy)]
-pub struct Asked {
+pub struct PendingGoal {
     pub goal: Goal,
     pub node: u32,
     pub known: Value,
 }
 
-impl Default for Asked {
+impl Default for PendingGoal {
     fn default() -> Self {
         Self { goal: Goal { object: NONE, slot: NONE, subject: ANYONE }, node: NONE, known: NO }
     }
@@ -53,6 +53,13 @@ impl Default for Rests {
     fn default() -> Self {
         Self { kinds: 0, from_us: i64::MIN, until_us: i64::MAX }
     }
+}
+
+/// An edge that is there now: what it is worth, and the object that it leads to, or whose userset.
+pub struct Edge {
+    pub fact: Value,
+    pub object: u32,
+    pub is_userset: bool,
 }
 
 /// Memory that evaluations use again and again.
@@ -101,7 +108,7 @@ pub struct Evaluation<'a, G: GraphView> {
     pub scratch: &'a mut Scratch,
     /// The types of strangers.
     pub strangers: &'a [u32],
-    pub asked: Asked,
+    pub pending: PendingGoal,
     pub steps: u64,
     pub steps_max: u64,
     pub stop: &'a dyn Fn() -> bool,
@@ -111,7 +118,7 @@ impl<'a> Evaluation<'a, &'a Graph> {
     /// The same evaluation, looking at something else.
     pub fn over<G: GraphView>(self, view: G) -> Evaluation<'a, G> {
         let Evaluation { graph, plan, caveats, context, state, now_us, scratch, strangers, .. } = self;
-        let Evaluation { asked, steps, steps_max, stop, .. } = self;
+        let Evaluation { pending, steps, steps_max, stop, .. } = self;
         Evaluation {
             graph,
             view,
@@ -122,7 +129,7 @@ impl<'a> Evaluation<'a, &'a Graph> {
             now_us,
             scratch,
             strangers,
-            asked,
+            pending,
             steps,
             steps_max,
             stop,
@@ -131,11 +138,6 @@ impl<'a> Evaluation<'a, &'a Graph> {
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
-    #[inline]
-    pub fn itself(&self, object: u32, subject: Subject) -> Value {
-        if subject.kind == NONE && subject.object == object { YES } else { NO }
-    }
-
     /// Own edge or wildcard, without usersets.
     #[inline]
     pub fn direct(&mut self, node: u32, subject: Subject) -> Value {
@@ -231,50 +233,28 @@ impl<G: GraphView> Evaluation<'_, G> {
         Ok((fact != NO).then(|| (fact, object, self.plan.slot_of_kind(kind))))
     }
 
-    /// The edge at a place, the direct ones first: what it is worth, and the object it leads to. None where it is out of
-    /// its time, which is not to be there at all; NO where it is there and its caveat says no.
+    /// The edge at a place, the direct ones first. None where it is out of its time, which is not to be there at all; where
+    /// it is there and its caveat says no, its fact is NO.
     #[inline]
-    pub fn edge(&mut self, node: u32, place: u32) -> Stoppable<Option<(Value, u32)>> {
+    pub fn edge(&mut self, node: u32, place: u32) -> Stoppable<Option<Edge>> {
         self.spend()?;
         let row = self.view.row(node);
-        let (end, is_qualified, object) = if place < row.direct_len() {
-            let (object, is_qualified) = self.view.direct_at(&row, place);
-            (End::Object(object), is_qualified, object)
-        } else {
+        let is_userset = place >= row.direct_len();
+        let (end, is_qualified, object) = if is_userset {
             let (userset, is_qualified) = self.view.userset_at(&row, place - row.direct_len());
             (End::Node(userset), is_qualified, self.view.name_of(userset).0)
+        } else {
+            let (object, is_qualified) = self.view.direct_at(&row, place);
+            (End::Object(object), is_qualified, object)
         };
         Ok(match self.fact_of_time(node, end, is_qualified) {
             NO => None,
-            UNKNOWN => Some((self.outcome(self.view.qualifiers(node, end).caveat), object)),
-            known => Some((known, object)),
+            UNKNOWN => {
+                let fact = self.outcome(self.view.qualifiers(node, end).caveat);
+                Some(Edge { fact, object, is_userset })
+            }
+            fact => Some(Edge { fact, object, is_userset }),
         })
-    }
-
-    /// Whether any edge of a node counts now, its caveat aside.
-    pub fn has_edges(&mut self, node: u32) -> Stoppable<bool> {
-        for place in 0..self.edges_len(node) {
-            if self.edge(node, place)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    pub fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Value> {
-        let Some(node) = self.node_of(object, kind) else {
-            return Ok(NO);
-        };
-        let mut known = NO;
-        for place in 0..self.edges_len(node) {
-            if let Some((fact, _)) = self.edge(node, place)? {
-                known = known.max(fact);
-                if known == YES {
-                    break;
-                }
-            }
-        }
-        Ok(known)
     }
 
     // --- what everything stands on ----------------------------------------------------------------------------

@@ -7,11 +7,13 @@
 
 use super::ask::Next;
 use super::circuit::{Circuit, Gate};
+use super::equations::Parts;
 use super::evaluator::{Evaluation, Stoppable};
 use super::goals::{Goal, NO, Subject, UNKNOWN, Value, YES};
+use super::operands::{Links, Operand, Part};
 use crate::graph::NONE;
-use crate::graph::view::{GraphView, Row};
-use crate::schema::plan::{Body, Node};
+use crate::graph::view::GraphView;
+use crate::schema::plan::Body;
 
 /// A value, or its opposite.
 fn read(value: Value, negated: bool) -> Value {
@@ -135,75 +137,55 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     // --- equations as gates -----------------------------------------------------------------------------------
 
-    /// The equation of a member: its value, or None where it hangs on the circle and `gate` will hear of it. Like the
+    /// The equation of a member: its value, or None where it hangs on the cycle and `gate` will hear of it. Like the
     /// walk it asks no further once it knows, so it meets no goal that was not met before.
     fn wire(&mut self, circuit: &mut Circuit, goal: Goal, gate: u32) -> Stoppable<Option<Value>> {
         self.spend()?;
         let Goal { object, slot, subject } = goal;
-        let asked = self.plan.slots[slot as usize];
-        match asked.body {
+        let relation = self.plan.slots[slot as usize];
+        match relation.body {
             Body::Relation => {
-                let node = self.node_of(object, asked.kind).expect("a relation that was walked has a node");
-                let inner = circuit.gate(gate, NONE, false);
+                let node = self.node_of(object, relation.kind).expect("a relation that was walked has a node");
                 let direct = self.direct(node, subject);
-                let mut is_done = circuit.take(inner, Some(direct));
-                let mut place = 0;
-                while !is_done && place < self.view.row(node).usersets_len() {
-                    if let Some((fact, object, slot)) = self.userset(node, place, subject)? {
-                        let next = self.ask(object, slot, subject)?;
-                        let part = self.wire_through(circuit, fact, next, inner, false)?;
-                        is_done = circuit.take(inner, part);
-                    }
-                    place += 1;
-                }
-                Ok(circuit.close(inner))
+                self.wire_parts(circuit, self.usersets(node, subject), direct, gate, false)
             }
-            Body::Permission { node } => self.wire_node(circuit, node, object, subject, gate, false),
-            Body::Along { child, chain } => {
-                let inner = circuit.gate(gate, NONE, true);
-                let next = self.ask(object, child, subject)?;
-                let part = self.wire_next(circuit, next, inner, false)?;
-                if circuit.take(inner, part) {
-                    return Ok(circuit.close(inner));
-                }
-                let relations = self.plan.chain(chain, self.type_of(subject.object));
-                for relation in relations {
-                    if self.wire_chain(circuit, goal, *relation, inner)? {
-                        break;
-                    }
-                }
-                Ok(circuit.close(inner))
-            }
+            Body::Permission { node } => self.wire_expression(circuit, node, object, subject, gate, false),
+            Body::Along { .. } => self.wire_parts(circuit, Links::of(slot, object, subject), YES, gate, false),
         }
     }
 
-    /// The links that a relation of the subject leads to. Whether `gate` is decided by them.
-    fn wire_chain(&mut self, circuit: &mut Circuit, goal: Goal, relation: u32, gate: u32) -> Stoppable<bool> {
-        let Some(node) = self.node_of(goal.subject.object, relation) else {
-            return Ok(circuit.take(gate, Some(NO)));
-        };
-        let direct = self.view.row(node).direct_len();
-        let mut is_rootless = true;
-        for place in 0..self.edges_len(node) {
-            let Some((fact, link)) = self.edge(node, place)? else {
-                continue;
+    /// The parts of an equation, given what is known besides.
+    fn wire_parts<P: Parts>(
+        &mut self,
+        circuit: &mut Circuit,
+        mut parts: P,
+        known: Value,
+        gate: u32,
+        negated: bool,
+    ) -> Stoppable<Option<Value>> {
+        let inner = circuit.gate(gate, NONE, parts.is_every() != negated);
+        let mut is_decided = circuit.take(inner, Some(read(known, negated)));
+        while !is_decided {
+            let Some(part) = parts.next(self)? else {
+                break;
             };
-            is_rootless = false;
-            let is_single = place < direct && !self.is_wildcard(link);
-            let part = if is_single && fact != NO {
-                let next = self.ask(goal.object, goal.slot, Subject { object: link, kind: NONE })?;
-                self.wire_through(circuit, fact, next, gate, false)?
-            } else {
-                Some(NO)
+            let part = match part {
+                Part::Value(value) => Some(read(value, negated)),
+                Part::Goal { fact: NO, .. } => Some(read(NO, negated)), // nor did the walk ask the goal
+                Part::Goal { fact, object, slot, subject } => {
+                    let next = self.ask(object, slot, subject)?;
+                    self.wire_through(circuit, fact, next, inner, negated)?
+                }
+                Part::Expression { node, object, subject } => {
+                    self.wire_expression(circuit, node, object, subject, inner, negated)?
+                }
             };
-            if circuit.take(gate, part) {
-                return Ok(true);
-            }
+            is_decided = circuit.take(inner, part);
         }
-        Ok(is_rootless && circuit.take(gate, Some(NO)))
+        Ok(circuit.close(inner))
     }
 
-    fn wire_node(
+    fn wire_expression(
         &mut self,
         circuit: &mut Circuit,
         node: u32,
@@ -212,66 +194,27 @@ impl<G: GraphView> Evaluation<'_, G> {
         gate: u32,
         negated: bool,
     ) -> Stoppable<Option<Value>> {
-        match self.plan.nodes[node as usize] {
-            Node::Nil => Ok(Some(read(NO, negated))),
-            Node::Itself => Ok(Some(read(self.itself(object, subject), negated))),
-            Node::Goal { slot } => {
+        match self.operand(node, object, subject)? {
+            Operand::Value(value) => Ok(Some(read(value, negated))),
+            Operand::Goal { object, slot } => {
                 let next = self.ask(object, slot, subject)?;
                 self.wire_next(circuit, next, gate, negated)
             }
-            Node::SubjectArrow { .. } if subject.kind != NONE => Ok(Some(read(NO, negated))),
-            Node::SubjectArrow { targets } => {
-                let slot = self.plan.target(targets, self.type_of(subject.object));
-                let next = self.ask(subject.object, slot, subject)?;
-                self.wire_next(circuit, next, gate, negated)
-            }
-            Node::Exists { kind } => Ok(Some(read(self.exists(object, kind)?, negated))),
-            Node::Union { from, to } | Node::Intersection { from, to } => {
-                let is_union = matches!(self.plan.nodes[node as usize], Node::Union { .. });
-                let inner = circuit.gate(gate, NONE, is_union == negated);
-                for place in from..to {
-                    let operand = self.plan.operands[place as usize];
-                    let part = self.wire_node(circuit, operand, object, subject, inner, negated)?;
-                    if circuit.take(inner, part) {
-                        break;
-                    }
-                }
-                Ok(circuit.close(inner))
-            }
-            Node::Exclusion { base, subtracted } => {
+            Operand::Any(operands) => self.wire_parts(circuit, operands, NO, gate, negated),
+            Operand::All(operands) => self.wire_parts(circuit, operands, YES, gate, negated),
+            Operand::ButNot { base, subtracted } => {
                 let inner = circuit.gate(gate, NONE, !negated);
-                let part = self.wire_node(circuit, base, object, subject, inner, negated)?;
+                let part = self.wire_expression(circuit, base, object, subject, inner, negated)?;
                 if !circuit.take(inner, part) {
-                    let part = self.wire_node(circuit, subtracted, object, subject, inner, !negated)?;
+                    let part = self.wire_expression(circuit, subtracted, object, subject, inner, !negated)?;
                     circuit.take(inner, part);
                 }
                 Ok(circuit.close(inner))
             }
-            Node::Arrow { kind, targets, every } => {
-                let Some(edges) = self.node_of(object, kind) else {
-                    return Ok(Some(read(NO, negated)));
-                };
-                if every && !self.has_edges(edges)? {
-                    return Ok(Some(read(NO, negated)));
-                }
-                let inner = circuit.gate(gate, NONE, every != negated);
-                for place in 0..self.edges_len(edges) {
-                    let Some((fact, target)) = self.edge(edges, place)? else {
-                        continue;
-                    };
-                    let part = if fact == NO {
-                        Some(read(NO, negated)) // nor did the walk ask the target
-                    } else {
-                        let slot = self.plan.target(targets, self.type_of(target));
-                        let next = self.ask(target, slot, subject)?;
-                        self.wire_through(circuit, fact, next, inner, negated)?
-                    };
-                    if circuit.take(inner, part) {
-                        break;
-                    }
-                }
-                Ok(circuit.close(inner))
-            }
+            Operand::Arrow { kind, targets, every } => match self.targets(object, kind, targets, every, subject) {
+                Some(targets) => self.wire_parts(circuit, targets, if every { YES } else { NO }, gate, negated),
+                None => Ok(Some(read(NO, negated))),
+            },
         }
     }
 
@@ -297,7 +240,7 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn wire_next(&mut self, circuit: &mut Circuit, next: Next, gate: u32, negated: bool) -> Stoppable<Option<Value>> {
         let goal = match next {
             Next::Known(value) => return Ok(Some(read(value, negated))),
-            Next::Open => self.asked.goal,
+            Next::Pending => self.pending.goal,
         };
         let number = self.scratch.goals.find(&goal).expect("a circle meets no goal that the walk did not");
         let entry = self.scratch.goals.entry(number);

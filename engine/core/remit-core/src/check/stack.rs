@@ -3,27 +3,15 @@
 //! Law: nothing here decides; `walk.rs` does.
 
 use super::goals::{Subject, Value};
+use super::operands::{Links, Operands, Targets, Usersets};
 
-/// Work that waits for the value of an operand. `next` is what it will look at then.
+/// Work that waits for the value of a part.
 #[derive(Clone, Copy, Debug)]
 pub enum Frame {
     /// The goal on top of the path.
     Goal,
-    /// Operands of an expression, from `next` to `to`.
-    Union {
-        next: u32,
-        to: u32,
-        object: u32,
-        subject: Subject,
-        known: Value,
-    },
-    Intersection {
-        next: u32,
-        to: u32,
-        object: u32,
-        subject: Subject,
-        known: Value,
-    },
+    Any(Waiting<Operands<false>>),
+    All(Waiting<Operands<true>>),
     /// The left side of a `-`.
     Base {
         subtracted: u32,
@@ -33,38 +21,36 @@ pub enum Frame {
     Subtracted {
         base: Value,
     },
-    /// Edges of a node. `fact` is what the edge is worth through which it waits.
-    Usersets {
-        node: u32,
-        next: u32,
-        subject: Subject,
-        known: Value,
-        fact: Value,
-    },
-    Arrow {
-        node: u32,
-        next: u32,
-        targets: u32,
-        every: bool,
-        subject: Subject,
-        known: Value,
-        fact: Value,
-    },
-    Along(Along),
+    Usersets(Waiting<Usersets>),
+    Targets(Waiting<Targets>),
+    Links(Waiting<Links>),
 }
 
-/// `next` is the edge of `node` to look at; `node` is NONE before the first of each relation.
+/// What is known from the parts before; those after; and the fact that the part counts through which is waited for.
 #[derive(Clone, Copy, Debug)]
-pub struct Along {
-    pub(super) slot: u32,
-    pub(super) object: u32,
-    pub(super) subject: Subject,
-    pub(super) relation: u32, // counts the relations of the subject's chain that were begun
-    pub(super) node: u32,
-    pub(super) next: u32,
-    pub(super) is_rootless: bool,
+pub struct Waiting<P> {
+    pub(super) parts: P,
     pub(super) known: Value,
     pub(super) fact: Value,
+}
+
+macro_rules! frames {
+    ($($parts:ty => $frame:ident),* $(,)?) => {
+        $(impl From<Waiting<$parts>> for Frame {
+            #[inline(always)]
+            fn from(waiting: Waiting<$parts>) -> Frame {
+                Frame::$frame(waiting)
+            }
+        })*
+    };
+}
+
+frames! {
+    Operands<false> => Any,
+    Operands<true> => All,
+    Usersets => Usersets,
+    Targets => Targets,
+    Links => Links,
 }
 
 /// A goal being worked on. `lowest` is the earliest waiting goal that it, or what it asked, has met.

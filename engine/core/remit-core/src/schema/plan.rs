@@ -122,6 +122,15 @@ impl Plan {
         self.targets[targets as usize].get(type_ as usize).copied().unwrap_or(NONE)
     }
 
+    /// The child and the chain of an `along`.
+    #[inline(always)]
+    pub fn along(&self, slot: u32) -> (u32, u32) {
+        let Body::Along { child, chain } = self.slots[slot as usize].body else {
+            unreachable!("the slot of an `along` has an along's body")
+        };
+        (child, chain)
+    }
+
     /// The kinds of relations that lead up the chain of a subject of that type.
     #[inline]
     pub fn chain(&self, chain: u32, type_: u32) -> &[u32] {

@@ -1,0 +1,210 @@
+//! What each operator means: how a goal follows from facts and other goals, part by part.
+//!
+//! The walk (`walk.rs`) and the fixed point (`fixpoint.rs`) drive what stands here, and know no operator by themselves:
+//! whoever adds one says here what its parts are. `eval/equations.py` is its plain twin.
+//! Law: an equation has the same parts in the same order whoever asks for them, and however often.
+
+use super::evaluator::{Evaluation, Stoppable};
+use super::goals::{NO, Subject, Value, YES};
+use super::operands::{Links, Operand, Operands, Part, Targets, Usersets};
+use crate::graph::NONE;
+use crate::graph::view::{GraphView, Row};
+use crate::schema::plan::Node;
+
+/// Parts that come one at a time. Nothing is asked of them once one has decided.
+pub(super) trait Parts: Copy {
+    /// Whether the least of the parts is the value, or the greatest.
+    fn is_every(&self) -> bool;
+
+    /// Whether there is certainly no other part.
+    fn is_last(&self) -> bool;
+
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>>;
+}
+
+impl<const EVERY: bool> Parts for Operands<EVERY> {
+    #[inline(always)]
+    fn is_every(&self) -> bool {
+        EVERY
+    }
+
+    #[inline(always)]
+    fn is_last(&self) -> bool {
+        self.next == self.to
+    }
+
+    #[inline(always)]
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        if self.next == self.to {
+            return Ok(None);
+        }
+        let node = evaluation.plan.operands[self.next as usize];
+        self.next += 1;
+        Ok(Some(Part::Expression { node, object: self.object, subject: self.subject }))
+    }
+}
+
+impl Parts for Usersets {
+    #[inline(always)]
+    fn is_every(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn is_last(&self) -> bool {
+        self.next == self.len
+    }
+
+    #[inline(always)]
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        while self.next < self.len {
+            self.next += 1;
+            if let Some((fact, object, slot)) = evaluation.userset(self.node, self.next - 1, self.subject)? {
+                return Ok(Some(Part::Goal { fact, object, slot, subject: self.subject }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Parts for Targets {
+    #[inline(always)]
+    fn is_every(&self) -> bool {
+        self.every
+    }
+
+    #[inline(always)]
+    fn is_last(&self) -> bool {
+        self.next == self.len && !self.is_empty
+    }
+
+    #[inline(always)]
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        while self.next < self.len {
+            self.next += 1;
+            if let Some(edge) = evaluation.edge(self.node, self.next - 1)? {
+                self.is_empty = false;
+                let slot = evaluation.plan.target(self.targets, evaluation.type_of(edge.object));
+                return Ok(Some(Part::Goal { fact: edge.fact, object: edge.object, slot, subject: self.subject }));
+            }
+        }
+        // Every target, and at least one.
+        Ok((self.every && self.is_empty).then_some(Part::Value(NO)))
+    }
+}
+
+impl Parts for Links {
+    #[inline(always)]
+    fn is_every(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn is_last(&self) -> bool {
+        false
+    }
+
+    /// A link that should have one above it and has none breaks the chain.
+    #[inline(always)]
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        let Links { slot, object, subject, .. } = *self;
+        loop {
+            if self.node == NONE {
+                let (child, chain) = evaluation.plan.along(slot);
+                if self.relation == NONE {
+                    self.relation = 0;
+                    return Ok(Some(Part::Goal { fact: YES, object, slot: child, subject }));
+                }
+                let relations = evaluation.plan.chain(chain, evaluation.type_of(subject.object));
+                let Some(relation) = relations.get(self.relation as usize) else {
+                    return Ok(None);
+                };
+                let Some(node) = evaluation.node_of(subject.object, *relation) else {
+                    return Ok(Some(Part::Value(NO)));
+                };
+                self.relation += 1;
+                (self.node, self.next, self.is_rootless) = (node, 0, true);
+            }
+            while self.next < evaluation.edges_len(self.node) {
+                self.next += 1;
+                let Some(edge) = evaluation.edge(self.node, self.next - 1)? else {
+                    continue;
+                };
+                self.is_rootless = false;
+                if edge.is_userset || evaluation.is_wildcard(edge.object) {
+                    return Ok(Some(Part::Value(NO))); // a chain leads through single objects only
+                }
+                let subject = Subject { object: edge.object, kind: NONE };
+                return Ok(Some(Part::Goal { fact: edge.fact, object, slot, subject }));
+            }
+            if self.is_rootless {
+                return Ok(Some(Part::Value(NO)));
+            }
+            self.node = NONE;
+        }
+    }
+}
+
+impl<G: GraphView> Evaluation<'_, G> {
+    /// What a node of the plan is made of. Cost: O(1), or of an `exists` O(edges) at worst.
+    #[inline(always)]
+    pub(super) fn operand(&mut self, node: u32, object: u32, subject: Subject) -> Stoppable<Operand> {
+        Ok(match self.plan.nodes[node as usize] {
+            Node::Goal { slot } => Operand::Goal { object, slot },
+            Node::Nil => Operand::Value(NO),
+            Node::Itself => Operand::Value(self.itself(object, subject)),
+            // A userset has no permission of its own.
+            Node::SubjectArrow { .. } if subject.kind != NONE => Operand::Value(NO),
+            Node::SubjectArrow { targets } => {
+                let slot = self.plan.target(targets, self.type_of(subject.object));
+                Operand::Goal { object: subject.object, slot }
+            }
+            Node::Exists { kind } => Operand::Value(self.exists(object, kind)?),
+            Node::Union { from, to } => Operand::Any(Operands { next: from, to, object, subject }),
+            Node::Intersection { from, to } => Operand::All(Operands { next: from, to, object, subject }),
+            Node::Exclusion { base, subtracted } => Operand::ButNot { base, subtracted },
+            Node::Arrow { kind, targets, every } => Operand::Arrow { kind, targets, every },
+        })
+    }
+
+    /// The parts of a relation besides what its own edges say.
+    #[inline(always)]
+    pub(super) fn usersets(&self, node: u32, subject: Subject) -> Usersets {
+        Usersets { node, next: 0, len: self.view.row(node).usersets_len(), subject }
+    }
+
+    /// The parts of an arrow; None where the object has no such edge, which is a no for any and for every.
+    #[inline(always)]
+    pub(super) fn targets(
+        &mut self,
+        object: u32,
+        kind: u32,
+        targets: u32,
+        every: bool,
+        subject: Subject,
+    ) -> Option<Targets> {
+        let node = self.node_of(object, kind)?;
+        Some(Targets { node, next: 0, len: self.edges_len(node), targets, subject, every, is_empty: true })
+    }
+
+    #[inline]
+    fn itself(&self, object: u32, subject: Subject) -> Value {
+        if subject.kind == NONE && subject.object == object { YES } else { NO }
+    }
+
+    fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Value> {
+        let Some(node) = self.node_of(object, kind) else {
+            return Ok(NO);
+        };
+        let mut known = NO;
+        for place in 0..self.edges_len(node) {
+            if let Some(edge) = self.edge(node, place)? {
+                known = known.max(edge.fact);
+                if known == YES {
+                    break;
+                }
+            }
+        }
+        Ok(known)
+    }
+}

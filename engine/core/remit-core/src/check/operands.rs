@@ -1,0 +1,95 @@
+//! The parts that equations are made of, as data: small copies that say what comes next, so that work can wait on them.
+//!
+//! `equations.rs` says what each part is; nothing is looked up here.
+//! Law: a copy goes on where its original stood.
+
+use super::goals::{Subject, Value};
+use crate::graph::NONE;
+
+/// What an expression is made of, for one object and one subject.
+pub(super) enum Operand {
+    Value(Value),
+    Goal {
+        object: u32,
+        slot: u32,
+    },
+    Any(Operands<false>),
+    All(Operands<true>),
+    /// `base`, unless `subtracted`: both nodes of the plan, for the same object and subject.
+    ButNot {
+        base: u32,
+        subtracted: u32,
+    },
+    /// The targets of an arrow, which are not looked up before they are asked for.
+    Arrow {
+        kind: u32,
+        targets: u32,
+        every: bool,
+    },
+}
+
+/// One part of an equation.
+pub(super) enum Part {
+    Value(Value),
+    /// A goal behind an edge: it counts as far as the edge's fact does.
+    Goal {
+        fact: Value,
+        object: u32,
+        slot: u32,
+        subject: Subject,
+    },
+    /// A node of the plan.
+    Expression {
+        node: u32,
+        object: u32,
+        subject: Subject,
+    },
+}
+
+/// The operands of a `+`, or (`EVERY`) of an `&`.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands<const EVERY: bool> {
+    pub(super) next: u32,
+    pub(super) to: u32,
+    pub(super) object: u32,
+    pub(super) subject: Subject,
+}
+
+/// The usersets of a relation's node.
+#[derive(Clone, Copy, Debug)]
+pub struct Usersets {
+    pub(super) node: u32,
+    pub(super) next: u32,
+    pub(super) len: u32,
+    pub(super) subject: Subject,
+}
+
+/// The targets of an arrow: of any edge, or of `every` edge of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets {
+    pub(super) node: u32,
+    pub(super) next: u32,
+    pub(super) len: u32,
+    pub(super) targets: u32,
+    pub(super) subject: Subject,
+    pub(super) every: bool,
+    pub(super) is_empty: bool, // no edge counted so far
+}
+
+/// The child of an `along`, then the links of the subject's chain, relation by relation.
+#[derive(Clone, Copy, Debug)]
+pub struct Links {
+    pub(super) slot: u32,
+    pub(super) object: u32,
+    pub(super) subject: Subject,
+    pub(super) relation: u32, // counts the relations that were begun; NONE before the child
+    pub(super) node: u32,     // of the relation; NONE before its first edge
+    pub(super) next: u32,
+    pub(super) is_rootless: bool, // no edge of the relation counted so far
+}
+
+impl Links {
+    pub(super) fn of(slot: u32, object: u32, subject: Subject) -> Links {
+        Links { slot, object, subject, relation: NONE, node: NONE, next: 0, is_rootless: false }
+    }
+}
