@@ -1,0 +1,107 @@
+//! What the lock of a store guards: its graph, its plan and its revision, and what follows from them together.
+//!
+//! Law: they change together; a change that panics half way ends the process.
+
+use crate::check::cache::Written;
+use crate::check::caveats::{Caveats, Declared};
+use crate::check::closure::Closed;
+use crate::graph::{Graph, QualifiersText, Triple};
+use crate::schema::plan::{Definition, Plan};
+use crate::schema::reach::Reach;
+
+/// What the lock guards.
+#[derive(Default)]
+pub struct State {
+    pub graph: Graph,
+    pub(super) plan: Option<Plan>,
+    pub(super) caveats: Caveats,
+    pub(super) revision: u64,
+    pub(super) version: u64,   // counts every change, so that it tells any two states apart
+    pub(super) installed: u64, // the version in which the plan was
+    pub(super) written: Written,
+    pub(super) closed: Closed,
+    pub(super) reach: Reach,
+    shapes_seen: usize,    // when `closed` and `reach` were found
+    pub(super) found: u64, // the version that they were found in
+}
+
+impl State {
+    /// The compiled schema that questions are answered by from now on.
+    pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], revision: u64) {
+        self.plan = Some(Plan::compile(definitions, &mut self.graph));
+        self.caveats = Caveats::install(caveats, &mut self.graph);
+        self.revision = revision;
+        self.version += 1;
+        self.installed = self.version;
+        self.find_shapes();
+    }
+
+    /// What the plan and the shapes of the graph say together; answers rest on that without having looked.
+    fn find_shapes(&mut self) {
+        self.written.everywhere(self.version);
+        self.shapes_seen = self.graph.shapes_seen();
+        self.found = self.version;
+        if let Some(plan) = &self.plan {
+            self.closed = Closed::of(plan, &self.graph);
+            self.reach = Reach::of(plan, &self.graph, &[]);
+        }
+    }
+
+    /// Bring the graph from before a delta to after it; a change without qualifiers is a removal. Cost: O(changes).
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = (Triple<'a>, Option<&'a QualifiersText>)>) {
+        self.version += 1;
+        let forgotten = self.graph.forgotten();
+        for (triple, qualifiers) in changes {
+            match qualifiers {
+                Some(qualifiers) => self.caveats.written(self.graph.add(&triple, qualifiers)),
+                None => self.graph.remove(&triple),
+            }
+            if let Some(kind) = self.graph.find_kind(triple.resource_type, triple.relation) {
+                self.written.at(kind, self.version);
+            }
+        }
+        self.changed(forgotten);
+    }
+
+    /// Add relationships, many of them, as `apply` would. Cost: O(relationships).
+    pub fn load<'a>(&mut self, relationships: impl IntoIterator<Item = (Triple<'a>, &'a QualifiersText)>) {
+        self.version += 1;
+        let forgotten = self.graph.forgotten();
+        let State { graph, caveats, written, version, .. } = self;
+        graph.load(relationships, |kind, caveat| {
+            caveats.written(caveat);
+            written.at(kind, *version);
+        });
+        self.changed(forgotten);
+    }
+
+    /// The graph is another now: `forgotten` is what it had forgotten before.
+    fn changed(&mut self, forgotten: u64) {
+        if self.graph.forgotten() != forgotten {
+            self.written.everywhere(self.version); // a number may come to stand for something else
+        }
+        if self.shapes_seen != self.graph.shapes_seen() {
+            self.find_shapes();
+        }
+    }
+
+    pub fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// While it is there, a panic ends the process: what the lock guards would be half of one state and half of another, and
+/// nobody may see that. The disk has all of it, and the next start reads it from there.
+pub struct WholeOrNothing;
+
+impl Drop for WholeOrNothing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
