@@ -13,7 +13,7 @@ mod invariants;
 pub mod overlay;
 pub mod rows;
 pub mod shape;
-pub(crate) mod view;
+pub mod view;
 
 pub use edge::{End, NONE, Qualifiers, QualifiersText, STRANGER, Triple, WILDCARD};
 
@@ -245,11 +245,6 @@ impl Graph {
             return Some(End::Object(object));
         }
         self.node_of(object, self.find_kind(type_, relation)?).map(End::Node)
-    }
-
-    /// The nodes that have an edge to this very subject.
-    pub fn nodes_of(&self, end: End) -> impl Iterator<Item = u32> + '_ {
-        self.lists.iter(self.reverse_at(end)).map(|value| value & !MARK)
     }
 
     /// Whether some other node has this one among its usersets. Cost: O(1), and hardly ever a cache line.

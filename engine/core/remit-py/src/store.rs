@@ -16,6 +16,7 @@ use remit_core::check::caveats::Context;
 use remit_core::expand::{Object, Opening};
 use remit_core::graph::overlay::Changed;
 use remit_core::graph::rows::Rows;
+use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, Graph, NONE, Qualifiers, QualifiersText};
 use remit_core::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
 use std::cell::{Cell, RefCell};
@@ -279,7 +280,7 @@ impl NativeStore {
             let Some(end) = graph.find_end(&parts.0, &parts.1, &parts.2) else {
                 return Vec::new();
             };
-            let nodes = graph.nodes_of(end).map(|number| {
+            let nodes = graph.nodes_of(end).map(|(number, _)| {
                 let [type_, id, relation] = node_text(graph, number);
                 ((type_, id), relation)
             });

@@ -15,8 +15,6 @@ const NO_OBJECT: Object = Object { reverse: List::EMPTY, first: NONE, nodes: 0 }
 const NO_NODE: Node =
     Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: List::EMPTY };
 
-const UNQUALIFIED: Qualifiers = Qualifiers { caveat: NONE, not_before_us: None, expiration_us: None };
-
 impl Graph {
     /// Write an edge, whatever was at its triple. The number of its caveat, or NONE. Cost: O(1).
     pub fn add(&mut self, triple: &Triple, qualifiers: &QualifiersText) -> u32 {
@@ -247,13 +245,13 @@ impl Graph {
             }
             None => NONE,
         };
-        let Qualifiers { caveat: before, .. } = known.map_or(UNQUALIFIED, |row| self.beside[row].qualifiers);
+        let Qualifiers { caveat: before, .. } = known.map_or(Qualifiers::PLAIN, |row| self.beside[row].qualifiers);
         let after =
             Qualifiers { caveat, not_before_us: qualifiers.not_before_us, expiration_us: qualifiers.expiration_us };
         match known {
             Some(row) if qualifiers.is_plain() => {
                 self.beside_index.remove(mix(node, end.marked()), |each| *each == row);
-                self.beside.remove(row, Beside { node: NONE, end: NONE, qualifiers: UNQUALIFIED });
+                self.beside.remove(row, Beside { node: NONE, end: NONE, qualifiers: Qualifiers::PLAIN });
                 self.mark(node, end, false);
             }
             Some(row) => self.beside[row].qualifiers = after,

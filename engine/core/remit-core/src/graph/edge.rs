@@ -21,6 +21,8 @@ pub struct Qualifiers {
 }
 
 impl Qualifiers {
+    pub const PLAIN: Qualifiers = Qualifiers { caveat: NONE, not_before_us: None, expiration_us: None };
+
     /// Whether the edge is there at all at that time, whatever its caveat says.
     #[inline]
     pub fn counts_at(&self, now_us: i64) -> bool {
@@ -54,7 +56,7 @@ pub struct Triple<'a> {
 }
 
 /// An edge's end: an object, or (a userset) a node.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum End {
     Object(u32),
     Node(u32),

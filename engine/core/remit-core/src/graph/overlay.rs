@@ -42,8 +42,6 @@ impl<'a> Changed<'a> {
 /// An edge that is taken away is one that was over before all time.
 const GONE: Qualifiers = Qualifiers { caveat: NONE, not_before_us: None, expiration_us: Some(i64::MIN) };
 
-const PLAIN: Qualifiers = Qualifiers { caveat: NONE, not_before_us: None, expiration_us: None };
-
 /// Of a node whose edges are changed: those that the graph has not.
 #[derive(Default)]
 struct Added {
@@ -56,6 +54,7 @@ struct Added {
 pub struct Overlay {
     edges: HashMap<(u32, End), Qualifiers>, // by node and end
     added: HashMap<u32, Added>,             // by node, of every node that has an edge changed
+    reverse: Vec<(End, u32)>,               // of the edges that are added: end and node, in order
     nodes: Vec<(u32, u32)>,                 // that the graph has not: object and kind
     node_numbers: HashMap<(u32, u32), u32>,
     wildcards: Vec<(u32, u32)>, // that the graph has not: type and object
@@ -81,6 +80,7 @@ impl Overlay {
                 (None, None) => {} // what has no name has no edge to take away
             }
         }
+        overlay.reverse.sort_unstable();
         overlay.shapes.sort_unstable();
         overlay.shapes.dedup();
         Some(overlay)
@@ -144,6 +144,7 @@ impl Overlay {
         let added = self.added.entry(node).or_default();
         let is_first = self.edges.insert((node, end), qualifiers).is_none();
         if is_first && (node & STRANGER != 0 || graph.edge_to(&graph.row(node), end).is_none()) {
+            self.reverse.push((end, node));
             match end {
                 End::Object(object) => added.direct.push(object),
                 End::Node(userset) => added.usersets.push(userset),
@@ -198,7 +199,7 @@ impl Overlaid<'_> {
     /// Whether an edge that the graph has, or not, is qualified here.
     fn is_qualified(self, row: &Row<'_>, end: End, in_graph: bool) -> bool {
         let changed = row.added.and_then(|_| self.overlay.edges.get(&(row.node, end)));
-        changed.map_or(in_graph, |qualifiers| *qualifiers != PLAIN)
+        changed.map_or(in_graph, |qualifiers| *qualifiers != Qualifiers::PLAIN)
     }
 }
 
@@ -244,7 +245,7 @@ impl<'a> GraphView for Overlaid<'a> {
         if row.added.is_some()
             && let Some(qualifiers) = self.overlay.edges.get(&(row.node, end))
         {
-            return Some(*qualifiers != PLAIN);
+            return Some(*qualifiers != Qualifiers::PLAIN);
         }
         row.base.as_ref().and_then(|base| self.graph.edge_to(base, end))
     }
@@ -254,6 +255,17 @@ impl<'a> GraphView for Overlaid<'a> {
             Some(changed) => *changed,
             None => self.graph.qualifiers(node, end),
         }
+    }
+
+    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)> {
+        let Overlay { edges, reverse, .. } = self.overlay;
+        let is_qualified = move |node, in_graph| {
+            edges.get(&(node, end)).map_or(in_graph, |qualifiers| *qualifiers != Qualifiers::PLAIN)
+        };
+        let begin = reverse.partition_point(|each| each.0 < end);
+        let added = reverse[begin..].iter().take_while(move |each| each.0 == end);
+        let in_graph = self.graph.nodes_of(end).map(move |(node, marked)| (node, is_qualified(node, marked)));
+        in_graph.chain(added.map(move |each| (each.1, is_qualified(each.1, false))))
     }
 
     fn passing_caveat(&self, caveat: u32) -> Option<(u32, &str)> {
@@ -319,9 +331,35 @@ mod tests {
         graph
     }
 
+    /// Assert that a view leads back from every end as it leads forward: the same edges, qualified or not.
+    fn assert_reverse<G: GraphView>(
+        view: G,
+        object_of: &mut dyn FnMut(&str, &str) -> Option<u32>,
+        graph: &Graph,
+        mut forward: Vec<(u32, End, bool)>,
+    ) {
+        let mut backward = Vec::new();
+        for ((type_, relation), id) in SUBJECTS.iter().flat_map(|subject| IDS.iter().map(move |id| (*subject, *id))) {
+            let Some(object) = object_of(type_, id) else {
+                continue;
+            };
+            let end = if relation.is_empty() {
+                Some(End::Object(object))
+            } else {
+                graph.find_kind(type_, relation).and_then(|kind| view.find_node(object, kind)).map(End::Node)
+            };
+            for end in end {
+                backward.extend(view.nodes_of(end).map(|(node, is_qualified)| (node, end, is_qualified)));
+            }
+        }
+        forward.sort_unstable();
+        backward.sort_unstable();
+        assert_eq!(backward, forward);
+    }
+
     /// All that a view says of every node, in words: each edge that counts at 0, with what qualifies it.
     fn told<G: GraphView>(view: G, object_of: &mut dyn FnMut(&str, &str) -> Option<u32>, graph: &Graph) -> Vec<String> {
-        let mut found = Vec::new();
+        let (mut found, mut forward) = (Vec::new(), Vec::new());
         for ((type_, name), id) in KINDS.iter().flat_map(|kind| IDS.iter().map(move |id| (*kind, *id))) {
             let kind = graph.find_kind(type_, name).expect("it was made");
             let Some(node) = object_of(type_, id).and_then(|object| view.find_node(object, kind)) else {
@@ -337,10 +375,11 @@ mod tests {
                 let (userset, is_qualified) = view.userset_at(&row, place);
                 edges.push((End::Node(userset), is_qualified));
             }
+            forward.extend(edges.iter().map(|(end, is_qualified)| (node, *end, *is_qualified)));
             for (end, is_qualified) in edges {
                 assert_eq!(view.edge_to(&row, end), Some(is_qualified), "an edge is found as it is told");
-                let qualifiers = if is_qualified { view.qualifiers(node, end) } else { PLAIN };
-                assert_eq!(is_qualified, qualifiers != PLAIN);
+                let qualifiers = if is_qualified { view.qualifiers(node, end) } else { Qualifiers::PLAIN };
+                assert_eq!(is_qualified, qualifiers != Qualifiers::PLAIN);
                 if !qualifiers.counts_at(0) {
                     continue;
                 }
@@ -365,6 +404,7 @@ mod tests {
                 }
             }
         }
+        assert_reverse(view, object_of, graph, forward);
         found.sort_unstable();
         found
     }

@@ -6,6 +6,7 @@
 //! Law: what is said of edges is said by a view; the graph beneath it is asked for names, and for what no change touches.
 
 use super::{End, Graph, Node, Qualifiers, STRANGER};
+use crate::memory::adjacency::{List, MARK};
 
 /// The edges of a node, ready to be looked at.
 pub trait Row: Copy {
@@ -34,6 +35,10 @@ pub trait GraphView: Copy {
 
     /// What qualifies a qualified edge.
     fn qualifiers(self, node: u32, end: End) -> Qualifiers;
+
+    /// The nodes that have an edge to this very end, and whether something qualifies that edge: the same edges, marked the
+    /// same, that the rows of these nodes have. Cost: O(nodes).
+    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)>;
 
     /// A caveat that the graph does not know: its name, and its context as JSON.
     fn passing_caveat(&self, caveat: u32) -> Option<(u32, &str)>;
@@ -98,6 +103,11 @@ impl GraphView for &Graph {
     #[inline(always)]
     fn qualifiers(self, node: u32, end: End) -> Qualifiers {
         *self.beside(node, end)
+    }
+
+    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)> {
+        let list = if end.number() & STRANGER == 0 { self.reverse_at(end) } else { List::EMPTY };
+        self.lists.iter(list).map(|value| (value & !MARK, value & MARK != 0))
     }
 
     #[inline(always)]
