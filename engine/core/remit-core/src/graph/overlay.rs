@@ -348,7 +348,7 @@ mod tests {
             } else {
                 graph.find_kind(type_, relation).and_then(|kind| view.find_node(object, kind)).map(End::Node)
             };
-            for end in end {
+            if let Some(end) = end {
                 backward.extend(view.nodes_of(end).map(|(node, is_qualified)| (node, end, is_qualified)));
             }
         }

@@ -5,6 +5,7 @@
 //! Law: what is read is what `codec.decode_value` reads, or an error.
 
 use super::{QualifiersText, Triple};
+use rmp::{Marker, decode};
 
 const PARTS: usize = 6;
 const LONG_FIELDS: usize = 8; // of a value that ends with its triple, as the key could not hold it
@@ -25,7 +26,7 @@ impl Rows {
         let fields = reader.array().ok_or_else(damaged)?;
         let mut whole = key.get(triple_start..).ok_or_else(damaged)?;
         if fields > 3 {
-            reader.skip(3).ok_or_else(damaged)?;
+            reader.skip_provenance().ok_or_else(damaged)?;
             let qualifiers = reader.qualifiers().ok_or_else(damaged)?;
             if fields == LONG_FIELDS {
                 whole = reader.binary().ok_or_else(damaged)?;
@@ -85,93 +86,55 @@ impl Rows {
     }
 }
 
-/// As much of msgpack as values have: arrays, texts, binary, whole numbers and nil.
+/// As much of msgpack as values have; each of them None where the bytes are something else.
 struct Reader<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.bytes.split_first()?;
-        self.bytes = rest;
-        Some(*first)
+    fn array(&mut self) -> Option<usize> {
+        decode::read_array_len(&mut self.bytes).ok().map(|len| len as usize)
     }
 
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(len)?;
+    fn text(&mut self) -> Option<&'a str> {
+        let (text, rest) = decode::read_str_from_slice(self.bytes).ok()?;
+        self.bytes = rest;
+        Some(text)
+    }
+
+    fn binary(&mut self) -> Option<&'a [u8]> {
+        let len = decode::read_bin_len(&mut self.bytes).ok()?;
+        let (taken, rest) = self.bytes.split_at_checked(len as usize)?;
         self.bytes = rest;
         Some(taken)
     }
 
-    fn number(&mut self, len: usize) -> Option<u64> {
-        Some(self.take(len)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    fn time(&mut self) -> Option<i64> {
+        decode::read_int(&mut self.bytes).ok()
     }
 
-    fn array(&mut self) -> Option<usize> {
-        let first = self.byte()?;
-        (first & 0xf0 == 0x90).then_some(usize::from(first & 0x0f))
-    }
-
-    fn is_nil(&mut self) -> bool {
-        let is_nil = self.bytes.first() == Some(&0xc0);
-        if is_nil {
-            self.bytes = &self.bytes[1..];
+    fn unless_nil<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.bytes.first() != Some(&Marker::Null.to_u8()) {
+            return read(self).map(Some);
         }
-        is_nil
+        self.bytes = &self.bytes[1..];
+        Some(None)
     }
 
-    fn text(&mut self) -> Option<&'a str> {
-        let len = match self.byte()? {
-            first @ 0xa0..=0xbf => usize::from(first & 0x1f),
-            0xd9 => self.number(1)? as usize,
-            0xda => self.number(2)? as usize,
-            0xdb => self.number(4)? as usize,
-            _ => return None,
-        };
-        std::str::from_utf8(self.take(len)?).ok()
-    }
-
-    fn binary(&mut self) -> Option<&'a [u8]> {
-        let len = match self.byte()? {
-            0xc4 => self.number(1)?,
-            0xc5 => self.number(2)?,
-            0xc6 => self.number(4)?,
-            _ => return None,
-        };
-        self.take(len as usize)
-    }
-
-    fn integer(&mut self) -> Option<i64> {
-        match self.byte()? {
-            first @ 0x00..=0x7f => Some(i64::from(first)),
-            first @ 0xe0..=0xff => Some(i64::from(first as i8)),
-            first @ 0xcc..=0xcf => i64::try_from(self.number(1 << (first - 0xcc))?).ok(),
-            0xd0 => Some(i64::from(self.number(1)? as i8)),
-            0xd1 => Some(i64::from(self.number(2)? as i16)),
-            0xd2 => Some(i64::from(self.number(4)? as i32)),
-            0xd3 => Some(self.number(8)? as i64),
-            _ => None,
-        }
-    }
-
-    /// Texts and whole numbers.
-    fn skip(&mut self, count: usize) -> Option<()> {
-        for _ in 0..count {
-            match self.bytes.first()? {
-                0xa0..=0xbf | 0xd9..=0xdb => self.text().map(|_| ())?,
-                0xcf => self.take(9).map(|_| ())?,
-                _ => self.integer().map(|_| ())?,
-            }
-        }
-        Some(())
+    /// Who wrote the relationship, in which run and at which revision.
+    fn skip_provenance(&mut self) -> Option<()> {
+        self.text()?;
+        self.text()?;
+        decode::read_int::<u64, _>(&mut self.bytes).ok().map(|_| ())
     }
 
     fn qualifiers(&mut self) -> Option<QualifiersText> {
-        let name = if self.is_nil() { None } else { Some(self.text()?.to_owned()) };
-        let context = self.text()?.to_owned();
-        let not_before_us = if self.is_nil() { None } else { Some(self.integer()?) };
-        let expiration_us = if self.is_nil() { None } else { Some(self.integer()?) };
-        Some(QualifiersText { caveat: name.map(|name| (name, context)), not_before_us, expiration_us })
+        let name = self.unless_nil(Self::text)?;
+        let context = self.text()?;
+        let not_before_us = self.unless_nil(Self::time)?;
+        let expiration_us = self.unless_nil(Self::time)?;
+        let caveat = name.map(|name| (name.to_owned(), context.to_owned()));
+        Some(QualifiersText { caveat, not_before_us, expiration_us })
     }
 }
 
