@@ -37,7 +37,7 @@ ROOMS = {
         "dispatch",
         "transport",
     ],
-    "remit-py": ["gil", "clock", "given", "expansions", "store", "front"],
+    "remit-py": ["gil", "clock", "given", "session", "edges", "checks", "expansions", "store", "front"],
 }
 
 # What a crate may not be built with: whatever speaks with Python; and for the graph and its meaning, with anybody.

@@ -2,11 +2,14 @@
 //!
 //! Law: all that knows Python stands in this crate, and nothing else does.
 
+mod checks;
 mod clock;
+mod edges;
 mod expansions;
 mod front;
 mod gil;
 mod given;
+mod session;
 mod store;
 
 #[global_allocator]
@@ -21,7 +24,9 @@ mod _core {
     #[pymodule_export]
     use crate::front::{PyDoor, PyReply, PyShares};
     #[pymodule_export]
-    use crate::store::{NativeCore, NativeStore, all_caches, cache_stats, set_cache};
+    use crate::session::{all_caches, cache_stats, set_cache};
+    #[pymodule_export]
+    use crate::store::{NativeCore, NativeStore};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

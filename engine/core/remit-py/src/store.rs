@@ -5,34 +5,22 @@
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
 
+use crate::checks::{Checked, check_without_gil, checked};
+use crate::edges::{edges_text, node_text, qualifiers_text, qualifiers_tuple};
 use crate::expansions;
-use crate::gil::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};
+use crate::gil::STEPS_WITH_GIL;
 use crate::given::{Asked, CaveatTuple, Key, changed_of, changes_of, context_of, declared, definitions_of, text};
+use crate::session::with_session;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use remit_core::CacheStats;
 use remit_core::check::caveats::Context;
 use remit_core::expand::{Object, Opening};
-use remit_core::graph::overlay::Changed;
 use remit_core::graph::rows::Rows;
 use remit_core::graph::view::GraphView;
-use remit_core::graph::{End, Graph, NONE, Qualifiers, QualifiersText};
-use remit_core::store::{Answer, Core, Identity, Question, Session, Store, View, WholeOrNothing};
-use std::cell::{Cell, RefCell};
+use remit_core::graph::{End, NONE};
+use remit_core::store::{Answer, Core, Identity, Question, Store, View, WholeOrNothing};
 use std::sync::Arc;
-
-/// Answers that the cache of a Python thread has room for: 1 MB. There may be many such threads.
-const CACHED_ANSWERS: usize = 1 << 14;
-
-thread_local! {
-    // In a box: a library that is loaded late finds some hundred bytes left for what each thread has (mimalloc wants them
-    // in one static block), and Python cannot import one that asks for more.
-    static SESSION: RefCell<Box<Session>> = RefCell::new(Box::new(Session::new(CACHED_ANSWERS)));
-}
-
-/// (yes, no or None for elsewhere; the steps; whether the budget ended it).
-type Checked = (Option<bool>, u64, bool);
 
 /// One store: its graph, plan and revision.
 #[pyclass(frozen, module = "remit._core")]
@@ -144,7 +132,7 @@ impl NativeStore {
             }
         }
         let asked = [Asked::of(&question, Some(context))];
-        let (revision, found) = self.check_without_gil(py, &asked, &changed, now_us, steps_max, interrupt)?;
+        let (revision, found) = check_without_gil(&self.store, py, &asked, &changed, now_us, steps_max, interrupt)?;
         Ok((revision, checked(found[0].0, found[0].1)))
     }
 
@@ -186,7 +174,7 @@ impl NativeStore {
         }
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
         let (revision, found) =
-            self.check_without_gil(py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
+            check_without_gil(&self.store, py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
     }
 
@@ -332,66 +320,6 @@ impl NativeStore {
         }
         py.detach(|| read(&self.store.read()))
     }
-
-    fn check_without_gil(
-        &self,
-        py: Python<'_>,
-        asked: &[Asked],
-        changed: &Changed<'_>,
-        now_us: i64,
-        steps_max: u64,
-        interrupt: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(u64, Vec<(Answer, u64)>)> {
-        let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
-        let mut seen_version = None;
-        let mut stops_max = STOPS_AT_FIRST;
-        let mut gave_way = 0;
-        let is_interruptible = interrupt.is_some();
-        while gave_way < GIVES_WAY_MAX {
-            let finished = py.detach(|| {
-                let view = self.store.read();
-                with_session(|session| {
-                    if seen_version != Some(view.version()) {
-                        // Something was written meanwhile: all answers are given of one state.
-                        session.clear();
-                        found.clear();
-                        gave_way += u32::from(seen_version.is_some());
-                        seen_version = Some(view.version());
-                    }
-                    let stops = Cell::new(0);
-                    let stop = || {
-                        stops.set(stops.get() + 1);
-                        self.store.is_awaited() || (is_interruptible && stops.get() >= stops_max)
-                    };
-                    while let Some(question) = asked.get(found.len()) {
-                        let (answer, steps) = match &question.context {
-                            Some(context) => {
-                                let question = question.question();
-                                view.check_over(session, &question, context, changed, now_us, steps_max, &stop)
-                            }
-                            None => (Answer::Elsewhere, 0),
-                        };
-                        if answer == Answer::Spent && steps <= steps_max {
-                            return None;
-                        }
-                        found.push((answer, steps));
-                    }
-                    session.clear();
-                    Some(view.revision())
-                })
-            });
-            if let Some(revision) = finished {
-                return Ok((revision, found));
-            }
-            if !self.store.is_awaited() {
-                stops_max = stops_max.saturating_mul(4);
-            }
-            if let Some(interrupt) = interrupt {
-                interrupt.call0()?;
-            }
-        }
-        Ok((0, vec![(Answer::Elsewhere, 0); asked.len()]))
-    }
 }
 
 /// Every store of the process, by name.
@@ -422,87 +350,5 @@ impl NativeCore {
 
     fn names(&self, py: Python<'_>) -> Vec<String> {
         py.detach(|| self.core.names())
-    }
-}
-
-/// Room for so many answers in this thread's cache from now on, which is empty then; 0 switches it off.
-#[pyfunction]
-pub fn set_cache(answers: usize) {
-    with_session(|session| session.set_cache(answers));
-}
-
-/// This thread's cache so far: (hits, misses, evictions, bytes).
-#[pyfunction]
-pub fn cache_stats() -> (u64, u64, u64, u64) {
-    let CacheStats { hits, misses, evictions, bytes } = with_session(|session| session.cache_stats());
-    (hits, misses, evictions, bytes)
-}
-
-/// The caches of all threads together, the front door's among them: (hits, misses, evictions, bytes).
-#[pyfunction]
-pub fn all_caches() -> (u64, u64, u64, u64) {
-    let CacheStats { hits, misses, evictions, bytes } = remit_core::all_caches();
-    (hits, misses, evictions, bytes)
-}
-
-fn with_session<T>(work: impl FnOnce(&mut Session) -> T) -> T {
-    SESSION.with(|session| work(&mut session.borrow_mut()))
-}
-
-fn checked(answer: Answer, steps: u64) -> Checked {
-    match answer {
-        Answer::Yes => (Some(true), steps, false),
-        Answer::No => (Some(false), steps, false),
-        Answer::Elsewhere => (None, steps, false),
-        Answer::Spent => (None, steps, true),
-    }
-}
-
-// --- to Python ------------------------------------------------------------------------------------------------
-
-fn node_text(graph: &Graph, number: u32) -> [String; 3] {
-    let node = graph.node(number);
-    let (type_, name) = graph.kind_words(node.kind);
-    [graph.types.text(type_), graph.objects.text(node.object), graph.names.text(name)].map(str::to_owned)
-}
-
-type EdgeText = ([String; 3], Option<QualifiersText>);
-
-/// The edges of a node from a place on, the direct ones first.
-fn edges_text(graph: &Graph, number: u32, start: u32, count: u32) -> Vec<EdgeText> {
-    let node = graph.node(number);
-    let direct = node.direct.len();
-    let end = start.saturating_add(count).min(direct + node.usersets.len());
-    let edge_text = |place| {
-        let (is_qualified, end, subject) = if place < direct {
-            let (object, is_qualified) = graph.edge_at(node.direct, place);
-            let type_ = graph.types.text(graph.objects.tag(object)).to_owned();
-            let subject = [type_, graph.objects.text(object).to_owned(), String::new()];
-            (is_qualified, End::Object(object), subject)
-        } else {
-            let (userset, is_qualified) = graph.edge_at(node.usersets, place - direct);
-            (is_qualified, End::Node(userset), node_text(graph, userset))
-        };
-        (subject, is_qualified.then(|| qualifiers_text(graph, graph.beside(number, end))))
-    };
-    (start..end).map(edge_text).collect()
-}
-
-fn qualifiers_text(graph: &Graph, qualifiers: &Qualifiers) -> QualifiersText {
-    let Qualifiers { caveat, not_before_us, expiration_us } = *qualifiers;
-    let caveat = (caveat != NONE).then(|| {
-        let name = graph.names.text(graph.caveats.tag(caveat));
-        (name.to_owned(), graph.caveats.text(caveat).to_owned())
-    });
-    QualifiersText { caveat, not_before_us, expiration_us }
-}
-
-/// () where the edge is plain, else ((name, context) or None, not before, expiration).
-fn qualifiers_tuple<'py>(py: Python<'py>, qualifiers: Option<&QualifiersText>) -> PyResult<Bound<'py, PyTuple>> {
-    match qualifiers {
-        None => Ok(PyTuple::empty(py)),
-        Some(QualifiersText { caveat, not_before_us, expiration_us }) => {
-            (caveat.as_ref(), *not_before_us, *expiration_us).into_pyobject(py)
-        }
     }
 }
