@@ -88,7 +88,7 @@ impl Meter {
     }
 }
 
-struct Asked<'a> {
+struct Case<'a> {
     question: Question<'a>,
     expected: Answer,
 }
@@ -98,14 +98,14 @@ const CHECKS: usize = 60_000;
 const PIECE: usize = 50;
 
 /// In pieces of fifty checks: the tenth of them that was quickest tells what it costs where nobody disturbs.
-fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, asked: &[Asked]) {
+fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, cases: &[Case]) {
     let mut pieces: Vec<(f64, f64)> = Vec::new();
     let mut steps_all = 0;
     let mut at = 0;
     while at < CHECKS {
         let before = meter.read();
         for _ in 0..PIECE {
-            let Asked { question, expected } = &asked[at % asked.len()];
+            let Case { question, expected } = &cases[at % cases.len()];
             session.clear();
             let (answer, steps) = store.read().check(session, question, &Context::default(), 0, u64::MAX, &|| false);
             assert_eq!(answer, *expected, "{question:?}");
@@ -131,7 +131,7 @@ fn main() {
     let only = std::env::args().nth(2).unwrap_or_default();
     let text = std::fs::read_to_string(file).expect("the world's file can be read");
     let mut definitions: Vec<Definition> = Vec::new();
-    let mut workloads: Vec<(&str, Vec<Asked>)> = Vec::new();
+    let mut workloads: Vec<(&str, Vec<Case>)> = Vec::new();
     let store = Store::new(Identity::default());
     let plain = QualifiersText::default();
     let mut facts: Vec<Triple> = Vec::new();
@@ -159,7 +159,7 @@ fn main() {
                     subject_relation,
                 };
                 let expected = if rest.ends_with("\t1") { Answer::Yes } else { Answer::No };
-                workloads.last_mut().expect("a workload comes first").1.push(Asked { question, expected });
+                workloads.last_mut().expect("a workload comes first").1.push(Case { question, expected });
             }
             other => panic!("no line begins with `{other}`"),
         }
@@ -170,10 +170,10 @@ fn main() {
     }
     println!("{} facts", store.read().graph().len());
     let meter = Meter::new();
-    for (name, asked) in workloads.iter().filter(|(name, _)| name.contains(&only)) {
-        measure(&format!("{name}, no cache"), &meter, &store, &mut Session::new(0), asked);
+    for (name, cases) in workloads.iter().filter(|(name, _)| name.contains(&only)) {
+        measure(&format!("{name}, no cache"), &meter, &store, &mut Session::new(0), cases);
         if *name == "hot pair" {
-            measure("hot pair, cache", &meter, &store, &mut Session::new(ANSWERS), asked);
+            measure("hot pair, cache", &meter, &store, &mut Session::new(ANSWERS), cases);
         }
     }
 }

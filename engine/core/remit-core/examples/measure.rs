@@ -51,36 +51,36 @@ impl World {
         World { documents: tuples / 3, folders: tuples / 30, groups: tuples / 100, users: tuples / 10 }
     }
 
-    /// Every relationship, made as it is told.
-    fn tell(&self, told: &mut dyn FnMut(Fact)) {
+    /// Every relationship, handed on as it is made.
+    fn generate(&self, emit: &mut dyn FnMut(Fact)) {
         let World { documents, folders, groups, users } = *self;
         let mut random = Random(7);
         for group in 0..groups {
             for _ in 0..8 {
-                told(fact(("group", group), "member", ("user", random.below(users)), ""));
+                emit(fact(("group", group), "member", ("user", random.below(users)), ""));
             }
             if group > 0 && random.below(2) == 0 {
-                told(fact(("group", group), "member", ("group", group / 2), "member"));
+                emit(fact(("group", group), "member", ("group", group / 2), "member"));
             }
         }
         for folder in 0..folders {
             if folder > 0 {
-                told(fact(("folder", folder), "parent", ("folder", folder / 6), ""));
+                emit(fact(("folder", folder), "parent", ("folder", folder / 6), ""));
             }
-            told(fact(("folder", folder), "viewer", ("group", random.below(groups)), "member"));
+            emit(fact(("folder", folder), "viewer", ("group", random.below(groups)), "member"));
         }
         for document in 0..documents {
-            told(fact(("document", document), "parent", ("folder", random.below(folders)), ""));
-            told(fact(("document", document), "owner", ("user", random.below(users)), ""));
+            emit(fact(("document", document), "parent", ("folder", random.below(folders)), ""));
+            emit(fact(("document", document), "owner", ("user", random.below(users)), ""));
             match random.below(4) {
-                0 => told(fact(("document", document), "viewer", ("user", random.below(users)), "")),
-                1 => told(fact(("document", document), "viewer", ("group", random.below(groups)), "member")),
+                0 => emit(fact(("document", document), "viewer", ("user", random.below(users)), "")),
+                1 => emit(fact(("document", document), "viewer", ("group", random.below(groups)), "member")),
                 _ => {}
             }
         }
         for wide in 0..10 {
             for _ in 0..1_000 {
-                told(fact(("document", documents + wide), "viewer", ("group", random.below(groups)), "member"));
+                emit(fact(("document", documents + wide), "viewer", ("group", random.below(groups)), "member"));
             }
         }
     }
@@ -131,7 +131,7 @@ fn main() {
     let before = resident_bytes();
     let mut applied: Vec<f32> = Vec::with_capacity(tuples as usize / 50);
     let mut batch: Vec<Fact> = Vec::new();
-    world.tell(&mut |fact| {
+    world.generate(&mut |fact| {
         batch.push(fact);
         if batch.len() == 100 {
             let begun = worked_us();

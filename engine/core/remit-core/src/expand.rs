@@ -5,7 +5,7 @@
 //! `hot_path/expansions.rs` writes it down as a message meanwhile, `remit-py`'s `expansions.rs` copies it out.
 //! Law: the same sets in the same order, and the same steps, as in Python; what the plan has no place for is Python's.
 
-use crate::graph::{End, Graph, NONE, Qualifiers, STRANGER};
+use crate::graph::{EPHEMERAL, End, Graph, NONE, Qualifiers};
 use crate::schema::plan::{self, Body, Plan};
 use hashbrown::HashSet;
 use hashbrown::hash_set::Entry;
@@ -82,7 +82,7 @@ pub struct Conditions<'a> {
 /// Why there is no expansion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unfinished {
-    /// The budget of steps is spent, or `stop` said so (then the steps are not above the budget).
+    /// The budget of steps is spent, or `stop` asked for an end (then the steps are not above the budget).
     Spent,
     /// `expansion.py` says it, in its own words: a name is unknown, or there is no schema yet.
     Elsewhere,
@@ -134,7 +134,7 @@ pub fn expand<'a>(
 ) -> Finished<Expansion<'a>> {
     let Opening { resource, permission, depth_max } = opening;
     let kind = graph.find_kind(resource.type_, permission).ok_or(Unfinished::Elsewhere)?;
-    let object = graph.find_object(resource.type_, resource.id).unwrap_or(STRANGER);
+    let object = graph.find_object(resource.type_, resource.id).unwrap_or(EPHEMERAL);
     let (known, queue) = (HashSet::new(), VecDeque::new());
     Expanding { graph, plan, root: resource, now_us, depth_max, budget, known, queue }.expand((object, kind))
 }
@@ -238,7 +238,7 @@ impl<'a> Expanding<'a, '_, '_> {
     /// The edges that count now, sorted: an expansion reads the same whatever order they were written in.
     fn edges(&mut self, object: u32, kind: u32) -> Finished<Vec<Edge<'a>>> {
         let graph = self.graph;
-        let Some(number) = (if object & STRANGER == 0 { graph.node_of(object, kind) } else { None }) else {
+        let Some(number) = (if object & EPHEMERAL == 0 { graph.node_of(object, kind) } else { None }) else {
             return Ok(Vec::new());
         };
         let node = graph.node(number);
@@ -341,7 +341,7 @@ impl<'a> Expanding<'a, '_, '_> {
     }
 
     fn object(&self, object: u32) -> Object<'a> {
-        if object & STRANGER != 0 {
+        if object & EPHEMERAL != 0 {
             return self.root;
         }
         let type_ = self.graph.types.text(self.graph.objects.tag(object));

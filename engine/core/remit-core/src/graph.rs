@@ -15,7 +15,7 @@ pub mod rows;
 pub mod shape;
 pub mod view;
 
-pub use edge::{End, NONE, Qualifiers, QualifiersText, STRANGER, Triple, WILDCARD};
+pub use edge::{EPHEMERAL, End, NONE, Qualifiers, QualifiersText, Triple, WILDCARD};
 
 use crate::memory::adjacency::{List, Lists, MARK};
 use crate::memory::chunked::{Chunked, Slab};

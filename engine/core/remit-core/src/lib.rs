@@ -2,7 +2,7 @@
 //!
 //! Follow a Check: `remit-py` (or the front door, `remit-front`) brings a question to `store`, which turns its names into
 //! numbers (`memory/interner`), looks whether the answer is known (`check/cache`) and otherwise walks the `graph` by the
-//! `schema/plan` (`check/walk` over `check/evaluator`; `check/fixpoint` where facts form circles, `check/walk_back` from the
+//! `schema/plan` (`check/walk` over `check/evaluator`; `check/fixpoint` where facts form cycles, `check/walk_back` from the
 //! subject's side, `schema/reach` where nothing can lead, `check/caveats` where conditions stand beside facts,
 //! `graph/overlay` where a request brings facts of its own). An Expand is `expand`'s.
 //!

@@ -120,12 +120,12 @@ pub fn put_message<T>(out: &mut Vec<u8>, field: u64, write: impl FnOnce(&mut Vec
         out[begin - 1] = length as u8;
         return result;
     }
-    let mut said = Vec::with_capacity(SHORT_BYTES_MAX);
-    put_varint(&mut said, length as u64);
-    let end = begin - 1 + said.len();
+    let mut prefix = Vec::with_capacity(SHORT_BYTES_MAX);
+    put_varint(&mut prefix, length as u64);
+    let end = begin - 1 + prefix.len();
     out.resize(end + length, 0);
     out.copy_within(begin..begin + length, end);
-    out[begin - 1..end].copy_from_slice(&said);
+    out[begin - 1..end].copy_from_slice(&prefix);
     result
 }
 
@@ -160,13 +160,13 @@ mod tests {
         ) {
             let bytes: Vec<u8> = (0..length).map(|place| place as u8).collect();
             let (mut one, mut other) = (vec![9; before], vec![9; before]);
-            let told = put_message(&mut one, number, |out| {
+            let written = put_message(&mut one, number, |out| {
                 out.extend_from_slice(&bytes);
                 out.len()
             });
             put_bytes(&mut other, number, &bytes);
             prop_assert_eq!(&one, &other);
-            prop_assert!(told > length && told <= one.len());
+            prop_assert!(written > length && written <= one.len());
         }
 
         #[test]

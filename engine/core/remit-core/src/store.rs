@@ -3,6 +3,7 @@
 //! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it; a thread brings its
 //! `session`, and `registry` finds stores by name.
 
+mod ephemerals;
 mod locked;
 mod names;
 mod queries;
@@ -10,7 +11,6 @@ mod question;
 mod registry;
 mod session;
 mod state;
-mod strangers;
 
 pub use locked::{Identity, Store, View};
 pub use question::{Answer, Question};

@@ -3,7 +3,7 @@
 //! Law: that of `store.rs`; all answers of a request are given of one state.
 
 use crate::gil::{GIVES_WAY_MAX, STOPS_AT_FIRST};
-use crate::given::Asked;
+use crate::given::OwnedQuestion;
 use crate::session::with_session;
 use pyo3::prelude::*;
 use remit_core::graph::overlay::Changed;
@@ -27,13 +27,13 @@ pub fn checked(answer: Answer, steps: u64) -> Checked {
 pub fn check_without_gil(
     store: &Store,
     py: Python<'_>,
-    asked: &[Asked],
+    questions: &[OwnedQuestion],
     changed: &Changed<'_>,
     now_us: i64,
     steps_max: u64,
     interrupt: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(u64, Vec<(Answer, u64)>)> {
-    let mut found: Vec<(Answer, u64)> = Vec::with_capacity(asked.len());
+    let mut found: Vec<(Answer, u64)> = Vec::with_capacity(questions.len());
     let mut seen_version = None;
     let mut stops_max = STOPS_AT_FIRST;
     let mut gave_way = 0;
@@ -54,7 +54,7 @@ pub fn check_without_gil(
                     stops.set(stops.get() + 1);
                     store.is_awaited() || (is_interruptible && stops.get() >= stops_max)
                 };
-                while let Some(question) = asked.get(found.len()) {
+                while let Some(question) = questions.get(found.len()) {
                     let (answer, steps) = match &question.context {
                         Some(context) => {
                             let question = question.question();
@@ -81,5 +81,5 @@ pub fn check_without_gil(
             interrupt.call0()?;
         }
     }
-    Ok((0, vec![(Answer::Elsewhere, 0); asked.len()]))
+    Ok((0, vec![(Answer::Elsewhere, 0); questions.len()]))
 }

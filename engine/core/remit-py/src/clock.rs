@@ -19,7 +19,7 @@ impl PyClock {
     fn new(patience_us: i64, told: Option<(i64, i64)>) -> Self {
         let clock = match told {
             None => Clock::real(patience_us),
-            Some((machine_us, ticks_us)) => Clock::told(machine_us, ticks_us, patience_us),
+            Some((machine_us, ticks_us)) => Clock::manual_with_ticks(machine_us, ticks_us, patience_us),
         };
         Self { clock: Arc::new(clock) }
     }

@@ -27,11 +27,11 @@ pub fn expand<'py>(
 ) -> PyResult<Expanded<'py>> {
     if let Some(view) = store.try_read() {
         let most = steps_max.min(STEPS_AT_ONCE);
-        let (told, steps) = copied(&view, opening, now_us, most, &|| false);
+        let (found, steps) = copied(&view, opening, now_us, most, &|| false);
         let revision = view.revision();
         drop(view);
-        if !matches!(told, Err(Unfinished::Spent)) || most == steps_max {
-            return expanded(py, revision, told, steps);
+        if !matches!(found, Err(Unfinished::Spent)) || most == steps_max {
+            return expanded(py, revision, found, steps);
         }
     }
     let is_interruptible = interrupt.is_some();
@@ -45,12 +45,12 @@ pub fn expand<'py>(
                 was_awaited.set(store.is_awaited());
                 was_awaited.get() || (is_interruptible && stops.get() >= stops_max)
             };
-            let (told, steps) = copied(&view, opening, now_us, steps_max, &stop);
-            let is_stopped = matches!(told, Err(Unfinished::Spent)) && steps <= steps_max;
-            ((!is_stopped).then(|| (view.revision(), told, steps)), was_awaited.get())
+            let (found, steps) = copied(&view, opening, now_us, steps_max, &stop);
+            let is_stopped = matches!(found, Err(Unfinished::Spent)) && steps <= steps_max;
+            ((!is_stopped).then(|| (view.revision(), found, steps)), was_awaited.get())
         });
-        if let Some((revision, told, steps)) = finished {
-            return expanded(py, revision, told, steps);
+        if let Some((revision, found, steps)) = finished {
+            return expanded(py, revision, found, steps);
         }
         // Nothing is kept of what was opened: it begins anew, a third more work at worst.
         if was_awaited {
@@ -65,8 +65,8 @@ pub fn expand<'py>(
     Ok((0, None, 0, false))
 }
 
-fn expanded<'py>(py: Python<'py>, revision: u64, told: Finished<Told>, steps: u64) -> PyResult<Expanded<'py>> {
-    Ok(match told {
+fn expanded<'py>(py: Python<'py>, revision: u64, found: Finished<Copied>, steps: u64) -> PyResult<Expanded<'py>> {
+    Ok(match found {
         Ok(sets) => (revision, Some(sets.into_pyobject(py)?), steps, false),
         Err(unfinished) => (revision, None, steps, unfinished == Unfinished::Spent),
     })
@@ -74,30 +74,30 @@ fn expanded<'py>(py: Python<'py>, revision: u64, told: Finished<Told>, steps: u6
 
 // --- copied out -----------------------------------------------------------------------------------------------
 
-/// What Python is told, as long as it does not hold the store.
-enum Told {
+/// What Python is given, as long as it does not hold the store.
+enum Copied {
     Nothing,
     Flag(bool),
     Time(i64),
     Word(&'static str),
     Text(String),
-    Parts(Vec<Told>),
+    Parts(Vec<Copied>),
 }
 
-impl<'py> IntoPyObject<'py> for Told {
+impl<'py> IntoPyObject<'py> for Copied {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self {
-            Told::Nothing => py.None().into_bound(py),
-            Told::Flag(truth) => truth.into_pyobject(py)?.to_owned().into_any(),
-            Told::Time(time_us) => time_us.into_pyobject(py)?.into_any(),
-            Told::Word(text) => text.into_pyobject(py)?.into_any(),
-            Told::Text(text) => text.into_pyobject(py)?.into_any(),
-            Told::Parts(parts) if parts.len() > PARTS_AT_ONCE => in_turns(py, parts)?.into_any(),
-            Told::Parts(parts) => PyTuple::new(py, parts)?.into_any(),
+            Copied::Nothing => py.None().into_bound(py),
+            Copied::Flag(truth) => truth.into_pyobject(py)?.to_owned().into_any(),
+            Copied::Time(time_us) => time_us.into_pyobject(py)?.into_any(),
+            Copied::Word(text) => text.into_pyobject(py)?.into_any(),
+            Copied::Text(text) => text.into_pyobject(py)?.into_any(),
+            Copied::Parts(parts) if parts.len() > PARTS_AT_ONCE => in_turns(py, parts)?.into_any(),
+            Copied::Parts(parts) => PyTuple::new(py, parts)?.into_any(),
         })
     }
 }
@@ -106,7 +106,7 @@ impl<'py> IntoPyObject<'py> for Told {
 const PARTS_AT_ONCE: usize = 1024;
 
 /// Many parts; who waits for the GIL has it in between.
-fn in_turns(py: Python<'_>, parts: Vec<Told>) -> PyResult<Bound<'_, PyTuple>> {
+fn in_turns(py: Python<'_>, parts: Vec<Copied>) -> PyResult<Bound<'_, PyTuple>> {
     let list = PyList::empty(py);
     for (place, part) in parts.into_iter().enumerate() {
         if (place + 1).is_multiple_of(PARTS_AT_ONCE) {
@@ -124,78 +124,78 @@ fn copied(
     now_us: i64,
     steps_max: u64,
     stop: &dyn Fn() -> bool,
-) -> (Finished<Told>, u64) {
+) -> (Finished<Copied>, u64) {
     let mut budget = Budget::new(steps_max, stop);
     let found = view.expand(opening, now_us, &mut budget);
-    let told = found.and_then(|sets| all(&sets, |set| set_told(set, &mut budget)));
-    (told, budget.steps)
+    let found = found.and_then(|sets| all(&sets, |set| set_of(set, &mut budget)));
+    (found, budget.steps)
 }
 
-fn set_told(set: &Set<'_>, budget: &mut Budget<'_>) -> Finished<Told> {
+fn set_of(set: &Set<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
     budget.go_on()?;
     let [type_, id] = object(&set.resource);
-    Ok(Told::Parts(vec![type_, id, text(set.relation), node(&set.definition, budget)?]))
+    Ok(Copied::Parts(vec![type_, id, text(set.relation), node(&set.definition, budget)?]))
 }
 
-fn node(each: &Node<'_>, budget: &mut Budget<'_>) -> Finished<Told> {
-    Ok(Told::Parts(match each {
-        Node::Reference(to) => vec![Told::Word("reference"), reference(to)],
-        Node::Union(children) => vec![Told::Word("union"), all(children, |child| node(child, budget))?],
-        Node::Intersection(children) => vec![Told::Word("intersection"), all(children, |child| node(child, budget))?],
+fn node(each: &Node<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
+    Ok(Copied::Parts(match each {
+        Node::Reference(to) => vec![Copied::Word("reference"), reference(to)],
+        Node::Union(children) => vec![Copied::Word("union"), all(children, |child| node(child, budget))?],
+        Node::Intersection(children) => vec![Copied::Word("intersection"), all(children, |child| node(child, budget))?],
         Node::Exclusion { base, subtracted } => {
-            vec![Told::Word("exclusion"), node(base, budget)?, node(subtracted, budget)?]
+            vec![Copied::Word("exclusion"), node(base, budget)?, node(subtracted, budget)?]
         }
         Node::Leaf { relation, subjects } => {
-            vec![Told::Word("leaf"), text(relation), all(subjects, |each| subject(each, budget))?]
+            vec![Copied::Word("leaf"), text(relation), all(subjects, |each| subject(each, budget))?]
         }
         Node::Exists { relation, subjects } => {
-            vec![Told::Word("exists"), text(relation), all(subjects, |each| subject(each, budget))?]
+            vec![Copied::Word("exists"), text(relation), all(subjects, |each| subject(each, budget))?]
         }
         Node::Arrow { relation, permission, every, targets } => vec![
-            Told::Word("arrow"),
+            Copied::Word("arrow"),
             text(relation),
             text(permission),
-            Told::Flag(*every),
+            Copied::Flag(*every),
             all(targets, |each| subject(each, budget))?,
         ],
         Node::Along { child, relations } => {
-            vec![Told::Word("along"), reference(child), all(relations, |relation| Ok(text(relation)))?]
+            vec![Copied::Word("along"), reference(child), all(relations, |relation| Ok(text(relation)))?]
         }
-        Node::SubjectFilter(permission) => vec![Told::Word("subject"), text(permission)],
-        Node::Itself => vec![Told::Word("self")],
-        Node::Nobody => vec![Told::Word("nobody")],
+        Node::SubjectFilter(permission) => vec![Copied::Word("subject"), text(permission)],
+        Node::Itself => vec![Copied::Word("self")],
+        Node::Nobody => vec![Copied::Word("nobody")],
     }))
 }
 
 /// Its subject's three parts, what qualifies the fact as `find` tells it, and the set behind it.
-fn subject(each: &Subject<'_>, budget: &mut Budget<'_>) -> Finished<Told> {
+fn subject(each: &Subject<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
     budget.go_on()?;
     let [type_, id] = object(&each.object);
     let qualifiers = each.conditions.as_ref().map_or(Vec::new(), |conditions| qualifiers(conditions));
-    let userset = each.userset.as_ref().map_or(Told::Nothing, reference);
-    Ok(Told::Parts(vec![type_, id, text(each.relation), Told::Parts(qualifiers), userset]))
+    let userset = each.userset.as_ref().map_or(Copied::Nothing, reference);
+    Ok(Copied::Parts(vec![type_, id, text(each.relation), Copied::Parts(qualifiers), userset]))
 }
 
-fn qualifiers(conditions: &Conditions<'_>) -> Vec<Told> {
+fn qualifiers(conditions: &Conditions<'_>) -> Vec<Copied> {
     let Conditions { caveat, not_before_us, expiration_us } = conditions;
-    let caveat = caveat.map_or(Told::Nothing, |(name, context)| Told::Parts(vec![text(name), text(context)]));
-    let time = |time_us: &Option<i64>| time_us.map_or(Told::Nothing, Told::Time);
+    let caveat = caveat.map_or(Copied::Nothing, |(name, context)| Copied::Parts(vec![text(name), text(context)]));
+    let time = |time_us: &Option<i64>| time_us.map_or(Copied::Nothing, Copied::Time);
     vec![caveat, time(not_before_us), time(expiration_us)]
 }
 
-fn reference(to: &Reference<'_>) -> Told {
+fn reference(to: &Reference<'_>) -> Copied {
     let [type_, id] = object(&to.resource);
-    Told::Parts(vec![type_, id, text(to.relation), Told::Flag(to.truncated)])
+    Copied::Parts(vec![type_, id, text(to.relation), Copied::Flag(to.truncated)])
 }
 
-fn object(object: &Object<'_>) -> [Told; 2] {
+fn object(object: &Object<'_>) -> [Copied; 2] {
     [text(object.type_), text(object.id)]
 }
 
-fn text(text: &str) -> Told {
-    Told::Text(text.to_owned())
+fn text(text: &str) -> Copied {
+    Copied::Text(text.to_owned())
 }
 
-fn all<T>(items: &[T], tell: impl FnMut(&T) -> Finished<Told>) -> Finished<Told> {
-    items.iter().map(tell).collect::<Finished<Vec<Told>>>().map(Told::Parts)
+fn all<T>(items: &[T], tell: impl FnMut(&T) -> Finished<Copied>) -> Finished<Copied> {
+    items.iter().map(tell).collect::<Finished<Vec<Copied>>>().map(Copied::Parts)
 }

@@ -61,16 +61,16 @@ impl Key {
     }
 }
 
-pub struct Asked {
+pub struct OwnedQuestion {
     parts: [String; 6],
     pub context: Option<Context>, // None where it is Python's to read
 }
 
-impl Asked {
-    pub fn of(question: &Question<'_>, context: Option<Context>) -> Asked {
+impl OwnedQuestion {
+    pub fn of(question: &Question<'_>, context: Option<Context>) -> OwnedQuestion {
         let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } = question;
         let parts = [resource_type, resource_id, permission, subject_type, subject_id, subject_relation];
-        Asked { parts: parts.map(|part| (*part).to_owned()), context }
+        OwnedQuestion { parts: parts.map(|part| (*part).to_owned()), context }
     }
 
     pub fn question(&self) -> Question<'_> {

@@ -9,7 +9,9 @@ use crate::checks::{Checked, check_without_gil, checked};
 use crate::edges::{edges_text, node_text, qualifiers_text, qualifiers_tuple};
 use crate::expansions;
 use crate::gil::STEPS_WITH_GIL;
-use crate::given::{Asked, CaveatTuple, Key, changed_of, changes_of, context_of, declared, definitions_of, text};
+use crate::given::{
+    CaveatTuple, Key, OwnedQuestion, changed_of, changes_of, context_of, declared, definitions_of, text,
+};
 use crate::session::with_session;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -131,8 +133,9 @@ impl NativeStore {
                 return Ok((view.revision(), checked(answer, steps)));
             }
         }
-        let asked = [Asked::of(&question, Some(context))];
-        let (revision, found) = check_without_gil(&self.store, py, &asked, &changed, now_us, steps_max, interrupt)?;
+        let owned_questions = [OwnedQuestion::of(&question, Some(context))];
+        let (revision, found) =
+            check_without_gil(&self.store, py, &owned_questions, &changed, now_us, steps_max, interrupt)?;
         Ok((revision, checked(found[0].0, found[0].1)))
     }
 
@@ -150,7 +153,7 @@ impl NativeStore {
         contexts: Option<&Bound<'_, PyList>>,
         changed: Option<&Bound<'_, PyList>>,
     ) -> PyResult<(u64, Vec<Checked>)> {
-        let mut asked = Vec::with_capacity(questions.len());
+        let mut owned_questions = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
             let context = match contexts {
                 Some(contexts) => context_of(Some(&contexts.get_item(place)?)),
@@ -159,7 +162,7 @@ impl NativeStore {
             let question = question.cast_into::<PyTuple>()?;
             let (resource, subject) = (question.get_item(0)?, question.get_item(2)?);
             let (resource, subject) = (resource.cast::<PyTuple>()?, subject.cast::<PyTuple>()?);
-            let ask = Asked::of(
+            let owned = OwnedQuestion::of(
                 &Question {
                     resource_type: text(resource, 0)?.to_str()?,
                     resource_id: text(resource, 1)?.to_str()?,
@@ -170,11 +173,11 @@ impl NativeStore {
                 },
                 context,
             );
-            asked.push(ask);
+            owned_questions.push(owned);
         }
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
         let (revision, found) =
-            check_without_gil(&self.store, py, &asked, &changed_of(&changes), now_us, steps_max, interrupt)?;
+            check_without_gil(&self.store, py, &owned_questions, &changed_of(&changes), now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))
     }
 

@@ -1,6 +1,6 @@
-//! Asking for a goal: its value where facts alone tell it, else what there is to be worked out.
+//! Asking for a goal: its value where facts alone decide it, else what there is to be worked out.
 //!
-//! Law: a goal asked twice within an evaluation is told by facts both times, or neither time.
+//! Law: a goal asked twice within an evaluation is answered by facts both times, or neither time.
 
 use super::evaluator::{Evaluation, PendingGoal, Stoppable};
 use super::goals::{ANYONE, Goal, NO, Subject, Value, YES};

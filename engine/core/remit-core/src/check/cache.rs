@@ -6,7 +6,7 @@
 //! Law: what is found is what asking anew would answer.
 
 use super::cache_stats::{CacheStats, Counts};
-use super::evaluator::Rests;
+use super::evaluator::Dependencies;
 use super::goals::Goal;
 use crate::memory::index::mix;
 use crate::memory::prefetch;
@@ -57,7 +57,7 @@ struct Remembered {
     version: u64,
     goal: Goal,
     is_yes: bool,
-    rests: Rests,
+    dependencies: Dependencies,
 }
 
 pub struct Cache {
@@ -126,9 +126,9 @@ impl Cache {
             page[way..way + WAYS].iter().find(|each| {
                 each.store == store
                     && each.goal == *goal
-                    && each.rests.from_us <= now_us
-                    && now_us < each.rests.until_us
-                    && (each.version == version || !written.since(each.rests.kinds, each.version))
+                    && each.dependencies.from_us <= now_us
+                    && now_us < each.dependencies.until_us
+                    && (each.version == version || !written.since(each.dependencies.kinds, each.version))
             })
         });
         match found {
@@ -139,9 +139,9 @@ impl Cache {
     }
 
     /// Remember an answer that was given at a version of the store. Cost: O(1).
-    pub fn put(&mut self, store: u64, goal: Goal, is_yes: bool, version: u64, rests: Rests) {
+    pub fn put(&mut self, store: u64, goal: Goal, is_yes: bool, version: u64, dependencies: Dependencies) {
         let (page, way) = self.place(store, &goal);
-        let none = Remembered { store: 0, version: 0, goal, is_yes, rests };
+        let none = Remembered { store: 0, version: 0, goal, is_yes, dependencies };
         let counts = &mut self.counts;
         let page = self.places[page].get_or_insert_with(|| {
             counts.took(size_of::<[Remembered; PAGE]>());
@@ -156,7 +156,7 @@ impl Cache {
         if ways[place].store != 0 && !is_same(&ways[place]) {
             counts.evicted();
         }
-        ways[place] = Remembered { store, version, goal, is_yes, rests };
+        ways[place] = Remembered { store, version, goal, is_yes, dependencies };
     }
 }
 
@@ -173,8 +173,8 @@ mod tests {
     fn an_answer_holds_for_its_interval_and_until_what_it_rests_on_is_written() {
         let mut cache = Cache::new(1024);
         let mut written = Written::default();
-        let rests = Rests { kinds: 1 << 3, from_us: 10, until_us: 20 };
-        cache.put(1, goal(7), true, 4, rests);
+        let dependencies = Dependencies { kinds: 1 << 3, from_us: 10, until_us: 20 };
+        cache.put(1, goal(7), true, 4, dependencies);
         assert_eq!(cache.find(1, &goal(7), 10, 4, &written), Some(true));
         assert_eq!(cache.find(1, &goal(7), 9, 4, &written), None);
         assert_eq!(cache.find(1, &goal(7), 20, 4, &written), None);
@@ -184,9 +184,9 @@ mod tests {
         assert_eq!(cache.find(1, &goal(7), 19, 5, &written), Some(true));
         written.at(3, 6);
         assert_eq!(cache.find(1, &goal(7), 19, 6, &written), None);
-        cache.put(1, goal(7), false, 6, rests);
+        cache.put(1, goal(7), false, 6, dependencies);
         assert_eq!(cache.find(1, &goal(7), 19, 6, &written), Some(false));
-        let nothing = Rests { kinds: 0, ..rests };
+        let nothing = Dependencies { kinds: 0, ..dependencies };
         cache.put(1, goal(8), true, 6, nothing);
         assert_eq!(cache.find(1, &goal(8), 19, 7, &written), Some(true));
         written.everywhere(8);
@@ -197,7 +197,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut cache = Cache::new(1024);
         for object in 0..100_000 {
-            cache.put(1, goal(object), true, 1, Rests::default());
+            cache.put(1, goal(object), true, 1, Dependencies::default());
         }
         let most = 1024 * size_of::<Remembered>() + 16 * size_of::<usize>();
         assert!(cache.stats().bytes as usize <= most);

@@ -1,4 +1,4 @@
-//! The equations of a circle of goals as gates, so that each turn of the fixed point looks at nothing again that has not
+//! The equations of a cycle of goals as gates, so that each turn of the fixed point looks at nothing again that has not
 //! risen (Dowling and Gallier 1984).
 //!
 //! Law: a gate is decided by its parts alone, in whichever order they are taken.
@@ -6,7 +6,7 @@
 use super::goals::{NO, UNKNOWN, Value, YES};
 use crate::graph::NONE;
 
-/// A part of an equation that hangs on the circle: true once all its parts are (`every`), or any.
+/// A part of an equation that hangs on the cycle: true once all its parts are (`every`), or any.
 ///
 /// A `-` turns around what is right of it: there the greatest becomes the least, and goals are read as their opposite.
 pub(super) struct Gate {
@@ -29,9 +29,9 @@ pub struct Circuit {
     pub(super) listeners: Vec<Listener>,
     pub(super) first_listener: Vec<u32>,   // by member
     pub(super) opposites: Vec<(u32, u32)>, // a member, and the gate that has its opposite as a part
-    pub(super) known: Vec<Option<Value>>,  // by member: an equation that does not hang on the circle
+    pub(super) known: Vec<Option<Value>>,  // by member: an equation that does not hang on the cycle
     pub(super) lacking: Vec<u32>,          // by gate, while rising
-    pub(super) risen: Vec<u32>,            // gates to be told that a part has risen
+    pub(super) risen: Vec<u32>,            // gates of which a part has risen
 }
 
 impl Circuit {
@@ -48,7 +48,7 @@ impl Circuit {
         self.gates.len() as u32 - 1
     }
 
-    /// Take a part into a gate: a value, or None where the part hangs on the circle. Whether the gate is decided by it.
+    /// Take a part into a gate: a value, or None where the part hangs on the cycle. Whether the gate is decided by it.
     pub(super) fn take(&mut self, gate: u32, part: Option<Value>) -> bool {
         let gate = &mut self.gates[gate as usize];
         match part {
@@ -59,7 +59,7 @@ impl Circuit {
         gate.is_dead
     }
 
-    /// All parts were taken, or enough: the gate's value, None where it hangs on the circle.
+    /// All parts were taken, or enough: the gate's value, None where it hangs on the cycle.
     pub(super) fn close(&mut self, gate: u32) -> Option<Value> {
         let gate = &mut self.gates[gate as usize];
         let decisive = if gate.every { NO } else { YES };
@@ -79,7 +79,7 @@ impl Circuit {
         *first = self.listeners.len() as u32 - 1;
     }
 
-    pub(super) fn tell_listeners(&mut self, member: u32) {
+    pub(super) fn notify_listeners(&mut self, member: u32) {
         let mut each = self.first_listener[member as usize];
         while each != NONE {
             let listener = &self.listeners[each as usize];

@@ -1,7 +1,7 @@
 //! What a Check stands on: the state it looks at, what each edge of it is worth now, and the budget of steps.
 //!
-//! It means what `semantics.py` means; read that first. `ask.rs` tells a goal by facts alone where they do, and `walk.rs`
-//! takes the others apart. A relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL
+//! It means what `semantics.py` means; read that first. `ask.rs` answers a goal by facts alone where they do, and `walk.rs`
+//! takes the others apart by `equations.rs`. A relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL
 //! never arises: an answer that hangs on such a caveat comes out UNKNOWN, and Python answers it.
 //! Law: within an evaluation an edge is worth the same whenever it is looked at.
 
@@ -11,7 +11,7 @@ use super::closure::{Closures, State};
 use super::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
 use super::stack::{Frame, Open};
 use crate::graph::view::{GraphView, Row};
-use crate::graph::{End, Graph, NONE, Qualifiers, STRANGER};
+use crate::graph::{EPHEMERAL, End, Graph, NONE, Qualifiers};
 use crate::schema::plan::Plan;
 use hashbrown::HashMap;
 
@@ -43,13 +43,13 @@ impl Default for PendingGoal {
 /// What an answer rests on: which kinds of relationships were looked at, and between which times none of those that
 /// were begins or ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Rests {
+pub struct Dependencies {
     pub kinds: u64, // a bit for each kind, modulo 64
     pub from_us: i64,
     pub until_us: i64,
 }
 
-impl Default for Rests {
+impl Default for Dependencies {
     fn default() -> Self {
         Self { kinds: 0, from_us: i64::MIN, until_us: i64::MAX }
     }
@@ -66,7 +66,7 @@ pub struct Edge {
 #[derive(Default)]
 pub struct Scratch {
     pub goals: Goals,
-    pub rests: Rests,
+    pub dependencies: Dependencies,
     outcomes: HashMap<u32, Value>, // of the caveats met so far, by number
     pub stack: Vec<Frame>,
     pub path: Vec<Open>,
@@ -78,7 +78,7 @@ pub struct Scratch {
 impl Scratch {
     pub fn clear(&mut self) {
         self.goals.clear();
-        self.rests = Rests::default();
+        self.dependencies = Dependencies::default();
         self.outcomes.clear();
         self.stack.clear();
         self.path.clear();
@@ -106,8 +106,8 @@ pub struct Evaluation<'a, G: GraphView> {
     pub state: State<'a>,
     pub now_us: i64,
     pub scratch: &'a mut Scratch,
-    /// The types of strangers.
-    pub strangers: &'a [u32],
+    /// The types of ephemeral objects.
+    pub ephemerals: &'a [u32],
     pub pending: PendingGoal,
     pub steps: u64,
     pub steps_max: u64,
@@ -117,7 +117,7 @@ pub struct Evaluation<'a, G: GraphView> {
 impl<'a> Evaluation<'a, &'a Graph> {
     /// The same evaluation, looking at something else.
     pub fn over<G: GraphView>(self, view: G) -> Evaluation<'a, G> {
-        let Evaluation { graph, plan, caveats, context, state, now_us, scratch, strangers, .. } = self;
+        let Evaluation { graph, plan, caveats, context, state, now_us, scratch, ephemerals, .. } = self;
         let Evaluation { pending, steps, steps_max, stop, .. } = self;
         Evaluation {
             graph,
@@ -128,7 +128,7 @@ impl<'a> Evaluation<'a, &'a Graph> {
             state,
             now_us,
             scratch,
-            strangers,
+            ephemerals,
             pending,
             steps,
             steps_max,
@@ -205,12 +205,12 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     #[inline]
     pub fn worth_of_time(&mut self, qualifiers: &Qualifiers) -> Value {
-        let rests = &mut self.scratch.rests;
+        let dependencies = &mut self.scratch.dependencies;
         for edge_us in [qualifiers.not_before_us, qualifiers.expiration_us].into_iter().flatten() {
             if edge_us <= self.now_us {
-                rests.from_us = rests.from_us.max(edge_us);
+                dependencies.from_us = dependencies.from_us.max(edge_us);
             } else {
-                rests.until_us = rests.until_us.min(edge_us);
+                dependencies.until_us = dependencies.until_us.min(edge_us);
             }
         }
         match (qualifiers.counts_at(self.now_us), qualifiers.caveat) {
@@ -261,7 +261,7 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     #[inline]
     pub fn node_of(&mut self, object: u32, kind: u32) -> Option<u32> {
-        self.scratch.rests.kinds |= 1 << (kind & 63);
+        self.scratch.dependencies.kinds |= 1 << (kind & 63);
         self.view.find_node(object, kind)
     }
 
@@ -279,8 +279,8 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     #[inline]
     pub fn type_of(&self, object: u32) -> u32 {
-        if object & STRANGER != 0 {
-            self.strangers[(object & !STRANGER) as usize]
+        if object & EPHEMERAL != 0 {
+            self.ephemerals[(object & !EPHEMERAL) as usize]
         } else {
             self.graph.objects.tag(object)
         }

@@ -1,4 +1,4 @@
-//! What a finished circle of goals comes to: the alternating fixed point of the well-founded model (Van Gelder 1989).
+//! What a finished cycle of goals comes to: the alternating fixed point of the well-founded model (Van Gelder 1989).
 //!
 //! With what is subtracted taken at its lowest, rising from below gives an upper bound; with that as what is subtracted,
 //! rising gives a better lower bound; and so on until nothing moves. The equations become a circuit of gates once; each
@@ -21,7 +21,7 @@ fn read(value: Value, negated: bool) -> Value {
 }
 
 impl<G: GraphView> Evaluation<'_, G> {
-    /// Settle the goals that wait from a place on. Cost: O(edges within the circle), and where it goes through a `-` at
+    /// Settle the goals that wait from a place on. Cost: O(edges within the cycle), and where it goes through a `-` at
     /// most that times their count.
     pub fn settle(&mut self, from: usize) -> Stoppable<()> {
         let scratch = &mut *self.scratch;
@@ -29,7 +29,7 @@ impl<G: GraphView> Evaluation<'_, G> {
         for number in &scratch.waiting[from..] {
             let entry = scratch.goals.entry_mut(*number);
             if !entry.is_settled {
-                entry.order = members.len() as u32; // from here on, its number in the circle
+                entry.order = members.len() as u32; // from here on, its number in the cycle
                 members.push(*number);
             }
         }
@@ -99,7 +99,7 @@ impl<G: GraphView> Evaluation<'_, G> {
         }
         for (member, is_true) in value.iter().enumerate() {
             if *is_true {
-                circuit.tell_listeners(member as u32);
+                circuit.notify_listeners(member as u32);
             }
         }
         for place in 0..circuit.opposites.len() {
@@ -131,7 +131,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             circuit.risen.push(part_of);
         } else if !value[member as usize] {
             value[member as usize] = true;
-            circuit.tell_listeners(member);
+            circuit.notify_listeners(member);
         }
     }
 
@@ -242,7 +242,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             Next::Known(value) => return Ok(Some(read(value, negated))),
             Next::Pending => self.pending.goal,
         };
-        let number = self.scratch.goals.find(&goal).expect("a circle meets no goal that the walk did not");
+        let number = self.scratch.goals.find(&goal).expect("a cycle meets no goal that the walk did not");
         let entry = self.scratch.goals.entry(number);
         if entry.is_settled {
             return Ok(Some(read(entry.value, negated)));

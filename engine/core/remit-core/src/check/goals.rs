@@ -23,7 +23,7 @@ pub struct Goal {
     pub subject: Subject,
 }
 
-/// What is known of a truth: NO < UNKNOWN < YES. A caveat, a cut circle and an undefined goal are all UNKNOWN here, and an
+/// What is known of a truth: NO < UNKNOWN < YES. A caveat, a cut cycle and an undefined goal are all UNKNOWN here, and an
 /// answer that does not hang on one comes out exact.
 pub type Value = u8;
 pub const NO: Value = 0;

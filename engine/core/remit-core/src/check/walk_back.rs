@@ -11,7 +11,7 @@ use super::closure::{Closure, Closures, REMEMBERED, State};
 use super::evaluator::{Evaluation, Stoppable};
 use super::goals::{NO, Subject, Value, YES};
 use crate::graph::view::GraphView;
-use crate::graph::{End, NONE, STRANGER};
+use crate::graph::{EPHEMERAL, End, NONE};
 use crate::memory::adjacency::MARK;
 use crate::schema::plan::Body;
 
@@ -63,9 +63,9 @@ impl<G: GraphView> Evaluation<'_, G> {
         let row = *self.graph.node(node);
         let wildcard = self.graph.wildcard(self.type_of(subject.object));
         // Who stands in no relationship is where everybody is.
-        let object = if subject.object & STRANGER == 0 { subject.object } else { wildcard };
+        let object = if subject.object & EPHEMERAL == 0 { subject.object } else { wildcard };
         if object == NONE {
-            self.scratch.rests.kinds |= beneath;
+            self.scratch.dependencies.kinds |= beneath;
             return Ok(Some(known));
         }
         let mut edges_max = EDGES_FEW;
@@ -79,10 +79,10 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Ok(None);
         };
         let Closure { from_us, until_us, .. } = self.scratch.closures.remembered[place];
-        let rests = &mut self.scratch.rests;
-        rests.kinds |= beneath;
-        rests.from_us = rests.from_us.max(from_us);
-        rests.until_us = rests.until_us.min(until_us);
+        let dependencies = &mut self.scratch.dependencies;
+        dependencies.kinds |= beneath;
+        dependencies.from_us = dependencies.from_us.max(from_us);
+        dependencies.until_us = dependencies.until_us.min(until_us);
         let len = self.scratch.closures.remembered[place].usersets.len();
         if len <= row.usersets.len() as usize {
             for at in 0..len {
@@ -112,7 +112,7 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     /// Where the closure of an object is: remembered, or made now. None where it takes more edges than that, or a caveat.
     ///
-    /// It may not depend on what is remembered whether a goal is walked, for a circle asks its goals again: so not on what
+    /// It may not depend on what is remembered whether a goal is walked, for a cycle asks its goals again: so not on what
     /// is remembered of another version, nor on what another relation was ready to look at.
     fn closure(&mut self, object: u32, wildcard: u32, edges_max: u32) -> Stoppable<Option<usize>> {
         let of_wildcard = if wildcard == NONE { 0 } else { self.graph.reverse_of(wildcard).len() };
@@ -132,11 +132,11 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Ok((known.is_whole && known.edges <= edges_max).then_some(place));
         }
         // What is seen on the way bounds the closure's time, and only whoever uses it is bound by that.
-        let rests = std::mem::take(&mut self.scratch.rests);
+        let dependencies = std::mem::take(&mut self.scratch.dependencies);
         // All of what is remembered goes first: the walk may be stopped, and what it leaves here says nothing of anybody.
         let mut usersets = std::mem::take(&mut self.scratch.closures.remembered[place]).usersets;
         let found = self.walk_back(object, wildcard, edges_max, &mut usersets);
-        let seen = std::mem::replace(&mut self.scratch.rests, rests);
+        let seen = std::mem::replace(&mut self.scratch.dependencies, dependencies);
         let (edges, is_whole) = match found? {
             Some(edges) => (edges, true),
             None => (edges_max, false),

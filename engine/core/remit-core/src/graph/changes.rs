@@ -5,7 +5,7 @@
 use super::{Beside, CHAIN_MAX, End, Graph, NONE, Node, Object, Qualifiers, QualifiersText, Triple, WILDCARD};
 use crate::memory::adjacency::{List, MARK};
 use crate::memory::index::mix;
-use crate::memory::interner::Sought;
+use crate::memory::interner::Probe;
 
 /// Edges whose subjects are fetched together when many are written.
 const FETCHED: usize = 16;
@@ -31,10 +31,10 @@ impl Graph {
     pub fn load<'a>(
         &mut self,
         edges: impl IntoIterator<Item = (Triple<'a>, &'a QualifiersText)>,
-        mut told: impl FnMut(u32, u32),
+        mut on_edge: impl FnMut(u32, u32),
     ) {
         let mut edges = edges.into_iter();
-        let mut next: Vec<(Triple, &QualifiersText, u32, Sought, Option<u32>)> = Vec::with_capacity(FETCHED);
+        let mut next: Vec<(Triple, &QualifiersText, u32, Probe, Option<u32>)> = Vec::with_capacity(FETCHED);
         let mut last = ("", "", NONE);
         loop {
             for (triple, qualifiers) in edges.by_ref().take(FETCHED) {
@@ -44,24 +44,24 @@ impl Graph {
             if next.is_empty() {
                 return;
             }
-            for (.., sought, likely) in &mut next {
-                *likely = self.objects.likely(*sought);
+            for (.., probe, likely) in &mut next {
+                *likely = self.objects.likely(*probe);
                 likely.iter().for_each(|subject| self.fetch_object(*subject));
             }
             for subject in next.iter().filter_map(|(.., likely)| *likely) {
                 self.objects.fetch_text(subject);
                 self.fetch_reverse(End::Object(subject));
             }
-            for (triple, qualifiers, type_, sought, _) in next.drain(..) {
+            for (triple, qualifiers, type_, probe, _) in next.drain(..) {
                 let Triple { resource_type, resource_id, relation, subject_id, .. } = triple;
                 if (last.0, last.1) != (resource_type, resource_id) {
                     last = (resource_type, resource_id, self.object(resource_type, resource_id));
                 }
                 let kind = self.kind(resource_type, relation);
                 let node = self.node_made(last.2, kind);
-                let subject = self.objects.intern_sought(sought, type_, subject_id);
+                let subject = self.objects.intern_probed(probe, type_, subject_id);
                 self.introduce(subject, type_, subject_id);
-                told(kind, self.connect(node, subject, &triple, qualifiers));
+                on_edge(kind, self.connect(node, subject, &triple, qualifiers));
             }
         }
     }

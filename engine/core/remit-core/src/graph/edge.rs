@@ -8,7 +8,7 @@ pub const NONE: u32 = u32::MAX;
 
 /// Objects that no relationship names have numbers with this bit, given by the session; and nodes that are in an overlay
 /// alone, given by that.
-pub const STRANGER: u32 = 1 << 31;
+pub const EPHEMERAL: u32 = 1 << 31;
 
 pub const WILDCARD: &str = "*";
 

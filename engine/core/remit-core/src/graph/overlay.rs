@@ -1,13 +1,13 @@
 //! The graph with some of its edges changed, without touching it: facts of one request.
 //!
-//! What a change names need not be in the graph: objects that it has not are strangers (`store.rs`), nodes and caveats
+//! What a change names need not be in the graph: objects that it has not are ephemeral (`store/ephemerals.rs`), nodes and caveats
 //! that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
 //! taken away; those that are added come after them. `overlay.py` is its plain twin.
 //! Law: an overlay answers as the graph would after `add` and `remove` of the same triples, and ends with its request.
 
 use super::shape::Shape;
 use super::view::{self, GraphView};
-use super::{End, Graph, NONE, Node, Qualifiers, QualifiersText, STRANGER, Triple, WILDCARD};
+use super::{EPHEMERAL, End, Graph, NONE, Node, Qualifiers, QualifiersText, Triple, WILDCARD};
 use crate::memory::adjacency::List;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +49,7 @@ struct Added {
     usersets: Vec<u32>,
 }
 
-/// What is changed, in numbers: good for one version of the graph, and for the strangers it was made with.
+/// What is changed, in numbers: good for one version of the graph, and for the ephemeral objects it was made with.
 #[derive(Default)]
 pub struct Overlay {
     edges: HashMap<(u32, End), Qualifiers>, // by node and end
@@ -64,7 +64,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// None where a name is unknown to the schema. `object_of` says the number of a type and an id, a stranger's where the
+    /// None where a name is unknown to the schema. `object_of` gives the number of a type and an id, an ephemeral one where the
     /// graph has none. Cost: O(changes).
     pub fn of(graph: &Graph, changed: &Changed, mut object_of: impl FnMut(u32, &str) -> u32) -> Option<Overlay> {
         let mut overlay = Overlay::default();
@@ -117,7 +117,7 @@ impl Overlay {
         if let Some(node) = graph.find_node(object, kind) {
             return node;
         }
-        let next = self.nodes.len() as u32 | STRANGER;
+        let next = self.nodes.len() as u32 | EPHEMERAL;
         let number = *self.node_numbers.entry((object, kind)).or_insert(next);
         if number == next {
             self.nodes.push((object, kind));
@@ -132,7 +132,7 @@ impl Overlay {
                 let name = graph.names.find(name)?;
                 graph.caveats.find(name, context).unwrap_or_else(|| {
                     self.caveats.push((name, context.as_str().into()));
-                    (self.caveats.len() as u32 - 1) | STRANGER
+                    (self.caveats.len() as u32 - 1) | EPHEMERAL
                 })
             }
         };
@@ -143,7 +143,7 @@ impl Overlay {
         self.kinds |= 1 << (self.name_of(graph, node).1 & 63);
         let added = self.added.entry(node).or_default();
         let is_first = self.edges.insert((node, end), qualifiers).is_none();
-        if is_first && (node & STRANGER != 0 || graph.edge_to(&graph.row(node), end).is_none()) {
+        if is_first && (node & EPHEMERAL != 0 || graph.edge_to(&graph.row(node), end).is_none()) {
             self.reverse.push((end, node));
             match end {
                 End::Object(object) => added.direct.push(object),
@@ -153,7 +153,7 @@ impl Overlay {
     }
 
     fn name_of(&self, graph: &Graph, node: u32) -> (u32, u32) {
-        if node & STRANGER == 0 { graph.name_of(node) } else { self.nodes[(node & !STRANGER) as usize] }
+        if node & EPHEMERAL == 0 { graph.name_of(node) } else { self.nodes[(node & !EPHEMERAL) as usize] }
     }
 
     fn wildcard(&self, graph: &Graph, type_: u32) -> u32 {
@@ -217,7 +217,7 @@ impl<'a> GraphView for Overlaid<'a> {
     }
 
     fn row(self, node: u32) -> Row<'a> {
-        let base = (node & STRANGER == 0).then(|| self.graph.row(node));
+        let base = (node & EPHEMERAL == 0).then(|| self.graph.row(node));
         Row { node, base, added: self.overlay.added.get(&node) }
     }
 
@@ -269,10 +269,10 @@ impl<'a> GraphView for Overlaid<'a> {
     }
 
     fn passing_caveat(&self, caveat: u32) -> Option<(u32, &str)> {
-        if caveat & STRANGER == 0 {
+        if caveat & EPHEMERAL == 0 {
             return None;
         }
-        let (name, context) = &self.overlay.caveats[(caveat & !STRANGER) as usize];
+        let (name, context) = &self.overlay.caveats[(caveat & !EPHEMERAL) as usize];
         Some((*name, context))
     }
 
@@ -295,10 +295,10 @@ mod tests {
     const SUBJECTS: [(&str, &str); 4] = [("user", ""), ("doc", ""), ("doc", "viewer"), ("group", "member")];
     const IDS: [&str; 4] = ["a", "b", "c", WILDCARD];
 
-    /// Numbers that name a triple, and what is said of it: None for no edge.
-    type Said = ((usize, usize, usize, usize), Option<QualifiersText>);
+    /// Numbers that name a triple, and what its edge is: None for no edge.
+    type Change = ((usize, usize, usize, usize), Option<QualifiersText>);
 
-    fn said() -> impl Strategy<Value = Said> {
+    fn change() -> impl Strategy<Value = Change> {
         let plain = QualifiersText::default();
         let over = QualifiersText { expiration_us: Some(7), ..plain.clone() };
         let with = |context: &str| QualifiersText { caveat: Some(("c".into(), context.into())), ..plain.clone() };
@@ -313,14 +313,14 @@ mod tests {
         Triple { resource_type, resource_id: IDS[id], relation, subject_type, subject_id, subject_relation }
     }
 
-    fn graph_of<'a>(all_said: impl IntoIterator<Item = &'a Said>) -> Graph {
+    fn graph_of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Graph {
         let mut graph = Graph::default();
         for (type_, name) in KINDS {
             graph.kind(type_, name);
         }
         graph.types.intern("user");
         graph.names.intern("c");
-        for (numbers, qualifiers) in all_said {
+        for (numbers, qualifiers) in changes {
             match qualifiers {
                 Some(qualifiers) => {
                     graph.add(&triple(*numbers), qualifiers);
@@ -358,7 +358,11 @@ mod tests {
     }
 
     /// All that a view says of every node, in words: each edge that counts at 0, with what qualifies it.
-    fn told<G: GraphView>(view: G, object_of: &mut dyn FnMut(&str, &str) -> Option<u32>, graph: &Graph) -> Vec<String> {
+    fn edges_in_words<G: GraphView>(
+        view: G,
+        object_of: &mut dyn FnMut(&str, &str) -> Option<u32>,
+        graph: &Graph,
+    ) -> Vec<String> {
         let (mut found, mut forward) = (Vec::new(), Vec::new());
         for ((type_, name), id) in KINDS.iter().flat_map(|kind| IDS.iter().map(move |id| (*kind, *id))) {
             let kind = graph.find_kind(type_, name).expect("it was made");
@@ -377,7 +381,7 @@ mod tests {
             }
             forward.extend(edges.iter().map(|(end, is_qualified)| (node, *end, *is_qualified)));
             for (end, is_qualified) in edges {
-                assert_eq!(view.edge_to(&row, end), Some(is_qualified), "an edge is found as it is told");
+                assert_eq!(view.edge_to(&row, end), Some(is_qualified), "an edge is found as it is listed");
                 let qualifiers = if is_qualified { view.qualifiers(node, end) } else { Qualifiers::PLAIN };
                 assert_eq!(is_qualified, qualifiers != Qualifiers::PLAIN);
                 if !qualifiers.counts_at(0) {
@@ -412,35 +416,35 @@ mod tests {
     proptest! {
         #[test]
         fn an_overlay_is_the_graph_as_it_would_be(
-            stored in prop::collection::vec(said(), 0..12), changes in prop::collection::vec(said(), 0..12),
+            stored in prop::collection::vec(change(), 0..12), changes in prop::collection::vec(change(), 0..12),
         ) {
             let graph = graph_of(&stored);
             let changed = changes.iter().map(|(numbers, qualifiers)| (triple(*numbers), qualifiers.as_ref()));
             let changed = Changed::of(changed.collect());
-            let mut strangers: Vec<(u32, String)> = Vec::new();
+            let mut ephemerals: Vec<(u32, String)> = Vec::new();
             let overlay = Overlay::of(&graph, &changed, |type_, id| {
                 graph.objects.find(type_, id).unwrap_or_else(|| {
-                    let place = strangers.iter().position(|known| *known == (type_, id.to_owned()));
+                    let place = ephemerals.iter().position(|known| *known == (type_, id.to_owned()));
                     let place = place.unwrap_or_else(|| {
-                        strangers.push((type_, id.to_owned()));
-                        strangers.len() - 1
+                        ephemerals.push((type_, id.to_owned()));
+                        ephemerals.len() - 1
                     });
-                    place as u32 | STRANGER
+                    place as u32 | EPHEMERAL
                 })
             });
             let overlay = overlay.expect("every name is known");
             let mut here = |type_: &str, id: &str| {
                 let type_ = graph.types.find(type_)?;
-                let place = strangers.iter().position(|known| *known == (type_, id.to_owned()));
-                graph.objects.find(type_, id).or(place.map(|place| place as u32 | STRANGER))
+                let place = ephemerals.iter().position(|known| *known == (type_, id.to_owned()));
+                graph.objects.find(type_, id).or(place.map(|place| place as u32 | EPHEMERAL))
             };
             let after = graph_of(stored.iter().chain(&changes));
             let mut there = |type_: &str, id: &str| after.find_object(type_, id);
             let view = Overlaid { graph: &graph, overlay: &overlay };
-            prop_assert_eq!(told(view, &mut here, &graph), told(&after, &mut there, &after));
+            prop_assert_eq!(edges_in_words(view, &mut here, &graph), edges_in_words(&after, &mut there, &after));
             let user = graph.types.find("user").expect("it was made");
-            let has_wildcard = |said: &Said| {
-                let Triple { subject_type, subject_id, .. } = triple(said.0);
+            let has_wildcard = |change: &Change| {
+                let Triple { subject_type, subject_id, .. } = triple(change.0);
                 (subject_type, subject_id) == ("user", WILDCARD)
             };
             if changes.iter().any(has_wildcard) {

@@ -3,9 +3,9 @@
 //! Evaluations are compiled once for each, so that a check which changes nothing pays next to nothing for those that do:
 //! a deep one takes one in a hundred instructions fewer than when there was the graph alone, a hot pair 1,045 instead of
 //! 1,036, and 51 of 2,700 more where it is not remembered. `GraphView` of `equations.py` is its twin.
-//! Law: what is said of edges is said by a view; the graph beneath it is asked for names, and for what no change touches.
+//! Law: what edges there are is asked of a view; the graph beneath it is asked for names, and for what no change touches.
 
-use super::{End, Graph, Node, Qualifiers, STRANGER};
+use super::{EPHEMERAL, End, Graph, Node, Qualifiers};
 use crate::memory::adjacency::{List, MARK};
 
 /// The edges of a node, ready to be looked at.
@@ -67,7 +67,7 @@ impl GraphView for &Graph {
 
     #[inline(always)]
     fn find_node(self, object: u32, kind: u32) -> Option<u32> {
-        if object & STRANGER != 0 { None } else { self.node_of(object, kind) }
+        if object & EPHEMERAL != 0 { None } else { self.node_of(object, kind) }
     }
 
     #[inline(always)]
@@ -94,7 +94,7 @@ impl GraphView for &Graph {
     #[inline(always)]
     fn edge_to(self, row: &Node, end: End) -> Option<bool> {
         match end {
-            End::Object(object) if object & STRANGER != 0 => None,
+            End::Object(object) if object & EPHEMERAL != 0 => None,
             End::Object(object) => Graph::find_edge(self, row.direct, object),
             End::Node(userset) => Graph::find_edge(self, row.usersets, userset),
         }
@@ -106,7 +106,7 @@ impl GraphView for &Graph {
     }
 
     fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)> {
-        let list = if end.number() & STRANGER == 0 { self.reverse_at(end) } else { List::EMPTY };
+        let list = if end.number() & EPHEMERAL == 0 { self.reverse_at(end) } else { List::EMPTY };
         self.lists.iter(list).map(|value| (value & !MARK, value & MARK != 0))
     }
 

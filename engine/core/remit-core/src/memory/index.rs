@@ -36,7 +36,7 @@ impl Line {
     }
 }
 
-/// The places in what `places` said, one after the other.
+/// The places that `places` marked, one after the other.
 #[inline(always)]
 fn each_of(mut places: u128) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {

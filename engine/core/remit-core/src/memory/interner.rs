@@ -68,7 +68,7 @@ struct Free {
 
 /// A name's hash.
 #[derive(Clone, Copy)]
-pub struct Sought(u64);
+pub struct Probe(u64);
 
 /// Texts under tags, counted: a name that nobody holds any more is forgotten, and its number is given out again.
 #[derive(Default)]
@@ -90,21 +90,21 @@ impl Names {
 
     /// Cost: O(length).
     pub fn find(&self, tag: u32, text: &str) -> Option<u32> {
-        self.find_sought(self.seek(tag, text), tag, text)
+        self.find_probed(self.seek(tag, text), tag, text)
     }
 
-    /// The first half of `find`: from now on the name's place is being fetched, and another may be sought meanwhile.
+    /// The first half of `find`: from now on the name's place is being fetched, and another look-up may begin meanwhile.
     #[inline]
-    pub fn seek(&self, tag: u32, text: &str) -> Sought {
+    pub fn seek(&self, tag: u32, text: &str) -> Probe {
         let hash = self.hash(tag, text.as_bytes());
         self.index.fetch(hash);
-        Sought(hash)
+        Probe(hash)
     }
 
     /// The number that a name most likely has, if it has any. Its row is being fetched then.
     #[inline]
-    pub fn likely(&self, sought: Sought) -> Option<u32> {
-        let number = self.index.likely(sought.0)?;
+    pub fn likely(&self, probe: Probe) -> Option<u32> {
+        let number = self.index.likely(probe.0)?;
         self.rows.fetch(number as usize);
         Some(number)
     }
@@ -117,19 +117,19 @@ impl Names {
 
     /// The second half of `find`.
     #[inline]
-    pub fn find_sought(&self, sought: Sought, tag: u32, text: &str) -> Option<u32> {
+    pub fn find_probed(&self, probe: Probe, tag: u32, text: &str) -> Option<u32> {
         let text = text.as_bytes();
-        self.index.find(sought.0, |row| self.tag(*row) == tag && self.bytes_of(*row) == text)
+        self.index.find(probe.0, |row| self.tag(*row) == tag && self.bytes_of(*row) == text)
     }
 
     /// The number of a name, made where there is none. It is held by nobody yet: `hold` it. Cost: O(length).
     pub fn intern(&mut self, tag: u32, text: &str) -> u32 {
-        self.intern_sought(self.seek(tag, text), tag, text)
+        self.intern_probed(self.seek(tag, text), tag, text)
     }
 
-    /// The same of a name that was sought.
-    pub fn intern_sought(&mut self, sought: Sought, tag: u32, text: &str) -> u32 {
-        if let Some(number) = self.find_sought(sought, tag, text) {
+    /// The same, where `seek` was called before.
+    pub fn intern_probed(&mut self, probe: Probe, tag: u32, text: &str) -> u32 {
+        if let Some(number) = self.find_probed(probe, tag, text) {
             return number;
         }
         let number = self.number(tag);
@@ -143,7 +143,7 @@ impl Names {
         }
         self.rows[number as usize] = row;
         let (rows, texts, long, pages, hasher) = (&self.rows, &self.texts, &self.long, &self.page_tags, &self.hasher);
-        self.index.add(sought.0, number, |row| {
+        self.index.add(probe.0, number, |row| {
             self::hash(hasher, pages[(row >> PAGE_SHIFT) as usize], bytes_of(rows, texts, long, row))
         });
         self.count += 1;

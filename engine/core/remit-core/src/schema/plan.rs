@@ -194,12 +194,12 @@ impl Compiler {
         let mut for_all: Vec<bool> = self.plan.slots.iter().map(is_permission).collect();
         for _ in 0..ROUNDS_MAX {
             let mut is_settled = true;
-            for (slot, asked) in self.plan.slots.iter().enumerate() {
-                if let Body::Permission { node } = asked.body
-                    && for_all[slot]
+            for (number, slot) in self.plan.slots.iter().enumerate() {
+                if let Body::Permission { node } = slot.body
+                    && for_all[number]
                     && !self.is_for_all(node, &for_all)
                 {
-                    for_all[slot] = false;
+                    for_all[number] = false;
                     is_settled = false;
                 }
             }

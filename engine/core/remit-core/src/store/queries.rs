@@ -2,20 +2,20 @@
 //!
 //! Law: an answer is of one state of the store; a defect of the core costs time, and opens or ends nothing.
 
+use super::ephemerals::Ephemerals;
 use super::locked::View;
-use super::names::Asked;
+use super::names::QuestionNames;
 use super::question::{Answer, Question};
 use super::session::Session;
 use super::state::State;
-use super::strangers::Strangers;
 use crate::check::caveats::Context;
 use crate::check::closure;
-use crate::check::evaluator::{Evaluation, PendingGoal, Rests, Stoppable};
+use crate::check::evaluator::{Dependencies, Evaluation, PendingGoal, Stoppable};
 use crate::check::goals::{Goal, NO, Value, YES};
 use crate::expand::{Budget, Expansion, Finished, Opening, Unfinished, expand};
 use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
-use crate::graph::{End, Graph, STRANGER};
-use crate::memory::interner::Sought;
+use crate::graph::{EPHEMERAL, End, Graph};
+use crate::memory::interner::Probe;
 use crate::schema::reach::{Reach, Reaches};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const EXPECTED: usize = 16;
 
 impl View<'_> {
-    /// These will be asked: have fetched what the first steps of each will look at, side by side. Nothing is answered, and
+    /// These will be names: have fetched what the first steps of each will look at, side by side. Nothing is answered, and
     /// a question of other types or another permission than the first is passed by. Cost: O(questions); fifty of which the
     /// answers are remembered, of a million relationships, took 1,058 ns each before, and take 756 since.
     pub fn expect<'a>(&self, session: &mut Session, questions: impl IntoIterator<Item = &'a Question<'a>>) {
@@ -33,27 +33,27 @@ impl View<'_> {
         let names_stamp = (self.store.number, *installed);
         let mut questions = questions.into_iter().peekable();
         if let Some(first) = questions.peek()
-            && !session.asked.is_of(names_stamp, first)
-            && let Some(asked) = Asked::of(graph, plan, names_stamp, first)
+            && !session.names.is_of(names_stamp, first)
+            && let Some(names) = QuestionNames::of(graph, plan, names_stamp, first)
         {
-            session.asked = asked;
+            session.names = names;
         }
-        let Session { asked, cache, .. } = session;
-        let mut questions = questions.filter(|question| asked.is_of(names_stamp, question));
-        let mut sought: Vec<[Sought; 2]> = Vec::with_capacity(EXPECTED);
+        let Session { names, cache, .. } = session;
+        let mut questions = questions.filter(|question| names.is_of(names_stamp, question));
+        let mut probe: Vec<[Probe; 2]> = Vec::with_capacity(EXPECTED);
         let mut goals: Vec<Goal> = Vec::with_capacity(EXPECTED);
         loop {
-            sought.clear();
-            sought.extend(questions.by_ref().take(EXPECTED).map(|question| asked.seek(graph, question)));
-            if sought.is_empty() {
+            probe.clear();
+            probe.extend(questions.by_ref().take(EXPECTED).map(|question| names.seek(graph, question)));
+            if probe.is_empty() {
                 return;
             }
             goals.clear();
-            for [resource, subject] in &sought {
+            for [resource, subject] in &probe {
                 let likely = [graph.objects.likely(*resource), graph.objects.likely(*subject)];
                 likely.into_iter().flatten().for_each(|object| graph.fetch_object(object));
                 if let [Some(object), Some(subject)] = likely {
-                    goals.push(asked.goal(object, subject));
+                    goals.push(names.goal(object, subject));
                 }
             }
             if !cache.is_off() {
@@ -139,28 +139,28 @@ impl View<'_> {
             return (Answer::Elsewhere, 0);
         }
         let names_stamp = (self.store.number, *installed);
-        if !session.asked.is_of(names_stamp, question) {
-            match Asked::of(graph, plan, names_stamp, question) {
-                Some(asked) => session.asked = asked,
+        if !session.names.is_of(names_stamp, question) {
+            match QuestionNames::of(graph, plan, names_stamp, question) {
+                Some(names) => session.names = names,
                 None => return (Answer::Elsewhere, 0),
             }
         }
-        let goal = goal_of(graph, &session.asked, &mut session.strangers, question);
+        let goal = goal_of(graph, &session.names, &mut session.ephemerals, question);
         let is_cached = !session.cache.is_off()
             && context.is_empty()
             && changed.is_empty()
-            && (goal.object | goal.subject.object) & STRANGER == 0;
+            && (goal.object | goal.subject.object) & EPHEMERAL == 0;
         if is_cached && let Some(is_yes) = session.cache.find(stamp.0, &goal, now_us, *version, written) {
             return (if is_yes { Answer::Yes } else { Answer::No }, 1);
         }
-        if goal.object & STRANGER == 0 {
+        if goal.object & EPHEMERAL == 0 {
             graph.fetch_nodes(goal.object);
         }
-        if goal.subject.object & STRANGER == 0 {
+        if goal.subject.object & EPHEMERAL == 0 {
             graph.fetch_reverse(End::Object(goal.subject.object));
         }
         if session.scratch.goals.is_empty() {
-            session.scratch.rests = Rests::default();
+            session.scratch.dependencies = Dependencies::default();
         }
         let mut evaluation = Evaluation {
             graph,
@@ -171,7 +171,7 @@ impl View<'_> {
             state: closure::State { store: stamp.0, version: *version, closed, reach },
             now_us,
             scratch: &mut session.scratch,
-            strangers: &session.strangers.types,
+            ephemerals: &session.ephemerals.types,
             pending: PendingGoal::default(),
             steps: 0,
             steps_max,
@@ -191,8 +191,8 @@ impl View<'_> {
             }
         };
         if is_cached {
-            let rests = session.scratch.rests;
-            session.cache.put(stamp.0, goal, answer == Answer::Yes, *version, rests);
+            let dependencies = session.scratch.dependencies;
+            session.cache.put(stamp.0, goal, answer == Answer::Yes, *version, dependencies);
         }
         (answer, steps)
     }
@@ -229,15 +229,15 @@ fn solve_over<'a>(
 }
 
 /// The question in numbers.
-fn goal_of(graph: &Graph, asked: &Asked, strangers: &mut Strangers, question: &Question) -> Goal {
+fn goal_of(graph: &Graph, names: &QuestionNames, ephemerals: &mut Ephemerals, question: &Question) -> Goal {
     // Side by side: each takes four places of memory one after the other, and what its object's row says a fifth.
-    let [resource, subject] = asked.seek(graph, question);
-    for likely in [resource, subject].map(|sought| graph.objects.likely(sought)).into_iter().flatten() {
+    let [resource, subject] = names.seek(graph, question);
+    for likely in [resource, subject].map(|probe| graph.objects.likely(probe)).into_iter().flatten() {
         graph.fetch_object(likely);
         graph.objects.fetch_text(likely);
     }
     let mut object_of =
-        |sought, type_, id| graph.objects.find_sought(sought, type_, id).unwrap_or_else(|| strangers.number(type_, id));
-    let object = object_of(resource, asked.resource_type, question.resource_id);
-    asked.goal(object, object_of(subject, asked.subject_type, question.subject_id))
+        |probe, type_, id| graph.objects.find_probed(probe, type_, id).unwrap_or_else(|| ephemerals.number(type_, id));
+    let object = object_of(resource, names.resource_type, question.resource_id);
+    names.goal(object, object_of(subject, names.subject_type, question.subject_id))
 }

@@ -18,7 +18,7 @@ pub struct Question<'a> {
 pub enum Answer {
     Yes,
     No,
-    /// The budget of steps is spent, or `stop` said so (then the steps are not above the budget). Not a no.
+    /// The budget of steps is spent, or `stop` asked for an end (then the steps are not above the budget). Not a no.
     Spent,
     /// `semantics.py` answers it, with its own words: it hangs on a caveat or is undefined, a name is unknown, or there is
     /// no schema yet.

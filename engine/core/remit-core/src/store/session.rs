@@ -2,8 +2,8 @@
 //!
 //! Law: what was settled is used again only in the very state, time, context and changes that it was settled in.
 
-use super::names::Asked;
-use super::strangers::Strangers;
+use super::ephemerals::Ephemerals;
+use super::names::QuestionNames;
 use crate::check::cache::Cache;
 use crate::check::cache_stats::CacheStats;
 use crate::check::caveats::Context;
@@ -18,9 +18,9 @@ pub struct Session {
     pub(super) context: Context,            // and what the request brought for caveats
     pub(super) overlay: Option<Box<Overlay>>, // of the changes, where there are any whose names are known
     pub(super) scratch: Scratch,
-    pub(super) strangers: Strangers,
+    pub(super) ephemerals: Ephemerals,
     pub(super) reaches: Reaches, // this stays between requests
-    pub(super) asked: Asked,
+    pub(super) names: QuestionNames,
     pub(super) cache: Cache,
 }
 
@@ -32,9 +32,9 @@ impl Session {
             context: Context::default(),
             overlay: None,
             scratch: Scratch::default(),
-            strangers: Strangers::default(),
+            ephemerals: Ephemerals::default(),
             reaches: Reaches::default(),
-            asked: Asked::default(),
+            names: QuestionNames::default(),
             cache: Cache::new(cached_answers),
         }
     }
@@ -45,14 +45,14 @@ impl Session {
         self.context = Context::default();
         self.overlay = None;
         self.scratch.clear();
-        self.strangers.clear();
+        self.ephemerals.clear();
     }
 
     #[cold]
     #[inline(never)]
     pub(super) fn lay_over(&mut self, graph: &Graph, changed: &Changed) {
-        let strangers = &mut self.strangers;
-        let object_of = |type_, id: &str| graph.objects.find(type_, id).unwrap_or_else(|| strangers.number(type_, id));
+        let ephemerals = &mut self.ephemerals;
+        let object_of = |type_, id: &str| graph.objects.find(type_, id).unwrap_or_else(|| ephemerals.number(type_, id));
         self.overlay = Overlay::of(graph, changed, object_of).map(Box::new);
     }
 

@@ -2,13 +2,13 @@
 //!
 //! Law: a number means the same object for as long as the request lasts, and no object of the graph.
 
-use crate::graph::STRANGER;
+use crate::graph::EPHEMERAL;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// Objects that no relationship names, as long as a request lasts.
 #[derive(Default)]
-pub(super) struct Strangers {
+pub(super) struct Ephemerals {
     pub(super) types: Vec<u32>,
     ends: Vec<usize>, // of their ids
     ids: String,
@@ -16,24 +16,24 @@ pub(super) struct Strangers {
     hasher: foldhash::quality::RandomState,
 }
 
-impl Strangers {
+impl Ephemerals {
     pub(super) fn number(&mut self, type_: u32, id: &str) -> u32 {
         let hash = self.hasher.hash_one((type_, id));
-        let Strangers { types, ends, ids, numbers, hasher } = self;
+        let Ephemerals { types, ends, ids, numbers, hasher } = self;
         let id_of = |number: u32| {
             let start = if number == 0 { 0 } else { ends[number as usize - 1] };
             &ids[start..ends[number as usize]]
         };
         let is_meant = |number: &u32| types[*number as usize] == type_ && id_of(*number) == id;
         if let Some(number) = numbers.find(hash, is_meant) {
-            return number | STRANGER;
+            return number | EPHEMERAL;
         }
         let number = types.len() as u32;
         numbers.insert_unique(hash, number, |each| hasher.hash_one((types[*each as usize], id_of(*each))));
         types.push(type_);
         ids.push_str(id);
         ends.push(ids.len());
-        number | STRANGER
+        number | EPHEMERAL
     }
 
     pub(super) fn clear(&mut self) {
