@@ -4,8 +4,8 @@
 //! and nothing else.
 //! Law: what is remembered is of one state of one store, and of an interval of time.
 
-use crate::graph::{Graph, NONE};
-use crate::schema::plan::{Body, Plan};
+use crate::graph::Graph;
+use crate::schema::plan::Plan;
 use crate::schema::reach::Reach;
 use hashbrown::HashSet;
 
@@ -28,10 +28,6 @@ pub struct Closed {
 impl Closed {
     /// Cost: O(shapes²), with a new schema and when a kind first leads to another.
     pub fn of(plan: &Plan, graph: &Graph) -> Closed {
-        let is_relation = |kind: u32| match plan.slot_of_kind(kind) {
-            NONE => false,
-            slot => matches!(plan.slots[slot as usize].body, Body::Relation),
-        };
         let mut below: Vec<Vec<u32>> = vec![Vec::new(); graph.kinds_len()];
         for (from, to) in graph.shapes() {
             below[*from as usize].push(*to);
@@ -40,7 +36,7 @@ impl Closed {
         for (kind, held) in below.iter().enumerate().filter(|(_, held)| !held.is_empty()) {
             let mut reached = vec![kind as u32];
             let mut looked = 0;
-            while looked < reached.len() && is_relation(reached[looked]) {
+            while looked < reached.len() && plan.is_relation(reached[looked]) {
                 for each in &below[reached[looked] as usize] {
                     if !reached.contains(each) {
                         reached.push(*each);

@@ -13,7 +13,6 @@ use super::goals::{NO, Subject, Value, YES};
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, End, NONE};
 use crate::memory::adjacency::MARK;
-use crate::schema::plan::Body;
 
 /// Usersets from which on a relation is wide: a closure is worth some work, even where its usersets hold no others.
 const WIDE_MIN: u32 = 16;
@@ -205,7 +204,7 @@ impl<G: GraphView> Evaluation<'_, G> {
         let mut is_whole = true;
         for value in &waiting {
             let (node, is_qualified) = (value & !MARK, value & MARK != 0);
-            if self.is_found(found, node) || !self.is_relation(self.graph.node(node).kind) {
+            if self.is_found(found, node) || !self.plan.is_relation(self.graph.node(node).kind) {
                 continue;
             }
             if is_qualified {
@@ -234,10 +233,5 @@ impl<G: GraphView> Evaluation<'_, G> {
         }
         seen.extend(&found[seen.len()..]);
         seen.contains(&node)
-    }
-
-    fn is_relation(&self, kind: u32) -> bool {
-        let slot = self.plan.slot_of_kind(kind);
-        slot != NONE && matches!(self.plan.slots[slot as usize].body, Body::Relation)
     }
 }

@@ -116,6 +116,15 @@ impl Plan {
         self.by_kind.get(kind as usize).copied().unwrap_or(NONE)
     }
 
+    /// Whether a kind is a relation of the schema, and no permission.
+    #[inline]
+    pub fn is_relation(&self, kind: u32) -> bool {
+        match self.slot_of_kind(kind) {
+            NONE => false,
+            slot => matches!(self.slots[slot as usize].body, Body::Relation),
+        }
+    }
+
     /// The slot of an arrow's name on a target's type, NONE where that type has no such name.
     #[inline]
     pub fn target(&self, targets: u32, type_: u32) -> u32 {
@@ -251,16 +260,13 @@ impl Compiler {
             Expression::Nil => Node::Nil,
             Expression::Itself => Node::Itself,
             Expression::Name(name) => Node::Goal { slot: self.plan.slot_of_kind(graph.kind(&definition.name, name)) },
-            Expression::Union(children) | Expression::Intersection(children) => {
-                let nodes: Vec<u32> =
-                    children.iter().map(|child| self.node(child, definition, definitions, graph)).collect();
-                let from = self.plan.operands.len() as u32;
-                self.plan.operands.extend(nodes);
-                let to = self.plan.operands.len() as u32;
-                match expression {
-                    Expression::Union(_) => Node::Union { from, to },
-                    _ => Node::Intersection { from, to },
-                }
+            Expression::Union(children) => {
+                let (from, to) = self.operands(children, definition, definitions, graph);
+                Node::Union { from, to }
+            }
+            Expression::Intersection(children) => {
+                let (from, to) = self.operands(children, definition, definitions, graph);
+                Node::Intersection { from, to }
             }
             Expression::Exclusion(base, subtracted) => Node::Exclusion {
                 base: self.node(base, definition, definitions, graph),
@@ -289,6 +295,20 @@ impl Compiler {
         };
         self.plan.nodes.push(node);
         self.plan.nodes.len() as u32 - 1
+    }
+
+    /// The nodes of children, side by side.
+    fn operands(
+        &mut self,
+        children: &[Expression],
+        definition: &Definition,
+        definitions: &[Definition],
+        graph: &mut Graph,
+    ) -> (u32, u32) {
+        let nodes: Vec<u32> = children.iter().map(|child| self.node(child, definition, definitions, graph)).collect();
+        let from = self.plan.operands.len() as u32;
+        self.plan.operands.extend(nodes);
+        (from, self.plan.operands.len() as u32)
     }
 
     /// The slots of a name on every type that has it.
