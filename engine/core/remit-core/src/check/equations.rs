@@ -16,7 +16,7 @@ pub(super) trait Parts: Copy {
     /// Whether the least of the parts is the value, or the greatest.
     fn is_every(&self) -> bool;
 
-    /// Whether there is certainly no other part.
+    /// Whether there is certainly no other part after one that was a goal.
     fn is_last(&self) -> bool;
 
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>>;
@@ -75,21 +75,21 @@ impl Parts for Targets {
 
     #[inline(always)]
     fn is_last(&self) -> bool {
-        self.next == self.len && !self.is_empty
+        self.next == self.len
     }
 
     #[inline(always)]
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        let is_first = self.next == 0; // after the first part, an edge has counted
         while self.next < self.len {
             self.next += 1;
             if let Some(edge) = evaluation.edge(self.node, self.next - 1)? {
-                self.is_empty = false;
                 let slot = evaluation.plan.target(self.targets, evaluation.type_of(edge.object));
                 return Ok(Some(Part::Goal { fact: edge.fact, object: edge.object, slot, subject: self.subject }));
             }
         }
         // Every target, and at least one.
-        Ok((self.every && self.is_empty).then_some(Part::Value(NO)))
+        Ok((self.every && is_first).then_some(Part::Value(NO)))
     }
 }
 
@@ -108,6 +108,7 @@ impl Parts for Links {
     #[inline(always)]
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
         let Links { slot, object, subject, .. } = *self;
+        let mut is_rootless = false; // a relation that was begun before has led to a link
         loop {
             if self.node == NONE {
                 let (child, chain) = evaluation.plan.along(slot);
@@ -123,21 +124,20 @@ impl Parts for Links {
                     return Ok(Some(Part::Value(NO)));
                 };
                 self.relation += 1;
-                (self.node, self.next, self.is_rootless) = (node, 0, true);
+                (self.node, self.next, is_rootless) = (node, 0, true);
             }
             while self.next < evaluation.edges_len(self.node) {
                 self.next += 1;
                 let Some(edge) = evaluation.edge(self.node, self.next - 1)? else {
                     continue;
                 };
-                self.is_rootless = false;
                 if edge.is_userset || evaluation.is_wildcard(edge.object) {
                     return Ok(Some(Part::Value(NO))); // a chain leads through single objects only
                 }
                 let subject = Subject { object: edge.object, kind: NONE };
                 return Ok(Some(Part::Goal { fact: edge.fact, object, slot, subject }));
             }
-            if self.is_rootless {
+            if is_rootless {
                 return Ok(Some(Part::Value(NO)));
             }
             self.node = NONE;
@@ -184,7 +184,7 @@ impl<G: GraphView> Evaluation<'_, G> {
         subject: Subject,
     ) -> Option<Targets> {
         let node = self.node_of(object, kind)?;
-        Some(Targets { node, next: 0, len: self.edges_len(node), targets, subject, every, is_empty: true })
+        Some(Targets { node, next: 0, len: self.edges_len(node), targets, subject, every })
     }
 
     #[inline]

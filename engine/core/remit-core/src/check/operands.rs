@@ -73,7 +73,6 @@ pub struct Targets {
     pub(super) targets: u32,
     pub(super) subject: Subject,
     pub(super) every: bool,
-    pub(super) is_empty: bool, // no edge counted so far
 }
 
 /// The child of an `along`, then the links of the subject's chain, relation by relation.
@@ -83,13 +82,12 @@ pub struct Links {
     pub(super) object: u32,
     pub(super) subject: Subject,
     pub(super) relation: u32, // counts the relations that were begun; NONE before the child
-    pub(super) node: u32,     // of the relation; NONE before its first edge
+    pub(super) node: u32,     // of the relation; NONE before it is begun
     pub(super) next: u32,
-    pub(super) is_rootless: bool, // no edge of the relation counted so far
 }
 
 impl Links {
     pub(super) fn of(slot: u32, object: u32, subject: Subject) -> Links {
-        Links { slot, object, subject, relation: NONE, node: NONE, next: 0, is_rootless: false }
+        Links { slot, object, subject, relation: NONE, node: NONE, next: 0 }
     }
 }

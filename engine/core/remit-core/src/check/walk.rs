@@ -10,7 +10,7 @@ use super::equations::Parts;
 use super::evaluator::{Evaluation, PendingGoal, Stoppable};
 use super::goals::{Goal, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
 use super::operands::{Links, Operand, Part};
-use super::stack::{Frame, Open, Waiting};
+use super::stack::{Frame, Open, Waits};
 use crate::graph::view::GraphView;
 use crate::schema::plan::Body;
 
@@ -71,11 +71,12 @@ impl<G: GraphView> Evaluation<'_, G> {
         let PendingGoal { goal: Goal { object, slot, subject }, node, known } = pending;
         match self.plan.slots[slot as usize].body {
             Body::Relation => self.combine(self.usersets(node, subject), known),
-            Body::Permission { node } => self.expression(node, object, subject),
+            Body::Permission { node } => Ok(self.later(node, object, subject)),
             Body::Along { .. } => self.combine(Links::of(slot, object, subject), YES),
         }
     }
 
+    #[inline(always)]
     fn expression(&mut self, node: u32, object: u32, subject: Subject) -> Stoppable<Step> {
         match self.operand(node, object, subject)? {
             Operand::Value(value) => Ok(Step::Value(value)),
@@ -105,35 +106,30 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn resume(&mut self, frame: Frame, value: Value) -> Stoppable<Step> {
         match frame {
             Frame::Goal => self.finish(value).map(Step::Value),
-            Frame::Any(waiting) => self.go_on(waiting, value),
-            Frame::All(waiting) => self.go_on(waiting, value),
+            Frame::Any { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
+            Frame::All { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
             Frame::Base { .. } if value == NO => Ok(Step::Value(NO)),
             Frame::Base { subtracted, object, subject } => {
                 self.scratch.stack.push(Frame::Subtracted { base: value });
                 Ok(self.later(subtracted, object, subject))
             }
             Frame::Subtracted { base } => Ok(Step::Value(base.min(YES - value))),
-            Frame::Usersets(waiting) => self.go_on(waiting, value),
-            Frame::Targets(waiting) => self.go_on(waiting, value),
-            Frame::Links(waiting) => self.go_on(waiting, value),
+            Frame::Usersets { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
+            Frame::Targets { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
+            Frame::Links { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
         }
     }
 
     #[inline(always)]
-    fn go_on<P: Parts>(&mut self, waiting: Waiting<P>, value: Value) -> Stoppable<Step>
-    where
-        Frame: From<Waiting<P>>,
-    {
-        let Waiting { parts, known, fact } = waiting;
-        self.combine(parts, combined(parts.is_every(), known, fact.min(value)))
+    fn go_on<P: Parts + Waits>(&mut self, parts: P, known: Value, value: Value) -> Stoppable<Step> {
+        self.combine(parts, combined(parts.is_every(), known, value))
     }
 
     /// What parts come to, given what is known from those before: taken one by one until one decides, or one has to be
-    /// worked out first.
-    fn combine<P: Parts>(&mut self, mut parts: P, mut known: Value) -> Stoppable<Step>
-    where
-        Frame: From<Waiting<P>>,
-    {
+    /// worked out first. Inlined for each kind of parts: called, it gets them through memory (an agent's check, denied:
+    /// 14,400 instructions then, 13,070 so).
+    #[inline(always)]
+    fn combine<P: Parts + Waits>(&mut self, mut parts: P, mut known: Value) -> Stoppable<Step> {
         let is_every = parts.is_every();
         let (neutral, decisive) = if is_every { (YES, NO) } else { (NO, YES) };
         while known != decisive {
@@ -160,7 +156,7 @@ impl<G: GraphView> Evaluation<'_, G> {
                 continue;
             }
             if !parts.is_last() || known != neutral || fact != YES {
-                self.scratch.stack.push(Frame::from(Waiting { parts, known, fact }));
+                self.scratch.stack.push(parts.waits(known, fact));
             }
             return Ok(step);
         }
