@@ -20,7 +20,7 @@ pub struct Object<'a> {
 
 /// What is to be opened, and how many sets deep; 0: all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opening<'a> {
+pub struct ExpandRequest<'a> {
     pub resource: Object<'a>,
     pub permission: &'a str,
     pub depth_max: i64,
@@ -81,14 +81,14 @@ pub struct Conditions<'a> {
 
 /// Why there is no expansion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unfinished {
+pub enum ExpandError {
     /// The budget of steps is spent, or `stop` asked for an end (then the steps are not above the budget).
     Spent,
     /// `expansion.py` says it, in its own words: a name is unknown, or there is no schema yet.
     Elsewhere,
 }
 
-pub type Finished<T> = Result<T, Unfinished>;
+pub type ExpandResult<T> = Result<T, ExpandError>;
 
 const WORK_BETWEEN_STOPS: u64 = 512; // some 100 µs
 
@@ -105,22 +105,22 @@ impl<'s> Budget<'s> {
         Self { steps: 0, steps_max, work: 0, stop }
     }
 
-    pub fn spend(&mut self) -> Finished<()> {
+    pub fn spend(&mut self) -> ExpandResult<()> {
         self.steps += 1;
         if self.steps > self.steps_max {
-            return Err(Unfinished::Spent);
+            return Err(ExpandError::Spent);
         }
         self.go_on()
     }
 
     /// What is no step and yet takes time while the store's lock is shared.
-    pub fn go_on(&mut self) -> Finished<()> {
+    pub fn go_on(&mut self) -> ExpandResult<()> {
         self.work += 1;
         if self.work.is_multiple_of(WORK_BETWEEN_STOPS) { self.look_up() } else { Ok(()) }
     }
 
-    fn look_up(&self) -> Finished<()> {
-        if (self.stop)() { Err(Unfinished::Spent) } else { Ok(()) }
+    fn look_up(&self) -> ExpandResult<()> {
+        if (self.stop)() { Err(ExpandError::Spent) } else { Ok(()) }
     }
 }
 
@@ -128,12 +128,12 @@ impl<'s> Budget<'s> {
 pub fn expand<'a>(
     graph: &'a Graph,
     plan: &'a Plan,
-    opening: Opening<'a>,
+    request: ExpandRequest<'a>,
     now_us: i64,
     budget: &mut Budget<'_>,
-) -> Finished<Expansion<'a>> {
-    let Opening { resource, permission, depth_max } = opening;
-    let kind = graph.find_kind(resource.type_, permission).ok_or(Unfinished::Elsewhere)?;
+) -> ExpandResult<Expansion<'a>> {
+    let ExpandRequest { resource, permission, depth_max } = request;
+    let kind = graph.find_kind(resource.type_, permission).ok_or(ExpandError::Elsewhere)?;
     let object = graph.find_object(resource.type_, resource.id).unwrap_or(EPHEMERAL);
     let (known, queue) = (HashSet::new(), VecDeque::new());
     Expanding { graph, plan, root: resource, now_us, depth_max, budget, known, queue }.expand((object, kind))
@@ -154,7 +154,7 @@ struct Expanding<'a, 'b, 's> {
 }
 
 impl<'a> Expanding<'a, '_, '_> {
-    fn expand(mut self, root: Key) -> Finished<Expansion<'a>> {
+    fn expand(mut self, root: Key) -> ExpandResult<Expansion<'a>> {
         self.known.insert(root);
         self.queue.push_back((root, 1));
         let mut sets = Vec::new();
@@ -166,14 +166,14 @@ impl<'a> Expanding<'a, '_, '_> {
         Ok(sets)
     }
 
-    fn definition(&mut self, object: u32, kind: u32, depth: i64) -> Finished<Node<'a>> {
+    fn definition(&mut self, object: u32, kind: u32, depth: i64) -> ExpandResult<Node<'a>> {
         let slot = self.plan.slot_of_kind(kind);
         if slot == NONE {
-            return Err(Unfinished::Elsewhere);
+            return Err(ExpandError::Elsewhere);
         }
         match self.plan.slots[slot as usize].body {
             Body::Permission { node } => self.node(node, object, depth),
-            Body::Along { .. } => Err(Unfinished::Elsewhere), // it has no name of its own to be opened by
+            Body::Along { .. } => Err(ExpandError::Elsewhere), // it has no name of its own to be opened by
             Body::Relation => {
                 let edges = self.edges(object, kind)?;
                 Ok(Node::Leaf {
@@ -184,11 +184,11 @@ impl<'a> Expanding<'a, '_, '_> {
         }
     }
 
-    fn node(&mut self, node: u32, object: u32, depth: i64) -> Finished<Node<'a>> {
+    fn node(&mut self, node: u32, object: u32, depth: i64) -> ExpandResult<Node<'a>> {
         Ok(match self.plan.nodes[node as usize] {
             plan::Node::Nil => Node::Nobody,
             plan::Node::Itself => Node::Itself,
-            plan::Node::Goal { slot: NONE } => return Err(Unfinished::Elsewhere),
+            plan::Node::Goal { slot: NONE } => return Err(ExpandError::Elsewhere),
             plan::Node::Goal { slot } => match self.plan.slots[slot as usize].body {
                 Body::Along { child, chain } => Node::Along {
                     child: self.reference_to_slot(object, child, depth)?,
@@ -228,7 +228,7 @@ impl<'a> Expanding<'a, '_, '_> {
         })
     }
 
-    fn operands(&mut self, from: u32, to: u32, object: u32, depth: i64) -> Finished<Vec<Node<'a>>> {
+    fn operands(&mut self, from: u32, to: u32, object: u32, depth: i64) -> ExpandResult<Vec<Node<'a>>> {
         let plan = self.plan;
         plan.operands[from as usize..to as usize].iter().map(|node| self.node(*node, object, depth)).collect()
     }
@@ -236,7 +236,7 @@ impl<'a> Expanding<'a, '_, '_> {
     // --- facts ------------------------------------------------------------------------------------------------
 
     /// The edges that count now, sorted: an expansion reads the same whatever order they were written in.
-    fn edges(&mut self, object: u32, kind: u32) -> Finished<Vec<Edge<'a>>> {
+    fn edges(&mut self, object: u32, kind: u32) -> ExpandResult<Vec<Edge<'a>>> {
         let graph = self.graph;
         let Some(number) = (if object & EPHEMERAL == 0 { graph.node_of(object, kind) } else { None }) else {
             return Ok(Vec::new());
@@ -267,7 +267,7 @@ impl<'a> Expanding<'a, '_, '_> {
     }
 
     /// Nobody who waits for the lock waits for a long list: it is sorted in parts, and these are merged.
-    fn sorted(&mut self, mut edges: Vec<Edge<'a>>) -> Finished<Vec<Edge<'a>>> {
+    fn sorted(&mut self, mut edges: Vec<Edge<'a>>) -> ExpandResult<Vec<Edge<'a>>> {
         if edges.len() <= SORTED_AT_ONCE {
             edges.sort_unstable_by_key(|edge| edge.subject);
             return Ok(edges);
@@ -296,7 +296,7 @@ impl<'a> Expanding<'a, '_, '_> {
         edges: Vec<Edge<'a>>,
         depth: i64,
         opened: impl Fn(&Edge<'a>) -> u32,
-    ) -> Finished<Vec<Subject<'a>>> {
+    ) -> ExpandResult<Vec<Subject<'a>>> {
         let mut found = Vec::with_capacity(edges.len());
         for edge in edges {
             self.budget.go_on()?;
@@ -321,9 +321,9 @@ impl<'a> Expanding<'a, '_, '_> {
 
     // --- sets -------------------------------------------------------------------------------------------------
 
-    fn reference_to_slot(&mut self, object: u32, slot: u32, depth: i64) -> Finished<Reference<'a>> {
+    fn reference_to_slot(&mut self, object: u32, slot: u32, depth: i64) -> ExpandResult<Reference<'a>> {
         if slot == NONE {
-            return Err(Unfinished::Elsewhere);
+            return Err(ExpandError::Elsewhere);
         }
         Ok(self.reference(object, self.plan.slots[slot as usize].kind, depth))
     }

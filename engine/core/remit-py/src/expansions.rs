@@ -6,7 +6,9 @@
 use crate::gil::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use remit_core::expand::{Budget, Conditions, Finished, Node, Object, Opening, Reference, Set, Subject, Unfinished};
+use remit_core::expand::{
+    Budget, Conditions, ExpandError, ExpandRequest, ExpandResult, Node, Object, Reference, Set, Subject,
+};
 use remit_core::store::{Store, View};
 use std::cell::Cell;
 
@@ -20,17 +22,17 @@ const STEPS_AT_ONCE: u64 = STEPS_WITH_GIL / 4;
 pub fn expand<'py>(
     store: &Store,
     py: Python<'py>,
-    opening: Opening<'_>,
+    request: ExpandRequest<'_>,
     now_us: i64,
     steps_max: u64,
     interrupt: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Expanded<'py>> {
     if let Some(view) = store.try_read() {
         let most = steps_max.min(STEPS_AT_ONCE);
-        let (found, steps) = copied(&view, opening, now_us, most, &|| false);
+        let (found, steps) = copied(&view, request, now_us, most, &|| false);
         let revision = view.revision();
         drop(view);
-        if !matches!(found, Err(Unfinished::Spent)) || most == steps_max {
+        if !matches!(found, Err(ExpandError::Spent)) || most == steps_max {
             return expanded(py, revision, found, steps);
         }
     }
@@ -45,8 +47,8 @@ pub fn expand<'py>(
                 was_awaited.set(store.is_awaited());
                 was_awaited.get() || (is_interruptible && stops.get() >= stops_max)
             };
-            let (found, steps) = copied(&view, opening, now_us, steps_max, &stop);
-            let is_stopped = matches!(found, Err(Unfinished::Spent)) && steps <= steps_max;
+            let (found, steps) = copied(&view, request, now_us, steps_max, &stop);
+            let is_stopped = matches!(found, Err(ExpandError::Spent)) && steps <= steps_max;
             ((!is_stopped).then(|| (view.revision(), found, steps)), was_awaited.get())
         });
         if let Some((revision, found, steps)) = finished {
@@ -65,10 +67,10 @@ pub fn expand<'py>(
     Ok((0, None, 0, false))
 }
 
-fn expanded<'py>(py: Python<'py>, revision: u64, found: Finished<Copied>, steps: u64) -> PyResult<Expanded<'py>> {
+fn expanded<'py>(py: Python<'py>, revision: u64, found: ExpandResult<Copied>, steps: u64) -> PyResult<Expanded<'py>> {
     Ok(match found {
         Ok(sets) => (revision, Some(sets.into_pyobject(py)?), steps, false),
-        Err(unfinished) => (revision, None, steps, unfinished == Unfinished::Spent),
+        Err(error) => (revision, None, steps, error == ExpandError::Spent),
     })
 }
 
@@ -117,27 +119,27 @@ fn in_turns(py: Python<'_>, parts: Vec<Copied>) -> PyResult<Bound<'_, PyTuple>> 
     Ok(list.to_tuple())
 }
 
-/// The sets behind `opening`, and the steps.
+/// The sets behind `request`, and the steps.
 fn copied(
     view: &View<'_>,
-    opening: Opening<'_>,
+    request: ExpandRequest<'_>,
     now_us: i64,
     steps_max: u64,
     stop: &dyn Fn() -> bool,
-) -> (Finished<Copied>, u64) {
+) -> (ExpandResult<Copied>, u64) {
     let mut budget = Budget::new(steps_max, stop);
-    let found = view.expand(opening, now_us, &mut budget);
+    let found = view.expand(request, now_us, &mut budget);
     let found = found.and_then(|sets| all(&sets, |set| set_of(set, &mut budget)));
     (found, budget.steps)
 }
 
-fn set_of(set: &Set<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
+fn set_of(set: &Set<'_>, budget: &mut Budget<'_>) -> ExpandResult<Copied> {
     budget.go_on()?;
     let [type_, id] = object(&set.resource);
     Ok(Copied::Parts(vec![type_, id, text(set.relation), node(&set.definition, budget)?]))
 }
 
-fn node(each: &Node<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
+fn node(each: &Node<'_>, budget: &mut Budget<'_>) -> ExpandResult<Copied> {
     Ok(Copied::Parts(match each {
         Node::Reference(to) => vec![Copied::Word("reference"), reference(to)],
         Node::Union(children) => vec![Copied::Word("union"), all(children, |child| node(child, budget))?],
@@ -168,7 +170,7 @@ fn node(each: &Node<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
 }
 
 /// Its subject's three parts, what qualifies the fact as `find` tells it, and the set behind it.
-fn subject(each: &Subject<'_>, budget: &mut Budget<'_>) -> Finished<Copied> {
+fn subject(each: &Subject<'_>, budget: &mut Budget<'_>) -> ExpandResult<Copied> {
     budget.go_on()?;
     let [type_, id] = object(&each.object);
     let qualifiers = each.conditions.as_ref().map_or(Vec::new(), |conditions| qualifiers(conditions));
@@ -196,6 +198,6 @@ fn text(text: &str) -> Copied {
     Copied::Text(text.to_owned())
 }
 
-fn all<T>(items: &[T], tell: impl FnMut(&T) -> Finished<Copied>) -> Finished<Copied> {
-    items.iter().map(tell).collect::<Finished<Vec<Copied>>>().map(Copied::Parts)
+fn all<T>(items: &[T], tell: impl FnMut(&T) -> ExpandResult<Copied>) -> ExpandResult<Copied> {
+    items.iter().map(tell).collect::<ExpandResult<Vec<Copied>>>().map(Copied::Parts)
 }

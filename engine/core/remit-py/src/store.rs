@@ -17,7 +17,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use remit_core::check::caveats::Context;
-use remit_core::expand::{Object, Opening};
+use remit_core::expand::{ExpandRequest, Object};
 use remit_core::graph::rows::Rows;
 use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, NONE};
@@ -196,8 +196,8 @@ impl NativeStore {
     ) -> PyResult<expansions::Expanded<'py>> {
         let (type_, id) = (text(resource, 0)?.to_str()?.to_owned(), text(resource, 1)?.to_str()?.to_owned());
         let (resource, permission) = (Object { type_: &type_, id: &id }, &*name.to_owned());
-        let opening = Opening { resource, permission, depth_max: depth };
-        expansions::expand(&self.store, py, opening, now_us, steps_max, interrupt)
+        let request = ExpandRequest { resource, permission, depth_max: depth };
+        expansions::expand(&self.store, py, request, now_us, steps_max, interrupt)
     }
 
     #[getter]

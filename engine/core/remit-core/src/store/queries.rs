@@ -12,7 +12,7 @@ use crate::check::caveats::Context;
 use crate::check::closure;
 use crate::check::evaluator::{Dependencies, Evaluation, PendingGoal, Stoppable};
 use crate::check::goals::{Goal, NO, Value, YES};
-use crate::expand::{Budget, Expansion, Finished, Opening, Unfinished, expand};
+use crate::expand::{Budget, ExpandError, ExpandRequest, ExpandResult, Expansion, expand};
 use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
 use crate::graph::{EPHEMERAL, End, Graph};
 use crate::memory::interner::Probe;
@@ -199,12 +199,17 @@ impl View<'_> {
 
     /// The sets behind a relation or permission, as `expansion.py` would open them. Should that panic, it is to be had
     /// elsewhere, as with `check`.
-    pub fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
+    pub fn expand<'a>(
+        &'a self,
+        request: ExpandRequest<'a>,
+        now_us: i64,
+        budget: &mut Budget<'_>,
+    ) -> ExpandResult<Expansion<'a>> {
         let State { graph, plan: Some(plan), .. } = &*self.state else {
-            return Err(Unfinished::Elsewhere);
+            return Err(ExpandError::Elsewhere);
         };
-        let expanding = AssertUnwindSafe(|| expand(graph, plan, opening, now_us, budget));
-        catch_unwind(expanding).unwrap_or(Err(Unfinished::Elsewhere))
+        let expanding = AssertUnwindSafe(|| expand(graph, plan, request, now_us, budget));
+        catch_unwind(expanding).unwrap_or(Err(ExpandError::Elsewhere))
     }
 }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
-use remit_core::expand::{Budget, Expansion, Finished, Opening};
+use remit_core::expand::{Budget, ExpandRequest, ExpandResult, Expansion};
 use remit_core::store::{self, Core, Session};
 
 pub use remit_core::store::{Answer, Question};
@@ -43,7 +43,12 @@ pub trait View {
     ) -> (Answer, u64);
 
     /// The sets behind a relation or permission.
-    fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>>;
+    fn expand<'a>(
+        &'a self,
+        opening: ExpandRequest<'a>,
+        now_us: i64,
+        budget: &mut Budget<'_>,
+    ) -> ExpandResult<Expansion<'a>>;
 }
 
 /// Answers that the cache of one of the door's threads has room for: 17 MB.
@@ -93,7 +98,12 @@ impl View for Look<'_> {
         self.view.check(self.session, &posed.question, &posed.context, now_us, steps_max, interrupted)
     }
 
-    fn expand<'a>(&'a self, opening: Opening<'a>, now_us: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
+    fn expand<'a>(
+        &'a self,
+        opening: ExpandRequest<'a>,
+        now_us: i64,
+        budget: &mut Budget<'_>,
+    ) -> ExpandResult<Expansion<'a>> {
         self.view.expand(opening, now_us, budget)
     }
 }
@@ -104,7 +114,7 @@ pub mod double {
 
     use super::*;
     use parking_lot::RwLock;
-    use remit_core::expand::{Node, Set, Unfinished};
+    use remit_core::expand::{ExpandError, Node, Set};
     use std::collections::HashSet;
 
     /// One store, `default`. A question is a fact or it is not; each letter of the resource's id takes a step; what
@@ -164,11 +174,16 @@ pub mod double {
         }
 
         /// One set, of nobody; each letter of the resource's id takes a step.
-        fn expand<'a>(&'a self, opening: Opening<'a>, _: i64, budget: &mut Budget<'_>) -> Finished<Expansion<'a>> {
-            let Opening { resource, permission, .. } = opening;
+        fn expand<'a>(
+            &'a self,
+            opening: ExpandRequest<'a>,
+            _: i64,
+            budget: &mut Budget<'_>,
+        ) -> ExpandResult<Expansion<'a>> {
+            let ExpandRequest { resource, permission, .. } = opening;
             resource.id.bytes().try_for_each(|_| budget.spend())?;
             if resource.type_ == "elsewhere" {
-                return Err(Unfinished::Elsewhere);
+                return Err(ExpandError::Elsewhere);
             }
             Ok(vec![Set { resource, relation: permission, definition: Node::Nobody }])
         }

@@ -10,7 +10,7 @@ use super::questions::{Asked, at_least_of, checked, framed, put_time, read_objec
 use crate::codec::notation::is_name;
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
-use remit_core::expand::{Conditions, Node, Object, Opening, Reference, Set, Subject};
+use remit_core::expand::{Conditions, ExpandRequest, Node, Object, Reference, Set, Subject};
 use remit_core::protobuf::{Fields, Value, put_bytes, put_double, put_message, put_number};
 
 /// `wire/expansions.py`: how deep messages may nest down to a node, and how deep the first one of a set is.
@@ -18,7 +18,7 @@ const NESTING_MAX: usize = 36;
 const DEFINITION_NESTING: usize = 3;
 
 /// A plain `remit.v1.ExpandRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated.
-pub fn read_expand(message: &[u8]) -> Option<Asked<'_, Opening<'_>>> {
+pub fn read_expand(message: &[u8]) -> Option<Asked<'_, ExpandRequest<'_>>> {
     let (mut store, mut consistency, mut resource, mut permission, mut depth) = (None, None, None, None, None);
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -32,7 +32,7 @@ pub fn read_expand(message: &[u8]) -> Option<Asked<'_, Opening<'_>>> {
         }
     }
     let (type_, id) = read_object(resource?)?;
-    let opening = Opening {
+    let opening = ExpandRequest {
         resource: Object { type_, id },
         permission: checked(permission?, is_name)?,
         depth_max: depth.unwrap_or_default().into(),
@@ -200,7 +200,7 @@ pub mod tests {
     const README: Object<'_> = Object { type_: "doc", id: "readme" };
 
     /// An `ExpandRequest`'s bytes.
-    pub fn expand_request(store: &str, opening: &Opening<'_>) -> Vec<u8> {
+    pub fn expand_request(store: &str, opening: &ExpandRequest<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         if !store.is_empty() {
             put_bytes(&mut out, 1, store.as_bytes());
@@ -219,7 +219,7 @@ pub mod tests {
         ) {
             prop_assume!(id != "*");
             let resource = Object { type_: &kind, id: &id };
-            let opening = Opening { resource, permission: &permission, depth_max: depth.into() };
+            let opening = ExpandRequest { resource, permission: &permission, depth_max: depth.into() };
             let bytes = expand_request(&store, &opening);
             prop_assert_eq!(read_expand(&bytes), Some(Asked { store: &store[..], at_least: None, questions: opening }));
         }
@@ -228,11 +228,11 @@ pub mod tests {
         fn whatever_bytes_come_nothing_panics_and_what_is_read_is_valid(
             bytes in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, byte: u8,
         ) {
-            let mut near = expand_request("", &Opening { resource: README, permission: "view", depth_max: 3 });
+            let mut near = expand_request("", &ExpandRequest { resource: README, permission: "view", depth_max: 3 });
             let at = at.index(near.len());
             near[at] = byte;
             for message in [&bytes, &near] {
-                if let Some(Asked { questions: Opening { resource, permission, depth_max }, .. }) = read_expand(message) {
+                if let Some(Asked { questions: ExpandRequest { resource, permission, depth_max }, .. }) = read_expand(message) {
                     prop_assert!(is_type(resource.type_.as_bytes()) && is_id(resource.id.as_bytes()));
                     prop_assert!(is_name(permission.as_bytes()) && (0..1 << 32).contains(&depth_max));
                 }
@@ -242,7 +242,7 @@ pub mod tests {
 
     #[test]
     fn what_asks_for_more_is_not_plain() {
-        let plain = expand_request("", &Opening { resource: README, permission: "view", depth_max: 0 });
+        let plain = expand_request("", &ExpandRequest { resource: README, permission: "view", depth_max: 0 });
         assert!(read_expand(&plain).is_some());
         // `contextual`, a field nobody knows, a second `permission`, a depth of 33 bits, two depths, one as bytes
         let depths: [&[u8]; 3] = [&[0x28, 0x80, 0x80, 0x80, 0x80, 0x10], &[0x28, 1, 0x28, 1], &[0x2a, 1, 1]];

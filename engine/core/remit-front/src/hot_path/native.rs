@@ -17,7 +17,7 @@ use super::spicedb;
 use crate::codec::tokens::Token;
 use crate::credentials::{Admitted, Callers};
 use remit_core::clock::Clock;
-use remit_core::expand::{Budget, Opening};
+use remit_core::expand::{Budget, ExpandRequest};
 
 /// What a request may cost while others wait for the same thread: about a millisecond. What needs more is Python's,
 /// whose threads have time.
@@ -192,7 +192,7 @@ impl Oracle {
     /// The answer is written while the store is looked at: all that is in it lies there.
     fn expand(
         &self,
-        asked: &Asked<'_, Opening<'_>>,
+        asked: &Asked<'_, ExpandRequest<'_>>,
         admitted: &Admitted<'_>,
         deadline: Option<Instant>,
     ) -> Option<Vec<u8>> {
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_plain_expand_is_answered_and_decides_nothing() {
         let expand = |oracle: &Oracle, resource| {
-            let opening = Opening { resource, permission: "view", depth_max: 0 };
+            let opening = ExpandRequest { resource, permission: "view", depth_max: 0 };
             oracle.answer(Method::Expand, &NOBODY, &body(&expand_request("", &opening)))
         };
         let object = |type_, id| Object { type_, id };
