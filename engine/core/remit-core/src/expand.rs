@@ -1,7 +1,7 @@
 //! Who has it: a relation or permission of an object as sets made of sets, whoever asks. `expansion.py` is the meaning.
 //!
 //! Each set is opened once, breadth first, and referred to wherever else it occurs. All texts are borrowed from the graph,
-//! so an expansion lasts as long as the look at the store that it was made in: the front door's
+//! so an expansion lasts as long as the look at the store that it was made in: the frontend's
 //! `hot_path/expansions.rs` writes it down as a message meanwhile, `remit-py`'s `expansions.rs` copies it out.
 //! Law: the same sets in the same order, and the same steps, as in Python; what the plan has no place for is Python's.
 

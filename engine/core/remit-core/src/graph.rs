@@ -8,7 +8,7 @@
 //! Law: for every edge forward there is the same edge in reverse; nothing empty is kept.
 
 mod changes;
-pub mod edge;
+mod edge;
 mod invariants;
 pub mod overlay;
 pub mod rows;

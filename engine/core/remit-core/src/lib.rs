@@ -1,10 +1,11 @@
 //! The hot core of Remit: the graph in memory, and Check and Expand over it. It knows neither Python nor a socket.
 //!
-//! Follow a Check: `remit-py` (or the front door, `remit-front`) brings a question to `store`, which turns its names into
-//! numbers (`memory/interner`), looks whether the answer is known (`check/cache`) and otherwise walks the `graph` by the
-//! `schema/plan` (`check/walk` over `check/evaluator`; `check/fixpoint` where facts form cycles, `check/walk_back` from the
-//! subject's side, `schema/reach` where nothing can lead, `check/caveats` where conditions stand beside facts,
-//! `graph/overlay` where a request brings facts of its own). An Expand is `expand`'s.
+//! Follow a Check: `remit-py` (or the frontend, `remit-front`) brings a question to `store/queries`, which turns its names
+//! into numbers (`store/names`, `memory/interner`), looks whether the answer is known (`check/cache`) and otherwise walks the
+//! `graph` by the `schema/plan`: `check/walk` takes goals apart by `check/equations`, which says what each operator means.
+//! Beside it stand `check/fixpoint` where goals form cycles, `check/walk_back` from the subject's side, `schema/reach` where
+//! nothing can lead, `check/caveats` where conditions stand beside facts, and `graph/overlay` where a request brings facts
+//! of its own. An Expand is `expand`'s.
 //!
 //! Law: rooms know only those before them: memory, graph, schema, check, expand, store. `tests/native/test_core_layers.py`
 //! holds it.

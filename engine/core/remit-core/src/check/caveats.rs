@@ -2,7 +2,7 @@
 //!
 //! `language/caveats.py` is the meaning. An expression is taken over once for each schema (`expressions.rs` says which),
 //! a relationship's context is converted when it is first met (`values.rs`), and the `cel` crate evaluates.
-//! Law: yes and no are answered only where Python's CEL answers the same. Whatever else it comes to (a parameter that is missing or
+//! Law: yes and no are answered only where Python's CEL answers so. Whatever else it comes to (a parameter that is missing or
 //! of another type, a division by zero, more work than a check should take) is undecided, and Python's to tell.
 
 mod expressions;

@@ -1,8 +1,8 @@
 //! What a Check stands on: the state it looks at, what each edge of it is worth now, and the budget of steps.
 //!
 //! It means what `semantics.py` means; read that first. `ask.rs` answers a goal by facts alone where they do, and `walk.rs`
-//! takes the others apart by `equations.rs`. A relationship whose caveat is not decided here (`caveats.rs`) counts as UNKNOWN, so CONDITIONAL
-//! never arises: an answer that hangs on such a caveat comes out UNKNOWN, and Python answers it.
+//! takes the others apart by `equations.rs`. A relationship whose caveat is not decided here (`caveats.rs`) counts as
+//! UNKNOWN, so CONDITIONAL never arises: an answer that hangs on such a caveat comes out UNKNOWN, and Python answers it.
 //! Law: within an evaluation an edge is worth the same whenever it is looked at.
 
 use super::caveats::{Caveats, Context};

@@ -5,7 +5,7 @@
 use super::goals::{Subject, Value};
 use super::operands::{Links, Operands, Targets, Usersets};
 
-/// Work that waits for the value of a part: `known` from the parts before it, and through which `fact` it counts.
+/// Work that waits for the value of a part. `known` is from the parts before it; it counts as far as `fact` does.
 #[derive(Clone, Copy, Debug)]
 pub enum Frame {
     /// The goal on top of the path.

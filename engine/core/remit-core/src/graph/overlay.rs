@@ -1,7 +1,7 @@
 //! The graph with some of its edges changed, without touching it: facts of one request.
 //!
-//! What a change names need not be in the graph: objects that it has not are ephemeral (`store/ephemerals.rs`), nodes and caveats
-//! that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
+//! What a change names need not be in the graph: objects that it has not are ephemeral
+//! (`store/ephemerals.rs`), nodes and caveats that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
 //! taken away; those that are added come after them. `overlay.py` is its plain twin.
 //! Law: an overlay answers as the graph would after `add` and `remove` of the same triples, and ends with its request.
 
@@ -64,8 +64,8 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// None where a name is unknown to the schema. `object_of` gives the number of a type and an id, an ephemeral one where the
-    /// graph has none. Cost: O(changes).
+    /// None where a name is unknown to the schema. `object_of` gives the number of a type and an id, an ephemeral one
+    /// where the graph has none. Cost: O(changes).
     pub fn of(graph: &Graph, changed: &Changed, mut object_of: impl FnMut(u32, &str) -> u32) -> Option<Overlay> {
         let mut overlay = Overlay::default();
         for (triple, qualifiers) in &changed.edges {

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::sync::Arc;
 
-/// All stores of the process by name. Python adds and removes them; the front door finds them.
+/// All stores of the process by name. Python adds and removes them; the frontend finds them.
 #[derive(Default)]
 pub struct Core {
     stores: RwLock<HashMap<String, Arc<Store>>>,
