@@ -49,7 +49,8 @@ FORBIDDEN = {
 
 _TESTS = re.compile(r"#\[cfg\(test\)\]\s*(pub )?mod \w+ \{.*?^\}", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"//.*")
-_PATH = re.compile(r"\b(?:crate|super)(?:::(?:\w+|\{))*")
+# `pub(super)` says who may look, and looks nowhere.
+_PATH = re.compile(r"(?<!pub\()\b(?:crate|super)(?:::(?:\w+|\{))*")
 
 
 def modules_of(crate: str) -> dict[tuple[str, ...], str]:
@@ -130,5 +131,7 @@ def test_paths_are_read_as_rust_reads_them() -> None:
         (("a", "b"), "fn f() -> crate::a::Other; use super::{x, y};", [("a",), ("a",), ("a",)]),
         (("c",), "mod d; fn f(x: Vec<d::Thing>) -> std::d::Thing; use crate::c::d;", [("c", "d"), ("c", "d")]),
         (("c",), "mod d; struct Thing;", []),
+        (("c", "d"), "pub(super) struct Thing; pub(crate) fn f() {}", []),
+        (("c", "d"), "pub(super) fn f() -> super::Thing;", [("c",)]),
     ]:
         assert [*known_by(module, text, modules)] == expected
