@@ -1,4 +1,4 @@
-//! Who has it: a relation or permission of an object as sets made of sets, whoever asks. `expansion.py` is the meaning.
+//! Who has it: a relation or permission of an object as sets made of sets, whoever asks. `eval/expand.py` is the meaning.
 //!
 //! Each set is opened once, breadth first, and referred to wherever else it occurs. All texts are borrowed from the graph,
 //! so an expansion lasts as long as the look at the store that it was made in: the frontend's
@@ -84,7 +84,7 @@ pub struct Conditions<'a> {
 pub enum ExpandError {
     /// The budget of steps is spent, or `stop` asked for an end (then the steps are not above the budget).
     Spent,
-    /// `expansion.py` says it, in its own words: a name is unknown, or there is no schema yet.
+    /// `eval/expand.py` says it, in its own words: a name is unknown, or there is no schema yet.
     Elsewhere,
 }
 

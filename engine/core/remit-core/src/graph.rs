@@ -2,7 +2,7 @@
 //!
 //! A node is an object and one of its relations; its edges lead to objects (plain subjects and wildcards) and, apart from
 //! these, to nodes (usersets), because only they must be walked. What qualifies an edge lies beside, so an edge
-//! without caveat and times costs four bytes each way and nothing more. `graph.py` is its plain twin.
+//! without caveat and times costs four bytes each way and nothing more. `graph/plain.py` is its plain twin.
 //! An object leads to its few nodes one after the other, for they lie side by side when they were loaded: the first
 //! costs a cache line or two, the others mostly none. A hash table of nodes missed the cache three times for each.
 //! Law: for every edge forward there is the same edge in reverse; nothing empty is kept.

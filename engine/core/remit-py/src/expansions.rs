@@ -1,6 +1,6 @@
 //! Expand as Python asks for it: what `expand` finds, copied out of the store and then made into tuples.
 //!
-//! `native_trees.py` makes trees of them. A node is a tuple that begins with what it is.
+//! `eval/native_trees.py` makes trees of them. A node is a tuple that begins with what it is.
 //! Law: that of `store.rs`; and what takes long while the lock is shared looks up as often as an expansion does.
 
 use crate::gil::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};

@@ -1,6 +1,6 @@
 //! What Python gives: questions, changes, contexts and schemas, copied out of its objects.
 //!
-//! `native.py` and `_core.pyi` say in which form they come.
+//! `eval/native_plan.py`, `graph/native.py` and `_core.pyi` say in which form they come.
 //! Law: what is made here, but for a `text` on its way, holds nothing of Python's and may be used without the GIL; what only
 //! Python can read is left to it.
 

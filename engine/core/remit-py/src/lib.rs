@@ -1,4 +1,4 @@
-//! What Python imports as `remit._core`: the stores, the clock and the front door, in Python's types.
+//! What Python imports as `remit._core`: the stores, the clock and the frontend, in Python's types.
 //!
 //! Law: all that knows Python stands in this crate, and nothing else does.
 

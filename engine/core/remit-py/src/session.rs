@@ -29,7 +29,7 @@ pub fn cache_stats() -> (u64, u64, u64, u64) {
     (hits, misses, evictions, bytes)
 }
 
-/// The caches of all threads together, the front door's among them: (hits, misses, evictions, bytes).
+/// The caches of all threads together, the frontend's among them: (hits, misses, evictions, bytes).
 #[pyfunction]
 pub fn all_caches() -> (u64, u64, u64, u64) {
     let CacheStats { hits, misses, evictions, bytes } = remit_core::all_caches();

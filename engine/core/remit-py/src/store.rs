@@ -1,6 +1,6 @@
-//! The core as Python sees it: stores to bring in step and to ask, and the registry that the front door looks into.
+//! The core as Python sees it: stores to bring in step and to ask, and the registry that the frontend looks into.
 //!
-//! `engine/remit/native.py` wraps it in the words of the rest. Everything comes in as strings, tuples and numbers and is
+//! `graph/native.py` and `eval/native.py` wrap it in the words of the rest. Everything comes in as strings, tuples and numbers and is
 //! copied out of Python (`given.rs`) before a lock is waited for.
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
@@ -339,7 +339,7 @@ impl NativeCore {
         Self::default()
     }
 
-    /// Let the front door find a store under its name, whatever store had it before.
+    /// Let the frontend find a store under its name, whatever store had it before.
     fn add(&self, py: Python<'_>, store: &NativeStore) {
         py.detach(|| self.core.add(store.store.clone()));
     }

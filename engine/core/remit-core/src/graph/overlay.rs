@@ -2,7 +2,7 @@
 //!
 //! What a change names need not be in the graph: objects that it has not are ephemeral
 //! (`store/ephemerals.rs`), nodes and caveats that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
-//! taken away; those that are added come after them. `overlay.py` is its plain twin.
+//! taken away; those that are added come after them. `graph/overlay.py` is its plain twin.
 //! Law: an overlay answers as the graph would after `add` and `remove` of the same triples, and ends with its request.
 
 use super::shape::Shape;

@@ -2,7 +2,7 @@
 //!
 //! Evaluations are compiled once for each, so that a check which changes nothing pays next to nothing for those that do:
 //! a deep one takes one in a hundred instructions fewer than when there was the graph alone, a hot pair 1,045 instead of
-//! 1,036, and 51 of 2,700 more where it is not remembered. `GraphView` of `equations.py` is its twin.
+//! 1,036, and 51 of 2,700 more where it is not remembered. `graph/view.py` is its twin.
 //! Law: what edges there are is asked of a view; the graph beneath it is asked for names, and for what no change touches.
 
 use super::{EPHEMERAL, End, Graph, Node, Qualifiers};

@@ -197,7 +197,7 @@ impl View<'_> {
         (answer, steps)
     }
 
-    /// The sets behind a relation or permission, as `expansion.py` would open them. Should that panic, it is to be had
+    /// The sets behind a relation or permission, as `eval/expand.py` would open them. Should that panic, it is to be had
     /// elsewhere, as with `check`.
     pub fn expand<'a>(
         &'a self,
