@@ -21,6 +21,7 @@ pub(super) struct QuestionNames {
 }
 
 impl QuestionNames {
+    #[inline]
     pub(super) fn is_of(&self, stamp: (u64, u64), question: &Question) -> bool {
         let Question { resource_type, permission, subject_type, subject_relation, .. } = *question;
         self.stamp == stamp && self.words == [resource_type, permission, subject_type, subject_relation]

@@ -234,6 +234,7 @@ fn solve_over<'a>(
 }
 
 /// The question in numbers.
+#[inline(always)]
 fn goal_of(graph: &Graph, names: &QuestionNames, ephemerals: &mut Ephemerals, question: &Question) -> Goal {
     // Side by side: each takes four places of memory one after the other, and what its object's row says a fifth.
     let [resource, subject] = names.seek(graph, question);
