@@ -23,20 +23,20 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Ok(Next::Known(NO));
         }
         self.spend()?;
-        let relation = &self.plan.slots[slot as usize];
-        if subject.kind != NONE && subject.object == object && subject.kind == relation.kind {
+        let definition = &self.plan.slots[slot as usize];
+        if subject.kind != NONE && subject.object == object && subject.kind == definition.kind {
             return Ok(Next::Known(YES));
         }
-        match relation.body {
+        match definition.body {
             Body::Relation => {
-                let Some(node) = self.node_of(object, relation.kind) else {
+                let Some(node) = self.node_of(object, definition.kind) else {
                     return Ok(Next::Known(NO));
                 };
                 let known = self.direct(node, subject);
                 if known == YES || self.view.row(node).usersets_len() == 0 {
                     return Ok(Next::Known(known));
                 }
-                if let Some(value) = self.by_closure(node, relation.kind, subject, known)? {
+                if let Some(value) = self.by_closure(node, definition.kind, subject, known)? {
                     return Ok(Next::Known(value));
                 }
                 self.pending = PendingGoal { goal: Goal { object, slot, subject }, node, known };
@@ -44,7 +44,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             }
             Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),
             Body::Permission { .. } | Body::Along { .. } => {
-                let subject = if relation.is_for_all && subject.kind == NONE { ANYONE } else { subject };
+                let subject = if definition.is_for_all && subject.kind == NONE { ANYONE } else { subject };
                 self.pending = PendingGoal { goal: Goal { object, slot, subject }, node: NONE, known: NO };
                 Ok(Next::Pending)
             }

@@ -142,10 +142,10 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn wire(&mut self, circuit: &mut Circuit, goal: Goal, gate: u32) -> Stoppable<Option<Value>> {
         self.spend()?;
         let Goal { object, slot, subject } = goal;
-        let relation = self.plan.slots[slot as usize];
-        match relation.body {
+        let definition = self.plan.slots[slot as usize];
+        match definition.body {
             Body::Relation => {
-                let node = self.node_of(object, relation.kind).expect("a relation that was walked has a node");
+                let node = self.node_of(object, definition.kind).expect("a relation that was walked has a node");
                 let direct = self.direct(node, subject);
                 self.wire_parts(circuit, self.usersets(node, subject), direct, gate, false)
             }
