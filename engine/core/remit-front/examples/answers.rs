@@ -7,7 +7,7 @@ use remit_core::graph::{QualifiersText, Triple};
 use remit_core::schema::plan::{Definition, Expression};
 use remit_core::{Core, Identity, Store};
 use remit_front::credentials::Callers;
-use remit_front::hot_path::native::{Limits, Method, Oracle, Plain};
+use remit_front::hot_path::answer::{Limits, Method, Oracle, Plain};
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -2,6 +2,6 @@
 
 pub mod engine;
 pub mod expansions;
-pub mod native;
+pub mod answer;
 pub mod questions;
 pub mod spicedb;

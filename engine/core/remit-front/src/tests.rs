@@ -15,11 +15,11 @@ use parking_lot::RwLock;
 use tokio::net::{TcpStream, UnixListener};
 
 use crate::credentials::Callers;
-use crate::dispatch::call::Handed;
-use crate::dispatch::unary::{LanePlan, Unary, Verb};
+use crate::dispatch::dispatched_call::Handed;
+use crate::dispatch::queues::{LanePlan, Unary, Verb};
 use crate::fair_quota::Shares;
 use crate::hot_path::engine::double::Facts;
-use crate::hot_path::native::{Limits, Oracle};
+use crate::hot_path::answer::{Limits, Oracle};
 use crate::hot_path::questions::tests::{QUESTION, check_request};
 use crate::metrics::Bounds;
 use crate::status::Refusal;

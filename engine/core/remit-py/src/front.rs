@@ -16,10 +16,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use remit_front::credentials::{Caller, Callers};
-use remit_front::dispatch::call::{Handed, Reply};
-use remit_front::dispatch::unary::{LanePlan, Unary, Verb};
+use remit_front::dispatch::dispatched_call::{Handed, Reply};
+use remit_front::dispatch::queues::{LanePlan, Unary, Verb};
 use remit_front::fair_quota::Shares;
-use remit_front::hot_path::native::{Limits, Oracle};
+use remit_front::hot_path::answer::{Limits, Oracle};
 use remit_front::hot_path::questions::PREFIX_BYTES;
 use remit_front::metrics::Bounds;
 use remit_front::status::Refusal;

@@ -22,9 +22,9 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::proxy::{Call, carry};
 use super::worker::{Patience, Stage, Worker};
-use crate::dispatch::call::{Asked, hand_over, metadata};
+use crate::dispatch::dispatched_call::{Asked, hand_over, metadata};
 use crate::fair_quota::Sharer;
-use crate::hot_path::native::{Answered, Method, Plain};
+use crate::hot_path::answer::{Answered, Method, Plain};
 use crate::hot_path::questions::{PREFIX_BYTES, only_message};
 use crate::response::{SMALL_BYTES, answer, room};
 

@@ -23,9 +23,9 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::serve;
 use super::upstream::Upstream;
 use super::worker::{Patience, Refusals, Shared, Stage, Worker};
-use crate::dispatch::unary::Unary;
+use crate::dispatch::queues::Unary;
 use crate::fair_quota::Shares;
-use crate::hot_path::native::{METHODS, Method, Oracle, Roster};
+use crate::hot_path::answer::{METHODS, Method, Oracle, Roster};
 use crate::metrics::{Bounds, MethodCounts, MethodSums, Places};
 use remit_core::clock::Clock;
 

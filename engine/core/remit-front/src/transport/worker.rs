@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::upstream::Upstream;
-use crate::dispatch::unary::Unary;
+use crate::dispatch::queues::Unary;
 use crate::fair_quota::{Sharer, Shares};
-use crate::hot_path::native::{METHODS, Method, Oracle, Plain, Roster};
+use crate::hot_path::answer::{METHODS, Method, Oracle, Plain, Roster};
 use crate::metrics::{Bounds, MethodCounts, Places};
 use crate::status::Refusal;
 use remit_core::clock::Clock;

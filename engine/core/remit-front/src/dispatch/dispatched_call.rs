@@ -15,7 +15,7 @@ use h2::server::SendResponse;
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
-use super::work_queues::{Lane, Place};
+use super::work_queue::{Lane, Place};
 use crate::fair_quota::{Refused, Share, Sharer, Shares};
 use crate::response::{answer, room};
 use crate::status::Refusal;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hashbrown::HashMap;
 
-use super::call::{CallPlace, Calls};
-use super::work_queues::{Lane, Place};
+use super::dispatched_call::{CallPlace, Calls};
+use super::work_queue::{Lane, Place};
 use crate::fair_quota::{Full, Sharer, Shares};
 use crate::status::Refusal;
 
