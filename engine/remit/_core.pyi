@@ -88,7 +88,7 @@ def set_cache(answers: int) -> None: ...
 def cache_stats() -> tuple[int, int, int, int]: ...
 def all_caches() -> tuple[int, int, int, int]: ...
 
-# --- the clock and the front door --------------------------------------------------------------------------------
+# --- the clock and the frontend ---------------------------------------------------------------------------------
 
 class Clock:
     """The machine's clock; or where `told` says so, one that is told what the machine's two clocks say."""
@@ -104,15 +104,15 @@ class Clock:
     def tell(self, machine_us: int, ticks_us: int) -> None: ...
 
 # A secret's SHA-256, its key's id and rights, the stores it sees (None: all), when it ceases to count.
-KeyRow = tuple[bytes, str, Set[str], Set[str] | None, int | None]
+CredentialRow = tuple[bytes, str, Set[str], Set[str] | None, int | None]
 # A gRPC code, a message, and details in base64.
-RefusalParts = tuple[int, str, str]
-# A path, the verb's label, its lane, and the right it needs.
+StatusParts = tuple[int, str, str]
+# A path, the verb's label, its queue, and the right it needs.
 VerbRow = tuple[str, str, int, str | None]
-# Places, and what is said where all are taken, and where too many are the caller's.
-LaneRow = tuple[Shares, RefusalParts, RefusalParts]
+# Places, and what is said where all are taken, and where too many are the client's.
+WorkQueueRow = tuple[Holdings, StatusParts, StatusParts]
 
-class MethodNumbers(TypedDict):
+class MethodMetrics(TypedDict):
     """`seconds`, by verdict, and `steps`: buckets that are not cumulated, and the sum, in nanoseconds or steps."""
 
     yes: int
@@ -121,22 +121,22 @@ class MethodNumbers(TypedDict):
     seconds: dict[str, tuple[Sequence[int], int]]
     steps: tuple[Sequence[int], int]
 
-class DoorNumbers(TypedDict):
+class FrontendMetrics(TypedDict):
     connections: int
     accepted: int
     handshakes_failed: int
     proxied: int
     proxied_refused: int
-    methods: dict[str, MethodNumbers]
+    methods: dict[str, MethodMetrics]
     refused: dict[str, tuple[int, int]]
 
-class Shares:
-    """See `server/limits/fair_quota.py`, whose callers share with those of the door."""
+class Holdings:
+    """See `server/limits/fair_quota.py`, whose clients share with those of the frontend."""
 
-    def __new__(cls, limit: int) -> Shares: ...
-    def take(self, sharer: str, amount: int) -> tuple[int, int] | None: ...
-    def give_back(self, sharer: str, amount: int) -> bool: ...
-    def standing(self) -> tuple[int, int, int]: ...
+    def __new__(cls, limit: int) -> Holdings: ...
+    def take(self, client_id: str, amount: int) -> tuple[int, int] | None: ...
+    def give_back(self, client_id: str, amount: int) -> bool: ...
+    def stats(self) -> tuple[int, int, int]: ...
 
 class Reply:
     """The way back of one call that was taken: answered once, or else the caller is told of a failure."""
@@ -144,13 +144,13 @@ class Reply:
     def is_gone(self) -> bool: ...
     def make_room(self, size: int) -> tuple[int, int] | None: ...
     def answer(self, message: bytes) -> None: ...
-    def refuse(self, status: RefusalParts, request_id: str) -> None: ...
+    def refuse(self, status: StatusParts, request_id: str) -> None: ...
 
 # The verb's number, metadata, peer, seconds left (None: as long as it takes), the message, the way back, and how many
 # other threads wait for calls.
 Taken = tuple[int, list[tuple[str, str | bytes]], str, float | None, bytes, Reply, int]
 
-class Door:
+class Frontend:
     """See `server/frontend/frontend.py`."""
 
     def __new__(
@@ -162,11 +162,11 @@ class Door:
         upstream: str,
         threads: int,
         verbs: Sequence[VerbRow],
-        lanes: Sequence[LaneRow],
-        keys: Sequence[KeyRow] | None,
+        queues: Sequence[WorkQueueRow],
+        keys: Sequence[CredentialRow] | None,
         pem: tuple[bytes, bytes, bytes | None] | None,
-        overloaded: RefusalParts,
-        unavailable: RefusalParts,
+        overloaded: StatusParts,
+        unavailable: StatusParts,
         seconds_bounds: Sequence[float],
         steps_bounds: Sequence[int],
         steps_max: int,
@@ -176,16 +176,16 @@ class Door:
         response_bytes_max: int,
         calls_per_connection_max: int,
         proxied_max: int,
-        unsent: Shares,
+        unsent: Holdings,
         handshake_s: float,
         idle_s: float,
         ping_every_s: float,
         pong_within_s: float,
-    ) -> Door: ...
-    def set_keys(self, keys: Sequence[KeyRow] | None) -> None: ...
+    ) -> Frontend: ...
+    def set_keys(self, keys: Sequence[CredentialRow] | None) -> None: ...
     def set_pem(self, pem: tuple[bytes, bytes, bytes | None]) -> None: ...
     def set_native(self, is_native: bool) -> None: ...
-    def take(self, lane: int) -> Taken | None: ...
+    def take(self, queue: int) -> Taken | None: ...
     def drain(self) -> None: ...
     def close(self, within_s: float) -> bool: ...
-    def numbers(self) -> DoorNumbers: ...
+    def metrics(self) -> FrontendMetrics: ...

@@ -68,7 +68,7 @@ class Pipeline:
         gate: Gate,
         telemetry: Telemetry,
         limits: ServeLimits,
-        holdings: Callable[[int], Holdings | _core.Shares] = Holdings,
+        holdings: Callable[[int], Holdings | _core.Holdings] = Holdings,
     ) -> None:
         """`engine_of`: which engine answers a call with that metadata; it raises RemitError where none does.
         `holdings` makes what clients of all transports take of, each up to its limit."""

@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use remit_front::codec::tokens::Token;
-use remit_front::hot_path::questions::{Decided, only_message, write_check, write_check_many};
+use remit_front::hot_path::questions::{CheckAnswer, only_message, write_check, write_check_many};
 use remit_front::hot_path::spicedb;
 use second::{
     BulkItem, BulkPair, CheckAnswer, CheckBulkResponse, CheckManyResponse, CheckManyResult, CheckPermissionResponse,
@@ -28,7 +28,7 @@ struct Answers {
 fuzz_target!(|given: Answers| {
     let head = Token { uuid: given.uuid, epoch: given.epoch, revision: given.revision };
     let token = String::from_utf8(head.encode().to_vec()).expect("a token is ASCII");
-    let decided: Vec<_> = given.decided.iter().map(|&(is_yes, steps, _)| Decided { is_yes, steps }).collect();
+    let decided: Vec<_> = given.decided.iter().map(|&(is_yes, steps, _)| CheckAnswer { is_yes, steps }).collect();
     let items: Vec<_> = given.decided.iter().map(|(.., id)| item(id)).collect();
     let evaluated_at = Some(timestamp(given.now_us));
     if let Some(&first) = decided.first() {
@@ -66,11 +66,11 @@ fn require<M: Message + Default + PartialEq + Debug>(written: &[u8], second: &M)
     assert_eq!(message, second.encode_to_vec());
 }
 
-fn verdict(decided: Decided) -> i32 {
+fn verdict(decided: CheckAnswer) -> i32 {
     if decided.is_yes { 3 } else { 1 }
 }
 
-fn permissionship(decided: Decided) -> i32 {
+fn permissionship(decided: CheckAnswer) -> i32 {
     if decided.is_yes { 2 } else { 1 }
 }
 

@@ -1,6 +1,6 @@
-//! What a connection may say, whatever it is: to a door that serves on loopback.
+//! What a connection may say, whatever it is: to a frontend that serves on loopback.
 //!
-//! Law: the connection ends, the door goes on, and a good caller beside it is answered.
+//! Law: the connection ends, the frontend goes on, and a good caller beside it is answered.
 #![no_main]
 
 use std::io::{ErrorKind, Read, Write};
@@ -16,14 +16,14 @@ use remit_core::clock::Clock;
 use remit_core::graph::{QualifiersText, Triple};
 use remit_core::schema::plan::Definition;
 use remit_core::{Core, Identity, Store};
-use remit_front::credentials::Callers;
-use remit_front::dispatch::queues::{LanePlan, Unary, Verb};
-use remit_front::fair_quota::Shares;
-use remit_front::hot_path::answer::{Limits, Oracle};
+use remit_front::credentials::Credentials;
+use remit_front::dispatch::queues::{QueueConfig, Unary, Verb};
+use remit_front::fair_quota::Holdings;
+use remit_front::hot_path::answer::{Limits, HotPath};
 use remit_front::metrics::Bounds;
-use remit_front::status::Refusal;
-use remit_front::transport::server::{Door, Plan};
-use remit_front::transport::worker::{Patience, Refusals};
+use remit_front::status::Status;
+use remit_front::transport::server::{Frontend, Config};
+use remit_front::transport::worker::{Timeouts, Statuses};
 use second::{CheckRequest, Object, Subject};
 
 /// How often a good caller asks, in connections of others.
@@ -31,28 +31,28 @@ const GOOD_EVERY: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Served {
-    door: Door,
+    frontend: Frontend,
     address: SocketAddr,
 }
 
 static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
-    let refusal = |code| Refusal { code, message: "no".to_owned(), details: String::new(), request_id: String::new() };
-    let callers = Arc::new(RwLock::new(Arc::new(Callers::Everyone)));
+    let status = |code| Status { code, message: "no".to_owned(), details: String::new(), request_id: String::new() };
+    let credentials = Arc::new(RwLock::new(Arc::new(Credentials::Everyone)));
     let clock = Arc::new(Clock::manual(7));
-    // Nobody takes what is kept for Python: it waits until its caller leaves, or its lane is full.
-    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), lane: 0, right: None };
+    // Nobody takes what is dispatched to Python: it waits until its caller leaves, or its queue is full.
+    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), queue: 0, right: None };
     let verbs = vec![verb("/remit.v1.Permissions/Check"), verb("/remit.v1.Relationships/Write")];
-    let lanes = vec![LanePlan { places: Shares::new(64), overloaded: refusal(8), fair_share_spent: refusal(8) }];
-    let plan = Plan {
-        callers: Arc::clone(&callers),
+    let queues = vec![QueueConfig { places: Holdings::new(64), overloaded: status(8), fair_share_spent: status(8) }];
+    let config = Config {
+        credentials: Arc::clone(&credentials),
         clock: Arc::clone(&clock),
-        unary: Unary::new(verbs, lanes),
-        oracle: Some(Oracle {
-            decider: Arc::new(core()),
+        unary: Unary::new(verbs, queues),
+        hot_path: Some(HotPath {
+            engine: Arc::new(core()),
             clock,
-            callers,
+            credentials,
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,
@@ -64,13 +64,13 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
         upstream: "/nowhere".into(), // what is not answered here is refused
         threads: 1,
         bounds: Bounds::default(),
-        patience: Patience { handshake: PATIENCE, idle: PATIENCE, ping_every: PATIENCE, pong_within: PATIENCE },
-        refusals: Refusals { overloaded: refusal(8), unavailable: refusal(14) },
+        timeouts: Timeouts { handshake: PATIENCE, idle: PATIENCE, ping_every: PATIENCE, pong_within: PATIENCE },
+        statuses: Statuses { overloaded: status(8), unavailable: status(14) },
         calls_per_connection_max: 100,
         proxied_max: 100,
-        unsent: Shares::new(1 << 20),
+        unsent: Holdings::new(1 << 20),
     };
-    Served { door: Door::open(plan, listener, None).expect("it serves"), address }
+    Served { frontend: Frontend::open(config, listener, None).expect("it serves"), address }
 });
 
 fn core() -> Core {
@@ -111,7 +111,7 @@ static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
         (":method", "POST"),
         (":scheme", "http"),
         (":path", "/remit.v1.Permissions/Check"),
-        (":authority", "door"),
+        (":authority", "frontend"),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     ];
@@ -132,17 +132,17 @@ fuzz_target!(|said: &[u8]| {
     disturb(said);
     if SAID.fetch_add(1, Relaxed) % GOOD_EVERY == 0 {
         require_good();
-        assert!(SERVED.door.connections() < 64, "connections are kept");
+        assert!(SERVED.frontend.connections() < 64, "connections are kept");
     }
 });
 
 fn connected() -> TcpStream {
-    let socket = TcpStream::connect(SERVED.address).expect("the door listens");
+    let socket = TcpStream::connect(SERVED.address).expect("the frontend listens");
     socket.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
     socket
 }
 
-/// Say it and nothing more, until the door ends the connection.
+/// Say it and nothing more, until the frontend ends the connection.
 fn disturb(said: &[u8]) {
     let mut socket = connected();
     let ended = socket
@@ -158,13 +158,13 @@ fn disturb(said: &[u8]) {
 /// That the answer is a message of a `CheckResponse` that says yes.
 fn require_good() {
     let mut socket = connected();
-    socket.write_all(&GOOD).expect("the door reads");
+    socket.write_all(&GOOD).expect("the frontend reads");
     let mut answer = Vec::new();
     while !answer.windows(3).any(|it| it == [8, 3, 0x1a]) {
         let mut more = [0; 1024];
         let count = match socket.read(&mut more) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue, // by the fuzzer's own alarm
-            read => read.expect("the door answers"),
+            read => read.expect("the frontend answers"),
         };
         assert!(count > 0, "a good caller is let go: {answer:?}");
         answer.extend_from_slice(&more[..count]);

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use remit_core::Question;
 use remit_front::codec::tokens::Token;
-use remit_front::hot_path::engine::Posed;
+use remit_front::hot_path::engine::CheckItem;
 use remit_front::hot_path::expansions::read_expand;
 use remit_front::hot_path::questions::{DEFAULT_STORE, read_check, read_check_many};
 use remit_front::hot_path::spicedb;
@@ -101,16 +101,16 @@ fn expand(message: &[u8]) {
     assert_eq!(read_expand(&again), Some(asked));
 }
 
-fn require_all(questions: &[Posed<'_>], items: &[Item], itself: &str) {
+fn require_all(questions: &[CheckItem<'_>], items: &[Item], itself: &str) {
     assert_eq!(questions.len(), items.len());
     for (question, item) in questions.iter().zip(items) {
         require_same(question, item, itself);
     }
 }
 
-fn require_same(posed: &Posed<'_>, item: &Item, itself: &str) {
+fn require_same(item: &CheckItem<'_>, item: &Item, itself: &str) {
     let context = item.context.as_deref().map(|bytes| Struct::decode(bytes).expect("prost reads it"));
-    assert_eq!(posed.context.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
+    assert_eq!(item.context.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
     let resource = item.resource.as_ref().expect("it has a resource");
     let subject = item.subject.as_ref().expect("it has a subject");
     let object = subject.object.as_ref().expect("its subject is an object");
@@ -123,7 +123,7 @@ fn require_same(posed: &Posed<'_>, item: &Item, itself: &str) {
         subject_id: &object.id,
         subject_relation: relation,
     };
-    assert_eq!(posed.question, second);
+    assert_eq!(item.question, second);
 }
 
 fn require_store(store: &str, second: &str) {

@@ -1,4 +1,4 @@
-//! What the front end's own part of a Check costs: from the bytes of a request to those of its answer, without a socket.
+//! What the frontend's own part of a Check costs: from the bytes of a request to those of its answer, without a socket.
 //!
 //! `cargo run --release --example answers`; under `valgrind --tool=callgrind` it tells instructions.
 
@@ -6,8 +6,8 @@ use remit_core::clock::Clock;
 use remit_core::graph::{QualifiersText, Triple};
 use remit_core::schema::plan::{Definition, Expression};
 use remit_core::{Core, Identity, Store};
-use remit_front::credentials::Callers;
-use remit_front::hot_path::answer::{Limits, Method, Oracle, Plain};
+use remit_front::credentials::Credentials;
+use remit_front::hot_path::answer::{HotPath, Limits, Method, RequestMeta};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,14 +64,14 @@ fn main() {
         request_bytes_max: 1 << 20,
         response_bytes_max: 1 << 20,
     };
-    let callers = Arc::new(parking_lot::RwLock::new(Arc::new(Callers::Everyone)));
-    let oracle = Oracle { decider: core, clock: Arc::new(Clock::manual(0)), callers, limits };
-    let plain = Plain { authorization: None, deadline: None, of_run: false };
+    let credentials = Arc::new(parking_lot::RwLock::new(Arc::new(Credentials::Everyone)));
+    let hot_path = HotPath { engine: core, clock: Arc::new(Clock::manual(0)), credentials, limits };
+    let plain = RequestMeta { authorization: None, deadline: None, of_run: false };
     let bodies: Vec<Vec<u8>> = (0..1_000).map(|number| body(number, number % 100 + number % 2)).collect();
     let begun = Instant::now();
     let mut yes = 0;
     for at in 0..CHECKS {
-        let answered = oracle.answer(Method::Check, &plain, &bodies[at % bodies.len()]).expect("it is plain");
+        let answered = hot_path.answer(Method::Check, &plain, &bodies[at % bodies.len()]).expect("it is plain");
         yes += usize::from(answered.decided[0].is_yes);
     }
     let ns = begun.elapsed().as_nanos() as f64 / CHECKS as f64;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use crate::fair_quota::Sharer;
+use crate::fair_quota::ClientId;
 
 /// One secret of one key. Times are microseconds since the epoch.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Caller {
 
 /// All who may ask.
 #[derive(Debug)]
-pub enum Callers {
+pub enum Credentials {
     /// There were never any keys: everyone holds every right.
     Everyone,
     /// By the SHA-256 of a key's text.
@@ -53,7 +53,7 @@ pub enum Admitted<'a> {
     As(&'a Caller),
 }
 
-impl Callers {
+impl Credentials {
     /// Who shows this `authorization`; `None` where Python must say why not. Cost: one SHA-256.
     pub fn admit(&self, authorization: Option<&HeaderValue>) -> Option<Admitted<'_>> {
         match self {
@@ -74,7 +74,7 @@ const BEARER: &[u8] = b"bearer ";
 impl Admitted<'_> {
     /// Who shares the server with others: the key, or where there are none, who speaks on this connection. `None`: the
     /// key does not hold the right, or does not count any more.
-    pub fn sharer(&self, right: Option<&str>, peer: &Sharer, now_us: i64) -> Option<Sharer> {
+    pub fn client_id(&self, right: Option<&str>, peer: &ClientId, now_us: i64) -> Option<ClientId> {
         match self {
             Self::Everyone => Some(Arc::clone(peer)),
             Self::As(caller) => {
@@ -96,8 +96,8 @@ impl Admitted<'_> {
 mod tests {
     use super::*;
 
-    fn keyed(caller: Caller) -> Callers {
-        Callers::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]))
+    fn keyed(caller: Caller) -> Credentials {
+        Credentials::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]))
     }
 
     fn caller() -> Caller {
@@ -105,15 +105,15 @@ mod tests {
         Caller { id: Arc::from("k1"), may_check: true, rights, stores: None, until_us: Some(10) }
     }
 
-    fn may(callers: &Callers, shown: Option<&'static str>, store: &str, now_us: i64) -> bool {
+    fn may(callers: &Credentials, shown: Option<&'static str>, store: &str, now_us: i64) -> bool {
         let shown = shown.map(HeaderValue::from_static);
         callers.admit(shown.as_ref()).is_some_and(|admitted| admitted.may_ask(store, now_us))
     }
 
     #[test]
     fn without_keys_everyone_may_ask() {
-        assert!(may(&Callers::Everyone, None, "default", 0));
-        assert!(may(&Callers::Everyone, Some("nonsense"), "default", 0));
+        assert!(may(&Credentials::Everyone, None, "default", 0));
+        assert!(may(&Credentials::Everyone, Some("nonsense"), "default", 0));
     }
 
     #[test]
@@ -126,22 +126,22 @@ mod tests {
             assert!(!may(&callers, Some(bad), "default", 0), "{bad}");
         }
         assert!(!may(&callers, None, "default", 0));
-        assert!(!may(&Callers::Keyed(HashMap::new()), Some("Bearer rk_a"), "default", 0));
+        assert!(!may(&Credentials::Keyed(HashMap::new()), Some("Bearer rk_a"), "default", 0));
     }
 
     #[test]
     fn a_key_shares_by_its_id_while_it_counts_in_what_it_may_do() {
         let callers = keyed(caller());
-        let (shown, peer) = (HeaderValue::from_static("Bearer rk_a"), Sharer::from("ipv4:127.0.0.1:1"));
-        let sharer = |right, now_us| {
+        let (shown, peer) = (HeaderValue::from_static("Bearer rk_a"), ClientId::from("ipv4:127.0.0.1:1"));
+        let client_id = |right, now_us| {
             let admitted = callers.admit(Some(&shown)).unwrap();
-            admitted.sharer(right, &peer, now_us).map(|sharer| sharer.to_string())
+            admitted.client_id(right, &peer, now_us).map(|client_id| client_id.to_string())
         };
         let own = Some("k1".to_owned());
-        assert_eq!((sharer(Some("check"), 9), sharer(None, 9)), (own.clone(), own));
-        assert_eq!((sharer(Some("write"), 9), sharer(None, 10)), (None, None));
-        let everyone = Callers::Everyone.admit(None).unwrap();
-        assert_eq!(everyone.sharer(Some("write"), &peer, 0), Some(Arc::clone(&peer)));
+        assert_eq!((client_id(Some("check"), 9), client_id(None, 9)), (own.clone(), own));
+        assert_eq!((client_id(Some("write"), 9), client_id(None, 10)), (None, None));
+        let everyone = Credentials::Everyone.admit(None).unwrap();
+        assert_eq!(everyone.client_id(Some("write"), &peer, 0), Some(Arc::clone(&peer)));
     }
 
     #[test]

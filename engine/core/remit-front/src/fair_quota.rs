@@ -1,6 +1,6 @@
-//! How callers share what runs out: places in a lane, memory for answers that wait to be read. As in `shares.py`.
+//! How clients share what runs out: places in a queue, memory for answers that wait to be read. As in `fair_quota.py`.
 //!
-//! Nobody takes more who already holds more than is left free; nothing is set aside for callers who are not there.
+//! Nobody takes more who already holds more than is left free; nothing is set aside for clients who are not there.
 //! Law: what is taken never exceeds the limit.
 
 use std::collections::HashMap;
@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 /// Who shares: a key by its id, or a connection by its address where there are no keys.
-pub type Sharer = Arc<str>;
+pub type ClientId = Arc<str>;
 
 /// Why something is not to be had.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Full {
     /// Not enough is left.
     Overloaded,
-    /// Too much is this caller's.
+    /// Too much is this client's.
     FairShareSpent,
 }
 
-/// Nothing was taken: why, what the caller holds, and what is left.
+/// Nothing was taken: why, what the client holds, and what is left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
     pub why: Full,
@@ -31,73 +31,73 @@ pub struct Refused {
 
 /// `limit` units of something. The lock is held for a few memory accesses, and never with a wish for the GIL.
 #[derive(Debug)]
-pub struct Shares {
+pub struct Holdings {
     limit: usize,
-    held: Mutex<Held>,
+    counts: Mutex<Counts>,
     refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    by: HashMap<Sharer, usize>,
+struct Counts {
+    by_client: HashMap<ClientId, usize>,
     taken: usize,
 }
 
 /// Some units, given back when dropped.
 #[derive(Debug)]
-pub struct Share {
-    pub sharer: Sharer,
-    shares: Arc<Shares>,
+pub struct Holding {
+    pub client_id: ClientId,
+    holdings: Arc<Holdings>,
     amount: usize,
 }
 
-impl Shares {
+impl Holdings {
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, held: Mutex::default(), refused: AtomicU64::new(0) })
+        Arc::new(Self { limit, counts: Mutex::default(), refused: AtomicU64::new(0) })
     }
 
-    /// One or more, for a caller. Cost: O(1).
-    pub fn take(self: &Arc<Self>, sharer: &Sharer, amount: usize) -> Result<Share, Refused> {
-        self.hold(sharer, amount)?;
-        Ok(Share { sharer: Arc::clone(sharer), shares: Arc::clone(self), amount })
+    /// One or more, for a client. Cost: O(1).
+    pub fn take(self: &Arc<Self>, client_id: &ClientId, amount: usize) -> Result<Holding, Refused> {
+        self.hold(client_id, amount)?;
+        Ok(Holding { client_id: Arc::clone(client_id), holdings: Arc::clone(self), amount })
     }
 
     /// The same for who gives it back by itself.
-    pub fn hold(&self, sharer: &Sharer, amount: usize) -> Result<(), Refused> {
-        let mut held = self.held.lock();
-        let own = held.by.get(sharer).copied().unwrap_or(0);
-        let free = self.limit - held.taken;
+    pub fn hold(&self, client_id: &ClientId, amount: usize) -> Result<(), Refused> {
+        let mut counts = self.counts.lock();
+        let own = counts.by_client.get(client_id).copied().unwrap_or(0);
+        let free = self.limit - counts.taken;
         if amount > free || own > free {
             self.refused.fetch_add(1, Relaxed);
             let why = if amount > free { Full::Overloaded } else { Full::FairShareSpent };
             return Err(Refused { why, own, free });
         }
-        *held.by.entry(Arc::clone(sharer)).or_default() += amount;
-        held.taken += amount;
+        *counts.by_client.entry(Arc::clone(client_id)).or_default() += amount;
+        counts.taken += amount;
         Ok(())
     }
 
-    /// False where the caller does not hold as much, and then nothing changes.
-    pub fn give_back(&self, sharer: &str, amount: usize) -> bool {
-        let mut held = self.held.lock();
-        let Some(own) = held.by.get_mut(sharer).filter(|own| **own >= amount) else {
+    /// False where the client does not hold as much, and then nothing changes.
+    pub fn give_back(&self, client_id: &str, amount: usize) -> bool {
+        let mut counts = self.counts.lock();
+        let Some(own) = counts.by_client.get_mut(client_id).filter(|own| **own >= amount) else {
             return false;
         };
         *own -= amount;
         if *own == 0 {
-            held.by.remove(sharer);
+            counts.by_client.remove(client_id);
         }
-        held.taken -= amount;
+        counts.taken -= amount;
         true
     }
 
     pub fn taken(&self) -> usize {
-        self.held.lock().taken
+        self.counts.lock().taken
     }
 
     /// How many hold something.
-    pub fn callers(&self) -> usize {
-        self.held.lock().by.len()
+    pub fn clients(&self) -> usize {
+        self.counts.lock().by_client.len()
     }
 
     /// How many were refused since the start.
@@ -106,10 +106,10 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
+impl Drop for Holding {
     fn drop(&mut self) {
-        let is_given_back = self.shares.give_back(&self.sharer, self.amount);
-        debug_assert!(is_given_back, "a share is held until it is dropped");
+        let is_given_back = self.holdings.give_back(&self.client_id, self.amount);
+        debug_assert!(is_given_back, "what is held is held until it is dropped");
     }
 }
 
@@ -120,17 +120,17 @@ mod tests {
 
     #[test]
     fn nobody_takes_more_who_holds_more_than_is_left() {
-        let shares = Shares::new(4);
-        let [greedy, bob, cara] = ["greedy", "bob", "cara"].map(Sharer::from);
-        let held: Vec<_> = (0..3).map(|_| shares.take(&greedy, 1).unwrap()).collect();
-        assert_eq!(shares.take(&greedy, 1).err(), Some(Refused { why: Full::FairShareSpent, own: 3, free: 1 }));
-        let last = shares.take(&bob, 1).unwrap();
-        assert_eq!(shares.take(&cara, 1).err(), Some(Refused { why: Full::Overloaded, own: 0, free: 0 }));
-        assert_eq!((shares.taken(), shares.refused()), (4, 2));
+        let holdings = Holdings::new(4);
+        let [greedy, bob, cara] = ["greedy", "bob", "cara"].map(ClientId::from);
+        let held: Vec<_> = (0..3).map(|_| holdings.take(&greedy, 1).unwrap()).collect();
+        assert_eq!(holdings.take(&greedy, 1).err(), Some(Refused { why: Full::FairShareSpent, own: 3, free: 1 }));
+        let last = holdings.take(&bob, 1).unwrap();
+        assert_eq!(holdings.take(&cara, 1).err(), Some(Refused { why: Full::Overloaded, own: 0, free: 0 }));
+        assert_eq!((holdings.taken(), holdings.refused()), (4, 2));
         drop((held, last));
-        assert_eq!(shares.taken(), 0);
-        assert_eq!(shares.callers(), 0, "nobody is remembered who holds nothing");
-        assert!(!shares.give_back("greedy", 1), "what was not taken");
+        assert_eq!(holdings.taken(), 0);
+        assert_eq!(holdings.clients(), 0, "nobody is remembered who holds nothing");
+        assert!(!holdings.give_back("greedy", 1), "what was not taken");
     }
 
     proptest! {
@@ -138,26 +138,26 @@ mod tests {
         fn what_is_taken_is_what_is_held_and_never_exceeds_the_limit(
             steps in prop::collection::vec((0usize..3, 1usize..5, any::<bool>()), 0..60)
         ) {
-            let shares = Shares::new(8);
-            let sharers = ["a", "b", "c"].map(Sharer::from);
-            let mut kept: Vec<Share> = Vec::new();
+            let holdings = Holdings::new(8);
+            let client_ids = ["a", "b", "c"].map(ClientId::from);
+            let mut kept: Vec<Holding> = Vec::new();
             for (who, amount, gives_back) in steps {
-                let before: usize = kept.iter().map(|share| share.amount).sum();
+                let before: usize = kept.iter().map(|holding| holding.amount).sum();
                 if gives_back {
                     kept.pop();
                 } else {
-                    let own: usize = kept.iter().filter(|it| it.sharer == sharers[who]).map(|it| it.amount).sum();
+                    let own: usize = kept.iter().filter(|it| it.client_id == client_ids[who]).map(|it| it.amount).sum();
                     let expected = if amount > 8 - before {
                         Some(Full::Overloaded)
                     } else {
                         (own > 8 - before).then_some(Full::FairShareSpent)
                     };
-                    match shares.take(&sharers[who], amount) {
-                        Ok(share) => { prop_assert_eq!(expected, None); kept.push(share) }
+                    match holdings.take(&client_ids[who], amount) {
+                        Ok(holding) => { prop_assert_eq!(expected, None); kept.push(holding) }
                         Err(refused) => prop_assert_eq!(expected, Some(refused.why)),
                     }
                 }
-                prop_assert_eq!(shares.taken(), kept.iter().map(|share| share.amount).sum::<usize>());
+                prop_assert_eq!(holdings.taken(), kept.iter().map(|holding| holding.amount).sum::<usize>());
             }
         }
     }

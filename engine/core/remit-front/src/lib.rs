@@ -1,4 +1,4 @@
-//! The front door: gRPC ended by the core itself, on threads that never wait for Python.
+//! The front frontend: gRPC ended by the core itself, on threads that never wait for Python.
 //!
 //! A call comes in at `transport` (`server` listens, `connection` reads), then goes one of three ways: the `hot_path`
 //! (answered here: `questions` and `expansions` read it, the `engine` knows), `dispatch` (a whole request that waits in one

@@ -1,14 +1,14 @@
-//! What the door counts: how many were answered here and how, how long it took, what went to Python.
+//! What the frontend counts: how many were answered here and how, how long it took, what went to Python.
 //!
-//! Each thread counts for itself and whoever asks adds up, so that no request waits for another's number. Buckets and
-//! their bounds are those of `metrics.py`, which shows these numbers among its own.
-//! Law: nothing is decided by a number in here.
+//! Each thread counts for itself and whoever asks adds up, so that no request waits for another's count. Buckets and
+//! their bounds are those of `metrics.py`, which shows these metrics among its own.
+//! Law: nothing is decided by a metric.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::hot_path::questions::Decided;
+use crate::hot_path::questions::CheckAnswer;
 
 /// The upper bounds of the buckets, rising; what is above the last has a bucket of its own.
 #[derive(Debug, Clone, Default)]
@@ -52,18 +52,18 @@ struct Seconds {
 }
 
 impl Seconds {
-    fn of(&self, decided: &[Decided]) -> &Histogram {
+    fn of(&self, decided: &[CheckAnswer]) -> &Histogram {
         match decided {
-            [Decided { is_yes: true, .. }] => &self.yes,
-            [Decided { is_yes: false, .. }] => &self.no,
+            [CheckAnswer { is_yes: true, .. }] => &self.yes,
+            [CheckAnswer { is_yes: false, .. }] => &self.no,
             _ => &self.others,
         }
     }
 }
 
-/// One method's numbers, of one thread.
+/// One method's metrics, of one thread.
 #[derive(Debug)]
-pub struct MethodCounts {
+pub struct MethodMetrics {
     yes: AtomicU64,
     no: AtomicU64,
     elsewhere: AtomicU64,
@@ -71,7 +71,7 @@ pub struct MethodCounts {
     steps: Histogram,
 }
 
-impl MethodCounts {
+impl MethodMetrics {
     pub fn new(bounds: &Bounds) -> Self {
         let histogram = || Histogram::new(bounds.seconds.len());
         Self {
@@ -85,7 +85,7 @@ impl MethodCounts {
 
     /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to
     /// memory that no other thread writes.
-    pub fn answered(&self, bounds: &Bounds, decided: &[Decided], tells_steps: bool, took: Duration) {
+    pub fn answered(&self, bounds: &Bounds, decided: &[CheckAnswer], tells_steps: bool, took: Duration) {
         let seconds = took.as_secs_f64();
         let bucket = bounds.seconds.partition_point(|&bound| bound < seconds);
         self.seconds.of(decided).add(bucket, took.as_nanos() as u64);
@@ -102,7 +102,7 @@ impl MethodCounts {
         self.elsewhere.fetch_add(1, Relaxed);
     }
 
-    pub fn add_to(&self, sums: &mut MethodSums) {
+    pub fn add_to(&self, sums: &mut MethodTotals) {
         sums.yes += self.yes.load(Relaxed);
         sums.no += self.no.load(Relaxed);
         sums.elsewhere += self.elsewhere.load(Relaxed);
@@ -113,10 +113,10 @@ impl MethodCounts {
     }
 }
 
-/// One method's numbers, of all threads. Buckets are not cumulated; the sums are nanoseconds and steps. `seconds_yes` and
+/// One method's metrics, of all threads. Buckets are not cumulated; the sums are nanoseconds and steps. `seconds_yes` and
 /// `seconds_no` are of requests of one question.
 #[derive(Debug, Default, PartialEq, Eq, Clone)]
-pub struct MethodSums {
+pub struct MethodTotals {
     pub yes: u64,
     pub no: u64,
     pub elsewhere: u64,
@@ -128,28 +128,28 @@ pub struct MethodSums {
 
 /// How many of something there are now, out of at most so many.
 #[derive(Debug)]
-pub struct Places {
+pub struct Capacity {
     taken: AtomicI64,
     most: i64,
     refused: AtomicU64,
 }
 
 /// Some places, given back when dropped.
-pub struct PlacesHeld {
-    places: Arc<Places>,
+pub struct Permit {
+    places: Arc<Capacity>,
     count: i64,
 }
 
-impl Places {
+impl Capacity {
     pub fn new(most: u64) -> Arc<Self> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         Arc::new(Self { taken: AtomicI64::new(0), most, refused: AtomicU64::new(0) })
     }
 
     /// `None` where not enough are left. Cost: O(1).
-    pub fn take(self: &Arc<Self>, count: usize) -> Option<PlacesHeld> {
+    pub fn take(self: &Arc<Self>, count: usize) -> Option<Permit> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let held = PlacesHeld { places: Arc::clone(self), count };
+        let held = Permit { places: Arc::clone(self), count };
         if self.taken.fetch_add(count, Relaxed).saturating_add(count) <= self.most {
             return Some(held);
         }
@@ -166,7 +166,7 @@ impl Places {
     }
 }
 
-impl Drop for PlacesHeld {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.places.taken.fetch_sub(self.count, Relaxed);
     }
@@ -179,16 +179,16 @@ mod tests {
     #[test]
     fn a_value_falls_into_the_first_bucket_whose_bound_it_does_not_exceed() {
         let bounds = Bounds { seconds: vec![0.001, 0.01], steps: vec![1, 3] };
-        let (one, other) = (MethodCounts::new(&bounds), MethodCounts::new(&bounds));
-        let decided = |is_yes, steps| Decided { is_yes, steps };
+        let (one, other) = (MethodMetrics::new(&bounds), MethodMetrics::new(&bounds));
+        let decided = |is_yes, steps| CheckAnswer { is_yes, steps };
         one.answered(&bounds, &[decided(true, 1)], true, Duration::from_millis(1));
         one.answered(&bounds, &[decided(false, 2), decided(true, 4)], true, Duration::from_millis(11));
         other.answered(&bounds, &[decided(false, 3)], true, Duration::from_millis(2));
         other.left_to_python();
-        let mut sums = MethodSums::default();
+        let mut sums = MethodTotals::default();
         one.add_to(&mut sums);
         other.add_to(&mut sums);
-        let expected = MethodSums {
+        let expected = MethodTotals {
             yes: 2,
             no: 2,
             elsewhere: 1,
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn places_are_never_more_than_there_are_and_come_back() {
-        let places = Places::new(2);
+        let places = Capacity::new(2);
         let first = places.take(1);
         let second = places.take(1);
         assert!(first.is_some() && second.is_some() && places.take(1).is_none());

@@ -10,7 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Response};
 
-use crate::fair_quota::{Refused, Share, Sharer, Shares};
+use crate::fair_quota::{ClientId, Holding, Holdings, Refused};
 use crate::status::GRPC;
 
 /// Answers that are larger are sent as their reader makes room, and counted until then: a call of its own weighs more
@@ -21,12 +21,12 @@ pub const SMALL_BYTES: usize = 4 * 1024;
 pub struct Gone;
 
 /// The room that an answer of so many bytes needs until it is read: a small one none.
-pub fn room(unsent: &Arc<Shares>, sharer: &Sharer, size: usize) -> Result<Option<Share>, Refused> {
-    if size <= SMALL_BYTES { Ok(None) } else { unsent.take(sharer, size).map(Some) }
+pub fn room(unsent: &Arc<Holdings>, client_id: &ClientId, size: usize) -> Result<Option<Holding>, Refused> {
+    if size <= SMALL_BYTES { Ok(None) } else { unsent.take(client_id, size).map(Some) }
 }
 
 /// Send an answer; one that is large as its reader makes room, counted until then.
-pub fn answer(mut respond: SendResponse<Bytes>, message: Bytes, room: Option<Share>) {
+pub fn answer(mut respond: SendResponse<Bytes>, message: Bytes, room: Option<Holding>) {
     match room {
         None => send_small(&mut respond, message),
         Some(room) => send_large(respond, message, room),
@@ -44,7 +44,7 @@ fn send_small(respond: &mut SendResponse<Bytes>, message: Bytes) {
     }
 }
 
-fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, room: Share) {
+fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, room: Holding) {
     tokio::spawn(async move {
         if let Ok(mut body) = respond.send_response(head(), false)
             && send(&mut body, message, false).await.is_ok()

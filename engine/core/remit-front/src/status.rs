@@ -1,4 +1,4 @@
-//! What the door itself refuses, in words that Python gave it: too much at once, and no server behind it.
+//! What the frontend itself refuses, in words that Python gave it: too much at once, and no server behind it.
 //!
 //! Law: every request ends in an answer or in a gRPC status; whoever asked never guesses from an HTTP error.
 
@@ -12,7 +12,7 @@ pub const GRPC: &str = "application/grpc";
 
 /// A gRPC status, ready to be sent. `details` are those of `grpc-status-details-bin`, in base64.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct Status {
     pub code: u16,
     pub message: String,
     pub details: String,
@@ -20,7 +20,7 @@ pub struct Refusal {
     pub request_id: String,
 }
 
-impl Refusal {
+impl Status {
     /// A status without details, which carries no more than a code.
     fn bare(code: u16, message: &str) -> Self {
         Self { code, message: message.to_owned(), details: String::new(), request_id: String::new() }
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn messages_travel_as_printable_ascii() {
         assert_eq!(percent_encoded("100 % `ü`\n"), "100 %25 `%C3%BC`%0A");
-        let refusal = Refusal { details: "AAAA".to_owned(), ..Refusal::bare(8, "wait a little") };
-        let headers = refusal.headers();
+        let status = Status { details: "AAAA".to_owned(), ..Status::bare(8, "wait a little") };
+        let headers = status.headers();
         assert_eq!(
             (&headers["grpc-status"], &headers["grpc-message"]),
             (&HeaderValue::from(8), &HeaderValue::from_static("wait a little"))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_was_never_taken_may_be_tried_again() {
-        let unavailable = Refusal::bare(14, "not now");
+        let unavailable = Status::bare(14, "not now");
         for (reason, code) in [
             (None, 14),
             (Some(Reason::REFUSED_STREAM), 14),
@@ -106,7 +106,7 @@ mod tests {
             (Some(Reason::ENHANCE_YOUR_CALM), 8),
             (Some(Reason::PROTOCOL_ERROR), 13),
         ] {
-            assert_eq!(Refusal::of_reset(reason, &unavailable).code, code, "{reason:?}");
+            assert_eq!(Status::of_reset(reason, &unavailable).code, code, "{reason:?}");
         }
     }
 }

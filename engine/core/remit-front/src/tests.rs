@@ -1,4 +1,4 @@
-//! The whole door, over real sockets: callers in front, and behind it a server that is told how to behave.
+//! The whole frontend, over real sockets: callers in front, and behind it a server that is told how to behave.
 //!
 //! Law: whatever stands behind, every call ends in an answer or a status.
 
@@ -14,24 +14,24 @@ use http::{HeaderMap, Request, Response};
 use parking_lot::RwLock;
 use tokio::net::{TcpStream, UnixListener};
 
-use crate::credentials::Callers;
-use crate::dispatch::dispatched_call::Handed;
-use crate::dispatch::queues::{LanePlan, Unary, Verb};
-use crate::fair_quota::Shares;
+use crate::credentials::Credentials;
+use crate::dispatch::dispatched_call::DispatchedCall;
+use crate::dispatch::queues::{QueueConfig, Unary, Verb};
+use crate::fair_quota::Holdings;
+use crate::hot_path::answer::{HotPath, Limits};
 use crate::hot_path::engine::double::Facts;
-use crate::hot_path::answer::{Limits, Oracle};
 use crate::hot_path::questions::tests::{QUESTION, check_request};
 use crate::metrics::Bounds;
-use crate::status::Refusal;
-use crate::transport::server::{Door, Plan};
-use crate::transport::worker::{Patience, Refusals};
+use crate::status::Status;
+use crate::transport::server::{Config, Frontend};
+use crate::transport::worker::{Statuses, Timeouts};
 use remit_core::clock::Clock;
 
 const CHECK: &str = "/remit.v1.Permissions/Check";
 const KEPT: &str = "/remit.v1.Relationships/Write";
 const OTHER: &str = "/remit.v1.Schemas/ReadSchema";
 
-/// How the server behind the door answers.
+/// How the server behind the frontend answers.
 #[derive(Clone, Copy)]
 enum Behind {
     Echo,
@@ -39,7 +39,7 @@ enum Behind {
 }
 
 struct Stage {
-    door: Door,
+    frontend: Frontend,
     address: SocketAddr,
     folder: PathBuf,
 }
@@ -50,31 +50,34 @@ impl Drop for Stage {
     }
 }
 
-fn open(name: &str, proxied_max: u64, patience: Patience) -> (Stage, PathBuf) {
-    let folder = std::env::temp_dir().join(format!("remit-door-{}-{name}", std::process::id()));
+fn open(name: &str, proxied_max: u64, timeouts: Timeouts) -> (Stage, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("remit-front-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let upstream = folder.join("grpc");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let refusal = |code, message: &str| Refusal {
+    let status = |code, message: &str| Status {
         code,
         message: message.to_owned(),
         details: String::new(),
         request_id: String::new(),
     };
-    let callers = Arc::new(RwLock::new(Arc::new(Callers::Everyone)));
+    let credentials = Arc::new(RwLock::new(Arc::new(Credentials::Everyone)));
     let clock = Arc::new(Clock::manual(7));
-    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), lane: 0, right: None };
-    let lane =
-        LanePlan { places: Shares::new(2), overloaded: refusal(8, "full"), fair_share_spent: refusal(8, "too much") };
-    let plan = Plan {
-        callers: Arc::clone(&callers),
+    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), queue: 0, right: None };
+    let queue = QueueConfig {
+        places: Holdings::new(2),
+        overloaded: status(8, "full"),
+        fair_share_spent: status(8, "too much"),
+    };
+    let config = Config {
+        credentials: Arc::clone(&credentials),
         clock: Arc::clone(&clock),
-        unary: Unary::new(vec![verb(CHECK), verb(KEPT)], vec![lane]),
-        oracle: Some(Oracle {
-            decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
+        unary: Unary::new(vec![verb(CHECK), verb(KEPT)], vec![queue]),
+        hot_path: Some(HotPath {
+            engine: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock,
-            callers,
+            credentials,
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,
@@ -86,17 +89,17 @@ fn open(name: &str, proxied_max: u64, patience: Patience) -> (Stage, PathBuf) {
         upstream: upstream.clone(),
         threads: 2,
         bounds: Bounds::default(),
-        patience,
-        refusals: Refusals { overloaded: refusal(8, "too much"), unavailable: refusal(14, "nobody there") },
+        timeouts,
+        statuses: Statuses { overloaded: status(8, "too much"), unavailable: status(14, "nobody there") },
         calls_per_connection_max: 100,
         proxied_max,
-        unsent: Shares::new(1 << 20),
+        unsent: Holdings::new(1 << 20),
     };
-    (Stage { door: Door::open(plan, listener, None).unwrap(), address, folder }, upstream)
+    (Stage { frontend: Frontend::open(config, listener, None).unwrap(), address, folder }, upstream)
 }
 
 const LONG: Duration = Duration::from_secs(60);
-const PATIENT: Patience = Patience { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG };
+const PATIENT: Timeouts = Timeouts { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG };
 
 async fn behind(listener: UnixListener, how: Behind) {
     while let Ok((socket, _)) = listener.accept().await {
@@ -131,7 +134,7 @@ async fn caller(address: SocketAddr) -> SendRequest<Bytes> {
 }
 
 fn call(sender: &mut SendRequest<Bytes>, path: &str, extra: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
-    let mut request = Request::post(format!("http://door{path}")).header("content-type", "application/grpc");
+    let mut request = Request::post(format!("http://remit{path}")).header("content-type", "application/grpc");
     for (name, value) in extra {
         request = request.header(*name, *value);
     }
@@ -189,7 +192,7 @@ fn a_question_is_answered_here_also_where_its_body_comes_late_and_in_pieces() {
         sending.send_data(whole.slice(9..), false).unwrap();
         sending.send_data(Bytes::new(), true).unwrap();
         assert!(is_yes(&answer(response).await.1));
-        let sums = stage.door.sums();
+        let sums = stage.frontend.sums();
         assert_eq!((sums[0].1.yes, sums[0].1.elsewhere), (3, 0));
     });
 }
@@ -234,7 +237,7 @@ fn calls_that_come_at_once_share_a_few_ways_to_python() {
         });
         let mut senders = [caller(stage.address).await, caller(stage.address).await];
         let calls: Vec<_> = (0..180).map(|number| call(&mut senders[number % 2], OTHER, &[])).collect();
-        let carried = || stage.door.shared().proxied.taken();
+        let carried = || stage.frontend.shared().proxied.taken();
         while carried() < 180 || opened.load(std::sync::atomic::Ordering::Relaxed) < 4 {
             tokio::task::yield_now().await;
         }
@@ -247,10 +250,10 @@ fn calls_that_come_at_once_share_a_few_ways_to_python() {
 }
 
 #[test]
-fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
+fn a_call_that_is_dispatched_is_answered_refused_or_failed_but_never_left() {
     run(async {
-        let (stage, _) = open("handed", 0, PATIENT);
-        let lane = Arc::clone(stage.door.shared().unary.lane(0).unwrap());
+        let (stage, _) = open("dispatched", 0, PATIENT);
+        let queue = Arc::clone(stage.frontend.shared().unary.queue(0).unwrap());
         let mut sender = caller(stage.address).await;
         let mut ask = |message: &'static [u8]| {
             let (response, mut sending) = call(&mut sender, KEPT, &[("x-remit-run", "r-1"), ("grpc-timeout", "50S")]);
@@ -258,28 +261,28 @@ fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
             (response, sending)
         };
         let take = async || {
-            let lane = Arc::clone(&lane);
-            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+            let queue = Arc::clone(&queue);
+            tokio::task::spawn_blocking(move || queue.take().unwrap().0).await.unwrap()
         };
         let (response, _sending) = ask(b"one");
-        let Handed { asked, mut reply } = take().await;
-        assert_eq!((asked.verb, &asked.message[..], asked.deadline.is_some()), (1, &b"one"[..], true));
-        assert_eq!(asked.metadata, [("x-remit-run".to_owned(), "r-1".to_owned())]);
-        assert!(asked.peer.starts_with("ipv4:127.0.0.1:"));
+        let DispatchedCall { call, mut reply } = take().await;
+        assert_eq!((call.verb, &call.message[..], call.deadline.is_some()), (1, &b"one"[..], true));
+        assert_eq!(call.metadata, [("x-remit-run".to_owned(), "r-1".to_owned())]);
+        assert!(call.peer.starts_with("ipv4:127.0.0.1:"));
         reply.make_room(5 * 1024).unwrap();
         reply.answer(body(b"done"));
         let (_, message, trailers) = answer(response).await;
         assert_eq!((message, &trailers["grpc-status"]), (body(b"done"), &"0".parse().unwrap()));
 
         let (response, _sending) = ask(b"two");
-        take().await.reply.refuse(Refusal { request_id: "r7".to_owned(), ..Refusal::failed() });
+        take().await.reply.refuse(Status { request_id: "r7".to_owned(), ..Status::failed() });
         let (head, ..) = answer(response).await;
         assert_eq!((&head["grpc-status"], &head["x-request-id"]), (&"13".parse().unwrap(), &"r7".parse().unwrap()));
 
         let (response, _sending) = ask(b"three");
         drop(take().await); // without a word
         assert_eq!(answer(response).await.0["grpc-status"], "13");
-        assert_eq!(lane.places.taken(), 0);
+        assert_eq!(queue.places.taken(), 0);
     });
 }
 
@@ -287,8 +290,8 @@ fn a_call_that_is_handed_over_is_answered_refused_or_failed_but_never_left() {
 fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
     run(async {
         let (stage, _) = open("gone", 0, PATIENT);
-        let unary = || &stage.door.shared().unary;
-        let lane = Arc::clone(unary().lane(0).unwrap());
+        let unary = || &stage.frontend.shared().unary;
+        let queue = Arc::clone(unary().queue(0).unwrap());
         let mut sender = caller(stage.address).await;
         let mut ask = || {
             let (response, mut sending) = call(&mut sender, KEPT, &[]);
@@ -297,20 +300,20 @@ fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
         };
         let (first, mut of_first) = ask();
         let begun = {
-            let lane = Arc::clone(&lane);
-            tokio::task::spawn_blocking(move || lane.take().unwrap().0).await.unwrap()
+            let queue = Arc::clone(&queue);
+            tokio::task::spawn_blocking(move || queue.take().unwrap().0).await.unwrap()
         };
         let (second, mut of_second) = ask();
-        while lane.places.taken() < 2 {
+        while queue.places.taken() < 2 {
             tokio::task::yield_now().await;
         }
         let (third, _of_third) = ask();
         let (head, ..) = answer(third).await;
         assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
-        assert_eq!((lane.places.refused(), unary().refused().nth(1)), (1, Some((KEPT, 1, 0))));
+        assert_eq!((queue.places.refused(), unary().refused().nth(1)), (1, Some((KEPT, 1, 0))));
         of_second.send_reset(Reason::CANCEL); // nobody has begun with it
         drop(second);
-        while lane.places.taken() > 1 {
+        while queue.places.taken() > 1 {
             tokio::task::yield_now().await;
         }
         assert!(!begun.reply.is_gone());
@@ -319,9 +322,9 @@ fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
         while !begun.reply.is_gone() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(lane.places.taken(), 1, "it counts until the thread is done with it");
+        assert_eq!(queue.places.taken(), 1, "it counts until the thread is done with it");
         drop(begun);
-        assert_eq!(lane.places.taken(), 0);
+        assert_eq!(queue.places.taken(), 0);
     });
 }
 
@@ -366,12 +369,12 @@ fn a_drain_tells_callers_to_go_and_the_door_ends() {
         sending.send_data(whole.clone(), true).unwrap();
         assert!(is_yes(&answer(response).await.1));
         let (response, mut sending) = call(&mut sender, CHECK, &[]);
-        stage.door.drain();
+        stage.frontend.drain();
         sending.send_data(whole, true).unwrap();
         assert!(is_yes(&answer(response).await.1), "who was let in is answered");
         drop((sender, sending));
         connection.await.unwrap().unwrap();
-        let stage = tokio::task::spawn_blocking(move || (stage.door.close(LONG), stage)).await.unwrap();
+        let stage = tokio::task::spawn_blocking(move || (stage.frontend.close(LONG), stage)).await.unwrap();
         assert!(stage.0, "all ended by itself");
         assert!(TcpStream::connect(stage.1.address).await.is_err());
     });
@@ -381,15 +384,15 @@ fn a_drain_tells_callers_to_go_and_the_door_ends() {
 fn who_says_nothing_is_let_go() {
     run(async {
         let short = Duration::from_millis(20);
-        let (stage, _) = open("silent", 10, Patience { handshake: short, ..PATIENT });
+        let (stage, _) = open("silent", 10, Timeouts { handshake: short, ..PATIENT });
         until_let_go(&TcpStream::connect(stage.address).await.unwrap()).await;
-        let (stage, _) = open("idle", 10, Patience { idle: short, ..PATIENT });
+        let (stage, _) = open("idle", 10, Timeouts { idle: short, ..PATIENT });
         let socket = TcpStream::connect(stage.address).await.unwrap();
         let (sender, connection) = h2::client::Builder::new().handshake::<_, Bytes>(socket).await.unwrap();
         drop(sender);
         connection.await.unwrap(); // told to go in good order
         // One that is there, and answers nothing that it is asked.
-        let (stage, _) = open("dead", 10, Patience { ping_every: short, pong_within: short, ..PATIENT });
+        let (stage, _) = open("dead", 10, Timeouts { ping_every: short, pong_within: short, ..PATIENT });
         let dead = TcpStream::connect(stage.address).await.unwrap();
         dead.writable().await.unwrap();
         dead.try_write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").unwrap();

@@ -22,7 +22,7 @@ mod _core {
     #[pymodule_export]
     use crate::clock::PyClock;
     #[pymodule_export]
-    use crate::front::{PyDoor, PyReply, PyShares};
+    use crate::front::{PyFrontend, PyHoldings, PyReply};
     #[pymodule_export]
     use crate::session::{all_caches, cache_stats, set_cache};
     #[pymodule_export]

@@ -2,8 +2,8 @@
 
 A call comes with its whole request, so a thread waits for nobody but the engine, and no event loop stands in between:
 that is what makes it some ten times cheaper than a call over grpcio. How many calls may wait, whose turn it is, and who
-is refused is decided in the frontend (`work_queues.rs`), as `limits/work_queue.py` decides it; everything else about a
-call is the pipeline's.
+is refused is decided in the frontend (`dispatch/work_queue.rs`), as `limits/work_queue.py` decides it; everything else
+about a call is the pipeline's.
 Law: every call that was taken is answered once, and told once."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from remit.server.pipeline import Pipeline
 from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
-    from remit._core import Door
+    from remit import _core
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Dispatcher:
     """The threads of one frontend, from `start` until it is closed. A thread is started when there is a call for it and
     no other waits."""
 
-    def __init__(self, door: Door, queues: Sequence[QueueThreads], pipeline: Pipeline) -> None:
-        self._door = door
+    def __init__(self, native: _core.Frontend, queues: Sequence[QueueThreads], pipeline: Pipeline) -> None:
+        self._native = native
         self._queues = queues
         self._pipeline = pipeline
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class Dispatcher:
 
     def _answer_next(self, queue: QueueThreads) -> bool:
         """Whether there was a call: none comes any more once the frontend is closed."""
-        taken = self._door.take(queue.number)
+        taken = self._native.take(queue.number)
         if taken is None:
             return False
         number, metadata, peer, left_s, data, reply, others = taken

@@ -42,7 +42,7 @@ from remit.server.verb import Queue, Verb
 from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
-    from remit._core import Door, KeyRow, LaneRow, NativeCore, Shares, VerbRow
+    from remit import _core
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ class FrontendChoice(StrEnum):
     OFF = "off"
 
 
-def shared_holdings(limit: int) -> Shares:
+def shared_holdings(limit: int) -> _core.Holdings:
     """What clients of the frontend and of the server behind it take of."""
-    return core.Shares(limit)
+    return core.Holdings(limit)
 
 
 def is_wanted(choice: FrontendChoice) -> bool:
@@ -90,7 +90,7 @@ class Frontend:
         limits: Limits,
         serve_limits: ServeLimits,
         *,
-        core: NativeCore | None = None,
+        core: _core.NativeCore | None = None,
         certificates: Certificates | None = None,
     ) -> None:
         """`pipeline` was made with `shared_holdings`, for clients of both servers take of what it counts. `core`: what
@@ -102,7 +102,7 @@ class Frontend:
         self._limits = limits
         self._serve_limits = serve_limits
         self._certificates = certificates
-        self._door: Door | None = None
+        self._native: _core.Frontend | None = None
         self._dispatcher: Dispatcher | None = None
         self._keys_told: Keys | None = None
         self._pem_told: tuple[bytes, bytes, bytes | None] | None = None
@@ -132,7 +132,7 @@ class Frontend:
         port: int = listener.getsockname()[1]
         pipeline, limits, serve_limits = self._pipeline, self._limits, self._serve_limits
         try:
-            self._door = core.Door(
+            self._native = core.Frontend(
                 # Without the clock of Python, there is nothing to judge expirations by.
                 self._core if native_clock is not None else None,
                 native_clock or core.Clock(0),
@@ -140,9 +140,9 @@ class Frontend:
                 upstream=str(self._socket),
                 threads=len(os.sched_getaffinity(0)),
                 verbs=[_verb_row(verb) for verb in UNARY],
-                lanes=[_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
-                unsent=_shares(pipeline.unsent),
-                keys=_key_rows(self._ring),
+                queues=[_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
+                unsent=_shared(pipeline.unsent),
+                keys=_credential_rows(self._ring),
                 pem=self._pem_told,
                 overloaded=status_parts(
                     Overloaded(
@@ -173,41 +173,41 @@ class Frontend:
         threads = {Queue.READS: serve_limits.readers, Queue.WRITES: serve_limits.writers}
         queues = [QueueThreads(number, queue.value, threads[queue]) for number, queue in enumerate(_QUEUES)]
         self._refresh_native()
-        self._dispatcher = Dispatcher(self._door, queues, pipeline)
+        self._dispatcher = Dispatcher(self._native, queues, pipeline)
         self._dispatcher.start()
         return Address(address.host, port)
 
     def refresh(self) -> None:
         """Believe the keys and certificates as they are read now, and answer natively where nobody wants to be told of
         each request by itself."""
-        if self._door is None:
+        if self._native is None:
             return
         self._refresh_native()
         if self._ring is not None and self._ring.keys is not self._keys_told:
             self._keys_told = self._ring.keys
-            self._door.set_keys(_key_rows(self._ring))
+            self._native.set_keys(_credential_rows(self._ring))
         if self._certificates is not None and self._certificates.contents != self._pem_told:
             self._pem_told = self._certificates.contents
             try:
-                self._door.set_pem(self._pem_told)
+                self._native.set_pem(self._pem_told)
             except ValueError as error:
                 log.error("certificate not used by the front door", extra={"problem": str(error)})
 
     def _refresh_native(self) -> None:
-        assert self._door is not None, "a frontend that answers is open"
+        assert self._native is not None, "a frontend that answers is open"
         is_native = not self._pipeline.telemetry.needs_every_request
         if is_native != self._is_native_told:
             self._is_native_told = is_native
-            self._door.set_native(is_native)
+            self._native.set_native(is_native)
 
     def drain(self) -> None:
         """Let nobody new in; who is in is told to go elsewhere next."""
-        if self._door is not None:
-            self._door.drain()
+        if self._native is not None:
+            self._native.drain()
 
     def close(self, within_s: float) -> bool:
         """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
-        finished = self._door.close(within_s) if self._door is not None else True
+        finished = self._native.close(within_s) if self._native is not None else True
         if self._dispatcher is not None:
             self._dispatcher.join()
         if self._folder is not None:
@@ -218,9 +218,9 @@ class Frontend:
 
     def refused(self) -> dict[tuple[str, str], int]:
         """How many calls were turned away before any work, by verb and reason."""
-        if self._door is None:
+        if self._native is None:
             return {}
-        counts = self._door.numbers()["refused"]
+        counts = self._native.metrics()["refused"]
         return {
             (verb, reason): count
             for verb, each in counts.items()
@@ -230,7 +230,7 @@ class Frontend:
 
     def verbs(self) -> list[NativeVerb]:
         """What was answered here, for the metrics."""
-        if self._door is None:
+        if self._native is None:
             return []
         return [
             NativeVerb(
@@ -242,20 +242,20 @@ class Frontend:
                 each["steps"][0],
                 each["steps"][1],
             )
-            for verb, each in self._door.numbers()["methods"].items()
+            for verb, each in self._native.metrics()["methods"].items()
         ]
 
     def stats(self) -> dict[str, int]:
         """Connections, calls under way to Python, and so on; by name."""
-        if self._door is None:
+        if self._native is None:
             return {}
-        numbers = self._door.numbers()
+        metrics = self._native.metrics()
         return {
-            "connections": numbers["connections"],
-            "accepted": numbers["accepted"],
-            "handshakes_failed": numbers["handshakes_failed"],
-            "proxied": numbers["proxied"],
-            "proxied_refused": numbers["proxied_refused"],
+            "connections": metrics["connections"],
+            "accepted": metrics["accepted"],
+            "handshakes_failed": metrics["handshakes_failed"],
+            "proxied": metrics["proxied"],
+            "proxied_refused": metrics["proxied_refused"],
         }
 
 
@@ -275,13 +275,13 @@ def may_answer(telemetry: Telemetry, serve_limits: ServeLimits, *, is_testing: b
 # --- as the core wants it ---------------------------------------------------------------------------------------
 
 
-def _key_rows(ring: KeyRing | None) -> Sequence[KeyRow] | None:
+def _credential_rows(ring: KeyRing | None) -> Sequence[_core.CredentialRow] | None:
     """None where there are no keys."""
     keys = ring.keys if ring is not None else None
     return [row for key in keys for row in _rows_of(key)] if keys is not None else None
 
 
-def _rows_of(key: Key) -> Iterable[KeyRow]:
+def _rows_of(key: Key) -> Iterable[_core.CredentialRow]:
     stores = None if ALL_STORES in key.stores else set(key.stores)
     rights = {right.value for right in key.rights}
     for secret in key.secrets:
@@ -289,20 +289,20 @@ def _rows_of(key: Key) -> Iterable[KeyRow]:
         yield secret.digest, key.id, rights, stores, min(untils_us, default=None)
 
 
-def _verb_row(verb: Verb[Any]) -> VerbRow:
+def _verb_row(verb: Verb[Any]) -> _core.VerbRow:
     return verb.path, verb.label, _QUEUES.index(verb.queue), verb.right.value if verb.right is not None else None
 
 
-def _queue_row(places: FairQuota) -> LaneRow:
+def _queue_row(places: FairQuota) -> _core.WorkQueueRow:
     """What `places` would say where all are taken, and where too many are the client's."""
     name, limit, what = places.name, places.limit, places.what
     return (
-        _shares(places),
+        _shared(places),
         status_parts(overloaded(name, limit, what, taken=limit, given=limit + 1)),
         status_parts(fair_share_spent(name, limit, what)),
     )
 
 
-def _shares(quota: FairQuota) -> Shares:
+def _shared(quota: FairQuota) -> _core.Holdings:
     assert not isinstance(quota.holdings, Holdings), "who shares with the frontend does so in the core"
     return quota.holdings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Holdings:
-    """Who holds how much of `limit` units. Safe from many threads. `remit._core.Shares` is the same, for a quota that
+    """Who holds how much of `limit` units. Safe from many threads. `remit._core.Holdings` is the same, for a quota that
     clients of the frontend take of as well."""
 
     def __init__(self, limit: int) -> None:
@@ -50,7 +50,7 @@ class Holdings:
                 del self._by_client[client_id]
             return True
 
-    def standing(self) -> tuple[int, int, int]:
+    def stats(self) -> tuple[int, int, int]:
         """How much is taken, how many hold something, and how many were refused."""
         return self._taken, len(self._by_client), self._refused
 
@@ -58,7 +58,7 @@ class Holdings:
 class FairQuota:
     """`limit` units of something, `what` in words, `name` as the limit is called. Safe from many threads."""
 
-    def __init__(self, name: str, limit: int, what: str, holdings: Holdings | _core.Shares | None = None) -> None:
+    def __init__(self, name: str, limit: int, what: str, holdings: Holdings | _core.Holdings | None = None) -> None:
         self.name = name
         self.limit = limit
         self.what = what
@@ -90,17 +90,17 @@ class FairQuota:
 
     @property
     def taken(self) -> int:
-        return self.holdings.standing()[0]
+        return self.holdings.stats()[0]
 
     @property
     def clients(self) -> int:
         """How many hold something."""
-        return self.holdings.standing()[1]
+        return self.holdings.stats()[1]
 
     @property
     def refused(self) -> int:
         """How many were refused since the start."""
-        return self.holdings.standing()[2]
+        return self.holdings.stats()[2]
 
 
 # --- errors -----------------------------------------------------------------------------------------------------

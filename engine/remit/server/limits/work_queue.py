@@ -32,7 +32,7 @@ class WorkQueue:
     """`threads` requests at work and the rest of `in_flight_max` waiting for one of them."""
 
     def __init__(
-        self, name: str, *, threads: int, in_flight_max: int, holdings: Holdings | _core.Shares | None = None
+        self, name: str, *, threads: int, in_flight_max: int, holdings: Holdings | _core.Holdings | None = None
     ) -> None:
         """`holdings`: of its places, where others take of them too."""
         self.name = name

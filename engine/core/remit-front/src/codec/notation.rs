@@ -1,6 +1,6 @@
 //! The checks every reference from outside must pass, as in `notation.py`, which alone says what is wrong with one.
 //!
-//! Law: what passes here passes there. (What does not is handed to Python, so the other way round costs only time.)
+//! Law: what passes here passes there. (What does not is left to Python, so the other way round costs only time.)
 
 const TYPE_LENGTH_MAX: usize = 256;
 const NAME_LENGTH_MAX: usize = 64;

@@ -1,9 +1,9 @@
-//! A unary call in the hands of Python: what a thread there is given, and how its answer comes back.
+//! A unary call that is dispatched to Python: what a thread there is given, and how its answer comes back.
 //!
-//! The whole request is here by then, so the thread waits for nobody but the engine; the answer goes out on the door's
+//! The whole request is here by then, so the thread waits for nobody but the engine; the answer goes out on the frontend's
 //! own thread, to which the call's stream belongs.
-//! Law: every call that was handed over is answered once: by what Python says, or where it is dropped without a word, as
-//! a failure of the server.
+//! Law: every call that was dispatched is answered once: by what Python says, or where it is dropped without a word, as a
+//! failure of the server.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -15,43 +15,43 @@ use h2::server::SendResponse;
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
-use super::work_queue::{Lane, Place};
-use crate::fair_quota::{Refused, Share, Sharer, Shares};
+use super::work_queue::{QueuePlace, WorkQueue};
+use crate::fair_quota::{ClientId, Holding, Holdings, Refused};
 use crate::response::{answer, room};
-use crate::status::Refusal;
+use crate::status::Status;
 
-/// A call whose request is whole. `verb` is its number in the table that the door was opened with.
-pub struct Asked {
+/// A call whose request is whole. `verb` is its number in the table that the frontend was opened with.
+pub struct UnaryCall {
     pub verb: usize,
     pub metadata: Vec<(String, String)>,
-    pub peer: Sharer,
+    pub peer: ClientId,
     pub deadline: Option<Instant>,
     pub message: Bytes,
 }
 
-/// What is asked, and the way back.
-pub struct Handed {
-    pub asked: Asked,
+/// A call, and the way back.
+pub struct DispatchedCall {
+    pub call: UnaryCall,
     pub reply: Reply,
 }
 
-/// A lane of calls, and a place in one.
-pub type Calls = Lane<Handed>;
-pub type CallPlace = Place<Handed>;
+/// A queue of calls, and a place in one.
+pub type CallQueue = WorkQueue<DispatchedCall>;
+pub type CallPlace = QueuePlace<DispatchedCall>;
 
-/// The way back, and what the call holds of its lane until then.
+/// The way back, and what the call holds of its queue until then.
 pub struct Reply {
-    line: oneshot::Sender<Said>,
+    outcome: oneshot::Sender<Outcome>,
     is_gone: Arc<AtomicBool>,
-    unsent: Arc<Shares>,
-    room: Option<Share>,
-    share: Share,
+    unsent: Arc<Holdings>,
+    room: Option<Holding>,
+    holding: Holding,
 }
 
-/// What Python says.
-enum Said {
-    Answer(Bytes, Option<Share>),
-    Refused(Refusal),
+/// What came of a call.
+enum Outcome {
+    Answer(Bytes, Option<Holding>),
+    Refused(Status),
 }
 
 impl Reply {
@@ -62,26 +62,26 @@ impl Reply {
 
     /// Take the room that an answer of so many bytes needs until it is read; what is small needs none.
     pub fn make_room(&mut self, size: usize) -> Result<(), Refused> {
-        self.room = room(&self.unsent, &self.share.sharer, size)?;
+        self.room = room(&self.unsent, &self.holding.client_id, size)?;
         Ok(())
     }
 
     /// Answer with a gRPC message, for which room was made.
     pub fn answer(mut self, message: Bytes) {
         let room = self.room.take();
-        self.say(Said::Answer(message, room));
+        self.end(Outcome::Answer(message, room));
     }
 
-    pub fn refuse(self, refusal: Refusal) {
-        self.say(Said::Refused(refusal));
+    pub fn refuse(self, status: Status) {
+        self.end(Outcome::Refused(status));
     }
 
-    fn say(self, said: Said) {
-        let Self { line, share, .. } = self;
+    fn end(self, outcome: Outcome) {
+        let Self { outcome: sender, holding, .. } = self;
         // The place first: who has its answer may ask again at once.
-        drop(share);
+        drop(holding);
         // Where nobody listens, the caller has gone.
-        drop(line.send(said));
+        drop(sender.send(outcome));
     }
 }
 
@@ -98,28 +98,29 @@ pub fn metadata(headers: &HeaderMap) -> Option<Vec<(String, String)>> {
     Some(metadata)
 }
 
-/// Hand a call to the lane in which it has a place, and see to it that what is said to it is sent. Cost: that of a task.
-pub fn hand_over(asked: Asked, place: CallPlace, unsent: &Arc<Shares>, mut respond: SendResponse<Bytes>) {
-    let (line, mut said) = oneshot::channel();
+/// Let a call wait in the queue in which it has a place, and see to it that its outcome is sent. Cost: that of a task.
+pub fn dispatch(call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut respond: SendResponse<Bytes>) {
+    let (sender, mut outcome) = oneshot::channel();
     let is_gone = Arc::new(AtomicBool::new(false));
-    let Place { lane, share } = place;
-    let sharer = Arc::clone(&share.sharer);
-    let reply = Reply { line, is_gone: Arc::clone(&is_gone), unsent: Arc::clone(unsent), room: None, share };
-    lane.queue(&sharer, Handed { asked, reply });
+    let QueuePlace { queue, holding } = place;
+    let client_id = Arc::clone(&holding.client_id);
+    let reply =
+        Reply { outcome: sender, is_gone: Arc::clone(&is_gone), unsent: Arc::clone(unsent), room: None, holding };
+    queue.queue(&client_id, DispatchedCall { call, reply });
     tokio::spawn(async move {
-        let said = tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            said = &mut said => said,
+            outcome = &mut outcome => outcome,
             _ = poll_fn(|context| respond.poll_reset(context)) => {
                 is_gone.store(true, Relaxed);
-                lane.forget(&sharer, |handed| Arc::ptr_eq(&handed.reply.is_gone, &is_gone));
+                queue.forget(&client_id, |waiting| Arc::ptr_eq(&waiting.reply.is_gone, &is_gone));
                 return;
             }
         };
-        match said {
-            Ok(Said::Answer(message, held)) => answer(respond, message, held),
-            Ok(Said::Refused(refusal)) => refusal.send(&mut respond),
-            Err(_) => Refusal::failed().send(&mut respond),
+        match outcome {
+            Ok(Outcome::Answer(message, held)) => answer(respond, message, held),
+            Ok(Outcome::Refused(status)) => status.send(&mut respond),
+            Err(_) => Status::failed().send(&mut respond),
         }
     });
 }
@@ -151,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_small_answer_needs_no_room_and_a_large_one_may_find_none() {
-        let share = Shares::new(1).take(&Sharer::from("a"), 1).unwrap();
-        let (line, _) = oneshot::channel();
-        let mut reply = Reply { line, is_gone: Arc::default(), unsent: Shares::new(5_000), room: None, share };
+        let holding = Holdings::new(1).take(&ClientId::from("a"), 1).unwrap();
+        let (outcome, _) = oneshot::channel();
+        let mut reply = Reply { outcome, is_gone: Arc::default(), unsent: Holdings::new(5_000), room: None, holding };
         assert_eq!((reply.make_room(4 * 1024), reply.unsent.taken()), (Ok(()), 0));
         assert_eq!((reply.make_room(5_001).is_err(), reply.unsent.taken()), (true, 0));
         assert_eq!((reply.make_room(5_000), reply.unsent.taken()), (Ok(()), 5_000));

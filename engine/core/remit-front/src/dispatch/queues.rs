@@ -1,4 +1,4 @@
-//! Which methods are handed to threads of Python, in which lanes they wait, and what is said where a lane is full.
+//! Which methods are dispatched to threads of Python, in which queues they wait, and what is said where a queue is full.
 //!
 //! Law: what is turned away was not begun, and is counted under the reason that it was told.
 
@@ -7,48 +7,48 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hashbrown::HashMap;
 
-use super::dispatched_call::{CallPlace, Calls};
-use super::work_queue::{Lane, Place};
-use crate::fair_quota::{Full, Sharer, Shares};
-use crate::status::Refusal;
+use super::dispatched_call::{CallPlace, CallQueue};
+use super::work_queue::{QueuePlace, WorkQueue};
+use crate::fair_quota::{ClientId, Full, Holdings};
+use crate::status::Status;
 
-/// A method: its path, the verb under which `metrics.py` counts it, its lane's number, and the right it needs.
+/// A method: its path, the verb under which `metrics.py` counts it, its queue's number, and the right it needs.
 pub struct Verb {
     pub path: String,
     pub label: String,
-    pub lane: usize,
+    pub queue: usize,
     pub right: Option<String>,
 }
 
-/// A lane's places, and its two refusals.
-pub struct LanePlan {
-    pub places: Arc<Shares>,
-    pub overloaded: Refusal,
-    pub fair_share_spent: Refusal,
+/// A queue's places, and its two statuses.
+pub struct QueueConfig {
+    pub places: Arc<Holdings>,
+    pub overloaded: Status,
+    pub fair_share_spent: Status,
 }
 
-/// The table of methods, and the lanes.
+/// The table of methods, and the queues.
 pub struct Unary {
     numbers: HashMap<String, usize>,
     verbs: Vec<(Verb, [AtomicU64; 2])>,
-    lanes: Vec<(Arc<Calls>, [Refusal; 2])>,
+    queues: Vec<(Arc<CallQueue>, [Status; 2])>,
 }
 
 impl Unary {
-    /// Each verb's lane is one of `lanes`.
-    pub fn new(verbs: Vec<Verb>, lanes: Vec<LanePlan>) -> Self {
-        assert!(verbs.iter().all(|verb| verb.lane < lanes.len()), "a verb waits in one of the lanes");
+    /// Each verb's queue is one of `queues`.
+    pub fn new(verbs: Vec<Verb>, queues: Vec<QueueConfig>) -> Self {
+        assert!(verbs.iter().all(|verb| verb.queue < queues.len()), "a verb waits in one of the queues");
         Self {
             numbers: verbs.iter().enumerate().map(|(number, verb)| (verb.path.clone(), number)).collect(),
             verbs: verbs.into_iter().map(|verb| (verb, <[AtomicU64; 2]>::default())).collect(),
-            lanes: lanes
+            queues: queues
                 .into_iter()
-                .map(|plan| (Lane::new(plan.places), [plan.overloaded, plan.fair_share_spent]))
+                .map(|config| (WorkQueue::new(config.places), [config.overloaded, config.fair_share_spent]))
                 .collect(),
         }
     }
 
-    /// The verb of a path, by its number; `None` for methods that are not handed over.
+    /// The verb of a path, by its number; `None` for methods that are not dispatched.
     pub fn number(&self, path: &str) -> Option<usize> {
         self.numbers.get(path).copied()
     }
@@ -58,26 +58,26 @@ impl Unary {
     }
 
     /// A place for a call to a verb, or what to say instead.
-    pub fn place(&self, verb: usize, sharer: &Sharer) -> Result<CallPlace, &Refusal> {
+    pub fn place(&self, verb: usize, client_id: &ClientId) -> Result<CallPlace, &Status> {
         let (verb, refused) = &self.verbs[verb];
-        let (lane, refusals) = &self.lanes[verb.lane];
-        match lane.places.take(sharer, 1) {
-            Ok(share) => Ok(Place { lane: Arc::clone(lane), share }),
+        let (queue, statuses) = &self.queues[verb.queue];
+        match queue.places.take(client_id, 1) {
+            Ok(holding) => Ok(QueuePlace { queue: Arc::clone(queue), holding }),
             Err(full) => {
                 refused[full.why as usize].fetch_add(1, Relaxed);
-                Err(&refusals[full.why as usize])
+                Err(&statuses[full.why as usize])
             }
         }
     }
 
     /// Where threads take calls from.
-    pub fn lane(&self, number: usize) -> Option<&Arc<Calls>> {
-        self.lanes.get(number).map(|(lane, _)| lane)
+    pub fn queue(&self, number: usize) -> Option<&Arc<CallQueue>> {
+        self.queues.get(number).map(|(queue, _)| queue)
     }
 
     /// Let all threads go.
     pub fn close(&self) {
-        self.lanes.iter().for_each(|(lane, _)| lane.close());
+        self.queues.iter().for_each(|(queue, _)| queue.close());
     }
 
     // --- for whoever watches ------------------------------------------------------------------------------------
@@ -96,17 +96,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_lane_says_why_and_counts_it_under_that() {
-        let verb = |path: &str, lane| Verb { path: path.to_owned(), label: path.to_owned(), lane, right: None };
-        let plan = |places_max| LanePlan {
-            places: Shares::new(places_max),
-            overloaded: Refusal { message: "full".to_owned(), ..Refusal::failed() },
-            fair_share_spent: Refusal { message: "too much".to_owned(), ..Refusal::failed() },
+    fn a_full_queue_says_why_and_counts_it_under_that() {
+        let verb = |path: &str, queue| Verb { path: path.to_owned(), label: path.to_owned(), queue, right: None };
+        let config = |places_max| QueueConfig {
+            places: Holdings::new(places_max),
+            overloaded: Status { message: "full".to_owned(), ..Status::failed() },
+            fair_share_spent: Status { message: "too much".to_owned(), ..Status::failed() },
         };
-        let unary = Unary::new(vec![verb("/a", 0), verb("/b", 1)], vec![plan(2), plan(1)]);
+        let unary = Unary::new(vec![verb("/a", 0), verb("/b", 1)], vec![config(2), config(1)]);
         let (a, b) = (unary.number("/a").unwrap(), unary.number("/b").unwrap());
-        let (ann, bob) = (Sharer::from("ann"), Sharer::from("bob"));
-        let said = |verb, sharer| unary.place(verb, sharer).err().map(|refusal| refusal.message.clone());
+        let (ann, bob) = (ClientId::from("ann"), ClientId::from("bob"));
+        let said = |verb, client_id| unary.place(verb, client_id).err().map(|status| status.message.clone());
         let first = unary.place(a, &ann);
         assert_eq!((first.is_ok(), said(b, &ann)), (true, None));
         let second = unary.place(a, &bob);
@@ -116,8 +116,8 @@ mod tests {
         drop(second);
         let fourth = unary.place(a, &ann);
         assert_eq!((third.is_ok(), fourth.is_ok()), (true, true));
-        assert_eq!(unary.lane(0).unwrap().places.taken(), 2);
+        assert_eq!(unary.queue(0).unwrap().places.taken(), 2);
         assert_eq!(unary.refused().collect::<Vec<_>>(), [("/a", 1, 0), ("/b", 0, 0)]);
-        assert_eq!((unary.number("/c"), unary.lane(2).is_none()), (None, true));
+        assert_eq!((unary.number("/c"), unary.queue(2).is_none()), (None, true));
     }
 }

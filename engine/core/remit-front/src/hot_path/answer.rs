@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue};
 use parking_lot::RwLock;
 
-use super::engine::{Answer, Decider, Posed, View};
+use super::engine::{Answer, CheckItem, Engine, View};
 use super::expansions::{read_expand, write_expand};
-use super::questions::{Asked, Decided, only_message, read_check, read_check_many, write_check, write_check_many};
+use super::questions::{Asked, CheckAnswer, only_message, read_check, read_check_many, write_check, write_check_many};
 use super::spicedb;
 use crate::codec::tokens::Token;
-use crate::credentials::{Admitted, Callers};
+use crate::credentials::{Admitted, Credentials};
 use remit_core::clock::Clock;
 use remit_core::expand::{Budget, ExpandRequest};
 
@@ -73,26 +73,26 @@ pub struct Limits {
 }
 
 /// Who may ask, at this moment.
-pub type Roster = Arc<RwLock<Arc<Callers>>>;
+pub type SharedCredentials = Arc<RwLock<Arc<Credentials>>>;
 
 /// What answers are made of.
-pub struct Oracle {
-    pub decider: Arc<dyn Decider>,
+pub struct HotPath {
+    pub engine: Arc<dyn Engine>,
     pub clock: Arc<Clock>,
-    pub callers: Roster,
+    pub credentials: SharedCredentials,
     pub limits: Limits,
 }
 
 /// What the headers of a plain request say.
 #[derive(Debug, PartialEq, Eq, Clone)]
-pub struct Plain {
+pub struct RequestMeta {
     pub authorization: Option<HeaderValue>,
     pub deadline: Option<Instant>,
     /// On behalf of a run: which is for Python to look at.
     pub of_run: bool,
 }
 
-impl Plain {
+impl RequestMeta {
     /// `None` for a request that is not plain: no gRPC, compressed, of two keys. Other metadata changes no answer.
     pub fn read(headers: &HeaderMap, began: Instant) -> Option<Self> {
         let mut plain = Self { authorization: None, deadline: None, of_run: false };
@@ -131,46 +131,46 @@ fn timeout(text: &[u8]) -> Option<Duration> {
 
 /// An answer, as a gRPC message, and what it says to questions of yes or no.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answered {
+pub struct EncodedResponse {
     pub message: Vec<u8>,
-    pub decided: Vec<Decided>,
+    pub decided: Vec<CheckAnswer>,
 }
 
-impl Oracle {
+impl HotPath {
     /// What is said to a request's body; `None` where Python must say it.
     /// Cost: that of its questions, and some 0.5 µs.
-    pub fn answer(&self, method: Method, plain: &Plain, body: &[u8]) -> Option<Answered> {
+    pub fn answer(&self, method: Method, plain: &RequestMeta, body: &[u8]) -> Option<EncodedResponse> {
         let message = only_message(body).filter(|message| message.len() <= self.limits.request_bytes_max)?;
-        let callers = self.callers.read().clone();
-        let admitted = callers.admit(plain.authorization.as_ref())?;
+        let credentials = self.credentials.read().clone();
+        let admitted = credentials.admit(plain.authorization.as_ref())?;
         let Limits { items_max, context_bytes_max, .. } = self.limits;
         let answered = match method {
             Method::Check => {
                 let asked = read_check(message, context_bytes_max)?;
-                let posed = std::slice::from_ref(&asked.questions);
-                let (decided, head, now_us) = self.decide(&asked, posed, &admitted, plain.deadline)?;
-                Answered { message: write_check(decided[0], &head, now_us), decided }
+                let item = std::slice::from_ref(&asked.questions);
+                let (decided, head, now_us) = self.decide(&asked, item, &admitted, plain.deadline)?;
+                EncodedResponse { message: write_check(decided[0], &head, now_us), decided }
             }
             Method::CheckMany => {
                 let asked = read_check_many(message, items_max, context_bytes_max)?;
                 let (decided, head, now_us) = self.decide(&asked, &asked.questions, &admitted, plain.deadline)?;
-                Answered { message: write_check_many(&decided, &head, now_us), decided }
+                EncodedResponse { message: write_check_many(&decided, &head, now_us), decided }
             }
             Method::CheckPermission => {
                 let asked = spicedb::read_check(message, context_bytes_max)?;
-                let posed = std::slice::from_ref(&asked.questions);
-                let (decided, head, _) = self.decide(&asked, posed, &admitted, plain.deadline)?;
-                Answered { message: spicedb::write_check(decided[0], &head), decided }
+                let item = std::slice::from_ref(&asked.questions);
+                let (decided, head, _) = self.decide(&asked, item, &admitted, plain.deadline)?;
+                EncodedResponse { message: spicedb::write_check(decided[0], &head), decided }
             }
             Method::CheckBulkPermissions => {
                 let asked = spicedb::read_bulk(message, items_max, context_bytes_max)?;
                 let items = &asked.questions;
                 let (decided, head, _) = self.decide(&asked, &items.questions, &admitted, plain.deadline)?;
-                Answered { message: spicedb::write_bulk(&decided, &items.items, &head), decided }
+                EncodedResponse { message: spicedb::write_bulk(&decided, &items.items, &head), decided }
             }
             Method::Expand => {
                 let message = self.expand(&read_expand(message)?, &admitted, plain.deadline)?;
-                Answered { message, decided: Vec::new() }
+                EncodedResponse { message, decided: Vec::new() }
             }
         };
         (answered.message.len() <= self.limits.response_bytes_max).then_some(answered)
@@ -180,10 +180,10 @@ impl Oracle {
     fn decide<Questions>(
         &self,
         asked: &Asked<'_, Questions>,
-        questions: &[Posed<'_>],
+        questions: &[CheckItem<'_>],
         admitted: &Admitted<'_>,
         deadline: Option<Instant>,
-    ) -> Option<(Vec<Decided>, Token, i64)> {
+    ) -> Option<(Vec<CheckAnswer>, Token, i64)> {
         self.look(asked, admitted, deadline, |view, head, now_us, interrupted| {
             self.ask(view, questions, now_us, interrupted).map(|decided| (decided, head, now_us))
         })
@@ -218,7 +218,7 @@ impl Oracle {
             return None;
         }
         let mut found = None;
-        self.decider.look(asked.store, &mut |view| {
+        self.engine.look(asked.store, &mut |view| {
             let head = view.head();
             if asked.at_least.is_some_and(|token| !head.satisfies(&token)) {
                 return;
@@ -235,10 +235,10 @@ impl Oracle {
     fn ask(
         &self,
         view: &mut dyn View,
-        questions: &[Posed<'_>],
+        questions: &[CheckItem<'_>],
         now_us: i64,
         interrupted: &dyn Fn() -> bool,
-    ) -> Option<Vec<Decided>> {
+    ) -> Option<Vec<CheckAnswer>> {
         let mut decided = Vec::with_capacity(questions.len());
         let mut steps_left = INLINE_STEPS_MAX;
         if questions.len() > 1 {
@@ -252,7 +252,7 @@ impl Oracle {
                 Answer::Spent | Answer::Elsewhere => return None,
             };
             steps_left = steps_left.saturating_sub(steps);
-            decided.push(Decided { is_yes, steps });
+            decided.push(CheckAnswer { is_yes, steps });
         }
         Some(decided)
     }
@@ -272,13 +272,13 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     const NOW_US: i64 = 1_800_000_000_000_000;
-    const NOBODY: Plain = Plain { authorization: None, deadline: None, of_run: false };
+    const NOBODY: RequestMeta = RequestMeta { authorization: None, deadline: None, of_run: false };
 
-    fn oracle() -> Oracle {
-        Oracle {
-            decider: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
+    fn hot_path() -> HotPath {
+        HotPath {
+            engine: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock: Arc::new(Clock::manual(NOW_US)),
-            callers: Arc::new(RwLock::new(Arc::new(Callers::Everyone))),
+            credentials: Arc::new(RwLock::new(Arc::new(Credentials::Everyone))),
             limits: Limits {
                 steps_max: 10,
                 items_max: 3,
@@ -296,8 +296,8 @@ mod tests {
         body
     }
 
-    fn check(oracle: &Oracle, plain: &Plain, question: &Question<'_>) -> Option<Answered> {
-        oracle.answer(Method::Check, plain, &body(&check_request("", question)))
+    fn check(hot_path: &HotPath, plain: &RequestMeta, question: &Question<'_>) -> Option<EncodedResponse> {
+        hot_path.answer(Method::Check, plain, &body(&check_request("", question)))
     }
 
     const HEAD: Token = Token { uuid: [7; 16], epoch: 1, revision: 5 };
@@ -305,8 +305,8 @@ mod tests {
     #[test]
     fn a_plain_question_is_answered_with_yes_or_no() {
         for (id, is_yes) in [("ann", true), ("bob", false)] {
-            let answered = check(&oracle(), &NOBODY, &Question { subject_id: id, ..QUESTION }).unwrap();
-            assert_eq!(answered.decided, [Decided { is_yes, steps: 6 }]);
+            let answered = check(&hot_path(), &NOBODY, &Question { subject_id: id, ..QUESTION }).unwrap();
+            assert_eq!(answered.decided, [CheckAnswer { is_yes, steps: 6 }]);
             assert_eq!(answered.message, write_check(answered.decided[0], &HEAD, NOW_US));
         }
     }
@@ -318,19 +318,19 @@ mod tests {
             Question { resource_id: "longer-than-ten", ..QUESTION }, // takes more steps than there may be
             Question { permission: "Not_A_Name", ..QUESTION },
         ] {
-            assert_eq!(check(&oracle(), &NOBODY, &question), None, "{question:?}");
+            assert_eq!(check(&hot_path(), &NOBODY, &question), None, "{question:?}");
         }
-        assert_eq!(oracle().answer(Method::Check, &NOBODY, &body(&check_request("another", &QUESTION))), None);
-        assert_eq!(oracle().answer(Method::Check, &NOBODY, &check_request("", &QUESTION)), None);
-        let past = Plain { deadline: Some(Instant::now()), ..NOBODY };
-        assert_eq!(check(&oracle(), &past, &QUESTION), None);
+        assert_eq!(hot_path().answer(Method::Check, &NOBODY, &body(&check_request("another", &QUESTION))), None);
+        assert_eq!(hot_path().answer(Method::Check, &NOBODY, &check_request("", &QUESTION)), None);
+        let past = RequestMeta { deadline: Some(Instant::now()), ..NOBODY };
+        assert_eq!(check(&hot_path(), &past, &QUESTION), None);
     }
 
     #[test]
     fn many_are_answered_all_or_not_at_all() {
         let no = Question { subject_id: "bob", ..QUESTION };
         let ask = |questions: &[Question<'_>]| {
-            oracle().answer(Method::CheckMany, &NOBODY, &body(&check_many_request(questions)))
+            hot_path().answer(Method::CheckMany, &NOBODY, &body(&check_many_request(questions)))
         };
         let verdicts = |questions: &[Question<'_>]| {
             ask(questions).map(|it| it.decided.iter().map(|each| each.is_yes).collect::<Vec<_>>())
@@ -343,21 +343,21 @@ mod tests {
 
     #[test]
     fn a_plain_expand_is_answered_and_decides_nothing() {
-        let expand = |oracle: &Oracle, resource| {
+        let expand = |hot_path: &HotPath, resource| {
             let opening = ExpandRequest { resource, permission: "view", depth_max: 0 };
-            oracle.answer(Method::Expand, &NOBODY, &body(&expand_request("", &opening)))
+            hot_path.answer(Method::Expand, &NOBODY, &body(&expand_request("", &opening)))
         };
         let object = |type_, id| Object { type_, id };
-        let answered = expand(&oracle(), object("doc", "readme")).unwrap();
+        let answered = expand(&hot_path(), object("doc", "readme")).unwrap();
         assert_eq!(answered.decided, []);
         let set = Set { resource: object("doc", "readme"), relation: "view", definition: Node::Nobody };
         assert_eq!(Some(answered.message), write_expand(&[set], &HEAD, NOW_US, 1_000));
-        assert_eq!(expand(&oracle(), object("elsewhere", "readme")), None);
-        assert_eq!(expand(&oracle(), object("doc", "longer-than-ten")), None);
-        let mut narrow = oracle();
+        assert_eq!(expand(&hot_path(), object("elsewhere", "readme")), None);
+        assert_eq!(expand(&hot_path(), object("doc", "longer-than-ten")), None);
+        let mut narrow = hot_path();
         narrow.limits.response_bytes_max = 40;
         assert_eq!(expand(&narrow, object("doc", "readme")), None);
-        *narrow.callers.write() = Arc::new(Callers::Keyed(HashMap::new()));
+        *narrow.credentials.write() = Arc::new(Credentials::Keyed(HashMap::new()));
         assert_eq!(expand(&narrow, object("doc", "readme")), None);
     }
 
@@ -374,14 +374,14 @@ mod tests {
             put_bytes(&mut consistency, 1, &token.encode());
             let mut message = check_request("", &QUESTION);
             put_bytes(&mut message, 2, &consistency);
-            assert_eq!(oracle().answer(Method::Check, &NOBODY, &body(&message)).is_some(), is_answered, "{token:?}");
+            assert_eq!(hot_path().answer(Method::Check, &NOBODY, &body(&message)).is_some(), is_answered, "{token:?}");
         }
     }
 
     #[test]
     fn with_keys_only_those_that_may_check_and_see_the_store_are_answered() {
         use sha2::{Digest, Sha256};
-        let shown = Plain { authorization: Some(HeaderValue::from_static("Bearer rk_a")), ..NOBODY };
+        let shown = RequestMeta { authorization: Some(HeaderValue::from_static("Bearer rk_a")), ..NOBODY };
         let good = Caller {
             id: Arc::from("k1"),
             may_check: true,
@@ -396,24 +396,24 @@ mod tests {
             (Caller { stores: Some(HashSet::from(["other".to_owned()])), ..good.clone() }, false),
             (Caller { stores: Some(HashSet::from(["default".to_owned()])), ..good }, true),
         ] {
-            let oracle = oracle();
+            let hot_path = hot_path();
             let table = HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]);
-            *oracle.callers.write() = Arc::new(Callers::Keyed(table));
-            assert_eq!(check(&oracle, &shown, &QUESTION).is_some(), is_answered);
-            assert_eq!(check(&oracle, &NOBODY, &QUESTION), None);
+            *hot_path.credentials.write() = Arc::new(Credentials::Keyed(table));
+            assert_eq!(check(&hot_path, &shown, &QUESTION).is_some(), is_answered);
+            assert_eq!(check(&hot_path, &NOBODY, &QUESTION), None);
         }
     }
 
     #[test]
     fn a_message_beyond_a_limit_is_left_to_python() {
-        let mut oracle = oracle();
-        oracle.limits.request_bytes_max = check_request("", &QUESTION).len();
-        assert!(check(&oracle, &NOBODY, &QUESTION).is_some());
-        oracle.limits.request_bytes_max -= 1;
-        assert_eq!(check(&oracle, &NOBODY, &QUESTION), None);
-        oracle.limits.request_bytes_max += 1;
-        oracle.limits.response_bytes_max = PREFIX_BYTES;
-        assert_eq!(check(&oracle, &NOBODY, &QUESTION), None);
+        let mut hot_path = hot_path();
+        hot_path.limits.request_bytes_max = check_request("", &QUESTION).len();
+        assert!(check(&hot_path, &NOBODY, &QUESTION).is_some());
+        hot_path.limits.request_bytes_max -= 1;
+        assert_eq!(check(&hot_path, &NOBODY, &QUESTION), None);
+        hot_path.limits.request_bytes_max += 1;
+        hot_path.limits.response_bytes_max = PREFIX_BYTES;
+        assert_eq!(check(&hot_path, &NOBODY, &QUESTION), None);
     }
 
     #[test]
@@ -424,7 +424,7 @@ mod tests {
             for (name, value) in extra {
                 headers.append(*name, HeaderValue::from_static(value));
             }
-            Plain::read(&headers, Instant::now())
+            RequestMeta::read(&headers, Instant::now())
         };
         assert_eq!(plain(&[("te", "trailers"), ("traceparent", "00-1"), ("grpc-encoding", "identity")]), Some(NOBODY));
         assert_eq!(plain(&[("authorization", "Bearer x")]).unwrap().authorization.unwrap(), "Bearer x");
@@ -440,7 +440,7 @@ mod tests {
         ] {
             assert_eq!(plain(extra), None, "{extra:?}");
         }
-        assert_eq!(Plain::read(&HeaderMap::new(), Instant::now()), None);
+        assert_eq!(RequestMeta::read(&HeaderMap::new(), Instant::now()), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What the front door asks of the engine: one consistent look at a store, and questions within it.
+//! What the frontend asks of the engine: one consistent look at a store, and questions within it.
 //!
-//! Law: everything asked within one look is answered at one revision; a door that was not opened stays shut, for only
+//! Law: everything asked within one look is answered at one revision; a frontend that was not opened stays shut, for only
 //! `Yes` and `No` are said to a caller, and the rest is Python's to answer.
 
 use std::cell::RefCell;
@@ -14,13 +14,13 @@ pub use remit_core::store::{Answer, Question};
 
 /// A question, and what its request brings for caveats.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Posed<'a> {
+pub struct CheckItem<'a> {
     pub question: Question<'a>,
     pub context: Context,
 }
 
-/// All stores, as the door sees them.
-pub trait Decider: Send + Sync + 'static {
+/// All stores, as the frontend sees them.
+pub trait Engine: Send + Sync + 'static {
     /// Let `ask` look at a store, which shares its lock meanwhile; false where there is none of that name.
     /// Never waits for Python.
     fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool;
@@ -31,12 +31,12 @@ pub trait View {
     fn head(&self) -> Token;
 
     /// These will be asked: what makes them quicker together may be done now.
-    fn expect(&mut self, _questions: &[Posed<'_>]) {}
+    fn expect(&mut self, _questions: &[CheckItem<'_>]) {}
 
     /// The answer, and the steps it took: no more than `steps_max`.
     fn check(
         &mut self,
-        posed: &Posed<'_>,
+        item: &CheckItem<'_>,
         now_us: i64,
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
@@ -51,7 +51,7 @@ pub trait View {
     ) -> ExpandResult<Expansion<'a>>;
 }
 
-/// Answers that the cache of one of the door's threads has room for: 17 MB.
+/// Answers that the cache of one of the frontend's threads has room for: 17 MB.
 const CACHED_ANSWERS: usize = 1 << 18;
 
 thread_local! {
@@ -60,7 +60,7 @@ thread_local! {
 }
 
 /// The core's own stores.
-impl Decider for Core {
+impl Engine for Core {
     fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool {
         let Some(store) = self.store(store) else {
             return false;
@@ -84,18 +84,18 @@ impl View for Look<'_> {
         Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.view.revision() }
     }
 
-    fn expect(&mut self, questions: &[Posed<'_>]) {
-        self.view.expect(self.session, questions.iter().map(|posed| &posed.question));
+    fn expect(&mut self, questions: &[CheckItem<'_>]) {
+        self.view.expect(self.session, questions.iter().map(|item| &item.question));
     }
 
     fn check(
         &mut self,
-        posed: &Posed<'_>,
+        item: &CheckItem<'_>,
         now_us: i64,
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        self.view.check(self.session, &posed.question, &posed.context, now_us, steps_max, interrupted)
+        self.view.check(self.session, &item.question, &item.context, now_us, steps_max, interrupted)
     }
 
     fn expand<'a>(
@@ -110,7 +110,7 @@ impl View for Look<'_> {
 
 #[cfg(test)]
 pub mod double {
-    //! An engine of facts without a schema, for the door's own tests.
+    //! An engine of facts without a schema, for the frontend's own tests.
 
     use super::*;
     use parking_lot::RwLock;
@@ -130,7 +130,7 @@ pub mod double {
         }
     }
 
-    impl Decider for Facts {
+    impl Engine for Facts {
         fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool {
             if store != "default" {
                 return false;
@@ -152,13 +152,13 @@ pub mod double {
 
         fn check(
             &mut self,
-            posed: &Posed<'_>,
+            item: &CheckItem<'_>,
             _: i64,
             steps_max: u64,
             interrupted: &dyn Fn() -> bool,
         ) -> (Answer, u64) {
             let Question { resource_type, resource_id, permission, subject_type, subject_id, subject_relation } =
-                posed.question;
+                item.question;
             let steps = resource_id.len() as u64;
             if steps > steps_max || interrupted() {
                 return (Answer::Spent, steps.min(steps_max));

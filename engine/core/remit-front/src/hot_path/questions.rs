@@ -4,7 +4,7 @@
 //! `notation` lets pass, nothing asked for but a verdict at the head. What is written is byte for byte what protobuf
 //! would write for the same answer.
 
-use super::engine::{Posed, Question};
+use super::engine::{CheckItem, Question};
 use crate::codec::notation::{is_id, is_name, is_type};
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
@@ -24,7 +24,7 @@ pub struct Asked<'a, Questions> {
 }
 
 /// A plain `remit.v1.CheckRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated but for a context.
-pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, Posed<'_>>> {
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, CheckItem<'_>>> {
     let (mut store, mut consistency) = (None, None);
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -39,7 +39,7 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, 
             _ => return None,
         }
     }
-    let questions = parts.posed(NOTHING, context_bytes_max)?;
+    let questions = parts.item(NOTHING, context_bytes_max)?;
     Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions })
 }
 
@@ -48,7 +48,7 @@ pub fn read_check_many(
     message: &[u8],
     items_max: usize,
     context_bytes_max: usize,
-) -> Option<Asked<'_, Vec<Posed<'_>>>> {
+) -> Option<Asked<'_, Vec<CheckItem<'_>>>> {
     let (mut store, mut consistency) = (None, None);
     let mut questions = Vec::with_capacity(items_max.min(message.len() / 48 + 1));
     let mut fields = Fields::new(message);
@@ -67,8 +67,8 @@ pub fn read_check_many(
     (!asked.questions.is_empty()).then_some(asked)
 }
 
-/// An item of many questions: the same fields on both wires. `itself`: see `Parts::posed`.
-pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max: usize) -> Option<Posed<'a>> {
+/// An item of many questions: the same fields on both wires. `itself`: see `Parts::item`.
+pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -80,7 +80,7 @@ pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max:
             _ => return None,
         }
     }
-    parts.posed(itself, context_bytes_max)
+    parts.item(itself, context_bytes_max)
 }
 
 /// A question's parts, as they come.
@@ -94,12 +94,12 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// The question and its context, where all parts are valid. `itself`: a word for no relation, beside "".
-    pub fn posed(self, itself: &[u8], context_bytes_max: usize) -> Option<Posed<'a>> {
+    pub fn item(self, itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
         let context = match self.context {
             Some(context) => Context::from_struct(context, context_bytes_max)?,
             None => Context::default(),
         };
-        Some(Posed { question: self.question(itself)?, context })
+        Some(CheckItem { question: self.question(itself)?, context })
     }
 
     fn question(self, itself: &[u8]) -> Option<Question<'a>> {
@@ -190,12 +190,12 @@ const VERDICT_YES: u64 = 3;
 
 /// A question's answer, and the steps it took.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub struct Decided {
+pub struct CheckAnswer {
     pub is_yes: bool,
     pub steps: u64,
 }
 
-impl Decided {
+impl CheckAnswer {
     fn verdict(self) -> u64 {
         if self.is_yes { VERDICT_YES } else { VERDICT_NO }
     }
@@ -205,7 +205,7 @@ impl Decided {
 pub const PREFIX_BYTES: usize = 5;
 
 /// A `remit.v1.CheckResponse`, as a gRPC message.
-pub fn write_check(decided: Decided, head: &Token, now_us: i64) -> Vec<u8> {
+pub fn write_check(decided: CheckAnswer, head: &Token, now_us: i64) -> Vec<u8> {
     framed(96, |out| {
         put_number(out, 1, decided.verdict());
         put_bytes(out, 3, &head.encode());
@@ -215,7 +215,7 @@ pub fn write_check(decided: Decided, head: &Token, now_us: i64) -> Vec<u8> {
 }
 
 /// A `remit.v1.CheckManyResponse`, as a gRPC message.
-pub fn write_check_many(decided: &[Decided], head: &Token, now_us: i64) -> Vec<u8> {
+pub fn write_check_many(decided: &[CheckAnswer], head: &Token, now_us: i64) -> Vec<u8> {
     framed(96 + 12 * decided.len(), |out| {
         let (mut answer, mut result) = (Vec::with_capacity(16), Vec::with_capacity(16));
         for each in decided {
@@ -320,11 +320,11 @@ pub mod tests {
             prop_assume!(id != "*");
             let question = Question { resource_type: &kind, resource_id: &id, permission: &permission, subject_type: &kind, subject_id: &id, subject_relation: &relation };
             let bytes = check_request(&store, &question);
-            let posed = |question| Posed { question, context: Context::default() };
-            prop_assert_eq!(read_check(&bytes, 0), Some(Asked { store: &store[..], at_least: None, questions: posed(question) }));
+            let item = |question| CheckItem { question, context: Context::default() };
+            prop_assert_eq!(read_check(&bytes, 0), Some(Asked { store: &store[..], at_least: None, questions: item(question) }));
             let bytes = check_many_request(&[question, QUESTION]);
             let asked = read_check_many(&bytes, 2, 0).unwrap();
-            prop_assert_eq!(asked.questions, vec![posed(question), posed(QUESTION)]);
+            prop_assert_eq!(asked.questions, vec![item(question), item(QUESTION)]);
             prop_assert_eq!(read_check_many(&bytes, 1, 0), None);
         }
 
@@ -381,7 +381,7 @@ pub mod tests {
     #[test]
     fn answers_are_the_bytes_that_protobuf_would_write() {
         let head = Token::default();
-        let one = write_check(Decided { is_yes: true, steps: 300 }, &head, 1_800_000_000_000_001);
+        let one = write_check(CheckAnswer { is_yes: true, steps: 300 }, &head, 1_800_000_000_000_001);
         let token = head.encode();
         let mut expected = vec![0, 0, 0, 0, 0, 0x08, 3, 0x1a, 51];
         expected.extend_from_slice(&token);
@@ -389,8 +389,11 @@ pub mod tests {
         expected[4] = (expected.len() - PREFIX_BYTES) as u8;
         assert_eq!(one, expected);
         assert_eq!(only_message(&one), Some(&expected[PREFIX_BYTES..]));
-        let many =
-            write_check_many(&[Decided { is_yes: false, steps: 0 }, Decided { is_yes: true, steps: 1 }], &head, 0);
+        let many = write_check_many(
+            &[CheckAnswer { is_yes: false, steps: 0 }, CheckAnswer { is_yes: true, steps: 1 }],
+            &head,
+            0,
+        );
         assert_eq!(many[PREFIX_BYTES..PREFIX_BYTES + 14], [0x0a, 4, 0x0a, 2, 8, 1, 0x0a, 6, 0x0a, 4, 8, 3, 24, 1]);
         assert_eq!(many[many.len() - 2..], [0x1a, 0]);
     }

@@ -3,8 +3,8 @@
 //!
 //! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
 
-use super::engine::Posed;
-use super::questions::{Asked, DEFAULT_STORE, Decided, Parts, framed, read_item, set};
+use super::engine::CheckItem;
+use super::questions::{Asked, CheckAnswer, DEFAULT_STORE, Parts, framed, read_item, set};
 use crate::codec::tokens::Token;
 use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
 
@@ -16,7 +16,7 @@ const NO_PERMISSION: u64 = 1;
 const HAS_PERMISSION: u64 = 2;
 
 /// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
-pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, Posed<'_>>> {
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, CheckItem<'_>>> {
     let mut consistency = None;
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -30,13 +30,13 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, 
             _ => return None,
         }
     }
-    let questions = parts.posed(ELLIPSIS, context_bytes_max)?;
+    let questions = parts.item(ELLIPSIS, context_bytes_max)?;
     Some(Asked { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, questions })
 }
 
 /// The questions of a request, and the items that they were in.
 pub struct Items<'a> {
-    pub questions: Vec<Posed<'a>>,
+    pub questions: Vec<CheckItem<'a>>,
     pub items: Vec<&'a [u8]>,
 }
 
@@ -77,7 +77,7 @@ fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     fields.read().ok()?.is_none().then_some(at_least)
 }
 
-fn permissionship(decided: Decided) -> u64 {
+fn permissionship(decided: CheckAnswer) -> u64 {
     if decided.is_yes { HAS_PERMISSION } else { NO_PERMISSION }
 }
 
@@ -88,7 +88,7 @@ fn put_token(out: &mut Vec<u8>, field: u64, head: &Token) {
 }
 
 /// A `CheckPermissionResponse`, as a gRPC message.
-pub fn write_check(decided: Decided, head: &Token) -> Vec<u8> {
+pub fn write_check(decided: CheckAnswer, head: &Token) -> Vec<u8> {
     framed(96, |out| {
         put_token(out, 1, head);
         put_number(out, 2, permissionship(decided));
@@ -96,7 +96,7 @@ pub fn write_check(decided: Decided, head: &Token) -> Vec<u8> {
 }
 
 /// A `CheckBulkPermissionsResponse`, as a gRPC message: each item as it was asked, and what it came to.
-pub fn write_bulk(decided: &[Decided], items: &[&[u8]], head: &Token) -> Vec<u8> {
+pub fn write_bulk(decided: &[CheckAnswer], items: &[&[u8]], head: &Token) -> Vec<u8> {
     let capacity = 96 + items.iter().map(|item| item.len() + 16).sum::<usize>();
     framed(capacity, |out| {
         put_token(out, 1, head);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn each_item_comes_back_with_its_answer() {
         let asked = item(b"");
-        let (head, decided) = (Token::default(), Decided { is_yes: true, steps: 9 });
+        let (head, decided) = (Token::default(), CheckAnswer { is_yes: true, steps: 9 });
         let answer = write_bulk(&[decided], &[&asked], &head);
         let end = [&[0x12, asked.len() as u8 + 6, 0x0a, asked.len() as u8][..], &asked, &[0x12, 2, 0x08, 2]].concat();
         assert!(answer.ends_with(&end));

@@ -21,10 +21,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::proxy::{Call, carry};
-use super::worker::{Patience, Stage, Worker};
-use crate::dispatch::dispatched_call::{Asked, hand_over, metadata};
-use crate::fair_quota::Sharer;
-use crate::hot_path::answer::{Answered, Method, Plain};
+use super::worker::{Stage, Timeouts, Worker};
+use crate::dispatch::dispatched_call::{UnaryCall, dispatch, metadata};
+use crate::fair_quota::ClientId;
+use crate::hot_path::answer::{EncodedResponse, Method, RequestMeta};
 use crate::hot_path::questions::{PREFIX_BYTES, only_message};
 use crate::response::{SMALL_BYTES, answer, room};
 
@@ -47,11 +47,11 @@ pub async fn serve(worker: Arc<Worker>, socket: TcpStream, peer: SocketAddr) {
     if socket.set_nodelay(true).is_err() {
         return; // already gone
     }
-    let patience = worker.shared.patience;
+    let timeouts = worker.shared.timeouts;
     let tls = worker.shared.tls.read().clone();
     match tls {
         None => speak(worker, socket, peer).await,
-        Some(tls) => match timeout(patience.handshake, tls.accept(socket)).await {
+        Some(tls) => match timeout(timeouts.handshake, tls.accept(socket)).await {
             Ok(Ok(socket)) => speak(worker, socket, peer).await,
             Ok(Err(_)) | Err(_) => worker.shared.handshakes_failed(),
         },
@@ -66,11 +66,11 @@ async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, 
         .initial_connection_window_size(ALL_WINDOWS_BYTES)
         .max_header_list_size(HEADERS_BYTES_MAX)
         .max_concurrent_streams(shared.calls_per_connection_max);
-    let Ok(Ok(mut http2)) = timeout(shared.patience.handshake, builder.handshake::<_, Bytes>(io)).await else {
+    let Ok(Ok(mut http2)) = timeout(shared.timeouts.handshake, builder.handshake::<_, Bytes>(io)).await else {
         return shared.handshakes_failed();
     };
     let mut stage = worker.stage.clone();
-    let mut alive = Alive::new(http2.ping_pong(), shared.patience);
+    let mut alive = Alive::new(http2.ping_pong(), shared.timeouts);
     let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_text(peer).into() });
     let mut batch = Vec::with_capacity(16);
     loop {
@@ -151,14 +151,14 @@ fn peer_text(peer: SocketAddr) -> String {
 /// Who is at the other end.
 struct Caller {
     worker: Arc<Worker>,
-    peer: Sharer,
+    peer: ClientId,
 }
 
 /// Where a request goes, by its headers: it is answered here if it is `hot` and can be, and else by a thread of Python.
 struct Way {
     hot: Option<Method>,
     verb: usize,
-    plain: Plain,
+    plain: RequestMeta,
 }
 
 impl Caller {
@@ -174,7 +174,7 @@ impl Caller {
             Poll::Ready(read) => self.answer_read(&way, began, Asking { head, reading, respond }, read),
             // Who may not ask is told so before the request has come, and Python tells it. And only what may be answered
             // here is worth the room in which to wait for it: grpcio has its own, and asks nobody for it in vain.
-            Poll::Pending if way.hot.is_none() || self.sharer(&way).is_none() => {
+            Poll::Pending if way.hot.is_none() || self.client_id(&way).is_none() => {
                 self.not_here(&way);
                 self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
             }
@@ -198,8 +198,8 @@ impl Caller {
     fn way(&self, head: &request::Parts, began: Instant) -> Option<Way> {
         let shared = &self.worker.shared;
         let verb = shared.unary.number(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
-        let hot = shared.oracle.as_ref().filter(|_| shared.is_native()).and_then(|_| Method::of(head.uri.path()));
-        let plain = Plain::read(&head.headers, began);
+        let hot = shared.hot_path.as_ref().filter(|_| shared.is_native()).and_then(|_| Method::of(head.uri.path()));
+        let plain = RequestMeta::read(&head.headers, began);
         if let Some(method) = hot
             && plain.as_ref().is_none_or(|plain| plain.of_run)
         {
@@ -208,8 +208,8 @@ impl Caller {
         plain.map(|plain| Way { hot: hot.filter(|_| !plain.of_run), verb, plain })
     }
 
-    fn sharer(&self, way: &Way) -> Option<Sharer> {
-        self.worker.shared.sharer(way.verb, &way.plain, &self.peer)
+    fn client_id(&self, way: &Way) -> Option<ClientId> {
+        self.worker.shared.client_id(way.verb, &way.plain, &self.peer)
     }
 
     fn answer_read(self: &Arc<Self>, way: &Way, began: Instant, asking: Asking, read: Read) {
@@ -221,14 +221,14 @@ impl Caller {
         };
         let (begun, body) = (reading.take(), reading.body);
         let shared = &self.worker.shared;
-        if let (Some(method), Some(oracle), true) = (way.hot, &shared.oracle, ended)
-            && let Some(answered) = oracle.answer(method, &way.plain, &begun)
+        if let (Some(method), Some(hot_path), true) = (way.hot, &shared.hot_path, ended)
+            && let Some(answered) = hot_path.answer(method, &way.plain, &begun)
         {
-            let Answered { message, decided } = answered;
+            let EncodedResponse { message, decided } = answered;
             // A small answer, which nearly all are, needs none, and nobody looks whose it is.
             let room = match message.len() {
                 ..=SMALL_BYTES => Some(None),
-                size => self.sharer(way).and_then(|sharer| room(&shared.unsent, &sharer, size).ok()),
+                size => self.client_id(way).and_then(|client_id| room(&shared.unsent, &client_id, size).ok()),
             };
             if let Some(room) = room {
                 let counts = self.worker.counts_of(method);
@@ -239,28 +239,28 @@ impl Caller {
         self.not_here(way);
         let call = Call { head, begun, ended, body, respond };
         match self.asked(way, &call) {
-            Some((asked, sharer)) => match shared.unary.place(way.verb, &sharer) {
-                Ok(place) => hand_over(asked, place, &shared.unsent, call.respond),
-                Err(refusal) => refusal.send(&mut { call.respond }),
+            Some((asked, client_id)) => match shared.unary.place(way.verb, &client_id) {
+                Ok(place) => dispatch(asked, place, &shared.unsent, call.respond),
+                Err(status) => status.send(&mut { call.respond }),
             },
             None => self.carry(call),
         }
     }
 
     /// What to hand to a thread of Python, and on whose behalf; `None` for what only grpcio sorts out.
-    fn asked(&self, way: &Way, call: &Call) -> Option<(Asked, Sharer)> {
+    fn asked(&self, way: &Way, call: &Call) -> Option<(UnaryCall, ClientId)> {
         if !call.ended {
             return None;
         }
         only_message(&call.begun)?;
-        let asked = Asked {
+        let asked = UnaryCall {
             verb: way.verb,
             metadata: metadata(&call.head.headers)?,
             peer: Arc::clone(&self.peer),
             deadline: way.plain.deadline,
             message: call.begun.slice(PREFIX_BYTES..),
         };
-        Some((asked, self.sharer(way)?))
+        Some((asked, self.client_id(way)?))
     }
 
     fn not_here(&self, way: &Way) {
@@ -341,7 +341,7 @@ impl Reading {
 /// Asks a silent connection now and then whether anybody is there.
 struct Alive {
     ping_pong: Option<PingPong>,
-    patience: Patience,
+    timeouts: Timeouts,
     heard: Instant,
     had_streams: Instant,
     pinged: Option<Instant>,
@@ -350,10 +350,10 @@ struct Alive {
 }
 
 impl Alive {
-    fn new(ping_pong: Option<PingPong>, patience: Patience) -> Self {
+    fn new(ping_pong: Option<PingPong>, timeouts: Timeouts) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(sleep_until((now + patience.ping_every.min(patience.idle)).into()));
-        Self { ping_pong, patience, heard: now, had_streams: now, pinged: None, is_idle: false, timer }
+        let timer = Box::pin(sleep_until((now + timeouts.ping_every.min(timeouts.idle)).into()));
+        Self { ping_pong, timeouts, heard: now, had_streams: now, pinged: None, is_idle: false, timer }
     }
 
     /// Something came.
@@ -378,20 +378,20 @@ impl Alive {
             if has_streams {
                 self.had_streams = now;
             }
-            if self.pinged.is_some_and(|pinged| now >= pinged + self.patience.pong_within) {
+            if self.pinged.is_some_and(|pinged| now >= pinged + self.timeouts.pong_within) {
                 return Poll::Ready(Event::LetGo);
             }
-            if self.pinged.is_none() && now >= self.heard + self.patience.ping_every {
+            if self.pinged.is_none() && now >= self.heard + self.timeouts.ping_every {
                 match self.ping_pong.as_mut().map(|ping_pong| ping_pong.send_ping(Ping::opaque())) {
                     Some(Ok(())) => self.pinged = Some(now),
                     Some(Err(_)) | None => return Poll::Ready(Event::LetGo),
                 }
             }
             let next = match self.pinged {
-                Some(pinged) => pinged + self.patience.pong_within,
-                None => (self.heard + self.patience.ping_every).max(now),
+                Some(pinged) => pinged + self.timeouts.pong_within,
+                None => (self.heard + self.timeouts.ping_every).max(now),
             };
-            let idle_at = self.had_streams + self.patience.idle;
+            let idle_at = self.had_streams + self.timeouts.idle;
             let became_idle = !self.is_idle && now >= idle_at;
             self.is_idle |= became_idle;
             let next = if self.is_idle { next } else { next.min(idle_at) };

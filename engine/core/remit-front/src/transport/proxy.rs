@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, 
 
 use super::worker::Worker;
 use crate::response::{Gone, send};
-use crate::status::Refusal;
+use crate::status::Status;
 
 /// Who calls, for the server behind the unix socket, which has no other way to know.
 pub const PEER: HeaderName = HeaderName::from_static("x-remit-peer");
@@ -37,7 +37,7 @@ pub struct Call {
 pub async fn carry(worker: &Worker, call: Call, peer: &str) {
     let Call { head, begun, ended, body, mut respond } = call;
     let Some(_held) = worker.shared.proxied.take(1) else {
-        worker.shared.refusals.overloaded.send(&mut respond);
+        worker.shared.statuses.overloaded.send(&mut respond);
         return;
     };
     let Some(request) = forwarded(head, peer) else {
@@ -50,12 +50,12 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str) {
         opened = worker.upstream.open(&request, ended && begun.is_empty()) => opened,
     };
     let Ok((response, mut up, _place)) = opened else {
-        worker.shared.refusals.unavailable.send(&mut respond);
+        worker.shared.statuses.unavailable.send(&mut respond);
         return;
     };
     let answered = {
         let mut uploading = std::pin::pin!(upload(body, begun, ended, &mut up));
-        let mut downloading = std::pin::pin!(download(response, &mut respond, &worker.shared.refusals.unavailable));
+        let mut downloading = std::pin::pin!(download(response, &mut respond, &worker.shared.statuses.unavailable));
         tokio::select! {
             biased;
             answered = &mut downloading => answered,
@@ -145,7 +145,7 @@ async fn wait_for_ever() -> Result<(), Gone> {
 async fn download(
     response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
-    unavailable: &Refusal,
+    unavailable: &Status,
 ) -> Result<(), Gone> {
     let mut response = response;
     let answered = poll_fn(|context| match respond.poll_reset(context) {
@@ -156,7 +156,7 @@ async fn download(
         None => return Err(Gone),
         Some(Ok(response)) => response.into_parts(),
         Some(Err(error)) => {
-            Refusal::of_reset(error.is_reset().then(|| error.reason()).flatten(), unavailable).send(respond);
+            Status::of_reset(error.is_reset().then(|| error.reason()).flatten(), unavailable).send(respond);
             return Ok(());
         }
     };

@@ -1,4 +1,4 @@
-//! The door itself: a thread for each core, one socket that listens, and the order in which all of it ends.
+//! The frontend itself: a thread for each core, one socket that listens, and the order in which all of it ends.
 //!
 //! Each thread has connections of its own and an event loop of its own, which beat one loop over several threads by a
 //! third to a half. One thread accepts, and gives each connection to the thread that has the fewest: connections of gRPC
@@ -22,34 +22,34 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::serve;
 use super::upstream::Upstream;
-use super::worker::{Patience, Refusals, Shared, Stage, Worker};
+use super::worker::{Shared, Stage, Statuses, Timeouts, Worker};
 use crate::dispatch::queues::Unary;
-use crate::fair_quota::Shares;
-use crate::hot_path::answer::{METHODS, Method, Oracle, Roster};
-use crate::metrics::{Bounds, MethodCounts, MethodSums, Places};
+use crate::fair_quota::Holdings;
+use crate::hot_path::answer::{HotPath, METHODS, Method, SharedCredentials};
+use crate::metrics::{Bounds, Capacity, MethodMetrics, MethodTotals};
 use remit_core::clock::Clock;
 
-/// What a door is made with. `oracle` `None`: everything is Python's to answer.
-pub struct Plan {
-    pub oracle: Option<Oracle>,
-    pub callers: Roster,
+/// What a frontend is made with. `hot_path` `None`: everything is Python's to answer.
+pub struct Config {
+    pub hot_path: Option<HotPath>,
+    pub credentials: SharedCredentials,
     pub clock: Arc<Clock>,
     pub unary: Unary,
     pub upstream: PathBuf,
     pub threads: usize,
     pub bounds: Bounds,
-    pub patience: Patience,
-    pub refusals: Refusals,
+    pub timeouts: Timeouts,
+    pub statuses: Statuses,
     pub calls_per_connection_max: u32,
     pub proxied_max: u64,
-    pub unsent: Arc<Shares>,
+    pub unsent: Arc<Holdings>,
 }
 
 /// Bodies that are read at once, each of 256 KiB at most; more are carried to grpcio as they come.
 const READING_MAX: u64 = 256;
 
-/// A door that serves, until it is closed or dropped.
-pub struct Door {
+/// A frontend that serves, until it is closed or dropped.
+pub struct Frontend {
     shared: Arc<Shared>,
     workers: Vec<Arc<Worker>>,
     stage: watch::Sender<Stage>,
@@ -64,43 +64,43 @@ struct Running {
     ended: Condvar,
 }
 
-impl Door {
-    /// Serve on a socket that listens. It begins with `Callers` and certificates as they are given: see `shared`.
-    pub fn open(plan: Plan, listener: StdListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
+impl Frontend {
+    /// Serve on a socket that listens. It begins with `Credentials` and certificates as they are given: see `shared`.
+    pub fn open(config: Config, listener: StdListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (stage, watching) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
-            oracle: plan.oracle,
-            callers: plan.callers,
-            clock: plan.clock,
-            unary: plan.unary,
-            bounds: plan.bounds,
-            patience: plan.patience,
-            refusals: plan.refusals,
-            calls_per_connection_max: plan.calls_per_connection_max,
+            hot_path: config.hot_path,
+            credentials: config.credentials,
+            clock: config.clock,
+            unary: config.unary,
+            bounds: config.bounds,
+            timeouts: config.timeouts,
+            statuses: config.statuses,
+            calls_per_connection_max: config.calls_per_connection_max,
             tls: RwLock::new(tls),
-            proxied: Places::new(plan.proxied_max),
-            reading: Places::new(READING_MAX),
-            unsent: plan.unsent,
+            proxied: Capacity::new(config.proxied_max),
+            reading: Capacity::new(READING_MAX),
+            unsent: config.unsent,
             is_native: AtomicBool::new(true),
             handshakes_failed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         });
-        let streams_max = usize::try_from(plan.proxied_max).unwrap_or(usize::MAX);
-        let workers: Vec<_> = (0..plan.threads.max(1))
+        let streams_max = usize::try_from(config.proxied_max).unwrap_or(usize::MAX);
+        let workers: Vec<_> = (0..config.threads.max(1))
             .map(|_| {
                 Arc::new(Worker {
                     shared: Arc::clone(&shared),
-                    upstream: Upstream::new(plan.upstream.clone(), streams_max),
+                    upstream: Upstream::new(config.upstream.clone(), streams_max),
                     stage: watching.clone(),
-                    counts: METHODS.map(|_| MethodCounts::new(&shared.bounds)),
+                    counts: METHODS.map(|_| MethodMetrics::new(&shared.bounds)),
                     connections: AtomicUsize::new(0),
                 })
             })
             .collect();
-        let door = Self { shared, workers, stage, threads: Mutex::new(Vec::new()), running: Arc::default() };
-        door.start(listener)?;
-        Ok(door)
+        let frontend = Self { shared, workers, stage, threads: Mutex::new(Vec::new()), running: Arc::default() };
+        frontend.start(listener)?;
+        Ok(frontend)
     }
 
     fn start(&self, listener: StdListener) -> io::Result<()> {
@@ -118,7 +118,7 @@ impl Door {
             let running = Arc::clone(&self.running);
             *running.count.lock() += 1;
             let counted = Counted(running);
-            let thread = std::thread::Builder::new().name(format!("remit-door-{number}")).spawn(move || {
+            let thread = std::thread::Builder::new().name(format!("remit-front-{number}")).spawn(move || {
                 let _counted = counted;
                 runtime.block_on(work(worker, arriving, accepting));
             })?;
@@ -167,9 +167,9 @@ impl Door {
     // --- for whoever watches ------------------------------------------------------------------------------------
 
     /// Each method's verb and numbers.
-    pub fn sums(&self) -> Vec<(&'static str, MethodSums)> {
+    pub fn sums(&self) -> Vec<(&'static str, MethodTotals)> {
         let sum = |method: Method| {
-            let mut sums = MethodSums::default();
+            let mut sums = MethodTotals::default();
             self.workers.iter().for_each(|worker| worker.counts_of(method).add_to(&mut sums));
             sums
         };
@@ -189,7 +189,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for Frontend {
     fn drop(&mut self) {
         self.close(Duration::ZERO);
     }

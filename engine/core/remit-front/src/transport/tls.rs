@@ -1,4 +1,4 @@
-//! TLS for the door: the certificates of `tls.py`, which reads the files and pushes what belongs together.
+//! TLS for the frontend: the certificates of `tls.py`, which reads the files and pushes what belongs together.
 //!
 //! Law: connections that stand keep the certificate they began with, and the next gets the newest; there is no moment
 //! without one.

@@ -1,4 +1,4 @@
-//! What the threads of a door share, and what each has of its own.
+//! What the threads of a frontend share, and what each has of its own.
 //!
 //! Law: what a thread counts, it counts in memory that no other thread writes.
 
@@ -12,15 +12,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::upstream::Upstream;
 use crate::dispatch::queues::Unary;
-use crate::fair_quota::{Sharer, Shares};
-use crate::hot_path::answer::{METHODS, Method, Oracle, Plain, Roster};
-use crate::metrics::{Bounds, MethodCounts, Places};
-use crate::status::Refusal;
+use crate::fair_quota::{ClientId, Holdings};
+use crate::hot_path::answer::{HotPath, METHODS, Method, RequestMeta, SharedCredentials};
+use crate::metrics::{Bounds, Capacity, MethodMetrics};
+use crate::status::Status;
 use remit_core::clock::Clock;
 
 /// How long callers may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// To begin to speak, TLS included.
     pub handshake: Duration,
     /// Between two calls.
@@ -30,13 +30,13 @@ pub struct Patience {
     pub pong_within: Duration,
 }
 
-/// What the door says by itself.
-pub struct Refusals {
-    pub overloaded: Refusal,
-    pub unavailable: Refusal,
+/// What the frontend says by itself.
+pub struct Statuses {
+    pub overloaded: Status,
+    pub unavailable: Status,
 }
 
-/// How far a door is in its life.
+/// How far a frontend is in its life.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Stage {
     Serving,
@@ -46,20 +46,20 @@ pub enum Stage {
     Over,
 }
 
-/// What all threads of a door share.
+/// What all threads of a frontend share.
 pub struct Shared {
-    pub oracle: Option<Oracle>,
-    pub callers: Roster,
+    pub hot_path: Option<HotPath>,
+    pub credentials: SharedCredentials,
     pub(super) clock: Arc<Clock>,
     pub unary: Unary,
     pub bounds: Bounds,
-    pub patience: Patience,
-    pub refusals: Refusals,
+    pub timeouts: Timeouts,
+    pub statuses: Statuses,
     pub calls_per_connection_max: u32,
     pub tls: RwLock<Option<TlsAcceptor>>,
-    pub proxied: Arc<Places>,
-    pub reading: Arc<Places>,
-    pub unsent: Arc<Shares>,
+    pub proxied: Arc<Capacity>,
+    pub reading: Arc<Capacity>,
+    pub unsent: Arc<Holdings>,
     pub(super) is_native: AtomicBool,
     pub(super) handshakes_failed: AtomicU64,
     pub(super) accepted: AtomicU64,
@@ -76,10 +76,10 @@ impl Shared {
     }
 
     /// Who it is that calls a verb, where it may; `None` where Python must say why not. Cost: one SHA-256.
-    pub fn sharer(&self, verb: usize, plain: &Plain, peer: &Sharer) -> Option<Sharer> {
-        let callers = self.callers.read().clone();
-        let admitted = callers.admit(plain.authorization.as_ref())?;
-        admitted.sharer(self.unary.right(verb), peer, self.clock.now())
+    pub fn client_id(&self, verb: usize, plain: &RequestMeta, peer: &ClientId) -> Option<ClientId> {
+        let credentials = self.credentials.read().clone();
+        let admitted = credentials.admit(plain.authorization.as_ref())?;
+        admitted.client_id(self.unary.right(verb), peer, self.clock.now())
     }
 }
 
@@ -88,12 +88,12 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     pub upstream: Upstream,
     pub stage: watch::Receiver<Stage>,
-    pub(super) counts: [MethodCounts; METHODS.len()],
+    pub(super) counts: [MethodMetrics; METHODS.len()],
     pub(super) connections: AtomicUsize,
 }
 
 impl Worker {
-    pub fn counts_of(&self, method: Method) -> &MethodCounts {
+    pub fn counts_of(&self, method: Method) -> &MethodMetrics {
         &self.counts[method as usize]
     }
 }
