@@ -1,5 +1,6 @@
 """What the Rust core shows of itself: the crate `engine/core/remit-py`. Its `store.rs` is what `graph/native.py` wraps,
-its `clock.rs` and `front.rs` what `engine/clock.py` and `server/frontend/frontend.py` do. At run time `native_core.py`
+its `clock.rs`, `holdings.rs` and `front.rs` what `engine/clock.py`, `server/limits/fair_quota.py` and
+`server/frontend/frontend.py` do. At run time `native_core.py`
 imports it, and nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -107,10 +108,69 @@ class Clock:
 CredentialRow = tuple[bytes, str, Set[str], Set[str] | None, int | None]
 # A gRPC code, a message, and details in base64.
 StatusParts = tuple[int, str, str]
-# A path, the verb's label, its queue, and the right it needs.
-VerbRow = tuple[str, str, int, str | None]
+# A path, the verb's label, its queue, the right it needs, and whether the core may answer it.
+VerbRow = tuple[str, str, int, str | None, bool]
 # Places, and what is said where all are taken, and where too many are the client's.
 WorkQueueRow = tuple[Holdings, StatusParts, StatusParts]
+
+# The PEM of a chain, its key, and the authorities of clients.
+PemParts = tuple[bytes, bytes, bytes | None]
+
+class ListenerConfig(TypedDict):
+    """Who is let in. `descriptor`: of a socket that listens, and is the frontend's from now on."""
+
+    descriptor: int
+    threads: int
+    calls_per_connection_max: int
+    pem: PemParts | None
+
+class UpstreamConfig(TypedDict):
+    """Where that is carried which is neither answered nor dispatched by the core: a unix socket."""
+
+    socket: str
+    calls_max: int
+
+class LimitsConfig(TypedDict):
+    """What one request may ask for."""
+
+    steps_max: int
+    items_max: int
+    context_bytes_max: int
+    request_bytes_max: int
+    response_bytes_max: int
+
+class TimeoutsConfig(TypedDict):
+    handshake_s: float
+    idle_s: float
+    ping_every_s: float
+    pong_within_s: float
+
+class StatusesConfig(TypedDict):
+    """What is said to a call that is carried nowhere."""
+
+    overloaded: StatusParts
+    unavailable: StatusParts
+
+class BucketsConfig(TypedDict):
+    """The upper bounds of histograms."""
+
+    seconds: Sequence[float]
+    steps: Sequence[int]
+
+class FrontendConfig(TypedDict):
+    """`queues`: by the numbers that `verbs` names. `credentials` None: there are no keys, and everyone may call.
+    `unsent`: memory for answers that wait to be read."""
+
+    listener: ListenerConfig
+    upstream: UpstreamConfig
+    verbs: Sequence[VerbRow]
+    queues: Sequence[WorkQueueRow]
+    credentials: Sequence[CredentialRow] | None
+    limits: LimitsConfig
+    unsent: Holdings
+    timeouts: TimeoutsConfig
+    statuses: StatusesConfig
+    buckets: BucketsConfig
 
 class MethodMetrics(TypedDict):
     """`seconds`, by verdict, and `steps`: buckets that are not cumulated, and the sum, in nanoseconds or steps."""
@@ -153,37 +213,9 @@ Taken = tuple[int, list[tuple[str, str | bytes]], str, float | None, bytes, Repl
 class Frontend:
     """See `server/frontend/frontend.py`."""
 
-    def __new__(
-        cls,
-        core: NativeCore | None,
-        clock: Clock,
-        *,
-        listener: int,
-        upstream: str,
-        threads: int,
-        verbs: Sequence[VerbRow],
-        queues: Sequence[WorkQueueRow],
-        keys: Sequence[CredentialRow] | None,
-        pem: tuple[bytes, bytes, bytes | None] | None,
-        overloaded: StatusParts,
-        unavailable: StatusParts,
-        seconds_bounds: Sequence[float],
-        steps_bounds: Sequence[int],
-        steps_max: int,
-        items_max: int,
-        context_bytes_max: int,
-        request_bytes_max: int,
-        response_bytes_max: int,
-        calls_per_connection_max: int,
-        proxied_max: int,
-        unsent: Holdings,
-        handshake_s: float,
-        idle_s: float,
-        ping_every_s: float,
-        pong_within_s: float,
-    ) -> Frontend: ...
-    def set_keys(self, keys: Sequence[CredentialRow] | None) -> None: ...
-    def set_pem(self, pem: tuple[bytes, bytes, bytes | None]) -> None: ...
+    def __new__(cls, core: NativeCore | None, clock: Clock, config: FrontendConfig) -> Frontend: ...
+    def set_credentials(self, credentials: Sequence[CredentialRow] | None) -> None: ...
+    def set_pem(self, pem: PemParts) -> None: ...
     def set_native(self, is_native: bool) -> None: ...
     def take(self, queue: int) -> Taken | None: ...
     def drain(self) -> None: ...

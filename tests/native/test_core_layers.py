@@ -32,12 +32,13 @@ ROOMS = {
         "codec",
         "credentials",
         "hot_path",
+        "verbs",
         "metrics",
         "response",
         "dispatch",
         "transport",
     ],
-    "remit-py": ["gil", "clock", "given", "session", "edges", "checks", "expansions", "store", "front"],
+    "remit-py": ["gil", "clock", "holdings", "given", "session", "edges", "checks", "expansions", "store", "front"],
 }
 
 # What a crate may not be built with: whatever speaks with Python; and for the graph and its meaning, with anybody.

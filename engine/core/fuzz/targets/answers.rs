@@ -66,12 +66,12 @@ fn require<M: Message + Default + PartialEq + Debug>(written: &[u8], second: &M)
     assert_eq!(message, second.encode_to_vec());
 }
 
-fn verdict(decided: CheckAnswer) -> i32 {
-    if decided.is_yes { 3 } else { 1 }
+fn verdict(answer: CheckAnswer) -> i32 {
+    if answer.is_yes { 3 } else { 1 }
 }
 
-fn permissionship(decided: CheckAnswer) -> i32 {
-    if decided.is_yes { 2 } else { 1 }
+fn permissionship(answer: CheckAnswer) -> i32 {
+    if answer.is_yes { 2 } else { 1 }
 }
 
 fn timestamp(now_us: i64) -> Timestamp {

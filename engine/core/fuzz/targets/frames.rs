@@ -10,20 +10,20 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use parking_lot::RwLock;
 use prost::Message;
 use remit_core::clock::Clock;
 use remit_core::graph::{QualifiersText, Triple};
 use remit_core::schema::plan::Definition;
 use remit_core::{Core, Identity, Store};
 use remit_front::credentials::Credentials;
-use remit_front::dispatch::queues::{QueueConfig, Unary, Verb};
+use remit_front::dispatch::queues::QueueConfig;
 use remit_front::fair_quota::Holdings;
-use remit_front::hot_path::answer::{Limits, HotPath};
+use remit_front::hot_path::answer::{HotPath, Limits};
 use remit_front::metrics::Bounds;
 use remit_front::status::Status;
-use remit_front::transport::server::{Frontend, Config};
-use remit_front::transport::worker::{Timeouts, Statuses};
+use remit_front::transport::server::{Config, Frontend};
+use remit_front::transport::worker::{Statuses, Timeouts};
+use remit_front::verbs::{Verb, VerbTable};
 use second::{CheckRequest, Object, Subject};
 
 /// How often a good caller asks, in connections of others.
@@ -39,20 +39,19 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
     let status = |code| Status { code, message: "no".to_owned(), details: String::new(), request_id: String::new() };
-    let credentials = Arc::new(RwLock::new(Arc::new(Credentials::Everyone)));
     let clock = Arc::new(Clock::manual(7));
     // Nobody takes what is dispatched to Python: it waits until its caller leaves, or its queue is full.
-    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), queue: 0, right: None };
-    let verbs = vec![verb("/remit.v1.Permissions/Check"), verb("/remit.v1.Relationships/Write")];
+    let verb = |path: &str, is_hot| Verb::new(path.to_owned(), path.to_owned(), 0, None, is_hot).expect("it may be");
+    let verbs = vec![verb("/remit.v1.Permissions/Check", true), verb("/remit.v1.Relationships/Write", false)];
     let queues = vec![QueueConfig { places: Holdings::new(64), overloaded: status(8), fair_share_spent: status(8) }];
     let config = Config {
-        credentials: Arc::clone(&credentials),
+        credentials: Credentials::Everyone,
         clock: Arc::clone(&clock),
-        unary: Unary::new(verbs, queues),
+        verbs: VerbTable::new(verbs, queues.len()).expect("every queue is there"),
+        queues,
         hot_path: Some(HotPath {
             engine: Arc::new(core()),
             clock,
-            credentials,
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,

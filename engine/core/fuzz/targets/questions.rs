@@ -41,7 +41,7 @@ fn check(message: &[u8]) {
     };
     let second = CheckRequest::decode(message).expect("prost reads it");
     assert!(!second.explain && second.contextual.is_empty());
-    require_same(&asked.questions, &second.item(), "");
+    require_same(&asked.body, &second.item(), "");
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
@@ -54,7 +54,7 @@ fn check_many(message: &[u8]) {
     };
     let second = CheckManyRequest::decode(message).expect("prost reads it");
     assert!(second.contextual.is_empty() && second.items.len() <= ITEMS_MAX);
-    require_all(&asked.questions, &second.items, "");
+    require_all(&asked.body, &second.items, "");
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
@@ -67,7 +67,7 @@ fn check_permission(message: &[u8]) {
     };
     let second = CheckPermissionRequest::decode(message).expect("prost reads it");
     assert!(!second.with_tracing);
-    require_same(&asked.questions, &second.item(), ELLIPSIS);
+    require_same(&asked.body, &second.item(), ELLIPSIS);
     require_zed_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
     assert_eq!(spicedb::read_check(&again, CONTEXT_BYTES_MAX), Some(asked));
@@ -79,8 +79,8 @@ fn check_bulk(message: &[u8]) {
     };
     let second = CheckBulkRequest::decode(message).expect("prost reads it");
     assert!(!second.with_tracing && second.items.len() <= ITEMS_MAX);
-    require_all(&asked.questions.questions, &second.items, ELLIPSIS);
-    for (raw, item) in asked.questions.items.iter().zip(&second.items) {
+    require_all(&asked.body.items, &second.items, ELLIPSIS);
+    for (raw, item) in asked.body.sent.iter().zip(&second.items) {
         assert_eq!(Item::decode(*raw).as_ref(), Ok(item), "an answer repeats what was asked");
     }
     require_zed_consistency(asked.at_least, second.consistency.as_ref());
@@ -93,8 +93,8 @@ fn expand(message: &[u8]) {
     let second = ExpandRequest::decode(message).expect("prost reads it");
     assert!(second.contextual.is_empty());
     let resource = second.resource.as_ref().expect("it has a resource");
-    assert_eq!((asked.questions.resource.type_, asked.questions.resource.id), (&*resource.kind, &*resource.id));
-    assert_eq!((asked.questions.permission, asked.questions.depth_max), (&*second.permission, i64::from(second.depth)));
+    assert_eq!((asked.body.resource.type_, asked.body.resource.id), (&*resource.kind, &*resource.id));
+    assert_eq!((asked.body.permission, asked.body.depth_max), (&*second.permission, i64::from(second.depth)));
     require_store(asked.store, &second.store);
     require_consistency(asked.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();

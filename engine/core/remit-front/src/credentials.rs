@@ -1,9 +1,10 @@
-//! Who may ask: the keys of `keyring.py`, as far as Check, CheckMany and Expand need them.
+//! Who may call what: the keys of `keyring.py`.
 //!
 //! Python pushes the whole table whenever its own has changed, so a key that was revoked is unknown here as soon as it
 //! is there. A key is looked up by the SHA-256 of its text: how long that takes tells about the digest, and nobody can
 //! choose a text by its digest, so it need not take the same time for all.
-//! Law: who is let in here would be let in there, with the same right and to the same store.
+//! Law: who is let in here would be let in there, with the same right and to the same store. Whether a call may go on is
+//! decided once, by `admit`, before a byte of its message is read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,14 +13,13 @@ use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
 use crate::fair_quota::ClientId;
+use remit_core::clock::Clock;
 
 /// One secret of one key. Times are microseconds since the epoch.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct Credential {
     /// The key's id.
-    pub id: Arc<str>,
-    /// Whether the key holds the right `check`.
-    pub may_check: bool,
+    pub id: ClientId,
     /// All that it holds, by their names in `keys.py`.
     pub rights: HashSet<String>,
     /// The stores it sees; `None` for all.
@@ -28,42 +28,35 @@ pub struct Caller {
     pub until_us: Option<i64>,
 }
 
-impl Caller {
-    fn is_valid(&self, now_us: i64) -> bool {
-        self.until_us.is_none_or(|until_us| until_us > now_us)
-    }
-
-    fn may_ask(&self, store: &str, now_us: i64) -> bool {
-        self.may_check && self.is_valid(now_us) && self.stores.as_ref().is_none_or(|stores| stores.contains(store))
-    }
-}
-
-/// All who may ask.
+/// All who may call.
 #[derive(Debug)]
 pub enum Credentials {
     /// There were never any keys: everyone holds every right.
     Everyone,
     /// By the SHA-256 of a key's text.
-    Keyed(HashMap<[u8; 32], Caller>),
+    Keyed(HashMap<[u8; 32], Arc<Credential>>),
 }
 
-/// A moment's permission to ask, held while a request is answered.
-pub enum Admitted<'a> {
-    Everyone,
-    As(&'a Caller),
+/// Who makes a call that was let in.
+#[derive(Debug, Clone)]
+pub enum Client {
+    Anyone,
+    Key(Arc<Credential>),
 }
 
 impl Credentials {
-    /// Who shows this `authorization`; `None` where Python must say why not. Cost: one SHA-256.
-    pub fn admit(&self, authorization: Option<&HeaderValue>) -> Option<Admitted<'_>> {
+    /// Who shows this `authorization`, where the key counts and holds the right, if one is needed; `None` where Python must
+    /// say why not. Cost: one SHA-256.
+    pub fn admit(&self, authorization: Option<&HeaderValue>, right: Option<&str>, clock: &Clock) -> Option<Client> {
         match self {
-            Self::Everyone => Some(Admitted::Everyone),
+            Self::Everyone => Some(Client::Anyone),
             Self::Keyed(keys) => {
                 let (scheme, text) = authorization?.as_bytes().split_at_checked(BEARER.len())?;
                 if !scheme.eq_ignore_ascii_case(BEARER) {
                     return None;
                 }
-                keys.get(&<[u8; 32]>::from(Sha256::digest(text))).map(Admitted::As)
+                let credential = keys.get(&<[u8; 32]>::from(Sha256::digest(text)))?;
+                credential.may(right, clock).then(|| Client::Key(Arc::clone(credential)))
             }
         }
     }
@@ -71,23 +64,27 @@ impl Credentials {
 
 const BEARER: &[u8] = b"bearer ";
 
-impl Admitted<'_> {
-    /// Who shares the server with others: the key, or where there are none, who speaks on this connection. `None`: the
-    /// key does not hold the right, or does not count any more.
-    pub fn client_id(&self, right: Option<&str>, peer: &ClientId, now_us: i64) -> Option<ClientId> {
-        match self {
-            Self::Everyone => Some(Arc::clone(peer)),
-            Self::As(caller) => {
-                let may = caller.is_valid(now_us) && right.is_none_or(|right| caller.rights.contains(right));
-                may.then(|| Arc::clone(&caller.id))
-            }
-        }
+impl Credential {
+    fn may(&self, right: Option<&str>, clock: &Clock) -> bool {
+        right.is_none_or(|right| self.rights.contains(right))
+            && self.until_us.is_none_or(|until_us| until_us > clock.now())
+    }
+}
+
+impl Client {
+    /// Who shares the server with others: the key, or where there are none, who speaks on this connection.
+    pub fn id(&self, peer: &ClientId) -> ClientId {
+        Arc::clone(match self {
+            Self::Anyone => peer,
+            Self::Key(credential) => &credential.id,
+        })
     }
 
-    pub fn may_ask(&self, store: &str, now_us: i64) -> bool {
+    /// Whether a store is one that it may ask about.
+    pub fn sees(&self, store: &str) -> bool {
         match self {
-            Self::Everyone => true,
-            Self::As(caller) => caller.may_ask(store, now_us),
+            Self::Anyone => true,
+            Self::Key(credential) => credential.stores.as_ref().is_none_or(|stores| stores.contains(store)),
         }
     }
 }
@@ -96,61 +93,67 @@ impl Admitted<'_> {
 mod tests {
     use super::*;
 
-    fn keyed(caller: Caller) -> Credentials {
-        Credentials::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), caller)]))
+    const SHOWN: &str = "Bearer rk_a";
+
+    fn keyed(credential: Credential) -> Credentials {
+        Credentials::Keyed(HashMap::from([(Sha256::digest(b"rk_a").into(), Arc::new(credential))]))
     }
 
-    fn caller() -> Caller {
+    fn credential() -> Credential {
         let rights = HashSet::from(["check".to_owned()]);
-        Caller { id: Arc::from("k1"), may_check: true, rights, stores: None, until_us: Some(10) }
+        Credential { id: ClientId::from("k1"), rights, stores: None, until_us: Some(10) }
     }
 
-    fn may(callers: &Credentials, shown: Option<&'static str>, store: &str, now_us: i64) -> bool {
+    fn admit(
+        credentials: &Credentials,
+        shown: Option<&'static str>,
+        right: Option<&str>,
+        now_us: i64,
+    ) -> Option<Client> {
         let shown = shown.map(HeaderValue::from_static);
-        callers.admit(shown.as_ref()).is_some_and(|admitted| admitted.may_ask(store, now_us))
+        credentials.admit(shown.as_ref(), right, &Clock::manual(now_us))
     }
 
     #[test]
-    fn without_keys_everyone_may_ask() {
-        assert!(may(&Credentials::Everyone, None, "default", 0));
-        assert!(may(&Credentials::Everyone, Some("nonsense"), "default", 0));
+    fn without_keys_everyone_may_call() {
+        let peer = ClientId::from("ipv4:127.0.0.1:1");
+        for shown in [None, Some("nonsense")] {
+            let client = admit(&Credentials::Everyone, shown, Some("write"), 0).unwrap();
+            assert!(client.sees("default") && Arc::ptr_eq(&client.id(&peer), &peer));
+        }
     }
 
     #[test]
-    fn with_keys_only_who_shows_one_whole_may_ask() {
-        let callers = keyed(caller());
+    fn with_keys_only_who_shows_one_whole_may_call() {
+        let credentials = keyed(credential());
+        let may = |shown| admit(&credentials, shown, Some("check"), 0).is_some();
         for good in ["Bearer rk_a", "bearer rk_a", "BEARER rk_a"] {
-            assert!(may(&callers, Some(good), "default", 0), "{good}");
+            assert!(may(Some(good)), "{good}");
         }
         for bad in ["Bearer rk_b", "Bearer rk_", "Bearer rk_a ", "Bearer  rk_a", "Basic rk_a", "rk_a", "Bearer", ""] {
-            assert!(!may(&callers, Some(bad), "default", 0), "{bad}");
+            assert!(!may(Some(bad)), "{bad}");
         }
-        assert!(!may(&callers, None, "default", 0));
-        assert!(!may(&Credentials::Keyed(HashMap::new()), Some("Bearer rk_a"), "default", 0));
+        assert!(!may(None));
+        assert!(admit(&Credentials::Keyed(HashMap::new()), Some(SHOWN), None, 0).is_none());
     }
 
     #[test]
-    fn a_key_shares_by_its_id_while_it_counts_in_what_it_may_do() {
-        let callers = keyed(caller());
-        let (shown, peer) = (HeaderValue::from_static("Bearer rk_a"), ClientId::from("ipv4:127.0.0.1:1"));
-        let client_id = |right, now_us| {
-            let admitted = callers.admit(Some(&shown)).unwrap();
-            admitted.client_id(right, &peer, now_us).map(|client_id| client_id.to_string())
-        };
-        let own = Some("k1".to_owned());
-        assert_eq!((client_id(Some("check"), 9), client_id(None, 9)), (own.clone(), own));
-        assert_eq!((client_id(Some("write"), 9), client_id(None, 10)), (None, None));
-        let everyone = Credentials::Everyone.admit(None).unwrap();
-        assert_eq!(everyone.client_id(Some("write"), &peer, 0), Some(Arc::clone(&peer)));
+    fn a_key_counts_until_its_time_in_what_it_may_do() {
+        let credentials = keyed(credential());
+        let may = |right, now_us| admit(&credentials, Some(SHOWN), right, now_us).is_some();
+        assert!(may(Some("check"), 9) && may(None, 9));
+        assert!(!may(Some("check"), 10) && !may(None, 10));
+        for right in ["write", "", "a right that nobody has heard of"] {
+            assert!(!may(Some(right), 9), "{right}");
+        }
     }
 
     #[test]
-    fn a_key_counts_until_its_time_and_for_its_stores_and_rights() {
-        assert!(may(&keyed(caller()), Some("Bearer rk_a"), "default", 9));
-        assert!(!may(&keyed(caller()), Some("Bearer rk_a"), "default", 10));
-        let own = keyed(Caller { stores: Some(HashSet::from(["own".to_owned()])), ..caller() });
-        assert!(may(&own, Some("Bearer rk_a"), "own", 0));
-        assert!(!may(&own, Some("Bearer rk_a"), "default", 0));
-        assert!(!may(&keyed(Caller { may_check: false, ..caller() }), Some("Bearer rk_a"), "own", 0));
+    fn a_key_shares_by_its_id_and_sees_its_own_stores() {
+        let client = |credential| admit(&keyed(credential), Some(SHOWN), None, 0).unwrap();
+        assert_eq!(&*client(credential()).id(&ClientId::from("ipv4:127.0.0.1:1")), "k1");
+        assert!(client(credential()).sees("default"));
+        let own = client(Credential { stores: Some(HashSet::from(["own".to_owned()])), ..credential() });
+        assert!(own.sees("own") && !own.sees("default"));
     }
 }

@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod engine;
 pub mod expansions;
+pub mod methods;
 pub mod questions;
 pub mod spicedb;

@@ -1,9 +1,10 @@
-//! The front frontend: gRPC ended by the core itself, on threads that never wait for Python.
+//! The frontend: gRPC ended by the core itself, on threads that never wait for Python.
 //!
-//! A call comes in at `transport` (`server` listens, `connection` reads), then goes one of three ways: the `hot_path`
-//! (answered here: `questions` and `expansions` read it, the `engine` knows), `dispatch` (a whole request that waits in one
-//! of the `work_queues` for a thread of Python), or `transport/proxy` (all else, streams above all, carried on to grpcio
-//! through `upstream`).
+//! A call comes in at `transport` (`server` listens, `connection` reads). Its path says its row in the table of `verbs`, and
+//! that the right it needs, which `credentials` looks for before its message is read. Then it goes one of three ways: the
+//! `hot_path` (answered here: `questions` and `expansions` read it, the `engine` knows), `dispatch` (a whole request that
+//! waits in a `work_queue` for a thread of Python), or `transport/proxy` (all else, streams above all, and who is not let
+//! in, carried on to grpcio through `upstream`).
 //! Laws: a caller cannot tell which of the three it was, but by the time it took. Rooms know only those below them in
 //! `tests/native/test_core_layers.py`.
 
@@ -18,3 +19,4 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod transport;
+pub mod verbs;

@@ -4,8 +4,7 @@
 //! their bounds are those of `metrics.py`, which shows these metrics among its own.
 //! Law: nothing is decided by a metric.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::hot_path::questions::CheckAnswer;
@@ -52,8 +51,8 @@ struct Seconds {
 }
 
 impl Seconds {
-    fn of(&self, decided: &[CheckAnswer]) -> &Histogram {
-        match decided {
+    fn of(&self, answers: &[CheckAnswer]) -> &Histogram {
+        match answers {
             [CheckAnswer { is_yes: true, .. }] => &self.yes,
             [CheckAnswer { is_yes: false, .. }] => &self.no,
             _ => &self.others,
@@ -85,11 +84,11 @@ impl MethodMetrics {
 
     /// A request was answered here; `tells_steps`: its answer says how many it took. Cost: some atomic additions to
     /// memory that no other thread writes.
-    pub fn answered(&self, bounds: &Bounds, decided: &[CheckAnswer], tells_steps: bool, took: Duration) {
+    pub fn answered(&self, bounds: &Bounds, answers: &[CheckAnswer], tells_steps: bool, took: Duration) {
         let seconds = took.as_secs_f64();
         let bucket = bounds.seconds.partition_point(|&bound| bound < seconds);
-        self.seconds.of(decided).add(bucket, took.as_nanos() as u64);
-        for each in decided {
+        self.seconds.of(answers).add(bucket, took.as_nanos() as u64);
+        for each in answers {
             if each.is_yes { &self.yes } else { &self.no }.fetch_add(1, Relaxed);
             if tells_steps {
                 self.steps.add(bounds.steps.partition_point(|&bound| bound < each.steps), each.steps);
@@ -102,14 +101,14 @@ impl MethodMetrics {
         self.elsewhere.fetch_add(1, Relaxed);
     }
 
-    pub fn add_to(&self, sums: &mut MethodTotals) {
-        sums.yes += self.yes.load(Relaxed);
-        sums.no += self.no.load(Relaxed);
-        sums.elsewhere += self.elsewhere.load(Relaxed);
-        self.seconds.yes.add_to(&mut sums.seconds_yes);
-        self.seconds.no.add_to(&mut sums.seconds_no);
-        self.seconds.others.add_to(&mut sums.seconds_others);
-        self.steps.add_to(&mut sums.steps);
+    pub fn add_to(&self, totals: &mut MethodTotals) {
+        totals.yes += self.yes.load(Relaxed);
+        totals.no += self.no.load(Relaxed);
+        totals.elsewhere += self.elsewhere.load(Relaxed);
+        self.seconds.yes.add_to(&mut totals.seconds_yes);
+        self.seconds.no.add_to(&mut totals.seconds_no);
+        self.seconds.others.add_to(&mut totals.seconds_others);
+        self.steps.add_to(&mut totals.steps);
     }
 }
 
@@ -126,52 +125,6 @@ pub struct MethodTotals {
     pub steps: (Vec<u64>, u64),
 }
 
-/// How many of something there are now, out of at most so many.
-#[derive(Debug)]
-pub struct Capacity {
-    taken: AtomicI64,
-    most: i64,
-    refused: AtomicU64,
-}
-
-/// Some places, given back when dropped.
-pub struct Permit {
-    places: Arc<Capacity>,
-    count: i64,
-}
-
-impl Capacity {
-    pub fn new(most: u64) -> Arc<Self> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        Arc::new(Self { taken: AtomicI64::new(0), most, refused: AtomicU64::new(0) })
-    }
-
-    /// `None` where not enough are left. Cost: O(1).
-    pub fn take(self: &Arc<Self>, count: usize) -> Option<Permit> {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let held = Permit { places: Arc::clone(self), count };
-        if self.taken.fetch_add(count, Relaxed).saturating_add(count) <= self.most {
-            return Some(held);
-        }
-        self.refused.fetch_add(1, Relaxed);
-        None // `held` gives back what was one too many
-    }
-
-    pub fn taken(&self) -> i64 {
-        self.taken.load(Relaxed)
-    }
-
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Relaxed)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.places.taken.fetch_sub(self.count, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,14 +133,14 @@ mod tests {
     fn a_value_falls_into_the_first_bucket_whose_bound_it_does_not_exceed() {
         let bounds = Bounds { seconds: vec![0.001, 0.01], steps: vec![1, 3] };
         let (one, other) = (MethodMetrics::new(&bounds), MethodMetrics::new(&bounds));
-        let decided = |is_yes, steps| CheckAnswer { is_yes, steps };
-        one.answered(&bounds, &[decided(true, 1)], true, Duration::from_millis(1));
-        one.answered(&bounds, &[decided(false, 2), decided(true, 4)], true, Duration::from_millis(11));
-        other.answered(&bounds, &[decided(false, 3)], true, Duration::from_millis(2));
+        let answer = |is_yes, steps| CheckAnswer { is_yes, steps };
+        one.answered(&bounds, &[answer(true, 1)], true, Duration::from_millis(1));
+        one.answered(&bounds, &[answer(false, 2), answer(true, 4)], true, Duration::from_millis(11));
+        other.answered(&bounds, &[answer(false, 3)], true, Duration::from_millis(2));
         other.left_to_python();
-        let mut sums = MethodTotals::default();
-        one.add_to(&mut sums);
-        other.add_to(&mut sums);
+        let mut totals = MethodTotals::default();
+        one.add_to(&mut totals);
+        other.add_to(&mut totals);
         let expected = MethodTotals {
             yes: 2,
             no: 2,
@@ -197,19 +150,6 @@ mod tests {
             seconds_others: (vec![0, 0, 1], 11_000_000),
             steps: (vec![1, 2, 1], 10),
         };
-        assert_eq!(sums, expected);
-    }
-
-    #[test]
-    fn places_are_never_more_than_there_are_and_come_back() {
-        let places = Capacity::new(2);
-        let first = places.take(1);
-        let second = places.take(1);
-        assert!(first.is_some() && second.is_some() && places.take(1).is_none());
-        assert_eq!((places.taken(), places.refused()), (2, 1));
-        drop(first);
-        assert!(places.take(2).is_none() && places.take(1).is_some());
-        drop(second);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(totals, expected);
     }
 }

@@ -11,12 +11,12 @@ use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, Request, Response};
-use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
 use tokio::net::{TcpStream, UnixListener};
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credential, Credentials};
 use crate::dispatch::dispatched_call::DispatchedCall;
-use crate::dispatch::queues::{QueueConfig, Unary, Verb};
+use crate::dispatch::queues::QueueConfig;
 use crate::fair_quota::Holdings;
 use crate::hot_path::answer::{HotPath, Limits};
 use crate::hot_path::engine::double::Facts;
@@ -25,6 +25,7 @@ use crate::metrics::Bounds;
 use crate::status::Status;
 use crate::transport::server::{Config, Frontend};
 use crate::transport::worker::{Statuses, Timeouts};
+use crate::verbs::{Verb, VerbTable};
 use remit_core::clock::Clock;
 
 const CHECK: &str = "/remit.v1.Permissions/Check";
@@ -50,7 +51,7 @@ impl Drop for Stage {
     }
 }
 
-fn open(name: &str, proxied_max: u64, timeouts: Timeouts) -> (Stage, PathBuf) {
+fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) {
     let folder = std::env::temp_dir().join(format!("remit-front-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let upstream = folder.join("grpc");
@@ -62,22 +63,24 @@ fn open(name: &str, proxied_max: u64, timeouts: Timeouts) -> (Stage, PathBuf) {
         details: String::new(),
         request_id: String::new(),
     };
-    let credentials = Arc::new(RwLock::new(Arc::new(Credentials::Everyone)));
     let clock = Arc::new(Clock::manual(7));
-    let verb = |path: &str| Verb { path: path.to_owned(), label: path.to_owned(), queue: 0, right: None };
+    let verb = |path: &str, right: &str| {
+        Verb::new(path.to_owned(), path.to_owned(), 0, Some(right.to_owned()), path == CHECK).unwrap()
+    };
     let queue = QueueConfig {
         places: Holdings::new(2),
         overloaded: status(8, "full"),
         fair_share_spent: status(8, "too much"),
     };
     let config = Config {
-        credentials: Arc::clone(&credentials),
+        credentials: Credentials::Everyone,
         clock: Arc::clone(&clock),
-        unary: Unary::new(vec![verb(CHECK), verb(KEPT)], vec![queue]),
+        // Not as in `verbs.py`: which right a verb needs is what this table says.
+        verbs: VerbTable::new(vec![verb(CHECK, "ask"), verb(KEPT, "write")], 1).unwrap(),
+        queues: vec![queue],
         hot_path: Some(HotPath {
             engine: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
             clock,
-            credentials,
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,
@@ -192,8 +195,43 @@ fn a_question_is_answered_here_also_where_its_body_comes_late_and_in_pieces() {
         sending.send_data(whole.slice(9..), false).unwrap();
         sending.send_data(Bytes::new(), true).unwrap();
         assert!(is_yes(&answer(response).await.1));
-        let sums = stage.frontend.sums();
-        assert_eq!((sums[0].1.yes, sums[0].1.elsewhere), (3, 0));
+        let (label, totals) = &stage.frontend.methods()[0];
+        assert_eq!((*label, totals.yes, totals.elsewhere), (CHECK, 3, 0));
+    });
+}
+
+#[test]
+fn the_table_says_which_right_a_call_needs_and_who_lacks_it_is_grpcios_to_refuse() {
+    run(async {
+        let (stage, upstream) = open("rights", 10, PATIENT);
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let key = |text: &str, right: &str| {
+            let rights = [right.to_owned()].into();
+            let credential = Credential { id: text.into(), rights, stores: None, until_us: None };
+            (Sha256::digest(text).into(), Arc::new(credential))
+        };
+        stage.frontend.set_credentials(Credentials::Keyed([key("asks", "ask"), key("checks", "check")].into()));
+        let mut sender = caller(stage.address).await;
+        let mut ask = async |shown: &[(&str, &str)], message: &[u8]| {
+            let (response, mut sending) = call(&mut sender, CHECK, shown);
+            sending.send_data(body(message), true).unwrap();
+            answer(response).await
+        };
+        let whole = check_request("", &QUESTION);
+        let (head, message, _) = ask(&[("authorization", "Bearer asks")], &whole).await;
+        assert!(is_yes(&message) && !head.contains_key("x-peer"));
+        // With a message that could be answered, or one that nobody can read: it makes no difference.
+        let strangers: [&[(&str, &str)]; 3] =
+            [&[("authorization", "Bearer checks")], &[("authorization", "Bearer nobody")], &[]];
+        for shown in strangers {
+            for message in [&whole[..], b"\xff\xff"] {
+                let (head, echoed, _) = ask(shown, message).await;
+                assert_eq!((head.contains_key("x-peer"), echoed), (true, body(message)), "{shown:?}");
+            }
+        }
+        let (_, totals) = &stage.frontend.methods()[0];
+        assert_eq!((totals.yes, totals.elsewhere), (1, 6));
+        behind.abort();
     });
 }
 
@@ -253,7 +291,7 @@ fn calls_that_come_at_once_share_a_few_ways_to_python() {
 fn a_call_that_is_dispatched_is_answered_refused_or_failed_but_never_left() {
     run(async {
         let (stage, _) = open("dispatched", 0, PATIENT);
-        let queue = Arc::clone(stage.frontend.shared().unary.queue(0).unwrap());
+        let queue = Arc::clone(stage.frontend.shared().queues.queue(0).unwrap());
         let mut sender = caller(stage.address).await;
         let mut ask = |message: &'static [u8]| {
             let (response, mut sending) = call(&mut sender, KEPT, &[("x-remit-run", "r-1"), ("grpc-timeout", "50S")]);
@@ -290,8 +328,7 @@ fn a_call_that_is_dispatched_is_answered_refused_or_failed_but_never_left() {
 fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
     run(async {
         let (stage, _) = open("gone", 0, PATIENT);
-        let unary = || &stage.frontend.shared().unary;
-        let queue = Arc::clone(unary().queue(0).unwrap());
+        let queue = Arc::clone(stage.frontend.shared().queues.queue(0).unwrap());
         let mut sender = caller(stage.address).await;
         let mut ask = || {
             let (response, mut sending) = call(&mut sender, KEPT, &[]);
@@ -310,7 +347,7 @@ fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
         let (third, _of_third) = ask();
         let (head, ..) = answer(third).await;
         assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
-        assert_eq!((queue.places.refused(), unary().refused().nth(1)), (1, Some((KEPT, 1, 0))));
+        assert_eq!((queue.places.refused(), stage.frontend.turned_away().nth(1)), (1, Some((KEPT, (1, 0)))));
         of_second.send_reset(Reason::CANCEL); // nobody has begun with it
         drop(second);
         while queue.places.taken() > 1 {

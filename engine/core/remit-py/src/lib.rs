@@ -9,6 +9,7 @@ mod expansions;
 mod front;
 mod gil;
 mod given;
+mod holdings;
 mod session;
 mod store;
 
@@ -22,7 +23,9 @@ mod _core {
     #[pymodule_export]
     use crate::clock::PyClock;
     #[pymodule_export]
-    use crate::front::{PyFrontend, PyHoldings, PyReply};
+    use crate::front::{PyFrontend, PyReply};
+    #[pymodule_export]
+    use crate::holdings::PyHoldings;
     #[pymodule_export]
     use crate::session::{all_caches, cache_stats, set_cache};
     #[pymodule_export]

@@ -124,58 +124,63 @@ class Frontend:
         port that was bound. Raises AddressRefused, CertificateUnreadable."""
         assert core is not None, "a frontend is made where there is a core"
         self._socket.chmod(0o600)
-        native_clock = getattr(self._clock, "native", None)
+        native_clock: _core.Clock | None = getattr(self._clock, "native", None)
         self._pem_told = self._certificates.contents if self._certificates is not None else None
         self._keys_told = self._ring.keys if self._ring is not None else None
         listener = listening_socket(address)
         listener.listen(_BACKLOG)
         port: int = listener.getsockname()[1]
-        pipeline, limits, serve_limits = self._pipeline, self._limits, self._serve_limits
+        # Without the clock of Python, there is nothing to judge expirations by.
+        answers = self._core if native_clock is not None else None
+        config = self._native_config(listener.detach(), proxied_max)
         try:
-            self._native = core.Frontend(
-                # Without the clock of Python, there is nothing to judge expirations by.
-                self._core if native_clock is not None else None,
-                native_clock or core.Clock(0),
-                listener=listener.detach(),
-                upstream=str(self._socket),
-                threads=len(os.sched_getaffinity(0)),
-                verbs=[_verb_row(verb) for verb in UNARY],
-                queues=[_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
-                unsent=_shared(pipeline.unsent),
-                keys=_credential_rows(self._ring),
-                pem=self._pem_told,
-                overloaded=status_parts(
-                    Overloaded(
-                        "the server has as many calls under way as it takes on at once: try again a little later",
-                        name="calls_max",
-                        limit=proxied_max,
-                    )
-                ),
-                unavailable=status_parts(
-                    StoreUnavailable("the server is starting or stopping: try again a little later")
-                ),
-                seconds_bounds=SECONDS,
-                steps_bounds=STEPS,
-                steps_max=limits.steps_max,
-                items_max=limits.items_max,
-                context_bytes_max=limits.context_bytes_max,
-                request_bytes_max=limits.request_bytes_max,
-                response_bytes_max=limits.response_bytes_max,
-                calls_per_connection_max=serve_limits.calls_per_connection_max,
-                proxied_max=proxied_max,
-                handshake_s=serve_limits.handshake_s,
-                idle_s=serve_limits.idle_connection_s,
-                ping_every_s=_PING_EVERY_S,
-                pong_within_s=_PONG_WITHIN_S,
-            )
+            self._native = core.Frontend(answers, native_clock or core.Clock(0), config)
         except ValueError as error:
             raise CertificateUnreadable(f"the certificate cannot be used by the front door: {error}") from error
-        threads = {Queue.READS: serve_limits.readers, Queue.WRITES: serve_limits.writers}
+        threads = {Queue.READS: self._serve_limits.readers, Queue.WRITES: self._serve_limits.writers}
         queues = [QueueThreads(number, queue.value, threads[queue]) for number, queue in enumerate(_QUEUES)]
         self._refresh_native()
-        self._dispatcher = Dispatcher(self._native, queues, pipeline)
+        self._dispatcher = Dispatcher(self._native, queues, self._pipeline)
         self._dispatcher.start()
         return Address(address.host, port)
+
+    def _native_config(self, descriptor: int, proxied_max: int) -> _core.FrontendConfig:
+        """All that the core is told at the start, for a socket that listens."""
+        pipeline, limits, serve_limits = self._pipeline, self._limits, self._serve_limits
+        overloaded = Overloaded(
+            "the server has as many calls under way as it takes on at once: try again a little later",
+            name="calls_max",
+            limit=proxied_max,
+        )
+        unavailable = StoreUnavailable("the server is starting or stopping: try again a little later")
+        return {
+            "listener": {
+                "descriptor": descriptor,
+                "threads": len(os.sched_getaffinity(0)),
+                "calls_per_connection_max": serve_limits.calls_per_connection_max,
+                "pem": self._pem_told,
+            },
+            "upstream": {"socket": str(self._socket), "calls_max": proxied_max},
+            "verbs": [_verb_row(verb) for verb in UNARY],
+            "queues": [_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
+            "credentials": _credential_rows(self._ring),
+            "limits": {
+                "steps_max": limits.steps_max,
+                "items_max": limits.items_max,
+                "context_bytes_max": limits.context_bytes_max,
+                "request_bytes_max": limits.request_bytes_max,
+                "response_bytes_max": limits.response_bytes_max,
+            },
+            "unsent": _shared(pipeline.unsent),
+            "timeouts": {
+                "handshake_s": serve_limits.handshake_s,
+                "idle_s": serve_limits.idle_connection_s,
+                "ping_every_s": _PING_EVERY_S,
+                "pong_within_s": _PONG_WITHIN_S,
+            },
+            "statuses": {"overloaded": status_parts(overloaded), "unavailable": status_parts(unavailable)},
+            "buckets": {"seconds": SECONDS, "steps": STEPS},
+        }
 
     def refresh(self) -> None:
         """Believe the keys and certificates as they are read now, and answer natively where nobody wants to be told of
@@ -185,7 +190,7 @@ class Frontend:
         self._refresh_native()
         if self._ring is not None and self._ring.keys is not self._keys_told:
             self._keys_told = self._ring.keys
-            self._native.set_keys(_credential_rows(self._ring))
+            self._native.set_credentials(_credential_rows(self._ring))
         if self._certificates is not None and self._certificates.contents != self._pem_told:
             self._pem_told = self._certificates.contents
             try:
@@ -290,7 +295,8 @@ def _rows_of(key: Key) -> Iterable[_core.CredentialRow]:
 
 
 def _verb_row(verb: Verb[Any]) -> _core.VerbRow:
-    return verb.path, verb.label, _QUEUES.index(verb.queue), verb.right.value if verb.right is not None else None
+    right = verb.right.value if verb.right is not None else None
+    return verb.path, verb.label, _QUEUES.index(verb.queue), right, verb.is_hot
 
 
 def _queue_row(places: FairQuota) -> _core.WorkQueueRow:

@@ -1,70 +1,49 @@
-//! Which methods are dispatched to threads of Python, in which queues they wait, and what is said where a queue is full.
+//! The work queues of one frontend, and what is said where one is full.
 //!
 //! Law: what is turned away was not begun, and is counted under the reason that it was told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use hashbrown::HashMap;
-
 use super::dispatched_call::{CallPlace, CallQueue};
 use super::work_queue::{QueuePlace, WorkQueue};
 use crate::fair_quota::{ClientId, Full, Holdings};
 use crate::status::Status;
+use crate::verbs::VerbTable;
 
-/// A method: its path, the verb under which `metrics.py` counts it, its queue's number, and the right it needs.
-pub struct Verb {
-    pub path: String,
-    pub label: String,
-    pub queue: usize,
-    pub right: Option<String>,
-}
-
-/// A queue's places, and its two statuses.
+/// What a queue is made of: its places, and what is said where all are taken, and where too many are the client's.
 pub struct QueueConfig {
     pub places: Arc<Holdings>,
     pub overloaded: Status,
     pub fair_share_spent: Status,
 }
 
-/// The table of methods, and the queues.
-pub struct Unary {
-    numbers: HashMap<String, usize>,
-    verbs: Vec<(Verb, [AtomicU64; 2])>,
+/// The queues, by their numbers in the table of verbs.
+pub struct WorkQueues {
     queues: Vec<(Arc<CallQueue>, [Status; 2])>,
+    /// By verb, and by why.
+    turned_away: Vec<[AtomicU64; 2]>,
 }
 
-impl Unary {
-    /// Each verb's queue is one of `queues`.
-    pub fn new(verbs: Vec<Verb>, queues: Vec<QueueConfig>) -> Self {
-        assert!(verbs.iter().all(|verb| verb.queue < queues.len()), "a verb waits in one of the queues");
+impl WorkQueues {
+    /// Queues for the calls of a table that was made for as many.
+    pub fn new(queues: Vec<QueueConfig>, verbs: &VerbTable) -> Self {
         Self {
-            numbers: verbs.iter().enumerate().map(|(number, verb)| (verb.path.clone(), number)).collect(),
-            verbs: verbs.into_iter().map(|verb| (verb, <[AtomicU64; 2]>::default())).collect(),
             queues: queues
                 .into_iter()
                 .map(|config| (WorkQueue::new(config.places), [config.overloaded, config.fair_share_spent]))
                 .collect(),
+            turned_away: verbs.all().iter().map(|_| <[AtomicU64; 2]>::default()).collect(),
         }
     }
 
-    /// The verb of a path, by its number; `None` for methods that are not dispatched.
-    pub fn number(&self, path: &str) -> Option<usize> {
-        self.numbers.get(path).copied()
-    }
-
-    pub fn right(&self, verb: usize) -> Option<&str> {
-        self.verbs[verb].0.right.as_deref()
-    }
-
-    /// A place for a call to a verb, or what to say instead.
-    pub fn place(&self, verb: usize, client_id: &ClientId) -> Result<CallPlace, &Status> {
-        let (verb, refused) = &self.verbs[verb];
-        let (queue, statuses) = &self.queues[verb.queue];
+    /// A place in a queue for a call to a verb, both by their numbers, or what to say instead. Cost: O(1).
+    pub fn place(&self, queue: usize, verb: usize, client_id: &ClientId) -> Result<CallPlace, &Status> {
+        let (queue, statuses) = &self.queues[queue];
         match queue.places.take(client_id, 1) {
             Ok(holding) => Ok(QueuePlace { queue: Arc::clone(queue), holding }),
             Err(full) => {
-                refused[full.why as usize].fetch_add(1, Relaxed);
+                self.turned_away[verb][full.why as usize].fetch_add(1, Relaxed);
                 Err(&statuses[full.why as usize])
             }
         }
@@ -80,44 +59,42 @@ impl Unary {
         self.queues.iter().for_each(|(queue, _)| queue.close());
     }
 
-    // --- for whoever watches ------------------------------------------------------------------------------------
-
-    /// Of each verb, how many calls were turned away: for want of places, and for having too many of them.
-    pub fn refused(&self) -> impl Iterator<Item = (&str, u64, u64)> {
-        self.verbs.iter().map(|(verb, refused)| {
-            let of = |full: Full| refused[full as usize].load(Relaxed);
-            (verb.label.as_str(), of(Full::Overloaded), of(Full::FairShareSpent))
-        })
+    /// How many calls to a verb were turned away: for want of places, and for having too many of them.
+    pub fn turned_away(&self, verb: usize) -> (u64, u64) {
+        let of = |why: Full| self.turned_away[verb][why as usize].load(Relaxed);
+        (of(Full::Overloaded), of(Full::FairShareSpent))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verbs::Verb;
 
     #[test]
     fn a_full_queue_says_why_and_counts_it_under_that() {
-        let verb = |path: &str, queue| Verb { path: path.to_owned(), label: path.to_owned(), queue, right: None };
+        let verb = |path: &str, queue| Verb::new(path.to_owned(), path.to_owned(), queue, None, false).unwrap();
         let config = |places_max| QueueConfig {
             places: Holdings::new(places_max),
             overloaded: Status { message: "full".to_owned(), ..Status::failed() },
             fair_share_spent: Status { message: "too much".to_owned(), ..Status::failed() },
         };
-        let unary = Unary::new(vec![verb("/a", 0), verb("/b", 1)], vec![config(2), config(1)]);
-        let (a, b) = (unary.number("/a").unwrap(), unary.number("/b").unwrap());
+        let verbs = VerbTable::new(vec![verb("/a", 0), verb("/b", 1)], 2).unwrap();
+        let queues = WorkQueues::new(vec![config(2), config(1)], &verbs);
+        let place = |verb, client_id| queues.place(verbs.verb(verb).queue, verb, client_id);
         let (ann, bob) = (ClientId::from("ann"), ClientId::from("bob"));
-        let said = |verb, client_id| unary.place(verb, client_id).err().map(|status| status.message.clone());
-        let first = unary.place(a, &ann);
-        assert_eq!((first.is_ok(), said(b, &ann)), (true, None));
-        let second = unary.place(a, &bob);
-        assert_eq!((second.is_ok(), said(a, &bob).as_deref()), (true, Some("full")));
+        let status = |verb, client_id| place(verb, client_id).err().map(|status| status.message.clone());
+        let first = place(0, &ann);
+        assert_eq!((first.is_ok(), status(1, &ann)), (true, None));
+        let second = place(0, &bob);
+        assert_eq!((second.is_ok(), status(0, &bob).as_deref()), (true, Some("full")));
         drop(first);
-        let third = unary.place(a, &ann);
+        let third = place(0, &ann);
         drop(second);
-        let fourth = unary.place(a, &ann);
+        let fourth = place(0, &ann);
         assert_eq!((third.is_ok(), fourth.is_ok()), (true, true));
-        assert_eq!(unary.queue(0).unwrap().places.taken(), 2);
-        assert_eq!(unary.refused().collect::<Vec<_>>(), [("/a", 1, 0), ("/b", 0, 0)]);
-        assert_eq!((unary.number("/c"), unary.queue(2).is_none()), (None, true));
+        assert_eq!(queues.queue(0).unwrap().places.taken(), 2);
+        assert_eq!((queues.turned_away(0), queues.turned_away(1)), ((1, 0), (0, 0)));
+        assert!(queues.queue(2).is_none());
     }
 }

@@ -1,7 +1,7 @@
-//! What the frontend asks of the engine: one consistent look at a store, and questions within it.
+//! What the hot path asks of the engine: one consistent view of a store, and questions within it.
 //!
-//! Law: everything asked within one look is answered at one revision; a frontend that was not opened stays shut, for only
-//! `Yes` and `No` are said to a caller, and the rest is Python's to answer.
+//! Law: everything asked within one view is answered at one revision; only `Yes` and `No` are said to a caller, and the
+//! rest is Python's to answer.
 
 use std::cell::RefCell;
 
@@ -12,22 +12,22 @@ use remit_core::store::{self, Core, Session};
 
 pub use remit_core::store::{Answer, Question};
 
-/// A question, and what its request brings for caveats.
+/// A question, and what its request brings for caveats: an item of many, or all of a Check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckItem<'a> {
     pub question: Question<'a>,
     pub context: Context,
 }
 
-/// All stores, as the frontend sees them.
+/// All stores, as the hot path sees them.
 pub trait Engine: Send + Sync + 'static {
-    /// Let `ask` look at a store, which shares its lock meanwhile; false where there is none of that name.
+    /// Let `ask` see a store, which shares its lock meanwhile; false where there is none of that name.
     /// Never waits for Python.
-    fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool;
+    fn view(&self, store: &str, ask: &mut dyn FnMut(&mut dyn StoreView)) -> bool;
 }
 
 /// One store at one revision.
-pub trait View {
+pub trait StoreView {
     fn head(&self) -> Token;
 
     /// These will be asked: what makes them quicker together may be done now.
@@ -61,31 +61,31 @@ thread_local! {
 
 /// The core's own stores.
 impl Engine for Core {
-    fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool {
+    fn view(&self, store: &str, ask: &mut dyn FnMut(&mut dyn StoreView)) -> bool {
         let Some(store) = self.store(store) else {
             return false;
         };
         SESSION.with_borrow_mut(|session| {
             session.clear();
-            ask(&mut Look { view: store.read(), session });
+            ask(&mut View { store: store.read(), session });
         });
         true
     }
 }
 
-struct Look<'a> {
-    view: store::View<'a>,
+struct View<'a> {
+    store: store::View<'a>,
     session: &'a mut Session,
 }
 
-impl View for Look<'_> {
+impl StoreView for View<'_> {
     fn head(&self) -> Token {
-        let identity = self.view.identity();
-        Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.view.revision() }
+        let identity = self.store.identity();
+        Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.store.revision() }
     }
 
     fn expect(&mut self, questions: &[CheckItem<'_>]) {
-        self.view.expect(self.session, questions.iter().map(|item| &item.question));
+        self.store.expect(self.session, questions.iter().map(|item| &item.question));
     }
 
     fn check(
@@ -95,16 +95,11 @@ impl View for Look<'_> {
         steps_max: u64,
         interrupted: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        self.view.check(self.session, &item.question, &item.context, now_us, steps_max, interrupted)
+        self.store.check(self.session, &item.question, &item.context, now_us, steps_max, interrupted)
     }
 
-    fn expand<'a>(
-        &'a self,
-        opening: ExpandRequest<'a>,
-        now_us: i64,
-        budget: &mut Budget<'_>,
-    ) -> ExpandResult<Expansion<'a>> {
-        self.view.expand(opening, now_us, budget)
+    fn expand<'a>(&'a self, opening: ExpandRequest<'a>, now_us: i64, budget: &mut Budget<'_>) -> ExpandResult<Expansion<'a>> {
+        self.store.expand(opening, now_us, budget)
     }
 }
 
@@ -131,21 +126,21 @@ pub mod double {
     }
 
     impl Engine for Facts {
-        fn look(&self, store: &str, ask: &mut dyn FnMut(&mut dyn View)) -> bool {
+        fn view(&self, store: &str, ask: &mut dyn FnMut(&mut dyn StoreView)) -> bool {
             if store != "default" {
                 return false;
             }
             let inner = self.inner.read();
-            ask(&mut Look { inner: &inner });
+            ask(&mut View { inner: &inner });
             true
         }
     }
 
-    struct Look<'a> {
+    struct View<'a> {
         inner: &'a (Token, HashSet<String>),
     }
 
-    impl View for Look<'_> {
+    impl StoreView for View<'_> {
         fn head(&self) -> Token {
             self.inner.0
         }

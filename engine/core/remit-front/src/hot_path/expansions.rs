@@ -6,7 +6,7 @@
 
 use serde_json::Value as Json;
 
-use super::questions::{Asked, at_least_of, checked, framed, put_time, read_object, set, store_of};
+use super::questions::{PlainRequest, at_least_of, checked, framed, put_time, read_object, set, store_of};
 use crate::codec::notation::is_name;
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
@@ -18,7 +18,7 @@ const NESTING_MAX: usize = 36;
 const DEFINITION_NESTING: usize = 3;
 
 /// A plain `remit.v1.ExpandRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated.
-pub fn read_expand(message: &[u8]) -> Option<Asked<'_, ExpandRequest<'_>>> {
+pub fn read_expand(message: &[u8]) -> Option<PlainRequest<'_, ExpandRequest<'_>>> {
     let (mut store, mut consistency, mut resource, mut permission, mut depth) = (None, None, None, None, None);
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -37,7 +37,7 @@ pub fn read_expand(message: &[u8]) -> Option<Asked<'_, ExpandRequest<'_>>> {
         permission: checked(permission?, is_name)?,
         depth_max: depth.unwrap_or_default().into(),
     };
-    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions: opening })
+    Some(PlainRequest { store: store_of(store)?, at_least: at_least_of(consistency)?, body: opening })
 }
 
 /// A `remit.v1.ExpandResponse` of about `bytes_max` bytes at most, as a gRPC message. Cost: O(nodes).
@@ -221,7 +221,7 @@ pub mod tests {
             let resource = Object { type_: &kind, id: &id };
             let opening = ExpandRequest { resource, permission: &permission, depth_max: depth.into() };
             let bytes = expand_request(&store, &opening);
-            prop_assert_eq!(read_expand(&bytes), Some(Asked { store: &store[..], at_least: None, questions: opening }));
+            prop_assert_eq!(read_expand(&bytes), Some(PlainRequest { store: &store[..], at_least: None, body: opening }));
         }
 
         #[test]
@@ -232,7 +232,7 @@ pub mod tests {
             let at = at.index(near.len());
             near[at] = byte;
             for message in [&bytes, &near] {
-                if let Some(Asked { questions: ExpandRequest { resource, permission, depth_max }, .. }) = read_expand(message) {
+                if let Some(PlainRequest { body: ExpandRequest { resource, permission, depth_max }, .. }) = read_expand(message) {
                     prop_assert!(is_type(resource.type_.as_bytes()) && is_id(resource.id.as_bytes()));
                     prop_assert!(is_name(permission.as_bytes()) && (0..1 << 32).contains(&depth_max));
                 }

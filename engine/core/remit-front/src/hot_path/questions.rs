@@ -17,14 +17,15 @@ const NOTHING: &[u8] = b"";
 
 /// A request that is plain.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Asked<'a, Questions> {
+pub struct PlainRequest<'a, Body> {
     pub store: &'a str,
     pub at_least: Option<Token>,
-    pub questions: Questions,
+    /// What is asked of the store.
+    pub body: Body,
 }
 
 /// A plain `remit.v1.CheckRequest`; `None` for any other bytes. Cost: O(bytes), nothing allocated but for a context.
-pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, CheckItem<'_>>> {
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainRequest<'_, CheckItem<'_>>> {
     let (mut store, mut consistency) = (None, None);
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -39,8 +40,8 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, 
             _ => return None,
         }
     }
-    let questions = parts.item(NOTHING, context_bytes_max)?;
-    Some(Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions })
+    let body = parts.item(NOTHING, context_bytes_max)?;
+    Some(PlainRequest { store: store_of(store)?, at_least: at_least_of(consistency)?, body })
 }
 
 /// A plain `remit.v1.CheckManyRequest` of 1 to `items_max` questions; `None` for any other bytes.
@@ -48,23 +49,23 @@ pub fn read_check_many(
     message: &[u8],
     items_max: usize,
     context_bytes_max: usize,
-) -> Option<Asked<'_, Vec<CheckItem<'_>>>> {
+) -> Option<PlainRequest<'_, Vec<CheckItem<'_>>>> {
     let (mut store, mut consistency) = (None, None);
-    let mut questions = Vec::with_capacity(items_max.min(message.len() / 48 + 1));
+    let mut items = Vec::with_capacity(items_max.min(message.len() / 48 + 1));
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match (number, value) {
             (1, _) => set(&mut store, value)?,
             (2, _) => set(&mut consistency, value)?,
-            (3, Value::Bytes(item)) if questions.len() < items_max => {
-                questions.push(read_item(item, NOTHING, context_bytes_max)?);
+            (3, Value::Bytes(item)) if items.len() < items_max => {
+                items.push(read_item(item, NOTHING, context_bytes_max)?);
             }
             _ => return None,
         }
     }
     // Of no questions at all only Python knows whether there is a schema to ask them of.
-    let asked = Asked { store: store_of(store)?, at_least: at_least_of(consistency)?, questions };
-    (!asked.questions.is_empty()).then_some(asked)
+    let request = PlainRequest { store: store_of(store)?, at_least: at_least_of(consistency)?, body: items };
+    (!request.body.is_empty()).then_some(request)
 }
 
 /// An item of many questions: the same fields on both wires. `itself`: see `Parts::item`.
@@ -188,7 +189,7 @@ pub(super) fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
 const VERDICT_NO: u64 = 1;
 const VERDICT_YES: u64 = 3;
 
-/// A question's answer, and the steps it took.
+/// A `remit.v1.CheckAnswer`: to one question, and the steps it took.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct CheckAnswer {
     pub is_yes: bool,
@@ -205,20 +206,20 @@ impl CheckAnswer {
 pub const PREFIX_BYTES: usize = 5;
 
 /// A `remit.v1.CheckResponse`, as a gRPC message.
-pub fn write_check(decided: CheckAnswer, head: &Token, now_us: i64) -> Vec<u8> {
+pub fn write_check(answer: CheckAnswer, head: &Token, now_us: i64) -> Vec<u8> {
     framed(96, |out| {
-        put_number(out, 1, decided.verdict());
+        put_number(out, 1, answer.verdict());
         put_bytes(out, 3, &head.encode());
         put_time(out, 4, now_us);
-        put_number(out, 5, decided.steps);
+        put_number(out, 5, answer.steps);
     })
 }
 
 /// A `remit.v1.CheckManyResponse`, as a gRPC message.
-pub fn write_check_many(decided: &[CheckAnswer], head: &Token, now_us: i64) -> Vec<u8> {
-    framed(96 + 12 * decided.len(), |out| {
+pub fn write_check_many(answers: &[CheckAnswer], head: &Token, now_us: i64) -> Vec<u8> {
+    framed(96 + 12 * answers.len(), |out| {
         let (mut answer, mut result) = (Vec::with_capacity(16), Vec::with_capacity(16));
-        for each in decided {
+        for each in answers {
             answer.clear();
             put_number(&mut answer, 1, each.verdict());
             put_number(&mut answer, 3, each.steps);
@@ -299,15 +300,18 @@ pub mod tests {
         out
     }
 
+    /// A `CheckItem`'s bytes.
+    pub fn check_item(question: &Question<'_>) -> Vec<u8> {
+        let mut item = Vec::new();
+        put_bytes(&mut item, 1, &object(question.resource_type, question.resource_id));
+        put_bytes(&mut item, 2, question.permission.as_bytes());
+        put_bytes(&mut item, 3, &subject(question));
+        item
+    }
+
     pub fn check_many_request(questions: &[Question<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
-        for question in questions {
-            let mut item = Vec::new();
-            put_bytes(&mut item, 1, &object(question.resource_type, question.resource_id));
-            put_bytes(&mut item, 2, question.permission.as_bytes());
-            put_bytes(&mut item, 3, &subject(question));
-            put_bytes(&mut out, 3, &item);
-        }
+        questions.iter().for_each(|question| put_bytes(&mut out, 3, &check_item(question)));
         out
     }
 
@@ -321,10 +325,10 @@ pub mod tests {
             let question = Question { resource_type: &kind, resource_id: &id, permission: &permission, subject_type: &kind, subject_id: &id, subject_relation: &relation };
             let bytes = check_request(&store, &question);
             let item = |question| CheckItem { question, context: Context::default() };
-            prop_assert_eq!(read_check(&bytes, 0), Some(Asked { store: &store[..], at_least: None, questions: item(question) }));
+            prop_assert_eq!(read_check(&bytes, 0), Some(PlainRequest { store: &store[..], at_least: None, body: item(question) }));
             let bytes = check_many_request(&[question, QUESTION]);
             let asked = read_check_many(&bytes, 2, 0).unwrap();
-            prop_assert_eq!(asked.questions, vec![item(question), item(QUESTION)]);
+            prop_assert_eq!(asked.body, vec![item(question), item(QUESTION)]);
             prop_assert_eq!(read_check_many(&bytes, 1, 0), None);
         }
 
@@ -337,7 +341,7 @@ pub mod tests {
             near[at] = byte;
             for message in [&bytes, &near] {
                 if let Some(asked) = read_check(message, 4096) {
-                    let question = asked.questions.question;
+                    let question = asked.body.question;
                     prop_assert!(is_type(question.resource_type.as_bytes()) && is_id(question.resource_id.as_bytes()));
                     prop_assert!(is_type(question.subject_type.as_bytes()) && is_id(question.subject_id.as_bytes()));
                     prop_assert!(is_name(question.permission.as_bytes()));

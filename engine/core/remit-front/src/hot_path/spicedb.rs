@@ -4,7 +4,7 @@
 //! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
 
 use super::engine::CheckItem;
-use super::questions::{Asked, CheckAnswer, DEFAULT_STORE, Parts, framed, read_item, set};
+use super::questions::{CheckAnswer, DEFAULT_STORE, Parts, PlainRequest, framed, read_item, set};
 use crate::codec::tokens::Token;
 use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
 
@@ -16,7 +16,7 @@ const NO_PERMISSION: u64 = 1;
 const HAS_PERMISSION: u64 = 2;
 
 /// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
-pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, CheckItem<'_>>> {
+pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainRequest<'_, CheckItem<'_>>> {
     let mut consistency = None;
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
@@ -30,33 +30,33 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<Asked<'_, 
             _ => return None,
         }
     }
-    let questions = parts.item(ELLIPSIS, context_bytes_max)?;
-    Some(Asked { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, questions })
+    let body = parts.item(ELLIPSIS, context_bytes_max)?;
+    Some(PlainRequest { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, body })
 }
 
-/// The questions of a request, and the items that they were in.
+/// The items of a request, and each as it was sent, for an answer repeats it.
 pub struct Items<'a> {
-    pub questions: Vec<CheckItem<'a>>,
-    pub items: Vec<&'a [u8]>,
+    pub items: Vec<CheckItem<'a>>,
+    pub sent: Vec<&'a [u8]>,
 }
 
 /// A plain `authzed.api.v1.CheckBulkPermissionsRequest` of 1 to `items_max` items; `None` for any other bytes.
-pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> Option<Asked<'_, Items<'_>>> {
+pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> Option<PlainRequest<'_, Items<'_>>> {
     let mut consistency = None;
-    let (mut questions, mut items) = (Vec::new(), Vec::new());
+    let (mut items, mut sent) = (Vec::new(), Vec::new());
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match (number, value) {
             (1, _) => set(&mut consistency, value)?,
             (2, Value::Bytes(item)) if items.len() < items_max => {
-                questions.push(read_item(item, ELLIPSIS, context_bytes_max)?);
-                items.push(item);
+                items.push(read_item(item, ELLIPSIS, context_bytes_max)?);
+                sent.push(item);
             }
             _ => return None,
         }
     }
     let at_least = at_least_of(consistency)?;
-    (!items.is_empty()).then_some(Asked { store: DEFAULT_STORE, at_least, questions: Items { questions, items } })
+    (!items.is_empty()).then_some(PlainRequest { store: DEFAULT_STORE, at_least, body: Items { items, sent } })
 }
 
 /// A `Consistency` that asks for the head, by whichever word, or for what is at least as fresh as a token.
@@ -77,8 +77,8 @@ fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     fields.read().ok()?.is_none().then_some(at_least)
 }
 
-fn permissionship(decided: CheckAnswer) -> u64 {
-    if decided.is_yes { HAS_PERMISSION } else { NO_PERMISSION }
+fn permissionship(answer: CheckAnswer) -> u64 {
+    if answer.is_yes { HAS_PERMISSION } else { NO_PERMISSION }
 }
 
 fn put_token(out: &mut Vec<u8>, field: u64, head: &Token) {
@@ -88,20 +88,20 @@ fn put_token(out: &mut Vec<u8>, field: u64, head: &Token) {
 }
 
 /// A `CheckPermissionResponse`, as a gRPC message.
-pub fn write_check(decided: CheckAnswer, head: &Token) -> Vec<u8> {
+pub fn write_check(answer: CheckAnswer, head: &Token) -> Vec<u8> {
     framed(96, |out| {
         put_token(out, 1, head);
-        put_number(out, 2, permissionship(decided));
+        put_number(out, 2, permissionship(answer));
     })
 }
 
 /// A `CheckBulkPermissionsResponse`, as a gRPC message: each item as it was asked, and what it came to.
-pub fn write_bulk(decided: &[CheckAnswer], items: &[&[u8]], head: &Token) -> Vec<u8> {
-    let capacity = 96 + items.iter().map(|item| item.len() + 16).sum::<usize>();
+pub fn write_bulk(answers: &[CheckAnswer], sent: &[&[u8]], head: &Token) -> Vec<u8> {
+    let capacity = 96 + sent.iter().map(|item| item.len() + 16).sum::<usize>();
     framed(capacity, |out| {
         put_token(out, 1, head);
         let mut pair = Vec::with_capacity(128);
-        for (each, item) in decided.iter().zip(items) {
+        for (each, item) in answers.iter().zip(sent) {
             pair.clear();
             put_bytes(&mut pair, 1, item);
             let mut answer = Vec::with_capacity(2);
@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn each_item_comes_back_with_its_answer() {
         let asked = item(b"");
-        let (head, decided) = (Token::default(), CheckAnswer { is_yes: true, steps: 9 });
-        let answer = write_bulk(&[decided], &[&asked], &head);
+        let (head, given) = (Token::default(), CheckAnswer { is_yes: true, steps: 9 });
+        let answer = write_bulk(&[given], &[&asked], &head);
         let end = [&[0x12, asked.len() as u8 + 6, 0x0a, asked.len() as u8][..], &asked, &[0x12, 2, 0x08, 2]].concat();
         assert!(answer.ends_with(&end));
-        let one = write_check(decided, &head);
+        let one = write_check(given, &head);
         assert_eq!(one[PREFIX_BYTES..PREFIX_BYTES + 4], [0x0a, 53, 0x0a, 51]);
         assert_eq!(one[one.len() - 2..], [0x10, 2]);
     }

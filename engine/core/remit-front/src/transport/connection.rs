@@ -21,10 +21,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::proxy::{Call, carry};
+use super::request_meta::RequestMeta;
 use super::worker::{Stage, Timeouts, Worker};
+use crate::credentials::Client;
 use crate::dispatch::dispatched_call::{UnaryCall, dispatch, metadata};
 use crate::fair_quota::ClientId;
-use crate::hot_path::answer::{EncodedResponse, Method, RequestMeta};
+use crate::hot_path::answer::EncodedResponse;
+use crate::hot_path::methods::Method;
 use crate::hot_path::questions::{PREFIX_BYTES, only_message};
 use crate::response::{SMALL_BYTES, answer, room};
 
@@ -154,66 +157,65 @@ struct Caller {
     peer: ClientId,
 }
 
-/// Where a request goes, by its headers: it is answered here if it is `hot` and can be, and else by a thread of Python.
-struct Way {
+/// Where a request goes that was let in: it is answered here if it is `hot` and can be, and else by a thread of Python.
+struct Route {
     hot: Option<Method>,
+    /// Its number in the table.
     verb: usize,
-    plain: RequestMeta,
+    client: Client,
+    deadline: Option<Instant>,
 }
 
 impl Caller {
     /// Answer a request, or see to it that it is. Cost: that of the answer; never waits.
     fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
         let (head, body) = request.into_parts();
-        let Some(way) = self.way(&head, began) else {
+        // Who may not call is told so before the message has come, and grpcio's server tells it.
+        let Some(route) = self.route(&head, began) else {
             return self.carry(Call { head, begun: Bytes::new(), ended: body.is_end_stream(), body, respond });
         };
         let mut reading = Reading { begun: BytesMut::new(), first: Bytes::new(), body };
         // Nearly always the body has come with the headers.
         match reading.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(read) => self.answer_read(&way, began, Asking { head, reading, respond }, read),
-            // Who may not ask is told so before the request has come, and Python tells it. And only what may be answered
-            // here is worth the room in which to wait for it: grpcio has its own, and asks nobody for it in vain.
-            Poll::Pending if way.hot.is_none() || self.client_id(&way).is_none() => {
-                self.not_here(&way);
+            Poll::Ready(read) => self.answer_read(&route, began, Arriving { head, reading, respond }, read),
+            // Only what may be answered here is worth the room in which to wait for it: grpcio has its own, and asks
+            // nobody for it in vain.
+            Poll::Pending if route.hot.is_none() => {
                 self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
             }
             Poll::Pending => {
                 let caller = Arc::clone(self);
                 tokio::spawn(async move {
                     // Nobody's bytes wait here without bound: what is too much at once goes on to Python as it comes.
-                    let held = caller.worker.shared.reading.take(1);
-                    let read = match held {
+                    let permit = caller.worker.shared.reading.take();
+                    let read = match permit {
                         Some(_) => poll_fn(|context| reading.poll(context)).await,
                         None => Read::TooMuch,
                     };
-                    drop(held);
-                    caller.answer_read(&way, began, Asking { head, reading, respond }, read);
+                    drop(permit);
+                    caller.answer_read(&route, began, Arriving { head, reading, respond }, read);
                 });
             }
         }
     }
 
-    /// `None`: it is carried to grpcio, whatever its body.
-    fn way(&self, head: &request::Parts, began: Instant) -> Option<Way> {
+    /// `None`: it is carried to grpcio, whatever its body. Nothing of the body is read before.
+    fn route(&self, head: &request::Parts, began: Instant) -> Option<Route> {
         let shared = &self.worker.shared;
-        let verb = shared.unary.number(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
-        let hot = shared.hot_path.as_ref().filter(|_| shared.is_native()).and_then(|_| Method::of(head.uri.path()));
-        let plain = RequestMeta::read(&head.headers, began);
-        if let Some(method) = hot
-            && plain.as_ref().is_none_or(|plain| plain.of_run)
-        {
-            self.worker.counts_of(method).left_to_python();
+        let number = shared.verbs.number(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
+        let verb = shared.verbs.verb(number);
+        let hot = verb.hot.filter(|_| shared.hot_path.is_some() && shared.is_native());
+        let admitted =
+            RequestMeta::read(&head.headers, began).and_then(|meta| Some((shared.admit(verb, &meta)?, meta)));
+        if admitted.as_ref().is_none_or(|(_, meta)| meta.of_run) {
+            self.left_to_python(hot);
         }
-        plain.map(|plain| Way { hot: hot.filter(|_| !plain.of_run), verb, plain })
+        let (client, RequestMeta { deadline, of_run, .. }) = admitted?;
+        Some(Route { hot: hot.filter(|_| !of_run), verb: number, client, deadline })
     }
 
-    fn client_id(&self, way: &Way) -> Option<ClientId> {
-        self.worker.shared.client_id(way.verb, &way.plain, &self.peer)
-    }
-
-    fn answer_read(self: &Arc<Self>, way: &Way, began: Instant, asking: Asking, read: Read) {
-        let Asking { head, mut reading, mut respond } = asking;
+    fn answer_read(self: &Arc<Self>, route: &Route, began: Instant, arriving: Arriving, read: Read) {
+        let Arriving { head, mut reading, mut respond } = arriving;
         let ended = match read {
             Read::Gone => return respond.send_reset(Reason::CANCEL),
             Read::Whole => true,
@@ -221,51 +223,53 @@ impl Caller {
         };
         let (begun, body) = (reading.take(), reading.body);
         let shared = &self.worker.shared;
-        if let (Some(method), Some(hot_path), true) = (way.hot, &shared.hot_path, ended)
-            && let Some(answered) = hot_path.answer(method, &way.plain, &begun)
+        if let (Some(method), Some(hot_path), true) = (route.hot, &shared.hot_path, ended)
+            && let Some(response) = hot_path.answer(method, &route.client, route.deadline, &begun)
         {
-            let EncodedResponse { message, decided } = answered;
+            let EncodedResponse { message, answers } = response;
             // A small answer, which nearly all are, needs none, and nobody looks whose it is.
             let room = match message.len() {
                 ..=SMALL_BYTES => Some(None),
-                size => self.client_id(way).and_then(|client_id| room(&shared.unsent, &client_id, size).ok()),
+                size => room(&shared.unsent, &route.client.id(&self.peer), size).ok(),
             };
             if let Some(room) = room {
-                let counts = self.worker.counts_of(method);
-                counts.answered(&shared.bounds, &decided, method.tells_steps(), began.elapsed());
+                let metrics = self.worker.metrics_of(method);
+                metrics.answered(&shared.bounds, &answers, method.tells_steps(), began.elapsed());
                 return answer(respond, message.into(), room);
             }
         }
-        self.not_here(way);
+        self.left_to_python(route.hot);
         let call = Call { head, begun, ended, body, respond };
-        match self.asked(way, &call) {
-            Some((asked, client_id)) => match shared.unary.place(way.verb, &client_id) {
-                Ok(place) => dispatch(asked, place, &shared.unsent, call.respond),
-                Err(status) => status.send(&mut { call.respond }),
-            },
+        match self.unary(route, &call) {
+            Some(unary) => {
+                let queue = shared.verbs.verb(route.verb).queue;
+                match shared.queues.place(queue, route.verb, &route.client.id(&self.peer)) {
+                    Ok(place) => dispatch(unary, place, &shared.unsent, call.respond),
+                    Err(status) => status.send(&mut { call.respond }),
+                }
+            }
             None => self.carry(call),
         }
     }
 
-    /// What to hand to a thread of Python, and on whose behalf; `None` for what only grpcio sorts out.
-    fn asked(&self, way: &Way, call: &Call) -> Option<(UnaryCall, ClientId)> {
+    /// What a thread of Python is given; `None` for what only grpcio sorts out.
+    fn unary(&self, route: &Route, call: &Call) -> Option<UnaryCall> {
         if !call.ended {
             return None;
         }
         only_message(&call.begun)?;
-        let asked = UnaryCall {
-            verb: way.verb,
+        Some(UnaryCall {
+            verb: route.verb,
             metadata: metadata(&call.head.headers)?,
             peer: Arc::clone(&self.peer),
-            deadline: way.plain.deadline,
+            deadline: route.deadline,
             message: call.begun.slice(PREFIX_BYTES..),
-        };
-        Some((asked, self.client_id(way)?))
+        })
     }
 
-    fn not_here(&self, way: &Way) {
-        if let Some(method) = way.hot {
-            self.worker.counts_of(method).left_to_python();
+    fn left_to_python(&self, hot: Option<Method>) {
+        if let Some(method) = hot {
+            self.worker.metrics_of(method).left_to_python();
         }
     }
 
@@ -276,7 +280,7 @@ impl Caller {
 }
 
 /// A request whose body is being read.
-struct Asking {
+struct Arriving {
     head: request::Parts,
     reading: Reading,
     respond: SendResponse<Bytes>,

@@ -36,7 +36,7 @@ pub struct Call {
 /// Carry a call to its end.
 pub async fn carry(worker: &Worker, call: Call, peer: &str) {
     let Call { head, begun, ended, body, mut respond } = call;
-    let Some(_held) = worker.shared.proxied.take(1) else {
+    let Some(_permit) = worker.shared.proxied.take() else {
         worker.shared.statuses.overloaded.send(&mut respond);
         return;
     };

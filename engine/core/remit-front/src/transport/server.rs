@@ -20,33 +20,39 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::capacity::Capacity;
 use super::connection::serve;
 use super::upstream::Upstream;
 use super::worker::{Shared, Stage, Statuses, Timeouts, Worker};
-use crate::dispatch::queues::Unary;
+use crate::credentials::Credentials;
+use crate::dispatch::queues::{QueueConfig, WorkQueues};
 use crate::fair_quota::Holdings;
-use crate::hot_path::answer::{HotPath, METHODS, Method, SharedCredentials};
-use crate::metrics::{Bounds, Capacity, MethodMetrics, MethodTotals};
+use crate::hot_path::answer::HotPath;
+use crate::hot_path::methods::METHODS;
+use crate::metrics::{Bounds, MethodMetrics, MethodTotals};
+use crate::verbs::VerbTable;
 use remit_core::clock::Clock;
 
 /// What a frontend is made with. `hot_path` `None`: everything is Python's to answer.
 pub struct Config {
     pub hot_path: Option<HotPath>,
-    pub credentials: SharedCredentials,
+    pub verbs: VerbTable,
+    /// As many as the table of verbs was made for.
+    pub queues: Vec<QueueConfig>,
+    pub credentials: Credentials,
     pub clock: Arc<Clock>,
-    pub unary: Unary,
     pub upstream: PathBuf,
     pub threads: usize,
     pub bounds: Bounds,
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
-    pub proxied_max: u64,
+    pub proxied_max: usize,
     pub unsent: Arc<Holdings>,
 }
 
 /// Bodies that are read at once, each of 256 KiB at most; more are carried to grpcio as they come.
-const READING_MAX: u64 = 256;
+const READING_MAX: usize = 256;
 
 /// A frontend that serves, until it is closed or dropped.
 pub struct Frontend {
@@ -65,15 +71,16 @@ struct Running {
 }
 
 impl Frontend {
-    /// Serve on a socket that listens. It begins with `Credentials` and certificates as they are given: see `shared`.
+    /// Serve on a socket that listens. It begins with credentials and certificates as they are given.
     pub fn open(config: Config, listener: StdListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (stage, watching) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
             hot_path: config.hot_path,
-            credentials: config.credentials,
+            queues: WorkQueues::new(config.queues, &config.verbs),
+            verbs: config.verbs,
+            credentials: RwLock::new(config.credentials),
             clock: config.clock,
-            unary: config.unary,
             bounds: config.bounds,
             timeouts: config.timeouts,
             statuses: config.statuses,
@@ -86,14 +93,13 @@ impl Frontend {
             handshakes_failed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         });
-        let streams_max = usize::try_from(config.proxied_max).unwrap_or(usize::MAX);
         let workers: Vec<_> = (0..config.threads.max(1))
             .map(|_| {
                 Arc::new(Worker {
                     shared: Arc::clone(&shared),
-                    upstream: Upstream::new(config.upstream.clone(), streams_max),
+                    upstream: Upstream::new(config.upstream.clone(), config.proxied_max),
                     stage: watching.clone(),
-                    counts: METHODS.map(|_| MethodMetrics::new(&shared.bounds)),
+                    metrics: METHODS.map(|_| MethodMetrics::new(&shared.bounds)),
                     connections: AtomicUsize::new(0),
                 })
             })
@@ -104,15 +110,15 @@ impl Frontend {
     }
 
     fn start(&self, listener: StdListener) -> io::Result<()> {
-        let mut lines = Vec::new();
-        let mut ends = Vec::new();
+        let mut senders = Vec::new();
+        let mut receivers = Vec::new();
         for worker in &self.workers {
-            let (line, end) = mpsc::unbounded_channel();
-            lines.push((Arc::clone(worker), line));
-            ends.push(end);
+            let (sender, receiver) = mpsc::unbounded_channel();
+            senders.push((Arc::clone(worker), sender));
+            receivers.push(receiver);
         }
-        let mut accepting = Some((listener, lines));
-        for (number, (worker, arriving)) in self.workers.iter().zip(ends).enumerate() {
+        let mut accepting = Some((listener, senders));
+        for (number, (worker, arriving)) in self.workers.iter().zip(receivers).enumerate() {
             let (worker, accepting) = (Arc::clone(worker), accepting.take());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let running = Arc::clone(&self.running);
@@ -136,6 +142,17 @@ impl Frontend {
         self.shared.is_native.store(is_native, Relaxed);
     }
 
+    /// From now on these count, and no others.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        let before = std::mem::replace(&mut *self.shared.credentials.write(), credentials);
+        drop(before); // which may take a while, and nobody waits for it
+    }
+
+    /// New connections get this certificate.
+    pub fn set_tls(&self, tls: TlsAcceptor) {
+        *self.shared.tls.write() = Some(tls);
+    }
+
     /// Let nobody new in, and tell everyone to take further calls elsewhere.
     pub fn drain(&self) {
         self.stage.send_if_modified(|stage| {
@@ -156,7 +173,7 @@ impl Frontend {
         let finished = *count == 0;
         drop(count);
         self.stage.send_replace(Stage::Over);
-        self.shared.unary.close();
+        self.shared.queues.close();
         for thread in self.threads.lock().drain(..) {
             // A thread that failed has told so on standard error, and serves nobody any more.
             drop(thread.join());
@@ -166,14 +183,22 @@ impl Frontend {
 
     // --- for whoever watches ------------------------------------------------------------------------------------
 
-    /// Each method's verb and numbers.
-    pub fn sums(&self) -> Vec<(&'static str, MethodTotals)> {
-        let sum = |method: Method| {
-            let mut sums = MethodTotals::default();
-            self.workers.iter().for_each(|worker| worker.counts_of(method).add_to(&mut sums));
-            sums
-        };
-        METHODS.map(|(method, _, verb)| (verb, sum(method))).into()
+    /// Of each verb that may be answered here its label, and its method's metrics.
+    pub fn methods(&self) -> Vec<(&str, MethodTotals)> {
+        let verbs = self.shared.verbs.all().iter();
+        let hot = verbs.filter_map(|verb| verb.hot.map(|method| (verb.label.as_str(), method)));
+        hot.map(|(label, method)| {
+            let mut totals = MethodTotals::default();
+            self.workers.iter().for_each(|worker| worker.metrics_of(method).add_to(&mut totals));
+            (label, totals)
+        })
+        .collect()
+    }
+
+    /// Of each verb, how many calls were turned away: for want of places, and for having too many of them.
+    pub fn turned_away(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
+        let verbs = self.shared.verbs.all().iter().enumerate();
+        verbs.map(|(number, verb)| (verb.label.as_str(), self.shared.queues.turned_away(number)))
     }
 
     pub fn connections(&self) -> usize {
@@ -208,17 +233,17 @@ impl Drop for Counted {
 // --- threads ----------------------------------------------------------------------------------------------------
 
 /// The threads, and the way to hand each a connection.
-type Lines = Vec<(Arc<Worker>, mpsc::UnboundedSender<(StdStream, SocketAddr)>)>;
+type Senders = Vec<(Arc<Worker>, mpsc::UnboundedSender<(StdStream, SocketAddr)>)>;
 
 /// A thread's whole life: serve what arrives until nothing more can, and nothing is left.
 async fn work(
     worker: Arc<Worker>,
     mut arriving: mpsc::UnboundedReceiver<(StdStream, SocketAddr)>,
-    accepting: Option<(StdListener, Lines)>,
+    accepting: Option<(StdListener, Senders)>,
 ) {
     let mut tasks = JoinSet::new();
-    if let Some((listener, lines)) = accepting {
-        tasks.spawn(accept(listener, lines, worker.stage.clone()));
+    if let Some((listener, senders)) = accepting {
+        tasks.spawn(accept(listener, senders, worker.stage.clone()));
     }
     let mut is_open = true;
     while is_open || !tasks.is_empty() {
@@ -255,7 +280,7 @@ impl Drop for Open {
 /// How long to wait where no more files can be opened: until some connection has ended, most likely.
 const NO_FILES: Duration = Duration::from_millis(50);
 
-async fn accept(listener: StdListener, lines: Lines, mut stage: watch::Receiver<Stage>) {
+async fn accept(listener: StdListener, senders: Senders, mut stage: watch::Receiver<Stage>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
@@ -268,13 +293,13 @@ async fn accept(listener: StdListener, lines: Lines, mut stage: watch::Receiver<
         let arrived = accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer)));
         match arrived {
             Ok(arrived) => {
-                let (worker, line) = lines
+                let (worker, sender) = senders
                     .iter()
                     .min_by_key(|(worker, _)| worker.connections.load(Relaxed))
                     .expect("there is at least one thread");
                 worker.shared.accepted.fetch_add(1, Relaxed);
                 worker.connections.fetch_add(1, Relaxed);
-                if line.send(arrived).is_err() {
+                if sender.send(arrived).is_err() {
                     return;
                 }
             }

@@ -43,9 +43,9 @@ struct Link {
 }
 
 /// A stream's place on its connection, given back when dropped.
-pub struct Place(Arc<AtomicUsize>);
+pub struct StreamPlace(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for StreamPlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -62,14 +62,14 @@ impl Upstream {
         &self,
         request: &Request<()>,
         ended: bool,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>, Place), Unreachable> {
+    ) -> Result<(ResponseFuture, SendStream<Bytes>, StreamPlace), Unreachable> {
         for _ in 0..TRIES {
             let link = match self.chosen() {
                 Some(link) => link,
                 None => self.another().await?,
             };
             link.streams.fetch_add(1, Relaxed);
-            let place = Place(Arc::clone(&link.streams));
+            let place = StreamPlace(Arc::clone(&link.streams));
             let mut sender = link.sender;
             if poll_fn(|context| sender.poll_ready(context)).await.is_ok()
                 && let Ok((response, body)) = sender.send_request(request.clone(), ended)

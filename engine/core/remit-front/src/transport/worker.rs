@@ -10,12 +10,17 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::capacity::Capacity;
+use super::request_meta::RequestMeta;
 use super::upstream::Upstream;
-use crate::dispatch::queues::Unary;
-use crate::fair_quota::{ClientId, Holdings};
-use crate::hot_path::answer::{HotPath, METHODS, Method, RequestMeta, SharedCredentials};
-use crate::metrics::{Bounds, Capacity, MethodMetrics};
+use crate::credentials::{Client, Credentials};
+use crate::dispatch::queues::WorkQueues;
+use crate::fair_quota::Holdings;
+use crate::hot_path::answer::HotPath;
+use crate::hot_path::methods::{METHODS, Method};
+use crate::metrics::{Bounds, MethodMetrics};
 use crate::status::Status;
+use crate::verbs::{Verb, VerbTable};
 use remit_core::clock::Clock;
 
 /// How long callers may take.
@@ -30,7 +35,7 @@ pub struct Timeouts {
     pub pong_within: Duration,
 }
 
-/// What the frontend says by itself.
+/// What the frontend says by itself: too much at once, and no server behind it.
 pub struct Statuses {
     pub overloaded: Status,
     pub unavailable: Status,
@@ -49,16 +54,17 @@ pub enum Stage {
 /// What all threads of a frontend share.
 pub struct Shared {
     pub hot_path: Option<HotPath>,
-    pub credentials: SharedCredentials,
+    pub verbs: VerbTable,
+    pub queues: WorkQueues,
+    pub(super) credentials: RwLock<Credentials>,
     pub(super) clock: Arc<Clock>,
-    pub unary: Unary,
     pub bounds: Bounds,
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
     pub tls: RwLock<Option<TlsAcceptor>>,
-    pub proxied: Arc<Capacity>,
-    pub reading: Arc<Capacity>,
+    pub proxied: Capacity,
+    pub reading: Capacity,
     pub unsent: Arc<Holdings>,
     pub(super) is_native: AtomicBool,
     pub(super) handshakes_failed: AtomicU64,
@@ -75,11 +81,9 @@ impl Shared {
         self.handshakes_failed.fetch_add(1, Relaxed);
     }
 
-    /// Who it is that calls a verb, where it may; `None` where Python must say why not. Cost: one SHA-256.
-    pub fn client_id(&self, verb: usize, plain: &RequestMeta, peer: &ClientId) -> Option<ClientId> {
-        let credentials = self.credentials.read().clone();
-        let admitted = credentials.admit(plain.authorization.as_ref())?;
-        admitted.client_id(self.unary.right(verb), peer, self.clock.now())
+    /// Who calls a verb, where it may; `None` where Python must say why not. Cost: one SHA-256.
+    pub fn admit(&self, verb: &Verb, meta: &RequestMeta) -> Option<Client> {
+        self.credentials.read().admit(meta.authorization.as_ref(), verb.right.as_deref(), &self.clock)
     }
 }
 
@@ -88,12 +92,12 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     pub upstream: Upstream,
     pub stage: watch::Receiver<Stage>,
-    pub(super) counts: [MethodMetrics; METHODS.len()],
+    pub(super) metrics: [MethodMetrics; METHODS.len()],
     pub(super) connections: AtomicUsize,
 }
 
 impl Worker {
-    pub fn counts_of(&self, method: Method) -> &MethodMetrics {
-        &self.counts[method as usize]
+    pub fn metrics_of(&self, method: Method) -> &MethodMetrics {
+        &self.metrics[method as usize]
     }
 }
