@@ -7,11 +7,17 @@
 use serde_json::Value as Json;
 
 use super::questions::{PlainRequest, at_least_of, checked, framed, put_time, read_object, set, store_of};
+use crate::codec::field_numbers::google::{fields_entry, list_value, r#struct, value};
+use crate::codec::field_numbers::remit::{
+    caveat, expand_along, expand_arrow, expand_exclusion, expand_leaf, expand_node, expand_nodes, expand_reference,
+    expand_request, expand_response, expand_set, expand_subject, expand_subject_filter, object_reference, relationship,
+    subject_reference,
+};
 use crate::codec::notation::is_name;
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
-use remit_core::expand::{Conditions, ExpandRequest, Node, Object, Reference, Set, Subject};
-use remit_core::protobuf::{Fields, Value, put_bytes, put_double, put_message, put_number};
+use remit_core::expand::{Conditions, Node, Object, ExpandRequest, Reference, Set, Subject};
+use remit_core::protobuf::{Fields, Value, put_bytes, put_double, put_message, put_number, put_varint};
 
 /// `wire/expansions.py`: how deep messages may nest down to a node, and how deep the first one of a set is.
 const NESTING_MAX: usize = 36;
@@ -23,11 +29,11 @@ pub fn read_expand(message: &[u8]) -> Option<PlainRequest<'_, ExpandRequest<'_>>
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match (number, value) {
-            (1, _) => set(&mut store, value)?,
-            (2, _) => set(&mut consistency, value)?,
-            (3, _) => set(&mut resource, value)?,
-            (4, _) => set(&mut permission, value)?,
-            (5, Value::Varint(sets)) if depth.is_none() => depth = Some(u32::try_from(sets).ok()?),
+            (expand_request::STORE, _) => set(&mut store, value)?,
+            (expand_request::CONSISTENCY, _) => set(&mut consistency, value)?,
+            (expand_request::RESOURCE, _) => set(&mut resource, value)?,
+            (expand_request::PERMISSION, _) => set(&mut permission, value)?,
+            (expand_request::DEPTH, Value::Varint(sets)) if depth.is_none() => depth = Some(u32::try_from(sets).ok()?),
             _ => return None,
         }
     }
@@ -45,8 +51,8 @@ pub fn write_expand(sets: &[Set<'_>], head: &Token, now_us: i64, bytes_max: usiz
     let mut is_whole = true;
     let written = framed(96 + 256 * sets.len(), |out| {
         is_whole = sets.iter().all(|set| Writing { set, bytes_max }.put_set(out).is_some());
-        put_bytes(out, 2, &head.encode());
-        put_time(out, 3, now_us);
+        put_bytes(out, expand_response::TOKEN, &head.encode());
+        put_time(out, expand_response::EVALUATED_AT, now_us);
     });
     is_whole.then_some(written)
 }
@@ -59,10 +65,10 @@ struct Writing<'s, 'a> {
 
 impl Writing<'_, '_> {
     fn put_set(&self, out: &mut Vec<u8>) -> Option<()> {
-        put_message(out, 1, |out| {
-            put_object(out, 1, &self.set.resource);
-            put_bytes(out, 2, self.set.relation.as_bytes());
-            put_message(out, 3, |out| self.put_node(out, &self.set.definition, DEFINITION_NESTING))
+        put_message(out, expand_response::SETS, |out| {
+            put_object(out, expand_set::RESOURCE, &self.set.resource);
+            put_bytes(out, expand_set::RELATION, self.set.relation.as_bytes());
+            put_message(out, expand_set::DEFINITION, |out| self.put_node(out, &self.set.definition, DEFINITION_NESTING))
         })
     }
 
@@ -71,40 +77,53 @@ impl Writing<'_, '_> {
             return None;
         }
         match node {
-            Node::Reference(reference) => put_reference(out, 1, reference),
-            Node::Union(children) => put_message(out, 2, |out| self.put_nodes(out, children, nesting))?,
-            Node::Intersection(children) => put_message(out, 3, |out| self.put_nodes(out, children, nesting))?,
-            Node::Exclusion { base, subtracted } => put_message(out, 4, |out| {
-                put_message(out, 1, |out| self.put_node(out, base, nesting + 2))?;
-                put_message(out, 2, |out| self.put_node(out, subtracted, nesting + 2))
+            Node::Reference(reference) => put_reference(out, expand_node::REFERENCE, reference),
+            Node::Union(children) => {
+                put_message(out, expand_node::UNION, |out| self.put_nodes(out, children, nesting))?;
+            }
+            Node::Intersection(children) => {
+                put_message(out, expand_node::INTERSECTION, |out| self.put_nodes(out, children, nesting))?;
+            }
+            Node::Exclusion { base, subtracted } => put_message(out, expand_node::EXCLUSION, |out| {
+                put_message(out, expand_exclusion::BASE, |out| self.put_node(out, base, nesting + 2))?;
+                put_message(out, expand_exclusion::SUBTRACTED, |out| self.put_node(out, subtracted, nesting + 2))
             })?,
-            Node::Leaf { relation, subjects } => put_message(out, 5, |out| self.put_leaf(out, relation, subjects))?,
-            Node::Arrow { relation, permission, every, targets } => put_message(out, 6, |out| {
-                put_bytes(out, 1, relation.as_bytes());
-                put_bytes(out, 2, permission.as_bytes());
-                put_number(out, 3, u64::from(*every));
-                targets.iter().try_for_each(|each| self.put_subject(out, 4, each, relation))
+            Node::Leaf { relation, subjects } => {
+                put_message(out, expand_node::LEAF, |out| self.put_leaf(out, relation, subjects))?;
+            }
+            Node::Arrow { relation, permission, every, targets } => put_message(out, expand_node::ARROW, |out| {
+                put_bytes(out, expand_arrow::RELATION, relation.as_bytes());
+                put_bytes(out, expand_arrow::PERMISSION, permission.as_bytes());
+                put_number(out, expand_arrow::ALL, u64::from(*every));
+                targets.iter().try_for_each(|each| self.put_subject(out, expand_arrow::TARGETS, each, relation))
             })?,
-            Node::Along { child, relations } => put_message(out, 7, |out| {
-                put_message(out, 1, |out| self.put_node(out, &Node::Reference(*child), nesting + 2))?;
-                relations.iter().for_each(|relation| put_bytes(out, 2, relation.as_bytes()));
+            Node::Along { child, relations } => put_message(out, expand_node::ALONG, |out| {
+                let child = Node::Reference(*child);
+                put_message(out, expand_along::CHILD, |out| self.put_node(out, &child, nesting + 2))?;
+                relations.iter().for_each(|relation| put_bytes(out, expand_along::RELATIONS, relation.as_bytes()));
                 Some(())
             })?,
-            Node::SubjectFilter(permission) => put_message(out, 8, |out| put_bytes(out, 1, permission.as_bytes())),
-            Node::Exists { relation, subjects } => put_message(out, 9, |out| self.put_leaf(out, relation, subjects))?,
-            Node::Itself => put_object(out, 10, &self.set.resource),
-            Node::Nobody => put_bytes(out, 11, b""),
+            Node::SubjectFilter(permission) => put_message(out, expand_node::SUBJECT_FILTER, |out| {
+                put_bytes(out, expand_subject_filter::PERMISSION, permission.as_bytes());
+            }),
+            Node::Exists { relation, subjects } => {
+                put_message(out, expand_node::EXISTS, |out| self.put_leaf(out, relation, subjects))?;
+            }
+            Node::Itself => put_object(out, expand_node::SELF, &self.set.resource),
+            Node::Nobody => put_bytes(out, expand_node::NOBODY, b""),
         }
         Some(())
     }
 
     fn put_nodes(&self, out: &mut Vec<u8>, children: &[Node<'_>], nesting: usize) -> Option<()> {
-        children.iter().try_for_each(|child| put_message(out, 1, |out| self.put_node(out, child, nesting + 2)))
+        children.iter().try_for_each(|child| {
+            put_message(out, expand_nodes::CHILDREN, |out| self.put_node(out, child, nesting + 2))
+        })
     }
 
     fn put_leaf(&self, out: &mut Vec<u8>, relation: &str, subjects: &[Subject<'_>]) -> Option<()> {
-        put_bytes(out, 1, relation.as_bytes());
-        subjects.iter().try_for_each(|each| self.put_subject(out, 2, each, relation))
+        put_bytes(out, expand_leaf::RELATION, relation.as_bytes());
+        subjects.iter().try_for_each(|each| self.put_subject(out, expand_leaf::SUBJECTS, each, relation))
     }
 
     /// A `remit.v1.ExpandSubject`: the fact, as a `remit.v1.Relationship`, and perhaps a set.
@@ -113,19 +132,19 @@ impl Writing<'_, '_> {
             return None;
         }
         put_message(out, field, |out| {
-            put_message(out, 1, |out| {
-                put_object(out, 1, &self.set.resource);
-                put_bytes(out, 2, relation.as_bytes());
-                put_message(out, 3, |out| {
-                    put_object(out, 1, &subject.object);
+            put_message(out, expand_subject::RELATIONSHIP, |out| {
+                put_object(out, relationship::RESOURCE, &self.set.resource);
+                put_bytes(out, relationship::RELATION, relation.as_bytes());
+                put_message(out, relationship::SUBJECT, |out| {
+                    put_object(out, subject_reference::OBJECT, &subject.object);
                     if !subject.relation.is_empty() {
-                        put_bytes(out, 2, subject.relation.as_bytes());
+                        put_bytes(out, subject_reference::RELATION, subject.relation.as_bytes());
                     }
                 });
                 subject.conditions.as_ref().map_or(Some(()), |conditions| put_conditions(out, conditions))
             })?;
             if let Some(userset) = &subject.userset {
-                put_reference(out, 2, userset);
+                put_reference(out, expand_subject::USERSET, userset);
             }
             Some(())
         })
@@ -135,12 +154,17 @@ impl Writing<'_, '_> {
 fn put_conditions(out: &mut Vec<u8>, conditions: &Conditions<'_>) -> Option<()> {
     if let Some((name, context)) = conditions.caveat {
         let Context(context) = Context::from_json(context)?;
-        put_message(out, 4, |out| {
-            put_bytes(out, 1, name.as_bytes());
-            if context.is_empty() { Some(()) } else { put_message(out, 2, |out| put_struct(out, &context)) }
+        put_message(out, relationship::CAVEAT, |out| {
+            put_bytes(out, caveat::NAME, name.as_bytes());
+            if context.is_empty() {
+                return Some(());
+            }
+            put_message(out, caveat::CONTEXT, |out| put_struct(out, &context))
         })?;
     }
-    for (field, time_us) in [(5, conditions.not_before_us), (6, conditions.expiration_us)] {
+    let times =
+        [(relationship::NOT_BEFORE, conditions.not_before_us), (relationship::EXPIRATION, conditions.expiration_us)];
+    for (field, time_us) in times {
         if let Some(time_us) = time_us {
             put_time(out, field, time_us);
         }
@@ -150,43 +174,49 @@ fn put_conditions(out: &mut Vec<u8>, conditions: &Conditions<'_>) -> Option<()> 
 
 fn put_reference(out: &mut Vec<u8>, field: u64, reference: &Reference<'_>) {
     put_message(out, field, |out| {
-        put_object(out, 1, &reference.resource);
-        put_bytes(out, 2, reference.relation.as_bytes());
-        put_number(out, 3, u64::from(reference.truncated));
+        put_object(out, expand_reference::RESOURCE, &reference.resource);
+        put_bytes(out, expand_reference::RELATION, reference.relation.as_bytes());
+        put_number(out, expand_reference::TRUNCATED, u64::from(reference.truncated));
     });
 }
 
 /// A `remit.v1.ObjectReference`.
 fn put_object(out: &mut Vec<u8>, field: u64, object: &Object<'_>) {
     put_message(out, field, |out| {
-        put_bytes(out, 1, object.type_.as_bytes());
-        put_bytes(out, 2, object.id.as_bytes());
+        put_bytes(out, object_reference::TYPE, object.type_.as_bytes());
+        put_bytes(out, object_reference::ID, object.id.as_bytes());
     });
 }
 
 /// The fields of a `google.protobuf.Struct`, in the order of their names.
 fn put_struct(out: &mut Vec<u8>, context: &serde_json::Map<String, Json>) -> Option<()> {
     context.iter().try_for_each(|(name, value)| {
-        put_message(out, 1, |out| {
-            put_bytes(out, 1, name.as_bytes());
-            put_message(out, 2, |out| put_value(out, value))
+        put_message(out, r#struct::FIELDS, |out| {
+            put_bytes(out, fields_entry::KEY, name.as_bytes());
+            put_message(out, fields_entry::VALUE, |out| put_value(out, value))
         })
     })
 }
 
 /// A `google.protobuf.Value`, whose numbers are all doubles.
-fn put_value(out: &mut Vec<u8>, value: &Json) -> Option<()> {
-    match value {
-        Json::Null => out.extend_from_slice(&[0x08, 0]),
-        Json::Number(number) => put_double(out, 2, number.as_f64()?),
-        Json::String(text) => put_bytes(out, 3, text.as_bytes()),
-        Json::Bool(truth) => out.extend_from_slice(&[0x20, u8::from(*truth)]),
-        Json::Object(inner) => put_message(out, 5, |out| put_struct(out, inner))?,
-        Json::Array(items) => put_message(out, 6, |out| {
-            items.iter().try_for_each(|item| put_message(out, 1, |out| put_value(out, item)))
+fn put_value(out: &mut Vec<u8>, json: &Json) -> Option<()> {
+    match json {
+        Json::Null => put_choice(out, value::NULL_VALUE, false),
+        Json::Number(number) => put_double(out, value::NUMBER_VALUE, number.as_f64()?),
+        Json::String(text) => put_bytes(out, value::STRING_VALUE, text.as_bytes()),
+        Json::Bool(truth) => put_choice(out, value::BOOL_VALUE, *truth),
+        Json::Object(inner) => put_message(out, value::STRUCT_VALUE, |out| put_struct(out, inner))?,
+        Json::Array(items) => put_message(out, value::LIST_VALUE, |out| {
+            items.iter().try_for_each(|item| put_message(out, list_value::VALUES, |out| put_value(out, item)))
         })?,
     }
     Some(())
+}
+
+/// A varint field that is written also where it is 0: it stands in a oneof.
+fn put_choice(out: &mut Vec<u8>, field: u64, is_one: bool) {
+    put_varint(out, field << 3);
+    put_varint(out, u64::from(is_one));
 }
 
 #[cfg(test)]

@@ -5,6 +5,11 @@
 //! would write for the same answer.
 
 use super::engine::{CheckItem, Question};
+use crate::codec::field_numbers::google::timestamp;
+use crate::codec::field_numbers::remit::{
+    check_answer, check_item, check_many_request, check_many_response, check_many_result, check_request,
+    check_response, consistency, object_reference, subject_reference, verdict,
+};
 use crate::codec::notation::{is_id, is_name, is_type};
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
@@ -31,12 +36,12 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainReque
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match number {
-            1 => set(&mut store, value)?,
-            2 => set(&mut consistency, value)?,
-            3 => set(&mut parts.resource, value)?,
-            4 => set(&mut parts.permission, value)?,
-            5 => set(&mut parts.subject, value)?,
-            6 => set(&mut parts.context, value)?,
+            check_request::STORE => set(&mut store, value)?,
+            check_request::CONSISTENCY => set(&mut consistency, value)?,
+            check_request::RESOURCE => set(&mut parts.resource, value)?,
+            check_request::PERMISSION => set(&mut parts.permission, value)?,
+            check_request::SUBJECT => set(&mut parts.subject, value)?,
+            check_request::CONTEXT => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
@@ -55,9 +60,9 @@ pub fn read_check_many(
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match (number, value) {
-            (1, _) => set(&mut store, value)?,
-            (2, _) => set(&mut consistency, value)?,
-            (3, Value::Bytes(item)) if items.len() < items_max => {
+            (check_many_request::STORE, _) => set(&mut store, value)?,
+            (check_many_request::CONSISTENCY, _) => set(&mut consistency, value)?,
+            (check_many_request::ITEMS, Value::Bytes(item)) if items.len() < items_max => {
                 items.push(read_item(item, NOTHING, context_bytes_max)?);
             }
             _ => return None,
@@ -68,16 +73,17 @@ pub fn read_check_many(
     (!request.body.is_empty()).then_some(request)
 }
 
-/// An item of many questions: the same fields on both wires. `itself`: see `Parts::item`.
+/// An item of many questions, whose fields are numbered alike on both wires (`spicedb` holds that). `itself`: see
+/// `Parts::item`.
 pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match number {
-            1 => set(&mut parts.resource, value)?,
-            2 => set(&mut parts.permission, value)?,
-            3 => set(&mut parts.subject, value)?,
-            4 => set(&mut parts.context, value)?,
+            check_item::RESOURCE => set(&mut parts.resource, value)?,
+            check_item::PERMISSION => set(&mut parts.permission, value)?,
+            check_item::SUBJECT => set(&mut parts.subject, value)?,
+            check_item::CONTEXT => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
@@ -109,8 +115,8 @@ impl<'a> Parts<'a> {
         let mut fields = Fields::new(self.subject?);
         while let Some((number, value)) = fields.read().ok()? {
             match number {
-                1 => set(&mut object, value)?,
-                2 => set(&mut relation, value)?,
+                subject_reference::OBJECT => set(&mut object, value)?,
+                subject_reference::RELATION => set(&mut relation, value)?,
                 _ => return None,
             }
         }
@@ -136,8 +142,8 @@ pub(super) fn read_object(message: &[u8]) -> Option<(&str, &str)> {
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match number {
-            1 => set(&mut kind, value)?,
-            2 => set(&mut id, value)?,
+            object_reference::TYPE => set(&mut kind, value)?,
+            object_reference::ID => set(&mut id, value)?,
             _ => return None,
         }
     }
@@ -173,7 +179,7 @@ pub(super) fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     let mut fields = Fields::new(message.unwrap_or_default());
     while let Some((number, value)) = fields.read().ok()? {
         match number {
-            1 => set(&mut at_least, value)?,
+            consistency::AT_LEAST => set(&mut at_least, value)?,
             _ => return None,
         }
     }
@@ -185,10 +191,6 @@ pub(super) fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
 
 // --- answers ----------------------------------------------------------------------------------------------------
 
-/// `remit.v1.Verdict`.
-const VERDICT_NO: u64 = 1;
-const VERDICT_YES: u64 = 3;
-
 /// A `remit.v1.CheckAnswer`: to one question, and the steps it took.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct CheckAnswer {
@@ -198,7 +200,7 @@ pub struct CheckAnswer {
 
 impl CheckAnswer {
     fn verdict(self) -> u64 {
-        if self.is_yes { VERDICT_YES } else { VERDICT_NO }
+        if self.is_yes { verdict::YES } else { verdict::NO }
     }
 }
 
@@ -208,10 +210,10 @@ pub const PREFIX_BYTES: usize = 5;
 /// A `remit.v1.CheckResponse`, as a gRPC message.
 pub fn write_check(answer: CheckAnswer, head: &Token, now_us: i64) -> Vec<u8> {
     framed(96, |out| {
-        put_number(out, 1, answer.verdict());
-        put_bytes(out, 3, &head.encode());
-        put_time(out, 4, now_us);
-        put_number(out, 5, answer.steps);
+        put_number(out, check_response::VERDICT, answer.verdict());
+        put_bytes(out, check_response::TOKEN, &head.encode());
+        put_time(out, check_response::EVALUATED_AT, now_us);
+        put_number(out, check_response::STEPS, answer.steps);
     })
 }
 
@@ -221,14 +223,14 @@ pub fn write_check_many(answers: &[CheckAnswer], head: &Token, now_us: i64) -> V
         let (mut answer, mut result) = (Vec::with_capacity(16), Vec::with_capacity(16));
         for each in answers {
             answer.clear();
-            put_number(&mut answer, 1, each.verdict());
-            put_number(&mut answer, 3, each.steps);
+            put_number(&mut answer, check_answer::VERDICT, each.verdict());
+            put_number(&mut answer, check_answer::STEPS, each.steps);
             result.clear();
-            put_bytes(&mut result, 1, &answer);
-            put_bytes(out, 1, &result);
+            put_bytes(&mut result, check_many_result::ANSWER, &answer);
+            put_bytes(out, check_many_response::RESULTS, &result);
         }
-        put_bytes(out, 2, &head.encode());
-        put_time(out, 3, now_us);
+        put_bytes(out, check_many_response::TOKEN, &head.encode());
+        put_time(out, check_many_response::EVALUATED_AT, now_us);
     })
 }
 
@@ -237,8 +239,8 @@ pub(super) fn put_time(out: &mut Vec<u8>, field: u64, time_us: i64) {
     let (seconds, us) = (time_us.div_euclid(1_000_000), time_us.rem_euclid(1_000_000));
     let mut time = Vec::with_capacity(16);
     // A negative number travels as the 64 bits it is made of.
-    put_number(&mut time, 1, seconds as u64);
-    put_number(&mut time, 2, us as u64 * 1_000);
+    put_number(&mut time, timestamp::SECONDS, seconds as u64);
+    put_number(&mut time, timestamp::NANOS, us as u64 * 1_000);
     put_bytes(out, field, &time);
 }
 

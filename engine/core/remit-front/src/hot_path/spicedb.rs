@@ -5,15 +5,16 @@
 
 use super::engine::CheckItem;
 use super::questions::{CheckAnswer, DEFAULT_STORE, Parts, PlainRequest, framed, read_item, set};
+use crate::codec::field_numbers::authzed::{
+    check_bulk_permissions_pair, check_bulk_permissions_request, check_bulk_permissions_response,
+    check_bulk_permissions_response_item, check_permission_request, check_permission_response, consistency,
+    permissionship, zed_token,
+};
 use crate::codec::tokens::Token;
 use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
 
 /// The object itself, as SpiceDB says it.
 const ELLIPSIS: &[u8] = b"...";
-
-/// `CheckPermissionResponse.Permissionship`.
-const NO_PERMISSION: u64 = 1;
-const HAS_PERMISSION: u64 = 2;
 
 /// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
 pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainRequest<'_, CheckItem<'_>>> {
@@ -22,11 +23,11 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainReque
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match number {
-            1 => set(&mut consistency, value)?,
-            2 => set(&mut parts.resource, value)?,
-            3 => set(&mut parts.permission, value)?,
-            4 => set(&mut parts.subject, value)?,
-            5 => set(&mut parts.context, value)?,
+            check_permission_request::CONSISTENCY => set(&mut consistency, value)?,
+            check_permission_request::RESOURCE => set(&mut parts.resource, value)?,
+            check_permission_request::PERMISSION => set(&mut parts.permission, value)?,
+            check_permission_request::SUBJECT => set(&mut parts.subject, value)?,
+            check_permission_request::CONTEXT => set(&mut parts.context, value)?,
             _ => return None,
         }
     }
@@ -47,8 +48,8 @@ pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> 
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
         match (number, value) {
-            (1, _) => set(&mut consistency, value)?,
-            (2, Value::Bytes(item)) if items.len() < items_max => {
+            (check_bulk_permissions_request::CONSISTENCY, _) => set(&mut consistency, value)?,
+            (check_bulk_permissions_request::ITEMS, Value::Bytes(item)) if items.len() < items_max => {
                 items.push(read_item(item, ELLIPSIS, context_bytes_max)?);
                 sent.push(item);
             }
@@ -63,10 +64,10 @@ pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> 
 fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     let mut fields = Fields::new(message.unwrap_or_default());
     let at_least = match fields.read().ok()? {
-        None | Some((1 | 4, Value::Varint(_))) => None,
-        Some((2, Value::Bytes(zed_token))) => {
-            let mut within = Fields::new(zed_token);
-            let Some((1, Value::Bytes(text))) = within.read().ok()? else {
+        None | Some((consistency::MINIMIZE_LATENCY | consistency::FULLY_CONSISTENT, Value::Varint(_))) => None,
+        Some((consistency::AT_LEAST_AS_FRESH, Value::Bytes(token))) => {
+            let mut within = Fields::new(token);
+            let Some((zed_token::TOKEN, Value::Bytes(text))) = within.read().ok()? else {
                 return None;
             };
             within.read().ok()?.is_none().then_some(())?;
@@ -77,21 +78,21 @@ fn at_least_of(message: Option<&[u8]>) -> Option<Option<Token>> {
     fields.read().ok()?.is_none().then_some(at_least)
 }
 
-fn permissionship(answer: CheckAnswer) -> u64 {
-    if answer.is_yes { HAS_PERMISSION } else { NO_PERMISSION }
+fn permissionship_of(answer: CheckAnswer) -> u64 {
+    if answer.is_yes { permissionship::HAS_PERMISSION } else { permissionship::NO_PERMISSION }
 }
 
 fn put_token(out: &mut Vec<u8>, field: u64, head: &Token) {
-    let mut zed_token = Vec::with_capacity(56);
-    put_bytes(&mut zed_token, 1, &head.encode());
-    put_bytes(out, field, &zed_token);
+    let mut token = Vec::with_capacity(56);
+    put_bytes(&mut token, zed_token::TOKEN, &head.encode());
+    put_bytes(out, field, &token);
 }
 
 /// A `CheckPermissionResponse`, as a gRPC message.
 pub fn write_check(answer: CheckAnswer, head: &Token) -> Vec<u8> {
     framed(96, |out| {
-        put_token(out, 1, head);
-        put_number(out, 2, permissionship(answer));
+        put_token(out, check_permission_response::CHECKED_AT, head);
+        put_number(out, check_permission_response::PERMISSIONSHIP, permissionship_of(answer));
     })
 }
 
@@ -99,15 +100,15 @@ pub fn write_check(answer: CheckAnswer, head: &Token) -> Vec<u8> {
 pub fn write_bulk(answers: &[CheckAnswer], sent: &[&[u8]], head: &Token) -> Vec<u8> {
     let capacity = 96 + sent.iter().map(|item| item.len() + 16).sum::<usize>();
     framed(capacity, |out| {
-        put_token(out, 1, head);
+        put_token(out, check_bulk_permissions_response::CHECKED_AT, head);
         let mut pair = Vec::with_capacity(128);
         for (each, item) in answers.iter().zip(sent) {
             pair.clear();
-            put_bytes(&mut pair, 1, item);
+            put_bytes(&mut pair, check_bulk_permissions_pair::REQUEST, item);
             let mut answer = Vec::with_capacity(2);
-            put_number(&mut answer, 1, permissionship(*each));
-            put_bytes(&mut pair, 2, &answer);
-            put_bytes(out, 2, &pair);
+            put_number(&mut answer, check_bulk_permissions_response_item::PERMISSIONSHIP, permissionship_of(*each));
+            put_bytes(&mut pair, check_bulk_permissions_pair::ITEM, &answer);
+            put_bytes(out, check_bulk_permissions_response::PAIRS, &pair);
         }
     })
 }
@@ -134,6 +135,16 @@ mod tests {
         put_bytes(&mut request, 1, consistency);
         put_bytes(&mut request, 2, &item(b""));
         request
+    }
+
+    #[test]
+    fn items_are_numbered_as_our_own_are() {
+        use crate::codec::field_numbers::authzed::check_bulk_permissions_request_item as theirs;
+        use crate::codec::field_numbers::remit::check_item as ours;
+        assert_eq!(
+            [theirs::RESOURCE, theirs::PERMISSION, theirs::SUBJECT, theirs::CONTEXT],
+            [ours::RESOURCE, ours::PERMISSION, ours::SUBJECT, ours::CONTEXT],
+        );
     }
 
     #[test]
