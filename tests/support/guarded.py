@@ -1,4 +1,4 @@
-"""A server behind a frontend that asks for keys."""
+"""A server that asks for keys, behind a frontend or without one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.ways_in import CHECK, NOW_US, SCHEMA, Refused, told
 
 
 class Guarded:
-    """A server behind a front door that asks for keys, and how to make and revoke them."""
+    """A server that asks for keys, and how to make and revoke them."""
 
     def __init__(self, server: BackgroundServer, path: Path, clock: ManualClock) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Guarded:
 
 
 @contextmanager
-def guarded(folder: Path) -> Iterator[Guarded]:
+def guarded(folder: Path, frontend: FrontendChoice = FrontendChoice.ON) -> Iterator[Guarded]:
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
     for name in ("default", "other"):
@@ -79,6 +79,6 @@ def guarded(folder: Path) -> Iterator[Guarded]:
         engine.relationships.write(name, [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])
     path = folder / "keys.json"
     ring = KeyRing(path, clock.now_us, required=False)
-    with BackgroundServer(engine, keys=ring, frontend=FrontendChoice.ON) as server:
+    with BackgroundServer(engine, keys=ring, frontend=frontend) as server:
         yield Guarded(server, path, clock)
     engine.close()

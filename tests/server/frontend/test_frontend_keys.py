@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from remit.access.key_file import changing_keys
 from remit.access.keys import Keys, Right
+from remit.server.frontend.frontend import FrontendChoice
+from remit.v1 import permissions_pb2
 from tests.support.guarded import Guarded, guarded
-from tests.support.ways_in import NOW_US
+from tests.support.ways_in import CHECK, CHECK_BULK, CHECK_MANY, NOW_US, Refused, told
 
 
 @pytest.fixture
@@ -73,3 +76,17 @@ def test_a_key_that_expires_is_refused_from_that_moment_on(server: Guarded) -> N
     server.clock.advance_us(1)
     assert server.ask(key) == "KEY_EXPIRED"
     assert server.native == (1, 1)
+
+
+@pytest.mark.parametrize("way_in", [FrontendChoice.ON, FrontendChoice.OFF])
+def test_who_may_not_ask_is_told_so_whatever_was_sent(tmp_path: Path, way_in: FrontendChoice) -> None:
+    """Whoever may is told what is wrong with the message: nobody else learns that anything is."""
+    too_many = permissions_pb2.CheckManyRequest(items=[permissions_pb2.CheckItem()] * 1_001).SerializeToString()
+    with guarded(tmp_path, way_in) as server, grpc.insecure_channel(server.server.endpoint) as channel:
+        may, may_not = server.make(Right.CHECK), server.make(Right.READ)
+        for path, data in [(CHECK, b"\xff\xff"), (CHECK_MANY, too_many), (CHECK_MANY, b"\x1a"), (CHECK_BULK, b"\xff")]:
+            wrong = told(channel, path, data, [("authorization", f"Bearer {may}")])
+            refused = told(channel, path, data, [("authorization", f"Bearer {may_not}")])
+            assert isinstance(wrong, Refused) and isinstance(refused, Refused)
+            assert wrong.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+            assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "RIGHT_MISSING")
