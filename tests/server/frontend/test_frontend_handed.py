@@ -50,13 +50,13 @@ def test_a_thread_is_started_for_a_call_that_finds_none_and_no_more_than_were_as
 
     def ours() -> list[str]:
         threads = set(threading.enumerate()) - before
-        return sorted(thread.name for thread in threads if thread.name.startswith("remit-door-"))
+        return sorted(thread.name for thread in threads if thread.name.startswith("remit-front-"))
 
     with both(limits=ServeLimits(readers=2)) as pair, grpc.insecure_channel(pair.door.endpoint) as channel:
         who_am_i = channel.unary_unary(WHO_AM_I)
         for call in [who_am_i.future(b"", timeout=30) for _ in range(50)]:
             assert stores_pb2.WhoAmIResponse.FromString(call.result()).principal == "local"
-        one, other, writes = "remit-door-reads-0", "remit-door-reads-1", "remit-door-writes-0"
+        one, other, writes = "remit-front-reads-0", "remit-front-reads-1", "remit-front-writes-0"
         assert ours() in ([one, writes], [one, other, writes])
         assert pair.door.server.pipeline.reads.in_flight == 0
     assert not ours()

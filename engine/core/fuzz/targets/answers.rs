@@ -12,8 +12,8 @@ use remit_front::codec::tokens::Token;
 use remit_front::hot_path::questions::{CheckAnswer, only_message, write_check, write_check_many};
 use remit_front::hot_path::spicedb;
 use second::{
-    BulkItem, BulkPair, CheckAnswer, CheckBulkResponse, CheckManyResponse, CheckManyResult, CheckPermissionResponse,
-    CheckResponse, Item, Object, Timestamp, ZedToken,
+    BulkItem, BulkPair, CheckBulkResponse, CheckManyResponse, CheckManyResult, CheckPermissionResponse, CheckResponse,
+    Item, Object, Timestamp, ZedToken,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -40,7 +40,9 @@ fuzz_target!(|given: Answers| {
     }
     let results = decided
         .iter()
-        .map(|each| CheckManyResult { answer: Some(CheckAnswer { verdict: verdict(*each), steps: each.steps }) })
+        .map(|each| CheckManyResult {
+            answer: Some(second::CheckAnswer { verdict: verdict(*each), steps: each.steps }),
+        })
         .collect();
     require(
         &write_check_many(&decided, &head, given.now_us),

@@ -36,94 +36,94 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(message: &[u8]) {
-    let Some(asked) = read_check(message, CONTEXT_BYTES_MAX) else {
+    let Some(request) = read_check(message, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckRequest::decode(message).expect("prost reads it");
     assert!(!second.explain && second.contextual.is_empty());
-    require_same(&asked.body, &second.item(), "");
-    require_store(asked.store, &second.store);
-    require_consistency(asked.at_least, second.consistency.as_ref());
+    require_same(&request.body, &second.item(), "");
+    require_store(request.store, &second.store);
+    require_consistency(request.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(read_check(&again, CONTEXT_BYTES_MAX), Some(asked));
+    assert_eq!(read_check(&again, CONTEXT_BYTES_MAX), Some(request));
 }
 
 fn check_many(message: &[u8]) {
-    let Some(asked) = read_check_many(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
+    let Some(request) = read_check_many(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckManyRequest::decode(message).expect("prost reads it");
     assert!(second.contextual.is_empty() && second.items.len() <= ITEMS_MAX);
-    require_all(&asked.body, &second.items, "");
-    require_store(asked.store, &second.store);
-    require_consistency(asked.at_least, second.consistency.as_ref());
+    require_all(&request.body, &second.items, "");
+    require_store(request.store, &second.store);
+    require_consistency(request.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(read_check_many(&again, ITEMS_MAX, CONTEXT_BYTES_MAX), Some(asked));
+    assert_eq!(read_check_many(&again, ITEMS_MAX, CONTEXT_BYTES_MAX), Some(request));
 }
 
 fn check_permission(message: &[u8]) {
-    let Some(asked) = spicedb::read_check(message, CONTEXT_BYTES_MAX) else {
+    let Some(request) = spicedb::read_check(message, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckPermissionRequest::decode(message).expect("prost reads it");
     assert!(!second.with_tracing);
-    require_same(&asked.body, &second.item(), ELLIPSIS);
-    require_zed_consistency(asked.at_least, second.consistency.as_ref());
+    require_same(&request.body, &second.item(), ELLIPSIS);
+    require_zed_consistency(request.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(spicedb::read_check(&again, CONTEXT_BYTES_MAX), Some(asked));
+    assert_eq!(spicedb::read_check(&again, CONTEXT_BYTES_MAX), Some(request));
 }
 
 fn check_bulk(message: &[u8]) {
-    let Some(asked) = spicedb::read_bulk(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
+    let Some(request) = spicedb::read_bulk(message, ITEMS_MAX, CONTEXT_BYTES_MAX) else {
         return;
     };
     let second = CheckBulkRequest::decode(message).expect("prost reads it");
     assert!(!second.with_tracing && second.items.len() <= ITEMS_MAX);
-    require_all(&asked.body.items, &second.items, ELLIPSIS);
-    for (raw, item) in asked.body.sent.iter().zip(&second.items) {
+    require_all(&request.body.items, &second.items, ELLIPSIS);
+    for (raw, item) in request.body.sent.iter().zip(&second.items) {
         assert_eq!(Item::decode(*raw).as_ref(), Ok(item), "an answer repeats what was asked");
     }
-    require_zed_consistency(asked.at_least, second.consistency.as_ref());
+    require_zed_consistency(request.at_least, second.consistency.as_ref());
 }
 
 fn expand(message: &[u8]) {
-    let Some(asked) = read_expand(message) else {
+    let Some(request) = read_expand(message) else {
         return;
     };
     let second = ExpandRequest::decode(message).expect("prost reads it");
     assert!(second.contextual.is_empty());
     let resource = second.resource.as_ref().expect("it has a resource");
-    assert_eq!((asked.body.resource.type_, asked.body.resource.id), (&*resource.kind, &*resource.id));
-    assert_eq!((asked.body.permission, asked.body.depth_max), (&*second.permission, i64::from(second.depth)));
-    require_store(asked.store, &second.store);
-    require_consistency(asked.at_least, second.consistency.as_ref());
+    assert_eq!((request.body.resource.type_, request.body.resource.id), (&*resource.kind, &*resource.id));
+    assert_eq!((request.body.permission, request.body.depth_max), (&*second.permission, i64::from(second.depth)));
+    require_store(request.store, &second.store);
+    require_consistency(request.at_least, second.consistency.as_ref());
     let again = second.encode_to_vec();
-    assert_eq!(read_expand(&again), Some(asked));
+    assert_eq!(read_expand(&again), Some(request));
 }
 
-fn require_all(questions: &[CheckItem<'_>], items: &[Item], itself: &str) {
-    assert_eq!(questions.len(), items.len());
-    for (question, item) in questions.iter().zip(items) {
-        require_same(question, item, itself);
+fn require_all(items: &[CheckItem<'_>], second: &[Item], itself: &str) {
+    assert_eq!(items.len(), second.len());
+    for (item, second) in items.iter().zip(second) {
+        require_same(item, second, itself);
     }
 }
 
-fn require_same(item: &CheckItem<'_>, item: &Item, itself: &str) {
-    let context = item.context.as_deref().map(|bytes| Struct::decode(bytes).expect("prost reads it"));
+fn require_same(item: &CheckItem<'_>, second: &Item, itself: &str) {
+    let context = second.context.as_deref().map(|bytes| Struct::decode(bytes).expect("prost reads it"));
     assert_eq!(item.context.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
-    let resource = item.resource.as_ref().expect("it has a resource");
-    let subject = item.subject.as_ref().expect("it has a subject");
+    let resource = second.resource.as_ref().expect("it has a resource");
+    let subject = second.subject.as_ref().expect("it has a subject");
     let object = subject.object.as_ref().expect("its subject is an object");
     let relation = if subject.relation == itself { "" } else { &subject.relation };
-    let second = Question {
+    let question = Question {
         resource_type: &resource.kind,
         resource_id: &resource.id,
-        permission: &item.permission,
+        permission: &second.permission,
         subject_type: &object.kind,
         subject_id: &object.id,
         subject_relation: relation,
     };
-    assert_eq!(item.question, second);
+    assert_eq!(item.question, question);
 }
 
 fn require_store(store: &str, second: &str) {

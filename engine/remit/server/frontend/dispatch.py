@@ -59,7 +59,7 @@ class Dispatcher:
             return
         with self._lock:
             if len(threads) < queue.threads_max:
-                name = f"remit-door-{queue.name}-{len(threads)}"
+                name = f"remit-front-{queue.name}-{len(threads)}"
                 threads.append(threading.Thread(target=self._run, args=(queue,), name=name, daemon=True))
                 threads[-1].start()
 

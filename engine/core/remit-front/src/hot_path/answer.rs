@@ -185,6 +185,7 @@ mod tests {
     use std::collections::HashSet;
 
     const NOW_US: i64 = 1_800_000_000_000_000;
+
     fn hot_path() -> HotPath {
         HotPath {
             engine: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),

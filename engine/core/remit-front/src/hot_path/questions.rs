@@ -1,5 +1,7 @@
 //! Check and CheckMany, from bytes to questions and from answers to bytes.
 //!
+//! Read by hand, for `prost` copies every string, and passes over fields that it does not know: the fuzz targets hold
+//! that it reads the same.
 //! Law: a request is read here only where it is plain: every field known, none twice, every name and id one that
 //! `notation` lets pass, nothing asked for but a verdict at the head. What is written is byte for byte what protobuf
 //! would write for the same answer.
