@@ -1,6 +1,6 @@
 //! The second reading: the same messages as prost reads them, from structs that say which fields there are.
 //!
-//! Law: what the core reads at the door, this reads to the same; it is written from proto/ and `authzed.api.v1`, and
+//! Law: what the frontend reads, this reads to the same; it is written from proto/ and `authzed.api.v1`, and
 //! shares nothing with the core.
 
 use prost::Message;

@@ -1,4 +1,4 @@
-//! Whole requests that threads of Python answer: which there are (`unary`), where they wait, and how answers come back.
+//! Whole requests that threads of Python answer: where they wait, and how what came of them is sent.
 
 pub mod dispatched_call;
 pub mod queues;

@@ -31,7 +31,7 @@ pub trait StoreView {
     fn head(&self) -> Token;
 
     /// These will be asked: what makes them quicker together may be done now.
-    fn expect(&mut self, _questions: &[CheckItem<'_>]) {}
+    fn expect(&mut self, _items: &[CheckItem<'_>]) {}
 
     /// The answer, and the steps it took: no more than `steps_max`.
     fn check(
@@ -84,8 +84,8 @@ impl StoreView for View<'_> {
         Token { uuid: identity.uuid, epoch: identity.epoch, revision: self.store.revision() }
     }
 
-    fn expect(&mut self, questions: &[CheckItem<'_>]) {
-        self.store.expect(self.session, questions.iter().map(|item| &item.question));
+    fn expect(&mut self, items: &[CheckItem<'_>]) {
+        self.store.expect(self.session, items.iter().map(|item| &item.question));
     }
 
     fn check(
