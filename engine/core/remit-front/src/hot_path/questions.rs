@@ -104,10 +104,7 @@ pub struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// The question and its context, where all parts are valid. `itself`: a word for no relation, beside "".
     pub fn item(self, itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
-        let context = match self.context {
-            Some(context) => Context::from_struct(context, context_bytes_max)?,
-            None => Context::default(),
-        };
+        let context = read_context(self.context, context_bytes_max)?;
         Some(CheckItem { question: self.question(itself)?, context })
     }
 
@@ -136,6 +133,11 @@ impl<'a> Parts<'a> {
             },
         })
     }
+}
+
+/// Where every context of a question comes in, on both wires: what may be longer than its limit is not even read.
+fn read_context(sent: Option<&[u8]>, bytes_max: usize) -> Option<Context> {
+    sent.map_or_else(|| Some(Context::default()), |sent| Context::from_struct(sent, bytes_max))
 }
 
 /// The type and id of a `remit.v1.ObjectReference`.

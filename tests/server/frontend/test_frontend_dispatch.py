@@ -1,5 +1,5 @@
-"""Law: a unary call that is handed to a thread of Python is told what grpcio's server would have told it, and no method
-is left out."""
+"""Law: a unary call that is dispatched to a thread of Python is told what grpcio's server would have told it, and no
+method is left out."""
 
 from __future__ import annotations
 
