@@ -236,6 +236,27 @@ fn the_table_says_which_right_a_call_needs_and_who_lacks_it_is_grpcios_to_refuse
 }
 
 #[test]
+fn a_key_that_is_revoked_while_a_message_is_on_its_way_does_not_count() {
+    run(async {
+        let (stage, upstream) = open("revoked", 10, PATIENT);
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = caller(stage.address).await;
+        let whole = body(&check_request("", &QUESTION));
+        let (response, mut sending) = call(&mut sender, CHECK, &[]);
+        sending.send_data(whole.slice(..9), false).unwrap();
+        // Another call that is answered in between shows that the first was let in.
+        let (between, mut at_once) = call(&mut sender, CHECK, &[]);
+        at_once.send_data(whole.clone(), true).unwrap();
+        assert!(is_yes(&answer(between).await.1));
+        stage.frontend.set_credentials(Credentials::Keyed([].into()));
+        sending.send_data(whole.slice(9..), true).unwrap();
+        let (head, echoed, _) = answer(response).await;
+        assert_eq!((head.contains_key("x-peer"), echoed), (true, whole));
+        behind.abort();
+    });
+}
+
+#[test]
 fn all_else_is_carried_as_it_is_and_says_who_calls() {
     run(async {
         let (stage, upstream) = open("carry", 10, PATIENT);

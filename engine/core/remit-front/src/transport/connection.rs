@@ -193,7 +193,14 @@ impl Caller {
                         None => Read::TooMuch,
                     };
                     drop(permit);
-                    caller.answer_read(&route, began, Arriving { head, reading, respond }, read);
+                    // Its key may have been revoked while the message was on its way.
+                    match caller.route(&head, began) {
+                        Some(route) => caller.answer_read(&route, began, Arriving { head, reading, respond }, read),
+                        None => {
+                            let (begun, ended) = (reading.take(), matches!(read, Read::Whole));
+                            caller.carry(Call { head, begun, ended, body: reading.body, respond });
+                        }
+                    }
                 });
             }
         }
