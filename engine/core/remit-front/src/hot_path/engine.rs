@@ -98,7 +98,12 @@ impl StoreView for View<'_> {
         self.store.check(self.session, &item.question, &item.context, now_us, steps_max, interrupted)
     }
 
-    fn expand<'a>(&'a self, opening: ExpandRequest<'a>, now_us: i64, budget: &mut Budget<'_>) -> ExpandResult<Expansion<'a>> {
+    fn expand<'a>(
+        &'a self,
+        opening: ExpandRequest<'a>,
+        now_us: i64,
+        budget: &mut Budget<'_>,
+    ) -> ExpandResult<Expansion<'a>> {
         self.store.expand(opening, now_us, budget)
     }
 }

@@ -16,7 +16,7 @@ use crate::codec::field_numbers::remit::{
 use crate::codec::notation::is_name;
 use crate::codec::tokens::Token;
 use remit_core::check::caveats::Context;
-use remit_core::expand::{Conditions, Node, Object, ExpandRequest, Reference, Set, Subject};
+use remit_core::expand::{Conditions, ExpandRequest, Node, Object, Reference, Set, Subject};
 use remit_core::protobuf::{Fields, Value, put_bytes, put_double, put_message, put_number, put_varint};
 
 /// `wire/expansions.py`: how deep messages may nest down to a node, and how deep the first one of a set is.
