@@ -94,7 +94,7 @@ class StoresServicer:
 
     def Backup(self, request, context):
         """A consistent copy of a store while it goes on serving: schema, relationships with who wrote them, and the changelog.
-        docs/operations.md describes the bytes.
+        docs/operate/operations.md describes the bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

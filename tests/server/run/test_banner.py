@@ -66,7 +66,7 @@ def test_it_says_who_answers_and_never_that_the_core_does_where_it_does_not(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = "  door    the native core listens, and answers checks by itself"
-    leaves = "  door    the native core listens, and leaves every answer to Python: see docs/front_door.md"
+    leaves = "  door    the native core listens, and leaves every answer to Python: see docs/operate/frontend.md"
     without = f"  door    none, the native core is {built.absence()}: every request is answered in Python"
     assert (answers if available() else without) in said(engine, Config()).splitlines()
     for config in (Config(serve_limits=replace(ServeLimits(), rate_per_key=5.0)), Config(testing=True)):

@@ -329,10 +329,10 @@ def there_are() -> set[str]:
 
 
 def test_the_page_tells_of_every_metric_and_of_no_other() -> None:
-    assert told_of("telemetry.md") == there_are()
+    assert told_of("operate/telemetry.md") == there_are()
 
 
 def test_what_operators_are_told_to_alert_on_is_there() -> None:
-    named = {name.removesuffix("_bucket") for name in told_of("operations.md")}
+    named = {name.removesuffix("_bucket") for name in told_of("operate/operations.md")}
     assert len(named) > 10
     assert named <= there_are()

@@ -55,7 +55,7 @@ def _door(config: Config, telemetry: Telemetry) -> str:
     if why := absence():
         return f"none, the native core is {why}: every request is answered in Python"
     if not may_answer(telemetry, config.serve_limits, is_testing=config.testing):
-        return "the native core listens, and leaves every answer to Python: see docs/front_door.md"
+        return "the native core listens, and leaves every answer to Python: see docs/operate/frontend.md"
     return "the native core listens, and answers checks by itself"
 
 

@@ -2,7 +2,7 @@
 
 What happened is counted as it is told here; what is, such as sizes and places taken, is looked up when somebody asks.
 Labels come from short lists known beforehand (verbs, reasons, verdicts, queues), never from a request; stores are named
-only in what is looked up, at most `STORES_MAX` of them. docs/telemetry.md says what each metric means.
+only in what is looked up, at most `STORES_MAX` of them. docs/operate/telemetry.md says what each metric means.
 Law: nothing is decided by a metric, and every server has its own."""
 
 from __future__ import annotations
