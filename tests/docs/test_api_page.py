@@ -6,9 +6,7 @@ block prints what its `# →` comments say."""
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -30,7 +28,7 @@ from remit.server.limits.serve_limits import shown
 from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
-from tests.support.docs.blocks import DOCS, Block, blocks_of, code_words, table_cells
+from tests.support.docs.blocks import DOCS, blocks_of, code_words, run_python, table_cells
 
 PAGE = "api.md"
 NOW_US = parse_time("2027-01-31T12:00:00Z")
@@ -86,13 +84,6 @@ def answer_to(channel: grpc.Channel, command: str) -> str | dict[str, Any]:
         return f"ERROR:\n  Code: {name}\n  Message: {error.details()}\n"
     shape: dict[str, Any] = json_format.MessageToDict(answer)
     return shape
-
-
-def run_python(block: Block, namespace: dict[str, Any]) -> None:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(block.text, str(block), "exec"), namespace)
-    assert printed.getvalue().splitlines() == re.findall(r"# → (.*)$", block.text, re.MULTILINE), str(block)
 
 
 def test_every_example_answers_as_it_is_shown(server: BackgroundServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,79 +1,126 @@
-"""Law: README is true. Its program prints what it says, its commands answer as it says, and what it names is there.
-
-That as many worlds and answers of SpiceDB's come out the same as it claims is held by tests/conformance."""
+"""README.md is true: its sessions print what they show, its walks lead downwards, and its map has every room."""
 
 from __future__ import annotations
 
+import ast
 import re
-import shlex
-from collections.abc import Iterator
+import tomllib
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from remit.cli.commands.example import write_example
-from remit.cli.main import main
-from remit.engine.clock import ManualClock
-from remit.engine.facade import Engine
-from remit.notation import parse_time
-from remit.server.run.background import BackgroundServer
-from remit.store.memory import MemoryStore
-from tests.support.docs.blocks import blocks_of
-from tests.support.places import DOCS, ROOT
+from tests.support.docs.blocks import blocks_of, code_words, run_python, table_cells
+from tests.support.docs.consoles import Run, run_console
+from tests.support.places import ROOT
 
-README = "../README.md"
-ADDRESS = "127.0.0.1:50051"  # where `make run` serves
-EXIT_CODES = {"yes": 0, "no": 1}
-PAGES = [ROOT / "README.md", ROOT / "STYLE.md", ROOT / "bench" / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGE = "../README.md"
+PACKAGE = ROOT / "engine" / "remit"
+CORE = ROOT / "engine" / "core"
+CHECK, WRITE, MAP = "## Follow a Check", "## Follow a Write", "## A map"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """A server with the small organisation in it, as `make run` starts one."""
-    clock = ManualClock(parse_time("2027-01-01T00:00:00Z"))
-    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    assert write_example(engine)
-    with BackgroundServer(engine) as server:
-        yield server.endpoint
-    engine.close()
+def test_the_sessions_print_what_they_show(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_screen, second_terminal = blocks_of(PAGE, "console")
+    environment: dict[str, str] = {}
+    run_console(second_terminal, run, environment)
+    for name, value in environment.items():  # the store that it made is what the first screen is repeated in
+        monkeypatch.setenv(name, value)
+    run_console(first_screen, run, {})
 
 
-def test_its_program_prints_what_its_comments_say(endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    [program] = blocks_of(README, "python")
-    assert ADDRESS in program.text
-    exec(compile(program.text.replace(ADDRESS, endpoint), str(program), "exec"), {})
-    assert capsys.readouterr().out.split() == ["YES", "held", "True"]
+def test_the_first_screen_has_one_yes_and_one_no_with_why() -> None:
+    schema, session = blocks_of(PAGE)[:2]
+    assert schema.text.replace("  ", "\t") == (ROOT / schema.says["file"]).read_text(encoding="utf-8")
+    assert session.line + session.text.count("\n") < 55
+    shown = session.text.splitlines()
+    assert (shown.count("yes"), shown.count("no")) == (1, 1)
+    assert shown[-1].endswith("no relationship")
 
 
-def commands() -> list[tuple[list[str], str]]:
-    """Each command of README's, and what its comment says."""
-    lines = [line for block in blocks_of(README) for line in block.text.splitlines()]
-    found = [line.partition(" remit ")[2] or line.partition("/remit ")[2] for line in lines if "bin/remit " in line]
-    return [(shlex.split(line, comments=True), line.partition("  # ")[2]) for line in found]
+def test_the_client_in_ten_lines_prints_what_it_says(example: str) -> None:
+    (block,) = blocks_of(PAGE, "python")
+    run_python(block, {})
 
 
-def test_its_commands_are_there_and_answer_as_it_says(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REMIT_ENDPOINT", endpoint)
-    said = commands()
-    assert {command for [command, *_], _ in said} >= {"check", "expand", "demo"}
-    for arguments, comment in said:
-        if arguments[0] == "watch":  # it would not end
-            continue
-        word = re.split(r"\W", comment)[0] if arguments[0] == "check" else "yes"
-        assert main(tuple(arguments)) == EXIT_CODES[word], arguments
-    assert capsys.readouterr().err == ""
+def test_the_two_commands_are_words_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (commands,) = (block for block in blocks_of(PAGE) if block.text.startswith("make"))
+    for word in re.findall(r"^make (\S+)", commands.text, re.MULTILINE):
+        assert re.search(rf"^{word}:", makefile, re.MULTILINE)
 
 
-def test_the_words_of_make_that_it_names_are_there() -> None:
+# --- walks ------------------------------------------------------------------------------------------------------
+
+
+def steps(heading: str) -> list[tuple[Path, str]]:
+    """(file, what is in it) of a walk. Its second table, if there is one, is of the core."""
+    return [
+        ((CORE if file.endswith(".rs") else PACKAGE) / file, name)
+        for row in table_cells(PAGE, heading)
+        for file, name in [(*code_words(row[0]), *code_words(row[1]))]
+    ]
+
+
+def names_in(path: Path) -> set[str]:
+    """What a file defines at its top, and what its classes define: `name` and `Class.name`."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".rs":
+        return set(re.findall(r"\b(?:fn|struct|enum|trait|static|const) (\w+)", text))
+    names: set[str] = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            methods = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+            names |= {node.name, *(f"{node.name}.{method.name}" for method in methods)}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+@pytest.mark.parametrize("heading", [CHECK, WRITE])
+def test_every_step_of_a_walk_is_there(heading: str) -> None:
+    for path, name in steps(heading):
+        assert path.is_file(), path
+        assert name in names_in(path), f"{path} has no `{name}`"
+
+
+def rooms_from_the_top_down() -> list[set[str]]:
+    """The layers of the package, as the contract of the imports names them."""
+    settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["remit"])
+    return [set(re.split(r"\s*[|:]\s*", layer)) for layer in layers]
+
+
+@pytest.mark.parametrize("heading", [CHECK, WRITE])
+def test_a_walk_never_goes_up(heading: str) -> None:
+    layers = rooms_from_the_top_down()
+    rooms = [path.relative_to(PACKAGE).parts[0] for path, _ in steps(heading) if path.suffix == ".py"]
+    depths = [next(depth for depth, layer in enumerate(layers) if room in layer) for room in rooms]
+    assert all(above <= below for above, below in pairwise(depths)), rooms
+
+
+def test_a_check_is_four_files() -> None:
+    assert len([path for path, _ in steps(CHECK) if path.suffix == ".py"]) == 4
+
+
+def test_the_map_has_every_room_from_the_top_down() -> None:
+    listed = [word.rstrip("/").removesuffix(".py") for row in table_cells(PAGE, MAP) for word in code_words(row[0])]
+    layers = rooms_from_the_top_down()
+    assert set(listed) | {"native_core"} == set().union(*layers)
+    assert all((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() for name in listed)
+
+
+def test_every_path_that_is_named_is_there() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
-    assert {"run", "test", "check"} <= named <= rules
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_what_a_page_links_to_is_there(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+    named = {word for word in re.findall(r"`([a-z_0-9./]+)`", text) if "/" in word or word.endswith(".py")}
+    assert len(named) > 20
+    places = (ROOT, PACKAGE, CORE, PACKAGE / "server")
+    missing = [word for word in named if not any((place / word).exists() for place in places)]
+    # Within a row of the map a room names its own files.
+    rooms = [path for path in PACKAGE.iterdir() if path.is_dir()]
+    assert [word for word in missing if not any((room / word).exists() for room in rooms)] == []

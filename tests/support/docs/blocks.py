@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.places import DOCS
 
@@ -37,6 +40,14 @@ def blocks_of(page: str, *languages: str) -> list[Block]:
 def _said(words: str) -> dict[str, str]:
     parted = (word.partition("=") for word in words.split())
     return {key: value for key, _, value in parted}
+
+
+def run_python(block: Block, namespace: dict[str, Any]) -> None:
+    """Run a block of Python, which must print what its `# →` comments say."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block.text, str(block), "exec"), namespace)
+    assert printed.getvalue().splitlines() == re.findall(r"# → (.*)$", block.text, re.MULTILINE), str(block)
 
 
 def table_cells(page: str, heading: str) -> list[list[str]]:
