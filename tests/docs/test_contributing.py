@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: its words are make's and its paths are there; every fragment is of a kind that is rendered."""
+"""CONTRIBUTING.md is true: its words are of make, its paths are there, and fragments are of a kind that is rendered."""
 
 from __future__ import annotations
 
