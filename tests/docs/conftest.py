@@ -29,7 +29,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
     write_example(engine)
     with BackgroundServer(engine) as server:
-        monkeypatch.setattr("remit.client.sync.endpoint_of", lambda _: server.endpoint)
+        monkeypatch.setattr("remit.client.sync.client.endpoint_of", lambda _: server.endpoint)
         yield server.endpoint
     engine.close()
 

@@ -56,11 +56,8 @@ def test_the_two_commands_are_words_of_the_makefile() -> None:
 
 def steps(heading: str) -> list[tuple[Path, str]]:
     """(file, what is in it) of a walk. Its second table, if there is one, is of the core."""
-    return [
-        ((CORE if file.endswith(".rs") else PACKAGE) / file, name)
-        for row in table_cells(PAGE, heading)
-        for file, name in [(*code_words(row[0]), *code_words(row[1]))]
-    ]
+    rows = [(*code_words(file), *code_words(name)) for file, name, _ in table_cells(PAGE, heading)]
+    return [((CORE if file.endswith(".rs") else PACKAGE) / file, name) for file, name in rows]
 
 
 def names_in(path: Path) -> set[str]:
@@ -88,30 +85,40 @@ def test_every_step_of_a_walk_is_there(heading: str) -> None:
         assert name in names_in(path), f"{path} has no `{name}`"
 
 
-def rooms_from_the_top_down() -> list[set[str]]:
-    """The layers of the package, as the contract of the imports names them."""
+Layers = list[set[str]]
+
+
+def layers_of(container: str) -> Layers:
+    """The layers of a package from the top down, as the contract of the imports names them."""
     settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["remit"])
-    return [set(re.split(r"\s*[|:]\s*", layer)) for layer in layers]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == [container])
+    return [set(re.findall(r"\w+", layer)) for layer in layers]
+
+
+def depth_in(layers: Layers, name: str) -> int:
+    return next(depth for depth, layer in enumerate(layers) if name in layer)
 
 
 @pytest.mark.parametrize("heading", [CHECK, WRITE])
 def test_a_walk_never_goes_up(heading: str) -> None:
-    layers = rooms_from_the_top_down()
-    rooms = [path.relative_to(PACKAGE).parts[0] for path, _ in steps(heading) if path.suffix == ".py"]
-    depths = [next(depth for depth, layer in enumerate(layers) if room in layer) for room in rooms]
-    assert all(above <= below for above, below in pairwise(depths)), rooms
+    """Neither from room to room nor, in a room, from one part of it to another."""
+    depths = []
+    for path, _ in steps(heading):
+        if path.suffix == ".py":
+            room, part, *_ = path.relative_to(PACKAGE).with_suffix("").parts
+            depths.append((depth_in(layers_of("remit"), room), depth_in(layers_of(f"remit.{room}"), part)))
+    assert all(above <= below for above, below in pairwise(depths)), depths
 
 
-def test_a_check_is_four_files() -> None:
-    assert len([path for path, _ in steps(CHECK) if path.suffix == ".py"]) == 4
+def test_four_files_explain_a_check() -> None:
+    bold = [row[0] for row in table_cells(PAGE, CHECK) if row[0].startswith("**")]
+    assert len(bold) == 4
 
 
 def test_the_map_has_every_room_from_the_top_down() -> None:
     listed = [word.rstrip("/").removesuffix(".py") for row in table_cells(PAGE, MAP) for word in code_words(row[0])]
-    layers = rooms_from_the_top_down()
-    assert set(listed) | {"native_core"} == set().union(*layers)
+    assert set(listed) | {"native_core"} == set().union(*layers_of("remit"))
     assert all((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() for name in listed)
 
 
