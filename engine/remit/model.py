@@ -238,7 +238,7 @@ class StoreInfo:
 class Caller:
     """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights.
 
-    With no keys the server listens on loopback only and its callers hold every right (DESIGN 7)."""
+    With no keys the server listens on loopback only and its callers hold every right."""
 
     principal: str = "local"
     run: str = ""

@@ -7,7 +7,7 @@ import re
 from math import floor, log10
 from typing import Any
 
-from tests.support.doc_blocks import table_cells
+from tests.support.docs.blocks import table_cells
 from tests.support.places import ROOT
 
 PAGE = "../bench/README.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from tests.support.doc_blocks import code_words, table_cells
+from tests.support.docs.blocks import code_words, table_cells
 from tests.support.places import ROOT
 
 PAGE = "../CONTRIBUTING.md"

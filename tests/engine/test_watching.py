@@ -366,7 +366,7 @@ def test_nothing_is_told_before_it_can_be_asked_about(engine: EngineOfTest) -> N
     assert [len(each) for each in seen] == [0, 1]
 
 
-# --- the bell ---------------------------------------------------------------------------------------------------
+# --- notifications -----------------------------------------------------------------------------------------------
 
 
 def test_each_commit_rings_once_it_can_be_asked_about_until_it_is_ended(engine: EngineOfTest) -> None:

@@ -218,7 +218,7 @@ def test_facts_that_do_not_count_are_left_out() -> None:
     assert later.sets[0].definition != ExpandLeaf("member", ())
 
 
-def test_circles_and_shared_groups_are_opened_once() -> None:
+def test_cycles_and_shared_groups_are_opened_once() -> None:
     found = expanded(
         "doc:1#view",
         "doc:1#folder@doc:2",

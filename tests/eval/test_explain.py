@@ -246,7 +246,7 @@ def test_a_yes_that_goes_around_is_told_by_what_founds_it() -> None:
 
 
 def test_a_yes_that_only_its_circle_decides_is_told_by_what_founds_it() -> None:
-    """`open` holds since nothing founds `shut`, which is known only when the whole circle is settled."""
+    """`open` holds since nothing founds `shut`, which is known only when the whole cycle is settled."""
     world = evaluation(
         """
         definition user {}

@@ -1,4 +1,5 @@
-"""What Check means, bullet by bullet of DESIGN 4, each in a world small enough to be answered by head.
+"""What Check means, rule by rule, each in a world small enough to be answered by head ("The meaning" in
+docs/internals/design.md).
 
 The laws over random worlds are in laws/test_one_meaning.py; here every rule has a name, an example and its edge."""
 
@@ -350,7 +351,7 @@ def test_along_of_several_relations_needs_each_that_a_type_declares() -> None:
         assert verdict(evaluation(schema, [f for f in facts if f != gone]), "tool:t#use@run:r2") is NO, gone
 
 
-# --- circles ----------------------------------------------------------------------------------------------------
+# --- cycles ----------------------------------------------------------------------------------------------------
 
 FOLDERS = """
 definition user {}
@@ -372,7 +373,7 @@ definition doc {
 """
 
 
-def test_a_positive_circle_holds_who_is_founded_outside_it() -> None:
+def test_a_positive_cycle_holds_who_is_founded_outside_it() -> None:
     ring = [f"doc:{i}#next@doc:{(i + 1) % 5}" for i in range(5)]
     nobody = evaluation(FOLDERS, ring)
     somebody = evaluation(FOLDERS, [*ring, "doc:3#viewer@user:a"])
@@ -397,7 +398,7 @@ def test_permissions_that_are_one_another_are_founded_from_either_side() -> None
         assert verdict(world, f"doc:1#{permission}@user:b") is NO
 
 
-def test_what_depends_on_its_own_negation_is_an_error_that_names_the_circle() -> None:
+def test_what_depends_on_its_own_negation_is_an_error_that_names_the_cycle() -> None:
     world = evaluation(FOLDERS, ["doc:1#base@user:a"])
     with pytest.raises(NegativeCycle) as raised:
         verdict(world, "doc:1#odd@user:a")
@@ -419,7 +420,7 @@ def test_the_undefined_is_absorbed_by_what_decides_alone() -> None:
             verdict(world, f"{undefined}@user:a")
 
 
-def test_a_negative_chain_that_ends_is_no_circle() -> None:
+def test_a_negative_chain_that_ends_is_no_cycle() -> None:
     """Who moves last wins: `won` is base, unless the next has won. The end of the line wins, the one before loses."""
     line = [f"doc:{i}#next@doc:{i + 1}" for i in range(6)] + [f"doc:{i}#base@user:a" for i in range(7)]
     world = evaluation(FOLDERS, line)
@@ -453,16 +454,16 @@ def test_an_undefined_answer_has_the_same_words_in_every_order(facts: Sequence[s
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_the_circle_is_told_from_its_least_question(size: int) -> None:
+def test_the_cycle_is_told_from_its_least_question(size: int) -> None:
     facts = ring_of_moves(size)
     Random(size).shuffle(facts)
     with pytest.raises(NegativeCycle) as raised:
         verdict(evaluation(FOLDERS, facts), f"doc:{size - 1}#won@user:a")
-    circle = [*range(size), 0]
-    assert raised.value.message.endswith(" → ".join(f"`doc:{i}#won@user:a`" for i in circle))
+    cycle = [*range(size), 0]
+    assert raised.value.message.endswith(" → ".join(f"`doc:{i}#won@user:a`" for i in cycle))
 
 
-def test_a_circle_of_thousands_is_found_quickly_and_told_briefly() -> None:
+def test_a_cycle_of_thousands_is_found_quickly_and_told_briefly() -> None:
     size = 2_001
     budget = Budget(steps_max=60 * size)
     with pytest.raises(NegativeCycle) as raised:
@@ -489,7 +490,7 @@ def test_a_double_negation_is_no_negation() -> None:
         verdict(world, "doc:1#p@user:a")
 
 
-def test_a_circle_that_is_told_goes_through_a_negation() -> None:
+def test_a_cycle_that_is_told_goes_through_a_negation() -> None:
     """`r` asks itself too, but negated twice, which is harmless: what makes it undefined is `t` and `s`."""
     schema = """
         definition user {}
@@ -506,7 +507,7 @@ def test_a_circle_that_is_told_goes_through_a_negation() -> None:
 
 
 @given(st.integers(0, 2**32))
-def test_the_circle_to_tell_does_not_depend_on_the_order(seed: int) -> None:
+def test_the_cycle_to_tell_does_not_depend_on_the_order(seed: int) -> None:
     """And it is one: each asks the next, the last is the first, and some step goes through a `-`."""
     random = Random(seed)
     size = random.randint(1, 7)
@@ -518,18 +519,18 @@ def test_the_circle_to_tell_does_not_depend_on_the_order(seed: int) -> None:
     keys = list(asks)
     random.shuffle(keys)
     shuffled = {key: dict(random.sample(list(asks[key].items()), len(asks[key]))) for key in keys}
-    circle = negative_cycle(asks, lambda: None)
-    assert negative_cycle(shuffled, lambda: None) == circle
-    assert circle[0] == circle[-1]
-    assert len(circle) > 1
-    steps = list(itertools.pairwise(circle))
+    cycle = negative_cycle(asks, lambda: None)
+    assert negative_cycle(shuffled, lambda: None) == cycle
+    assert cycle[0] == cycle[-1]
+    assert len(cycle) > 1
+    steps = list(itertools.pairwise(cycle))
     assert all(part in asks[goal] for goal, part in steps)
     assert any(asks[goal][part] for goal, part in steps)
 
 
 # --- provisional answers ----------------------------------------------------------------------------------------
 
-CONDITIONAL_CIRCLE = """
+CONDITIONAL_CYCLE = """
 caveat one(x int) { x < 10 }
 caveat two(y int) { y < 10 }
 definition user {}
@@ -540,7 +541,7 @@ definition group {
 
 
 @pytest.mark.parametrize("asked_first", ["group:a", "group:b", "group:c"])
-def test_a_conditional_answer_inside_a_circle_is_not_remembered_too_early(asked_first: str) -> None:
+def test_a_conditional_answer_inside_a_cycle_is_not_remembered_too_early(asked_first: str) -> None:
     """Asked first, a meets itself through b and c while it is unfinished. What b and c are then is provisional: had it
     been kept, c would later be NO (a memo that forgot this was a CVE in a peer)."""
     facts = [
@@ -550,7 +551,7 @@ def test_a_conditional_answer_inside_a_circle_is_not_remembered_too_early(asked_
         "group:a#member@user:u[one]",
     ]
     for order in itertools.permutations(facts):
-        world = evaluation(CONDITIONAL_CIRCLE, order)
+        world = evaluation(CONDITIONAL_CYCLE, order)
         verdict(world, f"{asked_first}#member@user:u")
         for group in "abc":
             found = answer(world, f"group:{group}#member@user:u")
@@ -558,7 +559,7 @@ def test_a_conditional_answer_inside_a_circle_is_not_remembered_too_early(asked_
 
 
 @pytest.mark.parametrize("asked_first", ["group:a", "group:b", "group:c"])
-def test_missing_names_inside_a_circle_are_those_of_the_whole_circle(asked_first: str) -> None:
+def test_missing_names_inside_a_cycle_are_those_of_the_whole_cycle(asked_first: str) -> None:
     facts = [
         "group:a#member@group:b#member",
         "group:b#member@group:a#member[two]",
@@ -567,13 +568,13 @@ def test_missing_names_inside_a_circle_are_those_of_the_whole_circle(asked_first
         "group:a#member@user:u[one]",
     ]
     for order in itertools.permutations(facts):
-        world = evaluation(CONDITIONAL_CIRCLE, order)
+        world = evaluation(CONDITIONAL_CYCLE, order)
         verdict(world, f"{asked_first}#member@user:u")
         assert {g: answer(world, f"group:{g}#member@user:u").missing for g in "abc"} == dict.fromkeys("abc", ("x", "y"))
 
 
 @pytest.mark.parametrize("asked_first", ["group:a", "group:b", "group:c"])
-def test_a_no_inside_a_circle_is_not_remembered_too_early(asked_first: str) -> None:
+def test_a_no_inside_a_cycle_is_not_remembered_too_early(asked_first: str) -> None:
     facts = [
         "group:a#member@group:b#member",
         "group:b#member@group:a#member",
@@ -582,17 +583,17 @@ def test_a_no_inside_a_circle_is_not_remembered_too_early(asked_first: str) -> N
         "group:a#member@user:u",
     ]
     for order in itertools.permutations(facts):
-        world = evaluation(CONDITIONAL_CIRCLE, order)
+        world = evaluation(CONDITIONAL_CYCLE, order)
         verdict(world, f"{asked_first}#member@user:u")
         assert [verdict(world, f"group:{group}#member@user:u") for group in "abc"] == [YES] * 3, order
 
 
 def test_an_error_half_way_leaves_nothing_half_remembered() -> None:
-    """A budget that ends inside a circle must not leave provisional answers to the next question."""
+    """A budget that ends inside a cycle must not leave provisional answers to the next question."""
     size = 12
     ring = [f"group:{i}#member@group:{(i + 1) % size}#member" for i in range(size)]
     for steps_max in range(1, 10 * size):
-        world = evaluation(CONDITIONAL_CIRCLE, [*ring, "group:7#member@user:u[one]"])
+        world = evaluation(CONDITIONAL_CYCLE, [*ring, "group:7#member@user:u[one]"])
         try:
             answer(world, "group:0#member@user:u", Budget(steps_max))
         except StepBudgetSpent:
@@ -787,14 +788,14 @@ def test_the_interrupt_ends_the_evaluation() -> None:
     [
         (FOLDERS, ring_of_moves(1_001), "doc:0#won@user:a"),
         (
-            CONDITIONAL_CIRCLE,
+            CONDITIONAL_CYCLE,
             [f"group:{i}#member@group:{(i + 1) % 1_500}#member" for i in range(1_500)] + ["group:9#member@user:a[one]"],
             "group:0#member@user:a",
         ),
     ],
 )
 def test_the_interrupt_is_asked_all_along(schema: str, facts: list[str], question: str) -> None:
-    """Also while circles settle, while missing names are gathered, and while a circle to tell is sought."""
+    """Also while cycles settle, while missing names are gathered, and while a cycle to tell is sought."""
     calls = 0
 
     def count() -> None:
@@ -821,7 +822,7 @@ def group_evaluation(edges: Sequence[tuple[str, str]], *facts: str) -> Evaluatio
     )
     for fact in facts:
         graph.add(parse_relationship(fact))
-    return Evaluation(compile_schema(CONDITIONAL_CIRCLE).schema, graph, now_us=NOW_US)
+    return Evaluation(compile_schema(CONDITIONAL_CYCLE).schema, graph, now_us=NOW_US)
 
 
 def test_a_chain_of_a_hundred_thousand_is_walked_in_as_many_steps() -> None:
@@ -849,7 +850,7 @@ def test_diamonds_cost_their_edges_and_not_their_ways() -> None:
 
 
 @pytest.mark.parametrize("size", [500, 2_000])
-def test_a_hub_of_many_groups_in_one_circle_settles_in_linear_steps(size: int) -> None:
+def test_a_hub_of_many_groups_in_one_cycle_settles_in_linear_steps(size: int) -> None:
     """Each rises after the one before it, and the hub asks them all: looking at the hub again each time would cost the
     square (it did: two thousand groups spent the whole budget)."""
     hub = [("hub", str(i)) for i in range(size)] + [("hub", "last")]
@@ -864,7 +865,7 @@ def test_a_crowd_costs_a_lookup() -> None:
     graph = Graph(
         Relationship(ObjectRef("group", "crowd"), "member", SubjectRef("user", str(i))) for i in range(10_000)
     )
-    world = Evaluation(compile_schema(CONDITIONAL_CIRCLE).schema, graph, now_us=NOW_US)
+    world = Evaluation(compile_schema(CONDITIONAL_CYCLE).schema, graph, now_us=NOW_US)
     assert answer(world, "group:crowd#member@user:9999").steps <= 2
     assert answer(world, "group:crowd#member@user:nobody").steps <= 2
 
@@ -895,7 +896,7 @@ DEEPEST = {
 
 @pytest.mark.parametrize("expression", DEEPEST.values(), ids=list(DEEPEST))
 def test_the_deepest_expression_leaves_the_stack_whole(expression: str) -> None:
-    """In a thread of its own, whose stack has Python's usual limit, with circles through all of it."""
+    """In a thread of its own, whose stack has Python's usual limit, with cycles through all of it."""
     schema = f"""
         caveat small(x int) {{ x < 10 }}
         definition user {{}}

@@ -107,7 +107,7 @@ REFUSED = {
     ),
     "chained arrow": ("definition d " + lines("relation a: d", "permission b = «a->a»->b"), "chained-arrow"),
     "alias of itself": ("definition d { permission «a» = a }", "permission-cycle"),
-    "circle of aliases": (
+    "cycle of aliases": (
         "definition d " + lines("permission x = a", "permission «a» = b", "permission b = c", "permission c = a"),
         "permission-cycle",
     ),
@@ -203,7 +203,7 @@ ACCEPTED = {
     + "definition d {\nrelation a: user | user:* | user with limit | user with expiration"
     + " | user with limit and expiration | user with not_before\n}",
     "a permission that reads itself": USER + "definition d " + lines("relation a: user", "permission b = a + b"),
-    "permissions in a circle with something else": USER
+    "permissions in a cycle with something else": USER
     + "definition d "
     + lines("relation a: user", "permission b = c + a", "permission c = b + a"),
     "arrow to a name that is nowhere": "definition d " + lines("relation a: d", "permission b = a->c"),

@@ -1,4 +1,4 @@
-"""The rules of delegation (DESIGN 3): what `along`, `exists()` and `subject->` may not say, and agents, who may.
+"""The rules of delegation: what `along`, `exists()` and `subject->` may not say, and agents, who may.
 
 Refusals are a table like test_checker's: `«…»` marks where the caret must stand."""
 
@@ -203,7 +203,7 @@ def test_what_is_safe_compiles(case: str) -> None:
     compile_schema(HEAD + ACCEPTED[case])
 
 
-# The core of DESIGN 3, with the least that finishes it.
+# The core of the agents' schema, with the least that finishes it.
 AGENTS = """
 use delegation
 use expiration

@@ -57,7 +57,7 @@ def test_a_text_without_imports_and_partials_expands_to_itself(tree):
 
 
 any_graph = st.lists(st.lists(st.integers(0, 5), max_size=3), min_size=6, max_size=6)
-# Half of the graphs have no circle, since nearly all of the others have one.
+# Half of the graphs have no cycle, since nearly all of the others have one.
 graphs = any_graph | any_graph.map(lambda graph: [[m for m in targets if m > n] for n, targets in enumerate(graph)])
 
 

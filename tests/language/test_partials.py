@@ -30,7 +30,7 @@ def refused(text):
 
 
 any_graph = st.lists(st.lists(st.integers(0, 5), max_size=2, unique=True), min_size=6, max_size=6)
-# Half of the graphs have no circle, since nearly all of the others have one.
+# Half of the graphs have no cycle, since nearly all of the others have one.
 graphs = any_graph | any_graph.map(lambda graph: [[m for m in targets if m > n] for n, targets in enumerate(graph)])
 
 
@@ -38,10 +38,10 @@ graphs = any_graph | any_graph.map(lambda graph: [[m for m in targets if m > n] 
 @given(graphs, st.permutations(range(6)))
 def test_any_graph_of_partials_is_spelled_out_or_refused(graph, order):
     """Partial n has its own relation and refers to those in graph[n]; a definition refers to each. Written in any
-    order, it is refused exactly if there is a circle or some partial comes by two ways."""
+    order, it is refused exactly if there is a cycle or some partial comes by two ways."""
 
     def brought(n, above):
-        """The relations in the order they come, or None for a circle."""
+        """The relations in the order they come, or None for a cycle."""
         if n in above:
             return None
         parts = [brought(m, (*above, n)) for m in graph[n]]

@@ -1,4 +1,4 @@
-"""Law: who can reach what is settled in one look at each name, in circles in a few; never in the square of a schema."""
+"""Law: who can reach what is settled in one look at each name, in cycles in a few; never in the square of a schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Law 1: the evaluator agrees with the brute judge, on random schemas, facts, caveats, clocks and circles.
+"""Law 1: the evaluator agrees with the brute judge, on random schemas, facts, caveats, clocks and cycles.
 
 For each world the judge fills in every goal about one subject; the evaluator is asked every one of them, alone and
 sharing what it settled, in a shuffled order. Sharing is CheckMany; the order must not matter."""

@@ -1,6 +1,6 @@
 """The core's crates and rooms: who may know whom. rustc holds the first between crates, and nothing between modules.
 
-Law: modules know only those below them, so that no circle of them comes into being, neither of rooms nor of files."""
+Law: modules know only those below them, so that no cycle of them comes into being, neither of rooms nor of files."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_no_files_know_each_other_in_a_circle(crate: str) -> None:
     modules = modules_of(crate)
     graph = {module: set(known_by(module, text, modules)) - {()} for module, text in modules.items()}
     assert sum(map(len, graph.values())) > len(graph) / 2
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 @pytest.mark.parametrize("crate", ROOMS)

@@ -90,7 +90,7 @@ def test_no_operator_has_a_depth_at_which_it_ends() -> None:
 
 
 def test_a_closure_of_another_version_decides_nothing() -> None:
-    """Found by attack: what was remembered before a write answered a goal that the circle, once that was forgotten,
+    """Found by attack: what was remembered before a write answered a goal that the cycle, once that was forgotten,
     had to walk; and found no such goal."""
     schema = compile_schema(
         """

@@ -1,4 +1,4 @@
-"""Law: checks and writes from many threads never wait for each other in a circle, and a check sees a delta whole."""
+"""Law: checks and writes from many threads never wait for each other in a cycle, and a check sees a delta whole."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ def test_depth_is_no_limit() -> None:
 
 
 def test_a_ring_costs_what_is_in_it() -> None:
-    """Every goal of a circle is settled once, so asking all of a ring costs little more than asking one of it."""
+    """Every goal of a cycle is settled once, so asking all of a ring costs little more than asking one of it."""
     size = 2_000
     ring = [parse_relationship(f"folder:{n}#parent@folder:{(n + 1) % size}") for n in range(size)]
     graph = NativeGraph([*ring, *(parse_relationship(f"folder:{n}#viewer@folder:0#view") for n in range(size))])

@@ -1,7 +1,7 @@
 """The brute: what Check means, computed for a whole small world at once, without looking at how the engine does it.
 
 Every goal over the world's objects, names and the asked subject's chain gets a value by the alternating fixed point,
-by plain repetition until nothing changes. It knows the schema's expressions only by their definition in DESIGN 3."""
+by plain repetition until nothing changes. It knows the schema's expressions only by their definition."""
 
 from __future__ import annotations
 

@@ -338,7 +338,7 @@ class Reading:
         return granted and bool(labels) and all(self.cleared(label, link) for label in labels)
 
     def chain(self, link: ObjectRef, below: frozenset[ObjectRef] = frozenset()) -> set[ObjectRef] | None:
-        """The link and all above it; None where it is broken or goes around in a circle."""
+        """The link and all above it; None where it is broken or goes around in a cycle."""
         if link in below:
             return None
         links = {link}

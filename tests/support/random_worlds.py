@@ -1,6 +1,6 @@
-"""Random small schemas and worlds as compiled plans: every operator, circles of both signs, caveats, times.
+"""Random small schemas and worlds as compiled plans: every operator, cycles of both signs, caveats, times.
 
-Names are few and objects fewer, so that circles are the rule and not the exception. A world is a function of its seed:
+Names are few and objects fewer, so that cycles are the rule and not the exception. A world is a function of its seed:
 drawing whole worlds through Hypothesis took a tenth of a second each, this takes a tenth of a millisecond, and a
 failing seed is told and kept."""
 
@@ -52,7 +52,7 @@ class RandomWorld:
 
 
 def random_world(seed: int) -> RandomWorld:
-    """The world of a seed. A third have no caveats and times, so that circles are met bare."""
+    """The world of a seed. A third have no caveats and times, so that cycles are met bare."""
     random = Random(seed)
     schema = random_schema(random)
     qualified = random.random() < 0.66

@@ -66,7 +66,7 @@ class Figures:
     verdicts_per_s: Mapping[str, float]
     refused_per_s: Mapping[str, float]
     failed_per_s: Mapping[str, float]
-    lanes: Mapping[str, tuple[int, int]]
+    queues: Mapping[str, tuple[int, int]]
     stores: Mapping[str, tuple[int, int]]
     streams: Mapping[str, int]
     commits_per_s: float
@@ -106,7 +106,7 @@ def figures_between(before: Sample | None, after: Sample) -> Figures:
         verdicts_per_s=_rates(before, after, "remit_verdicts_total", "verdict", seconds),
         refused_per_s={reason: rate for reason, rate in reasons.items() if reason in REFUSALS},
         failed_per_s={reason: rate for reason, rate in reasons.items() if reason not in (*REFUSALS, "OK")},
-        lanes=_pairs(after, "remit_in_flight", "remit_in_flight_max", "lane"),
+        queues=_pairs(after, "remit_in_flight", "remit_in_flight_max", "lane"),
         stores=_pairs(after, "remit_store_relationships", "remit_store_revision", "store"),
         streams={verb: int(count) for verb, count in sorted(after.by("remit_streams", "verb").items())},
         commits_per_s=_rate(before, after, "remit_commit_requests_count", seconds),

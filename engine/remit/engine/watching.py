@@ -91,25 +91,25 @@ class Watches:
         self._lock = threading.Lock()
         self._recent: dict[LoadedStore, _Recent] = {}
         self._watching: dict[LoadedStore, int] = {}
-        self._bells: tuple[Callable[[str], None], ...] = ()
+        self._listeners: tuple[Callable[[str], None], ...] = ()
         stores.after_commit = self._committed
 
-    def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
-        """Call `ring` with the store's name after each commit, on the writer's thread: it must be quick, and must not
-        fail. Returns what ends it."""
+    def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call `listener` with the store's name after each commit, on the writer's thread: it must be quick, and must
+        not fail. Returns what ends it."""
         with self._lock:
-            self._bells = (*self._bells, ring)
+            self._listeners = (*self._listeners, listener)
 
         def end() -> None:
             with self._lock:
-                self._bells = tuple(bell for bell in self._bells if bell is not ring)
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
 
         return end
 
     def removed(self, name: str) -> None:
-        """A store is gone: ring, so that who watches it finds that out."""
-        for ring in self._bells:
-            ring(name)
+        """A store is gone: call, so that who watches it finds that out."""
+        for listener in self._listeners:
+            listener(name)
 
     def _committed(self, name: str, deltas: Sequence[Delta]) -> None:
         """Cost: O(deltas), only where the store is watched, and a call for each server."""
@@ -117,8 +117,8 @@ class Watches:
         if recent is not None:
             for delta in deltas:
                 recent.add(delta)
-        for ring in self._bells:
-            ring(name)
+        for listener in self._listeners:
+            listener(name)
 
     def open(
         self, store: str, after: str, filters: Sequence[RelationshipFilter], make: Callable[[Watched], T]

@@ -1,7 +1,7 @@
 """The schema judged by its names: everything SpiceDB's compiler and type system refuse, each at its place.
 
 All findings are reported, not the first; what depends on a name that is not known is not judged further. What needs to
-know who can reach what (DESIGN 3's rules of delegation, type annotations) is in `delegation.py`.
+know who can reach what (the rules of delegation, type annotations) is in `delegation.py`.
 Law: a tree without findings compiles to a plan in which every name exists."""
 
 from __future__ import annotations

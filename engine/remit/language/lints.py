@@ -132,7 +132,7 @@ class _Linter:
     # --- authority that does not narrow -------------------------------------------------------------------------
 
     def authority(self) -> None:
-        """What a link of a chain could hold although a link above it does not (DESIGN 3)."""
+        """What a link of a chain could hold although a link above it does not."""
         chained = frozenset(
             definition.name
             for definition in self.schema.definitions.values()

@@ -1,8 +1,8 @@
 """Which subjects can stand in a relation or permission at all, by the schema alone: usersets, plain types, wildcards.
 
-A question about a subject that cannot is NO without a walk (DESIGN 3: "when it prunes by subject type"), and the
-compiler judges with it what an expression can hold. A set of subjects is one integer with a bit per kind of subject,
-so a schema of a thousand permissions settles in milliseconds.
+A question about a subject that cannot is NO without a walk, and the compiler judges with it what an expression can
+hold. A set of subjects is one integer with a bit per kind of subject, so a schema of a thousand permissions settles in
+milliseconds.
 Law: sound, never tight. Where some world answers Check with YES or CONDITIONAL, `can_reach` is true."""
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ Numbers are big-endian. The blocks, in this order:
     ["end", schemas, relationships, rows]     how many there were; one, the last
 
 `triple`, `value` and `row` are the bytes of `codec.encode_triple`, `codec.encode_value` and `changelog.encode_delta`;
-the order of triples is that of `codec.sort_key`. docs/operate/operations.md tells all of it for those who read backups without
-Remit.
+the order of triples is that of `codec.sort_key`. docs/operate/operations.md tells all of it for those who read
+backups without Remit.
 Law: what is decoded is what was encoded, and of any other bytes it is said what is wrong with them."""
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ Two ids alone may have 2,048 bytes, and what keeps rows in order may take far sh
 that no short triple contains, then its SHA-256. The value of such a triple ends with the whole of it, which is compared
 at every reading, so not even a collision could be mistaken for the triple.
 
-This format is public: docs/operations.md describes it for those who read backups without Remit. It does not change.
+This format is public: docs/operate/operations.md describes it for those who read backups without Remit. It does not
+change.
 Law: decode(encode(x)) is x, and equal bytes mean equal triples."""
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
     assert numbers.verdicts_per_s == {"no": 2.0, "yes": 0.0}
     assert numbers.refused_per_s == {"OVERLOADED": 1.0}
     assert numbers.failed_per_s == {"UNKNOWN_TYPE": pytest.approx(0.1)}
-    assert numbers.lanes == {"reads": (3, 256)}
+    assert numbers.queues == {"reads": (3, 256)}
     assert numbers.stores == {"default": (1_234, 56)}
     assert numbers.streams == {"Watch": 7}
     assert (numbers.commits_per_s, numbers.requests_per_commit) == (0.2, 4.0)

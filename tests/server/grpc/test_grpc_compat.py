@@ -54,7 +54,7 @@ def break_accepting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting._Accepting, "_make_request_call_future", fail)
 
 
-# Unary calls that come through the front door are not grpcio's to accept, so it is asked without one.
+# Unary calls that come through the frontend are not grpcio's to accept, so it is asked without one.
 def test_a_server_that_can_accept_no_more_calls_is_not_ready_and_says_why(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -135,7 +135,7 @@ def test_http_is_encrypted_too_and_asks_probes_for_no_certificate(
 
 
 def look_where_grpc_does_not(server: BackgroundServer) -> None:
-    """gRPC asks for the certificate at each connection; the front door is told when the files were looked at."""
+    """gRPC asks for the certificate at each connection; the frontend is told when the files were looked at."""
     if server.server.frontend is not None:
         server.look_at_files()
 

@@ -379,7 +379,7 @@ class Shared:
             return Relationship(group, "member", SubjectRef(*other, "member"))
         if kind < 0.8:
             return Relationship(document, "viewer", random.choice((user, SubjectRef("user", "*"))))
-        # A document leads to later ones only: a circle through `banned` would have no answer.
+        # A document leads to later ones only: a cycle through `banned` would have no answer.
         above = SubjectRef("doc", str(int(document.id) + 1))
         return Relationship(document, "parent", above) if kind < 0.9 else Relationship(document, "banned", user)
 

@@ -123,7 +123,7 @@ def every_question(schema: plan.Schema, objects: Iterable[ObjectRef], subjects: 
 
 
 class LargerWorlds:
-    """Random worlds as of `random_worlds.py` with more objects, so that circles are longer; no caveats, some times."""
+    """Random worlds as of `random_worlds.py` with more objects, so that cycles are longer; no caveats, some times."""
 
     def __init__(self, random: Random, ids: int = 14) -> None:
         self.random = random

@@ -173,7 +173,7 @@ class Flood:
     """So many requests at once from one key, and how each ended: "" for an answer."""
 
     def __init__(self, hostile: Hostile, channel: grpc.Channel, count: int) -> None:
-        # Slow, or it would be no flood; and with a fact of its own, so that the front door leaves it to Python's lanes.
+        # Slow, or it would be no flood; and with a fact of its own, so that the frontend leaves it to Python.
         items = [_P.CheckItem(resource=THING, permission="use", subject=USER)] * 1_000
         asked = _P.CheckManyRequest(store=OWN, items=items, contextual=[FACT]).SerializeToString()
         method = cast(Any, channel).unary_unary(path_of(method_of("CheckMany")))

@@ -245,12 +245,12 @@ class _Story:
         )
         if answer.explanation is not None:
             if answer.allowed:
-                why = "every link may, and a live human stands at the root"
+                reason = "every link may, and a live human stands at the root"
             else:
                 reasons = reasons_against(answer.explanation, schema)
                 more = len(reasons) - _REASONS_SHOWN
-                why = ", ".join(reasons[:_REASONS_SHOWN]) + (f", and {more} more" if more > 0 else "")
-            self._lines(f"       {why}", "")
+                reason = ", ".join(reasons[:_REASONS_SHOWN]) + (f", and {more} more" if more > 0 else "")
+            self._lines(f"       {reason}", "")
 
     def _compare(self, now: str, before: Iterable[bool]) -> None:
         """The shown questions, then and now."""

@@ -22,8 +22,8 @@ def version(session: Session) -> int:
         put_json({"version": remit.__version__, "python": platform.python_version(), "core": _core_version()})
     else:
         put(f"remit {remit.__version__}")
-        why = absence()
-        put(f"no native core ({why}): Python answers all" if why else f"native core {_core_version()}")
+        absent = absence()
+        put(f"no native core ({absent}): Python answers all" if absent else f"native core {_core_version()}")
     return 0
 
 

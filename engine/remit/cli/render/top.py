@@ -13,12 +13,13 @@ from remit.cli.metrics import Figures
 
 
 def figures_json(figures: Figures) -> dict[str, object]:
-    shape = asdict(figures)
+    # Programs know the work queues as `lanes`, as the metrics do.
+    shape = {"lanes" if name == "queues" else name: value for name, value in asdict(figures).items()}
     shape["verbs"] = {
         verb: {key: value for key, value in asdict(each).items() if value is not None}
         for verb, each in figures.verbs.items()
     }
-    shape["lanes"] = {name: {"in_flight": taken, "max": most} for name, (taken, most) in figures.lanes.items()}
+    shape["lanes"] = {name: {"in_flight": taken, "max": most} for name, (taken, most) in figures.queues.items()}
     shape["stores"] = {
         name: {"relationships": count, "revision": revision} for name, (count, revision) in figures.stores.items()
     }
@@ -37,7 +38,7 @@ def view_of(figures: Figures) -> RenderableType:
     stores = _table("STORE", "RELATIONSHIPS", "REVISION")
     for name, (count, revision) in figures.stores.items():
         stores.add_row(name, f"{count:,}", f"{revision:,}")
-    lanes = " ".join(f"{name} {taken}/{most}" for name, (taken, most) in figures.lanes.items())
+    queues = " ".join(f"{name} {taken}/{most}" for name, (taken, most) in figures.queues.items())
     commits = f"{_rate(figures.commits_per_s)} a second"
     if figures.requests_per_commit is not None:
         commits += f", {figures.requests_per_commit:.1f} requests each, p99 {_number(figures.commit_p99_ms)} ms"
@@ -45,7 +46,7 @@ def view_of(figures: Figures) -> RenderableType:
         ("verdicts", _listed(figures.verdicts_per_s)),
         ("refused", _listed(figures.refused_per_s)),
         ("failed", _listed(figures.failed_per_s)),
-        ("in flight", lanes),
+        ("in flight", queues),
         ("streams", " ".join(f"{verb} {count}" for verb, count in figures.streams.items() if count)),
         ("commits", f"{commits}, {figures.writes_waiting} waiting"),
     ]

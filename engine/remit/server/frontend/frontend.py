@@ -68,15 +68,15 @@ def shared_holdings(limit: int) -> _core.Holdings:
 
 def is_wanted(choice: FrontendChoice) -> bool:
     """Whether a server has a frontend. Raises InvalidArgument; says loudly what it goes without."""
-    why = absence()
-    if choice is FrontendChoice.OFF or not why:
+    absent = absence()
+    if choice is FrontendChoice.OFF or not absent:
         return choice is not FrontendChoice.OFF
     if choice is FrontendChoice.ON:
         raise InvalidArgument(
-            f"the front door is part of the native core, which is {why}: install with cargo on the path, or "
+            f"the front door is part of the native core, which is {absent}: install with cargo on the path, or "
             "serve with `--front-door off`"
         )
-    log.warning("no native core (%s): every request is answered in Python, some hundred times slower", why)
+    log.warning("no native core (%s): every request is answered in Python, some hundred times slower", absent)
     return False
 
 

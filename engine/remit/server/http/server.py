@@ -38,8 +38,8 @@ def http_app(problems: Problems, metrics_text: MetricsText) -> Starlette:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        why = list(problems())
-        return _json({"ready": not why, "why": why}, 503 if why else 200)
+        found = list(problems())
+        return _json({"ready": not found, "why": found}, 503 if found else 200)
 
     async def metrics(request: Request) -> Response:
         try:

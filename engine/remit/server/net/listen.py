@@ -1,6 +1,6 @@
 """Where the server may listen: one address, taken by nobody else, and reached only by whom it can tell apart.
 
-Laws: while there are no keys to tell callers apart, nothing outside this machine can reach the server (DESIGN 7); keys
+Laws: while there are no keys to tell callers apart, nothing outside this machine can reach the server; keys
 and facts cross a network only encrypted, unless somebody said in so many words that they may not be."""
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def banner(
 def _door(config: Config, telemetry: Telemetry) -> str:
     if config.frontend is FrontendChoice.OFF:
         return "none, --front-door off: every request is answered in Python"
-    if why := absence():
-        return f"none, the native core is {why}: every request is answered in Python"
+    if absent := absence():
+        return f"none, the native core is {absent}: every request is answered in Python"
     if not may_answer(telemetry, config.serve_limits, is_testing=config.testing):
         return "the native core listens, and leaves every answer to Python: see docs/operate/frontend.md"
     return "the native core listens, and answers checks by itself"
