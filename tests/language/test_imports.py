@@ -63,7 +63,7 @@ graphs = any_graph | any_graph.map(lambda graph: [[m for m in targets if m > n] 
 
 @settings(max_examples=60)
 @given(graphs)
-def test_any_graph_of_files_is_brought_once_each_or_refused_as_a_circle(graph):
+def test_any_graph_of_files_is_brought_once_each_or_refused_as_a_cycle(graph):
     """File n imports the files graph[n]; each file holds one definition."""
     files = {
         f"f{n}.zed": "use import\n" + "".join(f"import 'f{m}.zed'\n" for m in targets) + f"definition d{n} {{}}"

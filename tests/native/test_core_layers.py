@@ -111,7 +111,7 @@ def test_a_room_knows_only_rooms_below_it(crate: str) -> None:
 
 
 @pytest.mark.parametrize("crate", ROOMS)
-def test_no_files_know_each_other_in_a_circle(crate: str) -> None:
+def test_no_files_know_each_other_in_a_cycle(crate: str) -> None:
     modules = modules_of(crate)
     graph = {module: set(known_by(module, text, modules)) - {()} for module, text in modules.items()}
     assert sum(map(len, graph.values())) > len(graph) / 2

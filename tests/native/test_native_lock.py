@@ -52,7 +52,7 @@ def all_together(*works: Callable[[], None]) -> None:
         raise failure
 
 
-def test_checks_and_writes_never_wait_in_a_circle() -> None:
+def test_checks_and_writes_never_wait_in_a_cycle() -> None:
     """The two facts come and go in one delta, so whoever sees one without the other saw half of it."""
     facts = [
         Relationship(ObjectRef("folder", str(n + 1)), "parent", SubjectRef("folder", str(n))) for n in range(DEPTH)
