@@ -41,13 +41,13 @@ def sample_of(metrics: Metrics, **stats: object) -> Sample:
     return parse_metrics(metrics.text(ServerStats(**stats)).decode())  # type: ignore[arg-type]
 
 
-def shown(numbers: Figures) -> str:
+def shown(figures: Figures) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=120).print(view_of(numbers))
+    Console(file=stream, width=120).print(view_of(figures))
     return stream.getvalue()
 
 
-# --- numbers ----------------------------------------------------------------------------------------------------
+# --- figures ----------------------------------------------------------------------------------------------------
 
 
 def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
@@ -72,21 +72,21 @@ def test_what_happened_between_two_looks_is_told_by_the_second() -> None:
         store_bytes=4_096,
         writes_waiting=5,
     )
-    numbers = figures_between(before, after)
-    assert numbers.verbs["Check"].requests == 22
-    assert numbers.verbs["Check"].per_s == pytest.approx(2.1)
-    p50, p99 = numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms
+    figures = figures_between(before, after)
+    assert figures.verbs["Check"].requests == 22
+    assert figures.verbs["Check"].per_s == pytest.approx(2.1)
+    p50, p99 = figures.verbs["Check"].p50_ms, figures.verbs["Check"].p99_ms
     assert p50 is not None and p99 is not None
     assert 2.5 <= p50 <= p99 <= 5  # the bucket of 3 ms
-    assert numbers.verdicts_per_s == {"no": 2.0, "yes": 0.0}
-    assert numbers.refused_per_s == {"OVERLOADED": 1.0}
-    assert numbers.failed_per_s == {"UNKNOWN_TYPE": pytest.approx(0.1)}
-    assert numbers.queues == {"reads": (3, 256)}
-    assert numbers.stores == {"default": (1_234, 56)}
-    assert numbers.streams == {"Watch": 7}
-    assert (numbers.commits_per_s, numbers.requests_per_commit) == (0.2, 4.0)
-    assert (numbers.store_bytes, numbers.writes_waiting, numbers.ready) == (4_096, 5, True)
-    text = shown(numbers)
+    assert figures.verdicts_per_s == {"no": 2.0, "yes": 0.0}
+    assert figures.refused_per_s == {"OVERLOADED": 1.0}
+    assert figures.failed_per_s == {"UNKNOWN_TYPE": pytest.approx(0.1)}
+    assert figures.queues == {"reads": (3, 256)}
+    assert figures.stores == {"default": (1_234, 56)}
+    assert figures.streams == {"Watch": 7}
+    assert (figures.commits_per_s, figures.requests_per_commit) == (0.2, 4.0)
+    assert (figures.store_bytes, figures.writes_waiting, figures.ready) == (4_096, 5, True)
+    text = shown(figures)
     for part in ("Check", "2.10", "no 2.00/s", "OVERLOADED 1.00/s", "reads 3/256", "Watch 7", "1,234", "5 waiting"):
         assert part in text
     assert "yes 0" not in text
@@ -97,14 +97,14 @@ def test_a_server_that_was_started_anew_is_looked_at_anew() -> None:
     for _ in range(100):
         old.request("Check", "OK", 0.001)
     new.request("Check", "OK", 0.001)
-    numbers = figures_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
-    assert numbers.verbs["Check"] == VerbFigures(1, 0.5, numbers.verbs["Check"].p50_ms, numbers.verbs["Check"].p99_ms)
+    figures = figures_between(sample_of(old, uptime_s=1_000.0), sample_of(new, uptime_s=2.0))
+    assert figures.verbs["Check"] == VerbFigures(1, 0.5, figures.verbs["Check"].p50_ms, figures.verbs["Check"].p99_ms)
 
 
 def test_nothing_at_all_is_shown_as_nothing() -> None:
-    numbers = figures_between(None, Sample())
-    assert numbers.verbs == {} and numbers.requests_per_commit is None
-    assert "not ready" in shown(numbers)
+    figures = figures_between(None, Sample())
+    assert figures.verbs == {} and figures.requests_per_commit is None
+    assert "not ready" in shown(figures)
 
 
 bounds = st.lists(st.floats(0.001, 1_000), min_size=1, max_size=8, unique=True).map(sorted)
@@ -203,12 +203,12 @@ def test_looks_go_on_while_a_server_is_away(http_server: BackgroundServer) -> No
             raise Enough
 
     with pytest.raises(Enough):
-        keep_looking(lambda: answers.pop(0)(), lambda numbers: seen.append(numbers.uptime_s), wait, problems.append)
+        keep_looking(lambda: answers.pop(0)(), lambda figures: seen.append(figures.uptime_s), wait, problems.append)
     assert (seen, problems) == ([1.0, 3.0], ["away"])
     answers = [lambda: sample_of(metrics, uptime_s=1.0), answers_away]
     waits = iter(range(3))
     with pytest.raises(RemoteError):
-        keep_looking(lambda: answers.pop(0)(), lambda numbers: None, wait)
+        keep_looking(lambda: answers.pop(0)(), lambda figures: None, wait)
 
 
 def answers_away() -> Sample:

@@ -29,7 +29,7 @@ class NativeVerb:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """How many places of a queue are taken, out of how many, and how many requests it has turned away."""
+    """How many places of a queue are taken, out of how many, and how many requests it has refused."""
 
     name: str
     in_flight: int
@@ -41,7 +41,7 @@ class QueueStats:
 class ServerStats:
     """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
     none. `frontend`: what it counts of connections and calls; `native_verbs`: what it answered by itself;
-    `refused_early`: what it turned away, by verb and reason; all empty where there is none. `caches`: of all threads;
+    `refused_early`: what it refused, by verb and reason; all empty where there is none. `caches`: of all threads;
     None without the core."""
 
     uptime_s: float = 0.0

@@ -1,4 +1,4 @@
-"""What becomes known of a request once it has ended: numbers, a span, a line in the log.
+"""What becomes known of a request once it has ended: metrics, a span, a line in the log.
 
 The pipeline says when a call begins and how it ended; what it asked and was told is read from its messages, as the row
 of its verb says (`request_summary`).
