@@ -24,6 +24,8 @@ TERMS = [
     if f"## {heading}" not in (TWICE, UNUSED)
 ]
 
+KINDS = "class|def|struct|enum|trait|type|const|message"
+
 # Words that the core still says, and Python only where it names what the core calls so.
 STILL_IN_THE_CORE = {
     "Asked",
@@ -74,9 +76,7 @@ def test_every_word_lives_where_it_says(heading: str) -> None:
         assert place_of(path).exists(), f"{word}: {path}"
         for name in names:
             text = place_of(path).read_text(encoding="utf-8")
-            defines = (
-                rf"^\s*(?:pub(?:\(\w+\))? )?(?:class|def|struct|enum|trait|type|message) {name}\b|^\s*{name}(?::.*)? ="
-            )
+            defines = rf"^\s*(?:pub(?:\(\w+\))? )?(?:{KINDS}) {name}\b|^\s*{name}(?::.*)? ="
             assert re.search(defines, text, re.MULTILINE), f"{word}: {path} does not define {name}"
 
 
