@@ -53,7 +53,7 @@ FILES = IDLE + 500
 
 @pytest.fixture(params=["on", "off"], ids=["front door", "Python alone"])
 def way(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """What makes a server listen by itself, or behind its front door."""
+    """What makes a server listen by itself, or behind its frontend."""
     if request.param == "on" and not available():
         pytest.skip("the native core is not built here, or is switched off")
     return "--front-door", str(request.param)
@@ -72,8 +72,8 @@ def many_files() -> Iterator[None]:
 def test_ten_thousand_who_say_nothing_more_keep_nobody_waiting(
     way: tuple[str, str], many_files: None, tmp_path: Path
 ) -> None:
-    """Patience enough for all of them to be there at once. The door's own ways to Python stay open for the next calls:
-    two files for some thirty of those who had begun one."""
+    """Patience enough for all of them to be there at once. The frontend's own ways to Python stay open for the next
+    calls: two files for some thirty of those who had begun one."""
     with hostile_server(tmp_path, *way, "--handshake-s", "600") as hostile:
         require_served_beside_the_idle(hostile, IDLE, 128 * 1024, files_kept_max=IDLE // 20)
 
@@ -96,7 +96,7 @@ def test_much_noise_in_frames_disturbs_nobody(way: tuple[str, str], tmp_path: Pa
         growth = hostile.served.resident_bytes() - before
         print(f"{growth / MIB:.2f} MiB more")
         assert growth < 64 * MIB
-        # The door keeps a few ways to Python open, two files each: as many as had calls on them at once.
+        # The frontend keeps a few ways to Python open, two files each: as many as had calls on them at once.
         assert until(lambda: hostile.served.open_files() <= open_before + 20), "connections are kept"
 
 
@@ -158,8 +158,8 @@ def test_good_callers_are_answered_beside_a_flood_of_checks(way: tuple[str, str]
 
 
 def test_answers_of_the_core_that_nobody_takes_are_bounded(tmp_path: Path) -> None:
-    """Who shuts their window is answered no more at the door than there is room for; the rest goes Python's way, and is
-    refused there."""
+    """Who shuts their window is answered no more at the frontend than there is room for; the rest goes Python's way,
+    and is refused there."""
     if not available():
         pytest.skip("the native core is not built here, or is switched off")
     items = [permissions_pb2.CheckItem(resource=THING, permission="use", subject=USER)] * 350

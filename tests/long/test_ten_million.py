@@ -1,4 +1,4 @@
-"""Ten million relationships through the server: imported over the wire, loaded by a restart, asked at the front door.
+"""Ten million relationships through the server: imported over the wire, loaded by a restart, asked at the frontend.
 
 Law: every answer is the world's, and a relationship costs at most 100 bytes of memory. `REMIT_TUPLES` makes it another
 size; it prints what the rest took, which is this machine's. Half an hour, and some six gigabytes of disk."""

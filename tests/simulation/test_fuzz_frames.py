@@ -128,5 +128,5 @@ def test_a_key_that_is_no_text_stands_in_no_line_of_the_log(hostile: Hostile) ->
 def test_noise_in_frames_disturbs_nobody(hostile: Hostile, seed: int) -> None:
     open_before = hostile.served.open_files()
     make_noise(hostile, Random(seed), connections=120)
-    # The door keeps a few ways to Python open, two files each: as many as had calls on them at once.
+    # The frontend keeps a few ways to Python open, two files each: as many as had calls on them at once.
     assert until(lambda: hostile.served.open_files() <= open_before + 20), "connections are kept"

@@ -55,7 +55,7 @@ class GatedEngine(Engine):
 
     A waiting check asks its interrupt as an evaluation does. `endings` tells how each check ended."""
 
-    core = None  # or the front door would answer, and the gate is in Python
+    core = None  # or the frontend would answer, and the gate is in Python
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

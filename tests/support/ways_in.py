@@ -1,4 +1,4 @@
-"""One engine behind both ways in, the front door and grpcio alone; and what each of them said."""
+"""One engine behind both ways in, the frontend and grpcio alone; and what each of them said."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FACTS = (
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """One engine behind a front door and behind grpcio alone."""
+    """One engine behind a frontend and behind grpcio alone."""
 
     engine: Engine
     clock: ManualClock

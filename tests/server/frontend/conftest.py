@@ -1,4 +1,4 @@
-"""Servers for the tests of the front door, which is there only where the native core is built."""
+"""Servers for the tests of the frontend, which is there only where the native core is built."""
 
 from __future__ import annotations
 

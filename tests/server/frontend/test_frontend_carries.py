@@ -1,4 +1,4 @@
-"""What the door does not answer it carries: streams, large messages, who calls, TLS; and it ends in good order."""
+"""What the frontend does not answer it carries: streams, large messages, who calls, TLS; and it ends in good order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Law: an Expand that the door answers is what grpcio's server would have told, byte for byte."""
+"""Law: an Expand that the frontend answers is what grpcio's server would have told, byte for byte."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def in_order(answer: bytes | Refused) -> bytes | Refused:
 
 
 def counted(pair: Both) -> tuple[int, int]:
-    """Answered at the door, and left to Python."""
+    """Answered at the frontend, and left to Python."""
     frontend = pair.door.server.frontend
     assert frontend is not None
     [expand] = [each for each in frontend.verbs() if each.verb == "Expand"]

@@ -1,4 +1,4 @@
-"""The door beside HTTP/2's own conformance suite, h2spec, where it can be had: `go install
+"""The frontend beside HTTP/2's own conformance suite, h2spec, where it can be had: `go install
 github.com/summerwind/h2spec/cmd/h2spec@latest`, on the path or named by `H2SPEC`.
 
 Law: what fails is known, and each has its reason: nothing else does."""

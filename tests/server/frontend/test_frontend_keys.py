@@ -1,4 +1,4 @@
-"""Keys at the door: who may ask is who may ask in Python, from the very moment Python knows it."""
+"""Keys at the frontend: who may ask is who may ask in Python, from the very moment Python knows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the door answers by itself is what is plain; it counts, and writes show in the next answer."""
+"""What the frontend answers by itself is what is plain; it counts, and writes show in the next answer."""
 
 from __future__ import annotations
 

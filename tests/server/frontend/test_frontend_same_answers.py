@@ -1,4 +1,4 @@
-"""Law: whatever is asked, the front door tells what grpcio's server alone would have told, but for the steps."""
+"""Law: whatever is asked, the frontend tells what grpcio's server alone would have told, but for the steps."""
 
 from __future__ import annotations
 

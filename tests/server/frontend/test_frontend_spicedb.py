@@ -1,4 +1,4 @@
-"""SpiceDB's checks at the door: its messages are answered alike by the core and by Python."""
+"""SpiceDB's checks at the frontend: its messages are answered alike by the core and by Python."""
 
 from __future__ import annotations
 
