@@ -27,34 +27,7 @@ TERMS = [
 KINDS = "class|def|struct|enum|trait|type|const|message"
 
 # Words that the core still says, and Python only where it names what the core calls so.
-STILL_IN_THE_CORE = {
-    "Asked",
-    "Callers",
-    "Decider",
-    "Door",
-    "Handed",
-    "Held",
-    "Lane",
-    "Lane?*",
-    "Numbers",
-    "Oracle",
-    "Plain",
-    "Posed",
-    "PyDoor",
-    "Refusals",
-    "Roster",
-    "Said",
-    "Sharer",
-    "Shares",
-    "View",
-    "decider",
-    "handed",
-    "lane",
-    "lanes",
-    "oracle",
-    "sharer",
-    "why",
-}
+STILL_IN_THE_CORE = {"Numbers", "Plain", "View", "why"}
 
 
 def place_of(path: str) -> Path:
