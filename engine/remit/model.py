@@ -234,15 +234,16 @@ class StoreInfo:
     has_schema: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights.
+class Caller(NamedTuple):
+    """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights; and by
+    whom turns are counted, "" within the process. A named tuple, for one is made at each call.
 
     With no keys the server listens on loopback only and its callers hold every right."""
 
     principal: str = "local"
     run: str = ""
     may_write_managed: bool = False
+    client_id: str = ""
 
 
 LOCAL_CALLER = Caller(may_write_managed=True)

@@ -266,13 +266,13 @@ def test_a_write_overtaken_by_a_new_store_of_the_same_name_does_not_land_in_it(
 ) -> None:
     fill(engine, "default")
     importing = engine.engine.streams.import_("")
-    for write in (
-        lambda: engine.write(ANNE),
-        lambda: engine.write(ANNE, dry_run=True),
-        lambda: engine.schema(SCHEMA),
-        lambda: engine.engine.relationships.delete("", RelationshipFilter("doc")),
+    for verb, write in (
+        ("write", lambda: engine.write(ANNE)),
+        ("rehearse", lambda: engine.write(ANNE, dry_run=True)),
+        ("write", lambda: engine.schema(SCHEMA)),
+        ("write", lambda: engine.engine.relationships.delete("", RelationshipFilter("doc"))),
     ):
-        overtaken(engine, "write", monkeypatch)
+        overtaken(engine, verb, monkeypatch)
         with pytest.raises(StoreNotFound):
             write()
     with pytest.raises(StoreNotFound):

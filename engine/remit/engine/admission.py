@@ -39,7 +39,10 @@ from remit.model import (
     Update,
 )
 from remit.notation import parse_context
-from remit.store.port import ReadTransaction, WriteTransaction
+from remit.store.port import SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
+
+# Rows that the filters of a small write may look at: half a millisecond of them at most.
+SMALL_ROWS_MAX = 100
 
 _CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enumeration looks its members up by name
 
@@ -158,20 +161,37 @@ def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Rela
             _require_single(resource, relation.name, graph.edges(resource, relation.name), now_us, field)
 
 
+class NotSmall(Exception):  # not an error: how a write leaves the small ones, to be queued as what it is
+    """More rows would be looked at, or removed, than others should wait for who ask for little."""
+
+
 class Scanning:
-    """The rows that the filters of one write look at, in all: every other write waits meanwhile, a hold too."""
+    """The rows that the filters of one write look at, in all: other writes wait meanwhile. While it `is_small` a hold
+    may be among them, and it is a few."""
 
     def __init__(self, rows_max: int) -> None:
         self._rows_max = rows_max
         self._rows = 0
+        self.is_small = False
+
+    def begin(self) -> None:
+        """An admission begins, perhaps not for the first time."""
+        self._rows = 0
+
+    def require_small(self, removed: int) -> None:
+        """Before so many are removed. Raises NotSmall."""
+        if self.is_small and removed > SMALL_WEIGHT_MAX:
+            raise NotSmall
 
     def matching(
         self, view: ReadTransaction, filter: RelationshipFilter, field: str
     ) -> Generator[StoredRelationship, None, None]:
-        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`."""
+        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`, and NotSmall."""
 
         def look() -> None:
             self._rows += 1
+            if self.is_small and self._rows > SMALL_ROWS_MAX:
+                raise NotSmall
             if self._rows > self._rows_max:
                 raise FilterTooBroad(
                     f"to find what {_describe_filter(filter)} means, more than {self._rows_max} relationships would be "
@@ -209,6 +229,7 @@ def delete_matching(
         if not (partly and found):
             raise
     removed = found[:limit]
+    scanning.require_small(len(removed))
     touches_managed = False
     for key in removed:
         # What is stored has a place in the schema: no schema is accepted that leaves it none.

@@ -1,14 +1,20 @@
 """How an admission becomes a revision, or is rehearsed without a trace.
 
-Law: a dry run is judged exactly as the write would be, by the same admission in the same transaction."""
+A write waits for its turn at the store's one writer. Whether it is small enough to go first may only be seen when it is
+tried (how many relationships does a filter mean?), so it is tried as a small one where it may be one, and queued again
+as bulk where it turns out not to be. A dry run goes past the writer: it is judged against the last revision, on the
+thread of its caller, and no write waits for it.
+Law: a dry run is judged exactly as the write would be, by the same admission, at the revision it sees."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from remit.engine.admission import NotSmall, Scanning
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token
-from remit.store.port import Admission, Draft, WriteTransaction
+from remit.model import Caller
+from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Admission
 
 
 class Committed(NamedTuple):
@@ -18,23 +24,28 @@ class Committed(NamedTuple):
     revision: int = 0
 
 
-def commit(stores: LoadedStores, loaded: LoadedStore, admission: Admission, dry_run: bool) -> Committed:
-    """Durable, and seen, when it returns; of a dry run nothing remains. Raises StoreNotFound, and what the admission
-    raises."""
-    if not dry_run:
-        revision = stores.write(loaded.identity, admission).revision
-        return Committed(encode_token(loaded.identity, revision), revision)
-
-    def rehearsal(view: WriteTransaction) -> Draft:
-        admission(view)
-        raise _Rehearsed
-
-    try:
-        stores.write(loaded.identity, rehearsal)
-    except _Rehearsed:
+def commit(
+    stores: LoadedStores,
+    loaded: LoadedStore,
+    admission: Admission,
+    caller: Caller,
+    dry_run: bool,
+    scanning: Scanning,
+    *,
+    changes: int,
+    changes_max: int,
+) -> Committed:
+    """Durable, and seen, when it returns; of a dry run nothing remains. The admission makes so many changes at least, and
+    so many at most if its filters, which it looks for by `scanning`, mean many. Raises StoreNotFound, and what the
+    admission raises."""
+    identity, client_id = loaded.identity, caller.client_id
+    if dry_run:
+        stores.rehearse(identity, admission, client_id)
         return Committed()
-    raise AssertionError("a rehearsal never commits")
-
-
-class _Rehearsed(Exception):  # not an error: how a dry run leaves its transaction
-    """A dry run went through."""
+    scanning.is_small = changes <= SMALL_WEIGHT_MAX
+    try:
+        delta = stores.write(identity, admission, client_id, changes if scanning.is_small else changes_max)
+    except NotSmall:
+        scanning.is_small = False
+        delta = stores.write(identity, admission, client_id, max(changes_max, BULK_WEIGHT))
+    return Committed(encode_token(identity, delta.revision), delta.revision)

@@ -15,7 +15,7 @@ from remit.engine.tokens import encode_token
 from remit.errors import Cancelled
 from remit.language.plan import Schema
 from remit.model import Caller, Delta, Operation, Relationship, Update
-from remit.store.port import Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
+from remit.store.port import BULK_WEIGHT, Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
 
 
 class Import:
@@ -24,7 +24,7 @@ class Import:
     def __init__(
         self,
         identity: StoreIdentity,
-        submit: Callable[[Admission], Future[Delta]],
+        submit: Callable[[Admission, int], Future[Delta]],
         schema_of: Callable[[ReadTransaction], Schema],
         clock: Clock,
         limits: Limits,
@@ -53,7 +53,8 @@ class Import:
             message.is_refused = False
             return Draft(self._caller.principal, managed_bypass=managed)
 
-        message.future = self._submit(admission)
+        # Bulk, however few they are: a message that went with the small ones would overtake those before it.
+        message.future = self._submit(admission, max(len(updates), BULK_WEIGHT))
         self._last = message
         return message.future
 

@@ -136,25 +136,35 @@ class LoadedStores:
         told of it may ask about it at once. Raises StoreNotFound where it was removed, or made anew under its name."""
         with self._store.read(identity.name) as view:
             _require(view, identity)
-            loaded = self.of(identity.name)
-            if loaded.identity == identity:
-                self._await(loaded, view.head.revision)
+            self._await(view)
             yield view
 
-    def _await(self, loaded: LoadedStore, revision: int) -> None:
+    def _await(self, view: ReadTransaction) -> None:
         """Wait until memory has what the disk has. It is certain to, or the writer has ended: then StoreUnavailable."""
-        while not loaded.wait_for(revision, _LOOK_UP_S):
+        head = view.head
+        loaded = self.of(head.identity.name)
+        while loaded.identity == head.identity and not loaded.wait_for(head.revision, _LOOK_UP_S):
             if problem := self._store.problem():
                 raise StoreUnavailable(problem)
 
-    def submit(self, identity: StoreIdentity, admission: Admission) -> Future[Delta]:
+    def submit(self, identity: StoreIdentity, admission: Admission, client_id: str, weight: int) -> Future[Delta]:
         """Queue a write into that very store: the future holds StoreNotFound where it is no longer there."""
-        return self._store.submit(identity.name, _there(identity, admission))
+        return self._store.submit(identity.name, _there(identity, admission), client_id, weight)
 
-    def write(self, identity: StoreIdentity, admission: Admission) -> Delta:
+    def write(self, identity: StoreIdentity, admission: Admission, client_id: str, weight: int) -> Delta:
         """Write into that very store: durable, and seen, when it returns. Raises StoreNotFound where it is no longer
         there, and what the admission raises."""
-        return self._store.write(identity.name, _there(identity, admission))
+        return self._store.write(identity.name, _there(identity, admission), client_id, weight)
+
+    def rehearse(self, identity: StoreIdentity, admission: Admission, client_id: str) -> None:
+        """Judge a write into that very store against its last revision, which memory has too when it returns. Raises as
+        `write`."""
+
+        def caught_up(view: WriteTransaction) -> Draft:
+            self._await(view)
+            return admission(view)
+
+        self._store.rehearse(identity.name, _there(identity, caught_up), client_id)
 
     # --- stores that come and go --------------------------------------------------------------------------------
 

@@ -71,13 +71,14 @@ class Relationships:
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
         removed: set[RelationshipKey] = set()
+        scanning = Scanning(self._limits.scanned_max)
 
         def admission(view: WriteTransaction) -> Draft:
             schema = self._stores.plans.of_transaction(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
             removed.clear()
-            scanning = Scanning(self._limits.scanned_max)
+            scanning.begin()
             if preconditions:
                 check_preconditions(view, schema, preconditions, now_us, scanning)
             if replace is not None:
@@ -98,7 +99,11 @@ class Relationships:
             apply_updates(view, schema, updates, caller, now_us)
             return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
 
-        committed = commit(self._stores, loaded, admission, dry_run)
+        changes = len(updates)
+        changes_max = changes if replace is None else changes + self._limits.matches_max
+        committed = commit(
+            self._stores, loaded, admission, caller, dry_run, scanning, changes=changes, changes_max=changes_max
+        )
         if removed:
             removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
         return WriteResult(committed.token, committed.revision, len(removed))
@@ -122,11 +127,12 @@ class Relationships:
         check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
         limit = min(limit or self._limits.matches_max, self._limits.matches_max)
         outcome: tuple[int, bool] = (0, True)
+        scanning = Scanning(self._limits.scanned_max)
 
         def admission(view: WriteTransaction) -> Draft:
             nonlocal outcome
             schema = self._stores.plans.of_transaction(view)
-            scanning = Scanning(self._limits.scanned_max)
+            scanning.begin()
             check_preconditions(view, schema, preconditions, self._clock.now_us(), scanning)
             removed, complete, managed = delete_matching(
                 view, schema, filter, caller, limit, "filter", scanning, partly=True
@@ -134,7 +140,7 @@ class Relationships:
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
 
-        committed = commit(self._stores, loaded, admission, dry_run)
+        committed = commit(self._stores, loaded, admission, caller, dry_run, scanning, changes=0, changes_max=limit)
         return DeleteResult(committed.token, *outcome)
 
     def read(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from remit.engine.admission import Scanning
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
 from remit.engine.limits import Limits
@@ -21,7 +22,7 @@ from remit.language import compile_schema
 from remit.language.diff import diff as diff_schemas
 from remit.language.plan import Schema
 from remit.model import LOCAL_CALLER, Caller
-from remit.store.port import Draft, ReadTransaction, WriteTransaction
+from remit.store.port import BULK_WEIGHT, Draft, ReadTransaction, WriteTransaction
 
 # What a schema has a place for is looked for this often, each time at what was written since the last; no more
 # revisions than these are left to the write itself: of a fact or two each, a millisecond or two.
@@ -64,7 +65,11 @@ class Schemas:
             view.put_schema(text)
             return Draft(caller.principal)
 
-        committed = commit(self._stores, loaded, admission, dry_run)
+        # Never small, whatever it removes: the text itself has up to megabytes.
+        changes, scanning = BULK_WEIGHT, Scanning(self._limits.scanned_max)
+        committed = commit(
+            self._stores, loaded, admission, caller, dry_run, scanning, changes=changes, changes_max=changes
+        )
         return SchemaWritten(committed.token, compiled.warnings)
 
     def _judged_before(self, loaded: LoadedStore, new: Schema, interrupt: Interrupt) -> Judged | None:

@@ -40,7 +40,7 @@ class Streams:
         identity = self._stores.of(store).identity
         return Import(
             identity,
-            lambda admission: self._stores.submit(identity, admission),
+            lambda admission, weight: self._stores.submit(identity, admission, caller.client_id, weight),
             self._stores.plans.of_transaction,
             self._clock,
             self._limits,

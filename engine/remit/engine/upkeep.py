@@ -15,7 +15,7 @@ from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.errors import RemitError, StoreNotFound
 from remit.interrupt import Interrupt, never_interrupted
 from remit.notation import canonical_json
-from remit.store.port import Draft, Store, WriteTransaction
+from remit.store.port import BULK_WEIGHT, Draft, Store, WriteTransaction
 
 DAY_US = 24 * 3600 * 1_000_000
 RETENTION_US = DAY_US  # how long every revision can be asked about and watched
@@ -80,7 +80,7 @@ class Upkeep:
             return Draft(PRINCIPAL, SWEEP)
 
         try:
-            self._stores.submit(loaded.identity, admission).result()
+            self._stores.write(loaded.identity, admission, "", max(len(due), BULK_WEIGHT))
         except _NothingOver:
             return 0
         return swept

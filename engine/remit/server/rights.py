@@ -46,7 +46,7 @@ class Gate:
                 verb=verb,
                 key=call.key.id,
             )
-        call.caller = _caller(call.key, _only(metadata, RUN))
+        call.caller = _caller(call.key, _only(metadata, RUN), call.client_id)
 
     def end_if_revoked(self, call: Call) -> None:
         """Stop a call whose key would not be let in any more: it was revoked, replaced or changed, or has expired."""
@@ -67,12 +67,12 @@ class Gate:
         return self.ring.authenticate(text.lstrip())
 
 
-def _caller(key: Key | None, run: str) -> Caller:
+def _caller(key: Key | None, run: str, client_id: str) -> Caller:
     if run:
         checked_id(run, field=RUN)
     if key is None:
-        return LOCAL_CALLER if not run else Caller(LOCAL_CALLER.principal, run, LOCAL_CALLER.may_write_managed)
-    return Caller(key.principal, run, may_write_managed=key.holds(Right.WRITE_MANAGED))
+        return Caller(LOCAL_CALLER.principal, run, LOCAL_CALLER.may_write_managed, client_id)
+    return Caller(key.principal, run, key.holds(Right.WRITE_MANAGED), client_id)
 
 
 def _only(metadata: Metadata, name: str) -> str:

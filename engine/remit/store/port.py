@@ -15,6 +15,11 @@ from typing import NamedTuple, Protocol
 
 from remit.model import Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
 
+# What a write weighs is about how many changes it makes. Up to here it is small: a hold, a release, a deletion of a few
+# facts, which pass by what is more. Whoever cannot know says that it is bulk.
+SMALL_WEIGHT_MAX = 10
+BULK_WEIGHT = SMALL_WEIGHT_MAX + 1
+
 
 @dataclass(frozen=True, slots=True)
 class StoreIdentity:
@@ -225,13 +230,23 @@ class Store(Protocol):
         """`with store.read(name) as view:` a consistent view, usable in this thread. Raises StoreNotFound."""
         ...
 
-    def submit(self, name: str, admission: Admission) -> Future[Delta]:
+    def submit(self, name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Future[Delta]:
         """Queue a write. The future holds the committed delta, or the error the admission raised, or StoreFull /
-        StoreUnavailable if the commit itself failed. Group commit: one durable commit may carry many of these."""
+        StoreUnavailable if the commit itself failed. Group commit: one durable commit may carry many of these.
+
+        Clients take turns, and small writes (by their `weight`) go before bulk ones: so writes of one client and class
+        happen in the order they were queued, and of two classes only where the first was answered before the second was
+        queued. The future holds StoreOverloaded where too many wait, FairShareSpent where too many are this client's;
+        `client_id` "" is the process itself, which shares with nobody."""
         ...
 
-    def write(self, name: str, admission: Admission) -> Delta:
+    def write(self, name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Delta:
         """What `submit` does, waited for. Raises what the future would hold. Not from the listener or an admission."""
+        ...
+
+    def rehearse(self, name: str, admission: Admission, client_id: str = "") -> None:
+        """Judge a write against the last commit, on this thread, and forget it. No write waits for it. Rehearsals are
+        judged one at a time, and clients take turns. Raises StoreNotFound, and what the admission raises."""
         ...
 
     def subscribe(self, listener: CommitListener) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from remit.store.memory import MemoryTables
 from remit.store.tables.interface import Table
-from remit.store.tables.staging import Staging
+from remit.store.tables.staging import StagedCommit
 
 KEYS = st.sampled_from([b"", b"a", b"a\0", b"a\0\0", b"ab", b"b", b"\xff"])
 TABLES = st.sampled_from([Table.RELATIONSHIPS, Table.HEADS])  # what is found in the latter is remembered
@@ -16,7 +16,7 @@ REQUESTS = st.lists(st.tuples(st.lists(STEPS, max_size=6), st.booleans()), max_s
 Rows = dict[tuple[Table, bytes], bytes]
 
 
-def do(staging: Staging, rows: Rows, step: tuple[str, Table, bytes, bytes]) -> None:
+def do(staging: StagedCommit, rows: Rows, step: tuple[str, Table, bytes, bytes]) -> None:
     verb, table, key, value = step
     place = table, key
     if verb == "put":
@@ -40,7 +40,7 @@ def test_what_is_kept_is_there_and_what_is_taken_back_never_was(commits: list[ob
     tables = MemoryTables()
     kept: Rows = {}
     for requests in commits:
-        staging = Staging(tables.begin())
+        staging = StagedCommit(tables.begin())
         for steps, is_kept in requests:  # type: ignore[attr-defined]
             rows = dict(kept)
             for step in steps:
@@ -69,12 +69,12 @@ def test_an_iteration_sees_what_is_written_ahead_of_it(
 ) -> None:
     """`meanwhile`: once a key is reached, another is written or removed."""
     tables = MemoryTables()
-    first = Staging(tables.begin())
+    first = StagedCommit(tables.begin())
     for key, value in before.items():
         first.put(Table.RELATIONSHIPS, key, value)
     first.commit()
 
-    staging = Staging(tables.begin())
+    staging = StagedCommit(tables.begin())
     rows = dict(before)
     expected: list[tuple[bytes, bytes]] = []
     found: list[tuple[bytes, bytes]] = []

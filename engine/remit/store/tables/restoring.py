@@ -19,7 +19,7 @@ from remit.notation import format_time
 from remit.store.backup import BackupReader, Block, ChangelogBlock, RelationshipsBlock, SchemaBlock, StoreBlock
 from remit.store.backup_validator import BackupValidator
 from remit.store.codec import pack, sort_key
-from remit.store.port import Judge, Restoration, StoreIdentity
+from remit.store.port import BULK_WEIGHT, Judge, Restoration, StoreIdentity
 from remit.store.tables.interface import Table
 from remit.store.tables.keys import encode_pointer, name_key, revision_key, schema_key, store_prefix, subject_first
 from remit.store.tables.staging import Staging
@@ -47,7 +47,9 @@ class RestoreTarget(Protocol):
         """A number for a named store, never given before or again."""
         ...
 
-    def queue(self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None) -> Future[T]:
+    def queue(
+        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None, weight: int = 1
+    ) -> Future[T]:
         """Hand a task to the writer."""
         ...
 
@@ -163,7 +165,7 @@ class StoreRestoration(Restoration):
             for table, key, value in rows:
                 transaction.put(table, key, value)
 
-        self._target.queue(run).result()
+        self._target.queue(run, weight=max(len(rows), BULK_WEIGHT)).result()
 
     def _require_free(self, transaction: Staging) -> None:
         if transaction.get(Table.STORES, self._key) is not None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sortedcontainers import SortedList
 
 from remit.errors import RemitError
-from remit.store.tables.interface import Item, Table, Transaction, next_key
+from remit.store.tables.interface import Item, Rows, Table, Transaction, next_key
 
 # Tables that every request looks into and few write: what was found there is remembered as long as the commit lasts.
 _HEADS, _STORES = Table.HEADS, Table.STORES
@@ -33,11 +33,12 @@ Undo = tuple[Table, bytes, bytes | _Nothing | None]
 
 
 class Staging:
-    """A view in which one thread also writes. Between two requests `keep` or `take_back` is called."""
+    """A view in which one thread also writes, over rows that do not change meanwhile: thrown away, nothing of it
+    remains."""
 
     __slots__ = ("_below", "_found", "_ordered", "_staged", "_undo", "_writes_kept", "notes", "writes")
 
-    def __init__(self, below: Transaction) -> None:
+    def __init__(self, below: Rows) -> None:
         self._below = below
         self._staged: list[Staged] = [{} for _ in _TABLES]
         self._found: dict[tuple[Table, bytes], bytes | None] = {}  # below, of the tables that are remembered
@@ -122,6 +123,17 @@ class Staging:
         if is_present:
             self.put(table, key, None)
         return is_present
+
+
+class StagedCommit(Staging):
+    """What a transaction will write. Between two requests `keep` or `take_back` is called; at the end, `commit`."""
+
+    __slots__ = ()
+
+    _below: Transaction
+
+    def __init__(self, below: Transaction) -> None:
+        super().__init__(below)
 
     # --- one request after another ------------------------------------------------------------------------------
 

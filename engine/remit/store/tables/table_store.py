@@ -15,15 +15,17 @@ from remit.errors import StoreExists
 from remit.model import Delta
 from remit.notation import no_such_store
 from remit.store.codec import pack, unpack
-from remit.store.port import Admission, Commit, CommitListener, Judge, Scratch, Store, StoreIdentity
+from remit.store.port import BULK_WEIGHT, Admission, Commit, CommitListener, Judge, Scratch, Store, StoreIdentity
 from remit.store.tables.interface import Rows, Snapshot, Table, Tables
 from remit.store.tables.keys import name_key, store_prefix
+from remit.store.tables.rehearsals import Rehearsals
 from remit.store.tables.restoring import StoreRestoration
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
 from remit.store.tables.store_writer import StoreWriter
+from remit.store.tables.task import OneShotFuture, Task
 from remit.store.tables.trimming import StoreTrimmer
-from remit.store.tables.writer_thread import OneShotFuture, Task, WriterThread, logger, stop_process
+from remit.store.tables.writer_thread import WriterThread, logger, stop_process
 
 T = TypeVar("T")
 
@@ -78,6 +80,7 @@ class TableStore(Store):
             tables.close()
             raise
         self._committed: list[tuple[str, Delta]] = []  # and not yet given to the listener
+        self._rehearsing = Rehearsals()
         self._writer = WriterThread(
             tables.begin, chore=self._sweep, apply=self._notify, fatal=fatal, queue_max=queue_max
         )
@@ -122,18 +125,33 @@ class TableStore(Store):
         assert self._listener is None, "a store has one listener"
         self._listener = listener
 
-    def submit(self, name: str, admission: Admission) -> Future[Delta]:
+    def submit(self, name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Future[Delta]:
         future: Future[Delta] = Future()
-        self._writer.submit(self._revision(name, admission, future))
+        self._writer.submit(self._revision(name, admission, future, client_id, weight))
         return future
 
-    def write(self, name: str, admission: Admission) -> Delta:
+    def write(self, name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Delta:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
         waiting: OneShotFuture[Delta] = OneShotFuture()
-        self._writer.submit(self._revision(name, admission, waiting))
+        self._writer.submit(self._revision(name, admission, waiting, client_id, weight))
         return waiting.result()
 
-    def _revision(self, name: str, admission: Admission, future: Future[Delta] | OneShotFuture[Delta]) -> Task[Delta]:
+    def rehearse(self, name: str, admission: Admission, client_id: str = "") -> None:
+        with self._rehearsing.turn(client_id):
+            snapshot = self._tables.snapshot()
+            try:
+                admission(StoreWriter(Staging(snapshot), name, self._schemas))
+            finally:
+                snapshot.close()
+
+    def _revision(
+        self,
+        name: str,
+        admission: Admission,
+        future: Future[Delta] | OneShotFuture[Delta],
+        client_id: str,
+        weight: int,
+    ) -> Task[Delta]:
         """The task that makes a revision of what an admission decides."""
 
         writer: StoreWriter | None = None
@@ -149,7 +167,7 @@ class TableStore(Store):
                 writer.remember_schema()
             self._committed.append((name, delta))
 
-        return Task(run, settled, future)
+        return Task(run, settled, future, client_id, weight)
 
     def _notify(self) -> None:
         """A commit is durable: give the listener its deltas, all of a store at once. On the writer's thread."""
@@ -198,7 +216,7 @@ class TableStore(Store):
         def run(transaction: Staging) -> int:
             return StoreTrimmer(transaction, name, self._schemas).forget(until_us)
 
-        return self._write(run, may_be_refused=True)
+        return self._write(run, may_be_refused=True, weight=BULK_WEIGHT)
 
     def promise_clock(self, ceiling_us: int) -> None:
         def run(transaction: Staging) -> None:
@@ -217,10 +235,11 @@ class TableStore(Store):
         settled: Callable[[T], None] | None = None,
         *,
         may_be_refused: bool = False,
+        weight: int = 1,
     ) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
         waiting: OneShotFuture[T] = OneShotFuture()
-        self._writer.submit(Task(run, settled, waiting), may_be_refused=may_be_refused)
+        self._writer.submit(Task(run, settled, waiting, weight=weight), may_be_refused=may_be_refused)
         return waiting.result()
 
     # --- for a restore under way --------------------------------------------------------------------------------
@@ -231,10 +250,12 @@ class TableStore(Store):
         transaction.put(Table.META, _NEXT_STORE, pack(number))
         return number
 
-    def queue(self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None) -> Future[T]:
+    def queue(
+        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None, weight: int = 1
+    ) -> Future[T]:
         """Hand a task to the writer, whose caller waits for it before it has another."""
         future: Future[T] = Future()
-        self._writer.submit(Task(run, settled, future), may_be_refused=False)
+        self._writer.submit(Task(run, settled, future, weight=weight), may_be_refused=False)
         return future
 
     def sweep_later(self, tombstone: bytes) -> None:

@@ -1,9 +1,13 @@
-"""The one thread that writes: it takes whatever is queued, and one durable commit carries it all.
+"""The one thread that writes: it takes what is queued, small tasks first, and one durable commit carries many.
+
+Who asks for little does not wait for who asks for much: a commit carries the small tasks that wait, or one bulk task
+and the small ones that came while it ran (see `write_queue.py` for whose turn it is).
 
 A task either succeeds, and its successors in the batch see what it did, or it raises and all it wrote is taken back
 (see `staging.py`). No caller is answered before the commit is durable, not even with a refusal, which may rest on what
 a predecessor wrote; if the commit fails, every task of the batch fails.
-Law: an answer means durable, and tasks happen in the order they were queued."""
+Law: an answer means durable; tasks of one client and class happen in the order they were queued, and what was queued
+after an answer comes after what was answered."""
 
 from __future__ import annotations
 
@@ -12,74 +16,25 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from remit.errors import RemitError, StoreOverloaded, StoreUnavailable
+from remit.errors import RemitError, StoreUnavailable
 from remit.store.port import Commit
 from remit.store.tables.interface import Transaction, TransactionPoisoned
-from remit.store.tables.staging import Staging
+from remit.store.tables.staging import StagedCommit
+from remit.store.tables.task import Task
+from remit.store.tables.write_queue import WriteQueue
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 # What one commit carries at most: few enough that the first in the batch does not wait long for the last (some 50 µs a
-# request), many enough that the fsync (some 0.25 ms) is shared well.
+# request), many enough that the fsync (some 0.25 ms) is shared well. Requests that cost more than most end a batch by
+# the time they took; a bulk task is not counted there, since none is begun behind another.
 BATCH_TASKS_MAX = 256
 BATCH_WRITES_MAX = 10_000
-
-
-class OneShotFuture(Generic[T]):
-    """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
-
-    Law: set once, waited for once."""
-
-    __slots__ = ("_error", "_lock", "_result")
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()  # until it is set
-        self._result: T  # once it is set, unless there is an error
-        self._error: BaseException | None = None
-
-    def set_running_or_notify_cancel(self) -> bool:
-        """Whether anybody waits still, as a future says it: the caller cannot give up."""
-        return True
-
-    def set_result(self, result: T) -> None:
-        self._result = result
-        self._lock.release()
-
-    def set_exception(self, error: BaseException) -> None:
-        self._error = error
-        self._lock.release()
-
-    def result(self) -> T:
-        """Wait for it. Raises what the task raised."""
-        self._lock.acquire()
-        if self._error is not None:
-            try:
-                raise self._error
-            finally:
-                self._error = None  # the error leads to this frame, and must not lead back
-        return self._result
-
-
-class Task(Generic[T]):
-    """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
-    could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
-    fail."""
-
-    __slots__ = ("future", "run", "settled")
-
-    def __init__(
-        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None, future: Future[T] | OneShotFuture[T]
-    ) -> None:
-        self.run = run
-        self.settled = settled
-        self.future = future
+BATCH_S = 0.01
 
 
 _Outcome = tuple[Task[Any], Any, BaseException | None]  # of a task: what it returned, or raised
@@ -108,11 +63,9 @@ class WriterThread:
         self._chore = chore
         self._apply = apply
         self._fatal = fatal
-        self._queue_max = queue_max
-        self._queue: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._queue = WriteQueue(queue_max)
+        self._has_failed = False  # memory is not what the disk is: nothing more may be written
         self._lock = threading.Lock()
-        self._refusal: RemitError | None = None  # why nothing is taken any more
-        self._last_seen = False  # the end of the queue was taken
         self._observers: tuple[Callable[[Commit], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="remit-writer", daemon=True)
         self._thread.start()
@@ -124,12 +77,13 @@ class WriterThread:
     @property
     def problem(self) -> str:
         """Why nothing is taken any more; "" where it is."""
-        return self._refusal.message if self._refusal is not None else ""
+        refusal = self._queue.refusal
+        return refusal.message if refusal is not None else ""
 
     @property
     def waiting(self) -> int:
         """How many tasks are queued."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
         """Call `observer` after each commit that had something to write, on this thread. Returns what ends it."""
@@ -146,61 +100,48 @@ class WriterThread:
         """Queue a task. A refusal, too, is found in its future. Cost: O(1).
 
         `may_be_refused` false goes beyond the bound: for the store's own few, whose callers wait for them."""
-        with self._lock:
-            refusal = self._refusal
-            if refusal is None and may_be_refused and self._queue.qsize() >= self._queue_max:
-                refusal = StoreOverloaded(
-                    f"`{self._queue_max}` writes are waiting already: try again a little later", waiting=self._queue_max
-                )
-            if refusal is None:
-                self._queue.put(task)
+        refusal = self._queue.put(task, may_be_refused=may_be_refused)
         if refusal is not None:
             task.future.set_exception(refusal)
 
     def close(self) -> None:
         """Finish what is queued, then end the thread. Twice is once."""
-        self._refuse(StoreUnavailable("the store is shutting down"))
+        self._queue.close(StoreUnavailable("the store is shutting down"))
         self._thread.join()
-
-    def _refuse(self, refusal: RemitError) -> None:
-        with self._lock:
-            if self._refusal is None:
-                self._queue.put(None)
-                self._refusal = refusal
 
     # --- the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._last_seen:
+            while not self._has_failed:
                 chore = self._chore()
-                first = self._take(wait=chore is None)
-                self._write(self._batch(first, chore))
+                if chore is None and not self._queue.wait():
+                    return
+                self._write(self._batch(chore))
+                if chore is not None and self._queue.is_at_end:
+                    return
         finally:
             # However the thread ends, nobody may wait for it for ever.
-            self._refuse(StoreUnavailable("the store's writer has ended"))
+            self._queue.close(StoreUnavailable("the store's writer has ended"))
             self._refuse_queued()
 
-    def _take(self, *, wait: bool) -> Task[Any] | None:
-        """The next task somebody still waits for; None if there is none, or none any more."""
-        while not self._last_seen:
-            try:
-                task = self._queue.get(block=wait)
-            except Empty:
-                return None
-            if task is None:
-                self._last_seen = True
-            elif task.future.set_running_or_notify_cancel():
-                return task
-        return None
-
-    def _batch(self, first: Task[Any] | None, chore: Task[Any] | None) -> Iterator[Task[Any]]:
-        """The first task, then whatever is queued by the time it is done, and so on; the chore comes last."""
-        task, count = first, 1
-        while task is not None:
-            yield task
-            task = self._take(wait=False) if count < BATCH_TASKS_MAX else None
-            count += 1
+    def _batch(self, chore: Task[Any] | None) -> Iterator[Task[Any]]:
+        """What the queue gives first, then the small tasks that wait by the time it is done, and so on; the chore comes
+        last."""
+        queue = self._queue
+        task = queue.take_first()
+        if task is not None:
+            if task.future.set_running_or_notify_cancel():
+                yield task
+            ends_s = time.perf_counter() + BATCH_S
+            for _ in range(BATCH_TASKS_MAX - 1):
+                task = queue.take_small()
+                if task is None:
+                    break
+                if task.future.set_running_or_notify_cancel():  # somebody still waits for it
+                    yield task
+                    if time.perf_counter() >= ends_s:
+                        break
         if chore is not None:
             yield chore
 
@@ -226,12 +167,12 @@ class WriterThread:
     def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
         """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
         outcomes: list[_Outcome] = []
-        transaction: Staging | None = None
+        transaction: StagedCommit | None = None
         try:
             for task in tasks:
                 tried.append(task)
                 if transaction is None:
-                    transaction = Staging(self._begin())
+                    transaction = StagedCommit(self._begin())
                 outcomes.append(_attempt(task, transaction))
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
@@ -242,7 +183,7 @@ class WriterThread:
                 transaction.abort()  # nothing, once it is committed
         return outcomes
 
-    def _commit(self, transaction: Staging, requests: int) -> None:
+    def _commit(self, transaction: StagedCommit, requests: int) -> None:
         rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
         try:
             transaction.commit()
@@ -278,8 +219,8 @@ class WriterThread:
             logger.critical(message, exc_info=True)
             self._fatal(message)
             # Only where `fatal` returns, in a test: no more writes, and no caller hears that all is well.
-            self._refuse(StoreUnavailable(message))
-            self._last_seen = True
+            self._queue.close(StoreUnavailable(message))
+            self._has_failed = True
             _fail([task for task, _, _ in outcomes], StoreUnavailable(message))
         else:
             for task, result, refusal in outcomes:
@@ -290,16 +231,13 @@ class WriterThread:
 
     def _refuse_queued(self) -> None:
         """Whoever is still queued when the thread ends early hears why."""
-        while True:
-            try:
-                task = self._queue.get_nowait()
-            except Empty:
-                return
-            if task is not None and self._refusal is not None and task.future.set_running_or_notify_cancel():
-                _fail([task], self._refusal)
+        refusal = self._queue.refusal
+        while refusal is not None and (task := self._queue.take_first()) is not None:
+            if task.future.set_running_or_notify_cancel():
+                _fail([task], refusal)
 
 
-def _attempt(task: Task[Any], transaction: Staging) -> _Outcome:
+def _attempt(task: Task[Any], transaction: StagedCommit) -> _Outcome:
     """Run one task and keep what it wrote, or nothing. Raises TransactionPoisoned where the transaction is lost."""
     try:
         result = task.run(transaction)

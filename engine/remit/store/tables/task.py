@@ -1,0 +1,72 @@
+"""A task of the writer: what is to be written, for whom, and who waits for it.
+
+Law: a task is settled once, with what it returned or with what it raised."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from remit.store.tables.staging import Staging
+
+T = TypeVar("T")
+
+
+class OneShotFuture(Generic[T]):
+    """What a caller waits for who does nothing else meanwhile: the least that a `Future` is, at a fifth of its cost.
+
+    Law: set once, waited for once."""
+
+    __slots__ = ("_error", "_lock", "_result")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()  # until it is set
+        self._result: T  # once it is set, unless there is an error
+        self._error: BaseException | None = None
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether anybody waits still, as a future says it: the caller cannot give up."""
+        return True
+
+    def set_result(self, result: T) -> None:
+        self._result = result
+        self._lock.release()
+
+    def set_exception(self, error: BaseException) -> None:
+        self._error = error
+        self._lock.release()
+
+    def result(self) -> T:
+        """Wait for it. Raises what the task raised."""
+        self._lock.acquire()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # the error leads to this frame, and must not lead back
+        return self._result
+
+
+class Task(Generic[T]):
+    """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
+    could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
+    fail. `client_id` is whose turn it takes, `weight` about how many changes it makes: see `write_queue.py`."""
+
+    __slots__ = ("client_id", "future", "run", "settled", "weight")
+
+    def __init__(
+        self,
+        run: Callable[[Staging], T],
+        settled: Callable[[T], None] | None,
+        future: Future[T] | OneShotFuture[T],
+        client_id: str = "",
+        weight: int = 1,
+    ) -> None:
+        self.run = run
+        self.settled = settled
+        self.future = future
+        self.client_id = client_id
+        self.weight = weight
