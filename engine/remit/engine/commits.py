@@ -35,8 +35,8 @@ def commit(
     changes: int,
     changes_max: int,
 ) -> Committed:
-    """Durable, and seen, when it returns; of a dry run nothing remains. The admission makes so many changes at least, and
-    so many at most if its filters, which it looks for by `scanning`, mean many. Raises StoreNotFound, and what the
+    """Durable, and seen, when it returns; of a dry run nothing remains. The admission makes so many changes at least,
+    and so many at most if its filters, which it looks for by `scanning`, mean many. Raises StoreNotFound, and what the
     admission raises."""
     identity, client_id = loaded.identity, caller.client_id
     if dry_run:

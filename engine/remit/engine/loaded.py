@@ -147,16 +147,18 @@ class LoadedStores:
             if problem := self._store.problem():
                 raise StoreUnavailable(problem)
 
-    def submit(self, identity: StoreIdentity, admission: Admission, client_id: str, weight: int) -> Future[Delta]:
+    def submit(
+        self, identity: StoreIdentity, admission: Admission, client_id: str = "", weight: int = 1
+    ) -> Future[Delta]:
         """Queue a write into that very store: the future holds StoreNotFound where it is no longer there."""
         return self._store.submit(identity.name, _there(identity, admission), client_id, weight)
 
-    def write(self, identity: StoreIdentity, admission: Admission, client_id: str, weight: int) -> Delta:
+    def write(self, identity: StoreIdentity, admission: Admission, client_id: str = "", weight: int = 1) -> Delta:
         """Write into that very store: durable, and seen, when it returns. Raises StoreNotFound where it is no longer
         there, and what the admission raises."""
         return self._store.write(identity.name, _there(identity, admission), client_id, weight)
 
-    def rehearse(self, identity: StoreIdentity, admission: Admission, client_id: str) -> None:
+    def rehearse(self, identity: StoreIdentity, admission: Admission, client_id: str = "") -> None:
         """Judge a write into that very store against its last revision, which memory has too when it returns. Raises as
         `write`."""
 
