@@ -176,7 +176,7 @@ def _write(
     resource: str,
     subjects: range | list[int],
     relation: str = "viewer",
-    operation: relationships_pb2.Operation = _TOUCH,
+    operation: relationships_pb2.Operation.ValueType = _TOUCH,
     dry_run: bool = False,
 ) -> bytes:
     updates = [

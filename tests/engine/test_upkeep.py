@@ -112,10 +112,10 @@ def test_what_was_written_anew_meanwhile_is_not_swept(written: EngineOfTest, mon
     for updates in overtaking:
         written.write(expiring("soon", NOW_US + HOUR_US))
 
-        def late(name: str, admission: Admission, updates: list[Update] = updates) -> object:
+        def late(name: str, admission: Admission, *turn: object, updates: list[Update] = updates) -> object:
             monkeypatch.setattr(written.store, "submit", submit)
             written.engine.relationships.write("", updates)
-            return submit(name, admission)
+            return submit(name, admission, *turn)  # type: ignore[arg-type]
 
         monkeypatch.setattr(written.store, "submit", late)
         written.engine.upkeep()
@@ -354,12 +354,12 @@ def test_the_admission_of_a_sweep_may_be_called_twice(written: EngineOfTest, mon
     """A batch that could not be finished is tried again, from the beginning."""
     submit = written.store.submit
 
-    def twice(name: str, admission: Admission) -> object:
+    def twice(name: str, admission: Admission, *turn: object) -> object:
         def again(view: WriteTransaction) -> Draft:
             admission(view)
             return admission(_Restored(view))
 
-        return submit(name, again)
+        return submit(name, again, *turn)  # type: ignore[arg-type]
 
     class _Restored:
         """The view as it was before the first call."""

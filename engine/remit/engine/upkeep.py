@@ -80,7 +80,7 @@ class Upkeep:
             return Draft(PRINCIPAL, SWEEP)
 
         try:
-            self._stores.write(loaded.identity, admission, "", max(len(due), BULK_WEIGHT))
+            self._stores.submit(loaded.identity, admission, weight=max(len(due), BULK_WEIGHT)).result()
         except _NothingOver:
             return 0
         return swept

@@ -246,7 +246,8 @@ class Store(Protocol):
 
     def rehearse(self, name: str, admission: Admission, client_id: str = "") -> None:
         """Judge a write against the last commit, on this thread, and forget it. No write waits for it. Rehearsals are
-        judged one at a time, and clients take turns. Raises StoreNotFound, and what the admission raises."""
+        judged one at a time, and clients take turns. Raises StoreNotFound, StoreOverloaded and FairShareSpent where too
+        many wait, and what the admission raises."""
         ...
 
     def subscribe(self, listener: CommitListener) -> None:

@@ -142,7 +142,9 @@ class WriteRequest(_message.Message):
     store: _builtins.str
     """The store; empty means `default`."""
     dry_run: _builtins.bool
-    """Judge everything and write nothing: the answer or the error is the one the write would get now."""
+    """Judge everything and write nothing: the answer or the error is the one the write would get now, judged against the
+    last revision. Writes that still wait are not seen.
+    """
     @_builtins.property
     def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Update]:
         """At least one and at most 1,000; a triple may occur once."""
@@ -218,7 +220,7 @@ class DeleteRequest(_message.Message):
     limit: _builtins.int
     """At most this many are removed by this call; 0 means 10,000, which is also the most."""
     dry_run: _builtins.bool
-    """Count and judge, and remove nothing."""
+    """Count and judge against the last revision, and remove nothing."""
     @_builtins.property
     def filter(self) -> _core_pb2.RelationshipFilter:
         """Which relationships. It must name at least a resource type or a subject type."""

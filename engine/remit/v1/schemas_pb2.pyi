@@ -64,7 +64,9 @@ class WriteSchemaRequest(_message.Message):
     schema: _builtins.str
     """The whole schema, imports already expanded; at most 4 MiB."""
     dry_run: _builtins.bool
-    """Judge everything and write nothing: the answer or the error is the one the write would get now."""
+    """Judge everything and write nothing: the answer or the error is the one the write would get now, judged against the
+    last revision. Writes that still wait are not seen.
+    """
     def __init__(
         self,
         *,

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from remit.errors import LimitExceeded, RemitError, StoreDamaged, StoreFull, StoreOverloaded, StoreUnavailable
-from remit.model import Delta
+from remit.errors import (
+    FairShareSpent,
+    LimitExceeded,
+    RemitError,
+    StoreDamaged,
+    StoreFull,
+    StoreNotFound,
+    StoreOverloaded,
+    StoreUnavailable,
+)
+from remit.model import Delta, RelationshipFilter
 from remit.store import memory
 from remit.store.codec import encode_triple
 from remit.store.lmdb import lmdb_store
-from remit.store.port import Commit, Draft, WriteTransaction
+from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Admission, Commit, Draft, WriteTransaction
 from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
+from remit.store.tables.rehearsals import REHEARSALS_MAX
 from remit.store.tables.table_store import TableStore
 from tests.support.store.worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
@@ -264,6 +277,212 @@ def test_a_full_queue_refuses_and_later_takes_again() -> None:
     assert [future.result(60).revision for future in (held, *futures[:3])] == [1, 2, 3, 4]
     assert write(world.store, putting(NAMES[5])).revision == 5
     world.store.close()
+
+
+class HeldWriter:
+    """The writer at a bulk task that ends when it is let go; `order` is who was written, in order."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.order: list[str] = []
+        self._gate, entered = threading.Event(), threading.Event()
+
+        def hold(transaction: WriteTransaction) -> Draft:
+            entered.set()
+            assert self._gate.wait(60)
+            return Draft("gate")
+
+        self.first = world.store.submit("default", hold, "gate", BULK_WEIGHT)
+        assert entered.wait(60)
+
+    def submit(self, name: str, client_id: str, weight: int) -> Future[Delta]:
+        def admission(transaction: WriteTransaction) -> Draft:
+            self.order.append(name)
+            return Draft(client_id)
+
+        return self.world.store.submit("default", admission, client_id, weight)
+
+    def let_go(self, *futures: Future[Delta]) -> None:
+        self._gate.set()
+        for future in (self.first, *futures):
+            future.result(60)
+
+
+def test_a_small_write_overtakes_bulk_ones_that_wait(world: World) -> None:
+    held = HeldWriter(world)
+    world.tables.begun = 0
+    bulk = [held.submit(f"bulk {number}", "eve", 1_000) for number in range(20)]
+    hold = held.submit("hold", "ann", 1)
+    own = held.submit("own", "eve", 1)  # even those of who sent the bulk
+    held.let_go(*bulk, hold, own)
+    assert held.order == ["hold", "own", *(f"bulk {number}" for number in range(20))]
+    assert hold.result(0).revision == 2  # in the very commit that was under way
+    assert world.tables.begun == 20  # one bulk task a commit
+
+
+def test_what_is_before_a_hold_is_bounded_whatever_others_queue(world: World) -> None:
+    """The bulk task under way, and of each client one turn of small ones."""
+    held = HeldWriter(world)
+    others = [
+        held.submit(client_id, client_id, weight)
+        for weight in (1, 10, 1_000, 10_000)
+        for client_id in ("ann", "bob", "eve")
+        for _ in range(30)
+    ]
+    hold = held.submit("hold", "zoe", 1)
+    held.let_go(*others, hold)
+    before = held.order[: held.order.index("hold")]
+    assert Counter(before) == {"ann": 10, "bob": 10, "eve": 10}
+
+
+def test_bulk_writes_are_written_though_small_ones_never_end(world: World) -> None:
+    """Each small write queues the next: there is always one that waits."""
+    held = HeldWriter(world)
+    bulk, ended = held.submit("bulk", "eve", 1_000), threading.Event()
+    done: list[Future[Delta]] = []
+
+    def endless(transaction: WriteTransaction) -> Draft:
+        held.order.append("small")
+        if not ended.is_set():
+            done.append(world.store.submit("default", endless, "ann", 1))
+        return Draft("ann")
+
+    done.append(world.store.submit("default", endless, "ann", 1))
+    held.let_go(bulk)
+    ended.set()
+    done[-1].result(60)
+    assert "bulk" in held.order
+
+
+def test_a_batch_ends_when_it_has_taken_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_thread, "BATCH_S", 0.0)
+    world.tables.begun = 0
+    for future in world.together(*(putting(name) for name in NAMES)):
+        future.result(60)
+    assert world.tables.begun >= len(NAMES) // 2
+
+
+def test_writes_of_one_client_and_class_happen_in_the_order_they_were_queued(world: World) -> None:
+    held = HeldWriter(world)
+    weights = [1, 50, 3, 2_000, 10, 11, 1, 1]
+    futures = [
+        held.submit(f"{client_id} {weight} {number}", client_id, weight)
+        for number, weight in enumerate(weights)
+        for client_id in ("ann", "bob")
+    ]
+    held.let_go(*futures)
+    for client_id in ("ann", "bob"):
+        own = [each for each in held.order if each.startswith(client_id)]
+        small = [each for each in own if int(each.split()[1]) <= SMALL_WEIGHT_MAX]
+        bulk = [each for each in own if each not in small]
+        numbers = [[int(each.split()[2]) for each in group] for group in (small, bulk)]
+        assert numbers == [[0, 2, 4, 6, 7], [1, 3, 5]]
+
+
+def test_a_write_sent_after_an_answer_comes_after_what_was_answered(world: World) -> None:
+    """Whatever the two weigh: who waits for its answers sees its own order."""
+    held = HeldWriter(world)
+    others = [held.submit("other", "eve", weight) for weight in (1_000, 1, 5_000, 10)]
+    held.let_go()
+    revisions = []
+    for number, weight in enumerate((1_000, 1, 10, 11, 1)):
+        revisions.append(held.submit(str(number), "ann", weight).result(60).revision)
+    for future in others:
+        future.result(60)
+    assert revisions == sorted(revisions)
+    assert [each for each in held.order if each != "other"] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_client_that_fills_the_queue_is_refused_while_others_are_taken() -> None:
+    world = World(FaultyTables(memory.MemoryTables()), queue_max=10)
+    held = HeldWriter(world)
+    greedy = [held.submit("greedy", "eve", 1_000) for _ in range(12)]
+    assert [type(future.exception(0)) for future in greedy[6:]] == [FairShareSpent] * 6
+    hold = held.submit("hold", "ann", 1)
+    held.let_go(*greedy[:6], hold)
+    world.store.close()
+
+
+# --- rehearsals -------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_waits_for_no_write_and_sees_what_is_committed(world: World) -> None:
+    write(world.store, putting(NAMES[0]))
+    held = HeldWriter(world)
+    waiting = world.store.submit("default", putting(NAMES[1]), "ann")
+    seen: list[list[str]] = []
+    revisions: list[int] = []
+
+    def admission(view: WriteTransaction) -> Draft:
+        putting(NAMES[2])(view)
+        view.delete(key(NAMES[0]))
+        seen.append(texts(view.scan(RelationshipFilter())))
+        revisions.append(view.next_revision)
+        return Draft("ann")
+
+    world.store.rehearse("default", admission, "ann")  # while the writer is held
+    assert (seen, revisions) == ([[NAMES[2]]], [2])
+    held.let_go(waiting)
+    assert texts(everything(world.store)) == NAMES[:2]
+    with pytest.raises(StoreNotFound):
+        world.store.rehearse("elsewhere", admission)
+
+
+def test_a_rehearsal_that_is_refused_says_why_and_keeps_no_turn(world: World) -> None:
+    refusal = RemitError("no")
+    for _ in range(REHEARSALS_MAX + 1):
+        with pytest.raises(RemitError) as caught:
+            world.store.rehearse("default", refuse(refusal), "ann")  # type: ignore[arg-type]
+        assert caught.value is refusal
+    assert everything(world.store) == []
+
+
+def test_rehearsals_are_judged_one_at_a_time_and_clients_take_turns(world: World) -> None:
+    gate, entered = threading.Event(), threading.Event()
+    order: list[str] = []
+    at_work: list[int] = [0]
+
+    def first(view: WriteTransaction) -> Draft:
+        entered.set()
+        assert gate.wait(60)
+        return Draft("gate")
+
+    def noting(client_id: str) -> Admission:
+        def admission(view: WriteTransaction) -> Draft:
+            at_work[0] += 1
+            assert at_work[0] == 1
+            order.append(client_id)
+            at_work[0] -= 1
+            return Draft(client_id)
+
+        return admission
+
+    def start(admission: Admission, client_id: str, queued: int) -> threading.Thread:
+        thread = threading.Thread(target=world.store.rehearse, args=("default", admission, client_id))
+        thread.start()
+        while world.store._rehearsing._places.taken < queued:
+            time.sleep(0)  # until it waits, so that the order is known
+        return thread
+
+    threads = [start(first, "gate", 1)]
+    assert entered.wait(60)
+    for client_id in ("eve", "eve", "eve", "eve", "ann", "bob"):
+        threads.append(start(noting(client_id), client_id, len(threads) + 1))
+    # Of a greedy client only so many wait, and so of the threads that serve holds too.
+    refused = 0
+    with ExitStack() as taken:
+        for _ in range(REHEARSALS_MAX):
+            if world.store._rehearsing._places.take("mal") is not None:
+                refused += 1
+            else:
+                taken.callback(world.store._rehearsing._places.give_back, "mal")
+        with pytest.raises(FairShareSpent):
+            world.store.rehearse("default", first, "mal")
+    assert 0 < refused < REHEARSALS_MAX
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+    assert order == ["eve", "ann", "bob", "eve", "eve", "eve"]
 
 
 def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:

@@ -1,8 +1,9 @@
 """Whose turn it is to rehearse: dry runs are judged on their callers' threads, one at a time.
 
-They take nothing from the writer but the processor, and that is bounded here: a dozen of them at once would have the
-writer wait for Python's lock behind each, some 5 ms apiece, at every step that gives the lock away.
-Law: at most one is at work, and clients take turns."""
+They take nothing from the writer but the processor and the threads they wait on, and both are bounded here. A dozen of
+them at work at once would have the writer wait for Python's lock behind each, some 5 ms apiece, at every step that
+gives the lock away; and one that waits keeps a thread from serving a hold.
+Law: at most one is at work, and clients take turns; what is taken on is judged."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from remit.store.tables.write_queue import Turns
+from remit.store.tables.write_queue import Places, Turns
+
+# At work or waiting: half as many as the server has threads for writes, unless it is told otherwise.
+REHEARSALS_MAX = 16
 
 
 class Rehearsals:
@@ -18,16 +22,19 @@ class Rehearsals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._places = Places(REHEARSALS_MAX, "dry runs")
         self._waiting: Turns[_Waiting] = Turns(1)
         self._is_busy = False
 
     @contextmanager
     def turn(self, client_id: str) -> Iterator[None]:
-        """Wait for one's turn, and have it until the block ends."""
+        """Wait for one's turn, and have it until the block ends. Raises StoreOverloaded, FairShareSpent."""
         with self._lock:
-            waiting = None
-            if self._is_busy:
-                waiting = _Waiting(client_id)
+            refusal = self._places.take(client_id, may_be_refused=client_id != "")
+            if refusal is not None:
+                raise refusal
+            waiting = _Waiting(client_id) if self._is_busy else None
+            if waiting is not None:
                 self._waiting.put(waiting)
             self._is_busy = True
         if waiting is not None:
@@ -36,6 +43,7 @@ class Rehearsals:
             yield
         finally:
             with self._lock:
+                self._places.give_back(client_id)
                 if self._waiting:
                     self._waiting.take().gate.release()  # and stays busy
                 else:

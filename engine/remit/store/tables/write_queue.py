@@ -45,12 +45,10 @@ class WriteQueue:
     """`waiting_max` tasks in all. `put` from any thread; what takes belongs to the writer's."""
 
     def __init__(self, waiting_max: int) -> None:
-        self._waiting_max = waiting_max
+        self._places = Places(waiting_max, "writes")
         self._lock = threading.Lock()
         self._small: Turns[Task[Any]] = Turns(SMALL_TURN)
         self._bulk: Turns[Task[Any]] = Turns(BULK_TURN)
-        self._waiting = 0
-        self._held: dict[str, int] = {}  # places by client; nobody in it holds none
         self._passed = 0  # times that small tasks went before a bulk one that waits
         self._refusal: RemitError | None = None  # why nothing is taken any more
         self._is_idle = False  # the writer waits for `_wake`
@@ -58,7 +56,7 @@ class WriteQueue:
         self._wake.acquire()
 
     def __len__(self) -> int:
-        return self._waiting
+        return self._places.taken
 
     @property
     def refusal(self) -> RemitError | None:
@@ -68,41 +66,23 @@ class WriteQueue:
     @property
     def is_at_end(self) -> bool:
         """Whether nothing is left, and nothing will come."""
-        return self._refusal is not None and not self._waiting
+        return self._refusal is not None and not self._places.taken
 
     def put(self, task: Task[Any], *, may_be_refused: bool = True) -> RemitError | None:
         """Queue a task, or say why it is not. Cost: O(1); never blocks.
 
         `may_be_refused` false goes beyond the bounds: for the store's own few, whose callers wait for them."""
-        client_id = task.client_id
         with self._lock:
             if self._refusal is not None:
                 return self._refusal
-            held = self._held.get(client_id, 0) if client_id else 0  # the process itself has nobody to share with
-            free = self._waiting_max - self._waiting
-            if may_be_refused and (free <= 0 or held > free):
-                return self._overloaded(held, free)
-            if client_id:
-                self._held[client_id] = held + 1
-            self._waiting += 1
+            refusal = self._places.take(task.client_id, may_be_refused)
+            if refusal is not None:
+                return refusal
             (self._small if task.weight <= SMALL_WEIGHT_MAX else self._bulk).put(task)
             if self._is_idle:
                 self._is_idle = False
                 self._wake.release()
         return None
-
-    def _overloaded(self, held: int, free: int) -> RemitError:
-        most = self._waiting_max
-        if free <= 0:
-            return StoreOverloaded(f"`{most}` writes are waiting already: try again a little later", waiting=most)
-        return FairShareSpent(
-            f"of the {most} writes that the store has room for, {held} are this caller's, more than the {free} left "
-            "for everybody else: try again a little later",
-            name="writes_waiting_max",
-            limit=most,
-            given=held + 1,
-            free=free,
-        )
 
     def close(self, refusal: RemitError) -> None:
         """Take no more, and say why; what is queued may still be taken. The first reason stays."""
@@ -118,11 +98,11 @@ class WriteQueue:
     def wait(self) -> bool:
         """Until there is something to take; False where there is nothing, and never will be."""
         with self._lock:
-            if self._waiting or self._refusal is not None:
-                return self._waiting > 0
+            if self._places.taken or self._refusal is not None:
+                return self._places.taken > 0
             self._is_idle = True
         self._wake.acquire()
-        return self._waiting > 0
+        return self._places.taken > 0
 
     def take_first(self) -> Task[Any] | None:
         """What the next commit begins with: a small task, or a bulk one where none waits, or enough have gone before
@@ -145,15 +125,53 @@ class WriteQueue:
             return self._left(self._small.take()) if self._small else None
 
     def _left(self, task: Task[Any]) -> Task[Any]:
-        self._waiting -= 1
-        client_id = task.client_id
+        self._places.give_back(task.client_id)
+        return task
+
+
+class Places:
+    """How many may wait, `what` in words: shared by the rule of the server's quotas. Whoever has it locks it. "" is the
+    process itself, which shares with nobody."""
+
+    __slots__ = ("_held", "_limit", "_what", "taken")
+
+    def __init__(self, limit: int, what: str) -> None:
+        self._limit = limit
+        self._what = what
+        self._held: dict[str, int] = {}  # by client; nobody in it holds none
+        self.taken = 0
+
+    def take(self, client_id: str, may_be_refused: bool = True) -> RemitError | None:
+        """A place, or why there is none for this client. Cost: O(1)."""
+        held = self._held.get(client_id, 0) if client_id else 0
+        if may_be_refused:
+            free = self._limit - self.taken
+            if free <= 0:
+                return StoreOverloaded(
+                    f"`{self._limit}` {self._what} are waiting already: try again a little later", waiting=self._limit
+                )
+            if held > free:
+                return FairShareSpent(
+                    f"of the {self._limit} {self._what} that the store has room for, {held} are this caller's, more "
+                    f"than the {free} left for everybody else: try again a little later",
+                    name=f"{self._what.replace(' ', '_')}_waiting_max",
+                    limit=self._limit,
+                    given=held + 1,
+                    free=free,
+                )
+        if client_id:
+            self._held[client_id] = held + 1
+        self.taken += 1
+        return None
+
+    def give_back(self, client_id: str) -> None:
+        self.taken -= 1
         if client_id:
             held = self._held[client_id] - 1
             if held:
                 self._held[client_id] = held
             else:
                 del self._held[client_id]
-        return task
 
 
 class Turns(Generic[E]):
