@@ -31,7 +31,7 @@ def is_small(each: Task[None]) -> bool:
 
 def drained(queue: WriteQueue) -> list[Task[None]]:
     taken = []
-    while (each := queue.take_first()) is not None:
+    while (each := queue.take_first(wait=False)) is not None:
         taken.append(each)
     return taken
 
@@ -52,7 +52,7 @@ def test_every_task_is_taken_once_and_in_order_of_its_client_and_class(steps: li
             waiting += 1
         else:
             smalls = any(len(queued[key]) > len(taken[key]) for key in list(queued) if key[1])
-            each = queue.take_first() if verb == "first" else queue.take_small()
+            each = queue.take_first(wait=False) if verb == "first" else queue.take_small()
             assert (each is not None) == (waiting > 0 if verb == "first" else smalls)
             if each is not None:
                 taken[each.client_id, is_small(each)].append(each)
@@ -78,7 +78,7 @@ def test_clients_who_all_wait_are_served_alike(tasks: dict[str, list[int]], turn
     left = {client_id: len(weights) for client_id, weights in tasks.items()}
     served: Counter[str] = Counter()
     most = turn + max(weight for weights in tasks.values() for weight in weights)
-    while turns:
+    while turns.lines:
         each = turns.take()
         served[each.client_id] += each.weight
         left[each.client_id] -= 1
@@ -126,7 +126,7 @@ def test_places_are_shared_and_never_more_than_there_are(places: int, steps: lis
     held: Counter[str] = Counter()
     for step in steps:
         if step is None:
-            taken = queue.take_first()
+            taken = queue.take_first(wait=False)
             if taken is not None:
                 held[taken.client_id] -= 1
             continue
@@ -149,7 +149,7 @@ def test_a_client_that_fills_the_queue_is_refused_while_others_are_taken() -> No
     assert refusals.count(None) == 51
     assert {type(each) for each in refusals if each is not None} == {FairShareSpent}
     assert queue.put(task("ann")) is None
-    taken = queue.take_first()
+    taken = queue.take_first(wait=False)
     assert taken is not None and taken.client_id == "ann"
 
 
@@ -169,11 +169,10 @@ def test_what_is_queued_is_taken_after_the_end_and_nothing_else_is() -> None:
     queue.close(second)
     assert queue.put(task("bob")) is first
     assert queue.put(task(), may_be_refused=False) is first
-    assert queue.wait()
     assert not queue.is_at_end
-    assert len(drained(queue)) == 1
+    assert queue.take_first(wait=True) is not None
     assert queue.is_at_end
-    assert not queue.wait()
+    assert queue.take_first(wait=True) is None
 
 
 def test_the_writer_is_woken_by_a_task_and_by_the_end() -> None:
@@ -183,10 +182,9 @@ def test_the_writer_is_woken_by_a_task_and_by_the_end() -> None:
 
     def writer() -> None:
         while True:
-            woken.append(queue.wait())
+            woken.append(queue.take_first(wait=True) is not None)
             if not woken[-1]:
                 return
-            drained(queue)
             goes_on.release()
 
     thread = threading.Thread(target=writer)

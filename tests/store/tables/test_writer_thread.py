@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ from remit.store.lmdb import lmdb_store
 from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Admission, Commit, Draft, WriteTransaction
 from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
-from remit.store.tables.rehearsals import REHEARSALS_MAX
+from remit.store.tables.rehearsals import REHEARSALS_MAX, Rehearsals
 from remit.store.tables.table_store import TableStore
 from tests.support.store.worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
@@ -460,7 +459,7 @@ def test_rehearsals_are_judged_one_at_a_time_and_clients_take_turns(world: World
     def start(admission: Admission, client_id: str, queued: int) -> threading.Thread:
         thread = threading.Thread(target=world.store.rehearse, args=("default", admission, client_id))
         thread.start()
-        while world.store._rehearsing._places.taken < queued:
+        while world.store._rehearsing.taken < queued:
             time.sleep(0)  # until it waits, so that the order is known
         return thread
 
@@ -468,21 +467,34 @@ def test_rehearsals_are_judged_one_at_a_time_and_clients_take_turns(world: World
     assert entered.wait(60)
     for client_id in ("eve", "eve", "eve", "eve", "ann", "bob"):
         threads.append(start(noting(client_id), client_id, len(threads) + 1))
-    # Of a greedy client only so many wait, and so of the threads that serve holds too.
-    refused = 0
-    with ExitStack() as taken:
-        for _ in range(REHEARSALS_MAX):
-            if world.store._rehearsing._places.take("mal") is not None:
-                refused += 1
-            else:
-                taken.callback(world.store._rehearsing._places.give_back, "mal")
-        with pytest.raises(FairShareSpent):
-            world.store.rehearse("default", first, "mal")
-    assert 0 < refused < REHEARSALS_MAX
     gate.set()
     for thread in threads:
         thread.join(60)
     assert order == ["eve", "ann", "bob", "eve", "eve", "eve"]
+
+
+def test_of_a_greedy_client_only_so_many_rehearsals_wait_and_others_are_taken() -> None:
+    """Each that waits keeps a thread, which a hold may need."""
+    rehearsals, done = Rehearsals(), threading.Semaphore(0)
+
+    def rehearse(client_id: str) -> None:
+        with rehearsals.turn(client_id):
+            done.release()
+
+    threads: list[threading.Thread] = []
+    with rehearsals.turn("eve"):
+        for client_id in ["eve"] * (REHEARSALS_MAX // 2) + ["ann", "bob"]:
+            threads.append(threading.Thread(target=rehearse, args=(client_id,)))
+            threads[-1].start()
+            while rehearsals.taken <= len(threads):
+                time.sleep(0)  # until it waits
+            if rehearsals.taken == REHEARSALS_MAX // 2 + 1:
+                with pytest.raises(FairShareSpent):
+                    rehearse("eve")
+    for thread in threads:
+        thread.join(60)
+    assert rehearsals.taken == 0
+    assert sum(done.acquire(blocking=False) for _ in range(99)) == len(threads)
 
 
 def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:

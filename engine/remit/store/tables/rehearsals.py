@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from remit.store.tables.write_queue import Places, Turns
+from remit.store.tables.write_queue import Turns, refusal_of
 
 # At work or waiting: half as many as the server has threads for writes, unless it is told otherwise.
 REHEARSALS_MAX = 16
@@ -22,32 +22,37 @@ class Rehearsals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._places = Places(REHEARSALS_MAX, "dry runs")
         self._waiting: Turns[_Waiting] = Turns(1)
-        self._is_busy = False
+        self._at_work: str | None = None  # by whom
+        self.taken = 0  # at work or waiting
 
     @contextmanager
     def turn(self, client_id: str) -> Iterator[None]:
         """Wait for one's turn, and have it until the block ends. Raises StoreOverloaded, FairShareSpent."""
         with self._lock:
-            refusal = self._places.take(client_id, may_be_refused=client_id != "")
-            if refusal is not None:
-                raise refusal
-            waiting = _Waiting(client_id) if self._is_busy else None
+            if client_id:
+                held = self._waiting.held(client_id) + (self._at_work == client_id)
+                refusal = refusal_of("dry runs", REHEARSALS_MAX, self.taken, client_id, held)
+                if refusal is not None:
+                    raise refusal
+            self.taken += 1
+            waiting = _Waiting(client_id) if self._at_work is not None else None
             if waiting is not None:
                 self._waiting.put(waiting)
-            self._is_busy = True
+            else:
+                self._at_work = client_id
         if waiting is not None:
             waiting.gate.acquire()
         try:
             yield
         finally:
             with self._lock:
-                self._places.give_back(client_id)
-                if self._waiting:
-                    self._waiting.take().gate.release()  # and stays busy
-                else:
-                    self._is_busy = False
+                self.taken -= 1
+                self._at_work = None
+                if self._waiting.lines:
+                    following = self._waiting.take()
+                    self._at_work = following.client_id
+                    following.gate.release()
 
 
 class _Waiting:

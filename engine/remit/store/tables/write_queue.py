@@ -45,10 +45,11 @@ class WriteQueue:
     """`waiting_max` tasks in all. `put` from any thread; what takes belongs to the writer's."""
 
     def __init__(self, waiting_max: int) -> None:
-        self._places = Places(waiting_max, "writes")
+        self._waiting_max = waiting_max
         self._lock = threading.Lock()
         self._small: Turns[Task[Any]] = Turns(SMALL_TURN)
         self._bulk: Turns[Task[Any]] = Turns(BULK_TURN)
+        self._waiting = 0
         self._passed = 0  # times that small tasks went before a bulk one that waits
         self._refusal: RemitError | None = None  # why nothing is taken any more
         self._is_idle = False  # the writer waits for `_wake`
@@ -56,7 +57,7 @@ class WriteQueue:
         self._wake.acquire()
 
     def __len__(self) -> int:
-        return self._places.taken
+        return self._waiting
 
     @property
     def refusal(self) -> RemitError | None:
@@ -66,18 +67,23 @@ class WriteQueue:
     @property
     def is_at_end(self) -> bool:
         """Whether nothing is left, and nothing will come."""
-        return self._refusal is not None and not self._places.taken
+        return self._refusal is not None and not self._waiting
 
-    def put(self, task: Task[Any], *, may_be_refused: bool = True) -> RemitError | None:
+    def put(self, task: Task[Any], may_be_refused: bool = True) -> RemitError | None:
         """Queue a task, or say why it is not. Cost: O(1); never blocks.
 
         `may_be_refused` false goes beyond the bounds: for the store's own few, whose callers wait for them."""
         with self._lock:
             if self._refusal is not None:
                 return self._refusal
-            refusal = self._places.take(task.client_id, may_be_refused)
-            if refusal is not None:
-                return refusal
+            # While less than half of the places are taken, nobody holds more than are left.
+            if may_be_refused and self._waiting * 2 >= self._waiting_max:
+                client_id = task.client_id
+                held = self._small.held(client_id) + self._bulk.held(client_id)
+                refusal = refusal_of("writes", self._waiting_max, self._waiting, client_id, held)
+                if refusal is not None:
+                    return refusal
+            self._waiting += 1
             (self._small if task.weight <= SMALL_WEIGHT_MAX else self._bulk).put(task)
             if self._is_idle:
                 self._is_idle = False
@@ -95,119 +101,82 @@ class WriteQueue:
 
     # --- the writer ---------------------------------------------------------------------------------------------
 
-    def wait(self) -> bool:
-        """Until there is something to take; False where there is nothing, and never will be."""
+    def take_first(self, wait: bool) -> Task[Any] | None:
+        """What the next commit begins with: a small task, or a bulk one where none waits, or enough have gone before
+        it. None where nothing waits, or, if it is waited for, where nothing ever will."""
+        if not self._waiting and not (wait and self._wait()):  # nobody else takes: what waits stays
+            return None
         with self._lock:
-            if self._places.taken or self._refusal is not None:
-                return self._places.taken > 0
+            self._waiting -= 1
+            small, bulk = self._small, self._bulk
+            if not bulk.lines:
+                return small.take()
+            if small.lines and self._passed < PASSED_MAX:
+                self._passed += 1
+                return small.take()
+            self._passed = 0
+            return bulk.take()
+
+    def _wait(self) -> bool:
+        """Until there is something to take; False where there never will be."""
+        with self._lock:
+            if self._waiting or self._refusal is not None:
+                return self._waiting > 0
             self._is_idle = True
         self._wake.acquire()
-        return self._places.taken > 0
-
-    def take_first(self) -> Task[Any] | None:
-        """What the next commit begins with: a small task, or a bulk one where none waits, or enough have gone before
-        it. None where nothing waits."""
-        with self._lock:
-            small, bulk = self._small, self._bulk
-            if small and not (bulk and self._passed >= PASSED_MAX):
-                self._passed = self._passed + 1 if bulk else 0
-                return self._left(small.take())
-            if bulk:
-                self._passed = 0
-                return self._left(bulk.take())
-            return None
+        return self._waiting > 0
 
     def take_small(self) -> Task[Any] | None:
         """The next small task, None where none waits: what may share a commit with others."""
-        if not self._small:  # true or false a moment later: the next commit looks again
+        if not self._small.lines:  # a moment later it may be otherwise: the next commit looks again
             return None
         with self._lock:
-            return self._left(self._small.take()) if self._small else None
-
-    def _left(self, task: Task[Any]) -> Task[Any]:
-        self._places.give_back(task.client_id)
-        return task
-
-
-class Places:
-    """How many may wait, `what` in words: shared by the rule of the server's quotas. Whoever has it locks it. "" is the
-    process itself, which shares with nobody."""
-
-    __slots__ = ("_held", "_limit", "_what", "taken")
-
-    def __init__(self, limit: int, what: str) -> None:
-        self._limit = limit
-        self._what = what
-        self._held: dict[str, int] = {}  # by client; nobody in it holds none
-        self.taken = 0
-
-    def take(self, client_id: str, may_be_refused: bool = True) -> RemitError | None:
-        """A place, or why there is none for this client. Cost: O(1)."""
-        held = self._held.get(client_id, 0) if client_id else 0
-        if may_be_refused:
-            free = self._limit - self.taken
-            if free <= 0:
-                return StoreOverloaded(
-                    f"`{self._limit}` {self._what} are waiting already: try again a little later", waiting=self._limit
-                )
-            if held > free:
-                return FairShareSpent(
-                    f"of the {self._limit} {self._what} that the store has room for, {held} are this caller's, more "
-                    f"than the {free} left for everybody else: try again a little later",
-                    name=f"{self._what.replace(' ', '_')}_waiting_max",
-                    limit=self._limit,
-                    given=held + 1,
-                    free=free,
-                )
-        if client_id:
-            self._held[client_id] = held + 1
-        self.taken += 1
-        return None
-
-    def give_back(self, client_id: str) -> None:
-        self.taken -= 1
-        if client_id:
-            held = self._held[client_id] - 1
-            if held:
-                self._held[client_id] = held
-            else:
-                del self._held[client_id]
+            self._waiting -= 1
+            return self._small.take()
 
 
 class Turns(Generic[E]):
     """What waits in one class. Clients take turns; `turn` is the weight that each may have served at one."""
 
-    __slots__ = ("_lines", "_turn")
+    __slots__ = ("_spare", "_turn", "lines")
 
     def __init__(self, turn: int) -> None:
         self._turn = turn
-        self._lines: OrderedDict[str, _Line[E]] = OrderedDict()  # by client, whose turn it is first; none is empty
+        self.lines: OrderedDict[str, _Line[E]] = OrderedDict()  # by client, whose turn it is first; none is empty
+        self._spare: _Line[E] | None = None  # one that was emptied: most clients have one task at a time
 
-    def __bool__(self) -> bool:
-        return bool(self._lines)
+    def held(self, client_id: str) -> int:
+        """How many of a client wait."""
+        line = self.lines.get(client_id)
+        return len(line.tasks) if line is not None else 0
 
     def put(self, task: E) -> None:
         """Behind the client's others; a client that had none waits for everybody's turn."""
-        line = self._lines.get(task.client_id)
+        line = self.lines.get(task.client_id)
         if line is None:
-            line = self._lines[task.client_id] = _Line(self._turn)
+            line, self._spare = self._spare or _Line(), None
+            line.credit = self._turn
+            self.lines[task.client_id] = line
         line.tasks.append(task)
 
     def take(self) -> E:
         """The next task; there must be one. Cost: O(1), and a step for each turn that a large task saves up for."""
-        lines = self._lines
+        lines = self.lines
         while True:
             client_id = next(iter(lines))
             line = lines[client_id]
-            weight = line.tasks[0].weight
+            tasks = line.tasks
+            weight = tasks[0].weight
             if weight <= line.credit or len(lines) == 1:  # alone, it takes from nobody
                 break
             line.credit += self._turn
             lines.move_to_end(client_id)
-        task = line.tasks.popleft()
-        line.credit = max(line.credit - weight, 0)
-        if not line.tasks:
+        task = tasks.popleft()
+        if tasks:
+            line.credit = max(line.credit - weight, 0)
+        else:
             del lines[client_id]
+            self._spare = line
         return task
 
 
@@ -216,6 +185,24 @@ class _Line(Generic[E]):
 
     __slots__ = ("credit", "tasks")
 
-    def __init__(self, credit: int) -> None:
-        self.credit = credit
+    def __init__(self) -> None:
+        self.credit = 0
         self.tasks: deque[E] = deque()
+
+
+def refusal_of(what: str, limit: int, taken: int, client_id: str, held: int) -> RemitError | None:
+    """Why there is no place for a client that holds so many, where so many of all are taken; None where there is one.
+    The rule is that of the server's quotas. "" is the process itself, which shares with nobody."""
+    free = limit - taken
+    if free <= 0:
+        return StoreOverloaded(f"`{limit}` {what} are waiting already: try again a little later", waiting=limit)
+    if held > free and client_id:
+        return FairShareSpent(
+            f"of the {limit} {what} that the store has room for, {held} are this caller's, more than the {free} left "
+            "for everybody else: try again a little later",
+            name=f"{what.replace(' ', '_')}_waiting_max",
+            limit=limit,
+            given=held + 1,
+            free=free,
+        )
+    return None

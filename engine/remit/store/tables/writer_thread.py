@@ -100,7 +100,7 @@ class WriterThread:
         """Queue a task. A refusal, too, is found in its future. Cost: O(1).
 
         `may_be_refused` false goes beyond the bound: for the store's own few, whose callers wait for them."""
-        refusal = self._queue.put(task, may_be_refused=may_be_refused)
+        refusal = self._queue.put(task, may_be_refused)
         if refusal is not None:
             task.future.set_exception(refusal)
 
@@ -113,13 +113,8 @@ class WriterThread:
 
     def _run(self) -> None:
         try:
-            while not self._has_failed:
-                chore = self._chore()
-                if chore is None and not self._queue.wait():
-                    return
-                self._write(self._batch(chore))
-                if chore is not None and self._queue.is_at_end:
-                    return
+            while not self._has_failed and not self._queue.is_at_end:
+                self._write(self._batch(self._chore()))
         finally:
             # However the thread ends, nobody may wait for it for ever.
             self._queue.close(StoreUnavailable("the store's writer has ended"))
@@ -129,7 +124,7 @@ class WriterThread:
         """What the queue gives first, then the small tasks that wait by the time it is done, and so on; the chore comes
         last."""
         queue = self._queue
-        task = queue.take_first()
+        task = queue.take_first(wait=chore is None)
         if task is not None:
             if task.future.set_running_or_notify_cancel():
                 yield task
@@ -232,7 +227,7 @@ class WriterThread:
     def _refuse_queued(self) -> None:
         """Whoever is still queued when the thread ends early hears why."""
         refusal = self._queue.refusal
-        while refusal is not None and (task := self._queue.take_first()) is not None:
+        while refusal is not None and (task := self._queue.take_first(wait=False)) is not None:
             if task.future.set_running_or_notify_cancel():
                 _fail([task], refusal)
 
