@@ -6,10 +6,11 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from remit.engine.admission import SMALL_ROWS_MAX
 from remit.engine.limits import Limits
 from remit.errors import (
     FilterTooBroad,
@@ -31,6 +32,7 @@ from remit.errors import (
 )
 from remit.model import Caller, Operation, Precondition, RelationshipFilter, Update
 from remit.notation import format_time, parse_relationship
+from remit.store.port import SMALL_WEIGHT_MAX, Admission, Draft, WriteTransaction
 from tests.support.engines import STRANGER, EngineOfTest, EngineOpener, facts
 from tests.support.small_worlds import AFTER, AT, BEFORE, NO, NOW_US, YES
 
@@ -428,6 +430,95 @@ def test_a_dry_run_is_judged_the_same_and_leaves_no_trace(world: EngineOfTest) -
     assert world.facts() == ["doc:1#viewer@user:a"]
     assert world.check("doc:1#view@user:a").token == token
     assert "extra" not in world.engine.schemas.read("").text
+
+
+# --- whose turn it is -------------------------------------------------------------------------------------------
+
+
+class Turn(NamedTuple):
+    """How a write was queued."""
+
+    client_id: str
+    is_small: bool
+
+
+def turns_of(world: EngineOfTest, monkeypatch: pytest.MonkeyPatch) -> list[Turn]:
+    """Whose turn, and of which class, each write took from now on."""
+    turns: list[Turn] = []
+    write, submit = world.store.write, world.store.submit
+
+    def noted(queue: Callable[..., Any]) -> Callable[..., Any]:
+        def queued(name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Any:
+            turns.append(Turn(client_id, weight <= SMALL_WEIGHT_MAX))
+            return queue(name, admission, client_id, weight)
+
+        return queued
+
+    monkeypatch.setattr(world.store, "write", noted(write))
+    monkeypatch.setattr(world.store, "submit", noted(submit))
+    return turns
+
+
+def test_what_changes_little_is_small_and_all_else_is_bulk(
+    world: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = turns_of(world, monkeypatch)
+    ann = Caller("ann", client_id="key-a")
+    world.write(*(f"doc:few#viewer@user:{number}" for number in range(10)), caller=ann)
+    world.write(*(f"doc:many#viewer@user:{number}" for number in range(11)), caller=ann)
+    world.schema(SCHEMA + "definition more {}")
+    importing = world.engine.streams.import_("", caller=ann)
+    importing.take(facts("doc:one#viewer@user:a")).result(60)  # or it would overtake larger messages
+    assert turns == [Turn("key-a", True), Turn("key-a", False), Turn("", False), Turn("key-a", False)]
+
+
+def test_a_deletion_is_small_where_it_means_a_few_and_bulk_where_it_turns_out_not_to(
+    world: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(*(f"doc:few#viewer@user:{number}" for number in range(10)))
+    world.write(*(f"doc:many#viewer@user:{number}" for number in range(11)))
+    world.write(*(f"doc:{number}#viewer@user:rare" for number in range(SMALL_ROWS_MAX + 1)))
+    turns = turns_of(world, monkeypatch)
+    delete, small, bulk = world.engine.relationships.delete, Turn("key-a", True), Turn("key-a", False)
+    ann = Caller("ann", client_id="key-a")
+
+    assert delete("", RelationshipFilter("doc", "few"), caller=ann).deleted == 10
+    assert turns == [small]
+    turns.clear()
+    deleted = delete("", RelationshipFilter("doc", "many"), caller=ann)
+    assert (deleted.deleted, deleted.complete) == (11, True)
+    assert turns == [small, bulk]
+    turns.clear()
+    # None at all, but looked for among many.
+    assert delete("", RelationshipFilter("doc", subject_id="nobody"), caller=ann).deleted == 0
+    assert turns == [small, bulk]
+    turns.clear()
+    assert world.write("doc:1#viewer@user:a", replace=RelationshipFilter("doc"), caller=ann).replaced > SMALL_ROWS_MAX
+    assert turns == [small, bulk]
+    assert world.facts() == ["doc:1#viewer@user:a"]
+
+
+def test_a_dry_run_is_judged_against_the_last_revision_while_the_writer_is_busy(world: EngineOfTest) -> None:
+    world.write("doc:1#viewer@user:a")
+    gate, entered = threading.Event(), threading.Event()
+
+    def busy(view: WriteTransaction) -> Draft:
+        entered.set()
+        assert gate.wait(60)
+        return Draft("gate")
+
+    held = world.store.submit("default", busy)
+    assert entered.wait(60)
+    try:
+        assert world.engine.relationships.delete("", VIEWERS, dry_run=True).deleted == 1
+        assert world.write("doc:1#viewer@user:b", dry_run=True).token == ""
+        assert world.engine.schemas.write("", SCHEMA + "definition extra {}", dry_run=True).token == ""
+        with pytest.raises(RelationshipExists):
+            world.write("create doc:1#viewer@user:a", dry_run=True)
+    finally:
+        gate.set()
+    held.result(60)
+    assert world.facts() == ["doc:1#viewer@user:a"]
 
 
 # --- limits -----------------------------------------------------------------------------------------------------
