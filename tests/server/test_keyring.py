@@ -143,9 +143,10 @@ def test_a_server_without_keys_is_open_until_there_are_some_and_never_again(tmp_
     assert ring.is_open
     assert ring.is_valid(None)
     assert not ring.refresh()
-    call = Call()
+    call = Call(peer="ipv4:10.0.0.1:5000")
     Gate(ring).admit("Read", Right.READ, (), call)
     assert call.key is None
+    assert call.caller.client_id == call.peer  # whose turns are counted: a connection's
     write(path, Keys())  # a file without keys is a file
     assert ring.refresh()
     assert not ring.is_open
