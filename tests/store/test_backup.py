@@ -26,7 +26,7 @@ from remit.errors import (
 )
 from remit.model import CaveatUse, Delta, Provenance, Qualifiers, Relationship, RelationshipKey, StoredRelationship
 from remit.store.backup import BLOCK_BYTES, BLOCK_BYTES_MAX, MAGIC, VERSION, BackupReader
-from remit.store.port import Draft, StoreIdentity, WriteTransaction
+from remit.store.port import SMALL_WEIGHT_MAX, Draft, StoreIdentity, WriteTransaction
 from remit.store.tables.interface import Table
 from remit.store.tables.restoring import PIECE_ROWS
 from remit.store.tables.table_store import TableStore
@@ -230,14 +230,15 @@ def test_a_restore_is_written_in_bounded_tasks(store: TableStore, monkeypatch: p
     sizes: list[int] = []
     queue = store.queue
 
-    def counted(run: Any, settled: Any = None) -> Any:
+    def counted(run: Any, settled: Any = None, weight: int = 1) -> Any:
         def counting(transaction: Any) -> Any:
             before = transaction.writes
             result = run(transaction)
             sizes.append(transaction.writes - before)
+            assert weight > SMALL_WEIGHT_MAX or sizes[-1] <= SMALL_WEIGHT_MAX  # a piece lets holds go first
             return result
 
-        return queue(counting, settled)
+        return queue(counting, settled, weight)
 
     monkeypatch.setattr(store, "queue", counted)
     restore(store, data)
