@@ -247,3 +247,4 @@ class Caller(NamedTuple):
 
 
 LOCAL_CALLER = Caller(may_write_managed=True)
+NOBODY = Caller(principal="")  # until it is established, and for good where it never is: no key has such a principal

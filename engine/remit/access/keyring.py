@@ -58,6 +58,10 @@ class KeyRing:
         keys = self._keys
         return None if keys is None else keys.authenticate(text, self._clock_us())
 
+    def known_id(self, text: str) -> str:
+        """The id that stands in a text which need not prove it, where a key has it; "" otherwise."""
+        return self._keys.known_id(text) if self._keys is not None else ""
+
     def is_valid(self, key: Key | None) -> bool:
         """Whether a caller let in by that key (None: by there being none) would be let in again, as the same."""
         keys = self._keys

@@ -224,6 +224,11 @@ class Keys:
             raise KeyExpired(f"key `{id}` has expired: ask for another", key=id)
         return proven
 
+    def known_id(self, text: str) -> str:
+        """The id that stands in a text, where one of these has it; "" otherwise. It proves nothing."""
+        parts = _TEXT_PATTERN.fullmatch(text)
+        return parts[1] if parts is not None and parts[1] in self._keys else ""
+
     def is_valid(self, shown: Key, now_us: int) -> bool:
         """Whether a key that was once proven would be proven again, as the same principal with the same rights.
         Cost: O(its secrets)."""

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from remit.access.keys import Key
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
-from remit.model import LOCAL_CALLER, Caller
+from remit.model import NOBODY, Caller
 
 Metadata = Sequence[tuple[str, str | bytes]]
 AUTHORIZATION = "authorization"
@@ -28,7 +28,8 @@ def new_request_id() -> str:
 @dataclass(slots=True, eq=False)
 class Call:
     """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one
-    that the caller showed, None where the server has none; its text is nowhere here, not in `metadata` either.
+    that the caller proved, None where the server has none; its text is nowhere here, not in `metadata` either.
+    `key_shown` is the id of a key of ours that was shown and not proven: anybody may have written it.
     `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
     `unsent_bytes` are those of it that still wait to be read.
     `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `is_gone` is asked where nobody
@@ -37,8 +38,9 @@ class Call:
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
-    caller: Caller = LOCAL_CALLER
+    caller: Caller = NOBODY
     key: Key | None = None
+    key_shown: str = ""
     request_id: str = field(default_factory=new_request_id)
     cancelled: bool = False
     ended_by: RemitError | None = None

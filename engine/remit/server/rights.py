@@ -9,13 +9,14 @@ Law: no byte of a request is read before its caller holds the right to send it."
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from google.protobuf.message import Message
 
 from remit.access.keyring import KeyRing
 from remit.access.keys import ALL_STORES, Key, Right
-from remit.errors import KeyMissing, KeyUnknown, RightMissing, StoreNotAllowed
+from remit.errors import KeyMissing, KeyUnknown, RemitError, RightMissing, StoreNotAllowed
 from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
 from remit.server.call import AUTHORIZATION, Call, Metadata
@@ -37,7 +38,8 @@ class Gate:
         """Write on the call who makes it. `right` is what `verb` needs, None where any key will do. Raises
         Unauthenticated, RightMissing, or InvalidReference for a bad run. Nothing of the request has been read yet.
         Cost: one SHA-256."""
-        call.key = self._key(metadata)
+        call.key = self._key(metadata, call)
+        call.caller = _caller(call.key, call.client_id)  # who is refused from here on is refused by name
         if call.key is not None and right is not None and not call.key.holds(right):
             raise RightMissing(
                 f"key `{call.key.id}` of `{call.key.principal}` does not hold the right `{right.value}`, which "
@@ -46,14 +48,15 @@ class Gate:
                 verb=verb,
                 key=call.key.id,
             )
-        call.caller = _caller(call.key, _only(metadata, RUN), call.client_id)
+        if run := _only(metadata, RUN):
+            call.caller = call.caller._replace(run=checked_id(run, field=RUN))
 
     def end_if_revoked(self, call: Call) -> None:
         """Stop a call whose key would not be let in any more: it was revoked, replaced or changed, or has expired."""
         if self.ring is not None and not self.ring.is_valid(call.key):
             call.end(KeyUnknown("the key of this call is not valid any more: it was revoked, changed or has expired"))
 
-    def _key(self, metadata: Metadata) -> Key | None:
+    def _key(self, metadata: Metadata, call: Call) -> Key | None:
         if self.ring is None or self.ring.is_open:
             return None
         shown = [value for key, value in metadata if key == AUTHORIZATION]
@@ -64,15 +67,17 @@ class Gate:
         scheme, _, text = str(shown[0]).strip().partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise KeyMissing("`authorization` is not of the form `Bearer rk_…`")
-        return self.ring.authenticate(text.lstrip())
+        try:
+            return self.ring.authenticate(text.lstrip())
+        except RemitError:
+            call.key_shown = self.ring.known_id(text.lstrip())
+            raise
 
 
-def _caller(key: Key | None, run: str, client_id: str) -> Caller:
-    if run:
-        checked_id(run, field=RUN)
+def _caller(key: Key | None, client_id: str) -> Caller:
     if key is None:
-        return Caller(LOCAL_CALLER.principal, run, LOCAL_CALLER.may_write_managed, client_id)
-    return Caller(key.principal, run, key.holds(Right.WRITE_MANAGED), client_id)
+        return LOCAL_CALLER._replace(client_id=client_id)
+    return Caller(key.principal, "", key.holds(Right.WRITE_MANAGED), client_id)
 
 
 def _only(metadata: Metadata, name: str) -> str:

@@ -158,6 +158,37 @@ def test_no_key_ever_stands_in_the_log(caplog: pytest.LogCaptureFixture, tmp_pat
     assert good[12:40] not in whole and good[12:40].upper() not in whole and "password" not in whole
 
 
+def test_who_is_refused_is_nobody_at_an_address_with_the_key_that_was_shown(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    request = permissions_pb2.CheckRequest(store="own")
+    with keyed_server(tmp_path) as keyed, grpc.insecure_channel(keyed.server.endpoint) as channel:
+        reader = keyed.make(Right.READ, principal="gateway")
+        known, unknown = reader[3:11], "a" * 8
+        for text in (
+            None,
+            "password",
+            reader[:-1] + "\N{NUMBER SIGN}",
+            f"rk_{unknown}{reader[11:]}",
+            f"{reader[:20]}{'b' * 51}",
+        ):
+            ask(channel, "/remit.v1.Permissions/Check", request, text)
+        ask(channel, "/remit.v1.Permissions/Check", request, reader)
+    *strangers, refused = lines(caplog)
+    assert [(line["status"], line.get("key_shown")) for line in strangers] == [
+        ("KEY_MISSING", None),
+        ("KEY_MISTYPED", None),
+        ("KEY_MISTYPED", None),
+        ("KEY_MISTYPED", None),
+        ("KEY_MISTYPED", known),
+    ]
+    assert {line["principal"] for line in strangers} == {""}
+    assert not any("key" in line for line in strangers)
+    assert (refused["status"], refused["principal"], refused["key"]) == ("RIGHT_MISSING", "gateway", known)
+    assert all(line["peer"].startswith("ipv4:127.0.0.1:") for line in (*strangers, refused))
+
+
 # --- lines ------------------------------------------------------------------------------------------------------
 
 values = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats(), st.binary(max_size=5))

@@ -140,6 +140,8 @@ class Observed:
         }
         optional = {
             "key": call.key.id if call.key is not None else "",
+            "key_shown": call.key_shown,
+            "peer": call.peer,
             "trace_id": trace_id_of(call.metadata),
             "store": store_of(call.request),
             "verdict": _only(summary.verdicts),
