@@ -38,6 +38,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     # Each of these has both ways in side by side, and none is there without a core.
     "server/frontend": ONCE,
     # These need no server.
+    "server/http": ONCE,
     "server/limits": ONCE,
     "server/net/test_listen.py": ONCE,
     "server/test_commit_notifier.py": ONCE,

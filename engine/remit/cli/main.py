@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-# gRPC's own library talks on standard error about things that are no concern of a person at a shell.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# gRPC's own library talks on standard error about things that are no concern of a person at a shell; and of a server, a
+# line of no known form for each call of a stranger that it refuses. What it fails at is told as the outcome of calls.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import typer
 

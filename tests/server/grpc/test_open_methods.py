@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from remit.client import Client
 from remit.engine.facade import Engine
+from remit.server.frontend.frontend import FrontendChoice
 from remit.server.grpc import open_methods
+from remit.server.run import background
 from remit.server.run.background import BackgroundServer
 from tests.support.keyed import Refusal, ask, refusal_of
 from tests.support.raw_http2 import Connection
@@ -122,7 +125,7 @@ def test_who_is_waited_for_no_longer_is_told_and_a_crowd_in_a_moment_is_served(
 def test_there_are_only_so_many_watchers_of_health_and_all_else_goes_on(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bound(monkeypatch, calls_max=10)
+    bound(monkeypatch, watches_max=10)
     with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
         watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(10)]
         assert {next(each) for each in watching} == {SERVING}
@@ -153,3 +156,85 @@ def test_what_is_asked_wrongly_is_refused(
         refused = ask(channel, path, messages)
     assert isinstance(refused, Refusal)
     assert refused.code is code
+
+
+# --- what is no request -----------------------------------------------------------------------------------------
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("path", [HEALTH + "Check", HEALTH + "Watch", REFLECTION])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\xff\xff\n\nforged", "MALFORMED_REQUEST"),
+        (b"\x0a\x02\xff\xfe", "MALFORMED_REQUEST"),
+        (b"\x0a\x80\x20" + b"x" * 4096, "LIMIT_EXCEEDED"),
+    ],
+    ids=["garbage", "no text", "too long"],
+)
+def test_a_message_that_is_none_is_refused_with_its_reason_and_no_traceback(
+    server: BackgroundServer, caplog: pytest.LogCaptureFixture, path: str, body: bytes, reason: str
+) -> None:
+    with grpc.insecure_channel(server.endpoint) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            next(channel.stream_stream(path)(iter([body]), PATIENCE_S))
+        require_open(server.endpoint)
+    refusal = refusal_of(refused.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert "forged" not in refusal.shown
+    assert logged(caplog) == []
+
+
+@pytest.mark.parametrize("path", [HEALTH + "Check", "/remit.v1.Stores/WhoAmI", "/remit.v1.Permissions/Check"])
+def test_what_is_packed_is_refused_and_never_unpacked(server: BackgroundServer, path: str) -> None:
+    if background.FRONTEND is not FrontendChoice.OFF and path.startswith("/remit."):
+        pytest.skip("the frontend answers these")
+    body = b"\x0a\xf0\xff\xff\x07" + bytes(16 * MIB - 16)
+    with grpc.insecure_channel(server.endpoint) as channel:
+        ask_packed = channel.unary_unary(path)
+        with pytest.raises(grpc.RpcError) as refused:
+            ask_packed(body, PATIENCE_S, compression=grpc.Compression.Gzip)
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "gzip" in refused.value.details()
+
+
+# --- watches ----------------------------------------------------------------------------------------------------
+
+
+def test_watches_of_health_refuse_no_question_of_anybody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound(monkeypatch, calls_max=4, watches_max=8, watches_per_peer_max=6)
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(6)]
+        assert {next(each) for each in watching} == {SERVING}
+        refused = ask(channel, HEALTH + "Watch", ASKED)
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+        assert "one address" in refused.message
+        for _ in range(20):
+            assert ask(channel, HEALTH + "Check", ASKED) == SERVING
+        assert isinstance(ask(channel, REFLECTION, LISTED), bytes)
+        for each in watching:
+            each.cancel()
+        become(lambda: server.server.grpc.open_methods.watches == 0, "a watch is counted that has ended")
+
+
+def test_calls_that_bring_no_message_make_room_for_one_that_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(monkeypatch, calls_max=4, patience_s=PATIENCE_S)
+    done = threading.Event()
+
+    def never() -> Iterator[bytes]:
+        done.wait(PATIENCE_S)
+        yield b""
+
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        silent = [channel.stream_stream(HEALTH + "Check")(never(), PATIENCE_S) for _ in range(4)]
+        become(lambda: reads(server) == 4, "they are not waited for")
+        assert ask(channel, HEALTH + "Check", ASKED) == SERVING
+        done.set()
+        for each in silent:
+            each.cancel()

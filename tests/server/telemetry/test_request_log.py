@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -22,6 +23,7 @@ from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.run.background import BackgroundServer
 from remit.server.telemetry.log import (
+    AtMost,
     JsonLines,
     LogFormat,
     LogLevel,
@@ -245,6 +247,19 @@ def test_the_process_logs_as_it_was_told_to(
         assert [json.loads(line)["event"] for line in written] == expected
     else:
         assert [line.split()[2] for line in written] == expected
+
+
+@given(st.lists(st.floats(0, 300), max_size=60))
+def test_what_strangers_cause_is_told_so_many_times_a_minute_and_the_rest_is_counted(times: list[float]) -> None:
+    at_most, times = AtMost(3), sorted(times)
+    told = [record for record in (logging.makeLogRecord({"created": each}) for each in times) if at_most(record)]
+    minutes = Counter(int(each // 60) for each in times)
+    assert Counter(int(record.created // 60) for record in told) == {
+        minute: min(3, count) for minute, count in minutes.items()
+    }
+    last = max(minutes, default=0)
+    left_out = sum(getattr(record, "left_out", 0) for record in told)
+    assert left_out == sum(max(count - 3, 0) for minute, count in minutes.items() if minute != last)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import uvicorn
@@ -18,6 +19,7 @@ from starlette.routing import Route
 
 import remit
 from remit.errors import RemitError, Status
+from remit.server.http.connections import Connection, ConnectionLimits, Connections
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
 from remit.server.telemetry.metrics import CONTENT_TYPE
@@ -70,7 +72,9 @@ def _json(body: Mapping[str, object], status: int = 200, headers: Mapping[str, s
 class HttpServer:
     """The app on one address, from `start` to `stop`, on the running event loop."""
 
-    def __init__(self, app: Starlette, certificates: Certificates | None = None) -> None:
+    def __init__(
+        self, app: Starlette, certificates: Certificates | None = None, limits: ConnectionLimits | None = None
+    ) -> None:
         tls = None if certificates is None else certificates.http_context()
         config = uvicorn.Config(
             app,
@@ -78,11 +82,11 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=256,
             timeout_graceful_shutdown=_STOP_GRACE_S,
             ssl_context_factory=None if tls is None else lambda *_: tls,
         )
-        self._server = _Uvicorn(config)
+        self.connections = Connections(limits or ConnectionLimits())
+        self._server = _Uvicorn(config, self.connections)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, address: Address) -> Address:
@@ -98,7 +102,29 @@ class HttpServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers: when to stop is the process' decision, see `app`."""
+    """uvicorn with connections that are bounded otherwise than by refusing what they ask, and without its signal
+    handlers: when to stop is the process' decision, see `app`."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        assert sockets is not None, "what listens is made before"
+        loop, config = asyncio.get_running_loop(), self.config
+        # Until it has shaken hands, a connection is not known to us: it has as long for that as for a request.
+        within_s = None if config.ssl is None else self._connections.limits.request_s
+        self.servers = [
+            await loop.create_server(
+                lambda: Connection(self._connections, config, self.server_state),
+                sock=each,
+                ssl=config.ssl,
+                ssl_handshake_timeout=within_s,
+                backlog=config.backlog,
+            )
+            for each in sockets
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

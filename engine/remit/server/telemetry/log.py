@@ -101,6 +101,33 @@ def configure(level: LogLevel = LogLevel.INFO, format: LogFormat = LogFormat.JSO
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("grpc._cython.cygrpc").addFilter(is_worth_telling)
+    for name, at_most in _OF_STRANGERS.items():
+        logging.getLogger(name).addFilter(at_most)
+
+
+class AtMost:
+    """A filter for what anybody can cause by what he sends: so many lines a minute, and with the first of a later one
+    how many were left out before it. Time is the records' own."""
+
+    def __init__(self, lines_a_minute: int) -> None:
+        self._most = lines_a_minute
+        self._minute = -1
+        self._told = 0
+        self._left_out = 0
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        minute = int(record.created // 60)
+        if minute != self._minute:
+            if self._left_out:
+                record.left_out = self._left_out
+            self._minute, self._told, self._left_out = minute, 0, 0
+        self._told += 1
+        self._left_out += self._told > self._most
+        return self._told <= self._most
+
+
+# What these tell of one message may be a traceback; sixty are enough to mend what is ours, and fill no disk.
+_OF_STRANGERS = {name: AtMost(60) for name in ("grpc._cython.cygrpc", "uvicorn.error")}
 
 
 def is_worth_telling(record: logging.LogRecord) -> bool:
