@@ -81,6 +81,7 @@ def test_what_a_server_tells_is_chosen_likewise(serves: Callable[..., Config]) -
     assert serves("--open-metrics").open_metrics
     assert serves("--store-bytes-max", "3GiB").store_bytes_max == 3 << 30
     assert serves("--grace-s", "0").grace_s == 0
+    assert serves("--drain-delay", "2.5").drain_delay_s == 2.5
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,7 @@ def test_what_a_server_tells_is_chosen_likewise(serves: Callable[..., Config]) -
         ("--idle-connection-s", "0"),
         ("--log-level", "loud"),
         ("--slow-ms", "-5"),
+        ("--drain-delay", "-1"),
     ],
 )
 def test_a_limit_that_cannot_be_is_a_usage_error(bare_shell: Shell, arguments: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import urllib.error
 import urllib.request
@@ -11,13 +12,17 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from remit.client import Client, RemoteError
 from remit.engine.facade import Engine
 from remit.server.run.background import BackgroundServer
 from remit.server.run.server import Server
 from remit.server.verbs import SERVICES
-from tests.support.serving import PATIENCE_S, GatedEngine, until
+from tests.support.raw_http2 import Connection
+from tests.support.scraping import fetched
+from tests.support.serving import PATIENCE_S, GatedEngine, opened, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -82,10 +87,64 @@ def test_a_server_in_a_hurry_stops_what_is_under_way(gated: GatedEngine) -> None
         gated.begun.get(timeout=PATIENCE_S)
         stopping = others.submit(server.stop, PATIENCE_S)
         until(lambda: refuses(server.endpoint))  # or the client would ask again, and be let in
-        server.server.hurry()
+        server.hurry()
         assert gated.endings.get(timeout=PATIENCE_S) == "CANCELLED"
         assert stopping.result(PATIENCE_S)
         assert isinstance(asked.exception(PATIENCE_S), RemoteError)
+
+
+def test_a_drain_goes_on_serving_until_those_who_balance_have_noticed(engine: Engine) -> None:
+    with (
+        BackgroundServer(engine, http="127.0.0.1:0") as server,
+        grpc.insecure_channel(server.endpoint) as watching,
+        Client(server.endpoint) as client,
+        ThreadPoolExecutor(1) as others,
+    ):
+        health = health_pb2_grpc.HealthStub(watching).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        assert next(health).status == SERVING
+        stopping = others.submit(server.stop, 10 * PATIENCE_S, 9 * PATIENCE_S)
+        assert next(health).status == NOT_SERVING
+        assert json.loads(fetched(server, "/readyz")[1])["why"] == ["draining"]
+        with Client(server.endpoint) as late:
+            for each in (client, late):
+                assert each.who_am_i().principal == "local"
+        assert not refuses(server.endpoint)
+        assert not stopping.done()
+        server.hurry()
+        assert stopping.result(PATIENCE_S)
+        assert refuses(server.endpoint)
+
+
+@given(grace_s=st.floats(0, 0.02), delay_s=st.floats(0, 0.02))
+@settings(max_examples=10, deadline=None)
+def test_the_delay_is_a_part_of_the_grace(grace_s: float, delay_s: float) -> None:
+    engine = opened()
+    waited: list[float] = []
+    with BackgroundServer(engine) as server:
+        in_no_hurry = server.server._in_no_hurry
+
+        async def noting(within_s: float) -> None:
+            waited.append(within_s)
+            await in_no_hurry(within_s)
+
+        server.server._in_no_hurry = noting  # type: ignore[method-assign]
+        server.stop(grace_s, delay_s)
+    engine.close()
+    assert waited == ([min(grace_s, delay_s)] if min(grace_s, delay_s) else [])
+
+
+def test_a_watcher_of_health_who_reads_nothing_keeps_no_server_from_stopping(engine: Engine) -> None:
+    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
+        stuck = Connection(server.endpoint, window=0)
+        stuck.wait_until_open()
+        for _ in range(20):
+            stuck.begin("/grpc.health.v1.Health/Watch", 0, b"")
+        until(lambda: server.server.grpc.open_methods.watches == 20)
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        assert next(health).status == SERVING
+        assert server.stop(grace_s=10 * PATIENCE_S)
+        assert next(health).status == NOT_SERVING
+        stuck.close()
 
 
 def test_an_idle_server_stops_at_once_though_somebody_watches_its_health(engine: Engine) -> None:

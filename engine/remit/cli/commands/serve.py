@@ -18,7 +18,7 @@ from remit.client.channel import DEFAULT_ENDPOINT
 from remit.engine.limits import Limits
 from remit.server.frontend.frontend import FrontendChoice
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.run.config import GRACE_S, SLOW_MS, Config
+from remit.server.run.config import DRAIN_DELAY_S, GRACE_S, SLOW_MS, Config
 from remit.server.telemetry.log import LogFormat, LogLevel, RequestLog
 
 DEFAULT_DATA = Path("data")
@@ -107,6 +107,17 @@ def serve(
     grace_s: Annotated[
         float, typer.Option("--grace-s", metavar="NUMBER", min=0, help="How long a stop waits for what is under way.")
     ] = GRACE_S,
+    drain_delay: Annotated[
+        float | None,
+        typer.Option(
+            "--drain-delay",
+            metavar="SECONDS",
+            min=0,
+            help="How long of that a stop goes on serving, while health says that it stops, for balancers to notice. "
+            f"Default {DRAIN_DELAY_S:g}; on a loopback address 0.",
+            show_default=False,
+        ),
+    ] = None,
     limits: Limits,
     serve_limits: ServeLimits,
     with_example: Annotated[
@@ -127,7 +138,7 @@ def serve(
     """Run the server.
 
     It stays in the foreground; an interrupt (Ctrl-C) or SIGTERM lets it finish what is under way and stop, a second one
-    stops at once. One directory belongs to one server at a time.
+    stops at once; some seconds after the grace it ends in any case. One directory belongs to one server at a time.
 
     Examples:
 
@@ -185,6 +196,7 @@ def serve(
                 log_format,
                 RequestLog(every=log_requests, slow_s=slow_ms / 1_000 or None),
                 grace_s,
+                drain_delay,
                 parse_duration(retention),
                 testing,
                 front_door,

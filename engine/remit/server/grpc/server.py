@@ -93,6 +93,10 @@ class GrpcServer:
             self._ended.set()
             log.critical("gRPC ended by itself", exc_info=failure)
 
+    def say_not_serving(self) -> None:
+        """By health, while calls are still taken: whoever balances looks every few seconds."""
+        self._health.set_serving(False)
+
     async def drain(self, within_s: float) -> None:
         """Take no new calls, and say so by health; those under way have so long until they are cut off."""
         self._is_draining = True
@@ -100,7 +104,7 @@ class GrpcServer:
         # It begins to close the port before anybody hears that nothing is served: who hears it, and asks, was let in or
         # cut off where it was the other way about.
         await asyncio.sleep(0)
-        self._health.set_serving(False)
+        self.say_not_serving()
 
     async def close(self) -> None:
         """End what is left after a drain: health watchers, who would stay for ever."""

@@ -26,6 +26,11 @@ class Address:
     def family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -55,7 +60,7 @@ def checked_address(text: str, protection: Protection = NO_PROTECTION) -> Addres
         raise InvalidArgument(f"`{shortened(text)}` is not an address: write HOST:PORT, as in `127.0.0.1:50051`")
     found = _resolved(host.removeprefix("[").removesuffix("]"), text)
     address = Address(found, int(port_text))
-    if ipaddress.ip_address(found.partition("%")[0]).is_loopback:
+    if address.is_loopback:
         return address
     if not protection.keyed:
         or_a_key = ", or make a key with `remit key bootstrap`" if protection.keyable else ""

@@ -1,8 +1,10 @@
 """`remit serve`: open the store, listen, say so, and stop in good order when asked to.
 
-SIGTERM or SIGINT begins a drain: nothing new is accepted, what is under way may finish within the grace period, then
-the store is closed. A second signal stops what is still under way at once.
-Law: whatever way the process ends, what it acknowledged is in the store."""
+SIGTERM or SIGINT begins a drain: health and `/readyz` say so at once; after a delay for balancers to notice, nothing
+new is accepted; what is under way may finish within the grace period, then the store is closed. A second signal ends the
+delay and stops what is still under way at once.
+Laws: whatever way the process ends, what it acknowledged is in the store; told to stop, it ends within its grace and a
+few seconds, whatever hangs."""
 
 from __future__ import annotations
 
@@ -25,10 +27,11 @@ from remit.server.http.server import HttpServer, http_app
 from remit.server.net.listen import Address, Protection, checked_address, probe
 from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.run.banner import banner
-from remit.server.run.config import Config
+from remit.server.run.config import DRAIN_DELAY_S, Config
 from remit.server.run.open_files import raise_open_files
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.run.server import Server
+from remit.server.run.server import CANCELLED_GRACE_S, Server
+from remit.server.run.watchdog import Watchdog
 from remit.server.telemetry import log as logs
 from remit.server.telemetry.telemetry import Telemetry
 from remit.store.data_directory import KEYS_FILE, require_no_file
@@ -37,6 +40,10 @@ from remit.store.memory import MemoryStore
 from remit.store.port import Store
 
 log = logging.getLogger(__name__)
+
+# After the grace: for evaluations that were told to stop, the last answers to be taken, and the store to close. With the
+# default grace this ends before the half minute after which orchestrators kill.
+_CLOSING_S = CANCELLED_GRACE_S + 3.0
 
 DEFAULT_GRPC = "127.0.0.1:50051"
 
@@ -85,7 +92,12 @@ def serve(
             yield engine
 
     where = "memory only: it is gone when the server stops" if data is None else str(data.resolve())
-    return asyncio.run(_serve_until_signalled(opened(), addresses, ring, certificates, config, where, ready))
+    watchdog = Watchdog()
+    try:
+        serving = _serve_until_signalled(opened(), addresses, ring, certificates, config, where, ready, watchdog)
+        return asyncio.run(serving)
+    finally:
+        watchdog.cancel()
 
 
 @contextmanager
@@ -132,6 +144,7 @@ async def _serve_until_signalled(
     config: Config,
     where: str,
     ready: Callable[[str], None] | None,
+    watchdog: Watchdog,
 ) -> int:
     """The HTTP edge answers first, so that a store that takes minutes to load is not taken for a process that hangs."""
     grpc_address, http_address = addresses
@@ -153,6 +166,7 @@ async def _serve_until_signalled(
             os._exit(0)
         if stop.is_set():
             server.hurry()
+        watchdog.begin(_CLOSING_S if stop.is_set() else config.grace_s + _CLOSING_S)
         stop.set()
 
     frontend = is_wanted(config.frontend)
@@ -186,11 +200,18 @@ async def _serve_until_signalled(
                     ready(str(bound))
                 await _either(stop, server.ended)
             finally:
-                finished = await server.stop(config.grace_s) and not server.ended.is_set()
+                delay_s = 0.0 if server.ended.is_set() else _drain_delay_s(config, grpc_address)
+                finished = await server.stop(config.grace_s, delay_s) and not server.ended.is_set()
                 log.info("stopped", extra={"finished": finished})
     finally:
         await edge.stop()
     return 0 if finished else 1
+
+
+def _drain_delay_s(config: Config, address: Address) -> float:
+    if config.drain_delay_s is not None:
+        return config.drain_delay_s
+    return 0.0 if address.is_loopback else DRAIN_DELAY_S
 
 
 async def _either(*events: asyncio.Event) -> None:

@@ -78,13 +78,17 @@ class BackgroundServer:
     def __exit__(self, *exc_info: object) -> None:
         self.stop(grace_s=5.0)
 
-    def stop(self, grace_s: float) -> bool:
+    def stop(self, grace_s: float, delay_s: float = 0.0) -> bool:
         """Drain and stop; whether everything under way could finish. A second call does nothing."""
         if self._loop.is_closed():
             return True
-        finished = self._do(self._stop(grace_s))
+        finished = self._do(self._stop(grace_s, delay_s))
         self._end()
         return finished
+
+    def hurry(self) -> None:
+        """Let a stop that is under way wait for nothing any more."""
+        self._loop.call_soon_threadsafe(self.server.hurry)
 
     def look_at_files(self) -> None:
         """Believe the keys and certificates as their files are now, without waiting for the next look."""
@@ -113,8 +117,8 @@ class BackgroundServer:
             scheme = "http" if self._certificates is None else "https"
             self.http_endpoint = f"{scheme}://{await self._edge.start(self._http_address)}"
 
-    async def _stop(self, grace_s: float) -> bool:
-        finished = await self.server.stop(grace_s)
+    async def _stop(self, grace_s: float, delay_s: float = 0.0) -> bool:
+        finished = await self.server.stop(grace_s, delay_s)
         if self._edge is not None:
             await self._edge.stop()
         return finished

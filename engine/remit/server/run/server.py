@@ -5,6 +5,7 @@ Law: a server that stops lets what is under way finish within the grace period, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_LOOK_S = 0.01  # while draining, whether all is done
 _CLOSE_S = 2.0  # for the frontend's callers to take what was said to them last
-_CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
+CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
 _NOT_PROXIED = 256  # of the calls that grpcio takes on at once: what is left for those that the frontend does not count
 
 
@@ -77,6 +78,7 @@ class Server:
         self.grpc: GrpcServer | None = None
         self._unsubscribe: list[Callable[[], None]] = []  # what ends our listening to engines
         self._is_draining = False
+        self._hurried = asyncio.Event()
         self.ended = asyncio.Event()  # gRPC gave up by itself: nothing will be served here any more
 
     async def start(self, address: Address) -> Address:
@@ -101,24 +103,28 @@ class Server:
         self._unsubscribe.append(engine.streams.on_change(self.pipeline.notifier.notify))
         self._unsubscribe.append(engine.on_commit(self.telemetry.metrics.commit))
 
-    async def stop(self, grace_s: float) -> bool:
-        """Take no new requests, let those under way finish, and after the grace period stop them. Whether all
-        finished by themselves."""
+    async def stop(self, grace_s: float, delay_s: float = 0.0) -> bool:
+        """Say that nothing is served here any more, and after `delay_s` take no new requests; let those under way
+        finish, and when the grace period is over, delay included, stop them. Whether all finished by themselves."""
         self._is_draining = True
         if self.grpc is None:
             if self.frontend is not None:
                 self.frontend.close(0)
             return True
+        if delay_s := min(delay_s, grace_s):
+            self.grpc.say_not_serving()
+            await self._in_no_hurry(delay_s)
+            grace_s -= delay_s
         self._refresher.stop()
         if self.frontend is not None:
             self.frontend.drain()
-        await self.grpc.drain(grace_s + _CANCELLED_GRACE_S)
+        await self.grpc.drain(grace_s + CANCELLED_GRACE_S)
         self.pipeline.streams.drain()
         finished = await self._became_idle(grace_s)
         if not finished:
             log.warning("grace period over", extra={"under_way": len(self.pipeline.calls())})
             self.hurry()
-            await self._became_idle(_CANCELLED_GRACE_S)
+            await self._became_idle(CANCELLED_GRACE_S)
         await self.grpc.close()
         if self.frontend is not None:
             await asyncio.to_thread(self.frontend.close, _CLOSE_S)
@@ -127,10 +133,17 @@ class Server:
         await self.pipeline.close()
         return finished
 
+    async def _in_no_hurry(self, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._hurried.wait()
+
     async def _became_idle(self, within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
                 while not self._is_idle():
+                    if self._hurried.is_set():
+                        self.pipeline.hurry()  # also those who were let in since
                     await asyncio.sleep(_IDLE_LOOK_S)
         except TimeoutError:
             return False
@@ -143,7 +156,9 @@ class Server:
         return not (pipeline.calls() or is_waited_for)
 
     def hurry(self) -> None:
-        """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
+        """Tell everything under way to stop now, and wait for nobody to look elsewhere. A write that is on its way to
+        the disk still gets there."""
+        self._hurried.set()
         self.pipeline.hurry()
 
     async def look_at_files(self) -> None:
