@@ -430,6 +430,50 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> N
     assert kept.count == 0
 
 
+def test_a_file_that_others_may_replace_is_refused_whatever_links_lead_to_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, links = tmp_path / "kept", tmp_path / "links"
+    for folder in (kept, links):
+        folder.mkdir(mode=0o700)
+    (kept / "keys.json").write_bytes(encode_keys(Keys()))
+    link = links / "keys.json"
+    link.symlink_to(kept / "keys.json")
+    for folder in (kept, links):
+        folder.chmod(0o707)
+        with pytest.raises(KeysUnreadable, match=f"chmod go-w {folder}"):
+            read_keys(link)
+        folder.chmod(0o1707)
+        assert read_keys(link) is not None, "in a sticky folder nobody replaces what is another's"
+        folder.chmod(0o770)
+        caplog.clear()
+        assert read_keys(link) is not None
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        folder.chmod(0o700)
+    caplog.clear()
+    assert read_keys(link) is not None
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "is_trusted"),
+    [(7, 7, True), (7, 0, True), (7, 8, False), (0, 0, True), (0, 8, True)],
+)
+def test_a_file_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, owner: int, is_trusted: bool
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_bytes(encode_keys(Keys()))
+    found = os.stat_result((0o100600, 0, 0, 1, owner, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "fstat", lambda _: found)
+    try:
+        assert read_keys(path) is not None
+        assert is_trusted
+    except KeysUnreadable as error:
+        assert not is_trusted and "chown 7" in error.message
+
+
 def test_no_file_is_not_the_same_as_no_keys(tmp_path: Path) -> None:
     assert read_keys(tmp_path / "keys.json") is None
     os.mkfifo(tmp_path / "pipe")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from typing import Any
 from remit.access.keys import ALL_RIGHTS, ALL_STORES, Key, Keys, Secret, parse_rights, right_names
 from remit.errors import InvalidRelationship, KeyRefused, KeysUnreadable
 from remit.notation import format_time, parse_time, shortened
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 _BYTES_MAX = 64 * 1024 * 1024  # some hundred thousand keys; more is a file given by mistake
@@ -46,22 +49,45 @@ def read_keys(path: Path) -> Keys | None:
         if not stat.S_ISREG(path.stat().st_mode):
             raise KeysUnreadable(f"`{path}` is no regular file, as keys are kept in: name one, or a link to one")
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            found = os.fstat(file.fileno())
             data = file.read(_BYTES_MAX + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise KeysUnreadable(
-            f"keys file `{path}` can be changed by others than its owner: `chmod go-w {path}`, and look at its keys"
-        )
+    _require_trust(path, found)
     if len(data) > _BYTES_MAX:
         raise KeysUnreadable(f"keys file `{path}` is larger than {_BYTES_MAX} bytes: is it a keys file?")
     try:
         return decode_keys(data)
     except KeyRefused as error:
         raise KeysUnreadable(f"keys file `{path}`: {error.message}") from error
+
+
+def _require_trust(path: Path, file: os.stat_result) -> None:
+    """That no other user can have written the file or put another in its place, whatever links lead to it; a group that
+    can is told of in the log, for where everyone has a group of his own that is usual. Raises KeysUnreadable."""
+    # An administrator's command changes the file of the user that the server runs as.
+    if os.geteuid() not in (0, file.st_uid) and file.st_uid != 0:
+        raise KeysUnreadable(
+            f"keys file `{path}` belongs to user `{file.st_uid}`, who could change it: `chown {os.geteuid()} {path}`, "
+            "and look at its keys"
+        )
+    if file.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise KeysUnreadable(
+            f"keys file `{path}` can be changed by others than its owner: `chmod go-w {path}`, and look at its keys"
+        )
+    for folder in sorted({path.absolute().parent, path.resolve().parent}):
+        mode = folder.stat().st_mode
+        if mode & stat.S_ISVTX:
+            continue  # such as /tmp, where nobody replaces a file of somebody else
+        if mode & stat.S_IWOTH:
+            raise KeysUnreadable(
+                f"keys file `{path}` can be replaced by others than its owner, who may write to its directory "
+                f"`{folder}`: `chmod go-w {folder}`, and look at its keys"
+            )
+        if mode & stat.S_IWGRP:
+            log.warning("keys directory writable by its group", extra={"path": str(path), "directory": str(folder)})
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from remit.errors import RemitError, StoreFull, StoreUnavailable
+from remit.errors import RemitError, StoreDamaged, StoreFull, StoreUnavailable
 
 KEYS_FILE = "keys.json"  # of those who may call the server, see `remit.access.key_file`: often there before any data
 
@@ -28,6 +28,17 @@ def explain_os_error(error: OSError, path: Path) -> RemitError:
         errno.ENOLCK: "the file system knows no locks: choose a local one",
     }.get(error.errno or 0, "see whether the disk is well, or choose another directory")
     return StoreUnavailable(f"data directory `{path}` cannot be used ({error.strerror}): {fix}", path=path)
+
+
+def require_no_empty_file(path: Path) -> None:
+    """That a data file is not one that was cut off to nothing: LMDB would begin a new store in it, and everything that
+    was there would be gone without a word. Raises StoreDamaged."""
+    if path.is_file() and not path.stat().st_size:
+        raise StoreDamaged(
+            f"data file `{path}` is empty, as no store leaves it: restore a backup into another directory; if there "
+            f"never was anything in it, `rm {path}`",
+            path=path,
+        )
 
 
 def require_no_file(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +12,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.limits import Limits
 from remit.errors import TooManySandboxes
 from remit.server.call import AUTHORIZATION
-from remit.server.run.sandboxes import Sandboxes
+from remit.server.run.sandboxes import IDLE_S, Sandboxes
 from tests.support.serving import NOW_US
 
 ONE, OTHER = (AUTHORIZATION, "Bearer one"), (AUTHORIZATION, "Bearer other")
@@ -31,6 +33,24 @@ def test_a_token_finds_its_own_again_and_nobody_else_s(sandboxes: Sandboxes) -> 
 def test_two_tokens_are_not_the_one_that_is_written_like_both(sandboxes: Sandboxes) -> None:
     """No header holds a line's end, so that is what parts two of them."""
     assert sandboxes.of([ONE, OTHER]) is not sandboxes.of([(AUTHORIZATION, f"{ONE[1]}\\n{OTHER[1]}")])
+
+
+def test_a_token_that_nobody_shows_for_an_hour_makes_room_and_no_other_does() -> None:
+    now_s = [0.0]
+    sandboxes = Sandboxes(ManualClock(NOW_US), Limits(), count_max=2, clock_s=lambda: now_s[0])
+    first = weakref.ref(sandboxes.of([ONE]))
+    kept = sandboxes.of([OTHER])
+    now_s[0] = IDLE_S - 1
+    assert sandboxes.of([OTHER]) is kept
+    with pytest.raises(TooManySandboxes):
+        sandboxes.of([])
+    now_s[0] = IDLE_S
+    sandboxes.of([])
+    gc.collect()
+    assert first() is None, "it is let go of, and still held"
+    assert sandboxes.of([OTHER]) is kept
+    assert len(sandboxes) == 2
+    sandboxes.close()
 
 
 def test_there_are_as_many_as_are_allowed(sandboxes: Sandboxes) -> None:

@@ -280,6 +280,15 @@ def test_a_file_that_was_cut_off_is_damage_and_not_the_end_of_the_process(tmp_pa
     assert child.stdout in {"STORE_DAMAGED\n", "STORE_FORMAT_UNKNOWN\n"}
 
 
+def test_a_file_that_was_cut_off_to_nothing_is_damage_and_not_a_new_store(tmp_path: Path) -> None:
+    open_lmdb(tmp_path / "data").close()
+    os.truncate(tmp_path / "data" / "data.mdb", 0)
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match="is empty"):
+            open_lmdb(tmp_path / "data")
+    assert (tmp_path / "data" / "data.mdb").stat().st_size == 0
+
+
 def test_a_store_that_cannot_be_opened_lets_go_of_its_directory(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     os.truncate(tmp_path / "data" / "data.mdb", 2 * 4096)

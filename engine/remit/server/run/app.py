@@ -1,8 +1,8 @@
 """`remit serve`: open the store, listen, say so, and stop in good order when asked to.
 
 SIGTERM or SIGINT begins a drain: health and `/readyz` say so at once; after a delay for balancers to notice, nothing
-new is accepted; what is under way may finish within the grace period, then the store is closed. A second signal ends the
-delay and stops what is still under way at once.
+new is accepted; what is under way may finish within the grace period, then the store is closed. A second signal ends
+the delay and stops what is still under way at once.
 Laws: whatever way the process ends, what it acknowledged is in the store; told to stop, it ends within its grace and a
 few seconds, whatever hangs."""
 
@@ -41,8 +41,8 @@ from remit.store.port import Store
 
 log = logging.getLogger(__name__)
 
-# After the grace: for evaluations that were told to stop, the last answers to be taken, and the store to close. With the
-# default grace this ends before the half minute after which orchestrators kill.
+# After the grace: for evaluations that were told to stop, the last answers to be taken, and the store to close. With
+# the default grace this ends before the half minute after which orchestrators kill.
 _CLOSING_S = CANCELLED_GRACE_S + 3.0
 
 DEFAULT_GRPC = "127.0.0.1:50051"

@@ -20,9 +20,9 @@ SLOW_MS = 1_000.0
 @dataclass(frozen=True, slots=True)
 class Config:
     """Each with its default. `store_bytes_max` None: what `store.lmdb` thinks fit. `open_metrics`: /metrics asks
-    for no key. `grace_s`: what a drain may take, of which it goes on serving for `drain_delay_s`; None: `DRAIN_DELAY_S`,
-    and not at all on loopback, where nobody balances. `retention_us`: how long revisions can be asked about and watched.
-    `testing`: every bearer token has a store of its own, see `sandboxes`. `frontend`: who listens, see there."""
+    for no key. `grace_s`: what a drain may take, of which it goes on serving for `drain_delay_s`; None: `DRAIN_DELAY_S`
+    or, on loopback, where nobody balances, not at all. `retention_us`: how long revisions can be asked about and
+    watched. `testing`: every bearer token has a store of its own, see `sandboxes`. `frontend`: who listens."""
 
     limits: Limits = field(default_factory=Limits)
     serve_limits: ServeLimits = DEFAULT_LIMITS

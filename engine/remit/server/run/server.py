@@ -85,7 +85,7 @@ class Server:
         """Listen and serve; the address with the port that was bound. Raises AddressRefused."""
         probe(address)
         grpc = GrpcServer(self.pipeline, self._engine.limits, self._limits, self.ended)
-        self._subscribe(self._engine)
+        self._unsubscribe = self._subscribe(self._engine)
         if self._sandboxes is not None:
             self._sandboxes.on_new(self._subscribe)
         if self.frontend is None:
@@ -99,9 +99,12 @@ class Server:
             address = self.frontend.open(address, proxied_max=calls_max(self._limits) - _NOT_PROXIED)
         return address
 
-    def _subscribe(self, engine: Engine) -> None:
-        self._unsubscribe.append(engine.streams.on_change(self.pipeline.notifier.notify))
-        self._unsubscribe.append(engine.on_commit(self.telemetry.metrics.commit))
+    def _subscribe(self, engine: Engine) -> list[Callable[[], None]]:
+        """Listen to an engine; and what ends that. A sandbox is forgotten with all who listen to it."""
+        return [
+            engine.streams.on_change(self.pipeline.notifier.notify),
+            engine.on_commit(self.telemetry.metrics.commit),
+        ]
 
     async def stop(self, grace_s: float, delay_s: float = 0.0) -> bool:
         """Say that nothing is served here any more, and after `delay_s` take no new requests; let those under way

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from remit.errors import StoreLocked, StoreUnavailable
-from remit.store.data_directory import KEYS_FILE, NO_ROOM, explain_os_error, require_no_file
+from remit.store.data_directory import KEYS_FILE, NO_ROOM, explain_os_error, require_no_empty_file, require_no_file
 
 LOCK_FILE = "remit.lock"
 DATA_FILE = "data.mdb"
@@ -73,6 +73,7 @@ def _prepare(path: Path) -> None:
     if not path.exists():
         path.mkdir(mode=0o700)
     require_no_file(path)
+    require_no_empty_file(path / DATA_FILE)
     names = {entry.name for entry in path.iterdir()} - _OURS - _HARMLESS
     if names and not (path / DATA_FILE).exists():
         some = ", ".join(f"`{name}`" for name in sorted(names)[:3])
