@@ -227,3 +227,10 @@ def test_what_has_expired_is_not_expanded(shell: Shell) -> None:
     assert before < parse_time("2027-01-01T00:00:00Z")
     shell("touch", "doc:old#viewer@user:zoe[expiration:2026-12-31T00:00:00Z]")
     assert "user:zoe" not in shell("expand", "doc:old#view").out
+
+
+def test_who_writes_a_question_in_three_words_is_shown_the_one(shell: Shell) -> None:
+    outcome = shell("check", "doc:plan", "view", "user:anne")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "remit check 'doc:plan#view@user:anne'" in outcome.err
+    assert "(USAGE)" in outcome.err

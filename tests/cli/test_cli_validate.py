@@ -135,3 +135,11 @@ def test_a_schema_file_that_is_not_there_is_told_with_the_world_that_names_it(ba
     assert outcome.code == 2
     missing = world.parent / "missing.zed"
     assert outcome.err == f"error: {world}:2: cannot read `{missing}`: no such file or directory (FILE_UNREADABLE)\n"
+
+
+def test_who_validates_a_schema_alone_is_shown_its_command(bare_shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "schema.zed").write_text("definition user {}\n")
+    outcome = bare_shell("validate", str(tmp_path / "schema.zed"))
+    assert outcome.code == 2
+    assert f"`remit schema check {tmp_path / 'schema.zed'}`" in outcome.err
+    assert "(WORLD_UNREADABLE)" in outcome.err

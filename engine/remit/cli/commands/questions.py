@@ -71,6 +71,7 @@ def check(
         remit check - < questions.txt
         remit check 'doc:plan#view@user:ben' --with 'doc:plan#viewer@user:ben'
     """
+    _require_no_three_words(questions or ())
     lines = given_lines(questions or (), "questions")
     shared = parse_context(context) if context is not None else {}
     is_single = len(lines) == 1 and STANDARD_INPUT not in (questions or (STANDARD_INPUT,))
@@ -80,6 +81,13 @@ def check(
             _print(line.text, answer, session, is_single)
             verdicts.append(answer.verdict if isinstance(answer, Answer) else None)
     return exit_code(verdicts)
+
+
+def _require_no_three_words(questions: Sequence[str]) -> None:
+    """`zed permission check` takes a resource, a permission and a subject as words of their own."""
+    if len(questions) == 3 and [":" in each for each in questions] == [True, False, True] and "#" not in questions[0]:
+        resource, permission, subject = questions
+        raise typer.BadParameter(f"a question is one word here: `remit check '{resource}#{permission}@{subject}'`")
 
 
 def exit_code(verdicts: Iterable[Verdict | None]) -> int:

@@ -132,6 +132,9 @@ class _Run:
         try:
             world = World.read(file, self._schemas)
         except (FileUnreadable, WorldUnreadable) as error:
+            if file.suffix == ".zed" and isinstance(error, WorldUnreadable):
+                hint = f"{error.message}; for a schema alone there is `remit schema check {file}`"
+                error = WorldUnreadable(hint, **error.metadata)
             examined = Examined(str(file), time.perf_counter() - started, error=error)
         except WorldInvalid as error:
             mistakes = outcomes_of_mistakes([each for each in error.findings if isinstance(each, Finding)])
