@@ -9,7 +9,6 @@ Law: no byte of a request is read before its caller holds the right to send it."
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from google.protobuf.message import Message
