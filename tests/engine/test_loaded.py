@@ -17,7 +17,7 @@ from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
 from remit.engine.schema_plans import PLANS_MAX
-from remit.engine.tokens import decode_token
+from remit.engine.tokens import decode_token, encode_token
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval import budget
 from remit.language import compile_schema
@@ -240,6 +240,42 @@ def test_nobody_is_told_of_a_revision_before_it_can_be_asked_about(engine: Engin
     thread.join(PATIENCE_S)
     engine.store._listener = apply
     assert told == [(2, 2)], "told of the new revision, once memory has it"
+
+
+@pytest.mark.parametrize("consistency", ["at_least", "at_exactly"])
+def test_a_token_that_only_the_disk_has_reached_is_waited_for(engine: EngineOfTest, consistency: str) -> None:
+    """Whoever made a commit may tell of it before memory here has it. That moment lasts until somebody waits."""
+    engine.schema(SCHEMA)
+    stores, loaded = engine.engine.loaded, engine.engine.loaded.of("")
+    apply, wait_for = stores._committed, loaded.wait_for
+    met = threading.Event()
+    verdicts: list[Verdict] = []
+
+    def waiting(revision: int, timeout_s: float) -> bool:
+        met.set()
+        return wait_for(revision, timeout_s)
+
+    def asking() -> None:
+        try:
+            token = encode_token(loaded.identity, 2)
+            verdicts.append(engine.verdict("doc:a#view@user:ann", **{consistency: token}))
+        finally:
+            met.set()
+
+    thread = threading.Thread(target=asking)
+
+    def committed(name: str, delta: Any) -> None:
+        thread.start()
+        assert met.wait(PATIENCE_S)
+        assert verdicts == [], "nobody answers before memory has it"
+        apply(name, delta)
+
+    loaded.wait_for = waiting  # type: ignore[method-assign]
+    engine.store._listener = committed
+    engine.write("doc:a#viewer@user:ann")
+    thread.join(PATIENCE_S)
+    engine.store._listener = apply
+    assert verdicts == [Verdict.YES]
 
 
 def test_who_waits_for_a_writer_that_has_ended_is_told_so(

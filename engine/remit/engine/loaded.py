@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from remit.engine.schema_plans import SchemaPlans
-from remit.engine.tokens import encode_token
+from remit.engine.tokens import decode_token, encode_token
 from remit.errors import StoreDamaged, StoreExists, StoreUnavailable
 from remit.eval.native_plan import schema_of
 from remit.graph.expirations import Due, Expirations
@@ -146,6 +146,15 @@ class LoadedStores:
         while loaded.identity == head.identity and not loaded.wait_for(head.revision, _LOOK_UP_S):
             if problem := self._store.problem():
                 raise StoreUnavailable(problem)
+
+    def catch_up(self, loaded: LoadedStore, token: str) -> None:
+        """Where a token names a revision that memory has not yet, wait for what the disk has by now: whoever committed
+        it, here or elsewhere, may have told of it already. Raises InvalidToken, StoreNotFound, StoreUnavailable.
+        Cost: O(1) where memory is as far."""
+        uuid, epoch, revision = decode_token(token)
+        if revision > loaded.revision and (uuid, epoch) == (loaded.identity.uuid, loaded.identity.epoch):
+            with self.view(loaded.identity):
+                return  # a view is given once memory is as far as the disk
 
     def submit(
         self, identity: StoreIdentity, admission: Admission, client_id: str = "", weight: int = 1

@@ -62,9 +62,12 @@ class RequestViews:
     def of(
         self, store: str, *, at_least: str = "", at_exactly: str = "", contextual: Sequence[Relationship] = ()
     ) -> RequestView:
-        """The head, or exactly a past revision, with facts of the request laid over it. Cost: O(1); see `_past`.
-        Raises StoreNotFound, and what tokens and contextual facts are refused with."""
+        """The head, or exactly a past revision, with facts of the request laid over it. A token that the disk has
+        reached before memory is waited for. Cost: O(1); see `_past`. Raises StoreNotFound, and what tokens and
+        contextual facts are refused with."""
         loaded = self._stores.of(store)
+        if token := at_exactly or at_least:
+            self._stores.catch_up(loaded, token)
         schema, graph, revision = loaded.pin(self._limits.undone_max)
         require_at_least(at_least, loaded.identity, revision)
         # After the pin: what a sweep took away was over by the time that is read here.
