@@ -94,7 +94,8 @@ def _complaint(error: BaseException) -> str:
 
 
 def _close_pipe() -> int:
-    """Nobody reads on. What Python would still flush at its end goes nowhere, rather than into a complaint."""
+    """The exit code where the reader of our output has gone. What Python still flushes at its end is thrown away, or it
+    would print a traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return PIPE_CLOSED
 

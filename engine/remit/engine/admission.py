@@ -179,7 +179,7 @@ class Scanning:
         self._rows = 0
 
     def require_small(self, removed: int) -> None:
-        """Before so many are removed. Raises NotSmall."""
+        """To be called before so many relationships are removed. Raises NotSmall."""
         if self.is_small and removed > SMALL_WEIGHT_MAX:
             raise NotSmall
 

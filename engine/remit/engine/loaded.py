@@ -199,7 +199,7 @@ class LoadedStores:
         return loaded
 
     def remove(self, name: str) -> None:
-        """Whoever looks at it goes on looking; nobody else finds it. Raises StoreNotFound."""
+        """Remove a store. Requests that have a view of it finish; no other finds it. Raises StoreNotFound."""
         with self._alone(name):
             self._store.delete(name)
             with self._changing:

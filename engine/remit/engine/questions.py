@@ -18,7 +18,7 @@ from remit.model import ObjectRef, Question, Relationship
 
 
 class Questions:
-    """Of all stores. Safe from many threads."""
+    """The questions of all stores. Safe from many threads."""
 
     def __init__(self, views: RequestViews, evaluator: Evaluator, limits: Limits) -> None:
         self._views = views

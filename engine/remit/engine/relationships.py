@@ -42,7 +42,7 @@ from remit.store.port import Draft, WriteTransaction
 
 
 class Relationships:
-    """Of all stores. Safe from many threads."""
+    """The relationships of all stores. Safe from many threads."""
 
     def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits) -> None:
         self._stores = stores

@@ -31,7 +31,7 @@ _REVISIONS_FEW = 32
 
 
 class Schemas:
-    """Of all stores. Safe from many threads."""
+    """The schemas of all stores. Safe from many threads."""
 
     def __init__(self, stores: LoadedStores, views: RequestViews, clock: Clock, limits: Limits) -> None:
         self._stores = stores

@@ -27,7 +27,7 @@ PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes
 
 
 class Streams:
-    """Of all stores. Safe from many threads."""
+    """The streams of all stores. Safe from many threads."""
 
     def __init__(self, stores: LoadedStores, watches: Watches, clock: Clock, limits: Limits) -> None:
         self._stores = stores

@@ -31,7 +31,7 @@ class EvaluationView(Protocol):
 
     @property
     def revision(self) -> int:
-        """Of the schema and the graph."""
+        """The revision that the schema and the graph are of."""
         ...
 
     @property

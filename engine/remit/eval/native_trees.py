@@ -76,7 +76,7 @@ def _node(node: NodeTuple, resource: ObjectRef, interrupt: Interrupt) -> ExpandN
 def _subjects(
     resource: ObjectRef, relation: str, facts: Sequence[SubjectTuple], interrupt: Interrupt
 ) -> tuple[ExpandSubject, ...]:
-    """Whoever has gone is noticed on the way: a relation may have a million facts."""
+    """The subjects of a relation. A relation may have a million facts, so the interrupt is called now and then."""
     found: list[ExpandSubject] = []
     for start in range(0, len(facts), _FACTS_AT_ONCE):
         interrupt()

@@ -24,7 +24,7 @@ EDGES_AT_ONCE = 64
 
 
 class Stride:
-    """From one revision to the next, once that is there: `changes` leads from this one to `next`."""
+    """A step from one revision to the next, filled in when that is committed: `changes` lead to `next`."""
 
     __slots__ = ("changes", "next")
 

@@ -73,7 +73,8 @@ class Call:
             self.on_end()
 
     def forget_messages(self) -> None:
-        """All has been told of them. The call itself may be known for as long as its answer waits to be read."""
+        """Let go of both messages once telemetry has read them. The call itself may be known for as long as its
+        answer waits to be read."""
         self.request = self.response = None
 
     def ending(self) -> RemitError:

@@ -59,8 +59,8 @@ class StreamTransport(Protocol):
 
 
 class Pipeline:
-    """Of one server. Made on the event loop, to which `answer_in_turn`, `stream` and `close` belong; all else is safe
-    from many threads."""
+    """The pipeline of one server. Made on the event loop, to which `answer_in_turn`, `stream` and `close` belong; all
+    else is safe from many threads."""
 
     def __init__(
         self,
@@ -248,6 +248,6 @@ class Pipeline:
 
 
 def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:
-    """Before its caller knows: who has its answer finds it counted."""
+    """Count the call, and log it, before its caller has the answer: who asks for the metrics next finds it there."""
     observed.end(outcome if isinstance(outcome, RemitError) else None)
     call.forget_messages()

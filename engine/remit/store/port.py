@@ -198,7 +198,7 @@ class Scratch(Protocol):
         ...
 
     def close(self) -> None:
-        """Twice is once."""
+        """Remove the file. It may be called again."""
         ...
 
 

@@ -46,7 +46,7 @@ class Bits:
 
 
 class _Claim(NamedTuple):
-    """That a goal is at least, or at most, what the answer says."""
+    """The claim that a goal is at least, or at most, what the answer says."""
 
     goal: Goal
     at_least: bool

@@ -211,7 +211,7 @@ class Frontend:
             self._native.drain()
 
     def close(self, within_s: float) -> bool:
-        """Wait for what is under way, and end; whether all ended by itself. Twice is once."""
+        """Wait for what is under way, and end; whether all ended by itself. It may be called again."""
         finished = self._native.close(within_s) if self._native is not None else True
         if self._dispatcher is not None:
             self._dispatcher.join()

@@ -60,7 +60,7 @@ class GrpcServer:
         self._watching: asyncio.Task[None] | None = None
 
     def listen_behind(self, socket: str) -> None:
-        """At a unix socket, `unix:/…`, for the frontend. This or `listen`, before `start`."""
+        """Listen at a unix socket, `unix:/…`, where only the frontend connects. Call this or `listen`, then `start`."""
         self._server.add_insecure_port(socket)
 
     def listen(self, address: Address, certificates: Certificates | None) -> Address:
@@ -94,7 +94,7 @@ class GrpcServer:
             log.critical("gRPC ended by itself", exc_info=failure)
 
     def say_not_serving(self) -> None:
-        """By health, while calls are still taken: whoever balances looks every few seconds."""
+        """Let health answer NOT_SERVING while calls are still taken: a load balancer looks every few seconds."""
         self._health.set_serving(False)
 
     async def drain(self, within_s: float) -> None:

@@ -46,7 +46,7 @@ class Connections:
             self._least_useful().end()
 
     def used(self, connection: Connection) -> None:
-        """It has asked, or had its answer."""
+        """Note that the connection sent a request, or took an answer, just now."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None

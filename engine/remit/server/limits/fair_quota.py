@@ -116,7 +116,7 @@ def overloaded(name: str, limit: int, what: str, *, taken: int, given: int) -> O
 
 
 def fair_share_spent(name: str, limit: int, what: str) -> FairShareSpent:
-    """As the frontend says it, which does not tell each client its own numbers."""
+    """The error in the words of the frontend, which does not tell each client its own numbers."""
     return FairShareSpent(
         f"of the {limit} {what} that the server has room for, more are this caller's than are left for everybody else: "
         "try again a little later",

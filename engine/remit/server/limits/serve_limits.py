@@ -1,6 +1,5 @@
 """What one server takes on at once, and how long it waits; what one request may ask is `remit.engine.limits`.
 
-
 Law: each of these is a flag of `remit serve` by the same name, and bounds something that would otherwise grow with what
 callers do."""
 

@@ -113,7 +113,7 @@ class WorkQueue:
         return self.places.refused
 
     def close(self) -> None:
-        """Waits for what is at work; what still waits for a thread is dropped. Twice is once."""
+        """Waits for what is at work; what still waits for a thread is dropped. It may be called again."""
         with self._lock:
             self._is_closed = True
             dropped = [future for waiting in self._waiting.values() for future in waiting]

@@ -20,7 +20,7 @@ LOOK_EVERY_S = 1.0  # how long a revoked key may still be believed
 
 
 class Refresher:
-    """Of one server, on its event loop."""
+    """Looks for one server, on its event loop."""
 
     def __init__(self, pipeline: Pipeline, certificates: Certificates | None, frontend: Frontend | None) -> None:
         self._pipeline = pipeline

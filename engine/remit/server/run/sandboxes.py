@@ -65,7 +65,7 @@ class Sandboxes:
         return engine
 
     def _let_go(self, now_s: float) -> list[Engine]:
-        """Where all places are taken, the engines of idle tokens, which are nobody's any more."""
+        """The engines of idle tokens, taken out of the table where all places are taken: the caller closes them."""
         idle: list[Engine] = []
         while len(self._engines) >= self._count_max:
             name, shown_s = next(iter(self._shown_s.items()))

@@ -45,7 +45,7 @@ class Watchdog:
             faulthandler.dump_traceback_later(within_s + _LOCK_HELD_S, exit=True, file=_STDERR)
 
     def cancel(self) -> None:
-        """It has stopped by itself."""
+        """Do not end the process: it is about to end by itself."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

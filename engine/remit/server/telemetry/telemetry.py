@@ -26,7 +26,7 @@ log = logging.getLogger("remit.requests")
 
 
 class Telemetry:
-    """Of one server. `clock_s` only ever measures how long something took."""
+    """The telemetry of one server. `clock_s` only ever measures how long something took."""
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ class DataDirectory:
                 os.close(fd)
 
     def release(self) -> None:
-        """Let the next process in. Twice is once."""
+        """Let the next process in. It may be called again."""
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None

@@ -64,7 +64,7 @@ class Snapshot(Rows, Protocol):
     """A consistent view of all tables."""
 
     def close(self) -> None:
-        """End the view. Twice is once."""
+        """End the view. It may be called again."""
         ...
 
 
@@ -86,7 +86,7 @@ class Transaction(Rows, Protocol):
         ...
 
     def abort(self) -> None:
-        """Forget it. Twice is once."""
+        """Forget it. It may be called again."""
         ...
 
 
@@ -106,7 +106,7 @@ class Tables(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of everything. May wait for open snapshots, and raise StoreUnavailable. Twice is once."""
+        """Let go of everything. May wait for open snapshots, and raise StoreUnavailable. It may be called again."""
         ...
 
 

@@ -170,5 +170,5 @@ class StagedCommit(Staging):
         self._below.commit()
 
     def abort(self) -> None:
-        """Forget it. Twice is once."""
+        """Forget it. It may be called again."""
         self._below.abort()

@@ -105,7 +105,7 @@ class WriterThread:
             task.future.set_exception(refusal)
 
     def close(self) -> None:
-        """Finish what is queued, then end the thread. Twice is once."""
+        """Finish what is queued, then end the thread. It may be called again."""
         self._queue.close(StoreUnavailable("the store is shutting down"))
         self._thread.join()
 

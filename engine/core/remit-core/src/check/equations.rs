@@ -1,7 +1,7 @@
-//! What each operator means: how a goal follows from facts and other goals, part by part.
+//! What each operator is made of: how a goal follows from facts and other goals, part by part.
 //!
-//! The walk (`walk.rs`) and the fixed point (`fixpoint.rs`) drive what stands here, and know no operator by themselves:
-//! whoever adds one says here what its parts are. `eval/equations.py` is its plain twin.
+//! The walk (`walk.rs`) and the fixed point (`fixpoint.rs`) drive what stands here. Each computes greatest, least and
+//! *unless* in its own way, and knows no other operator: whoever adds one says here what its parts are. `eval/equations.py` is its plain twin.
 //! Law: an equation has the same parts in the same order whoever asks for them, and however often.
 
 use super::evaluator::{Evaluation, Stoppable};
