@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from remit.access import keyring
 from remit.access.key_file import changing_keys, encode_keys
 from remit.access.keyring import KeyRing
 from remit.access.keys import Key, Keys, Right, new_key_text
@@ -70,6 +71,39 @@ def test_a_key_that_is_added_counts_and_one_that_is_removed_does_not(tmp_path: P
     with pytest.raises(KeyUnknown):
         ring.authenticate(text)
     assert not ring.is_valid(shown)
+
+
+def test_what_could_not_be_read_once_is_read_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "keys.json"
+    keys, key, text = one()
+    write(path, keys)
+    ring = ring_of(path)
+    write(path, keys.without(key.id))
+    with monkeypatch.context() as broken:
+        broken.setattr(keyring, "read_keys", failing)
+        assert not ring.refresh()
+        assert ring.is_valid(ring.authenticate(text)), "what was read last still counts"
+    assert ring.refresh()
+    with pytest.raises(KeyUnknown):
+        ring.authenticate(text)
+
+
+def test_a_file_that_is_made_trustworthy_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    keys, key, text = one()
+    write(path, keys)
+    ring = ring_of(path)
+    write(path, keys.without(key.id))
+    path.chmod(0o664)
+    assert not ring.refresh() and "chmod go-w" in ring.problem
+    path.chmod(0o600)
+    assert ring.refresh()
+    with pytest.raises(KeyUnknown):
+        ring.authenticate(text)
+
+
+def failing(path: Path) -> Keys:
+    raise KeysUnreadable(f"keys file `{path}` cannot be read: Too many open files")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"version": 9, "keys": []}', b"\x00" * 100])

@@ -27,7 +27,7 @@ VERSION = 1
 _BYTES_MAX = 64 * 1024 * 1024  # some hundred thousand keys; more is a file given by mistake
 _DIGEST_BYTES = 32
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
 
 
 def signature_of(path: Path) -> Signature | None:
@@ -39,7 +39,8 @@ def signature_of(path: Path) -> Signature | None:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    # The change time, too: `chmod` and `chown` leave the others as they are, and decide whether a file is believed.
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def read_keys(path: Path) -> Keys | None:
@@ -78,7 +79,10 @@ def _require_trust(path: Path, file: os.stat_result) -> None:
             f"keys file `{path}` can be changed by others than its owner: `chmod go-w {path}`, and look at its keys"
         )
     for folder in sorted({path.absolute().parent, path.resolve().parent}):
-        mode = folder.stat().st_mode
+        try:
+            mode = folder.stat().st_mode
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if mode & stat.S_ISVTX:
             continue  # such as /tmp, where nobody replaces a file of somebody else
         if mode & stat.S_IWOTH:

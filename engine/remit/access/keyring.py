@@ -76,8 +76,8 @@ class KeyRing:
                 signature = signature_of(self.path)
                 if signature == self._signature:
                     return False
-                self._signature = signature
                 keys = read_keys(self.path)
+                self._signature = signature  # once it is read: what failed is tried again at the next look
             except KeysUnreadable as error:
                 self._tell_problem(error.message)
                 return False
