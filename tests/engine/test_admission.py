@@ -449,6 +449,7 @@ def turns_of(world: EngineOfTest, monkeypatch: pytest.MonkeyPatch) -> list[Turn]
 
     def noted(queue: Callable[..., Any]) -> Callable[..., Any]:
         def queued(name: str, admission: Admission, client_id: str = "", weight: int = 1) -> Any:
+            assert weight > 0, "with no weight, a turn would never end"
             turns.append(Turn(client_id, weight <= SMALL_WEIGHT_MAX))
             return queue(name, admission, client_id, weight)
 

@@ -43,8 +43,10 @@ def commit(
         stores.rehearse(identity, admission, client_id)
         return Committed()
     scanning.is_small = changes <= SMALL_WEIGHT_MAX
+    # A filter counts as much as a small write may cost: with a weight of 0 its client's turn would never end.
+    weight = max(min(changes_max, SMALL_WEIGHT_MAX), 1) if scanning.is_small else changes_max
     try:
-        delta = stores.write(identity, admission, client_id, changes if scanning.is_small else changes_max)
+        delta = stores.write(identity, admission, client_id, weight)
     except NotSmall:
         scanning.is_small = False
         delta = stores.write(identity, admission, client_id, max(changes_max, BULK_WEIGHT))

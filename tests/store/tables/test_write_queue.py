@@ -14,7 +14,7 @@ from remit.store.tables.task import OneShotFuture, Task
 from remit.store.tables.write_queue import BULK_TURN, PASSED_MAX, SMALL_TURN, Turns, WriteQueue
 
 CLIENTS = st.sampled_from(["", "ann", "bob", "eve"])
-SMALL = st.integers(0, SMALL_WEIGHT_MAX)
+SMALL = st.integers(1, SMALL_WEIGHT_MAX)
 BULK = st.integers(BULK_WEIGHT, 10_000)
 WEIGHTS = st.one_of(SMALL, BULK)
 PUT = st.tuples(st.just("put"), CLIENTS, WEIGHTS)

@@ -69,4 +69,5 @@ class Task(Generic[T]):
         self.settled = settled
         self.future = future
         self.client_id = client_id
+        assert weight > 0, "a task without a weight would never end its client's turn"
         self.weight = weight
