@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from remit.access.key_file import encode_keys
 from remit.access.keyring import KeyRing
+from remit.access.keys import Keys, Right
 from remit.engine.facade import Engine
 from remit.errors import KeyMissing, Overloaded, RateLimited, RemitError
 from remit.server.call import Call
@@ -103,6 +106,31 @@ def test_a_defect_of_ours_ends_one_call_and_is_told_as_such(
 
     asyncio.run(run())
     assert "request failed" in caplog.text
+
+
+def test_a_look_at_the_keys_in_the_middle_of_an_admission_ends_no_good_call(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, _, text = Keys().with_new(principal="anne", stores=["*"], rights=[Right.READ], now_us=engine.clock.now_us())
+    (tmp_path / "keys.json").write_bytes(encode_keys(keys))
+    (tmp_path / "keys.json").chmod(0o600)
+    ring = KeyRing(tmp_path / "keys.json", engine.clock.now_us)
+    metadata = (("authorization", f"Bearer {text}"),)
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine, ring)
+        admit = pipeline.admit
+
+        def admit_beside_a_look(*asked: Any) -> Engine:
+            pipeline.end_revoked()
+            return admit(*asked)
+
+        monkeypatch.setattr(pipeline, "admit", admit_beside_a_look)
+        outcome = await asyncio.to_thread(pipeline.answer, VERBS["WhoAmI"], metadata, Call(), b"", lambda _: None)
+        assert isinstance(outcome, bytes)
+        await pipeline.close()
+
+    asyncio.run(run())
 
 
 def test_nothing_is_read_of_a_caller_who_is_not_admitted(engine: Engine, tmp_path: Path) -> None:

@@ -102,17 +102,19 @@ class Pipeline:
         """A call whose request is whole, on a thread that it has waited for. `make_room` takes of `unsent` for an
         answer of so many bytes: None, or where there is not enough, what the client holds and what is left."""
         observed = self.telemetry.begin(verb, call)
-        self._under_way[id(call)] = call
         outcome: Outcome
         try:
             engine = self.admit(verb, metadata, call)
+            # Only now is its key known: before, a look at the keys would take it for the call of a key that is gone.
+            self._under_way[id(call)] = call
+            self.gate.end_if_revoked(call)  # by a look that came in between
             outcome = respond(verb, engine, data, call)
             if refused := make_room(len(outcome)):
                 raise self.unsent.refusal(*refused, len(outcome))
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             outcome = remit_error_of(error, verb.path, call)
         finally:
-            del self._under_way[id(call)]
+            self._under_way.pop(id(call), None)
         _tell(observed, call, outcome)
         return outcome
 
