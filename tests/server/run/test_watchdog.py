@@ -7,10 +7,12 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 
 import grpc
 import pytest
 
+from remit.server.run import watchdog
 from remit.server.run.watchdog import EXIT_CODE, Watchdog
 from tests.support.serving import PATIENCE_S
 
@@ -43,18 +45,28 @@ sys.exit(app.serve(data=None, grpc="127.0.0.1:0", config=Config(grace_s=0.1), pr
 
 def test_it_barks_once_its_time_is_over_and_a_shorter_time_counts() -> None:
     ended: queue.Queue[int] = queue.Queue()
-    watchdog = Watchdog(ended.put)
-    watchdog.begin(10 * PATIENCE_S)
-    watchdog.begin(0.01)
-    watchdog.begin(10 * PATIENCE_S)
+    beside = Watchdog(ended.put)
+    beside.begin(10 * PATIENCE_S)
+    beside.begin(0.01)
+    beside.begin(10 * PATIENCE_S)
     assert ended.get(timeout=PATIENCE_S) == EXIT_CODE
+
+
+def test_it_ends_the_process_where_nobody_reads_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: queue.Queue[int] = queue.Queue()
+    reading = threading.Event()
+    monkeypatch.setattr(watchdog.log, "critical", lambda *_, **__: reading.wait())
+    monkeypatch.setattr(watchdog, "_LOG_S", 0.01)
+    Watchdog(ended.put).begin(0.01)
+    assert ended.get(timeout=PATIENCE_S) == EXIT_CODE
+    reading.set()
 
 
 def test_who_stops_in_time_is_left_alone() -> None:
     ended: queue.Queue[int] = queue.Queue()
-    watchdog = Watchdog(ended.put)
-    watchdog.begin(0.05)
-    watchdog.cancel()
+    stopped = Watchdog(ended.put)
+    stopped.begin(0.05)
+    stopped.cancel()
     beside = Watchdog(ended.put)
     beside.begin(0.1)
     ended.get(timeout=PATIENCE_S)

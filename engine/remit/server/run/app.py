@@ -160,14 +160,16 @@ async def _serve_until_signalled(
         return server.metrics(headers, is_open=config.open_metrics)
 
     def on_signal(name: str) -> None:
-        log.info("signal", extra={"signal": name, "draining": stop.is_set()})
         if server is None:
             # Nothing has been promised to anybody yet, and the load cannot be interrupted.
             os._exit(0)
-        if stop.is_set():
+        is_draining = stop.is_set()
+        # Before anything is logged: where nobody reads the log, writing to it would hold the stop up for ever.
+        watchdog.begin(_CLOSING_S if is_draining else config.grace_s + _CLOSING_S)
+        if is_draining:
             server.hurry()
-        watchdog.begin(_CLOSING_S if stop.is_set() else config.grace_s + _CLOSING_S)
         stop.set()
+        log.info("signal", extra={"signal": name, "draining": is_draining})
 
     frontend = is_wanted(config.frontend)
     probe(grpc_address)  # better now than once everything is loaded

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 log = logging.getLogger(__name__)
 
 EXIT_CODE = 1  # as of every stop that cut something off
+_LOG_S = 1.0  # for the last line of the log
 _LOCK_HELD_S = 2.0  # how much later the one behind it looks
 _STDERR = 2
 
@@ -54,7 +55,11 @@ class Watchdog:
                 faulthandler.cancel_dump_traceback_later()
 
     def _bark(self, within_s: float) -> None:
-        log.critical("stop overdue", extra={"after_s": within_s, "exit_code": EXIT_CODE, "at": list(_places())})
+        told = {"after_s": within_s, "exit_code": EXIT_CODE, "at": list(_places())}
+        # The log may be what hangs: nobody reads it, or a thread that hangs holds its lock.
+        telling = threading.Thread(target=log.critical, args=("stop overdue",), kwargs={"extra": told}, daemon=True)
+        telling.start()
+        telling.join(_LOG_S)
         self._end(EXIT_CODE)
 
 
