@@ -220,3 +220,11 @@ def test_parameters_of_every_type_stand_beside_a_conversion() -> None:
     )
     request = {"s": "5", "until": "2027-01-01T00:00:00Z", "within": ["5s"], "ip": "::ffff:10.0.0.1"}
     assert caveat.evaluate({}, request)[0] is Verdict.YES
+
+
+def test_a_variable_named_as_the_type_of_texts_changes_nothing() -> None:
+    for expression in ("['x'].exists(string, int(a) == 5)", "['x'].map(string, int(a) == 5)[0]"):
+        caveat = Caveat("c", {"a": ANY}, expression)
+        with pytest.raises(CaveatFailed, match="cannot convert string to int"):
+            caveat.evaluate({}, {"a": " 5"})
+        assert caveat.evaluate({}, {"a": "5"}) == (Verdict.YES, frozenset())

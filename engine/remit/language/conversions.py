@@ -303,7 +303,11 @@ class _Rewriting:
         of, string = is_string.call.args.add(), is_string.call.args.add()
         self._call(of, "type", "type")
         self._name(of.call.args.add(), "@converted")
-        self._name(string, "string")
+        # The type of a text, and not its name: a macro's variable may bear that.
+        self._call(string, "type", "type")
+        empty = string.call.args.add()
+        empty.id = self._number()
+        empty.constant = _EMPTY_TEXT
         self._call(text, function, function)
         self._name(text.call.args.add(), "@converted")
         self._name(other, "@converted")
@@ -389,6 +393,7 @@ _SHAPE: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "result": (7, "Expr"),
     },
 }
+_EMPTY_TEXT = b"\x32\x00"  # a constant, `string_value: ""`
 _FALSE = b"\x10\x00"  # a constant, `bool_value: false`
 
 
