@@ -222,7 +222,7 @@ class Frontend:
     # --- for whoever watches ------------------------------------------------------------------------------------
 
     def refused(self) -> dict[tuple[str, str], int]:
-        """How many calls were turned away before any work, by verb and reason."""
+        """How many calls were refused before any work, by verb and reason."""
         if self._native is None:
             return {}
         counts = self._native.metrics()["refused"]

@@ -1,6 +1,6 @@
 //! The work queues of one frontend, and what is said where one is full.
 //!
-//! Law: what is turned away was not begun, and is counted under the reason that it was told.
+//! Law: what is refused was not begun, and is counted under the reason that it was told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -59,7 +59,7 @@ impl WorkQueues {
         self.queues.iter().for_each(|(queue, _)| queue.close());
     }
 
-    /// How many calls to a verb were turned away: for want of places, and for having too many of them.
+    /// How many calls to a verb were refused: for want of places, and for having too many of them.
     pub fn turned_away(&self, verb: usize) -> (u64, u64) {
         let of = |why: Full| self.turned_away[verb][why as usize].load(Relaxed);
         (of(Full::Overloaded), of(Full::FairShareSpent))

@@ -195,7 +195,7 @@ impl Frontend {
         .collect()
     }
 
-    /// Of each verb, how many calls were turned away: for want of places, and for having too many of them.
+    /// Of each verb, how many calls were refused: for want of places, and for having too many of them.
     pub fn turned_away(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
         let verbs = self.shared.verbs.all().iter().enumerate();
         verbs.map(|(number, verb)| (verb.label.as_str(), self.shared.queues.turned_away(number)))
