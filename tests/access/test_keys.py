@@ -455,6 +455,53 @@ def test_a_file_that_others_may_replace_is_refused_whatever_links_lead_to_it(
     assert not caplog.records
 
 
+def test_every_directory_and_link_on_the_way_is_looked_at(tmp_path: Path) -> None:
+    above, kept, between = tmp_path / "above", tmp_path / "above" / "kept", tmp_path / "between"
+    for folder in (above, kept, between):
+        folder.mkdir(mode=0o700)
+    (kept / "keys.json").write_bytes(encode_keys(Keys()))
+    (between / "link").symlink_to(Path("..", "above", "kept"))
+    link = tmp_path / "keys.json"
+    link.symlink_to(between / "link" / "keys.json")
+    assert read_keys(link) is not None
+    for folder in (above, kept, between):
+        folder.chmod(0o707)
+        with pytest.raises(KeysUnreadable, match=f"chmod go-w {folder}`"):
+            read_keys(link)
+        folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_or_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "keys.json").write_bytes(encode_keys(Keys()))
+    link = tmp_path / "keys.json"
+    link.symlink_to(kept / "keys.json")
+    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    assert read_keys(link) is not None
+    os.chown(link, 8, 8, follow_symlinks=False)
+    with pytest.raises(KeysUnreadable, match=f"user `8`.*chown -h 7 {link}`"):
+        read_keys(link)
+    os.chown(link, 7, 7, follow_symlinks=False)
+    os.chown(kept, 8, 8)
+    with pytest.raises(KeysUnreadable, match=f"user `8`.*chown 7 {kept}`"):
+        read_keys(link)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": 1, "keys": [], "keys": []}',
+        '{"version": 1, "keys": [{"rights": ["check"], "rights": ["admin"]}]}',
+        '{"version": 1, "keys": [{"\\u0072ights": ["check"], "rights": ["admin"]}]}',
+    ],
+)
+def test_a_field_is_there_once(text: str) -> None:
+    with pytest.raises(KeyRefused, match="twice"):
+        decode_keys(text.encode())
+
+
 @pytest.mark.parametrize(
     ("user", "owner", "is_trusted"),
     [(7, 7, True), (7, 0, True), (7, 8, False), (0, 0, True), (0, 8, True)],

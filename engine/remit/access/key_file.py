@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.access.keys import ALL_RIGHTS, ALL_STORES, Key, Keys, Secret, parse_rights, right_names
+from remit.believed_file import entries_to, read_regular
 from remit.errors import InvalidRelationship, KeyRefused, KeysUnreadable
 from remit.notation import format_time, parse_time, shortened
 
@@ -46,19 +47,12 @@ def signature_of(path: Path) -> Signature | None:
 def read_keys(path: Path) -> Keys | None:
     """The keys of a file, None where there is no file. Raises KeysUnreadable, naming what is wrong and the fix."""
     try:
-        # A pipe would keep whoever opens it waiting, and with it every later look at the keys.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise KeysUnreadable(f"`{path}` is no regular file, as keys are kept in: name one, or a link to one")
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            data = file.read(_BYTES_MAX + 1)
+        data, found = read_regular(path, _BYTES_MAX)
+        _require_trust(path, found)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    _require_trust(path, found)
-    if len(data) > _BYTES_MAX:
-        raise KeysUnreadable(f"keys file `{path}` is larger than {_BYTES_MAX} bytes: is it a keys file?")
     try:
         return decode_keys(data)
     except KeyRefused as error:
@@ -66,32 +60,38 @@ def read_keys(path: Path) -> Keys | None:
 
 
 def _require_trust(path: Path, file: os.stat_result) -> None:
-    """That no other user can have written the file or put another in its place, whatever links lead to it; a group that
-    can is told of in the log, for where everyone has a group of his own that is usual. Raises KeysUnreadable."""
-    # An administrator's command changes the file of the user that the server runs as.
-    if os.geteuid() not in (0, file.st_uid) and file.st_uid != 0:
-        raise KeysUnreadable(
-            f"keys file `{path}` belongs to user `{file.st_uid}`, who could change it: `chown {os.geteuid()} {path}`, "
-            "and look at its keys"
-        )
+    """That no other user can have written the file or put another in its place, on whatever way leads to it; a group
+    that can is told of in the log, for where everyone has a group of his own that is usual. Raises KeysUnreadable,
+    OSError."""
+    trusted = {0, os.geteuid()}
+    if os.geteuid() == 0:
+        trusted.add(file.st_uid)  # an administrator's command changes the file of the user that the server runs as
+    elif file.st_uid not in trusted:
+        raise _not_ours(path, path, file.st_uid)
     if file.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise KeysUnreadable(
             f"keys file `{path}` can be changed by others than its owner: `chmod go-w {path}`, and look at its keys"
         )
-    for folder in sorted({path.absolute().parent, path.resolve().parent}):
-        try:
-            mode = folder.stat().st_mode
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        if mode & stat.S_ISVTX:
-            continue  # such as /tmp, where nobody replaces a file of somebody else
-        if mode & stat.S_IWOTH:
+    for entry in entries_to(path):
+        found = entry.lstat()
+        if found.st_uid not in trusted:
+            raise _not_ours(path, entry, found.st_uid)
+        if not stat.S_ISDIR(found.st_mode) or found.st_mode & stat.S_ISVTX:
+            continue  # a file, a link, or a directory such as /tmp, where nobody replaces what is somebody else's
+        if found.st_mode & stat.S_IWOTH:
             raise KeysUnreadable(
-                f"keys file `{path}` can be replaced by others than its owner, who may write to its directory "
-                f"`{folder}`: `chmod go-w {folder}`, and look at its keys"
+                f"keys file `{path}` can be replaced by others than its owner, who may write to directory `{entry}`: "
+                f"`chmod go-w {entry}`, and look at its keys"
             )
-        if mode & stat.S_IWGRP:
-            log.warning("keys directory writable by its group", extra={"path": str(path), "directory": str(folder)})
+        if found.st_mode & stat.S_IWGRP:
+            log.warning("keys directory writable by its group", extra={"path": str(path), "directory": str(entry)})
+
+
+def _not_ours(path: Path, entry: Path, owner: int) -> KeysUnreadable:
+    fix = f"chown {'-h ' if entry.is_symlink() else ''}{os.geteuid()} {entry}"
+    return KeysUnreadable(
+        f"keys file `{path}` can be changed by user `{owner}`, to whom `{entry}` belongs: `{fix}`, and look at its keys"
+    )
 
 
 @contextlib.contextmanager
@@ -174,7 +174,7 @@ def _encode_key(key: Key) -> dict[str, object]:
 def decode_keys(data: bytes) -> Keys:
     """Strict: a field that is not known may be a restriction that this version would not keep. Raises KeyRefused."""
     try:
-        document = json.loads(data)
+        document = json.loads(data, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise KeyRefused(f"it is not JSON: {error}") from error
     fields = _fields(document, "the file", required=("version", "keys"))
@@ -183,6 +183,16 @@ def decode_keys(data: bytes) -> Keys:
             f"version `{shortened(str(fields['version']))}` is not known here: this server reads {VERSION}"
         )
     return Keys(_decode_key(row, f"key {number}") for number, row in enumerate(_list(fields["keys"], "keys"), 1))
+
+
+def _object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two fields of one name JSON keeps the last, and who looks a file over sees the first."""
+    found: dict[str, Any] = {}
+    for name, value in fields:
+        if name in found:
+            raise KeyRefused(f"an object has `{shortened(name)}` twice: remove one")
+        found[name] = value
+    return found
 
 
 def _decode_key(row: object, where: str) -> Key:
