@@ -21,7 +21,7 @@ def read_regular(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
     another kind of file, or a larger one."""
     # Not to wait for the other end of a pipe, nor to be a terminal's process. Of a regular file it changes nothing.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file: name one, or a link to one")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import ssl
+import threading
 import urllib.request
 from pathlib import Path
 
 import pytest
 import trustme
 
+from remit.access.key_file import changing_keys
+from remit.access.keyring import KeyRing
+from remit.access.keys import Keys, Right
+from remit.believed_file import read_regular
 from remit.cli.main import main
 from remit.client import AsyncClient, Client, RemoteError, Tls
 from remit.engine.facade import Engine
@@ -23,6 +29,7 @@ from remit.server.run.background import BackgroundServer
 from tests.support.serving import PATIENCE_S
 
 HOST = "127.0.0.1"
+NOW_US = 1_800_000_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,7 @@ def issued(authority: trustme.CA, folder: Path, name: str = HOST) -> Tls:
     folder.mkdir(exist_ok=True)
     leaf = authority.issue_cert(name)
     leaf.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "key.pem").chmod(0o600)
     leaf.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     return Tls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
@@ -134,12 +142,6 @@ def test_http_is_encrypted_too_and_asks_probes_for_no_certificate(
 # --- certificates that are renewed --------------------------------------------------------------------------------
 
 
-def look_where_grpc_does_not(server: BackgroundServer) -> None:
-    """gRPC asks for the certificate at each connection; the frontend is told when the files were looked at."""
-    if server.server.frontend is not None:
-        server.look_at_files()
-
-
 def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
     engine: Engine, authority: trustme.CA, tmp_path: Path
 ) -> None:
@@ -152,10 +154,9 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
         first = serial_shown(server.endpoint, tls)
         assert serial_shown(server.http_endpoint, tls) == first
         issued(authority, tmp_path / "ours")
-        look_where_grpc_does_not(server)
+        server.look_at_files()
         second = serial_shown(server.endpoint, tls)
         assert second != first
-        server.look_at_files()
         assert serial_shown(server.http_endpoint, tls) == second
         assert client.who_am_i()
         assert is_served(server, Tls(tls.ca))
@@ -173,7 +174,7 @@ def test_an_authority_that_is_replaced_lets_in_its_own_clients_from_then_on(
         assert is_served(server, Tls(tls.ca, before.cert, before.cert_key))
         assert not is_served(server, Tls(tls.ca, after.cert, after.cert_key))
         new.cert_pem.write_to_path(named)
-        look_where_grpc_does_not(server)
+        server.look_at_files()
         assert is_served(server, Tls(tls.ca, after.cert, after.cert_key))
         assert not is_served(server, Tls(tls.ca, before.cert, before.cert_key))
 
@@ -197,14 +198,105 @@ def test_what_does_not_belong_together_is_told_and_the_certificate_of_before_goe
         assert "cannot be used together" in certificates.problem
         assert len(caplog.records) == 1  # once, however often it is looked at
         Path(tls.cert_key).write_bytes(Path(renewed.cert_key).read_bytes())
-        look_where_grpc_does_not(server)
+        server.look_at_files()
         assert serial_shown(server.endpoint, tls) != first
         assert certificates.problem == ""
         for path in (tls.cert, tls.cert_key):
             Path(path).unlink()
-        look_where_grpc_does_not(server)
+        server.look_at_files()
         assert is_served(server, Tls(tls.ca))
         assert "cannot be read" in certificates.problem
+
+
+@pytest.mark.parametrize("broken", ["cert", "key", "ca"])
+def test_a_pipe_or_a_device_in_a_files_place_is_told_and_keeps_no_look_waiting(
+    authority: trustme.CA, tmp_path: Path, broken: str
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    certificates = Certificates(files(tls, tls.ca))
+    path = tmp_path / "ours" / f"{broken}.pem"
+    path.unlink()
+    os.mkfifo(path)
+    assert not certificates.refresh()
+    assert f"`{path}` cannot be read for TLS: it is no regular file" in certificates.problem
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert not certificates.refresh()
+    assert "no regular file" in certificates.problem
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert not certificates.refresh()
+    assert "larger than" in certificates.problem
+
+
+def test_http_shows_only_what_was_read_together(
+    engine: Engine, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever renews replaces files at any moment: also between a look at them and the use of what was seen."""
+    tls = issued(authority, tmp_path / "ours")
+    with BackgroundServer(engine, http=f"{HOST}:0", certificates=Certificates(files(tls))) as server:
+        issued(authority, tmp_path / "ours")
+        read = read_regular
+        looked: list[Path] = []
+
+        def read_and_replace(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
+            looked.append(path)
+            found = read(path, bytes_max)
+            if len(looked) == 2:
+                issued(authority, tmp_path / "ours")
+            return found
+
+        with monkeypatch.context() as racing:
+            racing.setattr("remit.server.net.tls.read_regular", read_and_replace)
+            server.look_at_files()
+        second = serial_shown(server.http_endpoint, tls)
+        assert second == serial_shown(server.http_endpoint, tls)
+        server.look_at_files()
+        assert serial_shown(server.http_endpoint, tls) != second
+
+
+def test_a_private_key_that_everyone_may_read_is_told_of_once(
+    authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    certificates = Certificates(files(tls))
+    assert not caplog.records
+    assert tls.cert_key is not None
+    Path(tls.cert_key).chmod(0o644)
+    certificates.refresh()
+    certificates.refresh()
+    assert [record.message for record in caplog.records] == ["private key readable by everyone"]
+
+
+def test_keys_are_looked_at_whatever_keeps_the_look_at_certificates(
+    authority: trustme.CA, tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    certificates = Certificates(files(tls))
+    path = tmp_path / "keys.json"
+    with changing_keys(path) as change:
+        change.keys, key, text = Keys().with_new(
+            principal="p", stores=["default"], rights=[Right.CHECK], now_us=NOW_US, bootstrap=False
+        )
+    released = threading.Event()
+    monkeypatch.setattr(certificates, "refresh", released.wait)  # as a file system does that does not answer
+    monkeypatch.setattr("remit.server.run.refresher.LOOK_EVERY_S", 0.01)
+    ring = KeyRing(path, lambda: NOW_US)
+    try:
+        with (
+            BackgroundServer(engine, keys=ring, certificates=certificates) as server,
+            Client(server.endpoint, token=text, tls=Tls(tls.ca)) as client,
+        ):
+            with changing_keys(path) as change:
+                change.keys = change.keys.without(key.id)
+            with pytest.raises(RemoteError) as refused:
+                for _ in range(100_000):
+                    client.who_am_i()
+            assert refused.value.reason == "KEY_UNKNOWN"
+            released.set()
+    finally:
+        released.set()
 
 
 @pytest.mark.parametrize("broken", ["cert", "key", "ca"])

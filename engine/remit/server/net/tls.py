@@ -8,16 +8,24 @@ Law: the server never listens unencrypted because a file cannot be read; it does
 from __future__ import annotations
 
 import logging
+import os
 import ssl
+import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
+from remit.believed_file import read_regular
 from remit.errors import CertificateUnreadable
 
 log = logging.getLogger(__name__)
+
+_BYTES_MAX = 16 * 1024 * 1024  # all authorities that a system trusts are some 250 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,11 @@ class Certificates:
         """Raises CertificateUnreadable."""
         self.files = files
         self._lock = threading.Lock()
-        self._contexts: list[ssl.SSLContext] = []
         self._problem = ""
-        self._read = self._read_files()
+        self._key_is_shown = False  # to others than its owner and group, as far as was told
+        self._pem, key_mode = _read(files)
+        self._context = _context(files, self._pem)
+        self._note_mode(key_mode)
 
     @property
     def problem(self) -> str:
@@ -54,80 +64,93 @@ class Certificates:
     @property
     def contents(self) -> tuple[bytes, bytes, bytes | None]:
         """The PEM of the chain, of its key, and of the authorities for clients, where there are any."""
-        chain, key, *authorities = self._read
+        chain, key, *authorities = self._pem
         return chain, key, authorities[0] if authorities else None
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
-        """Credentials that follow the files: each new connection gets the certificate of that moment."""
+        """Credentials that follow the files: each new connection gets the certificate of the last look."""
         return grpc.dynamic_ssl_server_credentials(
             self._configuration(),
-            self._current_configuration,
+            self._configuration,  # asks no disk: whoever connects would decide how often
             require_client_authentication=self.files.client_authorities is not None,
         )
 
     def http_context(self) -> ssl.SSLContext:
         """A context that follows the certificate. It asks no client for one: what HTTP tells, probes without
         certificates must be able to read."""
-        context = _context(self.files)
-        with self._lock:
-            self._contexts.append(context)
+
+        # OpenSSL calls this at the beginning of every handshake, whether or not a name is asked for. To change the
+        # certificate of a context that is in use would leave a moment in which it has the new one and the old key.
+        def use_newest(connection: Any, name: str | None, context: ssl.SSLContext) -> None:
+            connection.context = self._context
+
+        context = _context(self.files, self._pem)
+        context.sni_callback = use_newest
         return context
 
     def refresh(self) -> bool:
         """Look at the files; whether other certificates are used now. Cost: reading them, a few kilobytes."""
         with self._lock:
             try:
-                read = self._read_files()
-                if read != self._read:
-                    for context in self._contexts:
-                        _load(context, self.files)
+                pem, key_mode = _read(self.files)
+                context = self._context if pem == self._pem else _context(self.files, pem)
             except CertificateUnreadable as error:
                 if error.message != self._problem:
                     log.error("certificate not read", extra={"problem": error.message})
                 self._problem = error.message
                 return False
             self._problem = ""
-            if read == self._read:
+            self._note_mode(key_mode)
+            if pem == self._pem:
                 return False
-            self._read = read
+            self._pem, self._context = pem, context
             log.info("certificate read", extra={"path": str(self.files.certificate)})
             return True
 
-    def _current_configuration(self) -> grpc.ServerCertificateConfiguration:
-        self.refresh()
-        return self._configuration()
+    def _note_mode(self, key_mode: int) -> None:
+        """Tell once of a private key that everyone on this machine may read. It is used all the same: what mounts
+        secrets into containers often makes them so."""
+        is_shown = bool(key_mode & stat.S_IROTH)
+        if is_shown and not self._key_is_shown:
+            log.warning("private key readable by everyone", extra={"path": str(self.files.private_key)})
+        self._key_is_shown = is_shown
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
         chain, key, authorities = self.contents
         return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
 
-    def _read_files(self) -> tuple[bytes, ...]:
-        """The files' contents, which belong together. Raises CertificateUnreadable."""
-        before = _contents(self.files)
-        _context(self.files)
-        if _contents(self.files) != before:
-            raise CertificateUnreadable(f"certificate `{self.files.certificate}` is being replaced")
-        return before
 
-
-def _contents(files: TlsFiles) -> tuple[bytes, ...]:
-    contents = []
+def _read(files: TlsFiles) -> tuple[tuple[bytes, ...], int]:
+    """The PEM of each file, and the mode of the private key's. Raises CertificateUnreadable."""
+    contents, modes = [], []
     for path in files.paths:
         try:
-            contents.append(path.read_bytes())
+            data, found = read_regular(path, _BYTES_MAX)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise CertificateUnreadable(f"`{path}` cannot be read for TLS: {reason}") from error
-    return tuple(contents)
+        contents.append(data)
+        modes.append(found.st_mode)
+    return tuple(contents), modes[1]
 
 
-def _context(files: TlsFiles) -> ssl.SSLContext:
-    """A context with these files, which says whether they are what they should be: gRPC would not tell."""
+def _context(files: TlsFiles, pem: tuple[bytes, ...]) -> ssl.SSLContext:
+    """A context of what was read, which says whether it is what it should be: gRPC would not tell. The files may be
+    others by now, and are not looked at again. Raises CertificateUnreadable."""
+    chain, key, *authorities = pem
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _load(context, files)
-    if files.client_authorities is not None:
+    try:
+        with _as_file(chain) as chain_path, _as_file(key) as key_path:
+            context.load_cert_chain(chain_path, key_path, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise CertificateUnreadable(
+            f"certificate `{files.certificate}` and key `{files.private_key}` cannot be used together ({_why(error)}): "
+            "name a PEM chain and its unencrypted private key"
+        ) from error
+    for each in authorities:
         try:
-            context.load_verify_locations(files.client_authorities)
+            with _as_file(each) as authorities_path:
+                context.load_verify_locations(authorities_path)
         except (OSError, ValueError) as error:
             raise CertificateUnreadable(
                 f"`{files.client_authorities}` cannot be used to vouch for clients ({_why(error)}): name a PEM file of "
@@ -136,14 +159,14 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
-    try:
-        context.load_cert_chain(files.certificate, files.private_key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise CertificateUnreadable(
-            f"certificate `{files.certificate}` and key `{files.private_key}` cannot be used together ({_why(error)}): "
-            "name a PEM chain and its unencrypted private key"
-        ) from error
+@contextmanager
+def _as_file(data: bytes) -> Iterator[str]:
+    """The path of a file that nobody else sees and no disk holds: of all that `ssl` loads keys from, only files."""
+    descriptor = os.memfd_create("remit-tls")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        yield f"/proc/self/fd/{descriptor}"
 
 
 def _no_password() -> str:
