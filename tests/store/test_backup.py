@@ -32,6 +32,7 @@ from remit.store.tables.restoring import PIECE_ROWS
 from remit.store.tables.table_store import TableStore
 from tests.support.store.strategies import few_keys, qualifiers
 from tests.support.store.worlds import (
+    Ticks,
     check,
     deleting,
     everything,
@@ -44,6 +45,7 @@ from tests.support.store.worlds import (
 )
 
 ANNE = "doc:1#viewer@user:anne"
+LATER_US = 2_000_000
 
 
 class Everything:
@@ -60,12 +62,20 @@ class Everything:
         self.relationships.append(relationship)
 
 
-def backup(store: TableStore, name: str = "default", taken_at_us: int = 5) -> bytes:
+def backup(store: TableStore, name: str = "default", taken_at_us: int = 0) -> bytes:
+    """Taken now, by the store's own clock, unless another time is given."""
     with store.read(name) as view:
-        return b"".join(view.backup(taken_at_us))
+        return b"".join(view.backup(taken_at_us or store._now_us()))
+
+
+def let_time_pass(store: TableStore) -> None:
+    """Whatever a clock of these tests said is past."""
+    assert isinstance(store._now_us, Ticks)
+    store._now_us.now_us = max(store._now_us.now_us, LATER_US)
 
 
 def restore(store: TableStore, data: bytes, name: str = "copy", size: int = 10_000, judge: Any = None) -> StoreIdentity:
+    let_time_pass(store)
     restoring = store.restore(name, judge or Everything())
     try:
         for start in range(0, len(data), size):
@@ -200,7 +210,7 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(store: TableSto
     before = told(store, "default")
     chunks: list[bytes] = []
     with store.read("default") as view:
-        for chunk in view.backup(5):
+        for chunk in view.backup(store._now_us()):
             chunks.append(chunk)
             write(store, deleting(names[len(chunks)]))
             write(store, putting(f"doc:{len(chunks)}#viewer@user:late"))
@@ -493,7 +503,9 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     yield "another count", [*blocks[:-1], ["end", 1, 2, 9]]
     yield "a short uuid", [["store", "a", b"x", *store[3:]], *blocks[1:]]
     yield "a name that is a number", [["store", 7, *store[2:]], *blocks[1:]]
+    yield "a name of other characters", [["store", "../\x1b", *store[2:]], *blocks[1:]]
     yield "an epoch beyond reach", [[*store[:3], 2**63, *store[4:]], *blocks[1:]]
+    yield "an epoch that leaves no room for the next", [[*store[:3], 2**63 - 1, *store[4:]], *blocks[1:]]
     yield "a time beyond reach", [[*store[:7], 2**63], *blocks[1:]]
     yield "a beginning after its end", [[*store[:5], 9, *store[6:]], *blocks[1:]]
     yield "a schema that is missing", [store, relationships, changelog, ["end", 0, 1, 2]]
@@ -517,6 +529,10 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     for name, fields in {
         "another shape": ("anne", "", 2, 4),
         "a writer of bytes": (b"anne", "", 2),
+        "a writer of another alphabet": ("\x1b[31manne", "", 2),
+        "a writer of the other direction": ("\u202eanne", "", 2),
+        "a writer beyond reach": ("a" * 1_025, "", 2),
+        "a run of two lines": ("anne", "r\n1", 2),
         "a revision to come": ("anne", "", 3),
         "a revision of nothing": ("anne", "", 0),
         "a revision that is true": ("anne", "", True),
@@ -535,6 +551,14 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     yield "a row without its schema", [*blocks[:3], with_row(*row[:4], False, *row[5:]), end]
     yield "a row of a second part to come", [*blocks[:3], with_row(*row[:5], 2, []), end]
     yield "a row of a metadata that is no JSON", [*blocks[:3], with_row(*row[:2], "nonsense", *row[3:]), end]
+    yield "a row of a time to come", [*blocks[:3], with_row(store[7] + 1, *row[1:]), end]
+    yield "a row of a time before all", [*blocks[:3], with_row(-1, *row[1:]), end]
+    yield "a row of a later time than the next", [*blocks[:3], with_row(store[7], *row[1:]), end]
+    yield "a row of a writer of two lines", [*blocks[:3], with_row(row[0], "a\nb", *row[2:]), end]
+    yield "a row of half a part", [*blocks[:3], with_row(*row[:5], 1.0, []), end]
+    yield "a row of no part", [*blocks[:3], with_row(*row[:5], 0, []), end]
+    yield "a row of changes that are bytes", [*blocks[:3], with_row(*row[:6], b""), end]
+    yield "a row of a change of nothing", [*blocks[:3], with_row(*row[:6], [triple, None, None]), end]
     yield "a row of a time that is a word", [*blocks[:3], with_row("now", *row[1:]), end]
     yield "a row of a broken triple", [*blocks[:3], with_row(*row[:6], [b"x", None, value]), end]
     yield "a row of half a change", [*blocks[:3], with_row(*row[:6], [triple]), end]

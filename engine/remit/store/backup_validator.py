@@ -6,6 +6,7 @@ Law: what passes could have been written here, byte for byte as it stands in the
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 import msgpack
 
@@ -16,6 +17,7 @@ from remit.notation import (
     checked_caveat,
     checked_id,
     checked_name,
+    checked_store,
     checked_type,
     format_time,
     parse_context,
@@ -25,7 +27,9 @@ from remit.store.backup import SchemaBlock, StoreBlock
 from remit.store.codec import decode_value, encode_value, sort_key, unpack
 from remit.store.port import Judge
 
-NUMBER_MAX = 2**63  # of revisions, epochs and microseconds, which the wire has as signed numbers
+NUMBER_MAX = 2**63  # of revisions and microseconds, which the wire has as signed numbers
+EPOCH_MAX = 2**62  # of epochs: the restored store begins one beyond it, which its own backup has to hold again
+WRITER_LENGTH_MAX = 1024  # of who wrote something, and for which run
 
 
 class BackupValidator:
@@ -39,10 +43,14 @@ class BackupValidator:
         self._last_row = b""
         self._revision = store.oldest_revision  # of the changelog, so far
         self._part, self._parts = 1, 1  # the next part of that revision, and how many it has
-        if not store.oldest_revision <= store.revision < NUMBER_MAX or store.epoch >= NUMBER_MAX:
+        self._committed_at_us = 0  # of the changelog, so far
+        if not store.oldest_revision <= store.revision < NUMBER_MAX or store.epoch >= EPOCH_MAX:
             raise BackupDamaged("the backup's revisions or its epoch cannot be")
-        if store.taken_at_us >= NUMBER_MAX:
-            raise BackupDamaged("the backup's time cannot be")
+        try:
+            checked_store(store.name)
+            format_time(store.taken_at_us)
+        except (RemitError, OverflowError) as error:
+            raise BackupDamaged(f"the backup's name or its time cannot be: {error}") from error
 
     def schema(self, block: SchemaBlock) -> None:
         """The first may be of any time, the others are of the changelog."""
@@ -81,9 +89,15 @@ class BackupValidator:
             if part == 0:
                 *commit, parts, cells = cells
                 self._commit(revision, *commit)
-                self._parts = int(parts)
+                if type(parts) is not int or parts < 1:
+                    raise ValueError(f"it has `{parts}` parts")
+                self._parts = parts
+            if not isinstance(cells, list | tuple):
+                raise ValueError("its changes are of another shape")
             for at in range(0, len(cells), 3):
                 triple, before, after = cells[at : at + 3]
+                if before is None and after is None:
+                    raise ValueError(f"`{_readable(triple)}` was not there before, nor after")
                 for value in (before, after):
                     if value is not None:
                         self._stored(triple, value)
@@ -110,6 +124,12 @@ class BackupValidator:
         types = [type(each) for each in (committed_at_us, principal, metadata_json, managed_bypass, is_schema)]
         if types != [int, str, str, bool, bool]:
             raise ValueError("its first row is of another shape")
+        at_us = cast(int, committed_at_us)
+        # A revision of a time to come would be kept for ever, and one of no time at all breaks whoever watches.
+        if not self._committed_at_us <= at_us <= self._store.taken_at_us:
+            raise ValueError("it was committed before the one before it, or after the backup was taken")
+        self._committed_at_us = at_us
+        _check_writer(str(principal))
         _check_json(str(metadata_json))
         if is_schema != (revision in self._schemas):
             raise ValueError("its schema is missing, or is there and not told")
@@ -135,6 +155,8 @@ class BackupValidator:
                     format_time(time_us)
             if not isinstance(provenance.principal, str) or not isinstance(provenance.run, str):
                 raise ValueError("its writer has no name")
+            _check_writer(provenance.principal)
+            _check_writer(provenance.run)
             if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
                 raise ValueError("its revision cannot be")
             if encode_value(stored, triple) != value:
@@ -153,6 +175,12 @@ def _check_place(resource_type: str, relation: str, subject_type: str, subject_r
     checked_type(subject_type)
     if subject_relation:
         checked_name(subject_relation)
+
+
+def _check_writer(name: str) -> None:
+    """Keys and runs have short names of printable characters: what has others is for a terminal, not for a reader."""
+    if len(name) > WRITER_LENGTH_MAX or not name.isprintable():
+        raise ValueError(f"it was written by or for `{shortened(name)}`, whom nobody can be called")
 
 
 def _check_json(text: str) -> None:
