@@ -211,14 +211,14 @@ def test_a_line_never_breaks_whatever_it_holds(event: str, given: dict[str, Any]
 
 def test_a_traceback_is_inside_its_line_for_programs_and_indented_below_it_for_people() -> None:
     try:
-        raise ValueError("what\nhappened")
+        raise ValueError("what\nhappened\x1b[2J\u202e")
     except ValueError as error:
         failure = (type(error), error, error.__traceback__)
     record = logging.makeLogRecord({"msg": "failed", "levelname": "ERROR", "exc_info": failure})
-    assert "what\nhappened" in json.loads(JsonLines().format(record))["traceback"]
+    assert "what\nhappened\x1b[2J" in json.loads(JsonLines().format(record))["traceback"]
     first, *rest = TextLines().format(record).splitlines()
     assert " error   failed" in first
-    assert rest and all(line.startswith("    ") for line in rest)
+    assert rest and all(line.startswith("    ") and line.isprintable() for line in rest)
 
 
 def test_a_line_for_people_reads_as_time_level_event_and_what_was_given() -> None:

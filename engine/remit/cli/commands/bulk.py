@@ -5,7 +5,6 @@ Law: `export | import` into an empty store with the same schema gives the same r
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import deque
@@ -24,7 +23,7 @@ from remit.cli.arguments.relationship_json import parse_relationship_json
 from remit.cli.arguments.tokens import AtLeast, Cursor
 from remit.cli.files import complete_text
 from remit.cli.render.as_json import relationship_json
-from remit.cli.render.output import err, note, put_json
+from remit.cli.render.output import err, for_reader, json_line, note, put_json
 from remit.cli.session import Session, command
 from remit.client import Export, RemoteError
 from remit.errors import RemitError
@@ -183,7 +182,7 @@ def _write(exporting: Export, stream: IO[str], format: Format, bar: _Bar | None)
     """Write page after page, each whole, so that the cursor is that of the last line."""
     count = 0
     for page in exporting.pages():
-        stream.writelines(_line(relationship, format) for relationship in page.relationships)
+        stream.writelines(for_reader(stream, _line(each, format)) for each in page.relationships)
         count += len(page.relationships)
         if bar is not None:
             bar.advance(len(page.relationships), 0)
@@ -193,7 +192,7 @@ def _write(exporting: Export, stream: IO[str], format: Format, bar: _Bar | None)
 def _line(relationship: Relationship, format: Format) -> str:
     if format is Format.TEXT:
         return f"{format_relationship(relationship)}\n"
-    return f"{json.dumps(relationship_json(relationship), ensure_ascii=False)}\n"
+    return f"{json_line(relationship_json(relationship))}\n"
 
 
 # --- progress ---------------------------------------------------------------------------------------------------

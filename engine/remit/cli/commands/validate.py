@@ -20,7 +20,7 @@ from remit.cli.render.output import note, out, put, put_json
 from remit.cli.session import Session, command
 from remit.errors import FileUnreadable, InvalidRelationship, WorldInvalid, WorldUnreadable
 from remit.language.source import Issue
-from remit.notation import parse_time
+from remit.notation import parse_time, shortened
 from remit.world import Finding, World
 from remit.world.coverage import Coverage, schema_key
 from remit.world.finding import FindingKind
@@ -110,7 +110,7 @@ def worlds_of(argument: str) -> list[Path]:
     else:
         return [path]
     if not found:
-        raise FileUnreadable(f"`{argument}` means no world: {problem}", file=argument)
+        raise FileUnreadable(f"`{shortened(argument)}` means no world: {problem}", file=argument)
     return found
 
 

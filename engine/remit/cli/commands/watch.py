@@ -4,7 +4,6 @@ Law: what is printed as text are updates that `remit write` takes: replayed in o
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import typer
 from remit.cli.arguments.filters import parse_filter
 from remit.cli.arguments.tokens import From
 from remit.cli.render.as_json import event_json
-from remit.cli.render.output import note, put, put_json
+from remit.cli.render.output import json_line, note, put, put_json
 from remit.cli.session import Session, command
 from remit.client import ChangeKind, WatchEvent
 from remit.errors import RemitError
@@ -74,5 +73,5 @@ def _print(event: WatchEvent, session: Session) -> None:
             put(f"{_UPDATES[change.kind]} {format_relationship(change.relationship)}")
         heading = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
         heading += " schema changed" if event.schema is not None else ""
-        put(f"{heading} {json.dumps(event.metadata, ensure_ascii=False)}" if event.metadata else heading)
+        put(f"{heading} {json_line(event.metadata)}" if event.metadata else heading)
     sys.stdout.flush()

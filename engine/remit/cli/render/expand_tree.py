@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from remit.cli.render.outline import Branch, Key, Outline
+from remit.cli.render.output import visible
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -79,7 +80,7 @@ def _facts(subjects: tuple[ExpandSubject, ...]) -> tuple[Branch, ...]:
     if not subjects:
         return (Branch(Text("no relationship", style="dim")),)
     return tuple(
-        Branch(Text(format_relationship(each.relationship)), (_branch(each.userset),) if each.userset else ())
+        Branch(Text(visible(format_relationship(each.relationship))), (_branch(each.userset),) if each.userset else ())
         for each in subjects
     )
 

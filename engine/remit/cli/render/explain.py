@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from remit.cli.render.outline import Branch, Key, Outline
-from remit.cli.render.output import verdict_text
+from remit.cli.render.output import verdict_text, visible
 from remit.eval.trees import Explanation, ExplanationKind, ExplanationNode
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import format_relationship
@@ -74,5 +74,5 @@ def _question(node: ExplanationNode, definitions: _Definitions) -> Branch:
 
 
 def _label(verdict: Verdict, text: str, note: str = "", missing: tuple[str, ...] = ()) -> Text:
-    label = verdict_text(verdict, missing) + Text(f"  {text}")
+    label = verdict_text(verdict, missing) + Text(f"  {visible(text)}")
     return label + Text(f"  {note}", style="dim") if note else label

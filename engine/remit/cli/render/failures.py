@@ -4,7 +4,6 @@ Law: nobody who uses `remit` sees a traceback, and no failure exits with the cod
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -12,7 +11,7 @@ import traceback
 from rich.text import Text
 
 from remit.cli.render.as_json import error_json
-from remit.cli.render.output import err, note
+from remit.cli.render.output import err, json_line, note, visible
 from remit.cli.render.unreachable import NOBODY, advised
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.language.source import Issue
@@ -27,7 +26,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 def report(error: RemitError, *, as_json: bool) -> int:
     """Tell an error; the exit code."""
     if as_json:
-        note(json.dumps({"error": error_json(error)}, ensure_ascii=False))
+        note(json_line({"error": error_json(error)}))
         return FAILED
     for finding in _findings(error):
         note(finding)
@@ -38,7 +37,7 @@ def report(error: RemitError, *, as_json: bool) -> int:
 def report_usage(message: str, *, as_json: bool, hint: str = "") -> int:
     """Tell that the command line itself is wrong."""
     if as_json:
-        note(json.dumps({"error": {"reason": "USAGE", "message": message}}, ensure_ascii=False))
+        note(json_line({"error": {"reason": "USAGE", "message": message}}))
     else:
         message = message.removeprefix("Invalid value: ")
         is_acronym = message[1:2].isupper()
@@ -52,7 +51,7 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
         traceback.print_exception(error, file=sys.stderr)
     message = f"unexpected {type(error).__name__}: {error}; REMIT_DEBUG=1 shows where"
     if as_json:
-        note(json.dumps({"error": {"reason": "INTERNAL", "message": message}}, ensure_ascii=False))
+        note(json_line({"error": {"reason": "INTERNAL", "message": message}}))
     else:
         print_error(message, "INTERNAL")
     return FAILED
@@ -61,7 +60,7 @@ def report_bug(error: Exception, *, as_json: bool) -> int:
 def print_error(message: str, reason: str) -> None:
     """`error: message (REASON)`."""
     sys.stdout.flush()
-    err().print(Text("error:", style="bold red") + Text(f" {message} ({reason})", style="not bold default"))
+    err().print(Text("error:", style="bold red") + Text(f" {visible(message)} ({reason})", style="not bold default"))
 
 
 def _findings(error: RemitError) -> list[str]:

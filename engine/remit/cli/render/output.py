@@ -1,7 +1,8 @@
 """How answers reach a person or a program: text on a line, a JSON object on a line, a tree, a bar.
 
 Nothing here styles what goes into a pipe, and nothing breaks a line that a program might read.
-Law: standard output holds answers only; what happened on the way goes to standard error."""
+Laws: standard output holds answers only; what happened on the way goes to standard error. No answer steers the
+terminal it is shown on: what schemas, contexts and metadata hold was written by others."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -38,26 +40,51 @@ def err() -> Console:
     return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
+def visible(text: str) -> str:
+    """The text with its control characters, and those that turn the direction of writing, as `\\x1b` writes them."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def for_reader(stream: IO[str], text: str) -> str:
+    """The text as it is for a file or a program, and visible for a person at a terminal."""
+    return visible(text) if stream.isatty() else text
+
+
 def put(text: str) -> None:
     """A line of the answer."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(for_reader(sys.stdout, f"{text}\n"))
 
 
 def put_raw(text: str) -> None:
     """A text of the answer as it is, ended by a newline."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    put(text.removesuffix("\n"))
 
 
 def put_json(value: Mapping[str, object]) -> None:
     """An object of the answer, on one line. A key without a value is left out, as docs/cli.md promises."""
     present = {key: each for key, each in value.items() if each is not None}
-    put(json.dumps(present, ensure_ascii=False, separators=(", ", ": ")))
+    put(json_line(present))
+
+
+def json_line(value: object) -> str:
+    """JSON on one line, whose letters can be read and which holds no other characters than those."""
+    line = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    # Those that are left stand in strings, where JSON has its own way to write them.
+    return (
+        line if line.isprintable() else "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
+    )
 
 
 def note(text: str) -> None:
     """A line on the side, for the person who watches."""
     sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(for_reader(sys.stderr, f"{text}\n"))
 
 
 @contextmanager

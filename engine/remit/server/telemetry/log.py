@@ -70,7 +70,7 @@ class TextLines(logging.Formatter):
         line = " ".join(words)
         if record.exc_info:
             traceback = self.formatException(record.exc_info)
-            line += "".join(f"\n    {each}" for each in traceback.splitlines())
+            line += "".join(f"\n    {_on_one_line(each)}" for each in traceback.splitlines())
         return line
 
 
