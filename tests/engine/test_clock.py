@@ -324,6 +324,22 @@ def test_a_start_after_a_crash_is_only_a_little_ahead(machine: Machine, closing:
 # --- promises ---------------------------------------------------------------------------------------------------
 
 
+def test_a_start_far_ahead_of_the_machine_is_told(
+    machine: Machine, closing: list[SystemClock], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a day on which the machine's clock was wrong: nothing takes the promise back."""
+    for ahead_us, told in ((30 * SECOND_US, 0), (10 * 365 * 86_400 * SECOND_US, 1)):
+        keeper = Keeper(machine.set_us + ahead_us)
+        caplog.clear()
+        system = SystemClock()
+        closing.append(system)
+        with caplog.at_level(logging.WARNING):
+            system.keep(keeper)
+        assert system.ahead_of_machine_us() == ahead_us
+        warned = [record for record in caplog.records if "ahead of the machine's" in record.message]
+        assert [vars(record)["ahead_s"] for record in warned] == [ahead_us // SECOND_US] * told
+
+
 def test_the_promise_is_renewed_ahead_of_time(
     machine: Machine, closing: list[SystemClock], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ _RENEWALS_PER_LEASE = 2
 # some hundred. Beyond that the disk hangs, and what expires must not wait for it.
 _PATIENCE_US = 1_000_000
 _FOR_EVER_US = 2**63
+# How far ahead of the machine nobody is told of: a start after a crash is ahead by a lease, a leap second by one.
+_UNTOLD_US = 60_000_000
 
 _log = logging.getLogger(__name__)
 UNANSWERED = "the clock's promise was not renewed in time: the store does not answer"
@@ -88,6 +90,7 @@ class SystemClock:
         self.native = _native_clock()
         self._ticking: Ticking = self.native or PythonTicking()
         self._is_closed = False
+        self._is_ahead_told = False
         self._renewal: threading.Thread | None = None
 
     def now_us(self) -> int:
@@ -98,6 +101,7 @@ class SystemClock:
     def keep(self, keeper: PromiseKeeper) -> None:
         """Begin no earlier than the store's promise, and renew it until `close`."""
         self._ticking.advance_to(keeper.clock_us())
+        self._tell_if_ahead()
         self._promise(keeper)
         self._renewal = threading.Thread(target=self._renew, args=(keeper,), name="remit-clock", daemon=True)
         self._renewal.start()
@@ -114,12 +118,28 @@ class SystemClock:
         keeper.promise_clock(ceiling_us)
         self._ticking.promise(ceiling_us)
 
+    def ahead_of_machine_us(self) -> int:
+        """How far our time is ahead of the machine's, which was set back, or was ahead when we last believed it."""
+        return max(self._ticking.ahead_us() - _machine_us(), 0)
+
+    def _tell_if_ahead(self) -> None:
+        """Once whenever it comes to that: what was promised is never taken back, so somebody has to decide."""
+        ahead_us = self.ahead_of_machine_us()
+        is_ahead = ahead_us > _UNTOLD_US
+        if is_ahead and not self._is_ahead_told:
+            _log.warning(
+                "clock ahead of the machine's: time goes on at half speed until the machine has caught up",
+                extra={"ahead_s": ahead_us // 1_000_000},
+            )
+        self._is_ahead_told = is_ahead
+
     def _renew(self, keeper: PromiseKeeper) -> None:
         failing = False
         while True:
             self._ticking.wait_for_renewal(_LEASE_US / 1e6 / _RENEWALS_PER_LEASE)
             if self._is_closed:
                 return
+            self._tell_if_ahead()
             try:
                 self._promise(keeper)
                 failing = False

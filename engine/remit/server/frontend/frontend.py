@@ -28,6 +28,7 @@ from remit.errors import (
     StoreUnavailable,
 )
 from remit.native_core import absence, core
+from remit.notation import shortened
 from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
 from remit.server.limits.fair_quota import FairQuota, Holdings, fair_share_spent, overloaded
@@ -50,6 +51,7 @@ _BACKLOG = 4_096  # connections that may wait to be accepted: as many as come at
 _PING_EVERY_S, _PONG_WITHIN_S = 120.0, 20.0  # as grpcio's server does
 # A request that is slow must be told by Python. Here none takes longer than some milliseconds.
 _NATIVE_AT_MOST_S = 0.05
+_SOCKET_PATH_BYTES_MAX = 107  # of any unix socket, on Linux
 _QUEUES = (Queue.READS, Queue.WRITES)  # by their numbers in the core
 
 
@@ -112,7 +114,19 @@ class Frontend:
     def upstream(self) -> str:
         """Where grpcio's server is to listen: a place that its owner alone may enter. Once, before `open`."""
         self._folder = tempfile.TemporaryDirectory(prefix="remit-")
+        if len(os.fsencode(self._socket)) > _SOCKET_PATH_BYTES_MAX:
+            raise InvalidArgument(
+                f"`{shortened(str(self._socket.parent.parent))}` is too long a path for the socket that the front door "
+                "needs there: set TMPDIR to a shorter one, or serve with `--front-door off`"
+            )
         return f"unix:{self._socket}"
+
+    @property
+    def problem(self) -> str:
+        """Why calls may not get on to Python; "" where they do. Cost: a look at the socket."""
+        if self._native is None or self._socket.exists():
+            return ""
+        return f"the front door's socket `{self._socket}` was removed: start the server anew"
 
     @property
     def _socket(self) -> Path:

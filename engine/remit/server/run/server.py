@@ -180,8 +180,9 @@ class Server:
 
     def problems(self) -> list[str]:
         """Why the server is not ready; empty where it is."""
-        problem = self._engine.stats().problem
-        return [*self._not_serving(), *([problem] if problem else [])]
+        not_serving = self._not_serving()
+        found = [self._engine.stats().problem, "" if self.frontend is None or not_serving else self.frontend.problem]
+        return [*not_serving, *(problem for problem in found if problem)]
 
     def _not_serving(self) -> list[str]:
         if self.serving:
