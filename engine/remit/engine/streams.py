@@ -101,6 +101,11 @@ class Streams:
         self._limits.require_filters(len(filters))
         return self._watches.open(store, after, filters, make)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a watch is open, of whichever store."""
+        return self._watches.is_any_open
+
     def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
         """Call `ring` with a store's name after each of its commits; see `Watches.on_change`. Returns what ends it."""
         return self._watches.on_change(ring)

@@ -106,6 +106,11 @@ class Watches:
 
         return end
 
+    @property
+    def is_any_open(self) -> bool:
+        """Whether anybody watches any store."""
+        return bool(self._watching)
+
     def removed(self, name: str) -> None:
         """A store is gone: call, so that who watches it finds that out."""
         for listener in self._listeners:

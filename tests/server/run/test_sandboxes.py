@@ -53,6 +53,36 @@ def test_a_token_that_nobody_shows_for_an_hour_makes_room_and_no_other_does() ->
     sandboxes.close()
 
 
+def test_a_watch_that_is_open_for_longer_keeps_its_store() -> None:
+    now_s = [0.0]
+    sandboxes = Sandboxes(ManualClock(NOW_US), Limits(), count_max=2, clock_s=lambda: now_s[0])
+    watched = sandboxes.of([ONE])
+    watch = watched.streams.watch("default", lambda told: told)
+    sandboxes.of([OTHER])
+    now_s[0] = 3 * IDLE_S
+    sandboxes.of([])  # in the place of the other
+    assert sandboxes.of([ONE]) is watched
+    with pytest.raises(TooManySandboxes):
+        sandboxes.of([OTHER])
+    watch.close()
+    now_s[0] = 5 * IDLE_S
+    assert sandboxes.of([OTHER]) is not watched
+    assert len(sandboxes) <= 2
+    sandboxes.close()
+
+
+def test_where_every_store_is_watched_none_is_let_go_of() -> None:
+    now_s = [0.0]
+    sandboxes = Sandboxes(ManualClock(NOW_US), Limits(), count_max=2, clock_s=lambda: now_s[0])
+    watches = [sandboxes.of([shown]).streams.watch("default", lambda told: told) for shown in (ONE, OTHER)]
+    now_s[0] = 2 * IDLE_S
+    with pytest.raises(TooManySandboxes):
+        sandboxes.of([])
+    for watch in watches:
+        watch.close()
+    sandboxes.close()
+
+
 def test_there_are_as_many_as_are_allowed(sandboxes: Sandboxes) -> None:
     for number in range(4):
         sandboxes.of([(AUTHORIZATION, f"Bearer {number}")])

@@ -3,7 +3,8 @@
 So that tests of other programs run side by side against one server: each test makes up a token, and finds an empty
 world in which it may do everything, other stores beside `default` included. There are no keys: any token is as good as
 another, and one who sends none has the sandbox of those who send none. Where there are as many as may be, those whose
-token nobody has shown for an hour are let go of: suites make up tokens for as long as the server stands.
+token nobody has shown for an hour, and that nobody watches, are let go of: suites make up tokens for as long as the
+server stands.
 Law: nothing of one sandbox shows in another; what a server was given for testing is gone when it stops."""
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class Sandboxes:
             if now_s - shown_s < IDLE_S:
                 break
             del self._shown_s[name]
+            if self._engines[name].streams.is_watched:
+                self._shown_s[name] = now_s  # a watch shows its token once, and goes on
+                continue
             idle.append(self._engines.pop(name))
         return idle
 
