@@ -240,3 +240,17 @@ def test_json_is_one_object_a_line_whatever_an_id_holds(shell: Shell) -> None:
 def test_metadata_that_are_no_object_are_told_as_metadata(bare_shell: Shell, metadata: str) -> None:
     outcome = bare_shell("touch", "doc:a#owner@user:zoe", "--metadata", metadata)
     assert outcome.err == f"error: --metadata takes a JSON object, and `{metadata}` is none (INVALID_CONTEXT)\n"
+
+
+def test_what_had_expired_when_it_was_written_is_told(shell: Shell) -> None:
+    past, future = "[expiration:2020-01-01T00:00:00Z]", "[expiration:2100-01-01T00:00:00Z]"
+    written = shell("touch", f"doc:plan#viewer@user:zoe{past}", f"doc:plan#viewer@user:yan{future}")
+    assert written.code == 0
+    assert "warning: `doc:plan#viewer@user:zoe` has expired already: it counts for nothing" in written.err
+    assert "user:yan" not in written.err
+    (told,) = shell("--json", "write", f"touch doc:plan#viewer@user:zoe{past}", "delete doc:a#owner@user:b").json
+    assert told["expired"] == [0]
+    (told,) = shell("--json", "touch", f"doc:plan#viewer@user:yan{future}").json
+    assert "expired" not in told
+    dry = shell("touch", "--dry-run", f"doc:plan#viewer@user:zoe{past}")
+    assert "has expired already" in dry.err

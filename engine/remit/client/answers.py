@@ -63,10 +63,12 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The revision a write became ("" for a dry run), and how many relationships `replace` took away for good."""
+    """The revision a write became ("" for a dry run), how many relationships `replace` took away for good, and which
+    updates, counted from 0, wrote what had expired already: it is written, and counts for nothing."""
 
     token: str
     replaced: int
+    expired: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

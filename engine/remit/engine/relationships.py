@@ -26,7 +26,7 @@ from remit.engine.loaded import LoadedStores
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
-from remit.errors import InvalidArgument, TooManyMatch
+from remit.errors import InvalidArgument, StoreFull, TooManyMatch
 from remit.eval.budget import interruptible
 from remit.interrupt import Interrupt, never_interrupted
 from remit.model import (
@@ -38,7 +38,7 @@ from remit.model import (
     RelationshipKey,
     Update,
 )
-from remit.store.port import Draft, WriteTransaction
+from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
 
 
 class Relationships:
@@ -63,7 +63,8 @@ class Relationships:
         """All updates as one revision, or none. Durable when it returns, and seen by the next check.
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
-        `managed`. What `replace` means is removed first, in the same revision."""
+        `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
+        it is, and told."""
         loaded = self._stores.of(store)
         if not updates and replace is None:
             raise InvalidArgument("a write needs at least one of `updates`", field="updates")
@@ -71,9 +72,11 @@ class Relationships:
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
         removed: set[RelationshipKey] = set()
+        expired: tuple[int, ...] = ()
         scanning = Scanning(self._limits.scanned_max)
 
         def admission(view: WriteTransaction) -> Draft:
+            nonlocal expired
             schema = self._stores.plans.of_transaction(view)
             now_us = self._clock.now_us()
             touches_managed = check_updates(schema, updates, caller)
@@ -97,6 +100,7 @@ class Relationships:
                 removed.update(matched)
                 touches_managed |= managed
             apply_updates(view, schema, updates, caller, now_us)
+            expired = _over(updates, now_us)
             return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
 
         changes = len(updates)
@@ -106,7 +110,7 @@ class Relationships:
         )
         if removed:
             removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
-        return WriteResult(committed.token, committed.revision, len(removed))
+        return WriteResult(committed.token, committed.revision, len(removed), expired)
 
     def delete(
         self,
@@ -121,7 +125,7 @@ class Relationships:
     ) -> DeleteResult:
         """Remove what a filter means, at most `limit` a call (0, or more than allowed: as many as one revision may).
 
-        Each call is one revision; call again until it is `complete`."""
+        Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time."""
         loaded = self._stores.of(store)
         self._limits.require_conditions(len(preconditions), metadata_json)
         check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
@@ -140,8 +144,19 @@ class Relationships:
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
 
-        committed = commit(self._stores, loaded, admission, caller, dry_run, scanning, changes=0, changes_max=limit)
-        return DeleteResult(committed.token, *outcome)
+        while True:
+            try:
+                committed = commit(
+                    self._stores, loaded, admission, caller, dry_run, scanning, changes=0, changes_max=limit
+                )
+            except StoreFull:
+                # What a store holds back when it is full is for small writes; and to delete is the way to room.
+                tried = min(limit, outcome[0])
+                if tried <= SMALL_WEIGHT_MAX:
+                    raise
+                limit = max(tried // 10, SMALL_WEIGHT_MAX)
+            else:
+                return DeleteResult(committed.token, *outcome)
 
     def read(
         self,
@@ -170,3 +185,12 @@ class Relationships:
             complete = len(items) < limit or next(unexpired, None) is None
         next_cursor = "" if complete else encode_cursor(items[-1].relationship.key, filter)
         return ReadPage(items, next_cursor, encode_token(head.identity, head.revision))
+
+
+def _over(updates: Sequence[Update], now_us: int) -> tuple[int, ...]:
+    """The places of those that write what is over at a time."""
+    return tuple(
+        index
+        for index, update in enumerate(updates)
+        if update.operation is not Operation.DELETE and update.relationship.qualifiers.is_over(now_us)
+    )

@@ -49,11 +49,13 @@ class ExpandResult:
 
 
 class WriteResult(NamedTuple):
-    """The revision a write became ("" and 0 for a dry run), and how many relationships `replace` took away."""
+    """The revision a write became ("" and 0 for a dry run), how many relationships `replace` took away, and which of
+    the updates wrote what was over already."""
 
     token: str
     revision: int
     replaced: int = 0
+    expired: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

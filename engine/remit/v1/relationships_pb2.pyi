@@ -187,19 +187,27 @@ class WriteResponse(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The revision this write is. Pass it as `at_least` to see it from anywhere. Empty for a dry run."""
     replaced: _builtins.int
     """How many relationships `replace` removed and no update wrote again."""
+    @_builtins.property
+    def expired(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which updates, counted from 0, wrote a relationship whose expiration had already passed: it is written, and counts
+        for nothing.
+        """
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         replaced: _builtins.int = ...,
+        expired: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replaced", b"replaced", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired", b"expired", "replaced", b"replaced", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -173,19 +173,23 @@ def _write(
     wanted = parse_filter(replace) if replace is not None else None
     with session.connect() as client:
         if wanted is None:
-            token = client.write(updates, preconditions=preconditions, metadata=words, dry_run=dry_run)
-            replaced = None
+            written = client.write_result(updates, preconditions=preconditions, metadata=words, dry_run=dry_run)
         else:
             written = client.replace(wanted, updates, preconditions=preconditions, metadata=words, dry_run=dry_run)
-            token, replaced = written.token, written.replaced
     if session.json:
-        answer: dict[str, object] = {"token": token, "updates": len(updates)}
-        put_json(answer if replaced is None else {**answer, "replaced": replaced})
+        answer: dict[str, object] = {"token": written.token, "updates": len(updates)}
+        if wanted is not None:
+            answer["replaced"] = written.replaced
+        if written.expired:
+            answer["expired"] = list(written.expired)
+        put_json(answer)
         return 0
-    if token:
-        put(token)
-    if replaced is not None:
-        note(f"{replaced:,} relationships {'would be' if dry_run else 'are'} removed")
+    if written.token:
+        put(written.token)
+    if wanted is not None:
+        note(f"{written.replaced:,} relationships {'would be' if dry_run else 'are'} removed")
+    for index in written.expired:
+        note(f"warning: `{updates[index].relationship.key}` has expired already: it counts for nothing")
     if dry_run:
         note("it would be accepted; nothing is written")
     return 0

@@ -158,6 +158,19 @@ class AsyncClient:
         written = await self._send(request, timeout_s)
         return written.token
 
+    async def write_result(
+        self,
+        updates: Iterable[Update],
+        *,
+        preconditions: Iterable[Precondition] = (),
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Written:
+        """What `write` does, and all that is told of it: which of the updates had expired already, beside the token."""
+        request = relationships.write(self.store, updates, preconditions, metadata, dry_run)
+        return await self._send(request, timeout_s)
+
     async def replace(
         self,
         filter: RelationshipFilter,

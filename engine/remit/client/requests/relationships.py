@@ -31,7 +31,7 @@ def write(
         "/remit.v1.Relationships/Write",
         request,
         relationships_pb2.WriteResponse,
-        lambda answer: Written(answer.token, answer.replaced),
+        lambda answer: Written(answer.token, answer.replaced, tuple(answer.expired)),
     )
 
 

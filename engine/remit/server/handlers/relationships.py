@@ -50,7 +50,7 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
         dry_run=request.dry_run,
         caller=call.caller,
     )
-    return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced)
+    return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced, expired=result.expired)
 
 
 def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call) -> relationships_pb2.DeleteResponse:
