@@ -134,3 +134,107 @@ def test_an_export_for_programs_is_one_object_a_line(shell: Shell, tmp_path: Pat
     said = shell("export", str(path), "--json").json
     assert said == [{"relationships": len(facts), "file": str(path), "token": said[0]["token"]}]
     assert len(path.read_text().splitlines()) == len(facts)
+
+
+# --- a world ------------------------------------------------------------------------------------------------------
+
+WORLD = """\
+schema: |-
+  use expiration
+  definition user {}
+  definition doc {
+    relation viewer: user | user with expiration
+    permission view = viewer
+  }
+relationships: |-
+  doc:1#viewer@user:a
+  doc:1#viewer@user:a
+  doc:2#viewer@user:b[expiration:2020-01-01T00:00:00Z]
+assertions:
+  assertTrue:
+    - doc:1#view@user:a
+  assertFalse:
+    - doc:2#view@user:b
+    - doc:3#view@user:c
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    (tmp_path / "world.yaml").write_text(WORLD)
+    return tmp_path / "world.yaml"
+
+
+@pytest.fixture
+def empty(empty_server: BackgroundServer, bare_shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("REMIT_ENDPOINT", empty_server.endpoint)
+    return bare_shell
+
+
+def test_a_world_is_written_with_its_schema_and_its_assertions_are_asked(empty: Shell, world: Path) -> None:
+    for _ in range(2):  # it may be repeated
+        outcome = empty("import", str(world))
+        assert outcome.code == 0, outcome.err
+        assert "a schema and 2 relationships are written" in outcome.err
+        assert "3 of 3 assertions hold on the server" in outcome.err
+        assert "`doc:2#viewer@user:b` has expired already" in outcome.err
+    assert empty("check", "doc:1#view@user:a").code == 0
+    assert "definition doc" in empty("schema", "read").out
+
+
+def test_what_does_not_hold_on_the_server_is_told_with_its_line(empty: Shell, world: Path) -> None:
+    assert empty("import", str(world)).code == 0
+    empty("touch", "doc:3#viewer@user:c")
+    outcome = empty("import", str(world))
+    assert outcome.code == 1
+    assert outcome.lines == [f"{world.as_posix()}:17: `doc:3#view@user:c` is yes on the server, expected no"]
+    (told,) = empty("--json", "import", str(world)).json
+    message = "`doc:3#view@user:c` is yes on the server, expected no"
+    assert (told["relationships"], told["assertions"], told["failed"]) == (2, 3, [{"line": 17, "message": message}])
+
+
+def test_a_dry_run_of_a_world_judges_all_of_it_and_writes_nothing(empty: Shell, world: Path) -> None:
+    outcome = empty("import", str(world), "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "nothing is written" in outcome.err
+    assert empty("schema", "read").code != 0
+    world.write_text(WORLD.replace("- doc:1#view@user:a", "- doc:1#view@user:z"))
+    outcome = empty("import", str(world), "--dry-run")
+    assert outcome.code == 1
+    assert "doc:1#view@user:z" in outcome.err
+    (told,) = empty("--json", "import", str(world), "--dry-run").json
+    assert [each["line"] for each in told["failed"]] == [14]
+    assert "token" not in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  doc:1#viewer@user:a\n", "  doc:1#editor@user:a\n", "relation `editor` is not defined on `doc`"),
+        ("  doc:1#viewer@user:a\n", "  doc:1#viewer\n", "doc:1#viewer"),
+        ("viewer: user |", "viewer: usr |", "usr"),
+        ("relationships:", "relationship:", "relationship"),
+    ],
+)
+def test_a_world_with_a_mistake_is_refused_before_anything_is_written(
+    empty: Shell, world: Path, old: str, new: str, said: str
+) -> None:
+    world.write_text(WORLD.replace(old, new, 1))
+    outcome = empty("import", str(world))
+    assert outcome.code != 0
+    assert said in outcome.err + outcome.out
+    assert empty("schema", "read").code != 0
+
+
+def test_a_world_that_leaves_a_relationship_without_a_place_is_refused(shell: Shell, world: Path) -> None:
+    outcome = shell("import", str(world))
+    assert outcome.code != 0
+    assert "team" in outcome.err
+    assert "permission view = viewer + owner" in shell("schema", "read").out
+
+
+def test_what_is_no_world_says_what_to_do(empty: Shell, world: Path, tmp_path: Path) -> None:
+    assert "remit schema write" in empty("import", str(tmp_path / "x.zed")).err
+    assert "--skip" in empty("import", str(world), "--skip", "3").err
+    assert "remit touch --dry-run" in empty("import", "facts.txt", "--dry-run").err
+    assert "remit schema write" in empty("import", str(tmp_path / "x.zed"), "--dry-run").err

@@ -1,4 +1,4 @@
-"""`remit import` and `remit export`: a whole store as text or JSON, one relationship a line.
+"""`remit import` and `remit export`: a whole store as text or JSON, one relationship a line; and a world, into one.
 
 Both are streams: of a million lines only a few thousand are in memory at once.
 Law: `export | import` into an empty store with the same schema gives the same relationships."""
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +24,18 @@ from remit.cli.arguments.relationship_json import parse_relationship_json
 from remit.cli.arguments.tokens import AtLeast, Cursor
 from remit.cli.files import complete_text
 from remit.cli.render.as_json import relationship_json
-from remit.cli.render.output import err, for_reader, json_line, note, put_json
+from remit.cli.render.output import err, for_reader, json_line, note, put, put_json
 from remit.cli.session import Session, command
-from remit.client import Export, RemoteError
+from remit.client import Client, Export, Question, RemoteError, Unanswered
 from remit.errors import RemitError
 from remit.model import Relationship
 from remit.notation import format_relationship, parse_relationship
+from remit.world import World, verify
+from remit.world.finding import FindingKind
+from remit.world.verification import WORDS
+
+WORLD_SUFFIXES = (".yaml", ".yml")
+QUESTIONS_MAX = 100  # asked at once
 
 
 class Format(StrEnum):
@@ -54,26 +61,50 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Relationships, one a line; `-` is standard input.")],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Relationships, one a line, or a world, `*.yaml`; `-` is standard input."),
+    ],
     skip: Annotated[
         int, typer.Option("--skip", min=0, metavar="N", help="Begin after the first N lines of the file.")
     ] = 0,
     format: Annotated[
         Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line, as `export` writes.")
     ] = Format.TEXT,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Of a world: judge everything in it, and write nothing.")
+    ] = False,
 ) -> int:
-    """Write many relationships, in one stream, a revision for each thousand.
+    """Write many relationships, in one stream, a revision for each thousand; or a world, with its schema.
 
     Each is touched: written whatever was there, so that an import may be repeated. Blank lines and lines that begin
     with `//` are skipped. On a line that cannot be read or is refused the import stops and says how far it got, and
     how to go on from there.
+
+    Of a world file (`remit validate --help`) the schema is written, then its relationships, and then its assertions
+    are asked of the server: those that do not hold there, perhaps because of what else is in the store, are told, and
+    make the exit code 1. A world of which a line cannot be read, or a relationship does not fit the schema, is refused
+    before anything is written.
 
     Examples:
 
         remit import relationships.txt
         remit export | REMIT_ENDPOINT=other:50051 remit import -
         remit import relationships.txt --skip 12000
+        remit import world.yaml --dry-run
+        remit import world.yaml
     """
+    suffix = Path(file).suffix
+    if suffix in WORLD_SUFFIXES:
+        if skip or format is not Format.TEXT:
+            raise typer.BadParameter("a world is imported whole: --skip and --format are for lines of relationships")
+        return _import_world(session, Path(file), dry_run)
+    if suffix == ".zed":
+        raise typer.BadParameter(f"`{file}` is a schema: `remit schema write {file}` writes it")
+    if dry_run:
+        raise typer.BadParameter(
+            f"--dry-run is for a world, `*.yaml`: `remit touch --dry-run - < {file}` judges a thousand relationships"
+        )
     with session.connect() as client, _bar("importing", _size(file)) as bar:
         sent = _Sent(skip, bar)
         try:
@@ -89,6 +120,72 @@ def import_(
     else:
         note(f"{done.imported:,} relationships are written")
     return 0
+
+
+def _import_world(session: Session, path: Path, dry_run: bool) -> int:
+    now_us = time.time_ns() // 1_000
+    world = World.read(path)
+    findings = verify(world, now_us)
+    misfits = [each for each in findings if each.kind is FindingKind.RELATIONSHIP]
+    told = findings if dry_run else misfits
+    for finding in told:
+        note(finding.render())
+    if misfits:
+        note("nothing is written")
+        return 1
+    expired = [each for each in world.relationships if each.qualifiers.is_over(now_us)]
+    for relationship in expired:
+        note(f"warning: `{relationship.key}` has expired already: it counts for nothing")
+    with session.connect() as client:
+        # Of relationships a dry run cannot ask the server, which has not the schema yet: they were judged here.
+        client.write_schema(world.schema.text, dry_run=dry_run)
+        if dry_run:
+            if session.json:
+                put_json(_world_json(world, [(each.line, each.message) for each in told]))
+            note(f"it would be accepted: a schema and {_count(world)}; nothing is written")
+            return 1 if told else 0
+        try:
+            done = client.import_(world.relationships)
+        except RemitError as error:
+            written = int(error.metadata.get("imported", 0))
+            note(f"the schema and {written:,} relationships are written; once mended, import the file again")
+            raise
+        failed = _failed(client, world, done.token)
+    if session.json:
+        put_json({"token": done.token, **_world_json(world, failed)})
+    else:
+        for line, text in failed:
+            put(f"{path.as_posix()}:{line}: {text}")
+        note(f"a schema and {_count(world)} are written")
+        if world.assertions:
+            note(f"{len(world.assertions) - len(failed):,} of {len(world.assertions):,} assertions hold on the server")
+    return 1 if failed else 0
+
+
+def _failed(client: Client, world: World, token: str) -> list[tuple[int, str]]:
+    """The assertions that the server answers otherwise: their lines, and what it says."""
+    if world.assertions and world.now_us is not None:
+        note("the assertions are asked at the server's time, not at the world's `now`")
+    failed: list[tuple[int, str]] = []
+    for start in range(0, len(world.assertions), QUESTIONS_MAX):
+        assertions = world.assertions[start : start + QUESTIONS_MAX]
+        asked = [Question(each.resource, each.permission, each.subject, each.context) for each in assertions]
+        for assertion, answer in zip(assertions, client.check_many(asked, at_least=token), strict=True):
+            if isinstance(answer, Unanswered):
+                failed.append((assertion.line, f"`{assertion.text}` was not answered: {answer.error.message}"))
+            elif answer.verdict is not assertion.expected:
+                found, expected = WORDS[answer.verdict], WORDS[assertion.expected]
+                failed.append((assertion.line, f"`{assertion.text}` is {found} on the server, expected {expected}"))
+    return failed
+
+
+def _world_json(world: World, failed: list[tuple[int, str]]) -> dict[str, object]:
+    told = [{"line": line, "message": message} for line, message in failed]
+    return {"relationships": len(world.facts), "assertions": len(world.assertions), "failed": told}
+
+
+def _count(world: World) -> str:
+    return f"{len(world.facts):,} {'relationship' if len(world.facts) == 1 else 'relationships'}"
 
 
 class _Sent:
