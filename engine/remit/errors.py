@@ -411,7 +411,7 @@ class StoreFormatUnknown(RemitError):
 
 
 class StoreFull(RemitError):
-    """The disk or the map is full. Nothing of the write was applied; reads go on."""
+    """The disk or the map is full. Nothing of the write was applied; reads go on, and small writes and deletes."""
 
     reason = "STORE_FULL"
     status = Status.RESOURCE_EXHAUSTED

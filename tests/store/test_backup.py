@@ -240,7 +240,7 @@ def test_a_restore_is_written_in_bounded_tasks(store: TableStore, monkeypatch: p
     sizes: list[int] = []
     queue = store.queue
 
-    def counted(run: Any, settled: Any = None, weight: int = 1) -> Any:
+    def counted(run: Any, settled: Any = None, weight: int = 1, **claim: Any) -> Any:
         def counting(transaction: Any) -> Any:
             before = transaction.writes
             result = run(transaction)
@@ -248,7 +248,7 @@ def test_a_restore_is_written_in_bounded_tasks(store: TableStore, monkeypatch: p
             assert weight > SMALL_WEIGHT_MAX or sizes[-1] <= SMALL_WEIGHT_MAX  # a piece lets holds go first
             return result
 
-        return queue(counting, settled, weight)
+        return queue(counting, settled, weight, **claim)
 
     monkeypatch.setattr(store, "queue", counted)
     restore(store, data)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from remit.engine.clock import Clock
 from remit.engine.loaded import LoadedStore, LoadedStores
-from remit.errors import RemitError, StoreNotFound
+from remit.errors import RemitError, StoreFull, StoreNotFound
 from remit.interrupt import Interrupt, never_interrupted
 from remit.notation import canonical_json
-from remit.store.port import BULK_WEIGHT, Draft, Store, WriteTransaction
+from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Draft, Store, WriteTransaction
 
 DAY_US = 24 * 3600 * 1_000_000
 RETENTION_US = DAY_US  # how long every revision can be asked about and watched
@@ -47,9 +47,10 @@ class Upkeep:
         for loaded in self._stores.all():
             name = loaded.identity.name
             try:
-                while self._sweep(loaded, until_us):
-                    interrupt()
+                # In a full store there may be room for what forgets, and none for a sweep before that.
                 while self._store.trim(name, until_us):
+                    interrupt()
+                while self._sweep(loaded, until_us):
                     interrupt()
             except StoreNotFound:
                 _log.debug("store `%s` was removed during its upkeep", name)
@@ -79,11 +80,17 @@ class Upkeep:
                 view.delete(relationship.key)
             return Draft(PRINCIPAL, SWEEP)
 
-        try:
-            self._stores.submit(loaded.identity, admission, weight=max(len(due), BULK_WEIGHT)).result()
-        except _NothingOver:
-            return 0
-        return swept
+        while True:
+            try:
+                self._stores.submit(loaded.identity, admission, weight=max(len(due), BULK_WEIGHT)).result()
+            except _NothingOver:
+                return 0
+            except StoreFull:
+                if len(due) <= SMALL_WEIGHT_MAX:
+                    raise
+                due = due[: max(len(due) // 10, SMALL_WEIGHT_MAX)]  # a full store takes a few
+            else:
+                return swept
 
 
 class _NothingOver(Exception):  # not an error: how a sweep leaves its transaction without a revision

@@ -11,6 +11,9 @@ from remit.errors import RemitError, StoreDamaged, StoreFull, StoreUnavailable
 
 KEYS_FILE = "keys.json"  # of those who may call the server, see `remit.access.key_file`: often there before any data
 
+# Blocks of the disk that are held back while there is room, for stops where there is none: see `lmdb/room.py`.
+RESERVE_FILE = "remit.reserve"
+
 # Out of room: the disk, the user's quota, the size a file may have.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -7,6 +7,7 @@ Law: no snapshot ever sees a version that was committed after it began."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,9 @@ from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
-from remit.errors import StoreUnavailable
+from remit.errors import StoreFull, StoreUnavailable
 from remit.store.scratch import ScratchFile
-from remit.store.tables.interface import Item, Table, Written, steady_items
+from remit.store.tables.interface import Claim, Item, Table, Written, steady_items
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
 from remit.store.tables.writer_thread import stop_process
 
@@ -60,6 +61,9 @@ class MemoryTables:
 
     def begin(self) -> MemoryTransaction:
         return MemoryTransaction(self, self._committed)
+
+    def give_up_reserve(self) -> bool:
+        return False
 
     def scratch(self) -> ScratchFile:
         return ScratchFile(None)
@@ -163,6 +167,7 @@ class MemoryTransaction:
     """Keeps what is written until the commit makes versions of it."""
 
     lost = None
+    grown_bytes = 0  # of a disk there is none
 
     def __init__(self, tables: MemoryTables, seen: int) -> None:
         self._tables = tables
@@ -181,6 +186,15 @@ class MemoryTransaction:
             return self._tables.fetch(table, start, limit, self._seen)
 
         return steady_items(fetch, start)
+
+    def room_left(self, claim: Claim, rows: int, size_bytes: int) -> int:
+        return sys.maxsize  # what bounds memory ends the process
+
+    def has_room_again(self) -> bool:
+        return False  # it never was without
+
+    def full(self) -> StoreFull:
+        raise AssertionError("memory has room until the process ends")
 
     def write(self, table: Table, rows: Sequence[Written]) -> None:
         self._check_open()

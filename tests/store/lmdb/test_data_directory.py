@@ -26,6 +26,7 @@ from remit.errors import (
     StoreUnavailable,
 )
 from remit.model import RelationshipFilter
+from remit.store.data_directory import RESERVE_FILE
 from remit.store.lmdb import lmdb_store
 from remit.store.lmdb.directory import LOCK_FILE, DataDirectory
 from remit.store.port import Draft, WriteTransaction
@@ -108,7 +109,7 @@ def test_the_bytes_on_disk_are_what_they_have_always_been(tmp_path: Path) -> Non
 def test_only_its_user_may_read_what_is_written(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     modes = {entry.name: entry.stat().st_mode & 0o077 for entry in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
-    assert modes == dict.fromkeys(["data", "data.mdb", "lock.mdb", LOCK_FILE], 0)
+    assert modes == dict.fromkeys(["data", "data.mdb", "lock.mdb", LOCK_FILE, RESERVE_FILE], 0)
 
 
 def test_nothing_is_acknowledged_before_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,7 +387,7 @@ DISK_FULL = """
 
 def test_a_full_disk_is_told_by_name_and_writes_resume_when_room_returns(tmp_path: Path) -> None:
     child = run_child(DISK_FULL, tmp_path / "data")
-    assert child.stdout == f"resumed {['data.mdb', 'lock.mdb', LOCK_FILE]}\n", child.stderr
+    assert child.stdout == f"resumed {['data.mdb', 'lock.mdb', LOCK_FILE, RESERVE_FILE]}\n", child.stderr
 
 
 def test_room_is_found_by_trying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,9 @@ class FaultyTables:
         transaction.get = get  # type: ignore[method-assign]
         return transaction
 
+    def give_up_reserve(self) -> bool:
+        return self.tables.give_up_reserve()
+
     def size_bytes(self) -> int:
         return self.tables.size_bytes()
 
@@ -132,7 +135,7 @@ def refuse(error: RemitError) -> object:
     return admission
 
 
-@pytest.mark.parametrize("failure", [StoreFull("no room is left"), StoreUnavailable("an I/O error"), OSError("broken")])
+@pytest.mark.parametrize("failure", [StoreUnavailable("an I/O error"), OSError("broken")])
 def test_a_failed_commit_fails_the_whole_batch_and_nothing_else(world: World, failure: Exception) -> None:
     write(world.store, putting(NAMES[0]))
     heard: list[int] = []
@@ -158,9 +161,9 @@ def test_a_schema_whose_commit_failed_was_never_there(world: World) -> None:
 
         return admission
 
-    world.tables.commit_errors = [StoreFull("no room is left")]
+    world.tables.commit_errors = [StoreUnavailable("an I/O error")]
     failed = world.together(schema("definition failed {}"), putting(NAMES[0]))
-    assert all(isinstance(future.exception(60), StoreFull) for future in failed)
+    assert all(isinstance(future.exception(60), StoreUnavailable) for future in failed)
     with world.store.read("default") as view:
         assert view.head.schema_text is None
     write(world.store, schema("definition user {}"))  # type: ignore[arg-type]
@@ -183,9 +186,9 @@ def test_a_schema_whose_commit_failed_is_not_remembered_as_its_successors(world:
         seen.append(transaction.head.schema_text)
         return Draft("anne")
 
-    world.tables.commit_errors = [StoreFull("no room is left")]
+    world.tables.commit_errors = [StoreUnavailable("an I/O error")]
     for future in world.together(schema("definition failed {}"), look):
-        assert isinstance(future.exception(60), StoreFull)
+        assert isinstance(future.exception(60), StoreUnavailable)
     for future in world.together(schema("definition user {}"), look):
         future.result(60)
     assert seen == ["definition failed {}", "definition user {}"]

@@ -12,11 +12,21 @@ import os
 from pathlib import Path
 
 from remit.errors import StoreLocked, StoreUnavailable
-from remit.store.data_directory import KEYS_FILE, NO_ROOM, explain_os_error, require_no_empty_file, require_no_file
+from remit.store.data_directory import (
+    KEYS_FILE,
+    NO_ROOM,
+    RESERVE_FILE,
+    explain_os_error,
+    require_no_empty_file,
+    require_no_file,
+)
 
 LOCK_FILE = "remit.lock"
 DATA_FILE = "data.mdb"
-_OURS = {LOCK_FILE, DATA_FILE, "lock.mdb", KEYS_FILE}
+READERS_FILE = "lock.mdb"
+_OURS = {LOCK_FILE, DATA_FILE, READERS_FILE, KEYS_FILE, RESERVE_FILE}
+# What is held back of the disk: room for some hundreds of holds, with what LMDB copies for each.
+RESERVE_FILE_BYTES = 8 * 2**20
 _HARMLESS = {"lost+found"}  # a fresh volume has one
 
 
@@ -36,6 +46,46 @@ class DataDirectory:
     @property
     def data_file(self) -> Path:
         return self.path / DATA_FILE
+
+    def keep_reserve(self) -> bool:
+        """Hold some of the disk back, beside the data, unless it is there already; whether it is."""
+        path = self.path / RESERVE_FILE
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, RESERVE_FILE_BYTES)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise explain_os_error(error, self.path) from error
+            path.unlink(missing_ok=True)  # what there is of it would be missed elsewhere
+            return False
+        return True
+
+    def give_up_reserve(self) -> bool:
+        """Give the disk back what was held; whether anything was."""
+        try:
+            (self.path / RESERVE_FILE).unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+        return True
+
+    def allocate_readers(self) -> None:
+        """Have the whole table of readers on the disk: it is written through memory, and a page of it that a full disk
+        has no room for would end the process with SIGBUS at the next view. Where there is no room even now, what views
+        had before is there."""
+        try:
+            fd = os.open(self.path / READERS_FILE, os.O_WRONLY)
+            try:
+                os.posix_fallocate(fd, 0, os.fstat(fd).st_size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise explain_os_error(error, self.path) from error
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether the data file could grow by that much, tried out beside it.
@@ -93,6 +143,8 @@ def _lock(path: Path) -> int:
     except OSError:
         os.close(fd)
         raise
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    # Written over what was there, and cut after that: on a full disk a file that was emptied finds no block again.
+    said = f"{os.getpid()}\n".encode()
+    os.pwrite(fd, said, 0)
+    os.ftruncate(fd, len(said))
     return fd

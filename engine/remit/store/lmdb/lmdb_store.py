@@ -28,8 +28,9 @@ from remit.store.codec import pack, unpack
 from remit.store.data_directory import NO_ROOM, explain_os_error
 from remit.store.lmdb.directory import DataDirectory
 from remit.store.lmdb.pages import missing_page
+from remit.store.lmdb.room import PROBE_BYTES, Room, reserve_bytes
 from remit.store.scratch import ScratchFile
-from remit.store.tables.interface import Item, Table, TransactionPoisoned, Written
+from remit.store.tables.interface import Claim, Item, Table, TransactionPoisoned, Written
 from remit.store.tables.table_store import QUEUE_MAX, TableStore
 from remit.store.tables.writer_thread import stop_process
 
@@ -47,9 +48,6 @@ MAP_SIZE_BYTES = 256 * 2**30
 # Views open at the same time, each a slot of 64 bytes in the lock file: far more than a server has threads.
 READERS_MAX = 4096
 SPARE_SNAPSHOTS = 64
-
-# What a full disk is told from another I/O error with.
-PROBE_BYTES = 64 * 1024
 
 CLOSE_WAIT_S = 10.0
 
@@ -71,7 +69,8 @@ class LmdbTables:
         try:
             self._environment = self._open()
             try:
-                self.databases = self._open_tables()  # by table
+                self.room = self._open_room()
+                self.databases = self.room.databases = self._open_tables()  # by table
             except BaseException:
                 self._environment.close()
                 raise
@@ -95,6 +94,9 @@ class LmdbTables:
             return LmdbTransaction(self, self._environment.begin(write=True))
         except lmdb.Error as error:
             raise self.explain(error) from error
+
+    def give_up_reserve(self) -> bool:
+        return self.room.is_disk_full and self._directory.give_up_reserve()
 
     def scratch(self) -> ScratchFile:
         return ScratchFile(self._directory.path)
@@ -121,15 +123,11 @@ class LmdbTables:
     def explain(self, error: lmdb.Error) -> RemitError:
         """What LMDB's error means to whoever asked."""
         if isinstance(error, lmdb.MapFullError):
-            size = self._map_size_bytes
-            return StoreFull(
-                f"the map of `{size}` bytes is full: open the store with a larger one (`--store-bytes-max`)",
-                map_size_bytes=size,
-            )
+            return self._map_full()
         code = getattr(error, "code", 0)  # errors of py-lmdb itself have none
         if code in NO_ROOM or (code == errno.EIO and not self._directory.has_room(PROBE_BYTES)):
-            path = self._directory.path
-            return StoreFull(f"no room is left for data directory `{path}`: free some space", path=path)
+            self.room.disk_full()
+            return self._disk_full()
         if isinstance(error, lmdb.TxnFullError):
             return LimitExceeded(
                 "the write touches more pages than one commit can carry: split it", limit="commit_pages"
@@ -144,6 +142,22 @@ class LmdbTables:
             return StoreUnavailable(f"the disk failed at an earlier commit, restart the process: {error}")
         return StoreUnavailable(f"data directory `{self._directory.path}` cannot be read or written: {error}")
 
+    def full(self) -> StoreFull:
+        """Why a write that was not even tried has no room."""
+        return self._disk_full() if self.room.is_disk_full else self._map_full()
+
+    def _map_full(self) -> StoreFull:
+        size = self._map_size_bytes
+        return StoreFull(
+            f"the map of `{size}` bytes is full: delete what is not needed, which is taken from what is held back for "
+            "small writes and deletes, or open the store with a larger map (`--store-bytes-max`)",
+            map_size_bytes=size,
+        )
+
+    def _disk_full(self) -> StoreFull:
+        path = self._directory.path
+        return StoreFull(f"no room is left for data directory `{path}`: free some space", path=path)
+
     # --- opening ------------------------------------------------------------------------------------------------
 
     def _open(self) -> lmdb.Environment:
@@ -151,7 +165,7 @@ class LmdbTables:
         try:
             environment = lmdb.open(
                 str(path),
-                map_size=self._map_size_bytes,
+                map_size=self._map_size_bytes + reserve_bytes(self._map_size_bytes),
                 mode=0o600,
                 max_dbs=len(Table),
                 max_readers=READERS_MAX,
@@ -159,6 +173,7 @@ class LmdbTables:
             )
             environment.reader_check()  # forget readers of processes that were killed
             try:
+                self._directory.allocate_readers()
                 self._fill_up(environment)
             except BaseException:
                 environment.close()
@@ -191,6 +206,14 @@ class LmdbTables:
             if missing is not None:
                 raise StoreDamaged(f"`{file}` was cut off: page `{missing}` is missing; restore a backup")
             os.truncate(file, size)
+
+    def _open_room(self) -> Room:
+        try:
+            return Room(self._environment, self._directory, self._map_size_bytes)
+        except lmdb.Error as error:
+            raise StoreUnavailable(
+                f"the map of `{self._directory.data_file}` cannot be made larger: {error}"
+            ) from error
 
     def _open_tables(self) -> list[lmdb._Database]:
         try:
@@ -282,6 +305,7 @@ class LmdbTransaction:
         self._databases = tables.databases
         self._transaction = transaction
         self.lost: RemitError | None = None
+        self.grown_bytes = 0
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         try:
@@ -296,6 +320,15 @@ class LmdbTransaction:
                     yield from cursor.iternext()
         except lmdb.Error as error:
             raise self._give_up(error) from error
+
+    def room_left(self, claim: Claim, rows: int, size_bytes: int) -> int:
+        return self._tables.room.left(claim, self._transaction, rows, size_bytes)
+
+    def has_room_again(self) -> bool:
+        return self._tables.room.has_disk_again()
+
+    def full(self) -> StoreFull:
+        return self._tables.full()
 
     def write(self, table: Table, rows: Sequence[Written]) -> None:
         database = self._databases[table]
@@ -318,6 +351,7 @@ class LmdbTransaction:
             self._transaction.commit()
         except lmdb.Error as error:
             raise self._give_up(error) from error
+        self.grown_bytes = self._tables.room.committed()
 
     def abort(self) -> None:
         self._transaction.abort()  # nothing, once it has ended
@@ -331,7 +365,8 @@ class LmdbTransaction:
 class LmdbStore(TableStore):
     """The store of one data directory, which is made if its parent is there.
 
-    `map_size_bytes` bounds the file; opening with a larger one later is how it grows. `clock_us` stamps the deltas."""
+    `map_size_bytes` bounds the file, but for what is held back beyond it (see `room`); opening with a larger one later
+    is how it grows. `clock_us` stamps the deltas."""
 
     def __init__(
         self,

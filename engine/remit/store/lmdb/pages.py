@@ -1,9 +1,10 @@
-"""LMDB's file, as far as it has to be known where the file is shorter than LMDB says: is a page in use missing?
+"""LMDB's file, as far as it has to be known: is a page in use missing, and how many free ones can be used again?
 
 Pages at the end that were taken and let go within one commit are never written, so a short file may be whole. One that
 was cut off is not; and LMDB, led to a missing page by the leaf beside it, ends the process with an assertion. So the
-branches are walked before LMDB does it. The format is LMDB's data version 1, of all its releases from 2011 to now: see
-`MDB_meta`, `MDB_db`, `MDB_page` and `MDB_node` in its `mdb.c`.
+branches are walked before LMDB does it. Which pages are free LMDB keeps in a tree of its own, which py-lmdb does not
+show. The format is LMDB's data version 1, of all its releases from 2011 to now: see `MDB_meta`, `MDB_db`, `MDB_page`
+and `MDB_node` in its `mdb.c`.
 Law: a file that passes leads to no page beyond its end, but for the pages of large values, which read as zeros then and
 are no value of ours."""
 
@@ -26,6 +27,8 @@ _PAGE = Struct("<QHHHH")  # number, padding, flags, end of the pointers, begin o
 _NODE = Struct("<HHHH")  # low and high half of a size or number, flags or the rest of a number, length of the key
 _IS_BRANCH, _IS_LEAF = 0x01, 0x02
 _IS_TREE = 0x02  # of a node: its value is a tree
+_IS_APART = 0x01  # of a node: its value is on pages of its own, and the node says where they begin
+_WORD = Struct("<Q")
 _NO_PAGE = 2**64 - 1
 
 
@@ -51,6 +54,22 @@ def missing_page(path: Path, page_bytes: int) -> int | None:
         except (error, ValueError):
             return reader.last_read
     return None
+
+
+def reusable_pages(path: Path, page_bytes: int, before: int, enough: int) -> int:
+    """How many pages are free since a transaction before that number: `enough` may be all we count to. Not while
+    anybody commits. What cannot be read counts for nothing. Cost: O(records of free pages), one a commit at most."""
+    count = 0
+    with path.open("rb") as file:
+        reader = _Reader(file, page_bytes)
+        try:
+            for transaction, pages in reader.free_pages():
+                if transaction >= before or count >= enough:
+                    break
+                count += pages
+        except (error, ValueError):
+            return count
+    return count
 
 
 class _Reader:
@@ -101,6 +120,27 @@ class _Reader:
                 below += [low | high << 16 | rest << 32 for _, (low, high, rest, _) in _nodes(page)]
             yield from below
             level = below
+
+    def free_pages(self) -> Iterator[tuple[int, int]]:
+        """The transactions that let go of pages, oldest first, and how many of each are still free."""
+        free = next(self.trees())
+        if free.root == _NO_PAGE:
+            return
+        waiting = [(free.root, 1)]  # pages and how deep they are, the next one last
+        while waiting:
+            number, depth = waiting.pop()
+            page = self._read(number)
+            if depth < free.depth:
+                below = [low | high << 16 | rest << 32 for _, (low, high, rest, _) in _nodes(page)]
+                waiting += [(each, depth + 1) for each in reversed(below)]
+                continue
+            for at, (_, _, flags, key_bytes) in _nodes(page):
+                key_at = at + _NODE.size
+                (transaction,) = _WORD.unpack_from(page, key_at)
+                value, value_at = page, key_at + key_bytes
+                if flags & _IS_APART:
+                    value, value_at = self._read(_WORD.unpack_from(page, value_at)[0]), _HEADER_BYTES
+                yield transaction, _WORD.unpack_from(value, value_at)[0]
 
     def _read(self, number: int) -> bytes:
         self.last_read = number

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Protocol
 
-from remit.errors import RemitError
+from remit.errors import RemitError, StoreFull
 from remit.store.port import Scratch
 
 # LMDB as everybody builds it refuses keys beyond 511 bytes. One byte is held back, so that `key + b"\0"`, the very next
@@ -38,6 +38,14 @@ class Table(IntEnum):
     BY_SUBJECT = 5  # number, subject first → nothing: the key says it all
     CHANGELOG = 6  # number, revision, part → what the revision did
     TOMBSTONES = 7  # number of a deleted store whose rows are still being removed; on disk it is called `graves`
+
+
+class Claim(IntEnum):
+    """What a task may take of the room that is left, when there is little. Later ones may take more."""
+
+    ORDINARY = 0  # what everybody has; beyond it are held back
+    STOP = 1  # a write of a few changes, or one that only removes: a hold, a release, a deletion
+    UPKEEP = 2  # the store's own, which makes room or keeps the clock: nobody else can queue it
 
 
 class TransactionPoisoned(Exception):  # the writer's own: it starts over, or tells `reason` to the only one concerned
@@ -77,6 +85,25 @@ class Transaction(Rows, Protocol):
         """The error that left it good for nothing but `abort`."""
         ...
 
+    @property
+    def grown_bytes(self) -> int:
+        """By how much the commit made what there is on the disk grow."""
+        ...
+
+    def room_left(self, claim: Claim, rows: int, size_bytes: int) -> int:
+        """Bytes that a claim would still have, were so many rows and bytes written; below 0 where they have no place.
+        The estimate is meant to be too small. Cost: O(1) where there is plenty."""
+        ...
+
+    def has_room_again(self) -> bool:
+        """To be asked before something ordinary is refused: whether what was found full, a disk, has room now, and what
+        is held back there is whole again."""
+        ...
+
+    def full(self) -> StoreFull:
+        """The error that says which room is lacking, and what to do."""
+        ...
+
     def write(self, table: Table, rows: Sequence[Written]) -> None:
         """Put rows, or remove them, in the order of their keys. Raises TransactionPoisoned."""
         ...
@@ -97,6 +124,11 @@ class Tables(Protocol):
 
     def begin(self) -> Transaction:
         """Start to write. One thread at a time: the writer's."""
+        ...
+
+    def give_up_reserve(self) -> bool:
+        """Where a commit found the disk full: give it what was held back there for claims beyond the ordinary. Whether
+        there was anything, so that it is worth another attempt. The writer's thread only."""
         ...
 
     def size_bytes(self) -> int: ...

@@ -20,7 +20,7 @@ from remit.store.backup import BackupReader, Block, ChangelogBlock, Relationship
 from remit.store.backup_validator import BackupValidator
 from remit.store.codec import pack, sort_key
 from remit.store.port import BULK_WEIGHT, Judge, Restoration, StoreIdentity
-from remit.store.tables.interface import Table
+from remit.store.tables.interface import Claim, Table
 from remit.store.tables.keys import encode_pointer, name_key, revision_key, schema_key, store_prefix, subject_first
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import HeadRecord
@@ -48,7 +48,11 @@ class RestoreTarget(Protocol):
         ...
 
     def queue(
-        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None, weight: int = 1
+        self,
+        run: Callable[[Staging], T],
+        settled: Callable[[T], None] | None = None,
+        weight: int = 1,
+        claim: Claim = Claim.ORDINARY,
     ) -> Future[T]:
         """Hand a task to the writer."""
         ...
@@ -153,7 +157,7 @@ class StoreRestoration(Restoration):
             if is_given_up:
                 self._target.sweep_later(tombstone)
 
-        self._target.queue(give_up, settled).add_done_callback(_log_if_left)
+        self._target.queue(give_up, settled, claim=Claim.UPKEEP).add_done_callback(_log_if_left)
 
     def _write(self) -> None:
         rows, self._rows, self._weight = self._rows, [], 0

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from sortedcontainers import SortedList
 
-from remit.errors import RemitError
-from remit.store.tables.interface import Item, Rows, Table, Transaction, next_key
+from remit.errors import RemitError, StoreFull
+from remit.store.tables.interface import Claim, Item, Rows, Table, Transaction, next_key
 
 # Tables that every request looks into and few write: what was found there is remembered as long as the commit lasts.
 _HEADS, _STORES = Table.HEADS, Table.STORES
@@ -36,7 +36,7 @@ class Staging:
     """A view in which one thread also writes, over rows that do not change meanwhile: thrown away, nothing of it
     remains."""
 
-    __slots__ = ("_below", "_found", "_ordered", "_staged", "_undo", "_writes_kept", "notes", "writes")
+    __slots__ = ("_below", "_found", "_ordered", "_staged", "_undo", "notes", "size_bytes", "writes")
 
     def __init__(self, below: Rows) -> None:
         self._below = below
@@ -47,8 +47,8 @@ class Staging:
         # or head tears it up; a view that wrote the head itself makes a new one.
         self.notes: dict[str, Any] = {}
         self._undo: list[Undo] = []  # how to take back what the request under way has written
-        self._writes_kept = 0
         self.writes = 0  # puts and deletes so far, of requests that were not refused
+        self.size_bytes = 0  # of the keys and values that they put
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -109,6 +109,8 @@ class Staging:
         if self._ordered and before is _NOTHING and table in self._ordered:
             self._ordered[table].add(key)
         self.writes += 1
+        if value is not None:
+            self.size_bytes += len(key) + len(value)
 
     def insert(self, table: Table, key: bytes, value: bytes) -> bool:
         """Put the row if there is none; whether it was put."""
@@ -128,19 +130,20 @@ class Staging:
 class StagedCommit(Staging):
     """What a transaction will write. Between two requests `keep` or `take_back` is called; at the end, `commit`."""
 
-    __slots__ = ()
+    __slots__ = ("_kept",)
 
     _below: Transaction
 
     def __init__(self, below: Transaction) -> None:
         super().__init__(below)
+        self._kept = (0, 0)  # writes and bytes of the requests before the one under way
 
     # --- one request after another ------------------------------------------------------------------------------
 
     def keep(self) -> None:
         """The request under way is part of the commit."""
         self._undo.clear()
-        self._writes_kept = self.writes
+        self._kept = (self.writes, self.size_bytes)
 
     def take_back(self) -> None:
         """The request under way was refused: nothing of it remains. Cost: O(what it wrote)."""
@@ -153,7 +156,30 @@ class StagedCommit(Staging):
                 self._staged[table][key] = before
         self._undo.clear()
         self.notes.clear()
-        self.writes = self._writes_kept
+        self.writes, self.size_bytes = self._kept
+
+    def room_left(self, claim: Claim) -> int:
+        """Bytes that a claim would still have after this commit; below 0 where it has no place."""
+        return self._below.room_left(claim, self.writes, self.size_bytes)
+
+    @property
+    def grown_bytes(self) -> int:
+        """By how much the commit made what there is on the disk grow."""
+        return self._below.grown_bytes
+
+    def has_room_again(self) -> bool:
+        """Whether there is room after all for what is ordinary."""
+        return self._below.has_room_again() and self.room_left(Claim.ORDINARY) >= 0
+
+    def full(self) -> StoreFull:
+        """The error that says which room is lacking."""
+        return self._below.full()
+
+    def under_way(self) -> Iterator[tuple[Table, int | None]]:
+        """Of the rows that the request under way has written: the table, and how many bytes; None where one goes."""
+        for table, key, _ in self._undo:
+            value = self._staged[table][key]
+            yield table, len(key) + len(value) if value is not None else None
 
     @property
     def lost(self) -> RemitError | None:

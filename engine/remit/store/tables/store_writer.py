@@ -8,8 +8,8 @@ from remit.errors import StoreDamaged
 from remit.model import PLAIN, Change, Delta, Provenance, Qualifiers, RelationshipKey, StoredRelationship
 from remit.store.changelog import Cells, encode_delta
 from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
-from remit.store.port import Draft, WriteTransaction
-from remit.store.tables.interface import Table
+from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
+from remit.store.tables.interface import Claim, Table
 from remit.store.tables.keys import STORE_BYTES, decode_rows, keys_both_ways, revision_key, schema_key
 from remit.store.tables.staging import Staging
 from remit.store.tables.store_reader import HeadRecord, SchemaCache, StoreReader
@@ -116,6 +116,14 @@ class StoreWriter(StoreReader, WriteTransaction):
         staging.put(_HEADS, self._prefix, pack(head))
         staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
         return delta
+
+    @property
+    def claim(self) -> Claim:
+        """What this write may take of the last room: that of stops where it changes little, or only removes."""
+        is_stop = self._new_schema is None and (
+            len(self._changes) <= SMALL_WEIGHT_MAX or all(after is None for _, after, _ in self._changes.values())
+        )
+        return Claim.STOP if is_stop else Claim.ORDINARY
 
     def remember_schema(self) -> None:
         """After the commit: from now on the new schema is a fact."""

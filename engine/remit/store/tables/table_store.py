@@ -16,7 +16,7 @@ from remit.model import Delta
 from remit.notation import no_such_store
 from remit.store.codec import pack, unpack
 from remit.store.port import BULK_WEIGHT, Admission, Commit, CommitListener, Judge, Scratch, Store, StoreIdentity
-from remit.store.tables.interface import Rows, Snapshot, Table, Tables
+from remit.store.tables.interface import Claim, Rows, Snapshot, Table, Tables
 from remit.store.tables.keys import name_key, store_prefix
 from remit.store.tables.rehearsals import Rehearsals
 from remit.store.tables.restoring import StoreRestoration
@@ -82,7 +82,12 @@ class TableStore(Store):
         self._committed: list[tuple[str, Delta]] = []  # and not yet given to the listener
         self._rehearsing = Rehearsals()
         self._writer = WriterThread(
-            tables.begin, chore=self._sweep, apply=self._notify, fatal=fatal, queue_max=queue_max
+            tables.begin,
+            give_up_reserve=tables.give_up_reserve,
+            chore=self._sweep,
+            apply=self._notify,
+            fatal=fatal,
+            queue_max=queue_max,
         )
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -158,8 +163,11 @@ class TableStore(Store):
 
         def run(transaction: Staging) -> Delta:
             nonlocal writer
+            task.claim = Claim.STOP  # as long as it is refused, it takes nothing
             writer = StoreWriter(transaction, name, self._schemas)
-            return writer.finish(admission(writer), self._now_us())
+            delta = writer.finish(admission(writer), self._now_us())
+            task.claim = writer.claim
+            return delta
 
         def settled(delta: Delta) -> None:
             assert writer is not None, "what is settled was admitted"
@@ -167,7 +175,8 @@ class TableStore(Store):
                 writer.remember_schema()
             self._committed.append((name, delta))
 
-        return Task(run, settled, future, client_id, weight)
+        task = Task(run, settled, future, client_id, weight)
+        return task
 
     def _notify(self) -> None:
         """A commit is durable: give the listener its deltas, all of a store at once. On the writer's thread."""
@@ -207,7 +216,7 @@ class TableStore(Store):
             transaction.put(Table.TOMBSTONES, tombstone, b"")
             return tombstone
 
-        self._write(run, self.sweep_later)
+        self._write(run, self.sweep_later, claim=Claim.UPKEEP)
 
     def restore(self, name: str, judge: Judge) -> StoreRestoration:
         return StoreRestoration(self, name, judge, self._now_us)
@@ -216,14 +225,14 @@ class TableStore(Store):
         def run(transaction: Staging) -> int:
             return StoreTrimmer(transaction, name, self._schemas).forget(until_us)
 
-        return self._write(run, may_be_refused=True, weight=BULK_WEIGHT)
+        return self._write(run, may_be_refused=True, weight=BULK_WEIGHT, claim=Claim.UPKEEP)
 
     def promise_clock(self, ceiling_us: int) -> None:
         def run(transaction: Staging) -> None:
             if ceiling_us > _number(transaction, _CLOCK):
                 transaction.put(Table.META, _CLOCK, pack(ceiling_us))
 
-        self._write(run)
+        self._write(run, claim=Claim.UPKEEP)
 
     def close(self) -> None:
         self._writer.close()
@@ -236,10 +245,12 @@ class TableStore(Store):
         *,
         may_be_refused: bool = False,
         weight: int = 1,
+        claim: Claim = Claim.ORDINARY,
     ) -> T:
         assert not self._writer.is_current_thread, "the writer cannot wait for itself"
         waiting: OneShotFuture[T] = OneShotFuture()
-        self._writer.submit(Task(run, settled, waiting, weight=weight), may_be_refused=may_be_refused)
+        task = Task(run, settled, waiting, weight=weight, claim=claim)
+        self._writer.submit(task, may_be_refused=may_be_refused)
         return waiting.result()
 
     # --- for a restore under way --------------------------------------------------------------------------------
@@ -251,11 +262,15 @@ class TableStore(Store):
         return number
 
     def queue(
-        self, run: Callable[[Staging], T], settled: Callable[[T], None] | None = None, weight: int = 1
+        self,
+        run: Callable[[Staging], T],
+        settled: Callable[[T], None] | None = None,
+        weight: int = 1,
+        claim: Claim = Claim.ORDINARY,
     ) -> Future[T]:
         """Hand a task to the writer, whose caller waits for it before it has another."""
         future: Future[T] = Future()
-        self._writer.submit(Task(run, settled, future, weight=weight), may_be_refused=False)
+        self._writer.submit(Task(run, settled, future, weight=weight, claim=claim), may_be_refused=False)
         return future
 
     def sweep_later(self, tombstone: bytes) -> None:
@@ -286,7 +301,7 @@ class TableStore(Store):
 
         future: Future[bool] = Future()
         future.add_done_callback(self._give_up_sweeping)
-        return Task(run, settled, future)
+        return Task(run, settled, future, claim=Claim.UPKEEP)
 
     def _give_up_sweeping(self, future: Future[bool]) -> None:
         """A full disk, say. Nobody waits for it, and the next start tries again."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from remit.store.tables.interface import Claim
 from remit.store.tables.staging import Staging
 
 T = TypeVar("T")
@@ -53,9 +54,10 @@ class OneShotFuture(Generic[T]):
 class Task(Generic[T]):
     """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
     could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
-    fail. `client_id` is whose turn it takes, `weight` about how many changes it makes: see `write_queue.py`."""
+    fail. `client_id` is whose turn it takes, `weight` about how many changes it makes: see `write_queue.py`. `claim` is
+    what it may take of the last room; `run` changes it where that is only seen then."""
 
-    __slots__ = ("client_id", "future", "run", "settled", "weight")
+    __slots__ = ("claim", "client_id", "future", "run", "settled", "weight")
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Task(Generic[T]):
         future: Future[T] | OneShotFuture[T],
         client_id: str = "",
         weight: int = 1,
+        claim: Claim = Claim.ORDINARY,
     ) -> None:
         self.run = run
         self.settled = settled
@@ -71,3 +74,4 @@ class Task(Generic[T]):
         self.client_id = client_id
         assert weight > 0, "a task without a weight would never end its client's turn"
         self.weight = weight
+        self.claim = claim

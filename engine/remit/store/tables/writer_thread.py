@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from remit.errors import RemitError, StoreUnavailable
+from remit.errors import RemitError, StoreFull, StoreUnavailable
 from remit.store.port import Commit
-from remit.store.tables.interface import Transaction, TransactionPoisoned
+from remit.store.tables.interface import Claim, Transaction, TransactionPoisoned
+from remit.store.tables.reserve_shares import ReserveShares
 from remit.store.tables.staging import StagedCommit
 from remit.store.tables.task import Task
 from remit.store.tables.write_queue import WriteQueue
@@ -47,19 +48,23 @@ def stop_process(message: str) -> None:
 
 
 class WriterThread:
-    """Owns the queue and the thread. `begin` opens a transaction; `chore` gives work for idle moments, or None;
+    """Owns the queue and the thread. `begin` opens a transaction, `give_up_reserve` makes room on a full disk (see
+    `Tables`); `chore` gives work for idle moments, or None;
     `apply` is called when all tasks of a commit are settled, before any caller is answered, and must not fail."""
 
     def __init__(
         self,
         begin: Callable[[], Transaction],
         *,
+        give_up_reserve: Callable[[], bool],
         chore: Callable[[], Task[Any] | None],
         apply: Callable[[], None],
         fatal: Callable[[str], None],
         queue_max: int,
     ) -> None:
         self._begin = begin
+        self._give_up_reserve = give_up_reserve
+        self._shares = ReserveShares()
         self._chore = chore
         self._apply = apply
         self._fatal = fatal
@@ -141,38 +146,52 @@ class WriterThread:
             yield chore
 
     def _write(self, tasks: Iterable[Task[Any]]) -> None:
-        """One commit for all; where what lies below gives up on the whole transaction, one for each."""
+        """One commit for all; where what lies below gives up on the whole transaction, one for each. Where it has no
+        room left, those that may have more of it are tried again without the others."""
         tried: list[Task[Any]] = []
         try:
             outcomes = self._commit_together(tasks, tried)
         except TransactionPoisoned as error:
             if len(tried) == 1:
-                _fail(tried, error.reason)
+                self._fail_or_retry(tried, error.reason)
             else:
                 for task in tried:
                     self._write([task])
         except RemitError as error:
-            _fail(tried, error)
+            self._fail_or_retry(tried, error)
         except BaseException as error:  # whatever it was, the callers must hear of it, and the thread live on
             logger.exception("a batch of %d writes could not be committed", len(tried))
             _fail(tried, StoreUnavailable(f"the write could not be committed: {error}"))
         else:
             self._settle(outcomes)
 
+    def _fail_or_retry(self, tried: list[Task[Any]], error: RemitError) -> None:
+        """Every task of a commit that failed hears why, but for those that are worth another attempt."""
+        again: list[Task[Any]] = []
+        if isinstance(error, StoreFull):
+            again = [task for task in tried if task.claim > Claim.ORDINARY]
+            if len(again) == len(tried) and not self._give_up_reserve():
+                again = []
+        _fail([task for task in tried if task not in again], error)
+        if again:
+            self._write(again)
+
     def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
         """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
         outcomes: list[_Outcome] = []
         transaction: StagedCommit | None = None
+        self._shares.begin()
         try:
             for task in tasks:
                 tried.append(task)
                 if transaction is None:
                     transaction = StagedCommit(self._begin())
-                outcomes.append(_attempt(task, transaction))
+                outcomes.append(_attempt(task, transaction, self._shares))
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
             if transaction is not None:
                 self._commit(transaction, len(outcomes))
+                self._shares.keep(transaction.grown_bytes)
         finally:
             if transaction is not None:
                 transaction.abort()  # nothing, once it is committed
@@ -232,10 +251,12 @@ class WriterThread:
                 _fail([task], refusal)
 
 
-def _attempt(task: Task[Any], transaction: StagedCommit) -> _Outcome:
+def _attempt(task: Task[Any], transaction: StagedCommit, shares: ReserveShares) -> _Outcome:
     """Run one task and keep what it wrote, or nothing. Raises TransactionPoisoned where the transaction is lost."""
     try:
         result = task.run(transaction)
+        if transaction.lost is None:
+            shares.require(transaction, task.claim, task.client_id)
     except BaseException as error:  # the caller of the task gets it, whatever it is
         if transaction.lost is not None:
             raise TransactionPoisoned(transaction.lost) from error
