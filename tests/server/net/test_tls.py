@@ -10,8 +10,10 @@ import socket
 import ssl
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import pytest
 import trustme
 
@@ -160,6 +162,23 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
         assert serial_shown(server.http_endpoint, tls) == second
         assert client.who_am_i()
         assert is_served(server, Tls(tls.ca))
+
+
+def test_grpc_is_given_a_certificate_once_and_not_at_every_handshake(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gRPC would put it in the place of the one that other handshakes are using, and end the process in time."""
+    tls = issued(authority, tmp_path / "ours")
+    asked: list[Callable[[], object]] = []
+    monkeypatch.setattr(grpc, "dynamic_ssl_server_credentials", lambda _, changed, **__: asked.append(changed))
+    certificates = Certificates(files(tls))
+    for _ in range(2):  # of two ports
+        certificates.grpc_credentials()
+    assert [changed() for changed in asked] == [None, None]
+    issued(authority, tmp_path / "ours")
+    assert certificates.refresh(), "somebody else looked first"
+    assert None not in [changed() for changed in asked]
+    assert [changed() for changed in asked] == [None, None]
 
 
 def test_an_authority_that_is_replaced_lets_in_its_own_clients_from_then_on(

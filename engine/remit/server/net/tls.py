@@ -69,9 +69,23 @@ class Certificates:
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Credentials that follow the files: each new connection gets the certificate of the last look."""
+        given, lock = self.contents, threading.Lock()
+
+        # gRPC asks at every handshake, on many threads, and puts what it is given in the place of what it had, which
+        # other handshakes are using. Seen with grpcio 1.85: 300 strangers who broke off their handshakes ended the
+        # process, three times of four, where each had been given the same certificate once more. It asks no disk, or
+        # whoever connects would decide how often.
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal given
+            with lock:
+                if self.contents == given:
+                    return None
+                given = self.contents
+            return _configuration(given)
+
         return grpc.dynamic_ssl_server_credentials(
-            self._configuration(),
-            self._configuration,  # asks no disk: whoever connects would decide how often
+            _configuration(given),
+            changed,  # type: ignore[arg-type]  # the stubs know of no None
             require_client_authentication=self.files.client_authorities is not None,
         )
 
@@ -115,9 +129,10 @@ class Certificates:
             log.warning("private key readable by everyone", extra={"path": str(self.files.private_key)})
         self._key_is_shown = is_shown
 
-    def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        chain, key, authorities = self.contents
-        return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+
+def _configuration(contents: tuple[bytes, bytes, bytes | None]) -> grpc.ServerCertificateConfiguration:
+    chain, key, authorities = contents
+    return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
 
 
 def _read(files: TlsFiles) -> tuple[tuple[bytes, ...], int]:
