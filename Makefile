@@ -7,7 +7,7 @@ CONFORMANCE ?= ../shared/conformance
 export REMIT_CONFORMANCE := $(abspath $(CONFORMANCE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long fuzz check check-core bench proto client fmt clean
+.PHONY: help setup run test test-long fuzz check check-core bench siege proto client fmt clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ ifdef CARGO
 endif
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench peers $(PEERS)
+
+siege: setup ## all callers that ever kept a stop waiting, at once: what a steady client sees, over both ways in
+	@$(BIN)/python -m bench.siege
 
 proto: setup ## regenerate engine/remit/v1 from proto/
 	@$(BIN)/python proto/generate.py

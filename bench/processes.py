@@ -5,6 +5,7 @@ Law: whatever ends the benchmark, its servers end with it."""
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
+from typing import IO
 
 _READY_WITHIN_S = 300.0
 _STOP_WITHIN_S = 30.0
@@ -20,11 +22,30 @@ _STOP_WITHIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers at `address`; it took `started_s` until it did."""
+    """A server that answers at `address`, and over HTTP at `http` where it was asked to; it took `started_s` until it
+    did."""
 
     address: str
-    pid: int
+    process: subprocess.Popen[str]
     started_s: float
+    http: str = ""
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self, within_s: float) -> float | None:
+        """Ask it to end, as orchestrators do; the seconds that it took, None where it had not ended by then."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return None
+        return time.monotonic() - begun
 
     def cpu_s(self) -> float:
         """Processor time spent since it was started, by all its threads; 0 where the system does not tell."""
@@ -42,6 +63,14 @@ class Running:
         except OSError:
             return None
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def own_bytes(self) -> int | None:
+        """Memory in use without the pages of files, which the system takes back when it needs room."""
+        try:
+            lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return None
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +96,45 @@ def pin(processor: int | None) -> None:
 
 
 @contextmanager
-def remit_server(data: Path | None, processor: int | None) -> Iterator[Running]:
-    """`remit serve` on any free port, on a data directory or on an empty memory."""
+def remit_server(
+    data: Path | None, processor: int | None, *arguments: str, http: bool = False, log: Path | None = None
+) -> Iterator[Running]:
+    """`remit serve` on any free port, on a data directory or on an empty memory, with more of its options if given.
+    `http`: on a port for that too. `log`: the file its log is added to."""
     remit = Path(sys.executable).with_name("remit")
     facts = ["--in-memory"] if data is None else ["--data", str(data)]
-    with _server([str(remit), "serve", *facts, "--grpc", "127.0.0.1:0"], "grpc", processor) as running:
+    command = [str(remit), "serve", *facts, "--grpc", "127.0.0.1:0", *(["--http", "127.0.0.1:0"] if http else [])]
+    announces = ("grpc", "http") if http else ("grpc",)
+    with _logged(log) as errors, _server([*command, *arguments], announces, processor, errors) as running:
         yield running
 
 
 @contextmanager
 def echo_server(processor: int | None) -> Iterator[Running]:
     """See `echo.py`."""
-    with _server([sys.executable, "-m", "bench.echo"], "grpc", processor) as running:
+    with _server([sys.executable, "-m", "bench.echo"], ("grpc",), processor) as running:
         yield running
 
 
 @contextmanager
-def _server(command: Sequence[str], announces: str, processor: int | None) -> Iterator[Running]:
-    """The process, once it has said a line of `announces` and an address."""
+def _logged(log: Path | None) -> Iterator[int | IO[str]]:
+    if log is None:
+        yield subprocess.DEVNULL
+        return
+    with log.open("a", encoding="utf-8") as errors:
+        yield errors
+
+
+@contextmanager
+def _server(
+    command: Sequence[str], announces: Sequence[str], processor: int | None, errors: int | IO[str] = subprocess.DEVNULL
+) -> Iterator[Running]:
+    """The process, once it has said a line of each word of `announces` and an address, in that order."""
     begun = time.monotonic()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
         preexec_fn=lambda: pin(processor),
     )
@@ -97,14 +142,18 @@ def _server(command: Sequence[str], announces: str, processor: int | None) -> It
     impatience.start()
     try:
         assert process.stdout is not None, "it is a pipe"
+        addresses: list[str] = []
         for line in process.stdout:
             words = line.split()
-            if len(words) == 2 and words[0] == announces:
-                break
+            if len(words) == 2 and words[0] == announces[len(addresses)]:
+                addresses.append(words[1])
+                if len(addresses) == len(announces):
+                    break
         else:
             raise RuntimeError(f"`{' '.join(command)}` ended before it listened; run it to see why")
         impatience.cancel()
-        yield Running(words[1], process.pid, time.monotonic() - begun)
+        address, *http = addresses
+        yield Running(address, process, time.monotonic() - begun, *http)
     finally:
         impatience.cancel()
         process.terminate()

@@ -1,0 +1,29 @@
+"""How much memory a server may take beyond its facts, as its flags state it: a table of what callers can make it hold.
+
+Law: the bound follows from flags of `remit serve` and from nothing that was measured; a siege that finds more has found
+something that nobody bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from remit.engine.limits import Limits
+from remit.server.grpc.open_methods import READS_MAX
+from remit.server.limits.serve_limits import ServeLimits
+
+# What is held, by the limits that say how much of it.
+_HELD: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
+    "answers that wait to be taken": lambda _, serve: serve.unsent_bytes_max,
+    "answers at work": lambda limits, serve: serve.readers * limits.response_bytes_max,
+    "requests at work": lambda limits, serve: (serve.readers + serve.writers) * limits.request_bytes_max,
+}
+# gRPC's own library reads a message before anybody is asked who sent it; `open_methods.py` says how many at once.
+_HELD_BY_GRPCIO: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
+    "messages of strangers": lambda limits, _: READS_MAX * 2 * limits.request_bytes_max,
+}
+
+
+def stated_bytes(limits: Limits, serve_limits: ServeLimits, *, with_frontend: bool) -> int:
+    """All of it at once."""
+    held = _HELD if with_frontend else {**_HELD, **_HELD_BY_GRPCIO}
+    return sum(bytes_of(limits, serve_limits) for bytes_of in held.values())

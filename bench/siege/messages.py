@@ -1,0 +1,202 @@
+"""The requests of those who call as the API has it: as large as is allowed, and as costly as they can be made.
+
+Each is made for one of many callers, who has a number, so that they do not write the same facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from authzed.api.v1 import core_pb2 as spicedb
+from authzed.api.v1 import permission_service_pb2 as spicedb_permissions
+from authzed.api.v1 import schema_service_pb2 as spicedb_schemas
+
+from bench.siege.target import Target
+from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from tests.support.large_schemas import SHAPES
+
+_TOUCH, _REMOVE = relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE
+_NOTE = "x" * 1_900  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
+
+
+def fact(resource: str, subject: str, relation: str = "viewer") -> core_pb2.Relationship:
+    return core_pb2.Relationship(resource=doc(resource), relation=relation, subject=user(subject))
+
+
+def doc(id: str) -> core_pb2.ObjectReference:
+    return core_pb2.ObjectReference(type="doc", id=id)
+
+
+def user(id: str) -> core_pb2.SubjectReference:
+    return core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id=id))
+
+
+def facts_of(resource: str) -> core_pb2.RelationshipFilter:
+    return core_pb2.RelationshipFilter(resource_type="doc", resource_id=resource)
+
+
+def write(facts: Iterable[core_pb2.Relationship], *, removes: bool = False, dry_run: bool = False) -> bytes:
+    operation = _REMOVE if removes else _TOUCH
+    updates = [relationships_pb2.Update(operation=operation, relationship=each) for each in facts]
+    return relationships_pb2.WriteRequest(store=STORE, updates=updates, dry_run=dry_run).SerializeToString()
+
+
+def check(resource: str, subject: str, permission: str, *, explain: bool = False, at_exactly: str = "") -> bytes:
+    asked = permissions_pb2.CheckRequest(
+        store=STORE, resource=doc(resource), permission=permission, subject=user(subject), explain=explain
+    )
+    if at_exactly:
+        asked.consistency.at_exactly = at_exactly
+    return asked.SerializeToString()
+
+
+def delete(resource: str, *, dry_run: bool = False) -> bytes:
+    asked = relationships_pb2.DeleteRequest(store=STORE, filter=facts_of(resource), dry_run=dry_run)
+    return asked.SerializeToString()
+
+
+# --- questions --------------------------------------------------------------------------------------------------
+
+
+def explained(target: Target, number: int) -> Sequence[bytes]:
+    """A no at the end of as many steps as there are documents in one another, and why."""
+    return [check(f"{DEEP}-0", f"nobody-{number}", "view", explain=True)]
+
+
+def with_contexts(target: Target, number: int) -> Sequence[bytes]:
+    """Each question needs a caveat, with a context of its own; and a fact is brought, so that Python answers."""
+    asked = permissions_pb2.CheckManyRequest(store=STORE, contextual=[fact("brought", "u0")])
+    for each in range(target.sizes.caveated):
+        item = asked.items.add(resource=doc(CAVEATED), permission="view", subject=user(f"u{each}"))
+        item.context.update({"amount": number + each, "note": _NOTE})
+    return [asked.SerializeToString()]
+
+
+def expanded(target: Target, number: int) -> Sequence[bytes]:
+    return [permissions_pb2.ExpandRequest(store=STORE, resource=doc(CROWD), permission="view").SerializeToString()]
+
+
+# --- facts ------------------------------------------------------------------------------------------------------
+
+
+def dry_deletes(target: Target, number: int) -> Sequence[bytes]:
+    return [delete(VICTIM, dry_run=True)]
+
+
+def dry_writes(target: Target, number: int) -> Sequence[bytes]:
+    return [write(_facts(f"new-{number}", target), dry_run=True)]
+
+
+def writes(target: Target, number: int) -> Sequence[bytes]:
+    """There and away again, so that each is a change."""
+    facts = _facts(f"real-{number}", target)
+    return [write(facts), write(facts, removes=True)]
+
+
+def imports(target: Target, number: int) -> Sequence[bytes]:
+    facts = _facts(f"import-{number}", target)
+    return [relationships_pb2.ImportRequest(store=STORE, relationships=facts).SerializeToString()]
+
+
+def pages(target: Target, number: int) -> Sequence[bytes]:
+    filter = core_pb2.RelationshipFilter(resource_type="doc")
+    return [relationships_pb2.ReadRequest(store=STORE, filter=filter).SerializeToString()]
+
+
+def whole_store(target: Target, number: int) -> Sequence[bytes]:
+    return [relationships_pb2.ExportRequest(store=STORE).SerializeToString()]
+
+
+def everything_watched(target: Target, number: int) -> Sequence[bytes]:
+    return [relationships_pb2.WatchRequest(store=STORE, checkpoint_interval_ms=100).SerializeToString()]
+
+
+def _facts(resource: str, target: Target) -> list[core_pb2.Relationship]:
+    return [fact(resource, f"u{each}") for each in range(target.sizes.updates)]
+
+
+# --- schemas and stores -----------------------------------------------------------------------------------------
+
+
+def schemas_written(target: Target, number: int) -> Sequence[bytes]:
+    """To the spare store: what the steady client asks about is to stay defined."""
+    texts = _large_schemas(target.sizes.schema_bytes)
+    return [schemas_pb2.WriteSchemaRequest(store=SCRATCH, schema=text).SerializeToString() for text in texts]
+
+
+def schemas_compared(target: Target, number: int) -> Sequence[bytes]:
+    texts = _large_schemas(target.sizes.schema_bytes)
+    return [schemas_pb2.DiffSchemaRequest(store=STORE, schema=text).SerializeToString() for text in texts]
+
+
+def _large_schemas(bytes_max: int) -> list[str]:
+    """Of every shape that some step of the compiler would look at twice, nearly as large as may be."""
+    return [_as_large_as(bytes_max, shape) for shape in SHAPES.values()]
+
+
+def _as_large_as(bytes_max: int, shape: Callable[[int], str]) -> str:
+    size = 50 * bytes_max // len(shape(50))
+    while len(text := shape(size)) > bytes_max:
+        size = size * 19 // 20
+    return text
+
+
+def schema_read(target: Target, number: int) -> Sequence[bytes]:
+    return [schemas_pb2.ReadSchemaRequest(store=STORE).SerializeToString()]
+
+
+def stores_listed(target: Target, number: int) -> Sequence[bytes]:
+    return [stores_pb2.ListStoresRequest().SerializeToString()]
+
+
+def callers_told(target: Target, number: int) -> Sequence[bytes]:
+    return [stores_pb2.WhoAmIRequest().SerializeToString()]
+
+
+# --- SpiceDB's wire ---------------------------------------------------------------------------------------------
+
+_FULLY = spicedb_permissions.Consistency(fully_consistent=True)
+
+
+def spicedb_question(target: Target, number: int) -> Sequence[bytes]:
+    asked = spicedb_permissions.CheckPermissionRequest(
+        consistency=_FULLY, resource=_spicedb("doc", f"{DEEP}-0"), permission="view"
+    )
+    asked.subject.object.CopyFrom(_spicedb("user", f"nobody-{number}"))
+    return [asked.SerializeToString()]
+
+
+def spicedb_questions(target: Target, number: int) -> Sequence[bytes]:
+    asked = spicedb_permissions.CheckBulkPermissionsRequest(consistency=_FULLY)
+    for each in range(target.sizes.caveated):
+        item = asked.items.add(resource=_spicedb("doc", CAVEATED), permission="view")
+        item.subject.object.CopyFrom(_spicedb("user", f"u{each}"))
+        item.context.update({"amount": number + each, "note": _NOTE})
+    return [asked.SerializeToString()]
+
+
+def spicedb_writes(target: Target, number: int) -> Sequence[bytes]:
+    found = []
+    for operation in (spicedb.RelationshipUpdate.OPERATION_TOUCH, spicedb.RelationshipUpdate.OPERATION_DELETE):
+        asked = spicedb_permissions.WriteRelationshipsRequest()
+        for each in range(target.sizes.updates):
+            relationship = asked.updates.add(operation=operation).relationship
+            relationship.resource.CopyFrom(_spicedb("doc", f"spicedb-{number}"))
+            relationship.relation = "viewer"
+            relationship.subject.object.CopyFrom(_spicedb("user", f"u{each}"))
+        found.append(asked.SerializeToString())
+    return found
+
+
+def spicedb_schemas_written(target: Target, number: int) -> Sequence[bytes]:
+    """What is there already, or with one more definition: the steady client's questions keep their meaning."""
+    texts = SCHEMA, f"{SCHEMA}\ndefinition more_{number} {{}}\n"
+    return [spicedb_schemas.WriteSchemaRequest(schema=text).SerializeToString() for text in texts]
+
+
+def spicedb_schema_read(target: Target, number: int) -> Sequence[bytes]:
+    return [spicedb_schemas.ReadSchemaRequest().SerializeToString()]
+
+
+def _spicedb(type: str, id: str) -> spicedb.ObjectReference:
+    return spicedb.ObjectReference(object_type=type, object_id=id)

@@ -1,0 +1,126 @@
+"""Who attacks: one row each, by what it does. A row is all that there is to say of an attacker but its code.
+
+Law: every verb of `server/verbs.py` is called by somebody here with whole requests; a test says so, and so a new verb
+joins the siege the day it is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import grpc
+
+from bench.siege import messages, strangers
+from bench.siege.attacker import RETRY_S, Attacker, asks, by_verbs, reads, sends
+from bench.siege.target import Target
+from bench.siege.world import SCRATCH
+from remit.access.keys import Right
+from remit.v1 import permissions_pb2, stores_pb2
+
+_P, _R, _S, _T = (f"/remit.v1.{service}/" for service in ("Permissions", "Relationships", "Schemas", "Stores"))
+_SP, _SS = (f"/authzed.api.v1.{service}/" for service in ("PermissionsService", "SchemaService"))
+
+HEAVY = 8  # of one key at once, of what each costs much
+
+
+def _at_exactly(target: Target, number: int) -> Iterator[bool]:
+    """As long ago as the server answers for: a token is kept until it has become too old."""
+    send = target.channel().unary_unary(_P + "Check", None, permissions_pb2.CheckResponse.FromString)
+    token = target.past
+    while True:
+        try:
+            send(messages.check("any", "any", "view", at_exactly=token), metadata=target.metadata())
+            yield True
+        except grpc.RpcError:
+            yield False
+            token = send(messages.check("any", "any", "view"), metadata=target.metadata()).token
+
+
+def _stores(target: Target, number: int) -> Iterator[bool]:
+    channel, name = target.channel(), f"made-{number}"
+    create, delete = (channel.unary_unary(_T + verb, None, None) for verb in ("CreateStore", "DeleteStore"))
+    while True:
+        for send, request in (
+            (create, stores_pb2.CreateStoreRequest(name=name)),
+            (delete, stores_pb2.DeleteStoreRequest(name=name)),
+        ):
+            try:
+                send(request.SerializeToString(), metadata=target.metadata())
+                yield True
+            except grpc.RpcError:
+                yield False
+                time.sleep(RETRY_S)
+
+
+def _copies(target: Target, number: int) -> Iterator[bool]:
+    """A backup of all, restored as another store, which is deleted again."""
+    channel, name, key = target.channel(), f"copy-{number}", target.metadata()
+    backup = channel.unary_stream(_T + "Backup", None, stores_pb2.BackupResponse.FromString)
+    restore = channel.stream_unary(_T + "Restore", None, None)
+    delete = channel.unary_unary(_T + "DeleteStore", None, None)
+    while True:
+        chunks = []
+        for each in backup(stores_pb2.BackupRequest(name=SCRATCH).SerializeToString(), metadata=key):
+            chunks.append(stores_pb2.RestoreRequest(name=name, chunk=each.chunk).SerializeToString())
+            yield True
+        restore(iter(chunks), metadata=key)
+        yield True
+        delete(stores_pb2.DeleteStoreRequest(name=name).SerializeToString(), metadata=key)
+        yield True
+
+
+# fmt: off
+ATTACKERS: dict[str, Attacker] = {
+    # Without a key.
+    "packed health checks": Attacker(strangers.packed_health, 2),
+    "silent HTTP connections": Attacker(strangers.silent_http),
+    "silent gRPC connections": Attacker(strangers.silent_grpc, 2),
+    "health watches": Attacker(strangers.health_watches, 4),
+    "bodiless health checks": Attacker(strangers.bodiless_health, 4),
+    "unread health checks": Attacker(strangers.unread_health, 20),
+    "garbage": Attacker(strangers.garbage, 2),
+    "begun bodies of strangers": Attacker(strangers.begun_bodies_of_strangers, 20),
+    "reflection": Attacker(strangers.reflection, 4),
+    "rapid resets": Attacker(strangers.rapid_resets, 2),
+    "half handshakes": Attacker(strangers.half_handshakes, 1, needs_tls=True),
+    "false keys": Attacker(strangers.false_keys, 2),
+    "revoked keys": Attacker(strangers.revoked_keys, 2),
+
+    # With a key, and without ever ending a request or taking an answer.
+    "bodiless calls": Attacker(strangers.bodiless, 20, rights=(Right.CHECK,)),
+    "begun bodies": Attacker(strangers.begun_bodies, 20, rights=(Right.CHECK, Right.WRITE)),
+    "garbage with a key": Attacker(strangers.garbage, 2, rights=(Right.CHECK, Right.READ, Right.WRITE)),
+    "unread answers": Attacker(strangers.unread_answers, 4, rights=(Right.CHECK, Right.READ)),
+    "slow watches": by_verbs(strangers.slow_watches, 2, _R + "Watch"),
+
+    # With a key, as the API has it.
+    "explanations": asks(_P + "Check", messages.explained, HEAVY),
+    "the long past": by_verbs(_at_exactly, HEAVY, _P + "Check"),
+    "contexts": asks(_P + "CheckMany", messages.with_contexts, HEAVY),
+    "expansions": asks(_P + "Expand", messages.expanded, HEAVY),
+    "dry-run deletes": asks(_R + "Delete", messages.dry_deletes, 40),
+    "dry-run writes": asks(_R + "Write", messages.dry_writes, 40),
+    "writes": asks(_R + "Write", messages.writes, 40),
+    "imports": sends(_R + "Import", messages.imports, 100),
+    "pages": asks(_R + "Read", messages.pages, HEAVY),
+    "exports": reads(_R + "Export", messages.whole_store, HEAVY),
+    "watches": reads(_R + "Watch", messages.everything_watched, 100),
+    "large schemas": asks(_S + "WriteSchema", messages.schemas_written, HEAVY),
+    "schema comparisons": asks(_S + "DiffSchema", messages.schemas_compared, HEAVY),
+    "schema reads": asks(_S + "ReadSchema", messages.schema_read, HEAVY),
+    "stores": by_verbs(_stores, HEAVY, _T + "CreateStore", _T + "DeleteStore"),
+    "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
+    "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),
+    "copies": by_verbs(_copies, 4, _T + "Backup", _T + "Restore", _T + "DeleteStore"),
+    "SpiceDB questions": asks(_SP + "CheckPermission", messages.spicedb_question, HEAVY),
+    "SpiceDB bulks": asks(_SP + "CheckBulkPermissions", messages.spicedb_questions, HEAVY),
+    "SpiceDB writes": asks(_SP + "WriteRelationships", messages.spicedb_writes, 40),
+    "SpiceDB schemas": asks(_SS + "WriteSchema", messages.spicedb_schemas_written, HEAVY),
+    "SpiceDB schema reads": asks(_SS + "ReadSchema", messages.spicedb_schema_read, HEAVY),
+}
+# fmt: on
+
+
+def rights_of_callers() -> dict[str, tuple[Right, ...]]:
+    """Of each attacker that has a key."""
+    return {name: attacker.rights for name, attacker in ATTACKERS.items() if attacker.rights}
