@@ -20,6 +20,7 @@ from remit.graph.expirations import Due, Expirations
 from remit.graph.native import ROWS_AT_ONCE, NativeGraph, available, registry
 from remit.graph.plain import Graph
 from remit.graph.revisions import PinnedGraph, Stride
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
 from remit.model import DEFAULT_STORE, Delta, Relationship, RelationshipFilter, StoredRelationship, StoreInfo
 from remit.notation import no_such_store
@@ -167,15 +168,21 @@ class LoadedStores:
         there, and what the admission raises."""
         return self._store.write(identity.name, _there(identity, admission), client_id, weight)
 
-    def rehearse(self, identity: StoreIdentity, admission: Admission, client_id: str = "") -> None:
+    def rehearse(
+        self,
+        identity: StoreIdentity,
+        admission: Admission,
+        client_id: str = "",
+        interrupt: Interrupt = never_interrupted,
+    ) -> None:
         """Judge a write into that very store against its last revision, which memory has too when it returns. Raises as
-        `write`."""
+        `write`, and what `interrupt` raises while it waits."""
 
         def caught_up(view: WriteTransaction) -> Draft:
             self._await(view)
             return admission(view)
 
-        self._store.rehearse(identity.name, _there(identity, caught_up), client_id)
+        self._store.rehearse(identity.name, _there(identity, caught_up), client_id, interrupt)
 
     # --- stores that come and go --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
 
 # What a write weighs is about how many changes it makes. Up to here it is small: a hold, a release, a deletion of a few
@@ -244,10 +245,12 @@ class Store(Protocol):
         """What `submit` does, waited for. Raises what the future would hold. Not from the listener or an admission."""
         ...
 
-    def rehearse(self, name: str, admission: Admission, client_id: str = "") -> None:
+    def rehearse(
+        self, name: str, admission: Admission, client_id: str = "", interrupt: Interrupt = never_interrupted
+    ) -> None:
         """Judge a write against the last commit, on this thread, and forget it. No write waits for it. Rehearsals are
         judged one at a time, and clients take turns. Raises StoreNotFound, StoreOverloaded and FairShareSpent where too
-        many wait, and what the admission raises."""
+        many wait, what `interrupt` raises while it waits, and what the admission raises."""
         ...
 
     def subscribe(self, listener: CommitListener) -> None:

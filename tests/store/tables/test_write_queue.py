@@ -88,6 +88,41 @@ def test_clients_who_all_wait_are_served_alike(tasks: dict[str, list[int]], turn
     assert not any(left.values())
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abcde"), st.lists(st.integers(1, 3_000), min_size=1, max_size=9), min_size=1),
+    st.integers(1, 1_000),
+)
+def test_turns_are_those_of_deficit_round_robin_said_plainly(tasks: dict[str, list[int]], turn: int) -> None:
+    turns: Turns[Task[None]] = Turns(turn)
+    for client_id, weights in tasks.items():
+        for weight in weights:
+            turns.put(task(client_id, weight))
+    waiting = {client_id: list(weights) for client_id, weights in tasks.items()}
+    credit = dict.fromkeys(waiting, turn)
+    while waiting:
+        client_id = next(iter(waiting))
+        weight = waiting[client_id][0]
+        if weight > credit[client_id] and len(waiting) > 1:  # a turn at a time, and the next client's
+            credit[client_id] += turn
+            waiting[client_id] = waiting.pop(client_id)
+            continue
+        each = turns.take()
+        assert (each.client_id, each.weight) == (client_id, weight)
+        credit[client_id] = max(credit[client_id] - waiting[client_id].pop(0), 0)
+        if not waiting[client_id]:
+            del waiting[client_id]
+    assert not turns.lines
+
+
+def test_a_task_of_any_weight_is_taken_at_once() -> None:
+    """One turn after another it would be ten million million of them."""
+    turns: Turns[Task[None]] = Turns(1)
+    for client_id in ("ann", "bob"):
+        turns.put(task(client_id, 10**13))
+    assert [turns.take().client_id for _ in range(2)] == ["ann", "bob"]
+
+
 @given(st.lists(SMALL, max_size=40), st.lists(BULK, max_size=40))
 def test_a_client_that_comes_last_waits_for_one_turn_of_each_other(smalls: list[int], bulks: list[int]) -> None:
     queue = WriteQueue(10_000)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from remit.errors import (
+    DeadlineExceeded,
     FairShareSpent,
     LimitExceeded,
     RemitError,
@@ -22,6 +23,7 @@ from remit.errors import (
     StoreOverloaded,
     StoreUnavailable,
 )
+from remit.interrupt import never_interrupted
 from remit.model import Delta, RelationshipFilter
 from remit.store import memory
 from remit.store.codec import encode_triple
@@ -474,6 +476,34 @@ def test_rehearsals_are_judged_one_at_a_time_and_clients_take_turns(world: World
     for thread in threads:
         thread.join(60)
     assert order == ["eve", "ann", "bob", "eve", "eve", "eve"]
+
+
+def test_a_rehearsal_that_nobody_waits_for_any_more_leaves_its_turn_to_others() -> None:
+    rehearsals, order = Rehearsals(), list[str]()
+    given_up = threading.Event()
+
+    def interrupt() -> None:
+        if given_up.is_set():
+            raise DeadlineExceeded("nobody waits")
+
+    def rehearse(client_id: str) -> None:
+        try:
+            with rehearsals.turn(client_id, interrupt if client_id == "eve" else never_interrupted):
+                order.append(client_id)
+        except DeadlineExceeded:
+            order.append("given up")
+
+    threads = [threading.Thread(target=rehearse, args=(client_id,)) for client_id in ("eve", "ann")]
+    with rehearsals.turn("gate"):
+        for number, thread in enumerate(threads):
+            thread.start()
+            while rehearsals.taken < number + 2:
+                time.sleep(0)  # until it waits
+        given_up.set()
+        threads[0].join(60)
+        assert (order, rehearsals.taken) == (["given up"], 2)
+    threads[1].join(60)
+    assert (order, rehearsals.taken) == (["given up", "ann"], 0)
 
 
 def test_of_a_greedy_client_only_so_many_rehearsals_wait_and_others_are_taken() -> None:

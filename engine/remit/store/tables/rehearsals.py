@@ -11,10 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from remit.interrupt import Interrupt, never_interrupted
 from remit.store.tables.write_queue import Turns, refusal_of
 
-# At work or waiting: half as many as the server has threads for writes, unless it is told otherwise.
+# At work or waiting. Dry runs are heavy, and a server that is not told otherwise has fewer threads for what is heavy
+# (`heavy_writers`): it never comes to this.
 REHEARSALS_MAX = 16
+
+_LOOK_S = 0.05  # how often one that waits asks whether to
 
 
 class Rehearsals:
@@ -27,8 +31,9 @@ class Rehearsals:
         self.taken = 0  # at work or waiting
 
     @contextmanager
-    def turn(self, client_id: str) -> Iterator[None]:
-        """Wait for one's turn, and have it until the block ends. Raises StoreOverloaded, FairShareSpent."""
+    def turn(self, client_id: str, interrupt: Interrupt = never_interrupted) -> Iterator[None]:
+        """Wait for one's turn, and have it until the block ends. Raises StoreOverloaded, FairShareSpent, and what
+        `interrupt` raises while it waits."""
         with self._lock:
             if client_id:
                 held = self._waiting.held(client_id) + (self._at_work == client_id)
@@ -41,24 +46,39 @@ class Rehearsals:
                 self._waiting.put(waiting)
             else:
                 self._at_work = client_id
-        if waiting is not None:
-            waiting.gate.acquire()
         try:
+            if waiting is not None:
+                self._wait(waiting, interrupt)
             yield
         finally:
             with self._lock:
                 self.taken -= 1
-                self._at_work = None
-                if self._waiting.lines:
-                    following = self._waiting.take()
-                    self._at_work = following.client_id
-                    following.gate.release()
+                if waiting is None or waiting.has_turn:
+                    self._pass_on()
+
+    def _wait(self, waiting: _Waiting, interrupt: Interrupt) -> None:
+        while not waiting.gate.acquire(timeout=_LOOK_S):
+            try:
+                interrupt()
+            except BaseException:
+                with self._lock:
+                    if not waiting.has_turn:
+                        self._waiting.remove(waiting)
+                raise
+
+    def _pass_on(self) -> None:
+        self._at_work = None
+        if self._waiting.lines:
+            following = self._waiting.take()
+            self._at_work = following.client_id
+            following.has_turn = True
+            following.gate.release()
 
 
 class _Waiting:
     """Who waits for a turn. The gate is closed until it is theirs."""
 
-    __slots__ = ("client_id", "gate")
+    __slots__ = ("client_id", "gate", "has_turn")
 
     weight = 1  # one turn each: what it costs is only known afterwards
 
@@ -66,3 +86,4 @@ class _Waiting:
         self.client_id = client_id
         self.gate = threading.Lock()
         self.gate.acquire()
+        self.has_turn = False

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from remit.errors import StoreExists
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Delta
 from remit.notation import no_such_store
 from remit.store.codec import pack, unpack
@@ -141,8 +142,10 @@ class TableStore(Store):
         self._writer.submit(self._revision(name, admission, waiting, client_id, weight))
         return waiting.result()
 
-    def rehearse(self, name: str, admission: Admission, client_id: str = "") -> None:
-        with self._rehearsing.turn(client_id):
+    def rehearse(
+        self, name: str, admission: Admission, client_id: str = "", interrupt: Interrupt = never_interrupted
+    ) -> None:
+        with self._rehearsing.turn(client_id, interrupt):
             snapshot = self._tables.snapshot()
             try:
                 admission(StoreWriter(Staging(snapshot), name, self._schemas))

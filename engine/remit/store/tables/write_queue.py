@@ -160,8 +160,10 @@ class Turns(Generic[E]):
         line.tasks.append(task)
 
     def take(self) -> E:
-        """The next task; there must be one. Cost: O(1), and a step for each turn that a large task saves up for."""
+        """The next task; there must be one. Cost: O(1), or O(clients) where the first cannot have its task served yet,
+        whatever tasks weigh."""
         lines = self.lines
+        is_saved_up = False
         while True:
             client_id = next(iter(lines))
             line = lines[client_id]
@@ -169,6 +171,10 @@ class Turns(Generic[E]):
             weight = tasks[0].weight
             if weight <= line.credit or len(lines) == 1:  # alone, it takes from nobody
                 break
+            if not is_saved_up:
+                is_saved_up = True
+                self._save_up()
+                continue
             line.credit += self._turn
             lines.move_to_end(client_id)
         task = tasks.popleft()
@@ -178,6 +184,20 @@ class Turns(Generic[E]):
             del lines[client_id]
             self._spare = line
         return task
+
+    def _save_up(self) -> None:
+        """All the rounds at once in which everybody only saves up for a large task."""
+        rounds = min(-((line.credit - line.tasks[0].weight) // self._turn) for line in self.lines.values())
+        if rounds > 0:
+            for line in self.lines.values():
+                line.credit += rounds * self._turn
+
+    def remove(self, task: E) -> None:
+        """Forget one that waits: it must be there. Cost: O(what its client waits for)."""
+        line = self.lines[task.client_id]
+        line.tasks.remove(task)
+        if not line.tasks:
+            del self.lines[task.client_id]
 
 
 class _Line(Generic[E]):
