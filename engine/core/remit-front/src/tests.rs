@@ -71,6 +71,7 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
         places: Holdings::new(2),
         overloaded: status(8, "full"),
         fair_share_spent: status(8, "too much"),
+        stopping: status(14, "stopping"),
     };
     let config = Config {
         credentials: Credentials::Everyone,

@@ -106,7 +106,9 @@ pub fn dispatch(call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut r
     let client_id = Arc::clone(&holding.client_id);
     let reply =
         Reply { outcome: sender, is_gone: Arc::clone(&is_gone), unsent: Arc::clone(unsent), room: None, holding };
-    queue.queue(&client_id, DispatchedCall { call, reply });
+    if let Some(DispatchedCall { reply, .. }) = queue.queue(&client_id, DispatchedCall { call, reply }) {
+        reply.refuse(queue.stopping.clone());
+    }
     tokio::spawn(async move {
         let outcome = tokio::select! {
             biased;

@@ -11,11 +11,13 @@ use crate::fair_quota::{ClientId, Full, Holdings};
 use crate::status::Status;
 use crate::verbs::VerbTable;
 
-/// What a queue is made of: its places, and what is said where all are taken, and where too many are the client's.
+/// What a queue is made of: its places, and what is said where all are taken, where too many are the client's, and where
+/// the server is stopping.
 pub struct QueueConfig {
     pub places: Arc<Holdings>,
     pub overloaded: Status,
     pub fair_share_spent: Status,
+    pub stopping: Status,
 }
 
 /// The queues, by their numbers in the table of verbs.
@@ -31,7 +33,9 @@ impl WorkQueues {
         Self {
             queues: queues
                 .into_iter()
-                .map(|config| (WorkQueue::new(config.places), [config.overloaded, config.fair_share_spent]))
+                .map(|config| {
+                    (WorkQueue::new(config.places, config.stopping), [config.overloaded, config.fair_share_spent])
+                })
                 .collect(),
             turned_away: verbs.all().iter().map(|_| <[AtomicU64; 2]>::default()).collect(),
         }
@@ -78,6 +82,7 @@ mod tests {
             places: Holdings::new(places_max),
             overloaded: Status { message: "full".to_owned(), ..Status::failed() },
             fair_share_spent: Status { message: "too much".to_owned(), ..Status::failed() },
+            stopping: Status::failed(),
         };
         let verbs = VerbTable::new(vec![verb("/a", 0), verb("/b", 1)], 2).unwrap();
         let queues = WorkQueues::new(vec![config(2), config(1)], &verbs);

@@ -2,6 +2,7 @@
 //!
 //! Clients share a queue as they do there: its places (nobody takes more who already holds more than is left free), and
 //! its threads, whose turns go around among those who wait.
+//! What is heavy is not told apart here: the thread that takes a call gives it on where it is, in moments (`thread_pool.py`).
 //! Law: what a queue takes is given to a thread or forgotten with its caller; what it does not, it refuses at once.
 
 use std::collections::{HashMap, VecDeque};
@@ -10,10 +11,13 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use crate::fair_quota::{ClientId, Holding, Holdings};
+use crate::status::Status;
 
 /// Calls at work or waiting. The lock is held for a few memory accesses at a time, and never with a wish for the GIL.
 pub struct WorkQueue<Call> {
     pub places: Arc<Holdings>,
+    /// What is said to a call that comes once the queue is closed.
+    pub stopping: Status,
     state: Mutex<State<Call>>,
     arrived: Condvar,
 }
@@ -33,16 +37,18 @@ pub struct QueuePlace<Call> {
 }
 
 impl<Call> WorkQueue<Call> {
-    pub fn new(places: Arc<Holdings>) -> Arc<Self> {
+    pub fn new(places: Arc<Holdings>, stopping: Status) -> Arc<Self> {
         let state = State { turns: VecDeque::new(), queues: HashMap::new(), threads_waiting: 0, is_closed: false };
-        Arc::new(Self { places, state: Mutex::new(state), arrived: Condvar::new() })
+        Arc::new(Self { places, stopping, state: Mutex::new(state), arrived: Condvar::new() })
     }
 
-    /// Let a call of a caller that has a place in here wait for a thread. Cost: O(1).
-    pub fn queue(&self, client_id: &ClientId, call: Call) {
+    /// Let a call of a caller that has a place in here wait for a thread. Once the queue is closed none would come: then
+    /// the call is given back. Cost: O(1).
+    #[must_use = "what is given back is to be refused"]
+    pub fn queue(&self, client_id: &ClientId, call: Call) -> Option<Call> {
         let mut state = self.state.lock();
         if state.is_closed {
-            return; // and the caller is told of a failure
+            return Some(call);
         }
         match state.queues.get_mut(client_id) {
             Some(queue) => queue.push_back(call),
@@ -52,6 +58,7 @@ impl<Call> WorkQueue<Call> {
             }
         }
         self.arrived.notify_one();
+        None
     }
 
     /// The next call, waited for; with it, how many other threads wait. `None` once the queue is closed and empty.
@@ -118,14 +125,19 @@ mod tests {
         ClientId::from(name)
     }
 
+    fn queue_of(places_max: usize) -> Arc<WorkQueue<Call>> {
+        WorkQueue::new(Holdings::new(places_max), Status::failed())
+    }
+
     fn push(queue: &WorkQueue<Call>, name: &str, verb: usize) {
         let holding = queue.places.take(&client_id(name), 1).unwrap();
-        queue.queue(&client_id(name), Call { verb, _share: holding });
+        let call = Call { verb, _share: holding };
+        assert!(queue.queue(&client_id(name), call).is_none());
     }
 
     #[test]
     fn turns_go_around_among_those_who_wait() {
-        let queue = WorkQueue::new(Holdings::new(10));
+        let queue = queue_of(10);
         for (name, verb) in [("ann", 1), ("ann", 2), ("ann", 3), ("bob", 4)] {
             push(&queue, name, verb);
         }
@@ -138,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_nobody_waits_for_is_not_begun_and_holds_no_place() {
-        let queue = WorkQueue::new(Holdings::new(4));
+        let queue = queue_of(4);
         for verb in [1, 2] {
             push(&queue, "ann", verb);
         }
@@ -154,10 +166,11 @@ mod tests {
 
     #[test]
     fn a_closed_queue_gives_out_what_it_has_and_takes_nothing_new() {
-        let queue = WorkQueue::new(Holdings::new(4));
+        let queue = queue_of(4);
         push(&queue, "ann", 1);
         queue.close();
-        push(&queue, "ann", 2);
+        let late = Call { verb: 2, _share: queue.places.take(&client_id("ann"), 1).unwrap() };
+        assert_eq!(queue.queue(&client_id("ann"), late).map(|call| call.verb), Some(2));
         assert_eq!(queue.take().unwrap().0.verb, 1);
         assert!(queue.take().is_none());
         assert_eq!(queue.places.taken(), 0);
@@ -165,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_is_woken_by_a_call_and_by_the_end() {
-        let queue = WorkQueue::<Call>::new(Holdings::new(4));
+        let queue = queue_of(4);
         let waiting = {
             let queue = Arc::clone(&queue);
             std::thread::spawn(move || {

@@ -122,10 +122,11 @@ impl FrontendConfig {
         // SAFETY: Python has detached this descriptor from its socket and gives it away, so nobody else closes it.
         let listener = TcpListener::from(unsafe { OwnedFd::from_raw_fd(self.listener.descriptor) });
         let tls = self.listener.pem.as_ref().map(acceptor_of).transpose()?;
+        let stopping = status_of(self.statuses.unavailable);
         let config = Config {
             hot_path: core.map(|core| HotPath { engine: core, clock: Arc::clone(&clock), limits: self.limits.into() }),
             verbs: verbs_of(self.verbs, self.queues.len()).map_err(PyValueError::new_err)?,
-            queues: self.queues.into_iter().map(queue_of).collect(),
+            queues: self.queues.into_iter().map(|row| queue_of(row, &stopping)).collect(),
             credentials: credentials_of(self.credentials),
             clock,
             upstream: self.upstream.socket,
@@ -137,10 +138,7 @@ impl FrontendConfig {
                 ping_every: seconds(self.timeouts.ping_every_s)?,
                 pong_within: seconds(self.timeouts.pong_within_s)?,
             },
-            statuses: Statuses {
-                overloaded: status_of(self.statuses.overloaded),
-                unavailable: status_of(self.statuses.unavailable),
-            },
+            statuses: Statuses { overloaded: status_of(self.statuses.overloaded), unavailable: stopping },
             calls_per_connection_max: self.listener.calls_per_connection_max,
             proxied_max: self.upstream.calls_max,
             unsent: Arc::clone(&self.unsent.get().holdings),
@@ -162,11 +160,12 @@ fn verbs_of(rows: Vec<VerbRow>, queues: usize) -> Result<VerbTable, String> {
     VerbTable::new(verbs.collect::<Result<_, _>>()?, queues)
 }
 
-fn queue_of((places, overloaded, fair_share_spent): WorkQueueRow) -> QueueConfig {
+fn queue_of((places, overloaded, fair_share_spent): WorkQueueRow, stopping: &Status) -> QueueConfig {
     QueueConfig {
         places: Arc::clone(&places.get().holdings),
         overloaded: status_of(overloaded),
         fair_share_spent: status_of(fair_share_spent),
+        stopping: stopping.clone(),
     }
 }
 
