@@ -130,14 +130,16 @@ def viewing(fact: Relationship) -> Question:
     return Question(fact.resource, "view", fact.subject)
 
 
-def bare_commit_slice(directory: Path, seconds: float) -> Slice:
-    """What a durable commit costs by itself: four short rows put into LMDB and synced, by nobody but this loop."""
+def bare_commit_slice(directory: Path, seconds: float, *, requests: int = 1) -> Slice:
+    """What a durable commit costs by itself: four short rows for each of so many requests put into LMDB and synced, by
+    nobody but this loop."""
     with lmdb.open(str(directory), map_size=1 << 30) as environment:
         value = bytes(24)
 
         def commit(number: int) -> None:
             with environment.begin(write=True) as transaction:
                 for table in range(4):
-                    transaction.put(b"%d row %d of about forty bytes, as ours" % (table, number), value)
+                    for request in range(number * requests, (number + 1) * requests):
+                        transaction.put(b"%d row %d of about forty bytes, as ours" % (table, request), value)
 
         return _slice(commit, seconds, 0)

@@ -83,7 +83,7 @@ def run(
     measured = _filled(world, data)
     progress("loading it again")
     begun = time.perf_counter()
-    with _engine(data) as engine:
+    with engine_on(data) as engine:
         measured.load_s = time.perf_counter() - begun
         measured.figures += _questions_in_process(world, options, engine, progress)
         measured.figures += _writes_in_process(options, engine, numbers, directory / "bare", progress)
@@ -103,7 +103,7 @@ def run(
 
 
 @contextmanager
-def _engine(data: Path) -> Iterator[Engine]:
+def engine_on(data: Path) -> Iterator[Engine]:
     clock = SystemClock()
     store = LmdbStore(data, clock_us=clock.now_us)
     try:
@@ -113,7 +113,7 @@ def _engine(data: Path) -> Iterator[Engine]:
 
 
 def _filled(world: World, data: Path) -> Measured:
-    with _engine(data) as engine:
+    with engine_on(data) as engine:
         engine.schemas.write("", world.schema)
         begun = time.perf_counter()
         for rows in in_requests(world.relationships(), ROWS_A_WRITE):

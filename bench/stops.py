@@ -45,8 +45,10 @@ Attack = Callable[[str, int], Iterator[None]]  # of one of many clients, at an a
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--only", default="", help="only the attacks whose name has this in it")
     options.add_argument("--seconds", type=float, default=3.0, help="how long each attack goes on")
-    seconds: float = options.parse_args().seconds
+    arguments = options.parse_args()
+    seconds: float = arguments.seconds
     print(f"{short_name(machine())}, load {load_average()}")
     print(f"{'while':34}{'holds':>7}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'attacks answered':>18}")
     with (
@@ -60,6 +62,8 @@ def main() -> None:
         for begin in range(0, FACTS, UPDATES):
             channel.unary_unary(_WRITE, None, None)(_write("victim", range(begin, begin + UPDATES)))
         for name, (attack, clients) in ATTACKS.items():
+            if arguments.only not in name:
+                continue
             with _under(attack, clients, server.address) as answered:
                 taken = _holds(channel, seconds)
             figure = Latencies.of(taken)
