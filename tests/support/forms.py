@@ -43,6 +43,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "server/net/test_listen.py": ONCE,
     "server/test_commit_notifier.py": ONCE,
     "server/test_unseen_errors.py": ONCE,
+    "server/run/test_garbage.py": ONCE,
     "server/run/test_watchdog.py": ONCE,
     # These end before an engine is asked anything.
     "server/grpc/test_grpc_compat.py": (FRONTEND,),
