@@ -10,3 +10,8 @@ Interrupt = Callable[[], None]
 
 def never_interrupted() -> None:
     """The interrupt of a caller who waits as long as it takes."""
+
+
+class TooHeavy(Exception):
+    """Raised, as by an interrupt, where work that was begun as light is not: it leaves no trace, and is begun again
+    where heavy work is done. Nobody who asked hears of it."""

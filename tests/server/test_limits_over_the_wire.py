@@ -266,11 +266,31 @@ def threads_are_as_many_as_chosen() -> None:
         for call in calls:
             call.result(PATIENCE_S)
         for _ in range(3):
-            asked(channel, "Export", R.ExportRequest())
+            asked(channel, "Backup", T.BackupRequest())
         names = [thread.name for thread in threading.enumerate()]
     for queue in ("reads", "writes", "streams"):
         assert names.count(f"remit-{queue}-0") == 1
         assert f"remit-{queue}-1" not in names
+
+
+@of_the_server("heavy_readers", "heavy_writers")
+def threads_for_what_is_heavy_are_as_many_as_chosen() -> None:
+    with serving(Limits(), ServeLimits(heavy_readers=1, heavy_writers=1)) as (_, channel):
+        schema = SCHEMA + "definition unused {}"
+        calls = [
+            channel.unary_unary(PATHS[method].path).future(request.SerializeToString())
+            for method, request in (
+                ("DiffSchema", S.DiffSchemaRequest(schema=schema)),
+                ("Write", R.WriteRequest(updates=touches(1), dry_run=True)),
+            )
+            for _ in range(8)
+        ]
+        for call in calls:
+            call.result(PATIENCE_S)
+        names = [thread.name for thread in threading.enumerate()]
+    for queue in ("reads", "writes"):
+        assert names.count(f"remit-heavy-{queue}-0") == 1
+        assert f"remit-heavy-{queue}-1" not in names
 
 
 @of_the_server("reads_in_flight_max", "writes_in_flight_max")

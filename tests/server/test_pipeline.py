@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -14,16 +17,24 @@ from remit.access.key_file import encode_keys
 from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
 from remit.engine.facade import Engine
-from remit.errors import KeyMissing, Overloaded, RateLimited, RemitError
-from remit.server.call import Call
+from remit.engine.importing import Import
+from remit.engine.results import ReadPage
+from remit.errors import Cancelled, KeyMissing, Overloaded, RateLimited, RemitError
+from remit.interrupt import Interrupt
+from remit.model import Operation, Relationship, RelationshipFilter, Update
+from remit.notation import parse_relationship
+from remit.server.call import Call, Metadata
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.pipeline import Outcome, Pipeline
 from remit.server.rights import Gate
 from remit.server.telemetry.server_stats import ServerStats
 from remit.server.telemetry.telemetry import Telemetry
-from remit.server.verb import Queue
+from remit.server.verb import Queue as Wait
 from remit.server.verbs import STREAMS, UNARY, UnaryVerb
-from tests.support.serving import SCHEMA, opened
+from remit.store.port import SMALL_WEIGHT_MAX
+from remit.v1 import core_pb2, relationships_pb2, schemas_pb2
+from remit.wire.facts import encode_relationship
+from tests.support.serving import PATIENCE_S, SCHEMA, opened, until
 
 VERBS = {verb.label: verb for verb in UNARY}
 EXPORT = next(verb for verb in STREAMS if verb.method == "Export")
@@ -45,7 +56,16 @@ def pipeline_of(engine: Engine, ring: KeyRing | None = None, limits: ServeLimits
 
 
 async def on_a_thread(pipeline: Pipeline, verb: UnaryVerb, data: bytes, call: Call) -> Outcome:
-    return await asyncio.to_thread(pipeline.answer, verb, (), call, data, lambda _: None)
+    return await asyncio.to_thread(replied, pipeline, verb, (), data, call)
+
+
+def replied(pipeline: Pipeline, verb: UnaryVerb, metadata: Metadata, data: bytes, call: Call) -> Outcome:
+    """What a thread of the frontend would send, on whichever thread it came about."""
+    replies: Queue[Outcome] = Queue()
+    pipeline.answer(verb, metadata, call, data, lambda _: None, replies.put)
+    outcome = replies.get(timeout=PATIENCE_S)
+    assert replies.empty()
+    return outcome
 
 
 async def in_turn(pipeline: Pipeline, verb: UnaryVerb, data: bytes, call: Call) -> Outcome:
@@ -74,7 +94,7 @@ def said(outcome: Outcome) -> bytes | tuple[str, str]:
     return outcome if isinstance(outcome, bytes) else (outcome.reason, outcome.message)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in UNARY if verb.queue is Queue.READS], ids=lambda verb: verb.path)
+@pytest.mark.parametrize("verb", [verb for verb in UNARY if verb.queue is Wait.READS], ids=lambda verb: verb.path)
 @pytest.mark.parametrize("data", WRITTEN, ids=repr)
 def test_a_call_ends_alike_on_a_thread_of_its_own_and_in_its_turn(engine: Engine, verb: UnaryVerb, data: bytes) -> None:
     async def run() -> None:
@@ -126,7 +146,7 @@ def test_a_look_at_the_keys_in_the_middle_of_an_admission_ends_no_good_call(
             return admit(*asked)
 
         monkeypatch.setattr(pipeline, "admit", admit_beside_a_look)
-        outcome = await asyncio.to_thread(pipeline.answer, VERBS["WhoAmI"], metadata, Call(), b"", lambda _: None)
+        outcome = await asyncio.to_thread(replied, pipeline, VERBS["WhoAmI"], metadata, b"", Call())
         assert isinstance(outcome, bytes)
         await pipeline.close()
 
@@ -212,13 +232,14 @@ def test_a_caller_who_leaves_while_its_request_is_waited_for_is_told_of_as_such(
 class Carried:
     """A transport without a wire: what it was asked to do, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: bytes = b"") -> None:
         self.done: list[object] = []
+        self.data = data
         self.frames: AsyncIterator[bytes] = self._frames()
 
     async def _frames(self) -> AsyncGenerator[bytes, None]:
         self.done.append("read")
-        yield b""
+        yield self.data
 
     async def open(self) -> None:
         self.done.append("open")
@@ -237,6 +258,168 @@ def test_a_stream_is_opened_then_read_then_sent_and_told_once(engine: Engine) ->
         assert all(isinstance(each, bytes) for each in carried.done[2:])
         assert counted(pipeline) == {"Export OK": 1}
         assert (len(pipeline.streams), pipeline.telemetry.streams["Export"], pipeline.calls()) == (0, 0, [])
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+# --- what is heavy ----------------------------------------------------------------------------------------------
+
+IMPORT = next(verb for verb in STREAMS if verb.method == "Import")
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+def test_heavy_calls_take_few_threads_and_two_of_one_caller_s_and_a_small_one_passes_them(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ask: Asking
+) -> None:
+    gate = threading.Event()
+    begun: list[str] = []
+
+    def diff(store: str, schema: str, **_: object) -> None:
+        begun.append(schema)
+        assert gate.wait(PATIENCE_S)
+        raise Cancelled("it was only to take a place")
+
+    monkeypatch.setattr(engine.schemas, "diff", diff)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(16))  # each call of the frontend's takes one
+        pipeline = pipeline_of(engine, limits=ServeLimits(readers=1, heavy_readers=3))
+
+        def asked(peer: str) -> asyncio.Task[Outcome]:
+            data = schemas_pb2.DiffSchemaRequest(schema=peer).SerializeToString()
+            return asyncio.create_task(ask(pipeline, VERBS["DiffSchema"], data, Call(peer=peer)))  # type: ignore[arg-type]
+
+        eves = [asked("eve") for _ in range(6)]
+        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.at_work == 2 and pipeline.reads.heavy.waiting == 4)
+        others = [asked("ann"), asked("bob")]
+        await asyncio.to_thread(until, lambda: len(begun) == 3 and pipeline.reads.heavy.waiting == 5)
+        assert begun == ["eve", "eve", "ann"]
+        for peer in ("eve", "ann", "cleo"):
+            assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call(peer=peer)), bytes)
+        gate.set()
+        for outcome in await asyncio.gather(*eves, *others):
+            assert isinstance(outcome, Cancelled)
+        assert begun.index("bob") < 6, "clients take turns"
+        assert (pipeline.calls(), pipeline.reads.in_flight) == ([], 0)
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+def test_a_read_that_goes_on_for_long_begins_again_among_the_heavy_and_is_told_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ask: Asking
+) -> None:
+    threads: list[str] = []
+    read = engine.relationships.read
+
+    def slow(store: str, filter: RelationshipFilter, *, interrupt: Interrupt, **options: Any) -> ReadPage:
+        threads.append(threading.current_thread().name)
+        while not threads[-1].startswith("remit-heavy-reads-"):
+            interrupt()
+        return read(store, filter, interrupt=interrupt, **options)
+
+    monkeypatch.setattr(engine.relationships, "read", slow)
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine)
+        assert isinstance(await ask(pipeline, VERBS["Read"], b"", Call()), bytes)
+        assert len(threads) == 2
+        assert counted(pipeline) == {"Read OK": 1}
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def touching(count: int, *, dry_run: bool = False) -> bytes:
+    updates = [
+        relationships_pb2.Update(
+            operation=relationships_pb2.OPERATION_TOUCH,
+            relationship=encode_relationship(parse_relationship(f"folder:top#viewer@user:u{number}")),
+        )
+        for number in range(count)
+    ]
+    return relationships_pb2.WriteRequest(updates=updates, dry_run=dry_run).SerializeToString()
+
+
+DELETE_ALL = relationships_pb2.DeleteRequest(filter=core_pb2.RelationshipFilter(resource_type="folder"))
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+@pytest.mark.parametrize(
+    ("verb", "data", "is_heavy"),
+    [
+        ("Write", touching(1), False),
+        ("Write", touching(SMALL_WEIGHT_MAX), False),
+        ("Write", touching(SMALL_WEIGHT_MAX + 1), True),
+        ("Write", touching(1, dry_run=True), True),
+        ("Delete", DELETE_ALL.SerializeToString(), True),
+    ],
+    ids=["a hold", "a few", "one too many", "a dry run", "a filter that means many"],
+)
+def test_a_write_waits_for_the_writer_among_the_light_where_it_is_small_and_is_no_rehearsal(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ask: Asking, verb: str, data: bytes, is_heavy: bool
+) -> None:
+    for number in range(SMALL_WEIGHT_MAX + 1):
+        engine.relationships.write("", [touch(f"folder:top#viewer@user:v{number}")])
+    threads: list[str] = []
+    for name in ("rehearse", "write"):
+        done = getattr(engine.relationships._stores, name)
+
+        def noted(*arguments: Any, done: Callable[..., Any] = done, **options: Any) -> Any:
+            result = done(*arguments, **options)
+            threads.append(threading.current_thread().name)
+            return result
+
+        monkeypatch.setattr(engine.relationships._stores, name, noted)
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine)
+        assert isinstance(await ask(pipeline, VERBS[verb], data, Call()), bytes)
+        assert [name.startswith("remit-heavy-writes-") for name in threads] == [is_heavy]
+        assert counted(pipeline) == {f"{verb} OK": 1}
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def touch(text: str) -> Update:
+    return Update(Operation.TOUCH, parse_relationship(text))
+
+
+def test_imports_are_read_where_heavy_writes_are_and_wait_for_their_turn(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    take = Import.take
+
+    def noted(self: Import, relationships: Sequence[Relationship]) -> Any:
+        threads.append(threading.current_thread().name)
+        return take(self, relationships)
+
+    monkeypatch.setattr(Import, "take", noted)
+    fact = encode_relationship(parse_relationship("folder:top#viewer@user:ann"))
+    message = relationships_pb2.ImportRequest(relationships=[fact]).SerializeToString()
+
+    async def run() -> None:
+        pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_writers=1)), threading.Event()
+        held = pipeline.writes.heavy.submit("eve", gate.wait, PATIENCE_S)
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.at_work == 1)
+        imports = [
+            asyncio.create_task(pipeline.stream(IMPORT, (), Call(peer=f"p{number}"), Carried(message)))  # type: ignore[arg-type]
+            for number in range(20)
+        ]
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == 20)
+        assert isinstance(await in_turn(pipeline, VERBS["Write"], touching(1), Call(peer="p1")), bytes)
+        assert not threads
+        imports[0].cancel()
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == 19)
+        gate.set()
+        assert held.result(PATIENCE_S)
+        assert await asyncio.gather(*imports[1:]) == [None] * 19
+        assert threads == ["remit-heavy-writes-0"] * 19
+        until(lambda: pipeline.writes.heavy.at_work == 0)
         await pipeline.close()
 
     asyncio.run(run())

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from remit.engine.admission import NotSmall, Scanning
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Caller
 from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Admission
 
@@ -34,20 +35,32 @@ def commit(
     *,
     changes: int,
     changes_max: int,
+    before_bulk: Interrupt = never_interrupted,
+    interrupt: Interrupt = never_interrupted,
 ) -> Committed:
     """Durable, and seen, when it returns; of a dry run nothing remains. The admission makes so many changes at least,
-    and so many at most if its filters, which it looks for by `scanning`, mean many. Raises StoreNotFound, and what the
-    admission raises."""
+    and so many at most if its filters, which it looks for by `scanning`, mean many. `before_bulk` is called before it
+    is rehearsed, or queued as bulk: what it raises ends it, and nothing has happened. A dry run that waits asks
+    `interrupt` whether to. Raises StoreNotFound, and what the admission raises."""
     identity, client_id = loaded.identity, caller.client_id
     if dry_run:
-        stores.rehearse(identity, admission, client_id)
+        before_bulk()
+        stores.rehearse(identity, admission, client_id, interrupt)
         return Committed()
-    scanning.is_small = changes <= SMALL_WEIGHT_MAX
+    scanning.is_small = not is_bulk(changes)
+    if not scanning.is_small:
+        before_bulk()
     # A filter counts as much as a small write may cost: with a weight of 0 its client's turn would never end.
     weight = max(min(changes_max, SMALL_WEIGHT_MAX), 1) if scanning.is_small else changes_max
     try:
         delta = stores.write(identity, admission, client_id, weight)
     except NotSmall:
+        before_bulk()
         scanning.is_small = False
         delta = stores.write(identity, admission, client_id, max(changes_max, BULK_WEIGHT))
     return Committed(encode_token(identity, delta.revision), delta.revision)
+
+
+def is_bulk(changes: int) -> bool:
+    """Whether a write of so many changes waits among the bulk."""
+    return changes > SMALL_WEIGHT_MAX

@@ -5,6 +5,7 @@ Law: messages are written in the order they came, and none after one that was re
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -13,9 +14,36 @@ from remit.engine.clock import Clock
 from remit.engine.limits import Limits
 from remit.engine.tokens import encode_token
 from remit.errors import Cancelled
+from remit.interrupt import Interrupt
 from remit.language.plan import Schema
 from remit.model import Caller, Delta, Operation, Relationship, Update
 from remit.store.port import BULK_WEIGHT, Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
+
+# Messages of all imports that are read and wait for the writer, or are being written: one of each. What is read is a
+# thousand objects of Python and more, and with those of a hundred imports the garbage collector stopped everybody for
+# 0.4 s at a time.
+READ_MAX = 2
+_LOOK_S = 0.05  # how often one that waits asks whether to
+
+
+class Backlog:
+    """What is read of all imports and not yet written. Safe from many threads."""
+
+    def __init__(self, most: int = READ_MAX) -> None:
+        self._free = threading.Semaphore(most)
+
+    def queue(self, read_and_queue: Callable[[], Future[Delta]], interrupt: Interrupt) -> Future[Delta]:
+        """What `read_and_queue` gives, which is called once there is room; it takes room until it is settled. Raises
+        what it raises, and what `interrupt` raises while this waits."""
+        while not self._free.acquire(timeout=_LOOK_S):
+            interrupt()
+        try:
+            future = read_and_queue()
+        except BaseException:
+            self._free.release()
+            raise
+        future.add_done_callback(lambda _: self._free.release())
+        return future
 
 
 class Import:
@@ -29,7 +57,10 @@ class Import:
         clock: Clock,
         limits: Limits,
         caller: Caller,
+        backlog: Backlog,
     ) -> None:
+        """`backlog`: where messages wait before they are read, by whoever brings many."""
+        self.backlog = backlog
         self._identity = identity
         self._submit = submit
         self._schema_of = schema_of

@@ -59,12 +59,14 @@ class Relationships:
         metadata_json: str = "{}",
         dry_run: bool = False,
         caller: Caller = LOCAL_CALLER,
+        before_bulk: Interrupt = never_interrupted,
+        interrupt: Interrupt = never_interrupted,
     ) -> WriteResult:
         """All updates as one revision, or none. Durable when it returns, and seen by the next check.
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
         `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
-        it is, and told."""
+        it is, and told. For `before_bulk` and `interrupt` see `commits.commit`."""
         loaded = self._stores.of(store)
         if not updates and replace is None:
             raise InvalidArgument("a write needs at least one of `updates`", field="updates")
@@ -106,7 +108,16 @@ class Relationships:
         changes = len(updates)
         changes_max = changes if replace is None else changes + self._limits.matches_max
         committed = commit(
-            self._stores, loaded, admission, caller, dry_run, scanning, changes=changes, changes_max=changes_max
+            self._stores,
+            loaded,
+            admission,
+            caller,
+            dry_run,
+            scanning,
+            changes=changes,
+            changes_max=changes_max,
+            before_bulk=before_bulk,
+            interrupt=interrupt,
         )
         if removed:
             removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
@@ -122,10 +133,13 @@ class Relationships:
         metadata_json: str = "{}",
         dry_run: bool = False,
         caller: Caller = LOCAL_CALLER,
+        before_bulk: Interrupt = never_interrupted,
+        interrupt: Interrupt = never_interrupted,
     ) -> DeleteResult:
         """Remove what a filter means, at most `limit` a call (0, or more than allowed: as many as one revision may).
 
-        Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time."""
+        Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time. For
+        `before_bulk` and `interrupt` see `commits.commit`."""
         loaded = self._stores.of(store)
         self._limits.require_conditions(len(preconditions), metadata_json)
         check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
@@ -147,7 +161,16 @@ class Relationships:
         while True:
             try:
                 committed = commit(
-                    self._stores, loaded, admission, caller, dry_run, scanning, changes=0, changes_max=limit
+                    self._stores,
+                    loaded,
+                    admission,
+                    caller,
+                    dry_run,
+                    scanning,
+                    changes=0,
+                    changes_max=limit,
+                    before_bulk=before_bulk,
+                    interrupt=interrupt,
                 )
             except StoreFull:
                 # What a store holds back when it is full is for small writes; and to delete is the way to room.

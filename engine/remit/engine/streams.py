@@ -10,7 +10,7 @@ from typing import TypeVar
 from remit.engine.admission import check_filter
 from remit.engine.clock import Clock
 from remit.engine.cursors import decode_cursor, encode_cursor
-from remit.engine.importing import Import
+from remit.engine.importing import Backlog, Import
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.results import ExportPage
@@ -34,6 +34,7 @@ class Streams:
         self._watches = watches
         self._clock = clock
         self._limits = limits
+        self._imports = Backlog()
 
     def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
         """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
@@ -45,6 +46,7 @@ class Streams:
             self._clock,
             self._limits,
             caller,
+            self._imports,
         )
 
     def export(

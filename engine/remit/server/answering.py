@@ -13,16 +13,23 @@ from google.protobuf.message import DecodeError, Message
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.errors import MalformedRequest
-from remit.server.call import Call
+from remit.server.call import LIGHT_BYTES_MAX, Call
 from remit.server.rights import require_store
 from remit.server.streams import Stream
-from remit.server.verb import Verb
+from remit.server.verb import Queue, Verb
 
 _PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
 
 
+def is_heavy(verb: Verb[Any], data: bytes) -> bool:
+    """Whether a call is known to be heavy before its request is read."""
+    return verb.is_heavy or len(data) > LIGHT_BYTES_MAX
+
+
 def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call) -> bytes:
-    """Of a unary call, on a thread. Raises RemitError."""
+    """Of a unary call, on a thread. Raises RemitError, and TooHeavy where the call is heavy from now on and is to begin
+    again."""
+    call.begin()
     call.interrupt()
     call.request = request = _parsed(verb.request, data, engine.limits)
     require_store(verb.about, request, call)
@@ -51,7 +58,7 @@ async def _requests(
         if len(data) <= _PARSED_AT_ONCE_BYTES:
             request = _parsed(verb.request, data, limits)
         else:
-            request = await stream.run(_parsed, verb.request, data, limits)
+            request = await stream.run_heavy(Queue.WRITES, _parsed, verb.request, data, limits)
         if is_first:
             stream.call.request = request
             require_store(verb.about, request, stream.call)

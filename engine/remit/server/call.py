@@ -14,11 +14,18 @@ from google.protobuf.message import Message
 
 from remit.access.keys import Key
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
+from remit.interrupt import TooHeavy
 from remit.model import NOBODY, Caller
 
 Metadata = Sequence[tuple[str, str | bytes]]
 AUTHORIZATION = "authorization"
 PEER = "x-remit-peer"  # who calls, told by the frontend; nobody can send it from outside
+
+
+# What is light: a request of so many bytes, as long as it takes no more than this of a processor. Reading a JSON
+# context of that size takes Python as long.
+LIGHT_BYTES_MAX = 16 * 1024
+LIGHT_S = 0.005
 
 
 def new_request_id() -> str:
@@ -33,7 +40,8 @@ class Call:
     `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
     `unsent_bytes` are those of it that still wait to be read.
     `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `is_gone` is asked where nobody
-    would set `cancelled`. `on_end` is called, by whoever ends it, where something waits that would not look."""
+    would set `cancelled`. `on_end` is called, by whoever ends it, where something waits that would not look.
+    `is_heavy`: it waits for one of the few threads for such calls; it is learned from the request, or from the work."""
 
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +57,18 @@ class Call:
     unsent_bytes: int = 0
     is_gone: Callable[[], bool] | None = None
     on_end: Callable[[], object] | None = None
+    is_heavy: bool = False
+    _light_until_s: float | None = None
+
+    def begin(self) -> None:
+        """Its work begins, on the thread that does it; what is not known to be heavy has LIGHT_S of the processor."""
+        self._light_until_s = None if self.is_heavy else time.thread_time() + LIGHT_S
+
+    def require_heavy(self) -> None:
+        """For what would be heavy from here on. Raises TooHeavy where it was not known to be."""
+        if self._light_until_s is not None:
+            self.is_heavy, self._light_until_s = True, None
+            raise TooHeavy
 
     def sees(self, store: str) -> bool:
         """Whether a store of that name exists for the caller."""
@@ -86,13 +106,16 @@ class Call:
         raise AssertionError("only a call that has ended is asked why")
 
     def interrupt(self) -> None:
-        """Raises DeadlineExceeded, Cancelled or what ended it; otherwise returns. Cost: a look at the clock."""
+        """Raises DeadlineExceeded, Cancelled or what ended it, and TooHeavy where it began as light and is not;
+        otherwise returns. Cost: a look at two clocks."""
         if self.deadline_s is not None and time.monotonic() >= self.deadline_s:
             raise DeadlineExceeded("the deadline passed before there was an answer")
         if self.ended_by is not None:
             raise self.ended_by
         if self.cancelled or (self.is_gone is not None and self.is_gone()):
             raise Cancelled("the caller went away before there was an answer")
+        if self._light_until_s is not None and time.thread_time() >= self._light_until_s:
+            self.require_heavy()
 
 
 def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[], bool] | None = None) -> Call:

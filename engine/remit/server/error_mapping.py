@@ -16,7 +16,7 @@ from remit.wire.status import encode_status
 log = logging.getLogger("remit.server.serve")  # as operators have always filtered for it
 
 
-def remit_error_of(error: Exception, path: str, call: Call) -> RemitError:
+def remit_error_of(error: BaseException, path: str, call: Call) -> RemitError:
     """How a call ended whose handler was left by that error: as the error says, by its caller's leaving, or by a defect
     of ours."""
     if isinstance(error, RemitError):
@@ -34,7 +34,7 @@ def has_left(error: BaseException | None) -> bool:
     return isinstance(error, aio.InternalError) and str(error).startswith('Failed "execute_batch"')
 
 
-def unexpected(error: Exception, path: str, call: Call) -> RemitError:
+def unexpected(error: BaseException, path: str, call: Call) -> RemitError:
     """What to say of a defect of ours. The log tells it all."""
     log.error("request failed", extra={"verb": path, "request_id": call.request_id}, exc_info=error)
     return RemitError(

@@ -4,8 +4,9 @@
 
 The gate says who calls and whether it may (`rights`), the rate how often; then there is an engine that answers. Only
 then is a request waited for, and a place taken in the queue of its verb; a thread turns its bytes into an answer's
-(`answering`), which is counted until it is read. A failure at any stage becomes a RemitError in one place
-(`error_mapping`), and each call is told once, by its outcome, before its caller knows it (`telemetry`).
+(`answering`), which is counted until it is read. What is heavy, by its request or as it turns out, waits for one of the
+few threads for that (`limits/thread_pool`), whatever carried it. A failure at any stage becomes a RemitError in one
+place (`error_mapping`), and each call is told once, by its outcome, before its caller knows it (`telemetry`).
 
 A transport only adapts: it makes a Call, brings bytes and sends what it is given. A call that has waited elsewhere for
 a thread of its own is answered by `answer`; one that arrives on the event loop by `answer_in_turn`, or as a stream by
@@ -18,14 +19,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.engine.facade import Engine
 from remit.errors import RemitError, SlowConsumer, UnknownMethod
-from remit.server.answering import respond, respond_each
+from remit.interrupt import TooHeavy
+from remit.server.answering import is_heavy, respond, respond_each
 from remit.server.call import Call, Metadata
 from remit.server.commit_notifier import CommitNotifier
-from remit.server.error_mapping import remit_error_of
+from remit.server.error_mapping import remit_error_of, unexpected
 from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
 from remit.server.limits.serve_limits import ServeLimits
@@ -77,8 +80,21 @@ class Pipeline:
         self.telemetry = telemetry
         self.rates = Rates(limits.rate_per_key)
         reads, writes, unsent = limits.reads_in_flight_max, limits.writes_in_flight_max, limits.unsent_bytes_max
-        self.reads = WorkQueue("reads", threads=limits.readers, in_flight_max=reads, holdings=holdings(reads))
-        self.writes = WorkQueue("writes", threads=limits.writers, in_flight_max=writes, holdings=holdings(writes))
+        self.reads = WorkQueue(
+            "reads",
+            threads=limits.readers,
+            heavy_threads=limits.heavy_readers,
+            in_flight_max=reads,
+            holdings=holdings(reads),
+        )
+        self.writes = WorkQueue(
+            "writes",
+            threads=limits.writers,
+            heavy_threads=limits.heavy_writers,
+            in_flight_max=writes,
+            holdings=holdings(writes),
+        )
+        self._heavy = {Queue.READS: self.reads.heavy, Queue.WRITES: self.writes.heavy}
         # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
         self.stream_steps = WorkQueue("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
         self.unsent = FairQuota(
@@ -98,25 +114,51 @@ class Pipeline:
         call: Call,
         data: bytes,
         make_room: Callable[[int], tuple[int, int] | None],
-    ) -> Outcome:
-        """A call whose request is whole, on a thread that it has waited for. `make_room` takes of `unsent` for an
-        answer of so many bytes: None, or where there is not enough, what the client holds and what is left."""
-        observed = self.telemetry.begin(verb, call)
-        outcome: Outcome
+        reply: Callable[[Outcome], None],
+    ) -> None:
+        """A call whose request is whole, and which has a place in its queue, on a thread that it has waited for.
+        `make_room` takes of `unsent` for an answer of so many bytes: None, or where there is not enough, what the
+        client holds and what is left. `reply` is given the outcome, once: on this thread, or later on one of those for
+        what is heavy."""
+        try:
+            observed = self.telemetry.begin(verb, call)
+        except Exception as error:  # noqa: BLE001  # of what looks on, such as a tracer: it costs a call, and no thread
+            reply(unexpected(error, verb.path, call))
+            return
+
+        def work() -> bytes:
+            answer = respond(verb, engine, data, call)
+            if refused := make_room(len(answer)):
+                raise self.unsent.refusal(*refused, len(answer))
+            return answer
+
+        def end(outcome: Outcome) -> None:
+            self._under_way.pop(id(call), None)
+            try:
+                _tell(observed, call, outcome)
+            except Exception as error:  # noqa: BLE001  # of what looks on, as above
+                outcome = unexpected(error, verb.path, call)
+            reply(outcome)
+
+        def answered(future: Future[bytes]) -> None:
+            error = future.exception()
+            end(future.result() if error is None else remit_error_of(error, verb.path, call))
+
+        outcome: Outcome | None = None
         try:
             engine = self.admit(verb, metadata, call)
             # Only now is its key known: before, a look at the keys would take it for the call of a key that is gone.
             self._under_way[id(call)] = call
             self.gate.end_if_revoked(call)  # by a look that came in between
-            outcome = respond(verb, engine, data, call)
-            if refused := make_room(len(outcome)):
-                raise self.unsent.refusal(*refused, len(outcome))
+            call.is_heavy = is_heavy(verb, data)
+            with contextlib.suppress(TooHeavy):
+                outcome = None if call.is_heavy else work()
+            if outcome is None:
+                self._queue(verb).heavy.submit(call.client_id, work).add_done_callback(answered)
+                return
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             outcome = remit_error_of(error, verb.path, call)
-        finally:
-            self._under_way.pop(id(call), None)
-        _tell(observed, call, outcome)
-        return outcome
+        end(outcome)
 
     async def answer_in_turn(
         self, verb: Verb[Any], metadata: Metadata, call: Call, read: Callable[[], Awaitable[bytes]]
@@ -127,8 +169,11 @@ class Pipeline:
         outcome: Outcome
         try:
             engine = self.admit(verb, metadata, call)
-            queue = self.writes if verb.queue is Queue.WRITES else self.reads
-            outcome = await asyncio.wrap_future(queue.submit(call.client_id, respond, verb, engine, await read(), call))
+            data = await read()
+            call.is_heavy = is_heavy(verb, data)
+            queue = self._queue(verb)
+            submit = queue.submit_heavy if call.is_heavy else queue.submit
+            outcome = await asyncio.wrap_future(submit(call.client_id, respond, verb, engine, data, call))
             if queue is self.reads:  # what was written is told
                 self._hold_unsent(call, len(outcome))
         except asyncio.CancelledError:
@@ -145,7 +190,7 @@ class Pipeline:
     ) -> RemitError | None:
         """A call of a streaming verb on the event loop, between `enter` and `leave`, until it ends; and why it did,
         where there is anything to say. Raises CancelledError where the caller went away."""
-        stream = Stream(call, self.stream_steps, self.notifier)
+        stream = Stream(call, self.stream_steps, self._heavy, self.notifier)
         observed = self.telemetry.begin(verb, call)
         ending: RemitError | None = None
         try:
@@ -177,6 +222,9 @@ class Pipeline:
         error = UnknownMethod("there is no such method; reflection lists those there are")
         self.telemetry.metrics.request(UNKNOWN, error.reason, None)
         return error
+
+    def _queue(self, verb: Verb[Any]) -> WorkQueue:
+        return self.writes if verb.queue is Queue.WRITES else self.reads
 
     # --- stages -------------------------------------------------------------------------------------------------
 

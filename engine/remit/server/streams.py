@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import ParamSpec, TypeVar
 
 from google.protobuf.message import Message
@@ -17,7 +17,9 @@ from google.protobuf.message import Message
 from remit.errors import Draining, MalformedRequest, TooManyStreams
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
+from remit.server.verb import Queue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,11 +31,14 @@ class Stream:
 
     # What a handler says of the message it is about to give becomes true in the moment it is handed to the transport,
     # which keeps the order: whoever reads the error has read the message.
-    def __init__(self, call: Call, queue: WorkQueue, notifier: CommitNotifier) -> None:
+    def __init__(
+        self, call: Call, queue: WorkQueue, heavy: Mapping[Queue, ThreadPool], notifier: CommitNotifier
+    ) -> None:
         self.call = call
         self.resume: dict[str, str] = {}
         self._next_resume: dict[str, str] = {}
         self._queue = queue
+        self._heavy = heavy
         self._notifier = notifier
 
     def will_resume(self, **where: str) -> None:
@@ -47,6 +52,10 @@ class Stream:
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on a thread of the work queue. One at a time, so that what thousands of streams want has an end."""
         return await asyncio.wrap_future(self._queue.submit(self.call.client_id, work, *args, **kwargs))
+
+    async def run_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A step on one of the threads for heavy reads or writes, for which it waits as such a request does."""
+        return await asyncio.wrap_future(self._heavy[queue].submit(self.call.client_id, work, *args, **kwargs))
 
     def commits(self, store: str) -> contextlib.AbstractContextManager[asyncio.Event]:
         """An event that is set at each commit of a store; see `CommitNotifier.subscribed`."""

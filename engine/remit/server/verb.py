@@ -41,8 +41,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb(Generic[Handler]):
     """A method of the API. `right` None: it asks nothing of a key but to be valid. `is_hot`: the frontend may answer it
-    without Python. `sizes`: what of a request is counted and measured before it is read. `reader`: what telemetry
-    tells of it."""
+    without Python. `is_heavy`: it waits among the heavy however small its request is; others do where their request is
+    large, or once they turn out to be. `sizes`: what of a request is counted and measured before it is read.
+    `reader`: what telemetry tells of it."""
 
     service: str
     method: str
@@ -53,6 +54,7 @@ class Verb(Generic[Handler]):
     about: About
     queue: Queue
     is_hot: bool = False
+    is_heavy: bool = False
     sizes: SizeLimits = UNBOUNDED
     reader: Reader = PLAIN
     # Asked for at every call, and so worked out once.

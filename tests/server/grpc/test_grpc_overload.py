@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from remit.client import Answer, Client, RemoteError
-from remit.errors import Overloaded, Status
+from remit.errors import Overloaded, Status, StoreUnavailable
 from remit.server.grpc.server import ServeLimits
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.run.background import BackgroundServer
@@ -80,6 +80,6 @@ def test_a_work_queue_counts_what_it_runs_and_forgets_what_is_done() -> None:
     assert first.result(PATIENCE_S)
     queue.close()
     assert (queue.in_flight, queue.refused) == (0, 1)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(StoreUnavailable):
         queue.submit("anne", gate.wait, PATIENCE_S)
     assert queue.in_flight == 0

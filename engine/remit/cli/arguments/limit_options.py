@@ -40,7 +40,9 @@ HELP: Mapping[str, str] = {
     # What the server takes on at once.
     "readers":                        "Threads for questions.",
     "reads_in_flight_max":            "Questions at work or waiting; no caller may hold more than it leaves free.",
+    "heavy_readers":                  "Threads for questions that are heavy; two at most work for one caller.",
     "writers":                        "Threads for writes.",
+    "heavy_writers":                  "Threads for writes that are heavy; two at most work for one caller.",
     "writes_in_flight_max":           "Writes at work or waiting; no caller may hold more than it leaves free.",
     "rate_per_key":                   "Requests a second of one key; 0: as many as it likes.",
     "streams_max":                    "Open streams.",

@@ -3,7 +3,8 @@
 A call comes with its whole request, so a thread waits for nobody but the engine, and no event loop stands in between:
 that is what makes it some ten times cheaper than a call over grpcio. How many calls may wait, whose turn it is, and who
 is refused is decided in the frontend (`dispatch/work_queue.rs`), as `limits/work_queue.py` decides it; everything else
-about a call is the pipeline's.
+about a call is the pipeline's. What is heavy, or turns out to be, the pipeline hands on to the few threads for that
+(`limits/thread_pool.py`), which answer it: so a thread here is never long away, and what is small is soon begun.
 Law: every call that was taken is answered once, and told once."""
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from remit.server.call import call_of
-from remit.server.error_mapping import status_parts, unexpected
-from remit.server.pipeline import Pipeline
+from remit.server.call import Call, call_of
+from remit.server.error_mapping import status_parts
+from remit.server.pipeline import Outcome, Pipeline
 from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
@@ -76,12 +78,12 @@ class Dispatcher:
         if not others:
             self._start_another(queue)
         verb, call = UNARY[number], call_of(metadata, peer, left_s, reply.is_gone)
-        try:
-            outcome = self._pipeline.answer(verb, metadata, call, data, reply.make_room)
-        except Exception as error:  # noqa: BLE001  # of what looks on, such as a tracer: it costs a call, and no thread
-            outcome = unexpected(error, verb.path, call)
-        if isinstance(outcome, bytes):
-            reply.answer(outcome)
-        else:
-            reply.refuse(status_parts(outcome), call.request_id)
+        self._pipeline.answer(verb, metadata, call, data, reply.make_room, partial(_send, reply, call))
         return True
+
+
+def _send(reply: _core.Reply, call: Call, outcome: Outcome) -> None:
+    if isinstance(outcome, bytes):
+        reply.answer(outcome)
+    else:
+        reply.refuse(status_parts(outcome), call.request_id)

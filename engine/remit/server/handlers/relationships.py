@@ -17,6 +17,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ExportPage
@@ -25,6 +26,7 @@ from remit.model import Delta, Precondition, RelationshipFilter
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_at_least
 from remit.server.streams import Stream, only_request
+from remit.server.verb import Queue
 from remit.v1 import relationships_pb2
 from remit.wire.facts import (
     decode_filter,
@@ -41,6 +43,8 @@ IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, 
 
 def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
     """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    if is_bulk(len(request.updates)):
+        call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
         request.store,
         [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
@@ -49,6 +53,8 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
         caller=call.caller,
+        before_bulk=call.require_heavy,
+        interrupt=call.interrupt,
     )
     return relationships_pb2.WriteResponse(token=result.token, replaced=result.replaced, expired=result.expired)
 
@@ -62,6 +68,8 @@ def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call)
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
         caller=call.caller,
+        before_bulk=call.require_heavy,
+        interrupt=call.interrupt,
     )
     return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
 
@@ -98,7 +106,7 @@ async def export(
         cursor=request.cursor,
         interrupt=stream.call.interrupt,
     )
-    while (page := await stream.run(_next_page, pages)) is not None:
+    while (page := await stream.run_heavy(Queue.READS, _next_page, pages)) is not None:
         cursor, data = page
         stream.will_resume(cursor=cursor)
         yield data
@@ -197,10 +205,13 @@ class _Receiver:
             return None
         if self._import is None:
             self._import = self._engine.streams.import_(request.store, caller=self._stream.call.caller)
-        future = await self._stream.run(_take, self._import, request)
+        future = await self._stream.run_heavy(Queue.WRITES, _take, self._import, request, self._stream.call)
         return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
 
 
-def _take(importing: Import, request: relationships_pb2.ImportRequest) -> Future[Delta]:
-    messages = enumerate(request.relationships)
-    return importing.take([decode_relationship(message, f"relationships[{number}]") for number, message in messages])
+def _take(importing: Import, request: relationships_pb2.ImportRequest, call: Call) -> Future[Delta]:
+    def read_and_queue() -> Future[Delta]:
+        facts = enumerate(request.relationships)
+        return importing.take([decode_relationship(fact, f"relationships[{number}]") for number, fact in facts])
+
+    return importing.backlog.queue(read_and_queue, call.interrupt)

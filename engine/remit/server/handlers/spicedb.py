@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from authzed.api.v1 import permission_service_pb2, schema_service_pb2
 
+from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.results import CheckResult
@@ -104,6 +105,8 @@ def write_relationships(
     engine: Engine, request: permission_service_pb2.WriteRelationshipsRequest, call: Call
 ) -> permission_service_pb2.WriteRelationshipsResponse:
     """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    if is_bulk(len(request.updates)):
+        call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
         DEFAULT,
         [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
@@ -113,6 +116,7 @@ def write_relationships(
         ],
         metadata_json=decode_context_json(request.optional_transaction_metadata, "optional_transaction_metadata"),
         caller=call.caller,
+        before_bulk=call.require_heavy,
     )
     return permission_service_pb2.WriteRelationshipsResponse(written_at=encode_token(result.token))
 

@@ -18,7 +18,11 @@ class ServeLimits:
 
     readers: int = 8
     reads_in_flight_max: int = 256
+    heavy_readers: int = (
+        3  # one more than a caller may have at work: Python runs one at a time, and others stand behind
+    )
     writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
+    heavy_writers: int = 1  # beside the writer's own: with two holds waited half as long again, and no more was done
     writes_in_flight_max: int = 512
     rate_per_key: float = 0.0  # requests a second; 0: as many as it likes
     streams_max: int = 8_192
