@@ -7,14 +7,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remit.engine import importing
 from remit.engine import streams as streams_module
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
+from remit.engine.importing import Backlog
 from remit.engine.limits import Limits
 from remit.errors import (
     Cancelled,
@@ -282,3 +285,39 @@ def test_an_export_notices_that_its_store_was_made_anew() -> None:
     with pytest.raises(StoreNotFound):
         next(pages)
     engine.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["queue", "fail to read", "settle", "fail", "give up"]), max_size=40))
+def test_no_more_is_read_than_there_is_room_for_and_whatever_becomes_of_it_gives_it_back(steps: list[str]) -> None:
+    backlog, queued = Backlog(2), list[Future[Delta]]()
+
+    def read_and_queue() -> Future[Delta]:
+        queued.append(Future())
+        return queued[-1]
+
+    def refuse() -> Future[Delta]:
+        raise Cancelled("it cannot be read")
+
+    def leave() -> None:
+        raise Cancelled("nobody waits")
+
+    with patch.object(importing, "_LOOK_S", 0):  # one that finds no room asks at once
+        for step in steps:
+            if step in ("queue", "fail to read"):
+                is_full = len(queued) == 2
+                before = len(queued)
+                if is_full or step == "fail to read":
+                    with pytest.raises(Cancelled, match="nobody waits" if is_full else "cannot be read"):
+                        backlog.queue(refuse if step == "fail to read" else read_and_queue, leave)
+                    assert len(queued) == before
+                else:
+                    assert backlog.queue(read_and_queue, leave) is queued[-1]
+            elif queued:
+                future = queued.pop(0)
+                if step == "settle":
+                    future.set_result(Delta(1, 1, "ann"))
+                elif step == "fail":
+                    future.set_exception(Cancelled("the disk"))
+                else:
+                    assert future.cancel()
