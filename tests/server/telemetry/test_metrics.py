@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.request_summary import VERDICTS
 from remit.server.run.background import BackgroundServer
+from remit.server.telemetry.log import JsonLines
 from remit.server.telemetry.metrics import (
     OTHER,
     REASONS,
@@ -235,6 +237,20 @@ def keyed(tmp_path: Path) -> Iterator[Keyed]:
         yield keyed
 
 
+def test_a_refused_page_leaves_one_line_in_which_nothing_stands_that_was_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with keyed_server(tmp_path, http="127.0.0.1:0") as keyed:
+        forged = "rk_nobody_forged"
+        assert refused(keyed.server, "/metrics", forged)[0] == 401
+    [line] = [JsonLines().format(each) for each in caplog.records if each.getMessage() == "metrics refused"]
+    assert "\n" not in line
+    assert forged not in line
+    told = json.loads(line)
+    assert told["peer"] == "127.0.0.1"
+    assert told["reason"].startswith("KEY_")
+
+
 def test_a_server_with_keys_tells_its_numbers_to_keys_that_may_audit(keyed: Keyed) -> None:
     assert refused(keyed.server, "/metrics") == (401, "KEY_MISSING")
     others = keyed.make(*(right for right in Right if right is not Right.AUDIT), stores=["*"])
@@ -311,7 +327,9 @@ def there_are() -> set[str]:
     metrics = Metrics()
     metrics.commit(Commit(1, 1, 0.1, "STORE_FULL"))
     queue = QueueStats("reads", 1, 2, 3)
-    frontend = dict.fromkeys(("connections", "proxied", "accepted", "handshakes_failed", "proxied_refused"), 1)
+    names = "connections accepted handshakes handshakes_failed handshakes_let_go"
+    carried = "proxied proxied_refused strangers strangers_refused unanswered_bytes"
+    frontend = dict.fromkeys(f"{names} {carried}".split(), 1)
     stats = ServerStats(
         keys=1,
         queues=[queue],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -23,6 +24,8 @@ from remit.server.http.connections import Connection, ConnectionLimits, Connecti
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
 from remit.server.telemetry.metrics import CONTENT_TYPE
+
+log = logging.getLogger(__name__)
 
 _STOP_GRACE_S = 2
 
@@ -47,6 +50,9 @@ def http_app(problems: Problems, metrics_text: MetricsText) -> Starlette:
         try:
             return Response(metrics_text(request.headers.items()), media_type=CONTENT_TYPE)
         except RemitError as error:
+            # Nothing of what was sent stands in it but the address, which is the socket's.
+            peer = request.client.host if request.client is not None else ""
+            log.warning("metrics refused", extra={"reason": error.reason, "peer": peer})
             return _refused(error)
 
     async def version(_: Request) -> Response:

@@ -127,7 +127,7 @@ class AtMost:
 
 
 # What these tell of one message may be a traceback; sixty are enough to mend what is ours, and fill no disk.
-_OF_STRANGERS = {name: AtMost(60) for name in ("grpc._cython.cygrpc", "uvicorn.error")}
+_OF_STRANGERS = {name: AtMost(60) for name in ("grpc._cython.cygrpc", "uvicorn.error", "remit.server.http.server")}
 
 
 def is_worth_telling(record: logging.LogRecord) -> bool:
