@@ -108,8 +108,10 @@ class Clock:
 CredentialRow = tuple[bytes, str, Set[str], Set[str] | None, int | None]
 # A gRPC code, a message, and details in base64.
 StatusParts = tuple[int, str, str]
-# A path, the verb's label, its queue, the right it needs, and whether the core may answer it.
-VerbRow = tuple[str, str, int, str | None, bool]
+# A path, the verb's label, its queue (a stream has none), the right it needs, and whether the core may answer it.
+VerbRow = tuple[str, str, int | None, str | None, bool]
+# How much there is, and what is said where there is none left, and where too much is the client's.
+PoolRow = tuple[int, StatusParts, StatusParts]
 # Places, and what is said where all are taken, and where too many are the client's.
 WorkQueueRow = tuple[Holdings, StatusParts, StatusParts]
 
@@ -117,18 +119,27 @@ WorkQueueRow = tuple[Holdings, StatusParts, StatusParts]
 PemParts = tuple[bytes, bytes, bytes | None]
 
 class ListenerConfig(TypedDict):
-    """Who is let in. `descriptor`: of a socket that listens, and is the frontend's from now on."""
+    """Who is let in. `descriptor`: of a socket that listens, and is the frontend's from now on. `has_rates`: there is a
+    bound on how often a key may call."""
 
     descriptor: int
     threads: int
     calls_per_connection_max: int
+    has_rates: bool
     pem: PemParts | None
 
 class UpstreamConfig(TypedDict):
     """Where that is carried which is neither answered nor dispatched by the core: a unix socket."""
 
     socket: str
-    calls_max: int
+
+class PoolsConfig(TypedDict):
+    """What all callers share: calls carried to Python, of who may make them and of all others; and bytes of requests,
+    until they are answered."""
+
+    proxied: PoolRow
+    strangers: PoolRow
+    unanswered: PoolRow
 
 class LimitsConfig(TypedDict):
     """What one request may ask for."""
@@ -144,12 +155,15 @@ class TimeoutsConfig(TypedDict):
     idle_s: float
     ping_every_s: float
     pong_within_s: float
+    request_s: float
+    taken_s: float
 
 class StatusesConfig(TypedDict):
-    """What is said to a call that is carried nowhere."""
+    """What is said to a call beside what the pools say."""
 
-    overloaded: StatusParts
     unavailable: StatusParts
+    slow_request: StatusParts
+    stranger_too_long: StatusParts
 
 class BucketsConfig(TypedDict):
     """The upper bounds of histograms."""
@@ -168,6 +182,8 @@ class FrontendConfig(TypedDict):
     credentials: Sequence[CredentialRow] | None
     limits: LimitsConfig
     unsent: Holdings
+    pools: PoolsConfig
+    services: Set[str]
     timeouts: TimeoutsConfig
     statuses: StatusesConfig
     buckets: BucketsConfig
@@ -185,10 +201,13 @@ class FrontendMetrics(TypedDict):
     connections: int
     accepted: int
     handshakes_failed: int
-    proxied: int
-    proxied_refused: int
+    handshakes_waiting: int
+    handshakes_let_go: int
+    proxied: tuple[int, int]
+    strangers: tuple[int, int]
+    unanswered: tuple[int, int]
     methods: dict[str, MethodMetrics]
-    refused: dict[str, tuple[int, int]]
+    refused: dict[str, tuple[int, int, int]]
 
 class Holdings:
     """See `server/limits/fair_quota.py`, whose clients share with those of the frontend."""
@@ -217,6 +236,7 @@ class Frontend:
     def set_credentials(self, credentials: Sequence[CredentialRow] | None) -> None: ...
     def set_pem(self, pem: PemParts) -> None: ...
     def set_native(self, is_native: bool) -> None: ...
+    def set_serving(self, is_serving: bool) -> None: ...
     def take(self, queue: int) -> Taken | None: ...
     def drain(self) -> None: ...
     def close(self, within_s: float) -> bool: ...

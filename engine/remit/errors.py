@@ -525,6 +525,14 @@ class SlowConsumer(RemitError):
     status = Status.ABORTED
 
 
+class SlowRequest(RemitError):
+    """A message of the request did not come whole within `request_s`. Nothing of it was tried; send it again, faster
+    or in smaller parts."""
+
+    reason = "SLOW_REQUEST"
+    status = Status.ABORTED
+
+
 class AnswerTooLarge(RemitError):
     """The answer is known, but too large or too deep for one message. The text says how to ask for less."""
 

@@ -357,6 +357,42 @@ def answers_that_wait_to_be_read_are_bounded() -> None:
     assert int(refused.value.metadata["given"]) > 5_000 == int(refused.value.metadata["limit"])
 
 
+@of_the_server("unanswered_bytes_max")
+def requests_that_are_not_answered_are_bounded() -> None:
+    def write(count: int) -> Any:
+        updates = [R.Update(operation=R.OPERATION_TOUCH, relationship=relationship(each)) for each in range(count)]
+        return R.WriteRequest(updates=updates)
+
+    with serving(Limits(), ServeLimits(unanswered_bytes_max=8_000)) as (_, channel):
+        for _ in range(3):
+            asked(channel, "Write", write(100))
+        with pytest.raises(RemoteError) as refused:
+            asked(channel, "Write", write(900))
+        asked(channel, "Write", write(100))
+    assert (refused.value.reason, refused.value.metadata["name"]) == ("OVERLOADED", "unanswered_bytes_max")
+    assert int(refused.value.metadata["given"]) > 8_000 == int(refused.value.metadata["limit"])
+
+
+@of_the_server("request_s")
+def a_request_has_to_come_in_time() -> None:
+    done = threading.Event()
+
+    def never() -> Iterator[bytes]:
+        done.wait(PATIENCE_S)
+        yield b""
+
+    with serving(Limits(), ServeLimits(request_s=0.05)) as (_, channel):
+        for method in ("Read", "Watch", "Import"):
+            verb = PATHS[method]
+            call = channel.stream_stream(verb.path)(never(), timeout=PATIENCE_S)
+            with pytest.raises(grpc.RpcError) as ended:
+                next(call)
+            trailers = dict(ended.value.trailing_metadata())  # type: ignore[attr-defined]
+            refused = decode_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+            assert (refused.reason, refused.metadata["name"]) == ("SLOW_REQUEST", "request_s"), method
+        done.set()
+
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 Labels = tuple[tuple[str, str], ...]
 
 # The reasons by which a server sheds load, as against those by which it tells a caller of a mistake.
-REFUSALS = ("OVERLOADED", "FAIR_SHARE", "RATE_LIMITED", "TOO_MANY_STREAMS", "SLOW_CONSUMER", "STORE_OVERLOADED")
+REFUSALS = (
+    "OVERLOADED",
+    "FAIR_SHARE",
+    "RATE_LIMITED",
+    "TOO_MANY_STREAMS",
+    "SLOW_CONSUMER",
+    "SLOW_REQUEST",
+    "STORE_OVERLOADED",
+)
 
 
 @dataclass(frozen=True, slots=True)

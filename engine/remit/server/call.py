@@ -38,7 +38,7 @@ class Call:
     that the caller proved, None where the server has none; its text is nowhere here, not in `metadata` either.
     `key_shown` is the id of a key of ours that was shown and not proven: anybody may have written it.
     `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
-    `unsent_bytes` are those of it that still wait to be read.
+    `unanswered_bytes` were taken for its messages, and `unsent_bytes` are those of its answer that wait to be read.
     `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `is_gone` is asked where nobody
     would set `cancelled`. `on_end` is called, by whoever ends it, where something waits that would not look.
     `is_heavy`: it waits for one of the few threads for such calls; it is learned from the request, or from the work."""
@@ -54,6 +54,7 @@ class Call:
     ended_by: RemitError | None = None
     request: Message | None = None
     response: Message | None = None
+    unanswered_bytes: int = 0
     unsent_bytes: int = 0
     is_gone: Callable[[], bool] | None = None
     on_end: Callable[[], object] | None = None

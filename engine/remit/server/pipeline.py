@@ -1,12 +1,15 @@
 """The one way that every call goes, whatever carried it here, and all that bounds it.
 
-    gate → rate → engine → request → queue → answer → room to send it → telemetry
+    gate → rate → engine → room to read it → request → queue → answer → room to send it → telemetry
 
 The gate says who calls and whether it may (`rights`), the rate how often; then there is an engine that answers. Only
 then is a request waited for, and a place taken in the queue of its verb; a thread turns its bytes into an answer's
 (`answering`), which is counted until it is read. What is heavy, by its request or as it turns out, waits for one of the
 few threads for that (`limits/thread_pool`), whatever carried it. A failure at any stage becomes a RemitError in one
 place (`error_mapping`), and each call is told once, by its outcome, before its caller knows it (`telemetry`).
+
+What arrives on the event loop stands in no queue while its request comes or its answer waits to be taken: it is counted
+by who makes it (`CallPlaces`), and a message has its time and its share of the memory for all that come.
 
 A transport only adapts: it makes a Call, brings bytes and sends what it is given. A call that has waited elsewhere for
 a thread of its own is answered by `answer`; one that arrives on the event loop by `answer_in_turn`, or as a stream by
@@ -23,15 +26,16 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.engine.facade import Engine
-from remit.errors import RemitError, SlowConsumer, UnknownMethod
+from remit.errors import RemitError, SlowConsumer, SlowRequest, UnknownMethod
 from remit.interrupt import TooHeavy
 from remit.server.answering import is_heavy, respond, respond_each
 from remit.server.call import Call, Metadata
+from remit.server.call_places import CallPlaces
 from remit.server.commit_notifier import CommitNotifier
 from remit.server.error_mapping import remit_error_of, unexpected
 from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
-from remit.server.limits.serve_limits import ServeLimits
+from remit.server.limits.serve_limits import ServeLimits, calls_max
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.rights import Gate
 from remit.server.streams import Stream, Streams
@@ -42,7 +46,7 @@ from remit.server.verb import Queue, Verb
 if TYPE_CHECKING:
     from remit import _core
 
-_SMALL_BYTES = 4 * 1024  # answers that are not counted: a call of its own weighs more, and those are bounded
+_SMALL_BYTES = 4 * 1024  # messages that are not counted: a call of its own weighs more, and those are bounded
 
 Outcome = bytes | RemitError
 """An answer, or why there is none."""
@@ -100,9 +104,14 @@ class Pipeline:
         self.unsent = FairQuota(
             "unsent_bytes_max", unsent, "bytes of answers that wait for their readers", holdings(unsent)
         )
+        self.unanswered = FairQuota(
+            "unanswered_bytes_max", limits.unanswered_bytes_max, "bytes of requests that are not answered yet"
+        )
+        self.places = CallPlaces(calls_max(limits))
         self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
         self.notifier = CommitNotifier()
         self._slow_consumer_s = limits.slow_consumer_s
+        self._request_s = limits.request_s
         self._under_way: dict[int, Call] = {}
 
     # --- the ways through ---------------------------------------------------------------------------------------
@@ -168,12 +177,13 @@ class Pipeline:
         observed = self.telemetry.begin(verb, call)
         outcome: Outcome
         try:
-            engine = self.admit(verb, metadata, call)
-            data = await read()
+            engine = self._admit_in_turn(verb, metadata, call)
+            data = await self._read(call, read())
             call.is_heavy = is_heavy(verb, data)
             queue = self._queue(verb)
             submit = queue.submit_heavy if call.is_heavy else queue.submit
             outcome = await asyncio.wrap_future(submit(call.client_id, respond, verb, engine, data, call))
+            self._release_unanswered(call)
             if queue is self.reads:  # what was written is told
                 self._hold_unsent(call, len(outcome))
         except asyncio.CancelledError:
@@ -194,10 +204,11 @@ class Pipeline:
         observed = self.telemetry.begin(verb, call)
         ending: RemitError | None = None
         try:
-            engine = self.admit(verb, metadata, call)
+            engine = self._admit_in_turn(verb, metadata, call)
             with self.streams.opened(call):
                 await transport.open()
-                async with contextlib.aclosing(respond_each(verb, engine, transport.frames, stream)) as messages:
+                frames = self._read_each(call, transport.frames)
+                async with contextlib.aclosing(respond_each(verb, engine, frames, stream)) as messages:
                     async for data in messages:
                         await self._send(stream, transport, data)
                         observed.messages += 1
@@ -234,6 +245,44 @@ class Pipeline:
         self.gate.admit(verb.method, verb.right, metadata, call)
         self.rates.take(call.key.id if call.key is not None else "")
         return self._engine_of(metadata)
+
+    def _admit_in_turn(self, verb: Verb[Any], metadata: Metadata, call: Call) -> Engine:
+        """The same for a call on the event loop, which is counted from now until it leaves. Raises Overloaded too."""
+        self.places.arrive(call)
+        engine = self.admit(verb, metadata, call)
+        self.places.admit(call)
+        return engine
+
+    async def _read(self, call: Call, message: Awaitable[bytes]) -> bytes:
+        """A message of a call, counted until the call leaves. Raises SlowRequest, Overloaded."""
+        try:
+            async with asyncio.timeout(self._request_s):
+                data = await message
+        except TimeoutError:
+            raise slow_request(self._request_s) from None
+        self._hold_unanswered(call, len(data))
+        return data
+
+    async def _read_each(self, call: Call, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The messages of a stream. The first is waited for as that of any call is; a stream may rest after it."""
+        with contextlib.suppress(StopAsyncIteration):
+            yield await self._read(call, anext(frames))
+            while True:
+                data = await anext(frames)
+                self._hold_unanswered(call, len(data))
+                yield data
+
+    def _hold_unanswered(self, call: Call, size: int) -> None:
+        """Count a message, of a stream the largest so far: one is worked on at a time. Raises Overloaded."""
+        if size > max(_SMALL_BYTES, call.unanswered_bytes):
+            self._release_unanswered(call)
+            self.unanswered.take(call.client_id, size)
+            call.unanswered_bytes = size
+
+    def _release_unanswered(self, call: Call) -> None:
+        if call.unanswered_bytes:
+            self.unanswered.give_back(call.client_id, call.unanswered_bytes)
+            call.unanswered_bytes = 0
 
     async def _send(self, stream: Stream, transport: StreamTransport, data: bytes) -> None:
         """Raises SlowConsumer where the message is not taken in time. It is still on its way then, and arrives before
@@ -272,6 +321,8 @@ class Pipeline:
     def leave(self, call: Call) -> None:
         """Its last byte is sent, or nobody waits for it."""
         self._under_way.pop(id(call), None)
+        self.places.leave(call)
+        self._release_unanswered(call)
         self._release_unsent(call)
 
     def calls(self) -> list[Call]:
@@ -295,6 +346,14 @@ class Pipeline:
     async def close(self) -> None:
         """Wait for what is at work; what still waits for a thread is dropped."""
         await asyncio.gather(*(asyncio.to_thread(queue.close) for queue in self.queues))
+
+
+def slow_request(limit_s: float) -> SlowRequest:
+    return SlowRequest(
+        f"a message of the request did not come whole within {limit_s:g} s: send it again, faster or in smaller parts",
+        name="request_s",
+        limit=f"{limit_s:g}",
+    )
 
 
 def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:

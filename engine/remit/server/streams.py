@@ -2,6 +2,7 @@
 
 A stream has no thread. Its handler is an asynchronous generator on the event loop, which borrows a thread for each step
 that reads the disk or computes, and otherwise waits.
+Clients share the streams there may be as they share a queue: see `fair_quota`.
 Law: a stream that is ended says why and where to go on; none outlives the drain of its server."""
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Streams:
                 limit=self._streams_max,
                 given=len(self._open) + 1,
             )
-        held = self._by_client[client_id]
+        held, free = self._by_client[client_id], self._streams_max - len(self._open)
         if held >= self._per_key_max:
             self.refused += 1
             raise TooManyStreams(
@@ -122,6 +123,15 @@ class Streams:
                 name="streams_per_key_max",
                 limit=self._per_key_max,
                 given=held + 1,
+            )
+        if held > free:
+            self.refused += 1
+            raise TooManyStreams(
+                f"{held} streams of this caller are open, and {free} are left for everybody else: close some",
+                name="streams_max",
+                limit=self._streams_max,
+                given=held + 1,
+                free=free,
             )
 
     def drain(self) -> None:

@@ -27,6 +27,7 @@ from remit.store.memory import MemoryStore
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
 from tests.support.ways_in import CHECK, NOW_US, SCHEMA, Both, Refused, both, told
 
+WATCH = "/remit.v1.Relationships/Watch"
 HEALTH = "/grpc.health.v1.Health/Check"
 READ_SCHEMA = "/remit.v1.Schemas/ReadSchema"
 PATIENCE_S = 30.0
@@ -57,7 +58,7 @@ def test_megabytes_pass_both_ways(door: grpc.Channel) -> None:
 
 
 def test_a_stream_goes_on_while_others_ask_and_ends_where_its_reader_leaves(pair: Both, door: grpc.Channel) -> None:
-    watch = door.unary_stream("/remit.v1.Relationships/Watch")(
+    watch = door.unary_stream(WATCH)(
         relationships_pb2.WatchRequest(checkpoints=True).SerializeToString()
         if "checkpoints" in relationships_pb2.WatchRequest.DESCRIPTOR.fields_by_name
         else b"",
@@ -128,10 +129,10 @@ def test_with_no_server_behind_it_a_call_is_unavailable_with_a_reason(monkeypatc
         door = pair.door.server.frontend
         assert door is not None
         door._socket.unlink()
-        refused = told(channel, HEALTH, b"")
+        refused = told(channel, WATCH, b"")
         assert isinstance(refused, Refused)
         assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
-        for path, data in ((CHECK, plain()), (READ_SCHEMA, b"")):
+        for path, data in ((CHECK, plain()), (READ_SCHEMA, b""), (HEALTH, b"")):
             assert isinstance(told(channel, path, data), bytes)  # the core goes on, and the threads behind it
 
 

@@ -21,6 +21,7 @@ use remit_front::fair_quota::Holdings;
 use remit_front::hot_path::answer::{HotPath, Limits};
 use remit_front::metrics::Bounds;
 use remit_front::status::Status;
+use remit_front::transport::pool::Pool;
 use remit_front::transport::server::{Config, Frontend};
 use remit_front::transport::worker::{Statuses, Timeouts};
 use remit_front::verbs::{Verb, VerbTable};
@@ -41,8 +42,15 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let status = |code| Status { code, message: "no".to_owned(), details: String::new(), request_id: String::new() };
     let clock = Arc::new(Clock::manual(7));
     // Nobody takes what is dispatched to Python: it waits until its caller leaves, or its queue is full.
-    let verb = |path: &str, is_hot| Verb::new(path.to_owned(), path.to_owned(), 0, None, is_hot).expect("it may be");
-    let verbs = vec![verb("/remit.v1.Permissions/Check", true), verb("/remit.v1.Relationships/Write", false)];
+    let verb = |path: &str, queue, is_hot| {
+        Verb::new(path.to_owned(), path.to_owned(), queue, None, is_hot).expect("it may be")
+    };
+    let verbs = vec![
+        verb("/remit.v1.Permissions/Check", Some(0), true),
+        verb("/remit.v1.Relationships/Write", Some(0), false),
+        verb("/remit.v1.Relationships/Import", None, false),
+    ];
+    let pool = |limit| Pool { holdings: Holdings::new(limit), overloaded: status(8), fair_share_spent: status(8) };
     let queues = vec![QueueConfig { places: Holdings::new(64), overloaded: status(8), fair_share_spent: status(8) }];
     let config = Config {
         credentials: Credentials::Everyone,
@@ -63,11 +71,23 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
         upstream: "/nowhere".into(), // what is not answered here is refused
         threads: 1,
         bounds: Bounds::default(),
-        timeouts: Timeouts { handshake: PATIENCE, idle: PATIENCE, ping_every: PATIENCE, pong_within: PATIENCE },
-        statuses: Statuses { overloaded: status(8), unavailable: status(14) },
+        timeouts: Timeouts {
+            handshake: PATIENCE,
+            idle: PATIENCE,
+            ping_every: PATIENCE,
+            pong_within: PATIENCE,
+            request: PATIENCE,
+            taken: PATIENCE,
+        },
+        statuses: Statuses { unavailable: status(14), slow_request: status(10), stranger_too_long: status(3) },
         calls_per_connection_max: 100,
-        proxied_max: 100,
+        request_bytes_max: 1 << 20,
+        has_rates: false,
+        proxied: pool(100),
+        strangers: pool(100),
+        unanswered: pool(1 << 20),
         unsent: Holdings::new(1 << 20),
+        services: [String::new()].into(),
     };
     Served { frontend: Frontend::open(config, listener, None).expect("it serves"), address }
 });

@@ -1,4 +1,5 @@
-//! How clients share what runs out: places in a queue, memory for answers that wait to be read. As in `fair_quota.py`.
+//! How clients share what runs out: places in a queue, memory for requests and for answers that wait to be read. As in
+//! `fair_quota.py`.
 //!
 //! Nobody takes more who already holds more than is left free; nothing is set aside for clients who are not there.
 //! Law: what is taken never exceeds the limit.
@@ -64,16 +65,21 @@ impl Holdings {
 
     /// The same for who gives it back by itself.
     pub fn hold(&self, client_id: &ClientId, amount: usize) -> Result<(), Refused> {
+        self.hold_instead(client_id, 0, amount)
+    }
+
+    /// As if `before`, which the client holds, were given back first; it keeps that where it is refused.
+    fn hold_instead(&self, client_id: &ClientId, before: usize, amount: usize) -> Result<(), Refused> {
         let mut counts = self.counts.lock();
-        let own = counts.by_client.get(client_id).copied().unwrap_or(0);
-        let free = self.limit - counts.taken;
+        let own = counts.by_client.get(client_id).map_or(0, |own| own - before);
+        let free = self.limit - counts.taken + before;
         if amount > free || own > free {
             self.refused.fetch_add(1, Relaxed);
             let why = if amount > free { Full::Overloaded } else { Full::FairShareSpent };
             return Err(Refused { why, own, free });
         }
-        *counts.by_client.entry(Arc::clone(client_id)).or_default() += amount;
-        counts.taken += amount;
+        counts.by_client.insert(Arc::clone(client_id), own + amount);
+        counts.taken = counts.taken - before + amount;
         Ok(())
     }
 
@@ -91,6 +97,10 @@ impl Holdings {
         true
     }
 
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub fn taken(&self) -> usize {
         self.counts.lock().taken
     }
@@ -103,6 +113,17 @@ impl Holdings {
     /// How many were refused since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
+    }
+}
+
+impl Holding {
+    /// Hold as much as `amount`, where it is less so far; nothing changes where it is not to be had. Cost: O(1).
+    pub fn grow_to(&mut self, amount: usize) -> Result<(), Refused> {
+        if amount > self.amount {
+            self.holdings.hold_instead(&self.client_id, self.amount, amount)?;
+            self.amount = amount;
+        }
+        Ok(())
     }
 }
 
@@ -131,6 +152,22 @@ mod tests {
         assert_eq!(holdings.taken(), 0);
         assert_eq!(holdings.clients(), 0, "nobody is remembered who holds nothing");
         assert!(!holdings.give_back("greedy", 1), "what was not taken");
+    }
+
+    #[test]
+    fn a_holding_grows_as_far_as_there_is_room_and_gives_all_of_it_back() {
+        let holdings = Holdings::new(10);
+        let [ann, bob] = ["ann", "bob"].map(ClientId::from);
+        let mut held = holdings.take(&ann, 2).unwrap();
+        let other = holdings.take(&bob, 4).unwrap();
+        assert_eq!((held.grow_to(6), held.grow_to(1), holdings.taken()), (Ok(()), Ok(()), 10));
+        assert_eq!(held.grow_to(7), Err(Refused { why: Full::Overloaded, own: 0, free: 6 }));
+        drop(other);
+        assert_eq!(held.grow_to(7), Ok(()), "its own part is no reason against it");
+        let second = holdings.take(&ann, 1);
+        assert_eq!(second.err(), Some(Refused { why: Full::FairShareSpent, own: 7, free: 3 }));
+        drop(held);
+        assert_eq!((holdings.taken(), holdings.clients()), (0, 0));
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::fair_quota::Full;
 use crate::hot_path::questions::CheckAnswer;
 
 /// The upper bounds of the buckets, rising; what is above the last has a bucket of its own.
@@ -109,6 +110,42 @@ impl MethodMetrics {
         self.seconds.no.add_to(&mut totals.seconds_no);
         self.seconds.others.add_to(&mut totals.seconds_others);
         self.steps.add_to(&mut totals.steps);
+    }
+}
+
+/// Why a call to a verb was refused before any work, other than by its queue.
+#[derive(Debug, Clone, Copy)]
+pub enum Refusal {
+    Overloaded,
+    FairShareSpent,
+    SlowRequest,
+}
+
+impl From<Full> for Refusal {
+    fn from(why: Full) -> Self {
+        match why {
+            Full::Overloaded => Self::Overloaded,
+            Full::FairShareSpent => Self::FairShareSpent,
+        }
+    }
+}
+
+/// How many calls were refused, by verb and by why. Of all threads: who is refused costs more than an addition anyway.
+#[derive(Debug)]
+pub struct RefusedCalls(Vec<[AtomicU64; 3]>);
+
+impl RefusedCalls {
+    pub fn new(verbs: usize) -> Self {
+        Self((0..verbs).map(|_| Default::default()).collect())
+    }
+
+    pub fn count(&self, verb: usize, why: Refusal) {
+        self.0[verb][why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// In the order of `Refusal`.
+    pub fn of(&self, verb: usize) -> [u64; 3] {
+        std::array::from_fn(|why| self.0[verb][why].load(Relaxed))
     }
 }
 

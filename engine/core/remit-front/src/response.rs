@@ -1,6 +1,7 @@
 //! How an answer goes out: at once where it is small, else as its reader makes room.
 //!
-//! Law: memory for answers that nobody has read yet is counted, and bounded with whose they are.
+//! Law: memory for answers that nobody has read yet is counted, and bounded with whose they are. What goes out at once is
+//! not: a connection that takes nothing is not read any further (`paced_io`).
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use http::{HeaderMap, HeaderValue, Response};
 use crate::fair_quota::{ClientId, Holding, Holdings, Refused};
 use crate::status::GRPC;
 
-/// Answers that are larger are sent as their reader makes room, and counted until then: a call of its own weighs more
-/// than a smaller one, and calls are bounded.
+/// Answers that are larger are sent as their reader makes room, and counted until then. A smaller one goes out at once, or
+/// where its reader's window is closed, counts as so much: a call that waits to be read weighs some 3 KB by itself.
 pub const SMALL_BYTES: usize = 4 * 1024;
 
 /// The caller has gone, or the connection to it.
@@ -25,35 +26,41 @@ pub fn room(unsent: &Arc<Holdings>, client_id: &ClientId, size: usize) -> Result
     if size <= SMALL_BYTES { Ok(None) } else { unsent.take(client_id, size).map(Some) }
 }
 
-/// Send an answer; one that is large as its reader makes room, counted until then.
-pub fn answer(mut respond: SendResponse<Bytes>, message: Bytes, room: Option<Holding>) {
-    match room {
-        None => send_small(&mut respond, message),
-        Some(room) => send_large(respond, message, room),
+/// Send an answer; one that is large, for which there is `room`, or whose reader takes nothing at the moment, as its reader
+/// makes room, counted until then. Whoever asked may have gone meanwhile; then nobody needs to know.
+pub fn answer(
+    mut respond: SendResponse<Bytes>,
+    message: Bytes,
+    room: Option<Holding>,
+    unsent: &Arc<Holdings>,
+    client_id: &ClientId,
+) {
+    let Ok(mut body) = respond.send_response(head(), false) else {
+        return respond.send_reset(Reason::CANCEL);
+    };
+    if room.is_none() && has_window(&mut body, message.len()) {
+        if body.send_data(message, false).and_then(|()| body.send_trailers(trailers())).is_err() {
+            body.send_reset(Reason::CANCEL);
+        }
+        return;
     }
-}
-
-/// Whoever asked may have gone meanwhile; then nobody needs to know.
-fn send_small(respond: &mut SendResponse<Bytes>, message: Bytes) {
-    let sent = respond.send_response(head(), false).and_then(|mut body| {
-        body.send_data(message, false)?;
-        body.send_trailers(trailers())
-    });
-    if sent.is_err() {
-        respond.send_reset(Reason::CANCEL);
-    }
-}
-
-fn send_large(mut respond: SendResponse<Bytes>, message: Bytes, room: Holding) {
+    let room = match room.map_or_else(|| unsent.take(client_id, SMALL_BYTES), Ok) {
+        Ok(room) => room,
+        // What was done is done, and cannot be called refused any more. A call that is cancelled may have happened.
+        Err(_) => return body.send_reset(Reason::CANCEL),
+    };
     tokio::spawn(async move {
-        if let Ok(mut body) = respond.send_response(head(), false)
-            && send(&mut body, message, false).await.is_ok()
-            && body.send_trailers(trailers()).is_err()
-        {
+        if send(&mut body, message, false).await.is_ok() && body.send_trailers(trailers()).is_err() {
             body.send_reset(Reason::CANCEL);
         }
         drop(room);
     });
+}
+
+/// Whether so many bytes may be sent now. Cost: two locks that nobody else wants.
+fn has_window(body: &mut SendStream<Bytes>, size: usize) -> bool {
+    body.reserve_capacity(size);
+    body.capacity() >= size
 }
 
 fn head() -> Response<()> {

@@ -3,8 +3,8 @@
 //! Law: every request ends in an answer or in a gRPC status; whoever asked never guesses from an HTTP error.
 
 use bytes::Bytes;
-use h2::Reason;
 use h2::server::SendResponse;
+use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Response};
 
 /// The content type of every answer.
@@ -31,6 +31,11 @@ impl Status {
         Self::bare(13, "the server failed on this request")
     }
 
+    /// What was asked about is not there.
+    pub fn not_found() -> Self {
+        Self::bare(5, "")
+    }
+
     /// What a stream means that ended before it began to answer: the table of gRPC over HTTP/2.
     pub fn of_reset(reason: Option<Reason>, unavailable: &Self) -> Self {
         match reason {
@@ -48,6 +53,15 @@ impl Status {
         *response.headers_mut() = self.headers();
         if respond.send_response(response, true).is_err() {
             respond.send_reset(Reason::CANCEL);
+        }
+    }
+
+    /// End a call with this whose answer has begun.
+    pub fn end(&self, body: &mut SendStream<Bytes>) {
+        let mut trailers = self.headers();
+        trailers.remove(http::header::CONTENT_TYPE);
+        if body.send_trailers(trailers).is_err() {
+            body.send_reset(Reason::CANCEL);
         }
     }
 

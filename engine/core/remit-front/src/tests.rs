@@ -23,6 +23,7 @@ use crate::hot_path::engine::double::Facts;
 use crate::hot_path::questions::tests::{QUESTION, check_request};
 use crate::metrics::Bounds;
 use crate::status::Status;
+use crate::transport::pool::Pool;
 use crate::transport::server::{Config, Frontend};
 use crate::transport::worker::{Statuses, Timeouts};
 use crate::verbs::{Verb, VerbTable};
@@ -30,6 +31,7 @@ use remit_core::clock::Clock;
 
 const CHECK: &str = "/remit.v1.Permissions/Check";
 const KEPT: &str = "/remit.v1.Relationships/Write";
+const STREAM: &str = "/remit.v1.Relationships/Import";
 const OTHER: &str = "/remit.v1.Schemas/ReadSchema";
 
 /// How the server behind the frontend answers.
@@ -65,19 +67,25 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
     };
     let clock = Arc::new(Clock::manual(7));
     let verb = |path: &str, right: &str| {
-        Verb::new(path.to_owned(), path.to_owned(), 0, Some(right.to_owned()), path == CHECK).unwrap()
+        Verb::new(path.to_owned(), path.to_owned(), Some(0), Some(right.to_owned()), path == CHECK).unwrap()
     };
+    let stream = Verb::new(STREAM.to_owned(), STREAM.to_owned(), None, Some("write".to_owned()), false).unwrap();
     let queue = QueueConfig {
         places: Holdings::new(2),
         overloaded: status(8, "full"),
         fair_share_spent: status(8, "too much"),
         stopping: status(14, "stopping"),
     };
+    let pool = |limit| Pool {
+        holdings: Holdings::new(limit),
+        overloaded: status(8, "full"),
+        fair_share_spent: status(8, "too much"),
+    };
     let config = Config {
         credentials: Credentials::Everyone,
         clock: Arc::clone(&clock),
         // Not as in `verbs.py`: which right a verb needs is what this table says.
-        verbs: VerbTable::new(vec![verb(CHECK, "ask"), verb(KEPT, "write")], 1).unwrap(),
+        verbs: VerbTable::new(vec![verb(CHECK, "ask"), verb(KEPT, "write"), stream], 1).unwrap(),
         queues: vec![queue],
         hot_path: Some(HotPath {
             engine: Arc::new(Facts::new(&["doc:readme#view@user:ann"])),
@@ -94,16 +102,27 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
         threads: 2,
         bounds: Bounds::default(),
         timeouts,
-        statuses: Statuses { overloaded: status(8, "too much"), unavailable: status(14, "nobody there") },
+        statuses: Statuses {
+            unavailable: status(14, "nobody there"),
+            slow_request: status(10, "too slow"),
+            stranger_too_long: status(3, "too long"),
+        },
         calls_per_connection_max: 100,
-        proxied_max,
+        request_bytes_max: 1 << 20,
+        has_rates: false,
+        proxied: pool(proxied_max),
+        strangers: pool(proxied_max),
+        unanswered: pool(UNANSWERED_BYTES_MAX),
         unsent: Holdings::new(1 << 20),
+        services: [String::new()].into(),
     };
     (Stage { frontend: Frontend::open(config, listener, None).unwrap(), address, folder }, upstream)
 }
 
 const LONG: Duration = Duration::from_secs(60);
-const PATIENT: Timeouts = Timeouts { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG };
+const PATIENT: Timeouts =
+    Timeouts { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG, request: LONG, taken: LONG };
+const UNANSWERED_BYTES_MAX: usize = 64 * 1024;
 
 async fn behind(listener: UnixListener, how: Behind) {
     while let Ok((socket, _)) = listener.accept().await {
@@ -263,13 +282,128 @@ fn all_else_is_carried_as_it_is_and_says_who_calls() {
         let (stage, upstream) = open("carry", 10, PATIENT);
         let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
         let mut sender = caller(stage.address).await;
-        let large = Bytes::from(vec![7; 3 << 20]);
-        let (response, mut sending) = call(&mut sender, OTHER, &[("x-remit-peer", "ipv4:6.6.6.6:6")]);
+        let large = Bytes::from(body(&[7; 30_000]).repeat(100));
+        let (response, mut sending) = call(&mut sender, STREAM, &[("x-remit-peer", "ipv4:6.6.6.6:6")]);
         let data = large.clone();
         tokio::spawn(async move { crate::response::send(&mut sending, data, true).await.is_ok() });
         let (head, echoed, trailers) = answer(response).await;
         assert!(head["x-peer"].to_str().unwrap().starts_with("ipv4:127.0.0.1:"));
-        assert_eq!((echoed.len(), echoed == large, &trailers["grpc-status"]), (3 << 20, true, &"0".parse().unwrap()));
+        assert_eq!((echoed.len(), &trailers["grpc-status"]), (large.len(), &"0".parse().unwrap()));
+        assert!(echoed == large);
+        let shared = stage.frontend.shared();
+        while shared.proxied.holdings.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(shared.unanswered.holdings.taken(), 0);
+        behind.abort();
+    });
+}
+
+#[test]
+fn a_method_is_asked_for_by_its_path_alone() {
+    run(async {
+        let (stage, upstream) = open("query", 10, PATIENT);
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = caller(stage.address).await;
+        for path in [format!("{CHECK}?x"), format!("{CHECK}?"), "/grpc.health.v1.Health/Check?x".to_owned()] {
+            let (response, mut sending) = call(&mut sender, &path, &[]);
+            sending.send_data(body(&check_request("", &QUESTION)), true).unwrap();
+            assert!(answer(response).await.0.contains_key("x-peer"), "{path} was answered here");
+        }
+        behind.abort();
+    });
+}
+
+#[test]
+fn a_probe_is_answered_though_nothing_else_can_be() {
+    run(async {
+        let (stage, _) = open("probe", 0, PATIENT);
+        let mut sender = caller(stage.address).await;
+        let mut ask = async |message: &[u8]| {
+            let (response, mut sending) = call(&mut sender, crate::transport::health::CHECK, &[]);
+            sending.send_data(body(message), true).unwrap();
+            let (head, message, _) = answer(response).await;
+            (message.to_vec(), head.get("grpc-status").map(|code| code.to_str().unwrap().to_owned()))
+        };
+        assert_eq!(ask(b"").await, (body(&[8, 1]).to_vec(), None));
+        stage.frontend.shared().health.set_serving(false);
+        assert_eq!(ask(b"").await, (body(&[8, 2]).to_vec(), None));
+        assert_eq!(ask(b"\x0a\x01x").await.1.as_deref(), Some("5"));
+        assert_eq!(ask(b"\xff").await.1.as_deref(), Some("8")); // only grpcio can say, and may not be asked
+    });
+}
+
+#[test]
+fn a_body_takes_room_before_it_is_read_and_has_its_time() {
+    run(async {
+        let short = Duration::from_millis(200);
+        let (stage, _) = open("bodies", 10, Timeouts { request: short, ..PATIENT });
+        let mut senders = [caller(stage.address).await, caller(stage.address).await];
+        let shared = stage.frontend.shared();
+        let taken = || shared.unanswered.holdings.taken();
+        let mut begin = |who: usize, path, size: u32| {
+            let (response, mut sending) = call(&mut senders[who], path, &[]);
+            let mut begun = vec![0];
+            begun.extend_from_slice(&size.to_be_bytes());
+            sending.send_data(begun.into(), false).unwrap();
+            (response, sending)
+        };
+        let until = async |expected: usize| {
+            while taken() != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        let status = async |response| answer(response).await.0["grpc-message"].to_str().unwrap().to_owned();
+        let (first, _open) = begin(0, KEPT, 40 * 1024);
+        until(40 * 1024).await;
+        // Of the 64 KiB there are 24 left, and more than that is the first one's.
+        let (second, _open) = begin(0, CHECK, 10);
+        assert_eq!(status(second).await, "too much");
+        let (third, _open) = begin(1, KEPT, 30 * 1024);
+        assert_eq!(status(third).await, "full");
+        assert_eq!(status(first).await, "too slow");
+        until(0).await;
+        let counted: Vec<_> = stage.frontend.turned_away().collect();
+        assert_eq!(counted[..2], [(CHECK, (0, 1, 0)), (KEPT, (1, 0, 1))]);
+    });
+}
+
+#[test]
+fn callers_share_the_way_to_python_and_strangers_have_one_of_their_own() {
+    run(async {
+        let (stage, upstream) = open("shares", 4, PATIENT);
+        let listener = UnixListener::bind(upstream).unwrap();
+        let behind = tokio::spawn(behind(listener, Behind::Echo));
+        let mut senders = [caller(stage.address).await, caller(stage.address).await];
+        let mut kept = Vec::new();
+        let mut begin = |who: usize, path| {
+            let (response, sending) = call(&mut senders[who], path, &[]);
+            kept.push(sending);
+            response
+        };
+        let status = async |response: ResponseFuture| {
+            let head = response.await.unwrap().into_parts().0;
+            head.headers.get("grpc-message").map(|message| message.to_str().unwrap().to_owned())
+        };
+        let spent = Some("too much".to_owned());
+        for (who, path, expected) in [
+            (0, STREAM, &None),
+            (0, STREAM, &None),
+            (0, STREAM, &None),
+            (0, STREAM, &spent),
+            (1, STREAM, &None),
+            (0, OTHER, &None), // which is nobody's in particular, and counted by address
+            (0, OTHER, &None),
+            (1, OTHER, &None),
+            (1, OTHER, &spent),
+        ] {
+            assert_eq!(&status(begin(who, path)).await, expected, "{who} {path}");
+        }
+        drop((kept, senders));
+        let shared = stage.frontend.shared();
+        while shared.proxied.holdings.taken() + shared.strangers.holdings.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
         behind.abort();
     });
 }
@@ -297,7 +431,7 @@ fn calls_that_come_at_once_share_a_few_ways_to_python() {
         });
         let mut senders = [caller(stage.address).await, caller(stage.address).await];
         let calls: Vec<_> = (0..180).map(|number| call(&mut senders[number % 2], OTHER, &[])).collect();
-        let carried = || stage.frontend.shared().proxied.taken();
+        let carried = || stage.frontend.shared().strangers.holdings.taken();
         while carried() < 180 || opened.load(std::sync::atomic::Ordering::Relaxed) < 4 {
             tokio::task::yield_now().await;
         }
@@ -369,7 +503,7 @@ fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
         let (third, _of_third) = ask();
         let (head, ..) = answer(third).await;
         assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
-        assert_eq!((queue.places.refused(), stage.frontend.turned_away().nth(1)), (1, Some((KEPT, (1, 0)))));
+        assert_eq!((queue.places.refused(), stage.frontend.turned_away().nth(1)), (1, Some((KEPT, (1, 0, 0)))));
         of_second.send_reset(Reason::CANCEL); // nobody has begun with it
         drop(second);
         while queue.places.taken() > 1 {

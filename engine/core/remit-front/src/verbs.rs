@@ -1,5 +1,6 @@
 //! The table of verbs, row by row as `verbs.py` passes it: the only place that says which right a verb needs, where its
-//! calls wait, and whether it is answered here.
+//! calls wait, and whether it is answered here. Streams have rows too, for it is asked of them who calls before they are
+//! carried on.
 //!
 //! Law: a path that is not in the table is nobody's to answer here; a row that cannot be kept is refused at the start.
 
@@ -7,13 +8,13 @@ use hashbrown::HashMap;
 
 use crate::hot_path::methods::Method;
 
-/// A row: a method's path, the label under which `metrics.py` counts it, the number of its work queue, and the right it
-/// needs.
+/// A row: a method's path, the label under which `metrics.py` counts it, the number of its work queue (a stream
+/// waits in none), and the right it needs.
 #[derive(Debug)]
 pub struct Verb {
     pub path: String,
     pub label: String,
-    pub queue: usize,
+    pub queue: Option<usize>,
     /// `None`: any key that counts may call it.
     pub right: Option<String>,
     /// How it is answered here; `None` where Python always does.
@@ -22,7 +23,13 @@ pub struct Verb {
 
 impl Verb {
     /// The error says in words what cannot be.
-    pub fn new(path: String, label: String, queue: usize, right: Option<String>, is_hot: bool) -> Result<Self, String> {
+    pub fn new(
+        path: String,
+        label: String,
+        queue: Option<usize>,
+        right: Option<String>,
+        is_hot: bool,
+    ) -> Result<Self, String> {
         let hot = Method::of(&path).filter(|_| is_hot);
         if is_hot && hot.is_none() {
             return Err(format!("`{path}` is not answered by the core"));
@@ -42,7 +49,7 @@ impl VerbTable {
     pub fn new(verbs: Vec<Verb>, queues: usize) -> Result<Self, String> {
         let mut numbers = HashMap::with_capacity(verbs.len());
         for (number, Verb { path, queue, .. }) in verbs.iter().enumerate() {
-            if *queue >= queues {
+            if let Some(queue) = queue.filter(|queue| *queue >= queues) {
                 return Err(format!("`{path}` waits in queue `{queue}`, of {queues}"));
             }
             if numbers.insert(path.clone(), number).is_some() {
@@ -75,7 +82,7 @@ mod tests {
     const WRITE: &str = "/remit.v1.Relationships/Write";
 
     fn verb(path: &str, queue: usize, is_hot: bool) -> Result<Verb, String> {
-        Verb::new(path.to_owned(), "label".to_owned(), queue, Some("check".to_owned()), is_hot)
+        Verb::new(path.to_owned(), "label".to_owned(), Some(queue), Some("check".to_owned()), is_hot)
     }
 
     #[test]

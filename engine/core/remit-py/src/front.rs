@@ -59,6 +59,11 @@ impl PyFrontend {
         self.frontend.set_native(is_native);
     }
 
+    /// What health says from now on.
+    fn set_serving(&self, is_serving: bool) {
+        self.frontend.shared().health.set_serving(is_serving);
+    }
+
     /// The next call that waits in a queue, waited for without the GIL; None once the frontend is closed.
     fn take<'py>(&self, python: Python<'py>, queue: usize) -> PyResult<Option<Taken<'py>>> {
         let Some(from) = self.frontend.shared().queues.queue(queue) else {
@@ -84,16 +89,24 @@ impl PyFrontend {
         Ok(python.detach(|| self.frontend.close(within)))
     }
 
-    /// What was counted: `connections`, `accepted`, `handshakes_failed`, `proxied`, `proxied_refused`, and `methods`, by
-    /// verb: `yes`, `no`, `elsewhere`, `steps` as (buckets, sum), `seconds` likewise, in nanoseconds, by the verdict of
-    /// requests of one question and "" of others; `refused`, by verb: for want of places, and for having too many.
+    /// What was counted: `connections`, `accepted`, `handshakes_failed`, `handshakes_waiting`, `handshakes_let_go`;
+    /// `proxied`, `strangers` and `unanswered`: what is taken, and how often there was none; and `methods`, by verb: `yes`, `no`, `elsewhere`, `steps` as (buckets, sum), `seconds` likewise, in nanoseconds, by the verdict of
+    /// requests of one question and "" of others; `refused`, by verb: for want of room, for having too much of it, and for
+    /// not coming in time.
     fn metrics<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metrics = PyDict::new(python);
         metrics.set_item("connections", self.frontend.connections())?;
         metrics.set_item("accepted", self.frontend.accepted())?;
         metrics.set_item("handshakes_failed", self.frontend.failed_handshakes())?;
-        metrics.set_item("proxied", self.frontend.shared().proxied.taken())?;
-        metrics.set_item("proxied_refused", self.frontend.shared().proxied.refused())?;
+        let (waiting, let_go) = self.frontend.handshakes();
+        metrics.set_item("handshakes_waiting", waiting)?;
+        metrics.set_item("handshakes_let_go", let_go)?;
+        let shared = self.frontend.shared();
+        for (name, pool) in
+            [("proxied", &shared.proxied), ("strangers", &shared.strangers), ("unanswered", &shared.unanswered)]
+        {
+            metrics.set_item(name, (pool.holdings.taken(), pool.holdings.refused()))?;
+        }
         let methods = PyDict::new(python);
         for (label, totals) in self.frontend.methods() {
             let method = PyDict::new(python);

@@ -50,6 +50,8 @@ HELP: Mapping[str, str] = {
     "stream_threads":                 "Threads that streams borrow.",
     "slow_consumer_s":                "How long a stream's reader may leave a message.",
     "unsent_bytes_max":               "Answers that wait to be read; no caller may hold more than it leaves free.",
+    "unanswered_bytes_max":           "Requests not yet answered; no caller may hold more than it leaves free.",
+    "request_s":                      "How long a message of a request may take to come whole.",
     "calls_per_connection_max":       "Calls at once on one connection.",
     "handshake_s":                    "How long a new connection may take to begin to speak.",
     "sandboxes_max":                  "Tokens that have a store of their own, with --testing.",
@@ -57,7 +59,13 @@ HELP: Mapping[str, str] = {
 }
 # fmt: on
 
-_LOWEST = {"rate_per_key": 0.0, "slow_consumer_s": 0.001, "handshake_s": 0.001, "idle_connection_s": 1.0}
+_LOWEST = {
+    "rate_per_key": 0.0,
+    "slow_consumer_s": 0.001,
+    "request_s": 0.001,
+    "handshake_s": 0.001,
+    "idle_connection_s": 1.0,
+}
 # gRPC keeps sizes in 32 bits, and we ask it for twice the size of a request; protobuf ends at 2 GiB.
 _HIGHEST = {"request_bytes_max": 1023 * MIB, "response_bytes_max": 2047 * MIB}
 

@@ -25,6 +25,7 @@ from remit.errors import (
     FairShareSpent,
     InvalidArgument,
     Overloaded,
+    SlowRequest,
     StoreUnavailable,
 )
 from remit.native_core import absence, core
@@ -32,15 +33,16 @@ from remit.notation import shortened
 from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
 from remit.server.limits.fair_quota import FairQuota, Holdings, fair_share_spent, overloaded
+from remit.server.limits.open_calls import STRANGERS_MAX, any_message_too_long
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
-from remit.server.pipeline import Pipeline
+from remit.server.pipeline import Pipeline, slow_request
 from remit.server.telemetry.metrics import SECONDS, STEPS
 from remit.server.telemetry.server_stats import NativeVerb
 from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verb import Queue, Verb
-from remit.server.verbs import UNARY
+from remit.server.verbs import STREAMS, UNARY
 
 if TYPE_CHECKING:
     from remit import _core
@@ -53,6 +55,7 @@ _PING_EVERY_S, _PONG_WITHIN_S = 120.0, 20.0  # as grpcio's server does
 _NATIVE_AT_MOST_S = 0.05
 _SOCKET_PATH_BYTES_MAX = 107  # of any unix socket, on Linux
 _QUEUES = (Queue.READS, Queue.WRITES)  # by their numbers in the core
+_REFUSALS = (Overloaded.reason, FairShareSpent.reason, SlowRequest.reason)  # in the order in which the core counts them
 
 
 class FrontendChoice(StrEnum):
@@ -133,8 +136,8 @@ class Frontend:
         assert self._folder is not None, "the socket's place is made before anybody listens there"
         return Path(self._folder.name, "grpc")
 
-    def open(self, address: Address, *, proxied_max: int) -> Address:
-        """Let callers in; grpcio's server is there already, and takes `proxied_max` calls at once. The address with the
+    def open(self, address: Address, services: Iterable[str]) -> Address:
+        """Let callers in; grpcio's server is there already, and health is asked of these services. The address with the
         port that was bound. Raises AddressRefused, CertificateUnreadable."""
         assert core is not None, "a frontend is made where there is a core"
         self._socket.chmod(0o600)
@@ -146,7 +149,7 @@ class Frontend:
         port: int = listener.getsockname()[1]
         # Without the clock of Python, there is nothing to judge expirations by.
         answers = self._core if native_clock is not None else None
-        config = self._native_config(listener.detach(), proxied_max)
+        config = self._native_config(listener.detach(), services)
         try:
             self._native = core.Frontend(answers, native_clock or core.Clock(0), config)
         except ValueError as error:
@@ -158,24 +161,21 @@ class Frontend:
         self._dispatcher.start()
         return Address(address.host, port)
 
-    def _native_config(self, descriptor: int, proxied_max: int) -> _core.FrontendConfig:
+    def _native_config(self, descriptor: int, services: Iterable[str]) -> _core.FrontendConfig:
         """All that the core is told at the start, for a socket that listens."""
         pipeline, limits, serve_limits = self._pipeline, self._limits, self._serve_limits
-        overloaded = Overloaded(
-            "the server has as many calls under way as it takes on at once: try again a little later",
-            name="calls_max",
-            limit=proxied_max,
-        )
         unavailable = StoreUnavailable("the server is starting or stopping: try again a little later")
         return {
             "listener": {
                 "descriptor": descriptor,
                 "threads": len(os.sched_getaffinity(0)),
                 "calls_per_connection_max": serve_limits.calls_per_connection_max,
+                "has_rates": serve_limits.rate_per_key > 0,
                 "pem": self._pem_told,
             },
-            "upstream": {"socket": str(self._socket), "calls_max": proxied_max},
-            "verbs": [_verb_row(verb) for verb in UNARY],
+            "upstream": {"socket": str(self._socket)},
+            # In this order: the threads that answer know them by their numbers.
+            "verbs": [*map(_verb_row, UNARY), *map(_verb_row, STREAMS)],
             "queues": [_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
             "credentials": _credential_rows(self._ring),
             "limits": {
@@ -186,13 +186,26 @@ class Frontend:
                 "response_bytes_max": limits.response_bytes_max,
             },
             "unsent": _shared(pipeline.unsent),
+            "pools": {
+                "proxied": _pool_row(pipeline.places.admitted),
+                "strangers": _pool_row(FairQuota("strangers_max", STRANGERS_MAX, "calls without a valid key")),
+                # Not those of `pipeline`: what is carried there waits here and there.
+                "unanswered": _pool_row(pipeline.unanswered),
+            },
+            "services": set(services),
             "timeouts": {
                 "handshake_s": serve_limits.handshake_s,
                 "idle_s": serve_limits.idle_connection_s,
                 "ping_every_s": _PING_EVERY_S,
                 "pong_within_s": _PONG_WITHIN_S,
+                "request_s": serve_limits.request_s,
+                "taken_s": serve_limits.slow_consumer_s,
             },
-            "statuses": {"overloaded": status_parts(overloaded), "unavailable": status_parts(unavailable)},
+            "statuses": {
+                "unavailable": status_parts(unavailable),
+                "slow_request": status_parts(slow_request(serve_limits.request_s)),
+                "stranger_too_long": status_parts(any_message_too_long()),
+            },
             "buckets": {"seconds": SECONDS, "steps": STEPS},
         }
 
@@ -219,6 +232,11 @@ class Frontend:
             self._is_native_told = is_native
             self._native.set_native(is_native)
 
+    def set_serving(self, is_serving: bool) -> None:
+        """What health says from now on."""
+        if self._native is not None:
+            self._native.set_serving(is_serving)
+
     def drain(self) -> None:
         """Let nobody new in; who is in is told to go elsewhere next."""
         if self._native is not None:
@@ -243,7 +261,7 @@ class Frontend:
         return {
             (verb, reason): count
             for verb, each in counts.items()
-            for reason, count in zip((Overloaded.reason, FairShareSpent.reason), each, strict=True)
+            for reason, count in zip(_REFUSALS, each, strict=True)
             if count
         }
 
@@ -273,8 +291,13 @@ class Frontend:
             "connections": metrics["connections"],
             "accepted": metrics["accepted"],
             "handshakes_failed": metrics["handshakes_failed"],
-            "proxied": metrics["proxied"],
-            "proxied_refused": metrics["proxied_refused"],
+            "handshakes": metrics["handshakes_waiting"],
+            "handshakes_let_go": metrics["handshakes_let_go"],
+            "proxied": metrics["proxied"][0],
+            "proxied_refused": metrics["proxied"][1],
+            "strangers": metrics["strangers"][0],
+            "strangers_refused": metrics["strangers"][1],
+            "unanswered_bytes": metrics["unanswered"][0],
         }
 
 
@@ -310,14 +333,23 @@ def _rows_of(key: Key) -> Iterable[_core.CredentialRow]:
 
 def _verb_row(verb: Verb[Any]) -> _core.VerbRow:
     right = verb.right.value if verb.right is not None else None
-    return verb.path, verb.label, _QUEUES.index(verb.queue), right, verb.is_hot
+    queue = None if verb.is_stream else _QUEUES.index(verb.queue)
+    return verb.path, verb.label, queue, right, verb.is_hot
+
+
+def _pool_row(quota: FairQuota) -> _core.PoolRow:
+    """As much as `quota` has, and in its words."""
+    return quota.limit, *_refusals(quota)
 
 
 def _queue_row(places: FairQuota) -> _core.WorkQueueRow:
-    """What `places` would say where all are taken, and where too many are the client's."""
-    name, limit, what = places.name, places.limit, places.what
+    return _shared(places), *_refusals(places)
+
+
+def _refusals(quota: FairQuota) -> tuple[_core.StatusParts, _core.StatusParts]:
+    """What `quota` would say where all is taken, and where too much is the client's."""
+    name, limit, what = quota.name, quota.limit, quota.what
     return (
-        _shared(places),
         status_parts(overloaded(name, limit, what, taken=limit, given=limit + 1)),
         status_parts(fair_share_spent(name, limit, what)),
     )

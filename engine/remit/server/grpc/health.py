@@ -22,7 +22,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # without t
     """Of services by name, "" for the whole server; all have one status. Belongs to one event loop."""
 
     def __init__(self, services: Iterable[str]) -> None:
-        self._services = frozenset(services)
+        self.services = frozenset(services)
         self._is_serving = False
         self._changed = asyncio.Event()
 
@@ -35,12 +35,12 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # without t
         return _Response.SERVING if self._is_serving else _Response.NOT_SERVING
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
-        if request.service not in self._services:
+        if request.service not in self.services:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return _Response(status=self._status())
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        is_known = request.service in self._services
+        is_known = request.service in self.services
         told: object = None
         while True:
             changed = self._changed

@@ -1,27 +1,42 @@
 """The methods that need no key, health and reflection, and what strangers may cost by them.
 
 gRPC makes room for a message of any size that is allowed, and whoever sends one slowly keeps it. Where a key is asked
-for, that waits until the key is known. Here nobody is known, so but few messages are waited for beyond a moment: where
-there are more, the calls that have waited longest are ended. An honest message comes with its call, and is a name: what
-is larger, or is none, is refused as any request is, and costs no line in the log. A watch of health stays as long as
-its caller likes, so watches are counted apart, and by address: they never take the place of a question.
+for, that waits until the key is known. Here nobody is known, so but few messages are waited for beyond a moment (see
+`readings`). An honest message comes with its call, and is a name: what is larger, or is none, is refused as any request
+is, and costs no line in the log.
+
+A call also lasts until its answer is taken, which its caller may put off for ever, and gRPC has no way to end it. So
+each kind of call has places of its own, shared by a fair quota among connections: whoever holds others, a question of
+health finds one, and a watch, which stays as long as its caller likes, never takes the place of a question.
 Law: what callers without a key hold, in memory and in calls, is bounded, however many they are."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from remit.errors import LimitExceeded, MalformedRequest, NotOneRequest, RemitError, TooManyStreams
+from remit.errors import MalformedRequest, NotOneRequest, RemitError, SlowConsumer, TooManyStreams
 from remit.server.call import peer_of
 from remit.server.grpc.grpc_compat import add_methods
+from remit.server.grpc.readings import Readings
+from remit.server.limits.fair_quota import Holdings
+from remit.server.limits.open_calls import (
+    CALLS_MAX,
+    CHECKS_MAX,
+    MESSAGE_BYTES_MAX,
+    WATCHES_MAX,
+    WATCHES_PER_PEER_MAX,
+    message_too_long,
+)
 
 T = TypeVar("T")
 _END: Any = aio.EOF  # type: ignore[attr-defined]  # unknown to the stubs
@@ -30,13 +45,11 @@ Answer = Callable[[Any, Context], Awaitable[Any]]
 Parse = Callable[[bytes], Any]
 Refuse = Callable[[Context, RemitError], Awaitable[object]]
 
-# Two dozen of the largest messages that gRPC takes, 32 MiB each, are what a small machine has to spare.
-READS_MAX = 24
-CALLS_MAX = 1_024
-WATCHES_MAX = 1_024
-WATCHES_PER_PEER_MAX = 128  # of one address: those of a proxy that watches for many share it
-MESSAGE_BYTES_MAX = 4 * 1024  # the longest name of a service or symbol is a few hundred
+# Of each of the three kinds of calls: two dozen of the largest messages that gRPC takes, 32 MiB each, are what a small
+# machine has to spare.
+READS_MAX = 8
 PATIENCE_S = 2.0
+ANSWER_S = 20.0  # for an answer to be taken
 
 
 class OpenMethods:
@@ -48,35 +61,46 @@ class OpenMethods:
         refuse: Refuse,
         *,
         reads_max: int = READS_MAX,
+        checks_max: int = CHECKS_MAX,
         calls_max: int = CALLS_MAX,
         watches_max: int = WATCHES_MAX,
         watches_per_peer_max: int = WATCHES_PER_PEER_MAX,
         patience_s: float = PATIENCE_S,
+        answer_s: float = ANSWER_S,
     ) -> None:
-        """`refuse` ends a call with an error. Beyond `reads_max` messages none is waited for longer than `patience_s`;
-        there are `calls_max` calls at once, of which the one that has waited longest for a message makes room for the
-        next, and beside them `watches_max` watches, `watches_per_peer_max` of one address."""
+        """`refuse` ends a call with an error. Beyond `reads_max` messages of a kind none is waited for longer than
+        `patience_s`; there are `checks_max` questions of health at once, `calls_max` other calls and `watches_max`
+        watches, of one address `watches_per_peer_max`. An answer is to be taken within `answer_s`."""
         self._server = server
         self._refuse = refuse
-        self._reads_max = reads_max
-        self._calls_max = calls_max
         self._watches_max = watches_max
         self._watches_per_peer_max = watches_per_peer_max
-        self._patience_s = patience_s
-        self._loop = asyncio.get_running_loop()
-        self._reads: dict[asyncio.Future[Any], float] = {}  # until when they may take as they like, the oldest first
-        self.calls = 0
+        self._answer_s = answer_s
         self._watches: Counter[str] = Counter()  # by address
-        self.ended = 0  # calls whose message was waited for no longer
+        kind = partial(_Kind, reads_max, patience_s)
+        self._checks = kind("checks_max", checks_max, "questions of health")
+        self._calls = kind("calls_max", calls_max, "calls without a key")
+        self._watching = kind("watches_max", watches_max, "watches of health", is_shared=False)
+        self.kinds = (self._checks, self._calls, self._watching)
+
+    @property
+    def calls(self) -> int:
+        """How many there are, watches aside."""
+        return self._checks.taken + self._calls.taken
+
+    @property
+    def watches(self) -> int:
+        return self._watching.taken
 
     @property
     def reads(self) -> int:
         """How many messages are waited for."""
-        return len(self._reads)
+        return sum(len(kind.readings) for kind in self.kinds)
 
     @property
-    def watches(self) -> int:
-        return self._watches.total()
+    def ended(self) -> int:
+        """Calls whose message was waited for no longer."""
+        return sum(kind.readings.ended for kind in self.kinds)
 
     # --- as generated code asks a server ------------------------------------------------------------------------
 
@@ -104,107 +128,143 @@ class OpenMethods:
 
     def _unary(self, answer: Answer, parse: Parse) -> Answer:
         async def bounded(_: object, context: Context) -> Any:
-            async def answer_one() -> Any:
-                return await answer(await self._only_request(context, parse), context)
+            async def answer_one(place: _Place) -> Any:
+                return await answer(await _only_request(context, parse, place), context)
 
-            return await self._counted(context, answer_one)
+            return await self._counted(self._checks, context, answer_one)
 
         return bounded
 
     def _watch(self, answer: Answer, parse: Parse) -> Answer:
         async def bounded(_: object, context: Context) -> None:
-            request = await self._counted(context, lambda: self._only_request(context, parse))
-            peer = peer_of(context.peer(), tuple(context.invocation_metadata() or ()))
-            host = peer.rpartition(":")[0]
+            host = _peer(context).rpartition(":")[0]
             if self._watches[host] >= self._watches_per_peer_max:
                 what = "watches of health from one address"
                 await self._refuse(context, _too_many("watches_per_peer_max", self._watches_per_peer_max, what))
-            if self.watches >= self._watches_max:
-                await self._refuse(context, _too_many("watches_max", self._watches_max, "watches of health"))
+
+            async def watch(place: _Place) -> None:
+                await answer(await _only_request(context, parse, place), context)
+
             self._watches[host] += 1
-            try:
-                await answer(request, context)
-            finally:
-                self._watches[host] -= 1
-                if not self._watches[host]:
-                    del self._watches[host]
+            _when_done(context, partial(self._forget_watch, host))
+            await self._counted(self._watching, context, watch)
 
         return bounded
+
+    def _forget_watch(self, host: str) -> None:
+        self._watches[host] -= 1
+        if not self._watches[host]:
+            del self._watches[host]
 
     def _stream(self, answers: Callable[[Any, Context], AsyncIterator[Any]], parse: Parse) -> Answer:
         async def bounded(_: object, context: Context) -> None:
-            async def write_all() -> None:
-                async for message in answers(self._requests(context, parse), context):
-                    await context.write(message)
+            async def write_all(place: _Place) -> None:
+                async for message in answers(_requests(context, parse, place), context):
+                    await self._write(context, message)
 
-            await self._counted(context, write_all)
+            await self._counted(self._calls, context, write_all)
 
         return bounded
 
-    async def _only_request(self, context: Context, parse: Parse) -> Any:
-        data = await self._read(context)
-        if data is _END:
-            raise NotOneRequest("the call ended without a request: the method takes exactly one")
-        return _parsed(parse, data)
-
-    async def _requests(self, context: Context, parse: Parse) -> AsyncIterator[Any]:
-        while (data := await self._read(context)) is not _END:
-            yield _parsed(parse, data)
-
-    # --- bounds -------------------------------------------------------------------------------------------------
-
-    async def _counted(self, context: Context, work: Callable[[], Awaitable[T]]) -> T | None:
-        if self.calls >= self._calls_max and not self._end_first():
-            await self._refuse(context, _too_many("calls_max", self._calls_max, "calls without a key"))
-        self.calls += 1
+    async def _write(self, context: Context, message: Any) -> None:
+        """Raises SlowConsumer."""
         try:
-            return await work()
+            async with asyncio.timeout(self._answer_s):
+                await context.write(message)
+        except TimeoutError:
+            limit = f"{self._answer_s:g}"
+            raise SlowConsumer(f"no message was taken for {limit} s", name="open_answer_s", limit=limit) from None
+
+    async def _counted(self, kind: _Kind, context: Context, work: Callable[[_Place], Awaitable[T]]) -> T | None:
+        """Do a call's work in a place that it has until it is done, which is when its answer was taken."""
+        place = kind.place(_peer(context))
+        if place is None:
+            await self._refuse(context, _too_many(kind.name, kind.limit, kind.what))
+            return None
+        _when_done(context, place.give_back)
+        try:
+            return await work(place)
         except RemitError as error:
             await self._refuse(context, error)
             return None
-        finally:
-            self.calls -= 1
 
-    async def _read(self, context: Context) -> Any:
-        """The next message. Raises TooManyStreams where it did not come in time, and others are waited for."""
-        reading = asyncio.ensure_future(context.read())
-        self._reads[reading] = until_s = self._loop.time() + self._patience_s
-        looking = self._loop.call_at(until_s, self._end_oldest, until_s)
-        try:
-            return await reading
-        except asyncio.CancelledError:
-            if reading in self._reads:
-                raise  # the caller left, or the server stops
-            raise _too_many("reads_max", self._reads_max, "messages of callers without a key") from None
-        finally:
-            looking.cancel()
-            self._reads.pop(reading, None)
 
-    def _end_oldest(self, now_s: float) -> None:
-        while len(self._reads) > self._reads_max:
-            if next(iter(self._reads.values())) > now_s:
-                return
-            self._end_first()
+class _Kind:
+    """The places of one kind of call, which connections share unless that is seen to elsewhere, and the messages that
+    are waited for in them."""
 
-    def _end_first(self) -> bool:
-        """Wait no longer for the message that was waited for longest; whether there was one."""
-        oldest = next(iter(self._reads), None)
-        if oldest is None:
-            return False
-        del self._reads[oldest]
-        oldest.cancel()
-        self.ended += 1
-        return True
+    def __init__(
+        self, reads_max: int, patience_s: float, name: str, limit: int, what: str, *, is_shared: bool = True
+    ) -> None:
+        self.name = name
+        self.limit = limit
+        self.what = what
+        self.readings = Readings(
+            reads_max, patience_s, lambda: _too_many("reads_max", reads_max, f"messages of {what}")
+        )
+        self._holdings = Holdings(limit)
+        self._is_shared = is_shared
+        self._numbers = itertools.count()
+
+    @property
+    def taken(self) -> int:
+        return self._holdings.stats()[0]
+
+    def place(self, peer: str) -> _Place | None:
+        """A place for a connection; None where there is none. Who only keeps us waiting makes room: the connection's
+        own calls where it has its share, or else anybody's."""
+        holder = peer if self._is_shared else str(next(self._numbers))
+        if (refused := self._holdings.take(holder, 1)) is not None:
+            held, free = refused
+            made_room = self.readings.end_oldest_of(holder) if held > free else self.readings.end_oldest_of_most()
+            if not made_room or self._holdings.take(holder, 1) is not None:
+                return None
+        return _Place(self.readings, self._holdings, holder)
+
+
+class _Place:
+    """One call's, until it is done."""
+
+    def __init__(self, readings: Readings, holdings: Holdings, holder: str) -> None:
+        self._readings = readings
+        self._holdings = holdings
+        self._holder = holder
+        self._is_held = True
+
+    def give_back(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._holdings.give_back(self._holder, 1)
+
+    async def read(self, context: Context) -> Any:
+        """The call's next message. Raises TooManyStreams where it did not come in time, and others are waited for."""
+        return await self._readings.read(self._holder, context.read(), self.give_back)
+
+
+async def _only_request(context: Context, parse: Parse, place: _Place) -> Any:
+    data = await place.read(context)
+    if data is _END:
+        raise NotOneRequest("the call ended without a request: the method takes exactly one")
+    return _parsed(parse, data)
+
+
+async def _requests(context: Context, parse: Parse, place: _Place) -> AsyncIterator[Any]:
+    while (data := await place.read(context)) is not _END:
+        yield _parsed(parse, data)
+
+
+def _peer(context: Context) -> str:
+    return peer_of(context.peer(), tuple(context.invocation_metadata() or ()))
+
+
+def _when_done(context: Context, then: Callable[[], object]) -> None:
+    # The stubs ask for a class; any callable does.
+    context.add_done_callback(lambda _: then())  # type: ignore[arg-type]
 
 
 def _parsed(parse: Parse, data: bytes) -> Any:
     if len(data) > MESSAGE_BYTES_MAX:
-        raise LimitExceeded(
-            f"a message of {len(data)} bytes is larger than the {MESSAGE_BYTES_MAX} that this method takes",
-            name="open_message_bytes_max",
-            limit=MESSAGE_BYTES_MAX,
-            given=len(data),
-        )
+        raise message_too_long(len(data))
     try:
         return parse(data)
     except DecodeError as error:

@@ -22,10 +22,12 @@ from remit.server.call import Call, Metadata, call_of, new_request_id, peer_of
 from remit.server.grpc.grpc_compat import accepting_server, add_any_other, add_methods
 from remit.server.grpc.health import Health
 from remit.server.grpc.open_methods import OpenMethods
-from remit.server.limits.serve_limits import ServeLimits
+from remit.server.grpc.readings import Readings
+from remit.server.limits.open_calls import STRANGERS_MAX
+from remit.server.limits.serve_limits import ServeLimits, calls_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
-from remit.server.pipeline import Pipeline
+from remit.server.pipeline import Pipeline, slow_request
 from remit.server.verbs import SERVICES, STREAMS, UNARY, StreamVerb, UnaryVerb
 from remit.wire.status import encode_status
 
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 Context = aio.ServicerContext[bytes, bytes]
 
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
+_BEING_REFUSED_MAX = 8_192
+# Of callers whose key counts, messages that may come slowly, of at most 32 MiB each: see `readings`.
+_SLOW_READINGS_MAX = 64
+_PATIENCE_S = 2.0
 
 
 class GrpcServer:
@@ -43,14 +49,15 @@ class GrpcServer:
         """`ended` is set where gRPC gives up by itself: nothing will be served here any more."""
         self._pipeline = pipeline
         self._ended = ended
-        self._server = server = accepting_server(_options(limits, serve_limits), calls_max(serve_limits))
+        self._server = server = accepting_server(_options(limits, serve_limits), _rpcs_max(serve_limits))
         for service in SERVICES:
             methods = {verb.method: self._unary(verb) for verb in UNARY if verb.service == service}
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             add_methods(server, service, methods)
-        self.open_methods = OpenMethods(server, lambda context, error: _abort(context, error, new_request_id()))
-        self._health = Health(("", *SERVICES))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.open_methods)
+        self.open_methods = OpenMethods(server, lambda context, error: _abort_soon(context, error, new_request_id()))
+        self._readings = Readings(_SLOW_READINGS_MAX, _PATIENCE_S, lambda: slow_request(_PATIENCE_S))
+        self.health = Health(("", *SERVICES))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.open_methods)
         named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflecting = reflection.aio.ReflectionServicer(named)  # type: ignore[attr-defined]  # unknown to the stubs
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self.open_methods)
@@ -79,7 +86,7 @@ class GrpcServer:
     async def start(self) -> None:
         """Take calls, and say so by health."""
         await self._server.start()
-        self._health.set_serving(True)
+        self.health.set_serving(True)
         self._watching = asyncio.create_task(self._watch_for_end())
 
     async def _watch_for_end(self) -> None:
@@ -95,7 +102,7 @@ class GrpcServer:
 
     def say_not_serving(self) -> None:
         """Let health answer NOT_SERVING while calls are still taken: a load balancer looks every few seconds."""
-        self._health.set_serving(False)
+        self.health.set_serving(False)
 
     async def drain(self, within_s: float) -> None:
         """Take no new calls, and say so by health; those under way have so long until they are cut off."""
@@ -121,7 +128,9 @@ class GrpcServer:
 
         async def answer(_: AsyncIterator[bytes], context: Context) -> bytes:
             metadata, call = self._arrived(context)
-            outcome = await self._pipeline.answer_in_turn(verb, metadata, call, lambda: _only_message(context))
+            outcome = await self._pipeline.answer_in_turn(
+                verb, metadata, call, lambda: self._only_message(context, call)
+            )
             if isinstance(outcome, bytes):
                 return outcome
             return await _abort(context, outcome, call.request_id)
@@ -135,10 +144,7 @@ class GrpcServer:
             metadata, call = self._arrived(context)
             ending = await self._pipeline.stream(verb, metadata, call, _GrpcStream(frames, context))
             if ending is not None:
-                # A reader who is stuck gets this once it reads on, and one who has left never; nobody waits for that.
-                with contextlib.suppress(TimeoutError, aio.InternalError):
-                    async with asyncio.timeout(_ABORT_S):
-                        await _abort(context, ending, call.request_id)
+                await _abort_soon(context, ending, call.request_id)
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
@@ -147,10 +153,25 @@ class GrpcServer:
         was called is not known here: see `grpc_compat`."""
 
         async def refuse(_: AsyncIterator[bytes], context: Context) -> None:
-            await _abort(context, self._pipeline.unknown_method(), new_request_id())
+            call = self._arrived(context)[1]
+            error: RemitError = self._pipeline.unknown_method()
+            try:
+                self._pipeline.places.arrive(call)
+            except RemitError as full:
+                error = full
+            await _abort(context, error, call.request_id)
 
         # A stream both ways is the shape every kind of call fits into.
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+    async def _only_message(self, context: Context, call: Call) -> bytes:
+        """The one message of a call that was admitted. Raises NotOneRequest, SlowRequest."""
+        data = await self._readings.read(call.client_id, context.read())
+        if not isinstance(data, bytes):
+            raise NotOneRequest("the call ended without a request: the method takes exactly one")
+        if isinstance(await self._readings.read(call.client_id, context.read()), bytes):
+            raise NotOneRequest("the call brought a second request: the method takes exactly one")
+        return data
 
     def _arrived(self, context: Context) -> tuple[Metadata, Call]:
         """The call of a context, which the pipeline counts until gRPC is done with it."""
@@ -177,21 +198,19 @@ class _GrpcStream:
         await self._context.write(data)
 
 
-async def _only_message(context: Context) -> bytes:
-    """The one message of a call. Raises NotOneRequest."""
-    data = await context.read()
-    if not isinstance(data, bytes):
-        raise NotOneRequest("the call ended without a request: the method takes exactly one")
-    if isinstance(await context.read(), bytes):
-        raise NotOneRequest("the call brought a second request: the method takes exactly one")
-    return data
-
-
 async def _abort(context: Context, error: RemitError, request_id: str) -> bytes:
     status = encode_status(error)
     trailers = (("grpc-status-details-bin", status.SerializeToString()), ("x-request-id", request_id))
     await context.abort(_CODES[error.status.value], status.message, trailing_metadata=trailers)
     raise AssertionError("abort does not return")
+
+
+async def _abort_soon(context: Context, error: RemitError, request_id: str) -> None:
+    """The same of a call whose answer may have begun: a reader who is stuck gets this once it reads on, and one who has
+    left never; nobody waits for that."""
+    with contextlib.suppress(TimeoutError, aio.InternalError):
+        async with asyncio.timeout(_ABORT_S):
+            await _abort(context, error, request_id)
 
 
 _IDENTITY = 1 << 0  # of gRPC's compression algorithms, none
@@ -213,8 +232,8 @@ def _options(limits: Limits, serve_limits: ServeLimits) -> list[tuple[str, int]]
         ("grpc.max_concurrent_streams", serve_limits.calls_per_connection_max),
         # gRPC cancels new calls at random, without a word, while a thousand wait for the event loop to take them: less
         # than come at once where watchers come back to a server that was restarted.
-        ("grpc.server.max_pending_requests", calls_max(serve_limits)),
-        ("grpc.server.max_pending_requests_hard_limit", calls_max(serve_limits)),
+        ("grpc.server.max_pending_requests", _rpcs_max(serve_limits)),
+        ("grpc.server.max_pending_requests_hard_limit", _rpcs_max(serve_limits)),
         ("grpc.server_handshake_timeout_ms", int(serve_limits.handshake_s * 1_000)),
         ("grpc.max_connection_idle_ms", int(serve_limits.idle_connection_s * 1_000)),
         # Dead peers are noticed within two and a half minutes; clients may ping every ten seconds, also while idle.
@@ -225,7 +244,7 @@ def _options(limits: Limits, serve_limits: ServeLimits) -> list[tuple[str, int]]
     ]
 
 
-def calls_max(limits: ServeLimits) -> int:
-    """What gRPC itself turns away, without our words: more calls than all queues and streams together could hold twice,
-    which are requests that never arrive, or watchers of health."""
-    return 2 * (limits.reads_in_flight_max + limits.writes_in_flight_max + limits.streams_max) + 1_024
+def _rpcs_max(limits: ServeLimits) -> int:
+    """What gRPC itself turns away, without our words and whoever it is: more than we count, by as many as may be told
+    so at the same time."""
+    return calls_max(limits) + STRANGERS_MAX + _BEING_REFUSED_MAX

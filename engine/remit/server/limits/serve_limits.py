@@ -30,6 +30,8 @@ class ServeLimits:
     stream_threads: int = 4  # streams borrow one for a step at a time
     slow_consumer_s: float = 30.0  # how long a message may wait to be taken
     unsent_bytes_max: int = 256 * MIB  # of answers that wait for their readers: four of the largest
+    unanswered_bytes_max: int = 256 * MIB  # of requests that arrive or are worked on: sixteen of the largest
+    request_s: float = 30.0  # for a message of a request to come whole: the largest by 5 Mbit/s
     calls_per_connection_max: int = 1_024
     handshake_s: float = 20.0  # for a connection to begin to speak, TLS included
     sandboxes_max: int = 1_000  # of a server for testing: tokens with a store of their own
@@ -37,6 +39,11 @@ class ServeLimits:
 
 
 DEFAULT_LIMITS = ServeLimits()
+
+
+def calls_max(limits: ServeLimits) -> int:
+    """Calls at once of all whose key is known: more than all queues and streams together could hold twice."""
+    return 2 * (limits.reads_in_flight_max + limits.writes_in_flight_max + limits.streams_max) + 1_024
 
 
 # --- limits in words --------------------------------------------------------------------------------------------

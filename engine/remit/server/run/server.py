@@ -14,7 +14,7 @@ from remit.engine.facade import Engine
 from remit.eval import native
 from remit.server.call import Call
 from remit.server.frontend.frontend import Frontend, may_ever_answer, shared_holdings
-from remit.server.grpc.server import GrpcServer, calls_max
+from remit.server.grpc.server import GrpcServer
 from remit.server.limits.fair_quota import Holdings
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.net.listen import Address, probe
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 _IDLE_LOOK_S = 0.01  # while draining, whether all is done
 _CLOSE_S = 2.0  # for the frontend's callers to take what was said to them last
 CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
-_NOT_PROXIED = 256  # of the calls that grpcio takes on at once: what is left for those that the frontend does not count
 
 
 class Server:
@@ -96,7 +95,7 @@ class Server:
         self._refresher.start()
         self.grpc = grpc
         if self.frontend is not None:
-            address = self.frontend.open(address, proxied_max=calls_max(self._limits) - _NOT_PROXIED)
+            address = self.frontend.open(address, grpc.health.services)
         return address
 
     def _subscribe(self, engine: Engine) -> list[Callable[[], None]]:
@@ -114,6 +113,8 @@ class Server:
             if self.frontend is not None:
                 self.frontend.close(0)
             return True
+        if self.frontend is not None:
+            self.frontend.set_serving(False)
         if delay_s := min(delay_s, grace_s):
             self.grpc.say_not_serving()
             await self._in_no_hurry(delay_s)
@@ -203,6 +204,7 @@ class Server:
         """What there is now. Cost: O(stores)."""
         engine, pipeline, frontend = self._engine.stats(), self.pipeline, self.frontend
         ring = pipeline.gate.ring
+        of_frontend = frontend.stats() if frontend is not None else {}
         return ServerStats(
             uptime_s=self.telemetry.uptime_s,
             is_ready=not self.problems(),
@@ -210,13 +212,16 @@ class Server:
                 QueueStats(queue.name, queue.in_flight, queue.in_flight_max, queue.refused) for queue in pipeline.queues
             ],
             unsent_bytes=pipeline.unsent.taken,
+            unanswered_bytes=pipeline.unanswered.taken + of_frontend.get("unanswered_bytes", 0),
+            calls=pipeline.places.admitted.taken,
+            calls_refused=pipeline.places.refused,
             stores=engine.stores,
             store_bytes=engine.size_bytes,
             writes_waiting=engine.writes_waiting,
             streams=self.telemetry.streams,
             keys=None if ring is None or ring.is_open else ring.count,
             keys_damaged=ring is not None and bool(ring.problem),
-            frontend=frontend.stats() if frontend is not None else {},
+            frontend=of_frontend,
             native_verbs=frontend.verbs() if frontend is not None else (),
             refused_early=frontend.refused() if frontend is not None else {},
             caches=native.all_caches(),

@@ -268,6 +268,13 @@ def _families(stats: ServerStats, sees: Callable[[str], bool]) -> Iterator[Metri
         refused.add_metric([queue.name], queue.refused)
     yield from (in_flight, most, refused)
     yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", stats.unsent_bytes)
+    yield _gauge("remit_unanswered_bytes", "Bytes of large requests until they are answered.", stats.unanswered_bytes)
+    yield _gauge("remit_calls", "Calls under way over grpcio whose key counts.", stats.calls)
+    calls_refused = CounterMetricFamily(
+        "remit_calls_refused", "Calls refused because their caller, or all, had too many."
+    )
+    calls_refused.add_metric([], stats.calls_refused)
+    yield calls_refused
 
     stores = {name: each for name, each in stats.stores.items() if sees(name)}
     yield _gauge("remit_stores", "Stores.", len(stores))
@@ -288,8 +295,8 @@ def _families(stats: ServerStats, sees: Callable[[str], bool]) -> Iterator[Metri
     yield _gauge("remit_watchers", "Watch streams that are open.", stats.streams.get("Watch", 0))
 
     if stats.frontend:
-        yield _gauge("remit_door_connections", "Connections that are open.", stats.frontend["connections"])
-        yield _gauge("remit_door_proxied", "Calls under way from the door to Python.", stats.frontend["proxied"])
+        for name, help in _DOOR_GAUGES.items():
+            yield _gauge(f"remit_door_{name}", help, stats.frontend[name])
         for name, help in _DOOR_COUNTERS.items():
             counter = CounterMetricFamily(f"remit_door_{name}", help)
             counter.add_metric([], stats.frontend[name])
@@ -320,10 +327,19 @@ _CACHE_COUNTERS = {
     "evictions": "Remembered answers that gave way to newer ones.",
 }
 
+_DOOR_GAUGES = {
+    "connections": "Connections that are open.",
+    "handshakes": "Connections that have not begun to speak.",
+    "proxied": "Calls under way from the door to Python, of who may make them.",
+    "strangers": "The same without a key, or with one that does not count.",
+}
+
 _DOOR_COUNTERS = {
     "accepted": "Connections that were accepted.",
     "handshakes_failed": "Connections that never began to speak.",
+    "handshakes_let_go": "Of these, connections that made room for newer ones.",
     "proxied_refused": "Calls turned away because too many were under way to Python.",
+    "strangers_refused": "The same without a key, or with one that does not count.",
 }
 
 

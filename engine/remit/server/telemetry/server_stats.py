@@ -39,15 +39,18 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """What there is now. `stores`: how many relationships each holds, and its revision. `keys` None: the server has
-    none. `frontend`: what it counts of connections and calls; `native_verbs`: what it answered by itself;
-    `refused_early`: what it refused, by verb and reason; all empty where there is none. `caches`: of all threads;
-    None without the core."""
+    """What there is now. `calls` and `calls_refused` are of those over grpcio. `stores`: how many relationships each
+    holds, and its revision. `keys` None: the server has none. `frontend`: what it counts of connections and calls;
+    `native_verbs`: what it answered by itself; `refused_early`: what it refused, by verb and reason; all empty where
+    there is none. `caches`: of all threads; None without the core."""
 
     uptime_s: float = 0.0
     is_ready: bool = True
     queues: Sequence[QueueStats] = ()
     unsent_bytes: int = 0
+    unanswered_bytes: int = 0
+    calls: int = 0
+    calls_refused: int = 0
     stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     store_bytes: int = 0
     writes_waiting: int = 0

@@ -27,6 +27,8 @@ pub struct UnaryCall {
     pub peer: ClientId,
     pub deadline: Option<Instant>,
     pub message: Bytes,
+    /// The room that its message takes, until it is answered; a small one takes none.
+    pub message_room: Option<Holding>,
 }
 
 /// A call, and the way back.
@@ -45,6 +47,7 @@ pub struct Reply {
     is_gone: Arc<AtomicBool>,
     unsent: Arc<Holdings>,
     room: Option<Holding>,
+    message_room: Option<Holding>,
     holding: Holding,
 }
 
@@ -77,9 +80,9 @@ impl Reply {
     }
 
     fn end(self, outcome: Outcome) {
-        let Self { outcome: sender, holding, .. } = self;
+        let Self { outcome: sender, holding, message_room, .. } = self;
         // The place first: who has its answer may ask again at once.
-        drop(holding);
+        drop((holding, message_room));
         // Where nobody listens, the caller has gone.
         drop(sender.send(outcome));
     }
@@ -99,13 +102,21 @@ pub fn metadata(headers: &HeaderMap) -> Option<Vec<(String, String)>> {
 }
 
 /// Let a call wait in the queue in which it has a place, and see to it that its outcome is sent. Cost: that of a task.
-pub fn dispatch(call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut respond: SendResponse<Bytes>) {
+pub fn dispatch(mut call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut respond: SendResponse<Bytes>) {
     let (sender, mut outcome) = oneshot::channel();
     let is_gone = Arc::new(AtomicBool::new(false));
     let QueuePlace { queue, holding } = place;
     let client_id = Arc::clone(&holding.client_id);
-    let reply =
-        Reply { outcome: sender, is_gone: Arc::clone(&is_gone), unsent: Arc::clone(unsent), room: None, holding };
+    let reply = Reply {
+        outcome: sender,
+        is_gone: Arc::clone(&is_gone),
+        unsent: Arc::clone(unsent),
+        room: None,
+        // A thread of Python has the message for as long as it works on the call, and not on the bytes here.
+        message_room: call.message_room.take(),
+        holding,
+    };
+    let unsent = Arc::clone(unsent);
     if let Some(DispatchedCall { reply, .. }) = queue.queue(&client_id, DispatchedCall { call, reply }) {
         reply.refuse(queue.stopping.clone());
     }
@@ -120,7 +131,7 @@ pub fn dispatch(call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut r
             }
         };
         match outcome {
-            Ok(Outcome::Answer(message, held)) => answer(respond, message, held),
+            Ok(Outcome::Answer(message, held)) => answer(respond, message, held, &unsent, &client_id),
             Ok(Outcome::Refused(status)) => status.send(&mut respond),
             Err(_) => Status::failed().send(&mut respond),
         }
@@ -156,7 +167,14 @@ mod tests {
     fn a_small_answer_needs_no_room_and_a_large_one_may_find_none() {
         let holding = Holdings::new(1).take(&ClientId::from("a"), 1).unwrap();
         let (outcome, _) = oneshot::channel();
-        let mut reply = Reply { outcome, is_gone: Arc::default(), unsent: Holdings::new(5_000), room: None, holding };
+        let mut reply = Reply {
+            outcome,
+            is_gone: Arc::default(),
+            unsent: Holdings::new(5_000),
+            room: None,
+            message_room: None,
+            holding,
+        };
         assert_eq!((reply.make_room(4 * 1024), reply.unsent.taken()), (Ok(()), 0));
         assert_eq!((reply.make_room(5_001).is_err(), reply.unsent.taken()), (true, 0));
         assert_eq!((reply.make_room(5_000), reply.unsent.taken()), (Ok(()), 5_000));

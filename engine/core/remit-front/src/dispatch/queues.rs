@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_says_why_and_counts_it_under_that() {
-        let verb = |path: &str, queue| Verb::new(path.to_owned(), path.to_owned(), queue, None, false).unwrap();
+        let verb = |path: &str, queue| Verb::new(path.to_owned(), path.to_owned(), Some(queue), None, false).unwrap();
         let config = |places_max| QueueConfig {
             places: Holdings::new(places_max),
             overloaded: Status { message: "full".to_owned(), ..Status::failed() },
@@ -86,7 +86,7 @@ mod tests {
         };
         let verbs = VerbTable::new(vec![verb("/a", 0), verb("/b", 1)], 2).unwrap();
         let queues = WorkQueues::new(vec![config(2), config(1)], &verbs);
-        let place = |verb, client_id| queues.place(verbs.verb(verb).queue, verb, client_id);
+        let place = |verb, client_id| queues.place(verbs.verb(verb).queue.unwrap(), verb, client_id);
         let (ann, bob) = (ClientId::from("ann"), ClientId::from("bob"));
         let status = |verb, client_id| place(verb, client_id).err().map(|status| status.message.clone());
         let first = place(0, &ann);

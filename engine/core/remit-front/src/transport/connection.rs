@@ -6,9 +6,10 @@
 //! Law: nobody's silence holds up another: who does not speak, read or go on in time is let go.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -20,26 +21,38 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
+use super::health::{self, ProbeAnswer, is_probe};
+use super::messages::Messages;
+use super::paced_io::PacedIo;
 use super::proxy::{Call, carry};
 use super::request_meta::RequestMeta;
 use super::worker::{Stage, Timeouts, Worker};
 use crate::credentials::Client;
 use crate::dispatch::dispatched_call::{UnaryCall, dispatch, metadata};
-use crate::fair_quota::ClientId;
+use crate::fair_quota::{ClientId, Full, Holding};
 use crate::hot_path::answer::EncodedResponse;
 use crate::hot_path::methods::Method;
 use crate::hot_path::questions::{PREFIX_BYTES, only_message};
+use crate::metrics::Refusal;
 use crate::response::{SMALL_BYTES, answer, room};
+use crate::status::Status;
 
 /// Requests answered before the connection is looked at again.
 const BATCH_MAX: usize = 256;
-/// What a caller may send on one stream before somebody reads it, and on all of its streams together.
+/// What a caller may send on one stream before somebody reads it.
 const WINDOW_BYTES: u32 = 256 * 1024;
-const ALL_WINDOWS_BYTES: u32 = 4 * 1024 * 1024;
+/// And on all of its streams together, once it has made a call that it may make. Before that it is 64 KiB, as the protocol
+/// begins: what strangers send waits in memory that nobody has counted.
+const ALL_WINDOWS_BYTES: u32 = 1024 * 1024;
+/// What h2 keeps of each DATA frame beside its bytes, which no window counts: of so many of the smallest that wait to be read
+/// as there may be calls, twice. By half of the window, as h2 has it, a hundred streams that begin at once end a connection.
+const FRAME_BYTES: usize = 256;
 /// Headers of one request: what grpcio allows.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-/// A request that is larger is carried to grpcio: reading it is its work then, not the event loop's.
+/// A request that is larger is parsed by a thread of Python, and not on the event loop.
 const NATIVE_BYTES_MAX: usize = 256 * 1024;
+/// Of larger requests than so many times what may be, grpcio says so by itself, before they have come.
+const CARRIED_FACTOR: usize = 2;
 
 type Http2<Io> = Connection<Io, Bytes>;
 type Arrival = (Request<RecvStream>, SendResponse<Bytes>);
@@ -50,31 +63,59 @@ pub async fn serve(worker: Arc<Worker>, socket: TcpStream, peer: SocketAddr) {
     if socket.set_nodelay(true).is_err() {
         return; // already gone
     }
-    let timeouts = worker.shared.timeouts;
-    let tls = worker.shared.tls.read().clone();
+    let caller = Arc::new(Caller {
+        peer: peer_text(peer).into(),
+        host: host_text(peer).into(),
+        is_admitted: AtomicBool::new(false),
+        worker,
+    });
+    let tls = caller.worker.shared.tls.read().clone();
     match tls {
-        None => speak(worker, socket, peer).await,
-        Some(tls) => match timeout(timeouts.handshake, tls.accept(socket)).await {
-            Ok(Ok(socket)) => speak(worker, socket, peer).await,
-            Ok(Err(_)) | Err(_) => worker.shared.handshakes_failed(),
-        },
+        None => {
+            if let Some(http2) = begun(&caller, handshake(&caller, socket)).await {
+                speak(caller, http2).await;
+            }
+        }
+        Some(tls) => {
+            let shaking = async { handshake(&caller, tls.accept(socket).await.ok()?).await };
+            if let Some(http2) = begun(&caller, shaking).await {
+                speak(caller, http2).await;
+            }
+        }
     }
 }
 
-async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, peer: SocketAddr) {
-    let shared = &worker.shared;
+/// What has begun to speak in time, and before others needed the room.
+async fn begun<T>(caller: &Caller, shaking: impl Future<Output = Option<T>>) -> Option<T> {
+    let shared = &caller.worker.shared;
+    let mut handshake = shared.handshakes.begin(&caller.host);
+    let begun = tokio::select! {
+        biased;
+        begun = timeout(shared.timeouts.handshake, shaking) => begun.ok().flatten(),
+        () = handshake.ended() => None,
+    };
+    if begun.is_none() {
+        shared.handshakes_failed();
+    }
+    begun
+}
+
+async fn handshake<Io: AsyncRead + AsyncWrite + Unpin>(caller: &Caller, io: Io) -> Option<Http2<PacedIo<Io>>> {
+    let shared = &caller.worker.shared;
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(ALL_WINDOWS_BYTES)
+        .data_frame_budget(2 * FRAME_BYTES * shared.calls_per_connection_max as usize)
         .max_header_list_size(HEADERS_BYTES_MAX)
         .max_concurrent_streams(shared.calls_per_connection_max);
-    let Ok(Ok(mut http2)) = timeout(shared.timeouts.handshake, builder.handshake::<_, Bytes>(io)).await else {
-        return shared.handshakes_failed();
-    };
+    builder.handshake(PacedIo::new(io, shared.timeouts.taken)).await.ok()
+}
+
+async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(caller: Arc<Caller>, mut http2: Http2<Io>) {
+    let worker = &caller.worker;
     let mut stage = worker.stage.clone();
-    let mut alive = Alive::new(http2.ping_pong(), shared.timeouts);
-    let caller = Arc::new(Caller { worker: Arc::clone(&worker), peer: peer_text(peer).into() });
+    let mut alive = Alive::new(http2.ping_pong(), worker.shared.timeouts);
+    let mut is_wide = false;
     let mut batch = Vec::with_capacity(16);
     loop {
         tokio::select! {
@@ -91,6 +132,10 @@ async fn speak<Io: AsyncRead + AsyncWrite + Unpin>(worker: Arc<Worker>, io: Io, 
                     let began = Instant::now();
                     for arrival in batch.drain(..) {
                         caller.answer(arrival, began);
+                    }
+                    if !is_wide && caller.is_admitted.load(Relaxed) {
+                        is_wide = true;
+                        http2.set_target_window_size(ALL_WINDOWS_BYTES);
                     }
                     if !is_open {
                         return;
@@ -149,19 +194,35 @@ fn peer_text(peer: SocketAddr) -> String {
     }
 }
 
+/// By what strangers are counted: their address, or of IPv6 the network of one subscriber, which has more addresses than
+/// there are numbers for connections.
+fn host_text(peer: SocketAddr) -> String {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(address) => format!("ipv4:{address}"),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("ipv6:{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
 // --- requests ---------------------------------------------------------------------------------------------------
 
 /// Who is at the other end.
 struct Caller {
     worker: Arc<Worker>,
     peer: ClientId,
+    host: ClientId,
+    /// Whether it has made a call that it may make.
+    is_admitted: AtomicBool,
 }
 
 /// Where a request goes that was let in: it is answered here if it is `hot` and can be, and else by a thread of Python.
 struct Route {
     hot: Option<Method>,
-    /// Its number in the table.
+    /// Its number in the table, and that of its queue; a stream has none.
     verb: usize,
+    queue: Option<usize>,
     client: Client,
     deadline: Option<Instant>,
 }
@@ -170,38 +231,68 @@ impl Caller {
     /// Answer a request, or see to it that it is. Cost: that of the answer; never waits.
     fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
         let (head, body) = request.into_parts();
+        if is_probe(&head) {
+            return self.probe(Arriving { head, reading: Reading::new(body), respond });
+        }
         // Who may not call is told so before the message has come, and grpcio's server tells it.
         let Some(route) = self.route(&head, began) else {
-            return self.carry(Call { head, begun: Bytes::new(), ended: body.is_end_stream(), body, respond });
+            return self.carry_strangers(Arriving { head, reading: Reading::new(body), respond }, false);
         };
-        let mut reading = Reading { begun: BytesMut::new(), first: Bytes::new(), body };
+        self.is_admitted.store(true, Relaxed);
+        let mut arriving = Arriving { head, reading: Reading::new(body), respond };
+        if route.queue.is_none() {
+            return self.carry(&route, arriving, false);
+        }
         // Nearly always the body has come with the headers.
-        match reading.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(read) => self.answer_read(&route, began, Arriving { head, reading, respond }, read),
-            // Only what may be answered here is worth the room in which to wait for it: grpcio has its own, and asks
-            // nobody for it in vain.
-            Poll::Pending if route.hot.is_none() => {
-                self.carry(Call { head, begun: reading.take(), ended: false, body: reading.body, respond });
+        match arriving.reading.poll(&mut Context::from_waker(Waker::noop()), NATIVE_BYTES_MAX) {
+            Poll::Ready(read @ (Read::Whole | Read::Gone)) => self.answer_read(&route, began, arriving, &read),
+            // How often its key may call is told before a request comes, and Python tells it.
+            Poll::Ready(Read::TooMuch) | Poll::Pending if self.worker.shared.has_rates => {
+                self.carry(&route, arriving, false);
             }
-            Poll::Pending => {
+            Poll::Ready(Read::TooMuch) | Poll::Pending => {
                 let caller = Arc::clone(self);
-                tokio::spawn(async move {
-                    // Nobody's bytes wait here without bound: what is too much at once goes on to Python as it comes.
-                    let permit = caller.worker.shared.reading.take();
-                    let read = match permit {
-                        Some(_) => poll_fn(|context| reading.poll(context)).await,
-                        None => Read::TooMuch,
-                    };
-                    drop(permit);
-                    // Its key may have been revoked while the message was on its way.
-                    match caller.route(&head, began) {
-                        Some(route) => caller.answer_read(&route, began, Arriving { head, reading, respond }, read),
-                        None => {
-                            let (begun, ended) = (reading.take(), matches!(read, Read::Whole));
-                            caller.carry(Call { head, begun, ended, body: reading.body, respond });
-                        }
-                    }
-                });
+                tokio::spawn(async move { caller.answer_late(&route, began, arriving).await });
+            }
+        }
+    }
+
+    /// Answer a request that has not come whole.
+    async fn answer_late(self: &Arc<Self>, route: &Route, began: Instant, mut arriving: Arriving) {
+        let client_id = route.client.id(&self.peer);
+        let shared = &self.worker.shared;
+        let left = shared.timeouts.request.saturating_sub(began.elapsed());
+        let read = match timeout(left, self.read(&mut arriving.reading, &client_id)).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(why)) => return self.refuse(route.verb, why, &mut arriving.respond),
+            Err(_) => {
+                shared.refused_calls.count(route.verb, Refusal::SlowRequest);
+                return shared.statuses.slow_request.send(&mut arriving.respond);
+            }
+        };
+        // Its key may have been revoked while the message was on its way.
+        match self.route(&arriving.head, began) {
+            Some(route) => self.answer_read(&route, began, arriving, &read),
+            None => self.carry_strangers(arriving, matches!(read, Read::Whole)),
+        }
+    }
+
+    /// Read a body as far as it is one message. Room for it is taken first, of what all callers share.
+    async fn read(&self, reading: &mut Reading, client_id: &ClientId) -> Result<Read, Full> {
+        let shared = &self.worker.shared;
+        // What came so far may be a few bytes of a buffer that is much larger, and may wait for long.
+        reading.copy();
+        loop {
+            let size = (reading.messages.begun() > 0).then_some(reading.messages.largest());
+            if size.is_some_and(|size| size > CARRIED_FACTOR * shared.request_bytes_max) {
+                return Ok(Read::TooMuch);
+            }
+            shared.unanswered.grow(&mut reading.room, client_id, size.unwrap_or(0).max(SMALL_BYTES))?;
+            let most = size.map_or(PREFIX_BYTES - 1, |size| PREFIX_BYTES + size);
+            reading.begun.reserve((PREFIX_BYTES + size.unwrap_or(0)).saturating_sub(reading.begun.len()));
+            match poll_fn(|context| reading.poll(context, most)).await {
+                Read::TooMuch if size.is_none() => {}
+                read => return Ok(read),
             }
         }
     }
@@ -209,7 +300,9 @@ impl Caller {
     /// `None`: it is carried to grpcio, whatever its body. Nothing of the body is read before.
     fn route(&self, head: &request::Parts, began: Instant) -> Option<Route> {
         let shared = &self.worker.shared;
-        let number = shared.verbs.number(head.uri.path()).filter(|_| head.method == http::Method::POST)?;
+        // A method is asked for by its path alone; with anything behind it, there is none of that name.
+        let path = head.uri.path_and_query().filter(|path| path.query().is_none())?;
+        let number = shared.verbs.number(path.path()).filter(|_| head.method == http::Method::POST)?;
         let verb = shared.verbs.verb(number);
         let hot = verb.hot.filter(|_| shared.hot_path.is_some() && shared.is_native());
         let admitted =
@@ -218,60 +311,61 @@ impl Caller {
             self.left_to_python(hot);
         }
         let (client, RequestMeta { deadline, of_run, .. }) = admitted?;
-        Some(Route { hot: hot.filter(|_| !of_run), verb: number, client, deadline })
+        Some(Route { hot: hot.filter(|_| !of_run), verb: number, queue: verb.queue, client, deadline })
     }
 
-    fn answer_read(self: &Arc<Self>, route: &Route, began: Instant, arriving: Arriving, read: Read) {
-        let Arriving { head, mut reading, mut respond } = arriving;
+    fn answer_read(self: &Arc<Self>, route: &Route, began: Instant, mut arriving: Arriving, read: &Read) {
         let ended = match read {
-            Read::Gone => return respond.send_reset(Reason::CANCEL),
+            Read::Gone => return arriving.respond.send_reset(Reason::CANCEL),
             Read::Whole => true,
             Read::TooMuch => false,
         };
-        let (begun, body) = (reading.take(), reading.body);
         let shared = &self.worker.shared;
+        let begun = arriving.reading.take();
         if let (Some(method), Some(hot_path), true) = (route.hot, &shared.hot_path, ended)
+            && begun.len() <= NATIVE_BYTES_MAX
             && let Some(response) = hot_path.answer(method, &route.client, route.deadline, &begun)
         {
             let EncodedResponse { message, answers } = response;
-            // A small answer, which nearly all are, needs none, and nobody looks whose it is.
-            let room = match message.len() {
-                ..=SMALL_BYTES => Some(None),
-                size => room(&shared.unsent, &route.client.id(&self.peer), size).ok(),
-            };
-            if let Some(room) = room {
+            let client_id = route.client.id(&self.peer);
+            if let Ok(room) = room(&shared.unsent, &client_id, message.len()) {
                 let metrics = self.worker.metrics_of(method);
                 metrics.answered(&shared.bounds, &answers, method.tells_steps(), began.elapsed());
-                return answer(respond, message.into(), room);
+                return answer(arriving.respond, message.into(), room, &shared.unsent, &client_id);
             }
         }
         self.left_to_python(route.hot);
-        let call = Call { head, begun, ended, body, respond };
-        match self.unary(route, &call) {
-            Some(unary) => {
-                let queue = shared.verbs.verb(route.verb).queue;
-                match shared.queues.place(queue, route.verb, &route.client.id(&self.peer)) {
-                    Ok(place) => dispatch(unary, place, &shared.unsent, call.respond),
-                    Err(status) => status.send(&mut { call.respond }),
-                }
-            }
-            None => self.carry(call),
+        arriving.reading.first = begun;
+        match self.unary(route, &mut arriving, ended) {
+            Ok(Some((queue, unary))) => match shared.queues.place(queue, route.verb, &route.client.id(&self.peer)) {
+                Ok(place) => dispatch(unary, place, &shared.unsent, arriving.respond),
+                Err(status) => status.send(&mut arriving.respond),
+            },
+            Ok(None) => self.carry(route, arriving, ended),
+            Err(why) => self.refuse(route.verb, why, &mut arriving.respond),
         }
     }
 
-    /// What a thread of Python is given; `None` for what only grpcio sorts out.
-    fn unary(&self, route: &Route, call: &Call) -> Option<UnaryCall> {
-        if !call.ended {
-            return None;
+    /// What a thread of Python is given, and the number of the queue for it; `None` for what only grpcio sorts out.
+    fn unary(&self, route: &Route, arriving: &mut Arriving, ended: bool) -> Result<Option<(usize, UnaryCall)>, Full> {
+        let reading = &mut arriving.reading;
+        let (Some(queue), true, Some(_)) = (route.queue, ended, only_message(&reading.first)) else {
+            return Ok(None);
+        };
+        let Some(metadata) = metadata(&arriving.head.headers) else { return Ok(None) };
+        if reading.first.len() > SMALL_BYTES {
+            let client_id = route.client.id(&self.peer);
+            self.worker.shared.unanswered.grow(&mut reading.room, &client_id, reading.first.len())?;
         }
-        only_message(&call.begun)?;
-        Some(UnaryCall {
+        let unary = UnaryCall {
             verb: route.verb,
-            metadata: metadata(&call.head.headers)?,
+            metadata,
             peer: Arc::clone(&self.peer),
             deadline: route.deadline,
-            message: call.begun.slice(PREFIX_BYTES..),
-        })
+            message: reading.first.slice(PREFIX_BYTES..),
+            message_room: reading.room.take(),
+        };
+        Ok(Some((queue, unary)))
     }
 
     fn left_to_python(&self, hot: Option<Method>) {
@@ -280,9 +374,99 @@ impl Caller {
         }
     }
 
-    fn carry(self: &Arc<Self>, call: Call) {
+    fn refuse(&self, verb: usize, why: Full, respond: &mut SendResponse<Bytes>) {
+        let shared = &self.worker.shared;
+        shared.refused_calls.count(verb, why.into());
+        shared.unanswered.status(why).send(respond);
+    }
+
+    // --- on to Python -------------------------------------------------------------------------------------------
+
+    /// Carry a call of who may make it; `ended`: nothing follows what was read of its body.
+    fn carry(self: &Arc<Self>, route: &Route, mut arriving: Arriving, ended: bool) {
+        let shared = &self.worker.shared;
+        let client_id = route.client.id(&self.peer);
+        match shared.proxied.take(&client_id, 1) {
+            Ok(place) => self.carry_in(place, arriving, Some(route.verb), client_id, ended),
+            Err(why) => {
+                shared.refused_calls.count(route.verb, why.into());
+                shared.proxied.status(why).send(&mut arriving.respond);
+            }
+        }
+    }
+
+    /// Carry any other call: its key does not count, it needs none, or only grpcio sorts it out.
+    fn carry_strangers(self: &Arc<Self>, mut arriving: Arriving, ended: bool) {
+        let strangers = &self.worker.shared.strangers;
+        match strangers.take(&self.host, 1) {
+            Ok(place) => self.carry_in(place, arriving, None, Arc::clone(&self.host), ended),
+            Err(why) => strangers.status(why).send(&mut arriving.respond),
+        }
+    }
+
+    fn carry_in(
+        self: &Arc<Self>,
+        place: Holding,
+        arriving: Arriving,
+        verb: Option<usize>,
+        client_id: ClientId,
+        ended: bool,
+    ) {
+        let Arriving { head, mut reading, respond } = arriving;
+        let begun = reading.take();
+        let Reading { body, room, .. } = reading;
+        let ended = ended || (begun.is_empty() && body.is_end_stream());
+        let call = Call { head, begun, ended, body, respond, verb, client_id, room };
         let caller = Arc::clone(self);
-        tokio::spawn(async move { carry(&caller.worker, call, &caller.peer).await });
+        tokio::spawn(async move { carry(&caller.worker, call, &caller.peer, place).await });
+    }
+
+    // --- probes -------------------------------------------------------------------------------------------------
+
+    /// Say how we are. Who sends the question with its call, as all do, holds nothing meanwhile.
+    fn probe(self: &Arc<Self>, mut arriving: Arriving) {
+        if RequestMeta::read(&arriving.head.headers, Instant::now()).is_none() {
+            return self.carry_strangers(arriving, false);
+        }
+        match arriving.reading.poll(&mut Context::from_waker(Waker::noop()), PREFIX_BYTES + health::BYTES_MAX) {
+            Poll::Ready(read) => self.answer_probe(arriving, &read),
+            Poll::Pending => match self.worker.shared.strangers.take(&self.host, 1) {
+                Err(why) => self.worker.shared.strangers.status(why).send(&mut arriving.respond),
+                Ok(place) => {
+                    let caller = Arc::clone(self);
+                    tokio::spawn(async move {
+                        arriving.reading.copy();
+                        let within = caller.worker.shared.timeouts.request;
+                        let reading =
+                            poll_fn(|context| arriving.reading.poll(context, PREFIX_BYTES + health::BYTES_MAX));
+                        match timeout(within, reading).await {
+                            Ok(read) => caller.answer_probe(arriving, &read),
+                            Err(_) => caller.worker.shared.statuses.slow_request.send(&mut arriving.respond),
+                        }
+                        drop(place);
+                    });
+                }
+            },
+        }
+    }
+
+    fn answer_probe(self: &Arc<Self>, mut arriving: Arriving, read: &Read) {
+        let shared = &self.worker.shared;
+        let told = match read {
+            Read::Gone => return arriving.respond.send_reset(Reason::CANCEL),
+            Read::TooMuch => None,
+            Read::Whole => {
+                arriving.reading.first = arriving.reading.take();
+                only_message(&arriving.reading.first).and_then(|message| shared.health.answer(message))
+            }
+        };
+        match told {
+            Some(ProbeAnswer::Status(message)) => {
+                answer(arriving.respond, Bytes::from_static(message), None, &shared.unsent, &self.host);
+            }
+            Some(ProbeAnswer::NoSuchService) => Status::not_found().send(&mut arriving.respond),
+            None => self.carry_strangers(arriving, matches!(read, Read::Whole)),
+        }
     }
 }
 
@@ -305,13 +489,24 @@ struct Reading {
     first: Bytes,
     begun: BytesMut,
     body: RecvStream,
+    messages: Messages,
+    /// What was taken for it.
+    room: Option<Holding>,
 }
 
 impl Reading {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+    fn new(body: RecvStream) -> Self {
+        Self { first: Bytes::new(), begun: BytesMut::new(), body, messages: Messages::default(), room: None }
+    }
+
+    /// Read what there is, until more than `most` bytes are here.
+    fn poll(&mut self, context: &mut Context<'_>, most: usize) -> Poll<Read> {
         loop {
             if self.body.is_end_stream() {
                 return Poll::Ready(Read::Whole);
+            }
+            if self.first.len() + self.begun.len() > most {
+                return Poll::Ready(Read::TooMuch);
             }
             match self.body.poll_data(context) {
                 Poll::Pending => return Poll::Pending,
@@ -322,22 +517,25 @@ impl Reading {
                         return Poll::Ready(Read::Gone);
                     }
                     self.add(data);
-                    if self.first.len() + self.begun.len() > NATIVE_BYTES_MAX {
-                        return Poll::Ready(if self.body.is_end_stream() { Read::Whole } else { Read::TooMuch });
-                    }
                 }
             }
         }
     }
 
     fn add(&mut self, data: Bytes) {
+        self.messages.pass(&data);
         if self.first.is_empty() && self.begun.is_empty() {
             self.first = data;
         } else {
-            if self.begun.is_empty() {
-                self.begun.extend_from_slice(&std::mem::take(&mut self.first));
-            }
+            self.copy();
             self.begun.extend_from_slice(&data);
+        }
+    }
+
+    /// Keep nothing but what was read, and not the buffer that it came in.
+    fn copy(&mut self) {
+        if !self.first.is_empty() {
+            self.begun.extend_from_slice(&std::mem::take(&mut self.first));
         }
     }
 

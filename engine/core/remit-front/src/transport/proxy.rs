@@ -8,21 +8,30 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, request};
+use tokio::time::{sleep, timeout};
 
-use super::worker::Worker;
-use crate::response::{Gone, send};
+use super::messages::Messages;
+use super::worker::{Shared, Worker};
+use crate::fair_quota::{ClientId, Full, Holding};
+use crate::metrics::Refusal;
+use crate::response::{Gone, SMALL_BYTES, send};
 use crate::status::Status;
 
 /// Who calls, for the server behind the unix socket, which has no other way to know.
 pub const PEER: HeaderName = HeaderName::from_static("x-remit-peer");
 
-/// A call on its way: what came of it so far, and where the rest comes from and goes to.
+/// A message of a stranger is passed on as long as it is no longer: none that health or reflection take is.
+const STRANGER_BYTES_MAX: usize = 64 * 1024;
+const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A call on its way: who makes it, what came of it so far, and where the rest comes from and goes to.
 pub struct Call {
     pub head: request::Parts,
     /// The body as far as it was read.
@@ -31,15 +40,32 @@ pub struct Call {
     pub ended: bool,
     pub body: RecvStream,
     pub respond: SendResponse<Bytes>,
+    /// The number of its verb, where its caller may call it; `None` for a stranger's.
+    pub verb: Option<usize>,
+    pub client_id: ClientId,
+    /// What was taken for its messages.
+    pub room: Option<Holding>,
 }
 
-/// Carry a call to its end.
-pub async fn carry(worker: &Worker, call: Call, peer: &str) {
-    let Call { head, begun, ended, body, mut respond } = call;
-    let Some(_permit) = worker.shared.proxied.take() else {
-        worker.shared.statuses.overloaded.send(&mut respond);
-        return;
-    };
+/// Why a call is not carried to its end.
+enum Stopped {
+    /// The caller has gone.
+    Gone,
+    Full(Full),
+    SlowRequest,
+    TooLong,
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// Carry a call to its end. `_place`: given back then.
+pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
+    let Call { head, begun, ended, body, mut respond, verb, client_id, room } = call;
+    let shared = &worker.shared;
     let Some(request) = forwarded(head, peer) else {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
@@ -49,25 +75,41 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str) {
         _ = gone(&mut respond) => return,
         opened = worker.upstream.open(&request, ended && begun.is_empty()) => opened,
     };
-    let Ok((response, mut up, _place)) = opened else {
-        worker.shared.statuses.unavailable.send(&mut respond);
+    let Ok((response, mut up, _stream_place)) = opened else {
+        shared.statuses.unavailable.send(&mut respond);
         return;
     };
+    let messages = Messages::default();
+    let mut upload =
+        Upload { shared, body, messages, waited: Duration::ZERO, client_id, room, is_known: verb.is_some() };
+    let mut down = None;
     let answered = {
-        let mut uploading = std::pin::pin!(upload(body, begun, ended, &mut up));
-        let mut downloading = std::pin::pin!(download(response, &mut respond, &worker.shared.statuses.unavailable));
+        let mut uploading = std::pin::pin!(upload.run(begun, ended, &mut up));
+        let mut downloading = std::pin::pin!(download(response, &mut respond, &mut down, &shared.statuses.unavailable));
         tokio::select! {
             biased;
-            answered = &mut downloading => answered,
+            answered = &mut downloading => answered.map_err(Stopped::from),
             uploaded = &mut uploading => match uploaded {
-                Ok(()) => downloading.await,
-                Err(Gone) => Err(Gone),
+                Ok(()) => downloading.await.map_err(Stopped::from),
+                Err(stopped) => Err(stopped),
             },
         }
     };
+    let Err(stopped) = answered else { return };
     // Also where Python has answered before it read everything: it need not go on.
-    if answered.is_err() {
-        up.send_reset(Reason::CANCEL);
+    up.send_reset(Reason::CANCEL);
+    let (status, why) = match stopped {
+        Stopped::Gone => return,
+        Stopped::Full(why) => (shared.unanswered.status(why), Some(why.into())),
+        Stopped::SlowRequest => (&shared.statuses.slow_request, Some(Refusal::SlowRequest)),
+        Stopped::TooLong => (&shared.statuses.stranger_too_long, None),
+    };
+    if let (Some(verb), Some(why)) = (verb, why) {
+        shared.refused_calls.count(verb, why);
+    }
+    match &mut down {
+        Some(down) => status.end(down),
+        None => status.send(&mut respond),
     }
 }
 
@@ -89,38 +131,87 @@ async fn gone(respond: &mut SendResponse<Bytes>) {
     drop(poll_fn(|context| respond.poll_reset(context)).await);
 }
 
-/// From the caller to Python. `Gone` where the caller is.
-async fn upload(mut body: RecvStream, begun: Bytes, ended: bool, up: &mut SendStream<Bytes>) -> Result<(), Gone> {
-    if !begun.is_empty() && send(up, begun, ended).await.is_err() {
-        return wait_for_ever().await;
-    }
-    if ended {
-        return Ok(());
-    }
-    loop {
-        match body.data().await {
-            Some(Ok(data)) => {
-                let (size, is_last) = (data.len(), body.is_end_stream());
-                if send(up, data, is_last).await.is_err() {
-                    // Python takes no more, and says by its answer why.
-                    return wait_for_ever().await;
+/// The way from the caller to Python.
+struct Upload<'a> {
+    shared: &'a Shared,
+    body: RecvStream,
+    messages: Messages,
+    /// How long the caller let us wait for the message that is on its way.
+    waited: Duration,
+    client_id: ClientId,
+    /// As much as the largest of its messages so far: Python works on one, and the next may be on its way.
+    room: Option<Holding>,
+    is_known: bool,
+}
+
+impl Upload<'_> {
+    async fn run(&mut self, begun: Bytes, ended: bool, up: &mut SendStream<Bytes>) -> Result<(), Stopped> {
+        self.pass(&begun).await?;
+        if !begun.is_empty() && send(up, begun, ended).await.is_err() {
+            return wait_for_ever().await;
+        }
+        if ended {
+            return Ok(());
+        }
+        loop {
+            match self.next().await? {
+                Some(Ok(data)) => {
+                    let (size, is_last) = (data.len(), self.body.is_end_stream());
+                    self.pass(&data).await?;
+                    if send(up, data, is_last).await.is_err() {
+                        // Python takes no more, and says by its answer why.
+                        return wait_for_ever().await;
+                    }
+                    if self.body.flow_control().release_capacity(size).is_err() {
+                        return Err(Stopped::Gone);
+                    }
+                    if is_last {
+                        return Ok(());
+                    }
                 }
-                if body.flow_control().release_capacity(size).is_err() {
-                    return Err(Gone);
+                Some(Err(_)) => return Err(Stopped::Gone),
+                None => {
+                    return match self.body.trailers().await {
+                        Ok(Some(trailers)) => Ok(end(up, up_trailers(trailers))?),
+                        Ok(None) => Ok(end(up, None)?),
+                        Err(_) => Err(Stopped::Gone),
+                    };
                 }
-                if is_last {
-                    return Ok(());
-                }
-            }
-            Some(Err(_)) => return Err(Gone),
-            None => {
-                return match body.trailers().await {
-                    Ok(Some(trailers)) => end(up, up_trailers(trailers)),
-                    Ok(None) => end(up, None),
-                    Err(_) => Err(Gone),
-                };
             }
         }
+    }
+
+    /// More of the body, waited for no longer than a message may take. Between two messages a stream may rest.
+    async fn next(&mut self) -> Result<Option<Result<Bytes, h2::Error>>, Stopped> {
+        if self.messages.begun() > 0 && self.messages.is_between() {
+            return Ok(self.body.data().await);
+        }
+        let began = Instant::now();
+        let left = self.shared.timeouts.request.saturating_sub(self.waited);
+        let next = timeout(left, self.body.data()).await.map_err(|_| Stopped::SlowRequest)?;
+        self.waited += began.elapsed();
+        Ok(next)
+    }
+
+    /// Look at what is about to be passed on, and make room for the messages in it.
+    async fn pass(&mut self, data: &[u8]) -> Result<(), Stopped> {
+        let begun_before = self.messages.begun();
+        self.messages.pass(data);
+        if self.messages.begun() == begun_before {
+            return Ok(());
+        }
+        self.waited = Duration::ZERO;
+        let largest = self.messages.largest();
+        if self.is_known {
+            if largest > SMALL_BYTES {
+                self.shared.unanswered.grow(&mut self.room, &self.client_id, largest).map_err(Stopped::Full)?;
+            }
+        } else if largest > STRANGER_BYTES_MAX {
+            // Python has reasons of its own, and tells them within milliseconds, without the message.
+            sleep(STRANGER_PATIENCE).await;
+            return Err(Stopped::TooLong);
+        }
+        Ok(())
     }
 }
 
@@ -137,14 +228,15 @@ fn end(stream: &mut SendStream<Bytes>, trailers: Option<HeaderMap>) -> Result<()
 }
 
 /// The other way decides how this ends.
-async fn wait_for_ever() -> Result<(), Gone> {
+async fn wait_for_ever() -> Result<(), Stopped> {
     std::future::pending().await
 }
 
-/// From Python to the caller. `Gone` where the caller is.
+/// From Python to the caller; `begun` once it has begun. `Gone` where the caller is.
 async fn download(
     response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
+    begun: &mut Option<SendStream<Bytes>>,
     unavailable: &Status,
 ) -> Result<(), Gone> {
     let mut response = response;
@@ -161,15 +253,15 @@ async fn download(
         }
     };
     let is_whole = body.is_end_stream();
-    let mut down = respond.send_response(Response::from_parts(head, ()), is_whole).map_err(|_| Gone)?;
+    let down = begun.insert(respond.send_response(Response::from_parts(head, ()), is_whole).map_err(|_| Gone)?);
     if is_whole {
         return Ok(());
     }
     loop {
-        match poll_fn(|context| poll_data(&mut body, &mut down, context)).await? {
+        match poll_fn(|context| poll_data(&mut body, down, context)).await? {
             Some(Ok(data)) => {
                 let size = data.len();
-                send(&mut down, data, false).await?;
+                send(down, data, false).await?;
                 if body.flow_control().release_capacity(size).is_err() {
                     down.send_reset(Reason::INTERNAL_ERROR);
                     return Ok(());
@@ -181,7 +273,7 @@ async fn download(
             }
             None => {
                 return match body.trailers().await {
-                    Ok(trailers) => end(&mut down, trailers),
+                    Ok(trailers) => end(down, trailers),
                     Err(error) => {
                         down.send_reset(error.reason().unwrap_or(Reason::INTERNAL_ERROR));
                         Ok(())

@@ -6,6 +6,7 @@
 //! shares it with nobody, and a second process is refused by the kernel.
 //! Law: once a drain begins nobody new is let in, and who was let in is answered.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::path::PathBuf;
@@ -20,8 +21,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::capacity::Capacity;
 use super::connection::serve;
+use super::handshakes::Handshakes;
+use super::health::Health;
+use super::pool::Pool;
 use super::upstream::Upstream;
 use super::worker::{Shared, Stage, Statuses, Timeouts, Worker};
 use crate::credentials::Credentials;
@@ -29,7 +32,7 @@ use crate::dispatch::queues::{QueueConfig, WorkQueues};
 use crate::fair_quota::Holdings;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::METHODS;
-use crate::metrics::{Bounds, MethodMetrics, MethodTotals};
+use crate::metrics::{Bounds, MethodMetrics, MethodTotals, RefusedCalls};
 use crate::verbs::VerbTable;
 use remit_core::clock::Clock;
 
@@ -47,12 +50,18 @@ pub struct Config {
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
-    pub proxied_max: usize,
+    pub request_bytes_max: usize,
+    pub has_rates: bool,
+    pub proxied: Pool,
+    pub strangers: Pool,
+    pub unanswered: Pool,
     pub unsent: Arc<Holdings>,
+    /// Of which health is asked.
+    pub services: HashSet<String>,
 }
 
-/// Bodies that are read at once, each of 256 KiB at most; more are carried to grpcio as they come.
-const READING_MAX: usize = 256;
+/// Connections that have not begun to speak: with TLS some 40 KB each.
+const HANDSHAKES_MAX: usize = 1_024;
 
 /// A frontend that serves, until it is closed or dropped.
 pub struct Frontend {
@@ -75,7 +84,9 @@ impl Frontend {
     pub fn open(config: Config, listener: StdListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (stage, watching) = watch::channel(Stage::Serving);
+        let streams_max = config.proxied.holdings.limit() + config.strangers.holdings.limit();
         let shared = Arc::new(Shared {
+            refused_calls: RefusedCalls::new(config.verbs.all().len()),
             hot_path: config.hot_path,
             queues: WorkQueues::new(config.queues, &config.verbs),
             verbs: config.verbs,
@@ -85,10 +96,15 @@ impl Frontend {
             timeouts: config.timeouts,
             statuses: config.statuses,
             calls_per_connection_max: config.calls_per_connection_max,
+            request_bytes_max: config.request_bytes_max,
+            has_rates: config.has_rates,
             tls: RwLock::new(tls),
-            proxied: Capacity::new(config.proxied_max),
-            reading: Capacity::new(READING_MAX),
+            proxied: config.proxied,
+            strangers: config.strangers,
+            unanswered: config.unanswered,
             unsent: config.unsent,
+            health: Health::new(config.services),
+            handshakes: Handshakes::new(HANDSHAKES_MAX),
             is_native: AtomicBool::new(true),
             handshakes_failed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -97,7 +113,7 @@ impl Frontend {
             .map(|_| {
                 Arc::new(Worker {
                     shared: Arc::clone(&shared),
-                    upstream: Upstream::new(config.upstream.clone(), config.proxied_max),
+                    upstream: Upstream::new(config.upstream.clone(), streams_max),
                     stage: watching.clone(),
                     metrics: METHODS.map(|_| MethodMetrics::new(&shared.bounds)),
                     connections: AtomicUsize::new(0),
@@ -195,10 +211,15 @@ impl Frontend {
         .collect()
     }
 
-    /// Of each verb, how many calls were refused: for want of places, and for having too many of them.
-    pub fn turned_away(&self) -> impl Iterator<Item = (&str, (u64, u64))> {
+    /// Of each verb, how many calls were refused before any work: for want of room, for having too much of it, and because
+    /// they did not come.
+    pub fn turned_away(&self) -> impl Iterator<Item = (&str, (u64, u64, u64))> {
         let verbs = self.shared.verbs.all().iter().enumerate();
-        verbs.map(|(number, verb)| (verb.label.as_str(), self.shared.queues.turned_away(number)))
+        verbs.map(|(number, verb)| {
+            let (full, spent) = self.shared.queues.turned_away(number);
+            let [overloaded, fair_share_spent, slow] = self.shared.refused_calls.of(number);
+            (verb.label.as_str(), (full + overloaded, spent + fair_share_spent, slow))
+        })
     }
 
     pub fn connections(&self) -> usize {
@@ -207,6 +228,11 @@ impl Frontend {
 
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Relaxed)
+    }
+
+    /// Connections that have not begun to speak, and how many were let go for others to begin.
+    pub fn handshakes(&self) -> (usize, u64) {
+        (self.shared.handshakes.waiting(), self.shared.handshakes.let_go())
     }
 
     pub fn failed_handshakes(&self) -> u64 {

@@ -10,7 +10,9 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::capacity::Capacity;
+use super::handshakes::Handshakes;
+use super::health::Health;
+use super::pool::Pool;
 use super::request_meta::RequestMeta;
 use super::upstream::Upstream;
 use crate::credentials::{Client, Credentials};
@@ -18,7 +20,7 @@ use crate::dispatch::queues::WorkQueues;
 use crate::fair_quota::Holdings;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::{METHODS, Method};
-use crate::metrics::{Bounds, MethodMetrics};
+use crate::metrics::{Bounds, MethodMetrics, RefusedCalls};
 use crate::status::Status;
 use crate::verbs::{Verb, VerbTable};
 use remit_core::clock::Clock;
@@ -33,12 +35,18 @@ pub struct Timeouts {
     /// Of silence, before it is asked whether anybody is there; and to answer that.
     pub ping_every: Duration,
     pub pong_within: Duration,
+    /// For a message of a request to come whole, from when it may.
+    pub request: Duration,
+    /// For anything that was sent to be taken.
+    pub taken: Duration,
 }
 
-/// What the frontend says by itself: too much at once, and no server behind it.
+/// What the frontend says by itself, beside what its pools say: no server behind it, a request that does not come, one of
+/// nobody that is too long.
 pub struct Statuses {
-    pub overloaded: Status,
     pub unavailable: Status,
+    pub slow_request: Status,
+    pub stranger_too_long: Status,
 }
 
 /// How far a frontend is in its life.
@@ -62,10 +70,20 @@ pub struct Shared {
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
+    pub request_bytes_max: usize,
+    /// Whether there is a bound on how often a key may call.
+    pub has_rates: bool,
     pub tls: RwLock<Option<TlsAcceptor>>,
-    pub proxied: Capacity,
-    pub reading: Capacity,
+    /// Calls carried to Python whose key counts, or where there are no keys.
+    pub proxied: Pool,
+    /// All others, whose key does not, or which need none; by address.
+    pub strangers: Pool,
+    /// Bytes of requests, from when they begin to arrive until they are answered.
+    pub unanswered: Pool,
     pub unsent: Arc<Holdings>,
+    pub health: Health,
+    pub refused_calls: RefusedCalls,
+    pub handshakes: Arc<Handshakes>,
     pub(super) is_native: AtomicBool,
     pub(super) handshakes_failed: AtomicU64,
     pub(super) accepted: AtomicU64,

@@ -17,9 +17,11 @@ use remit_core::Core;
 use remit_core::clock::Clock;
 use remit_front::credentials::{Credential, Credentials};
 use remit_front::dispatch::queues::QueueConfig;
+use remit_front::fair_quota::Holdings;
 use remit_front::hot_path::answer::{HotPath, Limits};
 use remit_front::metrics::Bounds;
 use remit_front::status::Status;
+use remit_front::transport::pool::Pool;
 use remit_front::transport::server::Config;
 use remit_front::transport::tls::{Pem, acceptor};
 use remit_front::transport::worker::{Statuses, Timeouts};
@@ -34,8 +36,8 @@ pub type CredentialRow = ([u8; 32], String, HashSet<String>, Option<HashSet<Stri
 pub type PemParts = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
 /// A gRPC code, a message, and details in base64.
 pub type StatusParts = (u16, String, String);
-/// A path, the verb's label, its queue, the right it needs, and whether the core may answer it.
-type VerbRow = (String, String, usize, Option<String>, bool);
+/// A path, the verb's label, its queue (a stream has none), the right it needs, and whether the core may answer it.
+type VerbRow = (String, String, Option<usize>, Option<String>, bool);
 /// Places, and what is said where all are taken, and where too many are the client's.
 type WorkQueueRow = (Py<PyHoldings>, StatusParts, StatusParts);
 
@@ -51,6 +53,9 @@ pub struct FrontendConfig {
     limits: LimitsConfig,
     /// Memory for answers that wait to be read.
     unsent: Py<PyHoldings>,
+    pools: PoolsConfig,
+    /// Of which health is asked.
+    services: HashSet<String>,
     timeouts: TimeoutsConfig,
     statuses: StatusesConfig,
     buckets: BucketsConfig,
@@ -64,6 +69,8 @@ struct ListenerConfig {
     descriptor: i32,
     threads: usize,
     calls_per_connection_max: u32,
+    /// Whether there is a bound on how often a key may call, which Python keeps.
+    has_rates: bool,
     /// None: without TLS.
     pem: Option<PemParts>,
 }
@@ -73,7 +80,20 @@ struct ListenerConfig {
 #[pyo3(from_item_all)]
 struct UpstreamConfig {
     socket: PathBuf,
-    calls_max: usize,
+}
+
+/// What all callers share: how much there is of it, and what is said where there is none, and where too much is the
+/// client's.
+type PoolRow = (usize, StatusParts, StatusParts);
+
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct PoolsConfig {
+    /// Calls carried to Python: of who may make them, and of all others.
+    proxied: PoolRow,
+    strangers: PoolRow,
+    /// Bytes of requests, until they are answered.
+    unanswered: PoolRow,
 }
 
 /// What one request may ask for.
@@ -94,14 +114,17 @@ struct TimeoutsConfig {
     idle_s: f64,
     ping_every_s: f64,
     pong_within_s: f64,
+    request_s: f64,
+    taken_s: f64,
 }
 
-/// What is said to a call that is carried nowhere.
+/// What is said to a call beside what the pools say.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct StatusesConfig {
-    overloaded: StatusParts,
     unavailable: StatusParts,
+    slow_request: StatusParts,
+    stranger_too_long: StatusParts,
 }
 
 /// The bounds of histograms.
@@ -124,6 +147,8 @@ impl FrontendConfig {
         let tls = self.listener.pem.as_ref().map(acceptor_of).transpose()?;
         let stopping = status_of(self.statuses.unavailable);
         let config = Config {
+            request_bytes_max: self.limits.request_bytes_max,
+            has_rates: self.listener.has_rates,
             hot_path: core.map(|core| HotPath { engine: core, clock: Arc::clone(&clock), limits: self.limits.into() }),
             verbs: verbs_of(self.verbs, self.queues.len()).map_err(PyValueError::new_err)?,
             queues: self.queues.into_iter().map(|row| queue_of(row, &stopping)).collect(),
@@ -137,10 +162,19 @@ impl FrontendConfig {
                 idle: seconds(self.timeouts.idle_s)?,
                 ping_every: seconds(self.timeouts.ping_every_s)?,
                 pong_within: seconds(self.timeouts.pong_within_s)?,
+                request: seconds(self.timeouts.request_s)?,
+                taken: seconds(self.timeouts.taken_s)?,
             },
-            statuses: Statuses { overloaded: status_of(self.statuses.overloaded), unavailable: stopping },
+            statuses: Statuses {
+                unavailable: stopping,
+                slow_request: status_of(self.statuses.slow_request),
+                stranger_too_long: status_of(self.statuses.stranger_too_long),
+            },
             calls_per_connection_max: self.listener.calls_per_connection_max,
-            proxied_max: self.upstream.calls_max,
+            proxied: pool_of(self.pools.proxied),
+            strangers: pool_of(self.pools.strangers),
+            unanswered: pool_of(self.pools.unanswered),
+            services: self.services,
             unsent: Arc::clone(&self.unsent.get().holdings),
         };
         Ok((config, listener, tls))
@@ -166,6 +200,14 @@ fn queue_of((places, overloaded, fair_share_spent): WorkQueueRow, stopping: &Sta
         overloaded: status_of(overloaded),
         fair_share_spent: status_of(fair_share_spent),
         stopping: stopping.clone(),
+    }
+}
+
+fn pool_of((limit, overloaded, fair_share_spent): PoolRow) -> Pool {
+    Pool {
+        holdings: Holdings::new(limit),
+        overloaded: status_of(overloaded),
+        fair_share_spent: status_of(fair_share_spent),
     }
 }
 
