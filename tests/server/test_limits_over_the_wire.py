@@ -316,6 +316,30 @@ def requests_in_flight_are_bounded() -> None:
     engine.close()
 
 
+@of_the_server("default_deadline_s")
+def a_request_without_a_deadline_gets_one_and_a_stream_does_not() -> None:
+    clock = ManualClock(NOW_US)
+    engine = GatedEngine(MemoryStore(clock_us=clock.now_us), clock)
+    engine.schemas.write("", SCHEMA)
+    with (
+        BackgroundServer(engine, limits=ServeLimits(default_deadline_s=0.05)) as server,
+        grpc.insecure_channel(server.endpoint) as channel,
+    ):
+        watch = channel.unary_stream(PATHS["Watch"].path)(R.WatchRequest().SerializeToString())
+        next(watch)
+        with pytest.raises(grpc.RpcError) as ended:
+            channel.unary_unary(PATHS["Check"].path)(question().SerializeToString())
+        assert engine.endings.get(timeout=PATIENCE_S) == "DEADLINE_EXCEEDED"
+        trailers = dict(ended.value.trailing_metadata())  # type: ignore[attr-defined]
+        refused = decode_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+        assert dict(refused.metadata) == {"name": "default_deadline_s", "limit": "0.05"}
+        engine.gate.set()
+        channel.unary_unary(PATHS["Write"].path)(R.WriteRequest(updates=touches(1)).SerializeToString())
+        next(watch)  # it is open still
+        watch.cancel()
+    engine.close()
+
+
 @of_the_server("rate_per_key")
 def a_key_asks_no_more_often_than_it_may() -> None:
     with serving(Limits(), ServeLimits(rate_per_key=0.001)) as (_, channel):

@@ -34,8 +34,9 @@ def new_request_id() -> str:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """`deadline_s` is on `time.monotonic`'s scale, None where the caller waits as long as it takes. `key` is the one
-    that the caller proved, None where the server has none; its text is nowhere here, not in `metadata` either.
+    """`deadline_s` is on `time.monotonic`'s scale, None where there is none; `default_deadline_s` is how far ahead the
+    server has set it, None where the caller did. `key` is the one that the caller proved, None where the server has
+    none; its text is nowhere here, not in `metadata` either.
     `key_shown` is the id of a key of ours that was shown and not proven: anybody may have written it.
     `request` (of a stream: its first) and `response` are there once they are known, for whoever tells of it afterwards;
     `unanswered_bytes` were taken for its messages, and `unsent_bytes` are those of its answer that wait to be read.
@@ -44,6 +45,7 @@ class Call:
     `is_heavy`: it waits for one of the few threads for such calls; it is learned from the request, or from the work."""
 
     deadline_s: float | None = None
+    default_deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
     caller: Caller = NOBODY
@@ -80,6 +82,12 @@ class Call:
         """By whom quotas are counted: a key, or a connection where there are no keys."""
         return self.key.id if self.key is not None else self.peer
 
+    def require_deadline(self, default_s: float) -> None:
+        """Whoever named no deadline waits so long at most, from now on."""
+        if self.deadline_s is None:
+            self.default_deadline_s = default_s
+            self.deadline_s = time.monotonic() + default_s
+
     def cancel(self) -> None:
         """The caller is gone; the evaluation stops at its next look."""
         self.cancelled = True
@@ -110,13 +118,22 @@ class Call:
         """Raises DeadlineExceeded, Cancelled or what ended it, and TooHeavy where it began as light and is not;
         otherwise returns. Cost: a look at two clocks."""
         if self.deadline_s is not None and time.monotonic() >= self.deadline_s:
-            raise DeadlineExceeded("the deadline passed before there was an answer")
+            raise self._too_late()
         if self.ended_by is not None:
             raise self.ended_by
         if self.cancelled or (self.is_gone is not None and self.is_gone()):
             raise Cancelled("the caller went away before there was an answer")
         if self._light_until_s is not None and time.thread_time() >= self._light_until_s:
             self.require_heavy()
+
+    def _too_late(self) -> DeadlineExceeded:
+        if self.default_deadline_s is None:
+            return DeadlineExceeded("the deadline passed before there was an answer")
+        return DeadlineExceeded(
+            f"there was no answer within {self.default_deadline_s:g} s, which a request without a deadline has: name one",
+            name="default_deadline_s",
+            limit=f"{self.default_deadline_s:g}",
+        )
 
 
 def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[], bool] | None = None) -> Call:

@@ -110,6 +110,7 @@ class Pipeline:
         self.places = CallPlaces(calls_max(limits))
         self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
         self.notifier = CommitNotifier()
+        self._default_deadline_s = limits.default_deadline_s
         self._slow_consumer_s = limits.slow_consumer_s
         self._request_s = limits.request_s
         self._under_way: dict[int, Call] = {}
@@ -156,6 +157,7 @@ class Pipeline:
         outcome: Outcome | None = None
         try:
             engine = self.admit(verb, metadata, call)
+            call.require_deadline(self._default_deadline_s)
             # Only now is its key known: before, a look at the keys would take it for the call of a key that is gone.
             self._under_way[id(call)] = call
             self.gate.end_if_revoked(call)  # by a look that came in between
@@ -178,6 +180,7 @@ class Pipeline:
         outcome: Outcome
         try:
             engine = self._admit_in_turn(verb, metadata, call)
+            call.require_deadline(self._default_deadline_s)
             data = await self._read(call, read())
             call.is_heavy = is_heavy(verb, data)
             queue = self._queue(verb)

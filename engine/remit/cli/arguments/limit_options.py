@@ -48,6 +48,7 @@ HELP: Mapping[str, str] = {
     "streams_max":                    "Open streams.",
     "streams_per_key_max":            "Open streams of one key (or connection, without keys).",
     "stream_threads":                 "Threads that streams borrow.",
+    "default_deadline_s":             "How long a request that names no deadline may take.",
     "slow_consumer_s":                "How long a stream's reader may leave a message.",
     "unsent_bytes_max":               "Answers that wait to be read; no caller may hold more than it leaves free.",
     "unanswered_bytes_max":           "Requests not yet answered; no caller may hold more than it leaves free.",
@@ -61,6 +62,7 @@ HELP: Mapping[str, str] = {
 
 _LOWEST = {
     "rate_per_key": 0.0,
+    "default_deadline_s": 0.001,
     "slow_consumer_s": 0.001,
     "request_s": 0.001,
     "handshake_s": 0.001,

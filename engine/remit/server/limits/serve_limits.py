@@ -28,6 +28,7 @@ class ServeLimits:
     streams_max: int = 8_192
     streams_per_key_max: int = 4_096  # a connection, where there are no keys
     stream_threads: int = 4  # streams borrow one for a step at a time
+    default_deadline_s: float = 30.0  # of a unary request that brings none, from when it is taken
     slow_consumer_s: float = 30.0  # how long a message may wait to be taken
     unsent_bytes_max: int = 256 * MIB  # of answers that wait for their readers: four of the largest
     unanswered_bytes_max: int = 256 * MIB  # of requests that arrive or are worked on: sixteen of the largest
