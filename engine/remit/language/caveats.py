@@ -23,6 +23,7 @@ from cel_expr_python.ext import ext_optional
 
 from remit.errors import CaveatFailed, InvalidContext, RemitError, SchemaInvalid
 from remit.language.conversions import free_names, strict, text_functions
+from remit.language.missing import Needs
 from remit.language.parameters import ParameterType, parse_address
 from remit.model import Verdict
 from remit.notation import parse_context
@@ -189,7 +190,8 @@ class Caveat:
         if result is False:
             return _NO
         if len(values) < len(self.parameters):  # each one is referenced, or it would not have compiled
-            return Verdict.CONDITIONAL, frozenset(name for name in self.parameters if name not in values)
+            missing = [name for name in self.parameters if name not in values]
+            return Verdict.CONDITIONAL, self._program.needs.of(values, missing) or frozenset(missing)
         raise self._failure(str(result), values, fixed)
 
     def _failure(self, text: str, values: Mapping[str, Any], fixed: Collection[str]) -> CaveatFailed:
@@ -230,9 +232,10 @@ def _abbreviate(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An expression that compiles."""
+    """An expression that compiles, and what it waits for where a parameter is missing."""
 
     expression: cel.Expression
+    needs: Needs
 
 
 Compiled = Program | tuple[ExpressionIssue, ...]
@@ -309,8 +312,8 @@ def _compile(environment: _Environment, parameters: Mapping[str, ParameterType],
         runnable = environment.compile(expression, is_checking=False)
         if not isinstance(runnable, cel.Expression):
             return runnable
-        return Program(environment.strictly(runnable, is_checking=False))
-    return Program(environment.strictly(checked, is_checking=True))
+        return environment.program(runnable, is_checking=False)
+    return environment.program(checked, is_checking=True)
 
 
 @dataclass(slots=True)
@@ -331,11 +334,13 @@ class _Environment:
         except RuntimeError as error:
             return _read_issues(str(error))
 
-    def strictly(self, compiled: cel.Expression, *, is_checking: bool) -> cel.Expression:
+    def program(self, compiled: cel.Expression, *, is_checking: bool) -> Program:
         """The expression, its conversions of texts as strict as Go's. An environment knows the types of its parameters,
         by which a Python value becomes one of CEL's, only once it has compiled something, as this one has."""
+        environment = self._of(is_checking)
         rewritten = strict(compiled.serialize())
-        return compiled if rewritten is None else self._of(is_checking).deserialize(rewritten)
+        expression = compiled if rewritten is None else environment.deserialize(rewritten)
+        return Program(expression, Needs(environment, expression))
 
     def _of(self, is_checking: bool) -> cel.Env:
         if is_checking not in self._made:

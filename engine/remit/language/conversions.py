@@ -230,7 +230,7 @@ def strict(serialized: bytes) -> bytes | None:
     if not any(name.encode() in serialized for name in _CONVERSIONS):
         return None
     envelope = any_pb2.Any.FromString(serialized)
-    checked = _CheckedExpr.FromString(envelope.value)
+    checked = CheckedExpr.FromString(envelope.value)
     functions: dict[int, tuple[str, bool]] = {}  # by the number of the call: what it passes through; whether it is text
     for entry in checked.references:
         for overload in entry.value.overload_ids:
@@ -245,9 +245,13 @@ def strict(serialized: bytes) -> bytes | None:
 
 def free_names(serialized: bytes) -> set[str]:
     """The names that a checked expression takes from outside: not those that its macros bind. Cost: O(bytes)."""
-    checked = _CheckedExpr.FromString(any_pb2.Any.FromString(serialized).value)
+    return free_names_of(CheckedExpr.FromString(any_pb2.Any.FromString(serialized).value).expr)
+
+
+def free_names_of(root: Any) -> set[str]:
+    """The same of an expression inside one."""
     free: set[str] = set()
-    waiting: list[tuple[Any, frozenset[str]]] = [(checked.expr, frozenset())]
+    waiting: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
     while waiting:
         node, bound = waiting.pop()
         if node.WhichOneof("kind") == "ident" and node.ident.name not in bound:
@@ -258,7 +262,7 @@ def free_names(serialized: bytes) -> set[str]:
             waiting += ((loop.iter_range, bound), (loop.accu_init, bound), (loop.result, inside))
             waiting += ((loop.loop_condition, inside), (loop.loop_step, inside))
         else:
-            waiting += ((child, bound) for child in _children(node))
+            waiting += ((child, bound) for child in children_of(node))
     return free
 
 
@@ -338,11 +342,12 @@ def _nodes(root: Any) -> list[Any]:
     while waiting:
         node = waiting.pop()
         found.append(node)
-        waiting += _children(node)
+        waiting += children_of(node)
     return found
 
 
-def _children(node: Any) -> list[Any]:
+def children_of(node: Any) -> list[Any]:
+    """What stands directly inside an expression, in the order in which CEL looks at it."""
     match node.WhichOneof("kind"):
         case "select":
             return [node.select.operand]
@@ -425,5 +430,5 @@ def _messages() -> descriptor_pool.DescriptorPool:
 
 
 _POOL = _messages()
-_CheckedExpr: Any = message_factory.GetMessageClass(_POOL.FindMessageTypeByName("checked.CheckedExpr"))
+CheckedExpr: Any = message_factory.GetMessageClass(_POOL.FindMessageTypeByName("checked.CheckedExpr"))
 _Expr: Any = message_factory.GetMessageClass(_POOL.FindMessageTypeByName("checked.Expr"))
