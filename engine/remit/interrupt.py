@@ -15,3 +15,16 @@ def never_interrupted() -> None:
 class TooHeavy(Exception):
     """Raised, as by an interrupt, where work that was begun as light is not: it leaves no trace, and is begun again
     where heavy work is done. Nobody who asked hears of it."""
+
+
+def paced(interrupt: Interrupt, steps: int) -> Interrupt:
+    """For work in steps that are too short to ask at each: asks at the first of so many calls."""
+    count = 0
+
+    def look() -> None:
+        nonlocal count
+        if not count % steps:
+            interrupt()
+        count += 1
+
+    return look

@@ -780,7 +780,7 @@ def test_the_interrupt_ends_the_evaluation() -> None:
     budget = Budget(interrupt=gone)
     with pytest.raises(DeadlineExceeded):
         answer(world, "doc:0#view@user:a", budget)
-    assert budget.steps <= 256, "it is asked about every millisecond"
+    assert budget.steps <= 64, "it is asked about every millisecond"
 
 
 @pytest.mark.parametrize(
@@ -807,8 +807,8 @@ def test_the_interrupt_is_asked_all_along(schema: str, facts: list[str], questio
         answer(evaluation(schema, facts), question, budget)
     except NegativeCycle:
         assert question.startswith("doc:")
-    assert calls == budget.steps // 256
-    assert calls > 20
+    assert calls >= budget.steps // 64
+    assert calls > 80
 
 
 # --- size -------------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from google.rpc import status_pb2
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.errors import RemoteError, TooManySandboxes
-from remit.model import Operation, Update
+from remit.errors import AnswerTooLarge, RemoteError, TooManySandboxes
+from remit.model import ObjectRef, Operation, Update
 from remit.notation import parse_relationship
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
@@ -155,6 +155,9 @@ TABLE: dict[str, Line] = {
     "schema_terms_max": Line(
         12, "WriteSchema", S.WriteSchemaRequest(schema=SCHEMA, dry_run=True),
         S.WriteSchemaRequest(schema=SCHEMA + "\ndefinition one_more {}"), 13),
+    "expression_length_max": Line(
+        14, "WriteSchema", S.WriteSchemaRequest(schema=SCHEMA, dry_run=True),
+        S.WriteSchemaRequest(schema=SCHEMA.replace("amount <= most", "amount  <=  most")), 16),
     "stores_max": Line(
         2, "CreateStore", T.CreateStoreRequest(name="second"), T.CreateStoreRequest(name="third"), 3),
     "steps_max": Line(
@@ -170,7 +173,7 @@ TABLE: dict[str, Line] = {
 """Where the request itself is too much. What is shortened instead of refused, and what is of the server and not of a
 request, has a test of its own below."""
 
-ELSEWHERE = {"page_max", "undone_max"}
+ELSEWHERE = {"page_max", "undone_max", "expanded_max"}
 
 
 def test_every_limit_of_a_request_has_its_line_or_its_test() -> None:
@@ -211,6 +214,19 @@ def test_a_past_beyond_the_limit_is_not_looked_up() -> None:
             asked(channel, "Check", question(consistency=core_pb2.Consistency(at_exactly=first)))
     assert (refused.value.reason, refused.value.metadata["name"]) == ("STEP_BUDGET", "undone_max")
     assert refused.value.metadata["limit"] == "1"
+
+
+def test_an_expansion_beyond_the_limit_is_refused_by_name() -> None:
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock, Limits(expanded_max=4))
+    engine.schemas.write("", SCHEMA)
+    for fact in FACTS:
+        engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact))])
+    assert engine.questions.expand("", ObjectRef("folder", "top"), "viewer").expansion.sets
+    with pytest.raises(AnswerTooLarge) as refused:
+        engine.questions.expand("", ObjectRef("folder", "deep"), "view")
+    assert dict(refused.value.metadata) == {"name": "expanded_max", "limit": "4", "given": "5"}
+    engine.close()
 
 
 def _last_tokens(engine: Engine) -> tuple[str, str]:

@@ -6,8 +6,11 @@ Law: a request is admitted whole or not at all, and what it names as wrong is wr
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import (
     FilterTooBroad,
     InvalidArgument,
@@ -19,6 +22,7 @@ from remit.errors import (
     SingleTaken,
 )
 from remit.graph.view import GraphView
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
 from remit.language.plan import Relation, Schema, SubjectType
 from remit.language.suggest import did_you_mean
@@ -26,6 +30,7 @@ from remit.model import (
     PLAIN,
     WILDCARD,
     Caller,
+    CaveatUse,
     ObjectRef,
     Operation,
     Precondition,
@@ -44,34 +49,35 @@ from remit.store.port import SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
 # Rows that the filters of a small write may look at: half a millisecond of them at most.
 SMALL_ROWS_MAX = 100
 
+_TYPES_FEW = 8  # sooner looked through than a type is made to look for
+_TYPES_NAMED_MAX = 20
+
 _CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enumeration looks its members up by name
 
 # --- one relationship -------------------------------------------------------------------------------------------
 
 
-def check_relationship(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
-    """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext."""
+def check_relationship(
+    schema: Schema, relationship: Relationship, field: str = "", *, is_context_known: bool = False
+) -> Relation:
+    """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext. `is_context_known`:
+    the caveat's context was checked before, under the same schema."""
     relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
     subject, qualifiers = relationship.subject, relationship.qualifiers
     if qualifiers is PLAIN and _takes_plainly(relation, subject):
         return relation
-    wanted = SubjectType(
-        subject.type,
-        subject.relation,
-        subject.is_wildcard,
-        qualifiers.caveat.name if qualifiers.caveat else None,
-        qualifiers.expiration_us is not None,
-        qualifiers.not_before_us is not None,
-    )
-    if wanted not in relation.subject_types:
-        allowed = ", ".join(f"`{each}`" for each in relation.subject_types)
+    wanted = subject_type_of(relationship)
+    if not relation.takes(wanted):
+        allowed = ", ".join(f"`{each}`" for each in relation.subject_types[:_TYPES_NAMED_MAX])
+        more = len(relation.subject_types) - _TYPES_NAMED_MAX
+        allowed += f" and {more} more" if more > 0 else ""
         raise RelationshipRefused(
             f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` takes {allowed}, "
             f"not `{wanted}`",
             field=field,
             relationship=relationship.key,
         )
-    if qualifiers.caveat is not None:
+    if qualifiers.caveat is not None and not is_context_known:
         try:
             schema.caveats[qualifiers.caveat.name].check_context(parse_context(qualifiers.caveat.context_json))
         except InvalidContext as error:
@@ -79,11 +85,24 @@ def check_relationship(schema: Schema, relationship: Relationship, field: str = 
     return relation
 
 
+def subject_type_of(relationship: Relationship) -> SubjectType:
+    """The alternative of its relation that a relationship is written as."""
+    subject, qualifiers = relationship.subject, relationship.qualifiers
+    return SubjectType(
+        subject.type,
+        subject.relation,
+        subject.is_wildcard,
+        qualifiers.caveat.name if qualifiers.caveat else None,
+        qualifiers.expiration_us is not None,
+        qualifiers.not_before_us is not None,
+    )
+
+
 def _takes_plainly(relation: Relation, subject: SubjectRef) -> bool:
-    """Whether the relation takes the subject without caveat and times: most of what is ever written."""
+    """Whether one of its first few types takes the subject without caveat and times: most of what is ever written."""
     type, id, userset = subject
     is_wildcard = id == WILDCARD
-    for each in relation.subject_types:
+    for each in relation.subject_types[:_TYPES_FEW]:
         if each.type == type and each.relation == userset and each.wildcard == is_wildcard:
             is_plain = each.caveat is None and not each.expiration and not each.not_before
             if is_plain:
@@ -116,7 +135,37 @@ def require_relation(schema: Schema, type: str, name: str, field: str = "") -> R
 # --- a write ----------------------------------------------------------------------------------------------------
 
 
-def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller, where: str = "updates") -> bool:
+@dataclass(frozen=True, slots=True)
+class KnownContexts:
+    """Which contexts of a request fit their caveats under a schema, found out where no other write waits for it: to
+    look through those of one large request takes a second."""
+
+    schema: Schema | None
+    good: frozenset[CaveatUse]
+
+    @classmethod
+    def of(cls, schema: Schema | None, relationships: Iterable[Relationship], interrupt: Interrupt) -> KnownContexts:
+        """Says nothing of those that do not fit: that is for the admission. Raises what the interrupt raises. Cost:
+        O(bytes of the contexts)."""
+        good: set[CaveatUse] = set()
+        for relationship in relationships:
+            use = relationship.qualifiers.caveat
+            caveat = schema.caveats.get(use.name) if schema is not None and use is not None else None
+            if use is None or caveat is None or use in good:
+                continue
+            interrupt()
+            with suppress(InvalidContext):
+                caveat.check_context(parse_context(use.context_json))
+                good.add(use)
+        return cls(schema, frozenset(good))
+
+    def knows(self, schema: Schema, use: CaveatUse | None) -> bool:
+        return schema is self.schema and use in self.good
+
+
+def check_updates(
+    schema: Schema, updates: Sequence[Update], caller: Caller, known: KnownContexts, where: str = "updates"
+) -> bool:
     """That each update may be written under this schema by this caller. Returns whether a managed relation is among
     them. `where` names the request's list in errors. Raises what `check_relationship` raises, and ManagedRefused."""
     touches_managed = False
@@ -126,7 +175,8 @@ def check_updates(schema: Schema, updates: Sequence[Update], caller: Caller, whe
         if update.operation is _DELETE:
             relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
         else:
-            relation = check_relationship(schema, relationship, field)
+            is_known = known.knows(schema, relationship.qualifiers.caveat)
+            relation = check_relationship(schema, relationship, field, is_context_known=is_known)
         if relation.managed:
             _require_write_managed(relationship.key, caller, field)
             touches_managed = True
@@ -169,8 +219,10 @@ class Scanning:
     """The rows that the filters of one write look at, in all: other writes wait meanwhile. While it `is_small` a hold
     may be among them, and it is a few."""
 
-    def __init__(self, rows_max: int) -> None:
+    def __init__(self, rows_max: int, interrupt: Interrupt = never_interrupted) -> None:
+        """`interrupt` is asked while rows are looked at, and before what they mean is removed."""
         self._rows_max = rows_max
+        self.look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         self._rows = 0
         self.is_small = False
 
@@ -186,10 +238,12 @@ class Scanning:
     def matching(
         self, view: ReadTransaction, filter: RelationshipFilter, field: str
     ) -> Generator[StoredRelationship, None, None]:
-        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`, and NotSmall."""
+        """What a filter means. Raises FilterTooBroad, naming the filter by its `field`, NotSmall, and what the
+        interrupt raises."""
 
         def look() -> None:
             self._rows += 1
+            self.look()
             if self.is_small and self._rows > SMALL_ROWS_MAX:
                 raise NotSmall
             if self._rows > self._rows_max:
@@ -232,6 +286,7 @@ def delete_matching(
     scanning.require_small(len(removed))
     touches_managed = False
     for key in removed:
+        scanning.look()
         # What is stored has a place in the schema: no schema is accepted that leaves it none.
         if schema.definitions[key.resource.type].relations[key.relation].managed:
             _require_write_managed(key, caller, field)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import threading
 
 from remit.engine.clock import Clock
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.orphans import misfit
 from remit.engine.tokens import encode_token
 from remit.errors import RelationshipRefused
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.model import Relationship, RelationshipKey, StoreInfo
@@ -98,8 +98,10 @@ class Restore:
 class Fitting:
     """Whether what is restored would have been accepted here: see `store.port.Judge`."""
 
-    def __init__(self, limits: Limits, now_us: int) -> None:
+    def __init__(self, limits: Limits, now_us: int, interrupt: Interrupt = never_interrupted) -> None:
         self._limits = limits
+        self._interrupt = interrupt
+        self._look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         self._now_us = now_us
         self._last: RelationshipKey | None = None
         self.schema_in_force: Schema | None = None
@@ -107,10 +109,11 @@ class Fitting:
     def schema(self, text: str) -> None:
         """Raises LimitExceeded, SchemaInvalid."""
         self._limits.require_schema(text)
-        self.schema_in_force = compile_schema(text).schema
+        self.schema_in_force = compile_schema(text, interrupt=self._interrupt).schema
 
     def relationship(self, relationship: Relationship) -> None:
-        """Raises RelationshipRefused."""
+        """Raises RelationshipRefused, and what the interrupt raises."""
+        self._look()
         if self.schema_in_force is None:
             raise RelationshipRefused("there is no schema it could fit")
         reason = misfit(self.schema_in_force, relationship, self._last, self._now_us)

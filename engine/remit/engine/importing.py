@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from remit.engine.admission import apply_updates, check_updates
+from remit.engine.admission import KnownContexts, apply_updates, check_updates
 from remit.engine.clock import Clock
 from remit.engine.limits import Limits
 from remit.engine.tokens import encode_token
 from remit.errors import Cancelled
-from remit.interrupt import Interrupt
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
 from remit.model import Caller, Delta, Operation, Relationship, Update
 from remit.store.port import BULK_WEIGHT, Admission, Draft, ReadTransaction, StoreIdentity, WriteTransaction
@@ -54,6 +54,7 @@ class Import:
         identity: StoreIdentity,
         submit: Callable[[Admission, int], Future[Delta]],
         schema_of: Callable[[ReadTransaction], Schema],
+        schema_now: Callable[[], Schema | None],
         clock: Clock,
         limits: Limits,
         caller: Caller,
@@ -64,22 +65,24 @@ class Import:
         self._identity = identity
         self._submit = submit
         self._schema_of = schema_of
+        self._schema_now = schema_now
         self._clock = clock
         self._limits = limits
         self._caller = caller
         self._last: _Message | None = None
 
-    def take(self, relationships: Sequence[Relationship]) -> Future[Delta]:
+    def take(self, relationships: Sequence[Relationship], interrupt: Interrupt = never_interrupted) -> Future[Delta]:
         """Queue a message; the future holds its delta once it is durable, or why it was refused. Never waits for the
-        disk. Raises LimitExceeded and InvalidArgument for what is refused unseen."""
+        disk. Raises LimitExceeded and InvalidArgument for what is refused unseen, and what the interrupt raises."""
         self._limits.require_import(relationships)
+        known = KnownContexts.of(self._schema_now(), relationships, interrupt)
         message = _Message(self._last)
         updates = [Update(Operation.TOUCH, relationship) for relationship in relationships]
 
         def admission(view: WriteTransaction) -> Draft:
             message.begin()
             schema = self._schema_of(view)
-            managed = check_updates(schema, updates, self._caller, "relationships")
+            managed = check_updates(schema, updates, self._caller, known, "relationships")
             apply_updates(view, schema, updates, self._caller, self._clock.now_us(), "relationships")
             message.is_refused = False
             return Draft(self._caller.principal, managed_bypass=managed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
 from remit.eval.budget import STEPS_MAX
-from remit.language.effort import TERMS_MAX
+from remit.language.effort import EXPRESSION_LENGTH_MAX, TERMS_MAX
 from remit.model import ObjectRef, Relationship, SubjectRef, Update
 from remit.notation import canonical_json
 
@@ -21,6 +21,10 @@ RESPONSE_BYTES_MAX = 64 * MIB  # an expansion of some half a million facts
 
 # A protobuf Struct has fewer bytes than this for each byte of its JSON: a number in a list has 11, and 2 as `1,`.
 _SENT_TIMES = 8
+
+
+# Of a store, and of a list of updates: some tens of microseconds each at most.
+ROWS_BETWEEN_INTERRUPTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ class Limits:
     # Of all that is sent the costliest to read, and larger than any that people have written: a second of work.
     schema_bytes_max: int = 256 * 1024
     schema_terms_max: int = TERMS_MAX
+    expression_length_max: int = EXPRESSION_LENGTH_MAX
     stores_max: int = 1_000
     steps_max: int = STEPS_MAX
+    # Sets and relationships of an expansion: some two kilobytes each while the answer is made. The frontend answers by
+    # itself what has less than the lowest that may be chosen.
+    expanded_max: int = 100_000
     request_bytes_max: int = REQUEST_BYTES_MAX
     response_bytes_max: int = RESPONSE_BYTES_MAX
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from remit.engine.limits import Limits
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
-from remit.errors import LimitExceeded, RemitError
+from remit.errors import AnswerTooLarge, LimitExceeded, RemitError, StepBudgetSpent
 from remit.eval.evaluator import Evaluator
 from remit.eval.semantics import Answer
 from remit.eval.trees import Explanation
@@ -38,7 +38,9 @@ class Questions:
     ) -> CheckResult:
         """Whether a subject has a relation or permission of a resource, and if asked for, an explanation."""
         self._limits.require_context(question.context)
-        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        view = self._views.of(
+            store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
+        )
         if explain:
             explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
             return _check_result(view, view.token, explained.answer, explained.explanation)
@@ -58,7 +60,9 @@ class Questions:
         """Many questions at one revision and time. Those with the same context share what they settle; each has its own
         budget, and its own error."""
         self._limits.require_items(len(questions))
-        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        view = self._views.of(
+            store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
+        )
         _ = view.schema  # without one no item has an answer, so that is no error of an item's
         refusals = [self._refusal(question) for question in questions]
         asked = [question for question, refusal in zip(questions, refusals, strict=True) if refusal is None]
@@ -88,9 +92,24 @@ class Questions:
         depth: int = 0,
         interrupt: Interrupt = never_interrupted,
     ) -> ExpandResult:
-        """Everyone who has a relation or permission of a resource, as sets made of sets, at most `depth` deep."""
-        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
-        expansion = self._evaluator.expand(view, resource, permission, depth, self._limits.steps_max, interrupt)
+        """Everyone who has a relation or permission of a resource, as sets made of sets, at most `depth` deep.
+        Raises AnswerTooLarge beyond `expanded_max`."""
+        view = self._views.of(
+            store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
+        )
+        steps_max = min(self._limits.steps_max, self._limits.expanded_max)
+        try:
+            expansion = self._evaluator.expand(view, resource, permission, depth, steps_max, interrupt)
+        except StepBudgetSpent:
+            if steps_max == self._limits.steps_max:
+                raise
+            raise AnswerTooLarge(
+                f"the expansion has more than {steps_max} sets and relationships: ask for less by `depth`, or read the "
+                "relationships, which come in pages",
+                name="expanded_max",
+                limit=steps_max,
+                given=steps_max + 1,  # or more: nobody counted on
+            ) from None
         return ExpandResult(expansion, view.token, view.now_us, view.historical)
 
 

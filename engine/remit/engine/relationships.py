@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from remit.engine.admission import (
+    KnownContexts,
     Scanning,
     apply_updates,
     check_bounded,
@@ -21,14 +22,13 @@ from remit.engine.admission import (
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
 from remit.engine.cursors import decode_cursor, encode_cursor
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.errors import InvalidArgument, StoreFull, TooManyMatch
-from remit.eval.budget import interruptible
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import (
     LOCAL_CALLER,
     Caller,
@@ -66,22 +66,24 @@ class Relationships:
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
         `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
-        it is, and told. For `before_bulk` and `interrupt` see `commits.commit`."""
+        it is, and told. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as it is
+        still being judged by its filters; then nothing is written."""
         loaded = self._stores.of(store)
         if not updates and replace is None:
             raise InvalidArgument("a write needs at least one of `updates`", field="updates")
         self._limits.require_write(updates, len(preconditions), metadata_json)
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
+        known = KnownContexts.of(loaded.schema, (update.relationship for update in updates), interrupt)
         removed: set[RelationshipKey] = set()
         expired: tuple[int, ...] = ()
-        scanning = Scanning(self._limits.scanned_max)
+        scanning = Scanning(self._limits.scanned_max, interrupt)
 
         def admission(view: WriteTransaction) -> Draft:
             nonlocal expired
             schema = self._stores.plans.of_transaction(view)
             now_us = self._clock.now_us()
-            touches_managed = check_updates(schema, updates, caller)
+            touches_managed = check_updates(schema, updates, caller, known)
             removed.clear()
             scanning.begin()
             if preconditions:
@@ -139,13 +141,14 @@ class Relationships:
         """Remove what a filter means, at most `limit` a call (0, or more than allowed: as many as one revision may).
 
         Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time. For
-        `before_bulk` and `interrupt` see `commits.commit`."""
+        `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as the filter is still being
+        looked for; then nothing is removed."""
         loaded = self._stores.of(store)
         self._limits.require_conditions(len(preconditions), metadata_json)
         check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
         limit = min(limit or self._limits.matches_max, self._limits.matches_max)
         outcome: tuple[int, bool] = (0, True)
-        scanning = Scanning(self._limits.scanned_max)
+        scanning = Scanning(self._limits.scanned_max, interrupt)
 
         def admission(view: WriteTransaction) -> Draft:
             nonlocal outcome
@@ -201,7 +204,7 @@ class Relationships:
         with self._stores.view(loaded.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)
-            rows = interruptible(view.scan(filter, after), interrupt)
+            rows = view.scan(filter, after, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
             unexpired = (each for each in rows if not each.relationship.qualifiers.is_over(now_us))
             items = tuple(islice(unexpired, limit))
             # One more look tells a full last page from one that is followed by another.

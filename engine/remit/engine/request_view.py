@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from remit.engine.admission import check_contextual
 from remit.engine.clock import Clock
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.schema_plans import no_schema
 from remit.engine.tokens import encode_token, require_at_least, revision_of
@@ -20,6 +20,7 @@ from remit.eval.budget import Budget
 from remit.graph.native import NativeGraph
 from remit.graph.overlay import Changed, Overlay
 from remit.graph.view import GraphView
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.plan import Schema
 from remit.model import Delta, Relationship
 from remit.store.port import ReadTransaction, StoreIdentity, WriteTransaction
@@ -60,11 +61,17 @@ class RequestViews:
         self._limits = limits
 
     def of(
-        self, store: str, *, at_least: str = "", at_exactly: str = "", contextual: Sequence[Relationship] = ()
+        self,
+        store: str,
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Sequence[Relationship] = (),
+        interrupt: Interrupt = never_interrupted,
     ) -> RequestView:
         """The head, or exactly a past revision, with facts of the request laid over it. A token that the disk has
         reached before memory is waited for. Cost: O(1); see `_past`. Raises StoreNotFound, and what tokens and
-        contextual facts are refused with."""
+        contextual facts are refused with, and what the interrupt raises."""
         loaded = self._stores.of(store)
         if token := at_exactly or at_least:
             self._stores.catch_up(loaded, token)
@@ -73,7 +80,7 @@ class RequestViews:
         # After the pin: what a sweep took away was over by the time that is read here.
         view = RequestView(loaded.identity, schema, graph, revision, self._clock.now_us(), native=loaded.native)
         if at_exactly:
-            view = self._past(view, revision_of(at_exactly, loaded.identity, revision))
+            view = self._past(view, revision_of(at_exactly, loaded.identity, revision), interrupt)
         if contextual:
             view = self._with_contextual(view, contextual)
         return view
@@ -95,13 +102,13 @@ class RequestViews:
         check_contextual(view.schema, laid_over, contextual, view.now_us)
         return view._replace(graph=laid_over, changed=changed)
 
-    def _past(self, head: RequestView, revision: int) -> RequestView:
+    def _past(self, head: RequestView, revision: int, interrupt: Interrupt) -> RequestView:
         """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.
         Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit."""
         if revision == head.revision:
             return head
-        graph = Overlay(head.graph, {})
-        budget = Budget(self._limits.undone_max, name="undone_max")
+        graph = Overlay(head.graph, {}, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
+        budget = Budget(self._limits.undone_max, interrupt, name="undone_max")
         with self._stores.view(head.identity) as view:
             for delta in _after(view, revision):
                 # The store may be ahead of the graph by what is being applied right now.

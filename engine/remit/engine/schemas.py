@@ -11,6 +11,7 @@ from remit.engine.clock import Clock
 from remit.engine.commits import commit
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStore, LoadedStores
+from remit.engine.one_at_a_time import OneAtATime
 from remit.engine.orphans import Judged, find_orphans, judge
 from remit.engine.request_view import RequestViews
 from remit.engine.results import SchemaDiff, SchemaRead, SchemaWritten
@@ -18,7 +19,7 @@ from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.errors import RevisionGone
 from remit.interrupt import Interrupt, never_interrupted
-from remit.language import compile_schema
+from remit.language import Compiled, compile_schema
 from remit.language.diff import diff as diff_schemas
 from remit.language.plan import Schema
 from remit.model import LOCAL_CALLER, Caller
@@ -38,6 +39,7 @@ class Schemas:
         self._views = views
         self._clock = clock
         self._limits = limits
+        self._compiling = OneAtATime()
 
     def write(
         self,
@@ -52,7 +54,7 @@ class Schemas:
         has expired and has no place is removed with it."""
         loaded = self._stores.of(store)
         self._limits.require_schema(text)
-        compiled = compile_schema(text, interrupt=interrupt, terms_max=self._limits.schema_terms_max)
+        compiled = self._compiled(text, caller, interrupt)
         if not dry_run:
             self._stores.plans.remember(text, compiled.schema)
         before = self._judged_before(loaded, compiled.schema, interrupt)
@@ -71,6 +73,15 @@ class Schemas:
             self._stores, loaded, admission, caller, dry_run, scanning, changes=changes, changes_max=changes
         )
         return SchemaWritten(committed.token, compiled.warnings)
+
+    def _compiled(self, text: str, caller: Caller, interrupt: Interrupt) -> Compiled:
+        with self._compiling.turn(caller.client_id, interrupt):
+            return compile_schema(
+                text,
+                interrupt=interrupt,
+                terms_max=self._limits.schema_terms_max,
+                expression_length_max=self._limits.expression_length_max,
+            )
 
     def _judged_before(self, loaded: LoadedStore, new: Schema, interrupt: Interrupt) -> Judged | None:
         """What the schema has a place for, as of a revision not long ago, looked for where no write waits for it."""
@@ -98,12 +109,18 @@ class Schemas:
         return SchemaRead(view.schema.text, view.token)
 
     def diff(
-        self, store: str, text: str, *, at_least: str = "", interrupt: Interrupt = never_interrupted
+        self,
+        store: str,
+        text: str,
+        *,
+        at_least: str = "",
+        caller: Caller = LOCAL_CALLER,
+        interrupt: Interrupt = never_interrupted,
     ) -> SchemaDiff:
         """What a new schema would change: in meaning, and for the relationships that exist."""
         loaded = self._stores.of(store)
         self._limits.require_schema(text)
-        compiled = compile_schema(text, interrupt=interrupt, terms_max=self._limits.schema_terms_max)
+        compiled = self._compiled(text, caller, interrupt)
         with self._stores.view(loaded.identity) as view:
             head = view.head
             require_at_least(at_least, head.identity, head.revision)

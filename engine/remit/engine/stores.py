@@ -9,6 +9,7 @@ from remit.engine.copies import Backup, Fitting, Restore
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.watching import Watches
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import StoreInfo
 from remit.notation import checked_store
 from remit.store.port import Store
@@ -43,11 +44,11 @@ class Stores:
         """A copy of a store as it stands, which goes on meanwhile: take it, read it, close it. See `copies`."""
         return Backup(self._store, self._loaded, self._loaded.of(store).identity, self._clock)
 
-    def restore(self, name: str) -> Restore:
+    def restore(self, name: str, interrupt: Interrupt = never_interrupted) -> Restore:
         """Begin to make a store of a backup, under a name that is free: feed it, finish it, close it. Nothing of it is
         seen before it is finished. Raises StoreExists."""
         self._check_new(name)
-        return Restore(self._store, self._loaded, name, Fitting(self._limits, self._clock.now_us()))
+        return Restore(self._store, self._loaded, name, Fitting(self._limits, self._clock.now_us(), interrupt))
 
     def sizes(self) -> dict[str, int]:
         """How many relationships each store holds."""

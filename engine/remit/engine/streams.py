@@ -11,14 +11,13 @@ from remit.engine.admission import check_filter
 from remit.engine.clock import Clock
 from remit.engine.cursors import decode_cursor, encode_cursor
 from remit.engine.importing import Backlog, Import
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.results import ExportPage
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
 from remit.engine.watching import Watch, Watched, Watches, size_bytes
-from remit.eval.budget import interruptible
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import LOCAL_CALLER, Caller, Relationship, RelationshipFilter, StoredRelationship
 
 T = TypeVar("T")
@@ -38,11 +37,13 @@ class Streams:
 
     def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
         """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
-        identity = self._stores.of(store).identity
+        loaded = self._stores.of(store)
+        identity = loaded.identity
         return Import(
             identity,
             lambda admission, weight: self._stores.submit(identity, admission, caller.client_id, weight),
             self._stores.plans.of_transaction,
+            lambda: loaded.schema,
             self._clock,
             self._limits,
             caller,
@@ -72,7 +73,9 @@ class Streams:
                 # The first page's token also says that the store was not made anew between two pages.
                 require_at_least(token or at_least, head.identity, head.revision)
                 token = token or encode_token(head.identity, head.revision)
-                page, is_complete = self._export_page(interruptible(view.scan(filter, after), interrupt))
+                page, is_complete = self._export_page(
+                    view.scan(filter, after, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
+                )
             cursor = encode_cursor(page[-1].key, filter) if page else cursor
             yield ExportPage(tuple(page), cursor, token)
 

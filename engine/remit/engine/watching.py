@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token, revision_of
 from remit.errors import RemitError, RevisionGone
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import Change, Delta, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 
@@ -25,12 +25,14 @@ T = TypeVar("T")
 # What is told at once: large enough that a message is worth its frame, small enough that thousands of readers who are
 # stuck in the middle of one hold little. Among 16, 64 and 256 KiB; a step of the HTTP/2 window is 64.
 STEP_BYTES = 64 * 1024
+STEP_MATCHES = 2_000  # of a change with a filter, on the event loop: a millisecond or two
 STEP_REVISIONS = 256  # told, or passed over, between two looks at who is waiting
 # What memory keeps of a store that is watched, besides what the deltas' own objects weigh. A revision of more changes
 # is read from the changelog, on a thread that may take its time.
 LIVE_CHANGES_MAX = 100
 RECENT_BYTES_MAX = 1024 * 1024
 RECENT_REVISIONS_MAX = 1_024
+_CHANGES_BETWEEN_INTERRUPTS = 8  # each is held against up to a hundred filters
 _SHARED_MAX = 64  # sets of filters for which what was made of a revision is kept
 
 
@@ -206,6 +208,7 @@ class Watch(Generic[T]):
         self._loaded = loaded
         self._revision = revision  # everything up to it has been told
         self._told = 0  # how many of the next revision's changes have been told
+        self._partly: tuple[int, Sequence[Change]] = (0, ())  # that revision, and what is meant of it
         self._filters = filters
         self._make = make
         self._is_open = True
@@ -240,9 +243,9 @@ class Watch(Generic[T]):
         Raises StoreNotFound. Cost: O(STEP_REVISIONS) lookups where other watches have the same filters."""
         self._watches.require_there(self._loaded)
         told: list[T] = []
-        room = STEP_BYTES
+        room, matches = STEP_BYTES, STEP_MATCHES
         for _ in range(STEP_REVISIONS):
-            if not self.is_behind or room <= 0:
+            if not self.is_behind or room <= 0 or matches <= 0:
                 break
             entry = self._watches.recent(self._loaded, self._revision + 1)
             if entry is None or self._told:
@@ -250,6 +253,7 @@ class Watch(Generic[T]):
             made = self._made_of(entry)
             told += made
             room -= entry.size_bytes if made else 0
+            matches -= len(entry.delta.changes) * len(self._filters)
             self._revision += 1
         return told
 
@@ -258,20 +262,23 @@ class Watch(Generic[T]):
         Raises StoreNotFound and RevisionGone."""
         told: list[T] = []
         room = STEP_BYTES
+        look = paced(interrupt, _CHANGES_BETWEEN_INTERRUPTS)
         deltas = self._watches.changelog(self._loaded, self._revision)
         try:
             for _, delta in zip(range(STEP_REVISIONS), deltas, strict=False):
                 interrupt()
-                room = self._tell(delta, room, told)
+                room = self._tell(delta, room, told, look)
                 if room <= 0:
                     break
         finally:
             deltas.close()  # its transaction ends here, not some day
         return told
 
-    def _tell(self, delta: Delta, room: int, told: list[T]) -> int:
+    def _tell(self, delta: Delta, room: int, told: list[T], look: Interrupt) -> int:
         """Tell as much of a revision as there is room for, and move on by that. Returns the room that is left."""
-        changes = self._meant(delta.changes)
+        if self._partly[0] != delta.revision:
+            self._partly = delta.revision, self._meant(delta.changes, look)
+        changes = self._partly[1]
         begin = end = self._told
         while end < len(changes) and room > 0:
             room -= _weight(changes[end])
@@ -292,7 +299,7 @@ class Watch(Generic[T]):
         key = (self._make, self._filters)
         made: list[T] | None = entry.made.get(key)
         if made is None:
-            changes = self._meant(entry.delta.changes)
+            changes = self._meant(entry.delta.changes, never_interrupted)
             made = []
             if changes:
                 token = encode_token(self._loaded.identity, entry.delta.revision)
@@ -301,11 +308,16 @@ class Watch(Generic[T]):
                 entry.made[key] = made
         return made
 
-    def _meant(self, changes: Sequence[Change]) -> Sequence[Change]:
+    def _meant(self, changes: Sequence[Change], look: Interrupt) -> Sequence[Change]:
         """Cost: O(changes x filters)."""
         if not self._filters:
             return changes
-        return [change for change in changes if any(each.matches(change.key) for each in self._filters)]
+        meant = []
+        for change in changes:
+            look()
+            if any(each.matches(change.key) for each in self._filters):
+                meant.append(change)
+        return meant
 
 
 def _watched(delta: Delta, token: str, changes: tuple[Change, ...]) -> Watched:

@@ -4,25 +4,13 @@ Law: a budget that ends is an error of its own, never a no."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from remit.errors import StepBudgetSpent
 from remit.interrupt import Interrupt, never_interrupted
 
-T = TypeVar("T")
-
 STEPS_MAX = 1_000_000  # some seconds of the Python engine; a deadline usually ends it sooner
-_STEPS_BETWEEN_INTERRUPTS = 256  # about a millisecond of work
-
-
-def interruptible(items: Iterator[T], interrupt: Interrupt) -> Iterator[T]:
-    """The items, with a look now and then whether anybody waits for them."""
-    for count, item in enumerate(items):
-        if not count % _STEPS_BETWEEN_INTERRUPTS:
-            interrupt()
-        yield item
+_STEPS_BETWEEN_INTERRUPTS = 64  # about a millisecond of work, over a past or under a caveat some more
 
 
 def budget_spent(steps_max: int, steps: int, name: str = "steps_max") -> StepBudgetSpent:
@@ -33,12 +21,13 @@ def budget_spent(steps_max: int, steps: int, name: str = "steps_max") -> StepBud
 
 @dataclass(slots=True)
 class Budget:
-    """Counts a step for each equation and each edge looked at."""
+    """Counts a step for each equation and each edge looked at. `look` is for what takes time and is no step."""
 
     steps_max: int = STEPS_MAX
     interrupt: Interrupt = never_interrupted
     steps: int = 0
     name: str = "steps_max"  # what the limit is called
+    looks: int = 0
 
     def spend(self) -> None:
         """One step. Raises StepBudgetSpent, or what the interrupt raises."""
@@ -46,4 +35,10 @@ class Budget:
         if self.steps > self.steps_max:
             raise budget_spent(self.steps_max, self.steps, self.name)
         if self.steps % _STEPS_BETWEEN_INTERRUPTS == 0:
+            self.interrupt()
+
+    def look(self) -> None:
+        """Raises what the interrupt raises."""
+        self.looks += 1
+        if self.looks % _STEPS_BETWEEN_INTERRUPTS == 0:
             self.interrupt()

@@ -7,6 +7,8 @@ Law: evaluating the sets for a subject, asking Check where they ask about the su
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from heapq import merge
 from typing import assert_never
 
 from remit.eval.budget import Budget
@@ -33,6 +35,9 @@ from remit.language.names import require_name
 from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef
 
 SetKey = tuple[ObjectRef, str]
+Edge = tuple[SubjectRef, Qualifiers]
+
+_SORTED_AT_ONCE = 4_096  # some milliseconds
 
 
 def expand(
@@ -111,7 +116,7 @@ class _Expanding:
                 Relationship(resource, relation, subject, qualifiers),
                 self._reference(subject.object, subject.relation, depth) if subject.relation and depth else None,
             )
-            for subject, qualifiers in self._edges(resource, relation)
+            for subject, qualifiers in self._looked_at(self._edges(resource, relation))
         )
 
     def _targets(self, resource: ObjectRef, relation: str, name: str, depth: int) -> tuple[ExpandSubject, ...]:
@@ -122,17 +127,29 @@ class _Expanding:
                 if self._schema.definitions[subject.type].has(name)
                 else None,
             )
-            for subject, qualifiers in self._edges(resource, relation)
+            for subject, qualifiers in self._looked_at(self._edges(resource, relation))
         )
 
-    def _edges(self, resource: ObjectRef, relation: str) -> list[tuple[SubjectRef, Qualifiers]]:
+    def _edges(self, resource: ObjectRef, relation: str) -> list[Edge]:
         """The facts that count now, sorted: an expansion reads the same whatever order they were written in."""
         found = []
         for subject, qualifiers in self._graph.edges(resource, relation):
             self._budget.spend()
             if qualifiers.counts_at(self._now_us):
                 found.append((subject, qualifiers))
-        return sorted(found, key=lambda edge: edge[0])
+        if len(found) <= _SORTED_AT_ONCE:
+            return sorted(found, key=_subject_of)
+        parts = []
+        for begin in range(0, len(found), _SORTED_AT_ONCE):
+            self._budget.interrupt()
+            parts.append(sorted(found[begin : begin + _SORTED_AT_ONCE], key=_subject_of))
+        return list(self._looked_at(merge(*parts, key=_subject_of)))
+
+    def _looked_at(self, edges: Iterable[Edge]) -> Iterator[Edge]:
+        """The edges, with a look at the caller now and then: what takes time and is no step."""
+        for edge in edges:
+            self._budget.look()
+            yield edge
 
     def _reference(self, resource: ObjectRef, name: str, depth: int) -> ExpandReference:
         key = (resource, name)
@@ -142,3 +159,7 @@ class _Expanding:
             self._depth[key] = depth + 1
             self._queue.append(key)
         return ExpandReference(resource, name)
+
+
+def _subject_of(edge: Edge) -> SubjectRef:
+    return edge[0]

@@ -20,16 +20,18 @@ def settle_cycle(
     bounds: Mapping[Goal, Bounds],
     settled: MutableMapping[Goal, Bounds],
     equation_of: Callable[[Goal], Operand],
+    look: Callable[[], None],
 ) -> None:
     """Settle the goals of a finished cycle, from the bounds they were left at. All else that they ask is settled.
-    Cost: O(edges within the cycle) a turn. Raises what `equation_of` raises."""
+    `look` is called for each look at an edge. Cost: O(edges within the cycle) a turn. Raises what `equation_of` and
+    `look` raise."""
     low = {goal: bounds[goal][0] for goal in cycle}
     high: dict[Goal, int] = {}
 
     def rise(other: Mapping[Goal, int], side: int) -> dict[Goal, int]:
         """The least fixed point above `low` of one side of the bounds, the other side standing still; the goals in the
         order in which they last rose."""
-        rising = _Rising(settled, low, other, side)
+        rising = _Rising(settled, low, other, side, look)
         for goal in reversed(cycle):  # those met last hang least on the others
             rising.add(goal, equation_of(goal))
         return rising.value
@@ -63,12 +65,18 @@ class _Rising:
     nothing is looked at again that has not risen (Dowling and Gallier 1984)."""
 
     def __init__(
-        self, settled: Mapping[Goal, Bounds], start: Mapping[Goal, int], other: Mapping[Goal, int], side: int
+        self,
+        settled: Mapping[Goal, Bounds],
+        start: Mapping[Goal, int],
+        other: Mapping[Goal, int],
+        side: int,
+        look: Callable[[], None],
     ) -> None:
         self.value = dict(start)  # in the order in which they last rose
         self._settled = settled
         self._other = other
         self._side = side
+        self._look = look
         self._part_of: dict[Goal, list[_Gate]] = {}
         self._risen: deque[tuple[_Gate, int]] = deque()  # a part of the gate rose above that number
 
@@ -77,6 +85,7 @@ class _Rising:
         gate = _Gate(None, goal)
         self._rise(gate, 0, self._wire(equation, gate, False) or 0)
         while self._risen:
+            self._look()
             gate, number = self._risen.popleft()
             gate.lacking[number] -= 1
             if gate.lacking[number]:
@@ -93,6 +102,7 @@ class _Rising:
     def _wire(self, operand: Part, part_of: _Gate, is_negated: bool) -> int | None:
         """The value of an operand; None where it hangs on the cycle, and `part_of` will hear of it. Like `fold` it
         asks no further once it knows, so it meets no goal that was not met before."""
+        self._look()
         if type(operand) is Goal:
             bounds = self._settled.get(operand)
             if bounds is not None:

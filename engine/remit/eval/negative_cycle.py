@@ -5,7 +5,8 @@ Law: the same questions give the same cycle, whatever order they are listed in."
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from heapq import nsmallest
 from typing import TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -23,14 +24,30 @@ def negative_cycle(asks: Asks[T], spend: Callable[[], None]) -> list[T]:
 
     `spend` is called for each step. Cost: O(questions asked, sorted)."""
     group = _groups(asks, spend)
-    negations = ((goal, part) for goal in asks for part, is_negative in asks[goal].items() if is_negative)
-    starts = sorted(
-        ((goal, part) for goal, part in negations if group[goal] == group[part]),
-        key=lambda ask: (str(ask[0]), str(ask[1])),
+    starts = nsmallest(
+        _STARTS_MAX, _negations(asks, group, spend), key=lambda negation: (str(negation[0]), str(negation[1]))
     )
     assert starts, "what is undefined depends on its own negation"
-    cycles = [[goal, *_shortest_way(asks, part, goal, spend)] for goal, part in starts[:_STARTS_MAX]]
-    return min(cycles, key=lambda cycle: (len(cycle), [str(goal) for goal in cycle]))
+    cycles = [[goal, *_shortest_way(asks, part, goal, spend)] for goal, part in starts]
+    length = min(map(len, cycles))
+    return min((cycle for cycle in cycles if len(cycle) == length), key=lambda cycle: _texts(cycle, spend))
+
+
+def _texts(cycle: list[T], spend: Callable[[], None]) -> list[str]:
+    texts = []
+    for goal in cycle:
+        spend()
+        texts.append(str(goal))
+    return texts
+
+
+def _negations(asks: Asks[T], group: Mapping[T, int], spend: Callable[[], None]) -> Iterator[tuple[T, T]]:
+    """What each question subtracts and is itself asked by."""
+    for goal, parts in asks.items():
+        for part, is_negative in parts.items():
+            spend()
+            if is_negative and group[goal] == group[part]:
+                yield goal, part
 
 
 def _groups(asks: Asks[T], spend: Callable[[], None]) -> dict[T, int]:

@@ -191,6 +191,7 @@ class Evaluation:
                     open_goal(wanted)
                 continue
             path.pop()
+            self.equations.budget.look()
             provisional[frame.goal] = bounds
             if bounds[0] == bounds[1]:
                 # Exact whatever the unfinished goals come to, so it may be remembered at once.
@@ -199,7 +200,7 @@ class Evaluation:
                 cycle = waiting[frame.order :]
                 del waiting[frame.order :]
                 if unsettled := [goal for goal in cycle if goal not in self.settled]:
-                    settle_cycle(unsettled, provisional, self.settled, self.equations.of)
+                    settle_cycle(unsettled, provisional, self.settled, self.equations.of, self.equations.budget.look)
                 for goal in cycle:
                     del order[goal], provisional[goal]
             elif path:
@@ -269,11 +270,15 @@ class Evaluation:
                     queue.append(leaf)
         if failures:
             return min(failures, key=lambda failure: failure.message)
-        cycle = [f"`{goal}`" for goal in negative_cycle(asks, self.equations.budget.spend)]
-        if len(cycle) > _CYCLE_NAMED_MAX:
-            cycle[_CYCLE_NAMED_MAX // 2 : -_CYCLE_NAMED_MAX // 2] = [f"… {len(cycle) - _CYCLE_NAMED_MAX} more …"]
+        cycle = negative_cycle(asks, self.equations.budget.spend)
+        half = _CYCLE_NAMED_MAX // 2
+        if len(cycle) <= _CYCLE_NAMED_MAX:
+            named = [f"`{goal}`" for goal in cycle]
+        else:
+            named = [f"`{goal}`" for goal in (*cycle[:half], *cycle[-half:])]
+            named.insert(half, f"… {len(cycle) - _CYCLE_NAMED_MAX} more …")
         return NegativeCycle(
-            f"`{root}` is undefined: it depends on its own negation, {' → '.join(cycle)}", question=root
+            f"`{root}` is undefined: it depends on its own negation, {' → '.join(named)}", question=root
         )
 
 

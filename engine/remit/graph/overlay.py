@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from remit.graph.view import GraphView, NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Change, ObjectRef, Qualifiers, RelationshipKey, SubjectRef
 
 Changed = Mapping[RelationshipKey, Qualifiers | None]
@@ -19,10 +20,12 @@ class Overlay:
     Cost of making one: O(changed). Of every question: as of the base, and O(changed edges of the node) more; of
     `nodes_of` O(changed edges of the subject) more, and the first time O(changed)."""
 
-    __slots__ = ("_base", "_changed", "_changed_of")
+    __slots__ = ("_base", "_changed", "_changed_of", "_look")
 
-    def __init__(self, base: GraphView, changed: Changed) -> None:
+    def __init__(self, base: GraphView, changed: Changed, look: Interrupt = never_interrupted) -> None:
+        """`look` is called for each edge of the base that is passed, told or not: of a past all may be changed."""
         self._base = base
+        self._look = look
         self._changed_of: dict[SubjectRef, set[NodeKey]] | None = None  # `_changed` by subject, once somebody asks
         self._changed: dict[NodeKey, dict[SubjectRef, Qualifiers | None]] = {}
         for (resource, relation, subject), qualifiers in changed.items():
@@ -46,13 +49,21 @@ class Overlay:
 
     def usersets(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
         changed = self._changed.get((resource, relation), {})
-        yield from (edge for edge in self._base.usersets(resource, relation) if edge[0] not in changed)
+        yield from self._unchanged(self._base.usersets(resource, relation), changed)
         yield from ((s, qualifiers) for s, qualifiers in changed.items() if s.relation and qualifiers is not None)
 
     def edges(self, resource: ObjectRef, relation: str) -> Iterator[tuple[SubjectRef, Qualifiers]]:
         changed = self._changed.get((resource, relation), {})
-        yield from (edge for edge in self._base.edges(resource, relation) if edge[0] not in changed)
+        yield from self._unchanged(self._base.edges(resource, relation), changed)
         yield from ((s, qualifiers) for s, qualifiers in changed.items() if qualifiers is not None)
+
+    def _unchanged(
+        self, edges: Iterable[tuple[SubjectRef, Qualifiers]], changed: Mapping[SubjectRef, Qualifiers | None]
+    ) -> Iterator[tuple[SubjectRef, Qualifiers]]:
+        for edge in edges:
+            self._look()
+            if edge[0] not in changed:
+                yield edge
 
     def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
         return self.nodes_among(self._base.nodes_of(subject), subject)

@@ -39,13 +39,14 @@ def compile_schema(
     resolver: Resolver | None = None,
     interrupt: Interrupt = never_interrupted,
     terms_max: int | None = None,
+    expression_length_max: int | None = None,
 ) -> Compiled:
     """The plan of a schema text, or SchemaInvalid with every issue found.
 
     `name` is the file in messages; `resolver` finds what it imports (see `imports.py`). Raises LimitExceeded beyond
-    `terms_max`, and what the interrupt raises, which is asked every millisecond or so. Cost: O(text), some 20 µs a term
-    and some tenths of a millisecond a caveat; in cycles as often as what they hold grows."""
-    return compile_source(Source(name, text), resolver, Effort(interrupt, terms_max))
+    `terms_max` or `expression_length_max`, and what the interrupt raises, which is asked every millisecond or so. Cost:
+    O(text), some 20 µs a term and some tenths of a millisecond a caveat; in cycles as often as what they hold grows."""
+    return compile_source(Source(name, text), resolver, Effort(interrupt, terms_max, expression_length_max))
 
 
 def compile_source(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> Compiled:

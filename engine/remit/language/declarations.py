@@ -104,10 +104,13 @@ def declarations_of(tree: SchemaSyntax, effort: Effort | None = None) -> Declara
 
 
 def require_terms(tree: SchemaSyntax, effort: Effort) -> None:
-    """That an expanded tree has no more terms than the effort allows. Raises LimitExceeded. Cost: O(tree)."""
+    """That an expanded tree has no more terms, and no longer expressions, than the effort allows. Raises LimitExceeded.
+    Cost: O(tree)."""
     terms = 0
     for item in tree.items:
         terms += isinstance(item, DefinitionSyntax | CaveatSyntax)
+        if isinstance(item, CaveatSyntax):
+            effort.require_expression(item.name, len(item.expression))
         for member in item.members if isinstance(item, DefinitionSyntax) else ():
             if isinstance(member, PermissionSyntax):
                 terms += 1 + sum(not isinstance(node, BinarySyntax) for node in nodes_of(member.expression))

@@ -14,15 +14,21 @@ from remit.interrupt import Interrupt, never_interrupted
 TERMS_MAX = 50_000
 """Of what a server is sent: some tens of kilobytes of text for every ten thousand, and a second of work for all."""
 
-_STEPS_BETWEEN_INTERRUPTS = 128  # a step takes some microseconds at most
+EXPRESSION_LENGTH_MAX = 8_192
+"""Characters of a caveat's expression that a server is sent: CEL compiles it at a stretch, which nobody can interrupt;
+some 30 ms, and as long again where it is wrong."""
+
+_STEPS_BETWEEN_INTERRUPTS = 32  # a step takes some tens of microseconds at most
 
 
 @dataclass(slots=True)
 class Effort:
-    """Of one compilation or comparison. Without `terms_max` a schema may be of any size."""
+    """Of one compilation or comparison. Without `terms_max` a schema may be of any size, and without
+    `expression_length_max` an expression as long as the language allows."""
 
     interrupt: Interrupt = never_interrupted
     terms_max: int | None = None
+    expression_length_max: int | None = None
     _left: int = field(default=_STEPS_BETWEEN_INTERRUPTS, init=False)
 
     def step(self, count: int = 1) -> None:
@@ -42,4 +48,17 @@ class Effort:
                 name="schema_terms_max",
                 limit=self.terms_max,
                 given=count,  # or more: nobody counted on
+            )
+
+    def require_expression(self, caveat: str, length: int) -> None:
+        """That the expression of a caveat may be so long. Raises LimitExceeded."""
+        if self.expression_length_max is not None and length > self.expression_length_max:
+            raise LimitExceeded(
+                f"the expression of caveat `{caveat}` has {length} characters, more than the "
+                f"{self.expression_length_max} allowed: give parts of it to caveats of their own",
+                field="schema",
+                name="expression_length_max",
+                limit=self.expression_length_max,
+                given=length,
+                caveat=caveat,
             )

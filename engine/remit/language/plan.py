@@ -7,7 +7,7 @@ Law: two schema texts with the same plan mean the same."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
 from remit.language.caveats import Caveat
@@ -174,6 +174,14 @@ class Relation:
     single: bool = False
     managed: bool = False
     doc: str = ""
+    _taken: frozenset[SubjectType] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_taken", frozenset(self.subject_types))
+
+    def takes(self, wanted: SubjectType) -> bool:
+        """Cost: O(1), of however many."""
+        return wanted in self._taken
 
 
 @dataclass(frozen=True, slots=True)

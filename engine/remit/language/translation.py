@@ -38,7 +38,7 @@ def translate(declarations: Declarations, programs: Programs, text: str, effort:
         name: _definition(declarations, declared, effort) for name, declared in declarations.definitions.items()
     }
     caveats = {name: _caveat(caveat, programs, effort) for name, caveat in declarations.caveats.items()}
-    return plan.Schema(definitions, caveats, text, _chain_relations(definitions))
+    return plan.Schema(definitions, caveats, text, _chain_relations(definitions, effort))
 
 
 def _definition(declarations: Declarations, declared: Declared, effort: Effort) -> plan.Definition:
@@ -122,15 +122,15 @@ def _parameter_type(syntax: ParameterTypeSyntax) -> ParameterType:
     return ParameterType(syntax.name, _parameter_type(syntax.child) if syntax.child else None)
 
 
-def _chain_relations(definitions: Mapping[str, plan.Definition]) -> frozenset[str]:
-    return frozenset(
-        relation
-        for definition in definitions.values()
-        for permission in definition.permissions.values()
-        for node in plan.nodes_of(permission.expression)
-        if isinstance(node, plan.Along)
-        for relation in node.relations
-    )
+def _chain_relations(definitions: Mapping[str, plan.Definition], effort: Effort) -> frozenset[str]:
+    found: set[str] = set()
+    for definition in definitions.values():
+        for permission in definition.permissions.values():
+            for node in plan.nodes_of(permission.expression):
+                effort.step()
+                if isinstance(node, plan.Along):
+                    found.update(node.relations)
+    return frozenset(found)
 
 
 _MARKERS = re.compile(r"^\s*(?:/\*\*?|\*/|\*(?!/)|//+)?\s?|\s*\*/\s*$")

@@ -30,7 +30,7 @@ from remit.eval.trees import (
 )
 from remit.model import ObjectRef
 from remit.v1 import core_pb2, permissions_pb2
-from remit.wire.facts import decode_relationship, encode_object, encode_relationship
+from remit.wire.facts import MadeRelationship, decode_relationship, encode_object, encode_relationship
 
 # A leaf's fact may hold a context of CONTEXT_DEPTH_MAX levels, three messages each, below leaf, subject, relationship,
 # caveat and Struct. 100 - 3 * 20 - 4 = 36 for the node itself; each operator takes two. So sixteen operators may nest.
@@ -38,9 +38,10 @@ _NESTING_MAX = 36
 _DEFINITION_NESTING = 3  # ExpandResponse, ExpandSet, and the node
 
 
-def encode_sets(expansion: Expansion) -> list[permissions_pb2.ExpandSet]:
-    """Cost: O(nodes). Raises AnswerTooLarge where a definition nests too deeply for any reader."""
-    return [_encode_set(opened) for opened in expansion.sets]
+def encode_sets(expansion: Expansion, made: MadeRelationship = lambda _: None) -> list[permissions_pb2.ExpandSet]:
+    """`made` is called with each relationship as it becomes part of the answer. Cost: O(nodes). Raises AnswerTooLarge
+    where a definition nests too deeply for any reader, and what `made` raises."""
+    return [_encode_set(opened, made) for opened in expansion.sets]
 
 
 def decode_sets(messages: Iterable[permissions_pb2.ExpandSet]) -> Expansion:
@@ -50,9 +51,9 @@ def decode_sets(messages: Iterable[permissions_pb2.ExpandSet]) -> Expansion:
     )
 
 
-def _encode_set(opened: ExpandSet) -> permissions_pb2.ExpandSet:
+def _encode_set(opened: ExpandSet, made: MadeRelationship) -> permissions_pb2.ExpandSet:
     message = permissions_pb2.ExpandSet(resource=encode_object(opened.resource), relation=opened.relation)
-    if not _encode_node(opened.definition, message.definition, _DEFINITION_NESTING):
+    if not _encode_node(opened.definition, message.definition, _DEFINITION_NESTING, made):
         raise AnswerTooLarge(
             f"the definition of `{opened.resource.type}#{opened.relation}` nests too many operators for one message: "
             "give parts of it names of their own",
@@ -61,7 +62,7 @@ def _encode_set(opened: ExpandSet) -> permissions_pb2.ExpandSet:
     return message
 
 
-def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting: int) -> bool:
+def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting: int, made: MadeRelationship) -> bool:
     """Fills the message; whether it fits."""
     if nesting > _NESTING_MAX:
         return False
@@ -69,26 +70,26 @@ def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting:
         case ExpandReference():
             message.reference.CopyFrom(_encode_reference(node))
         case ExpandUnion(children):
-            return _encode_children(children, message.union, nesting)
+            return _encode_children(children, message.union, nesting, made)
         case ExpandIntersection(children):
-            return _encode_children(children, message.intersection, nesting)
+            return _encode_children(children, message.intersection, nesting, made)
         case ExpandExclusion(base, subtracted):
-            return _encode_node(base, message.exclusion.base, nesting + 2) and _encode_node(
-                subtracted, message.exclusion.subtracted, nesting + 2
+            return _encode_node(base, message.exclusion.base, nesting + 2, made) and _encode_node(
+                subtracted, message.exclusion.subtracted, nesting + 2, made
             )
         case ExpandLeaf(relation, subjects):
             message.leaf.relation = relation
-            message.leaf.subjects.extend(_encode_subject(each) for each in subjects)
+            message.leaf.subjects.extend(_encode_subject(each, made) for each in subjects)
         case ExpandExists(relation, subjects):
             message.exists.relation = relation
-            message.exists.subjects.extend(_encode_subject(each) for each in subjects)
+            message.exists.subjects.extend(_encode_subject(each, made) for each in subjects)
         case ExpandArrow(relation, permission, all, targets):
             arrow = message.arrow
             arrow.relation, arrow.permission, arrow.all = relation, permission, all
-            arrow.targets.extend(_encode_subject(each) for each in targets)
+            arrow.targets.extend(_encode_subject(each, made) for each in targets)
         case ExpandAlong(child, relations):
             message.along.relations.extend(relations)
-            return _encode_node(child, message.along.child, nesting + 2)
+            return _encode_node(child, message.along.child, nesting + 2, made)
         case ExpandSubjectFilter(permission):
             message.subject_filter.permission = permission
         case ExpandSelf(resource):
@@ -100,13 +101,16 @@ def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting:
     return True
 
 
-def _encode_children(children: tuple[ExpandNode, ...], message: permissions_pb2.ExpandNodes, nesting: int) -> bool:
+def _encode_children(
+    children: tuple[ExpandNode, ...], message: permissions_pb2.ExpandNodes, nesting: int, made: MadeRelationship
+) -> bool:
     message.SetInParent()
-    return all(_encode_node(child, message.children.add(), nesting + 2) for child in children)
+    return all(_encode_node(child, message.children.add(), nesting + 2, made) for child in children)
 
 
-def _encode_subject(subject: ExpandSubject) -> permissions_pb2.ExpandSubject:
+def _encode_subject(subject: ExpandSubject, made: MadeRelationship) -> permissions_pb2.ExpandSubject:
     message = permissions_pb2.ExpandSubject(relationship=encode_relationship(subject.relationship))
+    made(message.relationship)
     if subject.userset is not None:
         message.userset.CopyFrom(_encode_reference(subject.userset))
     return message

@@ -11,7 +11,7 @@ from remit.errors import InvalidArgument
 from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.model import ObjectRef, SubjectRef
 from remit.v1 import core_pb2, permissions_pb2
-from remit.wire.facts import decode_relationship, encode_object, encode_relationship, encode_subject
+from remit.wire.facts import MadeRelationship, decode_relationship, encode_object, encode_relationship, encode_subject
 from remit.wire.values import decode_verdict, encode_verdict
 
 # A node's fact may hold a context of CONTEXT_DEPTH_MAX levels, three messages each, below relationship, caveat and
@@ -30,8 +30,11 @@ _KIND_TO_WIRE = {
 _KIND_FROM_WIRE: dict[int, ExplanationKind] = {number: kind for kind, number in _KIND_TO_WIRE.items()}
 
 
-def encode_explanation(explanation: Explanation) -> permissions_pb2.Explanation:
-    """Cost: O(nodes)."""
+def encode_explanation(
+    explanation: Explanation, made: MadeRelationship = lambda _: None
+) -> permissions_pb2.Explanation:
+    """`made` is called with each relationship as it becomes part of the answer. Cost: O(nodes). Raises what `made`
+    raises."""
     message = permissions_pb2.Explanation()
     cut = False
     for question in explanation.questions:
@@ -41,7 +44,7 @@ def encode_explanation(explanation: Explanation) -> permissions_pb2.Explanation:
             subject=encode_subject(question.subject),
             verdict=encode_verdict(question.verdict),
         )
-        cut |= _encode_node(question.definition, entry.definition, _DEFINITION_NESTING)
+        cut |= _encode_node(question.definition, entry.definition, _DEFINITION_NESTING, made)
     message.truncated = explanation.truncated or cut
     return message
 
@@ -61,7 +64,9 @@ def _decode_question(message: permissions_pb2.ExplainedQuestion) -> ExplainedQue
     )
 
 
-def _encode_node(node: ExplanationNode, message: permissions_pb2.ExplanationNode, nesting: int) -> bool:
+def _encode_node(
+    node: ExplanationNode, message: permissions_pb2.ExplanationNode, nesting: int, made: MadeRelationship
+) -> bool:
     """Fills the message; whether something had to be left out."""
     message.verdict = encode_verdict(node.verdict)
     if nesting == _NESTING_MAX and node.children:
@@ -78,9 +83,10 @@ def _encode_node(node: ExplanationNode, message: permissions_pb2.ExplanationNode
         message.subject.CopyFrom(encode_subject(node.subject))
     if node.relationship is not None:
         message.relationship.CopyFrom(encode_relationship(node.relationship))
+        made(message.relationship)
     cut = False
     for child in node.children:
-        cut |= _encode_node(child, message.children.add(), nesting + 1)
+        cut |= _encode_node(child, message.children.add(), nesting + 1, made)
     return cut
 
 

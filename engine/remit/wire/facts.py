@@ -6,6 +6,8 @@ Law: `decode(encode(x)) == x` for every valid x; what a decode returns is valid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from remit.errors import InvalidArgument, InvalidReference
 from remit.model import (
     PLAIN,
@@ -27,6 +29,10 @@ from remit.v1 import core_pb2, relationships_pb2
 from remit.wire.values import decode_context_json, decode_time, encode_context_json, encode_time, unknown_enum
 
 # --- references -------------------------------------------------------------------------------------------------
+
+
+MadeRelationship = Callable[[core_pb2.Relationship], None]
+"""Called with each relationship of an answer as it grows; what it raises ends the making."""
 
 
 def encode_object(object: ObjectRef) -> core_pb2.ObjectReference:

@@ -33,8 +33,10 @@ HELP: Mapping[str, str] = {
     "metadata_bytes_max":             "The metadata of a write.",
     "schema_bytes_max":               "A schema.",
     "schema_terms_max":               "Definitions, members, subject types and operands of a schema.",
+    "expression_length_max":          "Characters of a caveat's expression.",
     "stores_max":                     "Stores of the server.",
     "steps_max":                      "Steps of evaluation a question may take.",
+    "expanded_max":                   "Sets and relationships in an expansion.",
     "request_bytes_max":              "A request.",
     "response_bytes_max":             "An answer.",
     # What the server takes on at once.
@@ -61,6 +63,7 @@ HELP: Mapping[str, str] = {
 # fmt: on
 
 _LOWEST = {
+    "expanded_max": 4_000,
     "rate_per_key": 0.0,
     "default_deadline_s": 0.001,
     "slow_consumer_s": 0.001,
@@ -136,4 +139,4 @@ def _annotation(kind: type, field: Field[Any]) -> Any:
     shared: dict[str, Any] = {"metavar": "N", "help": help, "show_default": False, "rich_help_panel": panel}
     if isinstance(usual, float):
         return Annotated[float, typer.Option(flag, min=_LOWEST[field.name], **shared)]
-    return Annotated[int, typer.Option(flag, min=1, **shared)]
+    return Annotated[int, typer.Option(flag, min=int(_LOWEST.get(field.name, 1)), **shared)]

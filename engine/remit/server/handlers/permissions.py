@@ -18,6 +18,7 @@ from remit.errors import RemitError
 from remit.model import Question, Relationship
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_consistency
+from remit.server.limits.answer_size import AnswerSize
 from remit.server.limits.request_size import read_context
 from remit.v1 import core_pb2, permissions_pb2
 from remit.wire.expansions import encode_sets
@@ -47,7 +48,7 @@ def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> 
         historical=result.historical,
     )
     if result.explanation is not None:
-        response.explanation.CopyFrom(encode_explanation(result.explanation))
+        response.explanation.CopyFrom(encode_explanation(result.explanation, AnswerSize(engine.limits, call.interrupt)))
     return response
 
 
@@ -64,7 +65,7 @@ def check_many(
     following = iter(answers.results)
     results = [next(following) if isinstance(question, Question) else question for question in read]
     return permissions_pb2.CheckManyResponse(
-        results=[_check_many_result(result) for result in results],
+        results=[_check_many_result(result, call) for result in results],
         token=answers.token,
         evaluated_at=encode_time(answers.evaluated_at_us),
         historical=answers.historical,
@@ -86,7 +87,8 @@ def read_each(
     return read
 
 
-def _check_many_result(result: CheckResult | RemitError) -> permissions_pb2.CheckManyResult:
+def _check_many_result(result: CheckResult | RemitError, call: Call) -> permissions_pb2.CheckManyResult:
+    call.interrupt()
     if isinstance(result, RemitError):
         return permissions_pb2.CheckManyResult(error=encode_status(result))
     answer = permissions_pb2.CheckAnswer(
@@ -106,7 +108,7 @@ def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -
         interrupt=call.interrupt,
     )
     return permissions_pb2.ExpandResponse(
-        sets=encode_sets(result.expansion),
+        sets=encode_sets(result.expansion, AnswerSize(engine.limits, call.interrupt)),
         token=result.token,
         evaluated_at=encode_time(result.evaluated_at_us),
         historical=result.historical,

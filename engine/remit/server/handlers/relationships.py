@@ -22,9 +22,11 @@ from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ExportPage
 from remit.errors import RemitError
-from remit.model import Delta, Precondition, RelationshipFilter
+from remit.interrupt import Interrupt
+from remit.model import Delta, Precondition, Relationship, RelationshipFilter, Update
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_at_least
+from remit.server.limits.answer_size import AnswerSize
 from remit.server.streams import Stream, only_request
 from remit.server.verb import Queue
 from remit.v1 import relationships_pb2
@@ -42,12 +44,12 @@ IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, 
 
 
 def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
-    """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    """Once it is judged a write is carried out, whether or not the caller still waits."""
     if is_bulk(len(request.updates)):
         call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
         request.store,
-        [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
+        _updates(request.updates, call),
         preconditions=_preconditions(request.preconditions),
         replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
         metadata_json=decode_context_json(request.metadata, "metadata"),
@@ -74,6 +76,14 @@ def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call)
     return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
 
 
+def _updates(messages: Sequence[relationships_pb2.Update], call: Call) -> list[Update]:
+    updates = []
+    for number, message in enumerate(messages):
+        call.interrupt()  # each may have a context of many kilobytes
+        updates.append(decode_update(message, f"updates[{number}]"))
+    return updates
+
+
 def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[Precondition]:
     return [decode_precondition(message, f"preconditions[{number}]") for number, message in enumerate(messages)]
 
@@ -87,9 +97,12 @@ def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> 
         cursor=request.cursor,
         interrupt=call.interrupt,
     )
-    return relationships_pb2.ReadResponse(
-        items=[encode_stored(stored) for stored in page.items], next_cursor=page.next_cursor, token=page.token
-    )
+    made = AnswerSize(engine.limits, call.interrupt)
+    items = []
+    for stored in page.items:
+        items.append(encode_stored(stored))
+        made(items[-1].relationship)
+    return relationships_pb2.ReadResponse(items=items, next_cursor=page.next_cursor, token=page.token)
 
 
 # --- Export -----------------------------------------------------------------------------------------------------
@@ -106,20 +119,21 @@ async def export(
         cursor=request.cursor,
         interrupt=stream.call.interrupt,
     )
-    while (page := await stream.run_heavy(Queue.READS, _next_page, pages)) is not None:
+    while (page := await stream.run_heavy(Queue.READS, _next_page, pages, stream.call.interrupt)) is not None:
         cursor, data = page
         stream.will_resume(cursor=cursor)
         yield data
 
 
-def _next_page(pages: Iterator[ExportPage]) -> tuple[str, bytes] | None:
+def _next_page(pages: Iterator[ExportPage], interrupt: Interrupt) -> tuple[str, bytes] | None:
     """Where to go on, and the message; made in the thread that read it."""
     page = next(pages, None)
     if page is None:
         return None
-    message = relationships_pb2.ExportResponse(
-        relationships=[encode_relationship(each) for each in page.relationships], cursor=page.cursor, token=page.token
-    )
+    message = relationships_pb2.ExportResponse(cursor=page.cursor, token=page.token)
+    for each in page.relationships:
+        interrupt()
+        message.relationships.append(encode_relationship(each))
     return page.cursor, message.SerializeToString()
 
 
@@ -211,7 +225,10 @@ class _Receiver:
 
 def _take(importing: Import, request: relationships_pb2.ImportRequest, call: Call) -> Future[Delta]:
     def read_and_queue() -> Future[Delta]:
-        facts = enumerate(request.relationships)
-        return importing.take([decode_relationship(fact, f"relationships[{number}]") for number, fact in facts])
+        relationships: list[Relationship] = []
+        for number, message in enumerate(request.relationships):
+            call.interrupt()
+            relationships.append(decode_relationship(message, f"relationships[{number}]"))
+        return importing.take(relationships, call.interrupt)
 
     return importing.backlog.queue(read_and_queue, call.interrupt)

@@ -27,7 +27,11 @@ def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Ca
 
 def diff_schema(engine: Engine, request: schemas_pb2.DiffSchemaRequest, call: Call) -> schemas_pb2.DiffSchemaResponse:
     found = engine.schemas.diff(
-        request.store, request.schema, at_least=decode_at_least(request.consistency), interrupt=call.interrupt
+        request.store,
+        request.schema,
+        at_least=decode_at_least(request.consistency),
+        caller=call.caller,
+        interrupt=call.interrupt,
     )
     return schemas_pb2.DiffSchemaResponse(
         changes=[encode_change(change) for change in found.changes],

@@ -104,12 +104,16 @@ def _refuse_tracing(is_asked: bool) -> None:
 def write_relationships(
     engine: Engine, request: permission_service_pb2.WriteRelationshipsRequest, call: Call
 ) -> permission_service_pb2.WriteRelationshipsResponse:
-    """Once handed to the engine a write is carried out, whether or not the caller still waits."""
+    """Once it is judged a write is carried out, whether or not the caller still waits."""
     if is_bulk(len(request.updates)):
         call.require_heavy()  # before any of them is read
+    updates = []
+    for number, update in enumerate(request.updates):
+        call.interrupt()
+        updates.append(decode_update(update, f"updates[{number}]"))
     result = engine.relationships.write(
         DEFAULT,
-        [decode_update(update, f"updates[{number}]") for number, update in enumerate(request.updates)],
+        updates,
         preconditions=[
             decode_precondition(each, f"optional_preconditions[{number}]")
             for number, each in enumerate(request.optional_preconditions)
@@ -117,6 +121,7 @@ def write_relationships(
         metadata_json=decode_context_json(request.optional_transaction_metadata, "optional_transaction_metadata"),
         caller=call.caller,
         before_bulk=call.require_heavy,
+        interrupt=call.interrupt,
     )
     return permission_service_pb2.WriteRelationshipsResponse(written_at=encode_token(result.token))
 

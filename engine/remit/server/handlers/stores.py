@@ -66,7 +66,7 @@ async def restore(
 ) -> AsyncGenerator[stores_pb2.RestoreResponse, None]:
     """A reader of the backup sends as fast as the disk takes it: the next message is read when this one is written."""
     first = await only_request(requests)
-    with contextlib.closing(engine.stores.restore(first.name)) as restoring:
+    with contextlib.closing(engine.stores.restore(first.name, stream.call.interrupt)) as restoring:
         await stream.run(restoring.feed, _chunk(first))
         async for request in requests:
             await stream.run(restoring.feed, _chunk(request))

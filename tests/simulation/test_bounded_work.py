@@ -1,0 +1,181 @@
+"""Law: nobody works for long without a look at whether somebody waits, whatever is asked of whichever verb.
+
+Work is counted and not timed: the lines of Python that run between two looks at a call's interrupt, of requests as
+heavy as they may be. What the core and libraries do between
+two looks is not seen here."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from remit.engine.limits import Limits
+from remit.errors import Cancelled, RemitError
+from remit.model import LOCAL_CALLER
+from remit.server.answering import respond, respond_each
+from remit.server.call import Call
+from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.work_queue import WorkQueue
+from remit.server.streams import Stream
+from remit.server.verb import Verb
+from remit.server.verbs import STREAMS, UNARY
+from tests.support.seeds import Seeds
+from tests.support.simulation.heavy import HEAVY, HeavyWorld, heavy
+
+# A line of Python takes some 50 ns here, a slow one a microsecond: far within 10 ms.
+LINES_MAX = 30_000
+# A step of a restore looks at each relationship; what else a chunk of at most 1 MiB holds is checked at a stretch.
+MORE = {"Restore": 500_000}
+# So much of everything that whoever goes through it without a look takes more lines than that.
+SIZE = 600
+# What one item may cost is bounded by its limit, and what many cost by the looks between them: small items are enough.
+LIMITS = Limits(
+    updates_max=300,
+    contextual_max=20,
+    items_max=4,
+    filters_max=10,
+    page_max=300,
+    context_bytes_max=256,
+    relationship_context_bytes_max=1_000,
+)
+
+
+def test_every_verb_has_its_heavy_requests() -> None:
+    assert set(HEAVY) == {verb.path for verb in (*UNARY, *STREAMS)}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[HeavyWorld]:
+    world = HeavyWorld(SIZE, LIMITS)
+    yield world
+    world.close()
+
+
+class Counted:
+    """Counts the lines of this thread between the looks of a call, and lets it be gone from its `last` look on."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last = last
+        self.looks = 0
+        self.most = 0  # lines between two looks
+        self.where = ""  # and from where to where
+        self._lines = 0
+        self._since = "the beginning"
+
+    def look(self) -> bool:
+        self._begin_anew(_where(sys._getframe(2)))
+        self.looks += 1
+        return self.last is not None and self.looks >= self.last
+
+    def _begin_anew(self, since: str) -> None:
+        self._lines, self._since = 0, since
+
+    def _trace(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and frame.f_code.co_filename != __file__:
+            self._lines += 1
+            if self._lines > self.most:
+                self.most = self._lines
+                self.where = f"from {self._since} to {_where(frame)}"
+        return self._trace
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        before = sys.gettrace()
+        self._begin_anew("the beginning")
+        sys.settrace(self._trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+
+def _where(frame: FrameType | None) -> str:
+    assert frame is not None, "a look has a caller"
+    return f"{frame.f_code.co_filename.rpartition('/remit/')[2]}:{frame.f_lineno}"
+
+
+class OnThisThread(WorkQueue):
+    """A queue whose work is done at once, where it can be counted: a thread is taken for each step."""
+
+    def __init__(self, counted: Counted) -> None:
+        super().__init__("streams", threads=1, in_flight_max=1)
+        self._counted = counted
+
+    def submit(self, client_id: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._counted.counting():
+            try:
+                future.set_result(work(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001  # whoever asked gets it
+                future.set_exception(error)
+        return future
+
+
+def worked(verb: Verb[Any], world: HeavyWorld, seed: int, last: int | None = None) -> tuple[Counted, RemitError | None]:
+    """What was counted of a heavy request, and how it was refused."""
+    counted = Counted(last)
+    call = Call(caller=LOCAL_CALLER, is_gone=counted.look)
+    messages = heavy(verb.path, world, seed)
+    try:
+        if verb.is_stream:
+            asyncio.run(_stream(verb, world, call, messages, counted))
+        else:
+            with counted.counting():
+                respond(verb, world.engine, messages[0], call)
+    except RemitError as error:
+        return counted, error
+    return counted, None
+
+
+async def _stream(verb: Verb[Any], world: HeavyWorld, call: Call, messages: list[bytes], counted: Counted) -> None:
+    async def frames() -> AsyncIterator[bytes]:
+        for message in messages:
+            yield message
+
+    stream = Stream(call, OnThisThread(counted), CommitNotifier())
+    given = 0
+    async for _ in respond_each(verb, world.engine, frames(), stream):
+        given += 1
+        if given == 6:
+            return
+
+
+VERBS = pytest.mark.parametrize("verb", (*UNARY, *STREAMS), ids=lambda verb: verb.label)
+
+
+@VERBS
+@pytest.mark.seeds(1)
+def test_there_is_a_look_every_so_many_lines(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
+    require_looks(verb, seeds, world)
+
+
+@VERBS
+@pytest.mark.long
+@pytest.mark.seeds(20, fresh=True)
+def test_there_is_a_look_every_so_many_lines_on_fresh_seeds(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
+    require_looks(verb, seeds, world)
+
+
+def require_looks(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
+    for seed in seeds:
+        counted, error = worked(verb, world, seed)
+        assert error is None or error.reason != "INTERNAL", error
+        assert counted.most <= MORE.get(verb.label, LINES_MAX), f"{counted.most} lines without a look, {counted.where}"
+
+
+@VERBS
+@pytest.mark.seeds(1)
+def test_whoever_has_gone_at_a_look_is_worked_for_no_more(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
+    for seed in seeds:
+        looks = worked(verb, world, seed)[0].looks
+        for last in {1, 2, looks // 2, looks} - {0}:
+            counted, error = worked(verb, world, seed, last)
+            if counted.looks >= last:
+                assert isinstance(error, Cancelled), f"gone at look {last} of {looks}: {error}"

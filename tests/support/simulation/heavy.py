@@ -1,0 +1,410 @@
+"""Requests that cost as much as a request may: for every verb some that are within all limits, over a world for them.
+
+The world is of one shape and any size: folders in a chain and in a ring, groups of many, a game of positions that turns
+on its own negation, relationships with caveats, and a past of many revisions. A generator takes that world and a source
+of chance, and gives the messages of one request.
+Law: every verb of the table has its generators; a new one joins on the day it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from authzed.api.v1 import core_pb2 as spicedb_core
+from authzed.api.v1 import permission_service_pb2, schema_service_pb2
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
+from remit.engine.limits import Limits
+from remit.model import PLAIN, CaveatUse, ObjectRef, Operation, Qualifiers, Relationship, SubjectRef, Update
+from remit.store.memory import MemoryStore
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from remit.wire.facts import encode_relationship
+from tests.support.large_schemas import SHAPES
+
+P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+SP, SS, SC = permission_service_pb2, schema_service_pb2, spicedb_core
+
+NOW_US = 1_800_000_000_000_000
+
+SCHEMA = """
+caveat small(amount int, most int) { amount <= most }
+caveat all_below(amounts list<int>, most int) { amounts.all(a, a < most) && amounts.exists(a, a >= 0) }
+
+definition user {}
+
+definition group {
+    relation member: user | group#member | user with small
+}
+
+definition folder {
+    relation parent: folder
+    relation viewer: user | group#member | user with small | group#member with small | group#member with all_below
+    relation banned: user | group#member
+    permission view = viewer + parent->view
+    permission open = view - banned
+    permission narrow = viewer & parent->narrow
+}
+
+definition position {
+    relation move: position
+    relation anyone: user:*
+    permission won = move->lost
+    permission lost = anyone - won
+}
+"""
+
+
+@dataclass
+class HeavyWorld:
+    """About seven times `size` relationships in a store of its own, and a second store to write to."""
+
+    size: int
+    limits: Limits = field(default_factory=Limits)
+    engine: Engine = field(init=False)
+    first_token: str = field(init=False)
+    backup: bytes = field(init=False, default=b"")
+
+    def __post_init__(self) -> None:
+        clock = ManualClock(NOW_US)
+        self.engine = Engine(MemoryStore(clock_us=clock.now_us), clock, self.limits)
+        self.engine.schemas.write("", SCHEMA)
+        self.first_token = self.engine.schemas.read("").token
+        facts = list(self._facts())
+        at_once = self.limits.updates_max
+        for begin in range(0, len(facts), at_once):
+            updates = [Update(Operation.TOUCH, each) for each in facts[begin : begin + at_once]]
+            self.engine.relationships.write("", updates)
+        with_backup = self.engine.stores.backup("default")
+        with_backup.take()
+        while data := with_backup.read(1 << 20):
+            self.backup += data
+        with_backup.close()
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def _facts(self) -> Iterator[Relationship]:
+        for at in range(self.size):
+            yield _fact(f"folder:deep{at}", "parent", f"folder:deep{at + 1}")
+            yield _fact(f"folder:ring{at}", "parent", f"folder:ring{(at + 1) % self.size}")
+            yield _fact("group:wide", "member", f"user:u{at}")
+            yield _fact("folder:shared", "viewer", f"group:g{at}", "member")
+            yield _fact(f"group:g{at}", "member", f"user:u{at}")
+            yield _fact(f"position:p{at}", "move", f"position:p{(at + 1) % self.size}")
+            yield _fact(f"position:p{at}", "anyone", "user:*")
+            caveat = CaveatUse("small", f'{{"most":{at % 7}}}')
+            yield _fact("folder:caveated", "viewer", f"group:g{at}", "member", Qualifiers(caveat))
+        yield _fact(f"folder:deep{self.size}", "viewer", "user:last")
+        yield _fact("folder:listed", "viewer", "group:wide", "member", Qualifiers(CaveatUse("all_below")))
+
+
+def _fact(
+    resource: str, relation: str, subject: str, subject_relation: str = "", qualifiers: Qualifiers = PLAIN
+) -> Relationship:
+    type, _, id = resource.partition(":")
+    subject_type, _, subject_id = subject.partition(":")
+    return Relationship(
+        ObjectRef(type, id), relation, SubjectRef(subject_type, subject_id, subject_relation), qualifiers
+    )
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------
+
+# (resource, permission, subject): each leads through most of the world.
+_QUESTIONS = (
+    ("folder:deep0", "view", "user:last"),
+    ("folder:deep0", "open", "user:nobody"),
+    ("folder:deep0", "narrow", "user:last"),
+    ("folder:ring0", "view", "user:nobody"),
+    ("folder:ring0", "open", "user:nobody"),
+    ("folder:shared", "view", "user:nobody"),
+    ("folder:caveated", "view", "user:nobody"),
+    ("position:p0", "won", "user:u0"),
+    ("group:wide", "member", "user:nobody"),
+)
+_EXPANDED = (
+    ("folder:deep0", "view"),
+    ("folder:ring0", "open"),
+    ("folder:shared", "view"),
+    ("folder:caveated", "view"),
+    ("group:wide", "member"),
+    ("position:p0", "won"),
+)
+
+
+def _object(text: str) -> core_pb2.ObjectReference:
+    type, _, id = text.partition(":")
+    return core_pb2.ObjectReference(type=type, id=id)
+
+
+def _subject(text: str) -> core_pb2.SubjectReference:
+    return core_pb2.SubjectReference(object=_object(text))
+
+
+def _spicedb_object(text: str) -> SC.ObjectReference:
+    type, _, id = text.partition(":")
+    return SC.ObjectReference(object_type=type, object_id=id)
+
+
+def _spicedb_subject(text: str) -> SC.SubjectReference:
+    return SC.SubjectReference(object=_spicedb_object(text))
+
+
+def _context(world: HeavyWorld, chance: Random) -> Struct:
+    """As large as one may be, and of one question alone."""
+    struct = Struct()
+    room = world.limits.context_bytes_max - 40
+    struct.update({"amount": chance.randrange(7), "amounts": [chance.randrange(10) for _ in range(room // 2)]})
+    return struct
+
+
+def _consistency(world: HeavyWorld, chance: Random) -> core_pb2.Consistency | None:
+    return core_pb2.Consistency(at_exactly=world.first_token) if chance.random() < 0.3 else None
+
+
+def _contextual(world: HeavyWorld, chance: Random) -> list[core_pb2.Relationship]:
+    count = world.limits.contextual_max if chance.random() < 0.3 else 0
+    return [encode_relationship(_fact(f"folder:deep{at}", "viewer", f"group:c{at}", "member")) for at in range(count)]
+
+
+Messages = Sequence[Message]
+Generator = Callable[[HeavyWorld, Random], Messages]
+
+
+def _check(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission, subject = chance.choice(_QUESTIONS)
+    return [
+        P.CheckRequest(
+            resource=_object(resource),
+            permission=permission,
+            subject=_subject(subject),
+            context=_context(world, chance),
+            contextual=_contextual(world, chance),
+            consistency=_consistency(world, chance),
+            explain=chance.random() < 0.5,
+        )
+    ]
+
+
+def _check_many(world: HeavyWorld, chance: Random) -> Messages:
+    items = []
+    is_known = chance.random() < 0.7
+    for at in range(world.limits.items_max):
+        resource, permission, subject = chance.choice(_QUESTIONS)
+        name = permission if is_known else f"{permission}{at}"
+        items.append(
+            P.CheckItem(
+                resource=_object(resource),
+                permission=name,
+                subject=_subject(subject),
+                context=_context(world, chance) if at % 10 == 0 else None,
+            )
+        )
+    return [
+        P.CheckManyRequest(items=items, contextual=_contextual(world, chance), consistency=_consistency(world, chance))
+    ]
+
+
+def _expand(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission = chance.choice(_EXPANDED)
+    return [
+        P.ExpandRequest(
+            resource=_object(resource),
+            permission=permission,
+            contextual=_contextual(world, chance),
+            consistency=_consistency(world, chance),
+        )
+    ]
+
+
+# --- what is written and read -----------------------------------------------------------------------------------
+
+
+def _most_contexts(world: HeavyWorld) -> int:
+    """So many relationships with a context as long as one may be fit into a request."""
+    return min(
+        world.limits.updates_max, world.limits.request_bytes_max // (3 * world.limits.relationship_context_bytes_max)
+    )
+
+
+def _written(world: HeavyWorld, chance: Random) -> list[core_pb2.Relationship]:
+    """Many and plain, or with long contexts."""
+    if chance.random() < 0.5:
+        named = f"w{chance.randrange(10**6)}"
+        return [
+            encode_relationship(_fact(f"folder:{named}-{at}", "viewer", f"user:u{at}"))
+            for at in range(world.limits.updates_max)
+        ]
+    amounts = ",".join("1" for _ in range(world.limits.relationship_context_bytes_max // 2 - 20))
+    caveat = Qualifiers(CaveatUse("all_below", f'{{"amounts":[{amounts}]}}'))
+    return [
+        encode_relationship(_fact(f"folder:long{at}", "viewer", f"group:g{at}", "member", caveat))
+        for at in range(_most_contexts(world))
+    ]
+
+
+def _precondition(chance: Random) -> R.Precondition:
+    """One that looks at much and finds nothing."""
+    meant = core_pb2.RelationshipFilter(resource_type="folder", relation="banned")
+    return R.Precondition(kind=R.Precondition.KIND_MUST_NOT_MATCH, filter=meant)
+
+
+def _write(world: HeavyWorld, chance: Random) -> Messages:
+    request = R.WriteRequest(
+        updates=[R.Update(operation=R.OPERATION_TOUCH, relationship=each) for each in _written(world, chance)],
+        preconditions=[_precondition(chance) for _ in range(chance.choice((0, 1, world.limits.preconditions_max)))],
+        dry_run=chance.random() < 0.7,
+    )
+    if chance.random() < 0.5:
+        request.replace.CopyFrom(core_pb2.RelationshipFilter(resource_type="folder", resource_id="shared"))
+    return [request]
+
+
+def _delete(world: HeavyWorld, chance: Random) -> Messages:
+    meant = chance.choice(
+        (
+            core_pb2.RelationshipFilter(resource_type="group"),
+            core_pb2.RelationshipFilter(resource_type="folder", relation="banned"),
+            core_pb2.RelationshipFilter(subject_type="user", resource_type="position"),
+        )
+    )
+    return [R.DeleteRequest(filter=meant, preconditions=[_precondition(chance)], dry_run=True)]
+
+
+def _read(world: HeavyWorld, chance: Random) -> Messages:
+    # The second looks at everything and finds nothing.
+    meant = chance.choice(
+        (None, core_pb2.RelationshipFilter(resource_type="folder", resource_id_prefix="d", relation="banned"))
+    )
+    return [R.ReadRequest(filter=meant, limit=world.limits.page_max)]
+
+
+def _import(world: HeavyWorld, chance: Random) -> Messages:
+    return [R.ImportRequest(relationships=_written(world, chance)) for _ in range(3)]
+
+
+def _export(world: HeavyWorld, chance: Random) -> Messages:
+    return [R.ExportRequest(filter=_read(world, chance)[0].filter)]  # type: ignore[attr-defined]
+
+
+def _watch(world: HeavyWorld, chance: Random) -> Messages:
+    """The whole past, through filters that mean little of it."""
+    filters = [
+        core_pb2.RelationshipFilter(resource_type="folder", resource_id=f"deep{at}")
+        for at in range(world.limits.filters_max)
+    ]
+    return [
+        R.WatchRequest(
+            after=world.first_token, checkpoint_interval_ms=100, filters=filters if chance.random() < 0.5 else []
+        )
+    ]
+
+
+# --- schemas and stores -----------------------------------------------------------------------------------------
+
+
+def _large_schema(world: HeavyWorld, chance: Random) -> str:
+    """Some that compile slowly, some that leave the whole world without a place."""
+    name = chance.choice([*SHAPES, "takes many", "one long expression"])
+    if name == "takes many":
+        caveats = "".join(f"caveat c{at}(a int) {{ a > {at} }}\n" for at in range(world.size // 10))
+        types = " | ".join(f"user with c{at}" for at in range(world.size // 10))
+        return f"{caveats}definition user {{}}\ndefinition folder {{ relation viewer: {types} }}\n"
+    if name == "one long expression":
+        return f"caveat c(a int) {{ {' || '.join(f'a == {at}' for at in range(world.size))} }}\ndefinition user {{}}\n"
+    return SHAPES[name](world.size // 10)
+
+
+def _write_schema(world: HeavyWorld, chance: Random) -> Messages:
+    return [S.WriteSchemaRequest(schema=_large_schema(world, chance), dry_run=True)]
+
+
+def _diff_schema(world: HeavyWorld, chance: Random) -> Messages:
+    return [S.DiffSchemaRequest(schema=_large_schema(world, chance))]
+
+
+def _new_store(chance: Random) -> str:
+    return f"s{chance.randrange(10**12)}"
+
+
+def _restore(world: HeavyWorld, chance: Random) -> Messages:
+    name, step = _new_store(chance), 1 << 20
+    chunks = [world.backup[begin : begin + step] for begin in range(0, len(world.backup), step)]
+    return [T.RestoreRequest(name=name, chunk=chunk) for chunk in chunks]
+
+
+# --- SpiceDB's wire ---------------------------------------------------------------------------------------------
+
+
+def _spicedb_check(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission, subject = chance.choice(_QUESTIONS)
+    return [
+        SP.CheckPermissionRequest(
+            resource=_spicedb_object(resource),
+            permission=permission,
+            subject=_spicedb_subject(subject),
+            context=_context(world, chance),
+        )
+    ]
+
+
+def _spicedb_bulk(world: HeavyWorld, chance: Random) -> Messages:
+    items = []
+    for _ in range(world.limits.items_max):
+        resource, permission, subject = chance.choice(_QUESTIONS)
+        item = SP.CheckBulkPermissionsRequestItem(
+            resource=_spicedb_object(resource), permission=permission, subject=_spicedb_subject(subject)
+        )
+        items.append(item)
+    return [SP.CheckBulkPermissionsRequest(items=items)]
+
+
+def _spicedb_write(world: HeavyWorld, chance: Random) -> Messages:
+    updates = [
+        SC.RelationshipUpdate(
+            operation=SC.RelationshipUpdate.OPERATION_TOUCH,
+            relationship=SC.Relationship(
+                resource=_spicedb_object(f"folder:sp{at}"), relation="viewer", subject=_spicedb_subject(f"user:u{at}")
+            ),
+        )
+        for at in range(world.limits.updates_max)
+    ]
+    return [SP.WriteRelationshipsRequest(updates=updates)]
+
+
+HEAVY: Mapping[str, Generator] = {
+    "/remit.v1.Permissions/Check": _check,
+    "/remit.v1.Permissions/CheckMany": _check_many,
+    "/remit.v1.Permissions/Expand": _expand,
+    "/remit.v1.Relationships/Write": _write,
+    "/remit.v1.Relationships/Delete": _delete,
+    "/remit.v1.Relationships/Read": _read,
+    "/remit.v1.Relationships/Import": _import,
+    "/remit.v1.Relationships/Export": _export,
+    "/remit.v1.Relationships/Watch": _watch,
+    "/remit.v1.Schemas/WriteSchema": _write_schema,
+    "/remit.v1.Schemas/ReadSchema": lambda world, chance: [S.ReadSchemaRequest()],
+    "/remit.v1.Schemas/DiffSchema": _diff_schema,
+    "/remit.v1.Stores/CreateStore": lambda world, chance: [T.CreateStoreRequest(name=_new_store(chance))],
+    "/remit.v1.Stores/ListStores": lambda world, chance: [T.ListStoresRequest()],
+    "/remit.v1.Stores/DeleteStore": lambda world, chance: [T.DeleteStoreRequest(name=_new_store(chance))],
+    "/remit.v1.Stores/WhoAmI": lambda world, chance: [T.WhoAmIRequest()],
+    "/remit.v1.Stores/Backup": lambda world, chance: [T.BackupRequest()],
+    "/remit.v1.Stores/Restore": _restore,
+    "/authzed.api.v1.PermissionsService/CheckPermission": _spicedb_check,
+    "/authzed.api.v1.PermissionsService/CheckBulkPermissions": _spicedb_bulk,
+    "/authzed.api.v1.PermissionsService/WriteRelationships": _spicedb_write,
+    "/authzed.api.v1.SchemaService/WriteSchema": lambda world, chance: [
+        SS.WriteSchemaRequest(schema=_large_schema(world, chance) + "!")  # the last step is to refuse it
+    ],
+    "/authzed.api.v1.SchemaService/ReadSchema": lambda world, chance: [SS.ReadSchemaRequest()],
+}
+
+
+def heavy(path: str, world: HeavyWorld, seed: int) -> list[bytes]:
+    """The messages of a request of the verb at that path."""
+    return [message.SerializeToString() for message in HEAVY[path](world, Random(f"{path} {seed}"))]
