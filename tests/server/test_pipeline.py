@@ -394,9 +394,9 @@ def test_imports_are_read_where_heavy_writes_are_and_wait_for_their_turn(
     threads: list[str] = []
     take = Import.take
 
-    def noted(self: Import, relationships: Sequence[Relationship]) -> Any:
+    def noted(self: Import, relationships: Sequence[Relationship], interrupt: Interrupt) -> Any:
         threads.append(threading.current_thread().name)
-        return take(self, relationships)
+        return take(self, relationships, interrupt)
 
     monkeypatch.setattr(Import, "take", noted)
     fact = encode_relationship(parse_relationship("folder:top#viewer@user:ann"))
