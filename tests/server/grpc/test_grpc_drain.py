@@ -32,7 +32,7 @@ def refuses(endpoint: str) -> bool:
     host, _, port = endpoint.rpartition(":")
     try:
         socket.create_connection((host, int(port)), PATIENCE_S).close()
-    except ConnectionRefusedError:
+    except ConnectionError:  # reset, where it stood in the backlog of a listener that was closed
         return True
     return False
 

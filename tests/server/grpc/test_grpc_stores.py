@@ -231,9 +231,9 @@ def test_a_restore_whose_sender_leaves_is_given_up(client: Client, engine: Engin
     leaving = threading.Event()
     feed = engine._store.queue
 
-    def noticed(*arguments: Any) -> object:
+    def noticed(*arguments: Any, **options: Any) -> object:
         arrived.set()
-        return feed(*arguments)
+        return feed(*arguments, **options)
 
     engine._store.queue = noticed  # type: ignore[attr-defined]
 

@@ -142,7 +142,7 @@ def test_bytes_that_drip_win_no_time() -> None:
 
 def test_a_connection_that_goes_on_asking_stays_and_one_that_had_its_answer_and_asks_no_more_does_not() -> None:
     async def run() -> None:
-        async with opened_edge(request_s=0.1) as edge:
+        async with opened_edge(request_s=1.0) as edge:
             reader, writer = await edge.open()
             for _ in range(50):
                 writer.write(ASKING % b"/healthz")
