@@ -125,6 +125,37 @@ class Question:
     context: Mapping[str, object] = field(default_factory=dict)
 
 
+class ResourceLookup(NamedTuple):
+    """Which resources of a type does `subject` have `permission` of?"""
+
+    resource_type: str
+    permission: str
+    subject: SubjectRef
+    context: Mapping[str, object] = {}
+
+
+class SubjectLookup(NamedTuple):
+    """Which subjects of a type have `permission` of `resource`? With a `subject_relation`, which usersets of it."""
+
+    resource: ObjectRef
+    permission: str
+    subject_type: str
+    subject_relation: str = ""
+    context: Mapping[str, object] = {}
+
+
+class PermissionLookup(NamedTuple):
+    """Which permissions of `resource` does `subject` have? With `relations`, which of its relations as well."""
+
+    resource: ObjectRef
+    subject: SubjectRef
+    relations: bool = False
+    context: Mapping[str, object] = {}
+
+
+Lookup = ResourceLookup | SubjectLookup | PermissionLookup
+
+
 class Provenance(NamedTuple):
     """Who wrote a relationship and when: the key's principal, the run it came from (empty if none), the revision."""
 

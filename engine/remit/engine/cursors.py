@@ -1,28 +1,33 @@
-"""A cursor: where a list stopped, as text that a caller passes back with the same filter.
+"""A cursor: where a list stopped, as text that a caller passes back with the same filter, or the same lookup.
 
 A cursor names its form, so that one of another form is refused by name: a server that is upgraded may take no cursor of
-before, and then the list begins anew.
-Law: a cursor goes on only with the filter it was given for; a page never repeats and never skips what stood still."""
+before, and then the list begins anew. One of a lookup is of its store and schema as well: under another schema the
+same words ask another question.
+Law: a cursor goes on only with what it was given for; a page never repeats and never skips what stood still."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgpack
 
 from remit.errors import InvalidCursor
-from remit.model import ObjectRef, RelationshipFilter, RelationshipKey, SubjectRef
-from remit.notation import normalized_json, shortened
+from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef
+from remit.notation import canonical_json, normalized_json, shortened
+from remit.store.port import StoreIdentity
 
+_LOOKUP_FORM = "lookup-1"
 _FORM = 2  # the first form had no number: it hashed how Python shows a filter, which any version may show otherwise
 
 
 def encode_cursor(key: RelationshipKey, filter: RelationshipFilter) -> str:
     """The place just after a triple, in the list of a filter."""
     raw: bytes = msgpack.packb([_FORM, _digest(filter), key.resource, key.relation, key.subject])
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return _packed(raw)
 
 
 def decode_cursor(cursor: str, filter: RelationshipFilter) -> RelationshipKey | None:
@@ -30,15 +35,14 @@ def decode_cursor(cursor: str, filter: RelationshipFilter) -> RelationshipKey | 
     if not cursor:
         return None
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        form, *parts = msgpack.unpackb(raw)
+        form, *parts = _unpacked(cursor)
         _require_form(form, parts, cursor)
         digest, resource, relation, subject = parts
         key = RelationshipKey(ObjectRef(*resource), relation, SubjectRef(*subject))
         if not all(isinstance(part, str) for part in (*key.resource, key.relation, *key.subject)):
             raise ValueError(cursor)
-    except (ValueError, TypeError, binascii.Error, UnicodeError, msgpack.UnpackException) as error:
-        raise InvalidCursor(f"`{shortened(cursor)}` is not a cursor: pass one exactly as a page gave it") from error
+    except _UNREADABLE as error:
+        raise _not_a_cursor(cursor) from error
     if digest != _digest(filter):
         raise InvalidCursor("the cursor is of another filter: go on with the filter it was given for", field="cursor")
     return key
@@ -46,6 +50,9 @@ def decode_cursor(cursor: str, filter: RelationshipFilter) -> RelationshipKey | 
 
 def _require_form(form: object, parts: list[object], cursor: str) -> None:
     """Raises InvalidCursor for what another version of the server gave, ValueError for what none did."""
+    if form == _LOOKUP_FORM:
+        message = f"`{shortened(cursor)}` is the cursor of a lookup, and this is a list of relationships"
+        raise InvalidCursor(message, field="cursor")
     is_first = isinstance(form, bytes) and len(parts) == 3
     if is_first or (isinstance(form, int) and form != _FORM):
         message = f"`{shortened(cursor)}` is a cursor of another version of the server: begin the list anew"
@@ -66,4 +73,108 @@ def _digest(filter: RelationshipFilter) -> bytes:
         "subject_relation": filter.subject_relation,
     }
     text = normalized_json({name: value for name, value in said.items() if value is not None})
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return _hash(text.encode())
+
+
+# --- of lookups -------------------------------------------------------------------------------------------------
+
+
+class LookupCursor(NamedTuple):
+    """Where a lookup goes on: after this id or name, with or without errors on the pages before."""
+
+    after: str = ""
+    has_failed: bool = False
+
+
+class LookupBinding(NamedTuple):
+    """What a cursor of a lookup goes on with."""
+
+    store: bytes
+    schema: bytes
+    lookup: bytes
+
+    @classmethod
+    def of(
+        cls, identity: StoreIdentity, schema_text: str, lookup: Lookup, contextual: Sequence[Relationship]
+    ) -> LookupBinding:
+        """Cost: O(schema), some microseconds for each ten thousand characters of it."""
+        facts = sorted((each.resource, each.relation, each.subject, _qualifiers_said(each)) for each in contextual)
+        *said, context = lookup
+        asked = [type(lookup).__name__, said, canonical_json(context), facts]
+        return cls(
+            _hash(identity.uuid + identity.epoch.to_bytes(8, "big")),
+            _hash(schema_text.encode("utf-8", "surrogatepass")),
+            _hash(msgpack.packb(asked)),
+        )
+
+
+def encode_lookup_cursor(place: LookupCursor, binding: LookupBinding) -> str:
+    """The place of a lookup as text."""
+    raw: bytes = msgpack.packb([_LOOKUP_FORM, *binding, *place])
+    return _packed(raw)
+
+
+def decode_lookup_cursor(cursor: str, binding: LookupBinding) -> LookupCursor:
+    """Where to go on; at the beginning for "". Raises InvalidCursor."""
+    if not cursor:
+        return LookupCursor()
+    try:
+        form, *parts = _unpacked(cursor)
+        _require_lookup_form(form, cursor)
+        store, schema, lookup, after, has_failed = parts
+        if not (isinstance(after, str) and after and isinstance(has_failed, bool)):
+            raise ValueError(cursor)
+    except _UNREADABLE as error:
+        raise _not_a_cursor(cursor) from error
+    if store != binding.store:
+        message = "the cursor is of another store, or from before this one was restored or recreated: begin anew"
+    elif lookup != binding.lookup:
+        message = "the cursor is of another lookup: go on with the one it was given for"
+    elif schema != binding.schema:
+        message = "the schema is another than when the cursor was given: begin the lookup anew"
+    else:
+        return LookupCursor(after, has_failed)
+    raise InvalidCursor(message, field="cursor")
+
+
+def _require_lookup_form(form: object, cursor: str) -> None:
+    """Raises InvalidCursor for what another list gave, or another version of the server; ValueError for others."""
+    if form == _LOOKUP_FORM:
+        return
+    if isinstance(form, str) and form.startswith("lookup-"):
+        message = f"`{shortened(cursor)}` is a cursor of another version of the server: begin the lookup anew"
+        raise InvalidCursor(message, field="cursor")
+    if form == _FORM:
+        message = f"`{shortened(cursor)}` is the cursor of a list of relationships, and this is a lookup"
+        raise InvalidCursor(message, field="cursor")
+    raise ValueError(cursor)
+
+
+def _qualifiers_said(relationship: Relationship) -> str:
+    caveat, not_before_us, expiration_us = relationship.qualifiers
+    return canonical_json({"caveat": list(caveat) if caveat else [], "times": [not_before_us, expiration_us]})
+
+
+# --- bytes and text ---------------------------------------------------------------------------------------------
+
+_UNREADABLE = (ValueError, TypeError, binascii.Error, UnicodeError, msgpack.UnpackException)
+
+
+def _packed(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _unpacked(cursor: str) -> list[Any]:
+    """Raises one of `_UNREADABLE`."""
+    unpacked = msgpack.unpackb(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    if not isinstance(unpacked, list):
+        raise TypeError(cursor)
+    return unpacked
+
+
+def _not_a_cursor(cursor: str) -> InvalidCursor:
+    return InvalidCursor(f"`{shortened(cursor)}` is not a cursor: pass one exactly as a page gave it")
+
+
+def _hash(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=8).digest()

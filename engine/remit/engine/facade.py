@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from remit.engine.clock import Clock
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
+from remit.engine.lookups import Lookups
 from remit.engine.questions import Questions
 from remit.engine.relationships import Relationships
 from remit.engine.request_view import RequestViews
@@ -46,7 +47,9 @@ class Engine:
         self.loaded = loaded = LoadedStores(store)
         self.views = views = RequestViews(loaded, clock, limits)
         watches = Watches(loaded)
-        self.questions = Questions(views, quickest_evaluator(), limits)
+        evaluator = quickest_evaluator()
+        self.questions = Questions(views, evaluator, limits)
+        self.lookups = Lookups(views, evaluator, limits)
         self.relationships = Relationships(loaded, clock, limits)
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)

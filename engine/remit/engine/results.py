@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from remit.engine.orphans import Orphans
 from remit.errors import RemitError
+from remit.eval.lookups import Entry
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
 from remit.language.source import Issue
@@ -45,6 +46,20 @@ class ExpandResult:
     expansion: Expansion
     token: str
     evaluated_at_us: int
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookupResult:
+    """A page of a lookup, each entry with what Check says of it. An empty `next_cursor` says that it is the last one;
+    `complete`, that besides no entry of any page is an error."""
+
+    entries: tuple[Entry, ...]
+    next_cursor: str
+    complete: bool
+    token: str
+    evaluated_at_us: int
+    steps: int
     historical: bool = False
 
 

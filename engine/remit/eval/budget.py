@@ -29,6 +29,10 @@ class Budget:
     name: str = "steps_max"  # what the limit is called
     looks: int = 0
 
+    @property
+    def is_spent(self) -> bool:
+        return self.steps > self.steps_max
+
     def spend(self) -> None:
         """One step. Raises StepBudgetSpent, or what the interrupt raises."""
         self.steps += 1

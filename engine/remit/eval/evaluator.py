@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from remit.errors import RemitError
+from remit.eval.lookups import LookupPage, Place
 from remit.eval.semantics import Answer
 from remit.eval.trees import Expansion, Explanation
 from remit.graph.native import NativeGraph
@@ -15,7 +16,7 @@ from remit.graph.overlay import Changed
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt
 from remit.language.plan import Schema
-from remit.model import ObjectRef, Question
+from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup
 
 
 class EvaluationView(Protocol):
@@ -86,4 +87,13 @@ class Evaluator(Protocol):
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
         """What `check` answers, and what makes it so. The explanation has a budget of its own."""
+        ...
+
+    def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
+        """The resources of which `check` would not say no, a page of them; see `lookups.py`. A check that fails is an
+        entry; what is raised is of the walk that finds whom to check."""
+        ...
+
+    def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
+        """The subjects likewise."""
         ...

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import STEPS_MAX, budget_spent
 from remit.eval.evaluator import EvaluationView, Evaluator, Explained
+from remit.eval.lookups import LookupPage, Place
 from remit.eval.native_plan import schema_of
 from remit.eval.native_trees import expansion_of
 from remit.eval.semantics import Answer
@@ -22,7 +23,7 @@ from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
-from remit.model import ObjectRef, Question, SubjectRef, Verdict
+from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.native_core import core as _core
 
 Triple = tuple[ObjectRef, str, SubjectRef]
@@ -97,6 +98,12 @@ class NativeEvaluator:
             if found is not None and found.revision == view.revision:
                 return found.expansion
         return self._fallback.expand(view, resource, name, depth, steps_max, interrupt)
+
+    def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
+        return self._fallback.lookup_resources(view, lookup, place)
+
+    def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
+        return self._fallback.lookup_subjects(view, lookup, place)
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
         """The core says yes or no, and never why."""

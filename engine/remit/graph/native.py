@@ -130,6 +130,13 @@ class NativeGraph:
         """The nodes that have an edge to this very subject. Cost: O(nodes), for which the core's lock is held."""
         return [(ObjectRef(*resource), relation) for resource, relation in self._store.nodes_of(subject)]
 
+    def ids_of(self, type: str) -> Iterator[str]:
+        """The ids of all objects of a type, some thousand at a look. Cost: O(objects of the type)."""
+        page: int | None = 0
+        while page is not None:
+            ids, page = self._store.ids_of(type, page)
+            yield from ids
+
     def relationships(self) -> Iterator[Relationship]:
         """Everything. Cost: O(edges)."""
         first, next_node, found = self._store.relationships(0, _PAGE)

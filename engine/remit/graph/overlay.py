@@ -76,6 +76,17 @@ class Overlay:
         there = [node for node in changed if self._changed[node][subject] is not None]
         return [*(node for node in nodes if node not in changed), *there]
 
+    def ids_of(self, type: str) -> Iterator[str]:
+        yield from self._base.ids_of(type)
+        yield from self.ids_changed(type)
+
+    def ids_changed(self, type: str) -> Iterator[str]:
+        """The ids of all objects of a type at an edge that is changed. Cost: O(changed)."""
+        for (resource, _), edges in self._changed.items():
+            if resource.type == type:
+                yield resource.id
+            yield from (subject.id for subject in edges if subject.type == type)
+
     def _nodes_changed(self, subject: SubjectRef) -> Collection[NodeKey]:
         if self._changed_of is None:
             self._changed_of = {}

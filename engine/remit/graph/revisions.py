@@ -115,6 +115,15 @@ class PinnedGraph:
                 self._undo()
         return self._overlay.nodes_among(nodes, subject)
 
+    def ids_of(self, type: str) -> Sequence[str]:
+        """As with `nodes_of`, the graph is read without the lock: what came or went meanwhile is at an edge that was
+        changed, and told as well. Cost: O(objects), and O(changes committed since the pin)."""
+        ids = list(self._graph.ids_of(type))
+        with self._lock:
+            if self._stride.next is not None:
+                self._undo()
+        return [*ids, *self._overlay.ids_changed(type)]
+
     def _all_of(self, read: _Partial, node: NodeKey, reads: _Reads) -> Iterator[Edge]:
         """The edges of a node that were read before, then the rest, a piece at a time."""
         told = 0

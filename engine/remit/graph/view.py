@@ -32,3 +32,9 @@ class GraphView(Protocol):
         """The nodes that have an edge to this very subject, each once, in no particular order: the graph read
         backwards. All of one state, which a later commit leaves alone. Cost: O(nodes), of every kind of graph."""
         ...
+
+    def ids_of(self, type: str) -> Iterable[str]:
+        """The ids of all objects of a type that an edge begins at or leads to, usersets' objects and `*` among them, in
+        no particular order. Some may occur twice, and some may be of edges that are there no more: whoever must know
+        asks for the edges. Cost: O(objects)."""
+        ...

@@ -60,6 +60,10 @@ def _check_many(_: Any, response: Any) -> RequestSummary:
     )
 
 
+def _page_of_lookup(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary(steps=(response.steps,))
+
+
 def _check_permission(_: Any, response: Any) -> RequestSummary:
     return RequestSummary((_permissionship(response),))
 
@@ -92,13 +96,29 @@ def _word(verdict: int) -> str:
 
 
 def _question(item: Any) -> str:
-    subject = item.subject
+    return f"{_set(item)}@{_subject(item.subject)}"
+
+
+def _subject(subject: Any) -> str:
     relation = f"#{subject.relation}" if subject.relation else ""
-    return f"{_set(item)}@{subject.object.type}:{subject.object.id}{relation}"
+    return f"{subject.object.type}:{subject.object.id}{relation}"
 
 
 def _set(request: Any) -> str:
     return f"{request.resource.type}:{request.resource.id}#{request.permission}"
+
+
+def _resources(request: Any) -> str:
+    return f"{request.resource_type}:?#{request.permission}@{_subject(request.subject)}"
+
+
+def _subjects(request: Any) -> str:
+    relation = f"#{request.subject_relation}" if request.subject_relation else ""
+    return f"{_set(request)}@{request.subject_type}:?{relation}"
+
+
+def _permissions(request: Any) -> str:
+    return f"{request.resource.type}:{request.resource.id}#?@{_subject(request.subject)}"
 
 
 def _questions(request: Any) -> str:
@@ -125,6 +145,9 @@ PLAIN = Reader()
 CHECK = Reader(_check, _question)
 CHECK_MANY = Reader(_check_many, _questions)
 EXPAND = Reader(question=_set)
+LOOKUP_RESOURCES = Reader(_page_of_lookup, _resources)
+LOOKUP_SUBJECTS = Reader(_page_of_lookup, _subjects)
+LOOKUP_PERMISSIONS = Reader(_page_of_lookup, _permissions)
 WRITE = Reader(_write, _updates)
 DELETE = Reader(_delete, _filter)
 READ = Reader(question=_filter)

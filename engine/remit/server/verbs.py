@@ -15,7 +15,7 @@ from remit.access.keys import Right
 from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
-from remit.server.handlers import permissions, relationships, schemas, spicedb, stores, watch
+from remit.server.handlers import lookups, permissions, relationships, schemas, spicedb, stores, watch
 from remit.server.limits.request_size import Caveats, SizeLimits
 from remit.server.streams import Stream
 from remit.server.verb import About, Queue, Verb
@@ -68,6 +68,16 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="Expand",
          handler=permissions.expand, request=_P.ExpandRequest, response=_P.ExpandResponse,
          right=Right.CHECK, about=About.STORE, queue=_READS, is_hot=True, sizes=_FOR_QUESTION, reader=summary.EXPAND),
+    Verb(service="remit.v1.Permissions", method="LookupResources",
+         handler=lookups.lookup_resources, request=_P.LookupResourcesRequest, response=_P.LookupResourcesResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, sizes=_FOR_QUESTION, reader=summary.LOOKUP_RESOURCES),
+    Verb(service="remit.v1.Permissions", method="LookupSubjects",
+         handler=lookups.lookup_subjects, request=_P.LookupSubjectsRequest, response=_P.LookupSubjectsResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, sizes=_FOR_QUESTION, reader=summary.LOOKUP_SUBJECTS),
+    Verb(service="remit.v1.Permissions", method="LookupPermissions",
+         handler=lookups.lookup_permissions,
+         request=_P.LookupPermissionsRequest, response=_P.LookupPermissionsResponse,
+         right=Right.CHECK, about=About.STORE, queue=_READS, sizes=_FOR_QUESTION, reader=summary.LOOKUP_PERMISSIONS),
 
     # Of managed relations it needs the right `write-managed` as well, which only admission can tell.
     Verb(service="remit.v1.Relationships", method="Write",

@@ -945,3 +945,562 @@ class ExpandNobody(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExpandNobody: _TypeAlias = ExpandNobody  # noqa: Y015
+
+@_typing.final
+class LookupResourcesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    resource_type: _builtins.str
+    """The type of the resources."""
+    permission: _builtins.str
+    """A relation or permission of its definition."""
+    limit: _builtins.int
+    """At most this many are listed; 0 means 1,000, which is also the most."""
+    cursor: _builtins.str
+    """Where the page before ended; only with the same lookup."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How fresh the page must be."""
+
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """Who is asked about: an object or a userset, never a wildcard."""
+
+    @_builtins.property
+    def context(self) -> _struct_pb2.Struct:
+        """Parameters for caveats. A relationship's own parameters win."""
+
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        resource_type: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        subject: _core_pb2.SubjectReference | None = ...,
+        context: _struct_pb2.Struct | None = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "contextual", b"contextual", "cursor", b"cursor", "limit", b"limit", "permission", b"permission", "resource_type", b"resource_type", "store", b"store", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupResourcesRequest: _TypeAlias = LookupResourcesRequest  # noqa: Y015
+
+@_typing.final
+class LookupResourcesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: no more follow. Where it is not, a page may be shorter than its limit, or empty: the
+    steps that a page may cost were spent, and the next one goes on.
+    """
+    complete: _builtins.bool
+    """This is the last page, and none of the pages listed anything under `failed`: every Check behind them was answered."""
+    token: _builtins.str
+    """The revision this page was answered at. Later pages may be of later revisions, unless all are asked `at_exactly`."""
+    steps: _builtins.int
+    """Steps of evaluation spent on this page."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
+    @_builtins.property
+    def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundResource]:
+        """The resources found, sorted by id, none twice."""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedResource]:
+        """Resources whose Check is an error, sorted by id: neither found nor known not to be. They count towards the limit."""
+
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The server's clock this page was answered at."""
+
+    def __init__(
+        self,
+        *,
+        resources: _abc.Iterable[Global___FoundResource] | None = ...,
+        failed: _abc.Iterable[Global___FailedResource] | None = ...,
+        next_cursor: _builtins.str = ...,
+        complete: _builtins.bool = ...,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        steps: _builtins.int = ...,
+        historical: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "evaluated_at", b"evaluated_at", "failed", b"failed", "historical", b"historical", "next_cursor", b"next_cursor", "resources", b"resources", "steps", b"steps", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupResourcesResponse: _TypeAlias = LookupResourcesResponse  # noqa: Y015
+
+@_typing.final
+class FoundResource(_message.Message):
+    """A resource that the subject has the permission of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    verdict: _core_pb2.Verdict.ValueType
+    """VERDICT_YES or VERDICT_CONDITIONAL."""
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The resource."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+
+    def __init__(
+        self,
+        *,
+        resource: _core_pb2.ObjectReference | None = ...,
+        verdict: _core_pb2.Verdict.ValueType = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "resource", b"resource", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundResource: _TypeAlias = FoundResource  # noqa: Y015
+
+@_typing.final
+class FailedResource(_message.Message):
+    """A resource whose Check is an error."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The resource."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The error."""
+
+    def __init__(
+        self,
+        *,
+        resource: _core_pb2.ObjectReference | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "resource", b"resource"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailedResource: _TypeAlias = FailedResource  # noqa: Y015
+
+@_typing.final
+class LookupSubjectsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_TYPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_RELATION_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    permission: _builtins.str
+    """A relation or permission of its definition."""
+    subject_type: _builtins.str
+    """The type of the subjects."""
+    subject_relation: _builtins.str
+    """Which of their usersets are meant; empty means the objects themselves."""
+    limit: _builtins.int
+    """At most this many are listed; 0 means 1,000, which is also the most."""
+    cursor: _builtins.str
+    """Where the page before ended; only with the same lookup."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How fresh the page must be."""
+
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The object asked about."""
+
+    @_builtins.property
+    def context(self) -> _struct_pb2.Struct:
+        """Parameters for caveats. A relationship's own parameters win."""
+
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        resource: _core_pb2.ObjectReference | None = ...,
+        permission: _builtins.str = ...,
+        subject_type: _builtins.str = ...,
+        subject_relation: _builtins.str = ...,
+        context: _struct_pb2.Struct | None = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "contextual", b"contextual", "cursor", b"cursor", "limit", b"limit", "permission", b"permission", "resource", b"resource", "store", b"store", "subject_relation", b"subject_relation", "subject_type", b"subject_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupSubjectsRequest: _TypeAlias = LookupSubjectsRequest  # noqa: Y015
+
+@_typing.final
+class LookupSubjectsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: no more follow. Where it is not, a page may be shorter than its limit, or empty: the
+    steps that a page may cost were spent, and the next one goes on.
+    """
+    complete: _builtins.bool
+    """This is the last page, and none of the pages listed anything under `failed`: every Check behind them was answered."""
+    token: _builtins.str
+    """The revision this page was answered at. Later pages may be of later revisions, unless all are asked `at_exactly`."""
+    steps: _builtins.int
+    """Steps of evaluation spent on this page."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundSubject]:
+        """The subjects found, sorted by id, none twice; first, with the id `*`, everybody whom no page of the list names. Who
+        is found as `*` is listed by name as well where a relationship beneath the permission names them, or where their
+        answer is another.
+        """
+
+    @_builtins.property
+    def excluded(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.SubjectReference]:
+        """Subjects that `*` does not stand for, because their Check says no, sorted by id. They count towards the limit; read
+        all pages before you act on a `*`.
+        """
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedSubject]:
+        """Subjects whose Check is an error, sorted by id, `*` first: neither found nor known not to be. They count too."""
+
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The server's clock this page was answered at."""
+
+    def __init__(
+        self,
+        *,
+        subjects: _abc.Iterable[Global___FoundSubject] | None = ...,
+        excluded: _abc.Iterable[_core_pb2.SubjectReference] | None = ...,
+        failed: _abc.Iterable[Global___FailedSubject] | None = ...,
+        next_cursor: _builtins.str = ...,
+        complete: _builtins.bool = ...,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        steps: _builtins.int = ...,
+        historical: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "evaluated_at", b"evaluated_at", "excluded", b"excluded", "failed", b"failed", "historical", b"historical", "next_cursor", b"next_cursor", "steps", b"steps", "subjects", b"subjects", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupSubjectsResponse: _TypeAlias = LookupSubjectsResponse  # noqa: Y015
+
+@_typing.final
+class FoundSubject(_message.Message):
+    """A subject that has the permission of the resource."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    verdict: _core_pb2.Verdict.ValueType
+    """VERDICT_YES or VERDICT_CONDITIONAL."""
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """The subject; its id may be `*`."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+
+    def __init__(
+        self,
+        *,
+        subject: _core_pb2.SubjectReference | None = ...,
+        verdict: _core_pb2.Verdict.ValueType = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "subject", b"subject", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundSubject: _TypeAlias = FoundSubject  # noqa: Y015
+
+@_typing.final
+class FailedSubject(_message.Message):
+    """A subject whose Check is an error."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """The subject; its id may be `*`."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The error."""
+
+    def __init__(
+        self,
+        *,
+        subject: _core_pb2.SubjectReference | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailedSubject: _TypeAlias = FailedSubject  # noqa: Y015
+
+@_typing.final
+class LookupPermissionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    RELATIONS_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CONTEXTUAL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    relations: _builtins.bool
+    """Whether the relations of the resource's definition are looked up as well as its permissions."""
+    limit: _builtins.int
+    """At most this many are listed; 0 means 1,000, which is also the most."""
+    cursor: _builtins.str
+    """Where the page before ended; only with the same lookup."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How fresh the page must be."""
+
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The object asked about."""
+
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """Who is asked about: an object or a userset, never a wildcard."""
+
+    @_builtins.property
+    def context(self) -> _struct_pb2.Struct:
+        """Parameters for caveats. A relationship's own parameters win."""
+
+    @_builtins.property
+    def contextual(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Facts that are true for this request only. Each must be one that a write would accept, and replaces a stored fact
+        of the same triple. None may be of a managed relation. At most 100.
+        """
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        resource: _core_pb2.ObjectReference | None = ...,
+        subject: _core_pb2.SubjectReference | None = ...,
+        relations: _builtins.bool = ...,
+        context: _struct_pb2.Struct | None = ...,
+        contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "contextual", b"contextual", "cursor", b"cursor", "limit", b"limit", "relations", b"relations", "resource", b"resource", "store", b"store", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupPermissionsRequest: _TypeAlias = LookupPermissionsRequest  # noqa: Y015
+
+@_typing.final
+class LookupPermissionsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: no more follow. Where it is not, a page may be shorter than its limit, or empty: the
+    steps that a page may cost were spent, and the next one goes on.
+    """
+    complete: _builtins.bool
+    """This is the last page, and none of the pages listed anything under `failed`: every Check behind them was answered."""
+    token: _builtins.str
+    """The revision this page was answered at. Later pages may be of later revisions, unless all are asked `at_exactly`."""
+    steps: _builtins.int
+    """Steps of evaluation spent on this page."""
+    historical: _builtins.bool
+    """The answer is of a past revision (`at_exactly`), where a newer one exists."""
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundPermission]:
+        """The permissions found, sorted by name, none twice."""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedPermission]:
+        """Permissions whose Check is an error, sorted by name: neither found nor known not to be. They count as well."""
+
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The server's clock this page was answered at."""
+
+    def __init__(
+        self,
+        *,
+        permissions: _abc.Iterable[Global___FoundPermission] | None = ...,
+        failed: _abc.Iterable[Global___FailedPermission] | None = ...,
+        next_cursor: _builtins.str = ...,
+        complete: _builtins.bool = ...,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        steps: _builtins.int = ...,
+        historical: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "evaluated_at", b"evaluated_at", "failed", b"failed", "historical", b"historical", "next_cursor", b"next_cursor", "permissions", b"permissions", "steps", b"steps", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupPermissionsResponse: _TypeAlias = LookupPermissionsResponse  # noqa: Y015
+
+@_typing.final
+class FoundPermission(_message.Message):
+    """A permission that the subject has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    permission: _builtins.str
+    """The permission's name."""
+    verdict: _core_pb2.Verdict.ValueType
+    """VERDICT_YES or VERDICT_CONDITIONAL."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+
+    def __init__(
+        self,
+        *,
+        permission: _builtins.str = ...,
+        verdict: _core_pb2.Verdict.ValueType = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "permission", b"permission", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundPermission: _TypeAlias = FoundPermission  # noqa: Y015
+
+@_typing.final
+class FailedPermission(_message.Message):
+    """A permission whose Check is an error."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    permission: _builtins.str
+    """The permission's name."""
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The error."""
+
+    def __init__(
+        self,
+        *,
+        permission: _builtins.str = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "permission", b"permission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailedPermission: _TypeAlias = FailedPermission  # noqa: Y015

@@ -50,6 +50,21 @@ class PermissionsStub:
                 request_serializer=remit_dot_v1_dot_permissions__pb2.ExpandRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_permissions__pb2.ExpandResponse.FromString,
                 _registered_method=True)
+        self.LookupResources = channel.unary_unary(
+                '/remit.v1.Permissions/LookupResources',
+                request_serializer=remit_dot_v1_dot_permissions__pb2.LookupResourcesRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_permissions__pb2.LookupResourcesResponse.FromString,
+                _registered_method=True)
+        self.LookupSubjects = channel.unary_unary(
+                '/remit.v1.Permissions/LookupSubjects',
+                request_serializer=remit_dot_v1_dot_permissions__pb2.LookupSubjectsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_permissions__pb2.LookupSubjectsResponse.FromString,
+                _registered_method=True)
+        self.LookupPermissions = channel.unary_unary(
+                '/remit.v1.Permissions/LookupPermissions',
+                request_serializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.FromString,
+                _registered_method=True)
 
 
 class PermissionsServicer:
@@ -80,6 +95,34 @@ class PermissionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookupResources(self, request, context):
+        """The resources of a type that a subject has a relation or permission of, by id, a page at a time: those of which
+        Check would not say no. Looked up are the objects that occur in a relationship, and the subject itself.
+        Fails with UNKNOWN_TYPE or UNKNOWN_RELATION (FAILED_PRECONDITION) where the schema knows no such name,
+        INVALID_CURSOR (INVALID_ARGUMENT) where the cursor is of another lookup, another store or another schema,
+        STEP_BUDGET (RESOURCE_EXHAUSTED) where there are more objects to look at than a lookup may have steps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupSubjects(self, request, context):
+        """The subjects of a type that have a relation or permission of a resource, by id, a page at a time: those of which
+        Check would not say no. Looked up are the objects that occur in a relationship, and the resource itself; all others
+        are told together, as `*`, first of all. Fails as LookupResources does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupPermissions(self, request, context):
+        """The permissions of a resource that a subject has, by name, a page at a time: those of which Check would not say no.
+        Fails as LookupResources does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PermissionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +140,21 @@ def add_PermissionsServicer_to_server(servicer, server):
                     servicer.Expand,
                     request_deserializer=remit_dot_v1_dot_permissions__pb2.ExpandRequest.FromString,
                     response_serializer=remit_dot_v1_dot_permissions__pb2.ExpandResponse.SerializeToString,
+            ),
+            'LookupResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupResources,
+                    request_deserializer=remit_dot_v1_dot_permissions__pb2.LookupResourcesRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_permissions__pb2.LookupResourcesResponse.SerializeToString,
+            ),
+            'LookupSubjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupSubjects,
+                    request_deserializer=remit_dot_v1_dot_permissions__pb2.LookupSubjectsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_permissions__pb2.LookupSubjectsResponse.SerializeToString,
+            ),
+            'LookupPermissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupPermissions,
+                    request_deserializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +239,87 @@ class Permissions:
             '/remit.v1.Permissions/Expand',
             remit_dot_v1_dot_permissions__pb2.ExpandRequest.SerializeToString,
             remit_dot_v1_dot_permissions__pb2.ExpandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Permissions/LookupResources',
+            remit_dot_v1_dot_permissions__pb2.LookupResourcesRequest.SerializeToString,
+            remit_dot_v1_dot_permissions__pb2.LookupResourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupSubjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Permissions/LookupSubjects',
+            remit_dot_v1_dot_permissions__pb2.LookupSubjectsRequest.SerializeToString,
+            remit_dot_v1_dot_permissions__pb2.LookupSubjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupPermissions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Permissions/LookupPermissions',
+            remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.SerializeToString,
+            remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,13 @@ def decode_subject(message: core_pb2.SubjectReference, field: str, *, wildcard: 
     return SubjectRef(type_name, id, checked_name(relation, field=f"{field}.relation") if relation else "")
 
 
+def decode_type(name: str, field: str) -> str:
+    """Raises InvalidReference."""
+    if not name:
+        raise InvalidReference(f"`{field}` is missing: name a type of the schema", field=field)
+    return checked_type(name, field=field)
+
+
 def decode_permission(name: str, field: str = "permission") -> str:
     """Raises InvalidReference."""
     if not name:

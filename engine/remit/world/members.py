@@ -314,6 +314,9 @@ class _OpenCaveats:
     def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
         return self.graph.nodes_of(subject)
 
+    def ids_of(self, type: str) -> Iterable[str]:
+        return self.graph.ids_of(type)
+
 
 def _opened(qualifiers: Qualifiers) -> Qualifiers:
     return qualifiers if qualifiers.caveat is None else qualifiers._replace(caveat=_OPEN)

@@ -24,6 +24,9 @@ use remit_core::graph::{End, NONE};
 use remit_core::store::{Answer, Core, Identity, Question, Store, View, WholeOrNothing};
 use std::sync::Arc;
 
+/// Ids given out at one look at the store: a commit waits no longer for them than a millisecond.
+const IDS_AT_ONCE: usize = 10_000;
+
 /// One store: its graph, plan and revision.
 #[pyclass(frozen, module = "remit._core")]
 pub struct NativeStore {
@@ -277,6 +280,20 @@ impl NativeStore {
             });
             nodes.collect()
         }))
+    }
+
+    /// The ids of the objects of a type that an edge begins at or leads to, some thousand at a time, and the number to go
+    /// on from or None.
+    fn ids_of(&self, py: Python<'_>, type_: &str, start: u32) -> (Vec<String>, Option<u32>) {
+        self.look(py, |view| {
+            let objects = &view.graph().objects;
+            let Some(tag) = view.graph().types.find(type_) else {
+                return (Vec::new(), None);
+            };
+            let mut numbers = objects.held(tag, start);
+            let ids = numbers.by_ref().take(IDS_AT_ONCE).map(|number| objects.text(number).to_owned()).collect();
+            (ids, numbers.next())
+        })
     }
 
     /// Everything, some nodes at a time: (version, the node to go on from or None, [(resource, relation, subject,

@@ -35,7 +35,7 @@ def check(engine: Engine, request: permissions_pb2.CheckRequest, call: Call) -> 
         request.store,
         _question(request, "", engine.limits),
         **decode_consistency(request.consistency),
-        contextual=_contextual(request.contextual),
+        contextual=decode_contextual(request.contextual),
         explain=request.explain,
         interrupt=call.interrupt,
     )
@@ -56,7 +56,7 @@ def check_many(
     engine: Engine, request: permissions_pb2.CheckManyRequest, call: Call
 ) -> permissions_pb2.CheckManyResponse:
     consistency = decode_consistency(request.consistency)
-    contextual = _contextual(request.contextual)
+    contextual = decode_contextual(request.contextual)
     read = read_each(_question, request.items, engine.limits, call)
     questions = [question for question in read if isinstance(question, Question)]
     answers = engine.questions.check_many(
@@ -103,7 +103,7 @@ def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -
         decode_object(request.resource, "resource"),
         decode_permission(request.permission),
         **decode_consistency(request.consistency),
-        contextual=_contextual(request.contextual),
+        contextual=decode_contextual(request.contextual),
         depth=request.depth,
         interrupt=call.interrupt,
     )
@@ -126,5 +126,5 @@ def _question(
     )
 
 
-def _contextual(messages: Sequence[core_pb2.Relationship]) -> list[Relationship]:
+def decode_contextual(messages: Sequence[core_pb2.Relationship]) -> list[Relationship]:
     return [decode_relationship(message, f"contextual[{number}]") for number, message in enumerate(messages)]

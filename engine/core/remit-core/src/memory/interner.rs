@@ -221,6 +221,14 @@ impl Names {
         std::str::from_utf8(self.bytes_of(number)).expect("what was interned was text")
     }
 
+    /// The numbers of a tag from `start` on that somebody holds, ascending. Cost: O(names of the tag from there on).
+    pub fn held(&self, tag: u32, start: u32) -> impl Iterator<Item = u32> + '_ {
+        let pages = (start >> PAGE_SHIFT)..self.page_tags.len() as u32;
+        let of_tag = pages.filter(move |page| self.page_tags[*page as usize] == tag);
+        let numbers = of_tag.flat_map(|page| page << PAGE_SHIFT..(page + 1) << PAGE_SHIFT);
+        numbers.filter(move |number| *number >= start && self.rows[*number as usize].refs > 0)
+    }
+
     /// Numbers given out so far lie below this.
     pub fn numbers(&self) -> usize {
         self.rows.len()

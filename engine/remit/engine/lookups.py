@@ -1,0 +1,102 @@
+"""Lookups of a store: what a subject has, who has it, and which permissions of an object that are, a page at a time.
+
+Law: a page is of one revision and one time, which it names; the cursor that goes on from it goes on with the same
+lookup of the same store under the same schema, and with no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from remit.engine.cursors import LookupBinding, LookupCursor, decode_lookup_cursor, encode_lookup_cursor
+from remit.engine.limits import Limits
+from remit.engine.request_view import RequestView, RequestViews
+from remit.engine.results import LookupResult
+from remit.errors import RemitError
+from remit.eval.evaluator import Evaluator
+from remit.eval.lookups import Entry, LookupPage, Place
+from remit.interrupt import Interrupt, never_interrupted
+from remit.language.names import require_name, require_type
+from remit.model import Lookup, PermissionLookup, Question, Relationship, ResourceLookup, SubjectLookup, Verdict
+
+
+class PageOptions(NamedTuple):
+    """Of what state a page is, with which facts of its own, and which page. `limit` 0, or more than allowed: as many as
+    a page may have; `cursor` "": the first."""
+
+    at_least: str = ""
+    at_exactly: str = ""
+    contextual: Sequence[Relationship] = ()
+    limit: int = 0
+    cursor: str = ""
+    interrupt: Interrupt = never_interrupted
+
+
+_FIRST = PageOptions()
+
+
+class Lookups:
+    """The lookups of all stores. Safe from many threads."""
+
+    def __init__(self, views: RequestViews, evaluator: Evaluator, limits: Limits) -> None:
+        self._views = views
+        self._evaluator = evaluator
+        self._limits = limits
+
+    def resources(self, store: str, lookup: ResourceLookup, options: PageOptions = _FIRST) -> LookupResult:
+        """The resources of a type that the subject has the permission of, by id."""
+        return self._page(
+            store, lookup, options, lambda view, place: self._evaluator.lookup_resources(view, lookup, place)
+        )
+
+    def subjects(self, store: str, lookup: SubjectLookup, options: PageOptions = _FIRST) -> LookupResult:
+        """The subjects of a type that have the permission of the resource, by id, `*` first. An entry that is a NO is
+        one that `*` does not stand for."""
+        return self._page(
+            store, lookup, options, lambda view, place: self._evaluator.lookup_subjects(view, lookup, place)
+        )
+
+    def permissions(self, store: str, lookup: PermissionLookup, options: PageOptions = _FIRST) -> LookupResult:
+        """The permissions of the resource that the subject has, by name."""
+        return self._page(store, lookup, options, lambda view, place: self._permissions(view, lookup, place))
+
+    def _page(
+        self, store: str, lookup: Lookup, options: PageOptions, look_up: Callable[[RequestView, Place], LookupPage]
+    ) -> LookupResult:
+        at_least, at_exactly, contextual, limit, cursor, interrupt = options
+        self._limits.require_context(lookup.context)
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        binding = LookupBinding.of(view.identity, view.schema.text, lookup, contextual)
+        after, has_failed = decode_lookup_cursor(cursor, binding)
+        interrupt()
+        limit = min(limit or self._limits.page_max, self._limits.page_max)
+        entries, next_after, steps = look_up(view, Place(after, limit, self._limits.steps_max, interrupt))
+        has_failed |= any(isinstance(entry.answer, RemitError) for entry in entries)
+        following = ""
+        if next_after is not None:
+            following = encode_lookup_cursor(LookupCursor(next_after, has_failed), binding)
+        complete = not following and not has_failed
+        return LookupResult(entries, following, complete, view.token, view.now_us, steps, view.historical)
+
+    def _permissions(self, view: RequestView, lookup: PermissionLookup, place: Place) -> LookupPage:
+        """By Check of each name, which share what they settle."""
+        resource, subject, with_relations, context = lookup
+        definition = require_type(view.schema, resource.type, field="resource")
+        if subject.relation:
+            require_name(view.schema, subject.type, subject.relation, field="subject")
+        else:
+            require_type(view.schema, subject.type, field="subject")
+        names = {*definition.permissions, *(definition.relations if with_relations else ())}
+        left = sorted(name for name in names if name > place.after)
+        entries: list[Entry] = []
+        last, steps = place.after, 0
+        while left and len(entries) < place.limit:
+            asked, left = left[: place.limit - len(entries)], left[place.limit - len(entries) :]
+            questions = [Question(resource, name, subject, context) for name in asked]
+            answers = self._evaluator.check_many(view, questions, place.steps_max, place.interrupt)
+            for name, answer in zip(asked, answers, strict=True):
+                steps += 0 if isinstance(answer, RemitError) else answer.steps
+                if isinstance(answer, RemitError) or answer.verdict is not Verdict.NO:
+                    entries.append(Entry(name, answer))
+            last = asked[-1]
+        return LookupPage(tuple(entries), last if left else None, steps)
