@@ -172,6 +172,40 @@ def parse_question(text: str) -> tuple[ObjectRef, str, SubjectRef]:
     return parse_object(resource), checked_name(relation), parse_subject(subject)
 
 
+def parse_resource_lookup(text: str) -> tuple[str, str, SubjectRef]:
+    """`type#permission@subject`, a check whose resource has no id: which ones?"""
+    type_name, hash_sign, rest = text.partition("#")
+    permission, at_sign, subject = rest.partition("@")
+    if not hash_sign or not at_sign or ":" in type_name:
+        raise InvalidReference(
+            f"`{shortened(text)}` looks up no resources: write `type#permission@type:id`, without an id before the `#`"
+        )
+    return checked_type(type_name), checked_name(permission), parse_subject(subject)
+
+
+def parse_subject_lookup(text: str) -> tuple[ObjectRef, str, str, str]:
+    """`resource#permission@type` or `…@type#relation`, a check whose subject has no id: which ones?"""
+    resource, hash_sign, rest = text.partition("#")
+    permission, at_sign, subject = rest.partition("@")
+    type_name, relation_sign, relation = subject.partition("#")
+    if not hash_sign or not at_sign or ":" in type_name or (relation_sign and not relation):
+        raise InvalidReference(
+            f"`{shortened(text)}` looks up no subjects: write `type:id#permission@type`, without an id at the end"
+        )
+    relation = checked_name(relation) if relation and relation != "..." else ""
+    return parse_object(resource), checked_name(permission), checked_type(type_name), relation
+
+
+def parse_permission_lookup(text: str) -> tuple[ObjectRef, SubjectRef]:
+    """`resource@subject`, a check without a permission: which ones?"""
+    resource, at_sign, subject = text.partition("@")
+    if not at_sign or "#" in resource:
+        raise InvalidReference(
+            f"`{shortened(text)}` looks up no permissions: write `type:id@type:id`, without a `#permission` between"
+        )
+    return parse_object(resource), parse_subject(subject)
+
+
 def _split_triple(text: str) -> tuple[str, str, str]:
     resource, hash_sign, rest = text.partition("#")
     relation, at_sign, subject = rest.partition("@")

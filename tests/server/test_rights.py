@@ -30,7 +30,7 @@ from tests.support.keyed import Keyed, Refusal, ask, keyed_server
 
 # Written down a second time, by hand and in another shape: a slip in one of the two shows.
 EXPECTED = {
-    "check": ["Check", "CheckMany", "Expand"],
+    "check": ["Check", "CheckMany", "Expand", "LookupResources", "LookupSubjects", "LookupPermissions"],
     "read": ["Read", "Export", "Watch", "ReadSchema", "DiffSchema"],
     "write": ["Write", "Delete", "Import"],
     "schema": ["WriteSchema"],
@@ -61,6 +61,12 @@ def request(verb: str, store: str) -> Message:
             return P.CheckManyRequest(store=store, items=[item])
         case "Expand":
             return P.ExpandRequest(store=store, resource=_FOLDER, permission="view")
+        case "LookupResources":
+            return P.LookupResourcesRequest(store=store, resource_type="folder", permission="view", subject=_ANN)
+        case "LookupSubjects":
+            return P.LookupSubjectsRequest(store=store, resource=_FOLDER, permission="view", subject_type="user")
+        case "LookupPermissions":
+            return P.LookupPermissionsRequest(store=store, resource=_FOLDER, subject=_ANN)
         case "Write":
             return R.WriteRequest(store=store, updates=[update])
         case "Read":

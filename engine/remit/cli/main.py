@@ -18,6 +18,7 @@ from remit.cli.commands import (
     bulk,
     demo,
     keys,
+    lookup,
     questions,
     relationships,
     schemas,
@@ -48,7 +49,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(shared_callback)
-for group in (serve, keys, questions, relationships, bulk, watch, schemas, stores, validate, top, demo, version):
+for group in (
+    serve,
+    keys,
+    questions,
+    lookup,
+    relationships,
+    bulk,
+    watch,
+    schemas,
+    stores,
+    validate,
+    top,
+    demo,
+    version,
+):
     group.register(app)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Generic, TypeVar
 
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
-from remit.model import Relationship, StoredRelationship, Verdict
+from remit.model import Relationship, StoredRelationship, SubjectRef, Verdict
 from remit.wire.schemas import Finding
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,53 @@ class Expanded:
     expansion: Expansion
     token: str
     evaluated_at_us: int
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """What a lookup found: a resource, a subject or the name of a permission, and the answer to its Check, which is
+    never a no. `excluded` are those that a subject `*` does not stand for. It is true only for a yes."""
+
+    what: T
+    verdict: Verdict
+    missing: tuple[str, ...] = ()
+    excluded: tuple[SubjectRef, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """True for a yes alone: a conditional is not one."""
+        return self.verdict is Verdict.YES
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLookup(Generic[T]):
+    """What a lookup neither found nor knows not to be there: its Check is this error."""
+
+    what: T
+    error: RemoteError
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class LookupPage(Generic[T]):
+    """A page of a lookup, each of its lists sorted. An empty `next_cursor` says that it is the last one; `complete`,
+    that besides nothing has failed on any page. `excluded` are subjects that a `*` does not stand for, on whichever
+    page that was."""
+
+    found: tuple[Found[T], ...]
+    excluded: tuple[T, ...]
+    failed: tuple[FailedLookup[T], ...]
+    next_cursor: str
+    complete: bool
+    token: str
+    evaluated_at_us: int
+    steps: int = 0
     historical: bool = False
 
 

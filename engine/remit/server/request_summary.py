@@ -109,16 +109,16 @@ def _set(request: Any) -> str:
 
 
 def _resources(request: Any) -> str:
-    return f"{request.resource_type}:?#{request.permission}@{_subject(request.subject)}"
+    return f"{request.resource_type}#{request.permission}@{_subject(request.subject)}"
 
 
 def _subjects(request: Any) -> str:
     relation = f"#{request.subject_relation}" if request.subject_relation else ""
-    return f"{_set(request)}@{request.subject_type}:?{relation}"
+    return f"{_set(request)}@{request.subject_type}{relation}"
 
 
 def _permissions(request: Any) -> str:
-    return f"{request.resource.type}:{request.resource.id}#?@{_subject(request.subject)}"
+    return f"{request.resource.type}:{request.resource.id}@{_subject(request.subject)}"
 
 
 def _questions(request: Any) -> str:

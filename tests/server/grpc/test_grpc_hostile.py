@@ -64,7 +64,7 @@ def test_a_question_with_one_byte_changed_is_answered_or_refused_with_a_reason(
 def test_an_empty_request_means_nothing_or_is_refused_with_a_reason(client: Client, verb: UnaryVerb) -> None:
     refused = refusal(client, verb.path, b"")
     assert refused is None or (refused[1] and refused[0] is not grpc.StatusCode.INTERNAL)
-    if verb.method in ("Check", "Expand", "Write"):
+    if verb.method in ("Check", "Expand", "Write", "LookupResources", "LookupSubjects", "LookupPermissions"):
         assert refused is not None
         assert refused[0] is grpc.StatusCode.INVALID_ARGUMENT
     elif verb.method == "WriteSchema":

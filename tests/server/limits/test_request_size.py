@@ -71,9 +71,14 @@ def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(
 
 
 def asks_about_ann(item: Any) -> Any:
-    """A question in either wire's form, with everything that it needs."""
-    item.permission = "view"
-    for reference, text in ((item.resource, "folder:top"), (item.subject.object, "user:ann")):
+    """A question in either wire's form, or one with a part left away, with everything that it needs."""
+    fields = item.DESCRIPTOR.fields_by_name
+    for name, value in (("permission", "view"), ("resource_type", "folder"), ("subject_type", "user")):
+        if name in fields:
+            setattr(item, name, value)
+    references = [(item.resource, "folder:top")] if "resource" in fields else []
+    references += [(item.subject.object, "user:ann")] if "subject" in fields else []
+    for reference, text in references:
         names = [field.name for field in reference.DESCRIPTOR.fields]
         for name, value in zip(names, text.split(":"), strict=True):
             setattr(reference, name, value)
@@ -117,6 +122,9 @@ def too_large(path: str, field: str) -> Message:
         ("/remit.v1.Permissions/Check", "contextual", "caveat"),
         ("/remit.v1.Permissions/CheckMany", "contextual", "caveat"),
         ("/remit.v1.Permissions/Expand", "contextual", "caveat"),
+        ("/remit.v1.Permissions/LookupResources", "contextual", "caveat"),
+        ("/remit.v1.Permissions/LookupSubjects", "contextual", "caveat"),
+        ("/remit.v1.Permissions/LookupPermissions", "contextual", "caveat"),
         ("/authzed.api.v1.PermissionsService/WriteRelationships", "updates", "relationship.optional_caveat"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from remit.cli.arguments.lines import STANDARD_INPUT, Line, given_lines
+from remit.cli.arguments.question_options import Contextual
 from remit.cli.arguments.tokens import AtExactly, AtLeast
 from remit.cli.render.as_json import answer_json, expanded_json
 from remit.cli.render.expand_tree import print_expansion
@@ -25,11 +26,6 @@ from remit.model import Verdict
 from remit.notation import normalized_context, parse_context, parse_question
 
 ITEMS_MAX = 1_000  # of one CheckMany
-
-Contextual = Annotated[
-    list[str] | None,
-    typer.Option("--with", metavar="RELATIONSHIP", help="A fact that counts for this question only. May be repeated."),
-]
 
 
 def register(app: typer.Typer) -> None:

@@ -5,10 +5,11 @@ Law: keys are never renamed or dropped, only added; a key whose value is absent 
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Unanswered, WatchEvent
+from remit.client import Answer, Expanded, Found, Unanswered, WatchEvent
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
@@ -38,6 +39,7 @@ from remit.wire.schemas import Finding as SchemaFinding
 from remit.world import Finding, World
 
 Json = dict[str, object]
+T = TypeVar("T")
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
@@ -57,6 +59,14 @@ def answer_json(question: str, answer: Answer | Unanswered) -> Json:
         shape["historical"] = True
     if answer.explanation is not None:
         shape["explanation"] = explanation_json(answer.explanation)
+    return shape
+
+
+def found_json(what: str, found: Found[T]) -> Json:
+    """`what` is `resource`, `subject` or `permission`."""
+    shape: Json = {what: str(found.what), "verdict": WORDS[found.verdict], "missing": list(found.missing)}
+    if found.excluded:
+        shape["excluded"] = [str(each) for each in found.excluded]
     return shape
 
 

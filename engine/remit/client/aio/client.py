@@ -5,7 +5,7 @@ Law: a method returns the server's answer or raises; a timeout is never an answe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TypeVar
 
 import grpc
@@ -17,8 +17,11 @@ from remit.client.answers import (
     Answer,
     Deleted,
     Expanded,
+    FailedLookup,
+    Found,
     Identity,
     Imported,
+    LookupPage,
     Page,
     SchemaDiff,
     SchemaText,
@@ -28,19 +31,21 @@ from remit.client.answers import (
 )
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
-from remit.client.requests import permissions, relationships, schemas, stores
+from remit.client.requests import lookups, permissions, relationships, schemas, stores
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
 from remit.client.resume import ResumableExport, ResumableWatch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
 from remit.errors import RemoteError
 from remit.model import (
+    ObjectRef,
     Operation,
     Precondition,
     Relationship,
     RelationshipFilter,
     StoredRelationship,
     StoreInfo,
+    SubjectRef,
     Update,
 )
 from remit.notation import checked_store
@@ -126,6 +131,139 @@ class AsyncClient:
         """Everyone in `type:id#permission`; `depth` opens only so many sets deep."""
         options = ReadOptions(at_least, at_exactly, contextual)
         return await self._send(permissions.expand(self.store, target, options, depth), timeout_s)
+
+    # --- lookups ------------------------------------------------------------------------------------------------
+
+    async def lookup_resources(
+        self,
+        lookup: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        page_size: int = 0,
+    ) -> AsyncIterator[Found[ObjectRef]]:
+        """All resources that a subject has a permission of, by id: `tool#use@run:r-7`, a check without the resource's
+        id. Each is true in an `if` only for a yes. At the end the error is raised of the first that has no answer."""
+        options = ReadOptions(at_least, at_exactly, tuple(contextual))
+        pages = self._pages(
+            lambda page: lookups.lookup_resources(self.store, lookup, context, options, page), page_size
+        )
+        async for page in pages:
+            for found in page.found:
+                yield found
+
+    async def lookup_resources_page(
+        self,
+        lookup: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> LookupPage[ObjectRef]:
+        """One page, at most `limit` of them (0: as many as the server gives), those that failed told as such."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        request = lookups.lookup_resources(self.store, lookup, context, options, lookups.PageOf(limit, cursor))
+        return await self._send(request, timeout_s)
+
+    async def lookup_subjects(
+        self,
+        lookup: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        page_size: int = 0,
+    ) -> AsyncIterator[Found[SubjectRef]]:
+        """All subjects of a type that have a permission, by id: `tool:erp.pay#use@run`, a check without the subject's
+        id, or `…@group#member`. Whoever is not named has it too where `*` is found, which comes last, with those it
+        does not stand for. Each is true in an `if` only for a yes. At the end the error is raised of the first that
+        has no answer."""
+        options = ReadOptions(at_least, at_exactly, tuple(contextual))
+        looking = lookups.Looking([], [])
+        pages = self._pages(lambda page: lookups.lookup_subjects(self.store, lookup, context, options, page), page_size)
+        async for page in pages:
+            for found in looking.told(page):
+                yield found
+
+    async def lookup_subjects_page(
+        self,
+        lookup: str,
+        *,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> LookupPage[SubjectRef]:
+        """One page, at most `limit` of them (0: as many as the server gives), those that failed told as such. A `*` is
+        on the first, and whom it does not stand for on any."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        request = lookups.lookup_subjects(self.store, lookup, context, options, lookups.PageOf(limit, cursor))
+        return await self._send(request, timeout_s)
+
+    async def lookup_permissions(
+        self,
+        lookup: str,
+        *,
+        relations: bool = False,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        page_size: int = 0,
+    ) -> AsyncIterator[Found[str]]:
+        """All permissions of an object that a subject has, by name: `tool:erp.pay@run:r-7`, a check without the
+        permission; with `relations`, its relations as well. Each is true in an `if` only for a yes. At the end the
+        error is raised of the first that has no answer."""
+        options = ReadOptions(at_least, at_exactly, tuple(contextual))
+        pages = self._pages(
+            lambda page: lookups.lookup_permissions(self.store, lookup, relations, context, options, page), page_size
+        )
+        async for page in pages:
+            for found in page.found:
+                yield found
+
+    async def lookup_permissions_page(
+        self,
+        lookup: str,
+        *,
+        relations: bool = False,
+        context: Mapping[str, object] | None = None,
+        at_least: str = "",
+        at_exactly: str = "",
+        contextual: Iterable[str | Relationship] = (),
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> LookupPage[str]:
+        """One page, at most `limit` of them (0: as many as the server gives), those that failed told as such."""
+        options = ReadOptions(at_least, at_exactly, contextual)
+        page = lookups.PageOf(limit, cursor)
+        request = lookups.lookup_permissions(self.store, lookup, relations, context, options, page)
+        return await self._send(request, timeout_s)
+
+    async def _pages(
+        self, request: Callable[[lookups.PageOf], Request[LookupPage[T]]], page_size: int
+    ) -> AsyncIterator[LookupPage[T]]:
+        """All pages of a lookup. Raises, when all were given, the first error among what failed."""
+        failed: tuple[FailedLookup[T], ...] = ()
+        cursor, is_last = "", False
+        while not is_last:
+            page = await self._send(request(lookups.PageOf(page_size, cursor)), None)
+            yield page
+            failed = failed or page.failed[:1]
+            cursor, is_last = page.next_cursor, not page.next_cursor
+        for each in failed:
+            raise each.error
 
     # --- facts --------------------------------------------------------------------------------------------------
 

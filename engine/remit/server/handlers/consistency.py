@@ -32,7 +32,7 @@ def decode_at_least(consistency: core_pb2.Consistency) -> str:
     """For lists, which are read from the store itself and know only its head. Raises InvalidArgument, InvalidToken."""
     if consistency.WhichOneof("requirement") == "at_exactly":
         raise InvalidArgument(
-            "lists are of the head: `at_exactly` is for Check, CheckMany and Expand", field="consistency"
+            "lists are of the head: `at_exactly` is for questions, as Check and the lookups", field="consistency"
         )
     return decode_consistency(consistency).get("at_least", "")
 
