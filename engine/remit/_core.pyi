@@ -65,6 +65,19 @@ class NativeStore:
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
     ) -> Expanded: ...
+    def lookup_resources(
+        self,
+        type_: str,
+        permission: str,
+        subject: SubjectRef,
+        now_us: int,
+        after: str,
+        limit: int,
+        steps_max: int,
+        interrupt: Callable[[], None] | None = None,
+        context: Mapping[str, object] | None = None,
+        changed: Sequence[ChangeTuple] | None = None,
+    ) -> tuple[int, list[tuple[str, bool | None]] | None, str | None, int, bool]: ...
     @property
     def revision(self) -> int: ...
     def count(self) -> int: ...

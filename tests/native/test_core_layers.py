@@ -24,6 +24,7 @@ ROOMS = {
         "schema",
         "check",
         "expand",
+        "lookup",
         "store",
     ],
     "remit-front": [
@@ -38,7 +39,19 @@ ROOMS = {
         "dispatch",
         "transport",
     ],
-    "remit-py": ["gil", "clock", "holdings", "given", "session", "edges", "checks", "expansions", "store", "front"],
+    "remit-py": [
+        "gil",
+        "clock",
+        "holdings",
+        "given",
+        "session",
+        "edges",
+        "checks",
+        "expansions",
+        "lookups",
+        "store",
+        "front",
+    ],
 }
 
 # What a crate may not be built with: whatever speaks with Python; and for the graph and its meaning, with anybody.

@@ -14,10 +14,11 @@ from typing import NamedTuple
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import STEPS_MAX, budget_spent
 from remit.eval.evaluator import EvaluationView, Evaluator, Explained
-from remit.eval.lookups import LookupPage, Place
+from remit.eval.lookups import Entry, LookupPage, Place
+from remit.eval.lookups import lookup_resources as judge_resources
 from remit.eval.native_plan import schema_of
 from remit.eval.native_trees import expansion_of
-from remit.eval.semantics import Answer
+from remit.eval.semantics import Answer, Evaluation
 from remit.eval.trees import Expansion
 from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
@@ -100,7 +101,28 @@ class NativeEvaluator:
         return self._fallback.expand(view, resource, name, depth, steps_max, interrupt)
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
+        graph = view.native
+        if graph is not None:
+            place.interrupt()
+            found = lookup_resources(graph, lookup, place, now_us=view.now_us, changed=view.changed)
+            if found is not None and found.revision == view.revision:
+                return self._decided(view, lookup, place, found)
         return self._fallback.lookup_resources(view, lookup, place)
+
+    def _decided(self, view: EvaluationView, lookup: ResourceLookup, place: Place, found: FoundResources) -> LookupPage:
+        """The page with what the core left open decided: by the meaning itself, each id as a candidate."""
+        entries = {id: Entry(id, Answer(Verdict.YES)) for id, is_yes in found.ids if is_yes}
+        left = [id for id, is_yes in found.ids if not is_yes]
+        next_after, steps = found.next_after, found.steps
+        if left:
+            evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
+            decided = judge_resources(evaluation, lookup, place, left)
+            entries |= {entry.id: entry for entry in decided.entries}
+            steps += decided.steps
+            if (ended := decided.next_after) is not None:
+                next_after = ended
+                entries = {id: entry for id, entry in entries.items() if id <= ended}
+        return LookupPage(tuple(entries[id] for id in sorted(entries)), next_after, steps)
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
         return self._fallback.lookup_subjects(view, lookup, place)
@@ -123,6 +145,16 @@ class Answered(NamedTuple):
     """YES or NO, what it cost in steps, and the revision it was given at."""
 
     verdict: Verdict
+    steps: int
+    revision: int
+
+
+class FoundResources(NamedTuple):
+    """The ids of a page of resources, in order, with whether each is a yes: None where Python has to decide it; the id
+    to go on after; what it cost in steps, and the revision it is of."""
+
+    ids: list[tuple[str, bool | None]]
+    next_after: str | None
     steps: int
     revision: int
 
@@ -198,6 +230,23 @@ def expand(
     if is_spent:
         raise budget_spent(steps_max, steps)
     return None if sets is None else Expanded(expansion_of(sets, interrupt or never_interrupted), steps, revision)
+
+
+def lookup_resources(
+    graph: NativeGraph, lookup: ResourceLookup, place: Place, *, now_us: int, changed: Changed | None = None
+) -> FoundResources | None:
+    """A page of resources by the schema that is installed; None where `lookups.py` has to find it.
+
+    Raises StepBudgetSpent, and what the interrupt raises. Cost: O(what the subject is in), and a check of each entry."""
+    type, permission, subject, context = lookup
+    after, limit, steps_max, interrupt = place
+    edges = list(changed.items()) if changed else None
+    revision, ids, next_after, steps, is_spent = graph.store.lookup_resources(
+        type, permission, subject, now_us, after, limit, steps_max, interrupt, context or None, edges
+    )
+    if is_spent:
+        raise budget_spent(steps_max, steps)
+    return None if ids is None else FoundResources(ids, next_after, steps, revision)
 
 
 def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered | StepBudgetSpent | None:

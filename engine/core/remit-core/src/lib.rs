@@ -5,15 +5,16 @@
 //! `graph` by the `schema/plan`: `check/walk` takes goals apart by `check/equations`, which says what each operator means.
 //! Beside it stand `check/fixpoint` where goals form cycles, `check/walk_back` from the subject's side, `schema/reach` where
 //! nothing can lead, `check/caveats` where conditions stand beside facts, and `graph/overlay` where a request brings facts
-//! of its own. An Expand is `expand`'s.
+//! of its own. An Expand is `expand`'s, a lookup `lookup`'s, which has what it finds checked.
 //!
-//! Law: rooms know only those before them: memory, graph, schema, check, expand, store. `tests/native/test_core_layers.py`
+//! Law: rooms know only those before them: memory, graph, schema, check, expand, lookup, store. `tests/native/test_core_layers.py`
 //! holds it.
 
 pub mod check;
 pub mod clock;
 pub mod expand;
 pub mod graph;
+pub mod lookup;
 mod memory;
 pub mod protobuf;
 pub mod schema;

@@ -1,10 +1,11 @@
 //! Stores in memory, and what is asked of them.
 //!
-//! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it; a thread brings its
-//! `session`, and `registry` finds stores by name.
+//! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it, `lookups` a lookup; a
+//! thread brings its `session`, and `registry` finds stores by name.
 
 mod ephemerals;
 mod locked;
+mod lookups;
 mod names;
 mod queries;
 mod question;
@@ -13,6 +14,7 @@ mod session;
 mod state;
 
 pub use locked::{Identity, Store, View};
+pub use lookups::{LookupAnswer, ResourceLookup};
 pub use question::{Answer, Question};
 pub use registry::Core;
 pub use session::Session;

@@ -10,6 +10,7 @@ mod front;
 mod gil;
 mod given;
 mod holdings;
+mod lookups;
 mod session;
 mod store;
 

@@ -12,6 +12,7 @@ use crate::gil::STEPS_WITH_GIL;
 use crate::given::{
     CaveatTuple, Key, OwnedQuestion, changed_of, changes_of, context_of, declared, definitions_of, text,
 };
+use crate::lookups::{Asked, LookedUp, lookup_without_gil};
 use crate::session::with_session;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -21,7 +22,8 @@ use remit_core::expand::{ExpandRequest, Object};
 use remit_core::graph::rows::Rows;
 use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, NONE};
-use remit_core::store::{Answer, Core, Identity, Question, Store, View, WholeOrNothing};
+use remit_core::lookup::Place;
+use remit_core::store::{Answer, Core, Identity, Question, ResourceLookup, Store, View, WholeOrNothing};
 use std::sync::Arc;
 
 /// Ids given out at one look at the store: a commit waits no longer for them than a millisecond.
@@ -201,6 +203,48 @@ impl NativeStore {
         let (resource, permission) = (Object { type_: &type_, id: &id }, &*name.to_owned());
         let request = ExpandRequest { resource, permission, depth_max: depth };
         expansions::expand(&self.store, py, request, now_us, steps_max, interrupt)
+    }
+
+    /// Resources of a type: see `lookups.rs`.
+    #[pyo3(signature = (type_, permission, subject, now_us, after, limit, steps_max, interrupt=None, context=None, changed=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn lookup_resources(
+        &self,
+        py: Python<'_>,
+        type_: &str,
+        permission: &str,
+        subject: &Bound<'_, PyTuple>,
+        now_us: i64,
+        after: &str,
+        limit: usize,
+        steps_max: u64,
+        interrupt: Option<&Bound<'_, PyAny>>,
+        context: Option<&Bound<'_, PyAny>>,
+        changed: Option<&Bound<'_, PyList>>,
+    ) -> PyResult<LookedUp> {
+        let Some(context) = context_of(context) else {
+            return Ok((0, None, None, 0, false));
+        };
+        let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
+        let (subject_type, subject_id) = (subject_type.to_str()?.to_owned(), subject_id.to_str()?.to_owned());
+        let (subject_relation, permission) = (subject_relation.to_str()?.to_owned(), permission.to_owned());
+        let (type_, after) = (type_.to_owned(), after.to_owned());
+        let asked = Asked {
+            lookup: ResourceLookup {
+                resource_type: &type_,
+                permission: &permission,
+                subject_type: &subject_type,
+                subject_id: &subject_id,
+                subject_relation: &subject_relation,
+            },
+            place: Place { after: &after, limit },
+            context,
+            changed: changed_of(&changes),
+            now_us,
+            steps_max,
+        };
+        lookup_without_gil(&self.store, py, &asked, interrupt)
     }
 
     #[getter]

@@ -257,6 +257,20 @@ impl<G: GraphView> Evaluation<'_, G> {
         })
     }
 
+    /// Whether the edge at a place is there now, whatever its caveat says.
+    pub fn counts(&mut self, node: u32, place: u32) -> Stoppable<bool> {
+        self.spend()?;
+        let row = self.view.row(node);
+        let (end, is_qualified) = if place >= row.direct_len() {
+            let (userset, is_qualified) = self.view.userset_at(&row, place - row.direct_len());
+            (End::Node(userset), is_qualified)
+        } else {
+            let (object, is_qualified) = self.view.direct_at(&row, place);
+            (End::Object(object), is_qualified)
+        };
+        Ok(self.fact_of_time(node, end, is_qualified) != NO)
+    }
+
     // --- what everything stands on ----------------------------------------------------------------------------
 
     #[inline]
@@ -293,5 +307,10 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Err(Stopped);
         }
         Ok(())
+    }
+
+    /// Between two pieces of work that are no steps.
+    pub fn pause(&self) -> Stoppable<()> {
+        if (self.stop)() { Err(Stopped) } else { Ok(()) }
     }
 }

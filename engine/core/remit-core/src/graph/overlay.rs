@@ -280,6 +280,10 @@ impl<'a> GraphView for Overlaid<'a> {
         self.overlay.wildcard(self.graph, type_)
     }
 
+    fn more_shapes(&self) -> &[Shape] {
+        self.overlay.shapes()
+    }
+
     fn touches(self, kinds: u64) -> bool {
         self.overlay.kinds & kinds != 0
     }

@@ -5,6 +5,7 @@
 //! 1,036, and 51 of 2,700 more where it is not remembered. `graph/view.py` is its twin.
 //! Law: what edges there are is asked of a view; the graph beneath it is asked for names, and for what no change touches.
 
+use super::shape::Shape;
 use super::{EPHEMERAL, End, Graph, Node, Qualifiers};
 use crate::memory::adjacency::{List, MARK};
 
@@ -45,6 +46,9 @@ pub trait GraphView: Copy {
 
     /// The object `type:*`, or NONE.
     fn wildcard(self, type_: u32) -> u32;
+
+    /// What relations lead to here that no relation of their kind ever led to in the graph.
+    fn more_shapes(&self) -> &[Shape];
 
     /// Whether an edge of a node of these kinds may be another than in the graph; a bit for each kind, modulo 64.
     fn touches(self, kinds: u64) -> bool;
@@ -118,6 +122,10 @@ impl GraphView for &Graph {
     #[inline(always)]
     fn wildcard(self, type_: u32) -> u32 {
         Graph::wildcard(self, type_)
+    }
+
+    fn more_shapes(&self) -> &[Shape] {
+        &[]
     }
 
     #[inline(always)]

@@ -131,6 +131,11 @@ impl Plan {
         self.targets[targets as usize].get(type_ as usize).copied().unwrap_or(NONE)
     }
 
+    /// The slots of an arrow's name, whatever the target's type.
+    pub fn targets_of(&self, targets: u32) -> impl Iterator<Item = u32> + '_ {
+        self.targets[targets as usize].iter().copied().filter(|slot| *slot != NONE)
+    }
+
     /// The child and the chain of an `along`.
     #[inline(always)]
     pub fn along(&self, slot: u32) -> (u32, u32) {

@@ -36,6 +36,12 @@ impl Ephemerals {
         number | EPHEMERAL
     }
 
+    pub(super) fn id(&self, number: u32) -> &str {
+        let place = (number & !EPHEMERAL) as usize;
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.ids[start..self.ends[place]]
+    }
+
     pub(super) fn clear(&mut self) {
         if !self.types.is_empty() {
             self.types.clear();

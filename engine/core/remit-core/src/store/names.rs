@@ -5,6 +5,7 @@
 use super::question::Question;
 use crate::check::goals::{Goal, Subject};
 use crate::graph::{Graph, NONE};
+use crate::lookup::Lookup;
 use crate::memory::interner::Probe;
 use crate::schema::plan::Plan;
 
@@ -37,6 +38,12 @@ impl QuestionNames {
     #[inline]
     pub(super) fn goal(&self, object: u32, subject: u32) -> Goal {
         Goal { object, slot: self.slot, subject: Subject { object: subject, kind: self.subject_kind } }
+    }
+
+    /// The same of a lookup: whatever resource.
+    pub(super) fn lookup(&self, subject: u32) -> Lookup {
+        let subject = Subject { object: subject, kind: self.subject_kind };
+        Lookup { slot: self.slot, type_: self.resource_type, subject }
     }
 
     /// None where a name is unknown to the schema.

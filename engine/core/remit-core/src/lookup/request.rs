@@ -1,0 +1,29 @@
+//! What is looked up, in numbers.
+//!
+//! Law: it is good for the state of the store that it was made in.
+
+use crate::check::evaluator::Evaluation;
+use crate::check::goals::Subject;
+use crate::graph::NONE;
+use crate::graph::view::GraphView;
+
+/// Of which objects of a type does the subject have the slot?
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    pub slot: u32,
+    pub type_: u32,
+    pub subject: Subject,
+}
+
+/// Where a page begins, and how many entries it may have. `after` is "" for the beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub after: &'a str,
+    pub limit: usize,
+}
+
+/// The kinds of relations and permissions of a type. Cost: O(schema).
+pub(super) fn kinds_of<G: GraphView>(evaluation: &Evaluation<'_, G>, type_: u32) -> Vec<u32> {
+    let kinds = evaluation.plan.slots.iter().map(|slot| slot.kind);
+    kinds.filter(|kind| *kind != NONE && evaluation.graph.kind_words(*kind).0 == type_).collect()
+}

@@ -1,0 +1,143 @@
+"""Law: the core's lookups are those of `lookups.py`, entry for entry, with facts of a request over its graph, too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from remit.errors import Cancelled, StepBudgetSpent
+from remit.eval import native
+from remit.eval.lookups import Entry, LookupPage, Place, order_of
+from remit.eval.native import NativeEvaluator
+from remit.eval.plain import PlainEvaluator
+from remit.eval.semantics import Answer
+from remit.graph.native import NativeGraph
+from remit.graph.overlay import Changed, Overlay
+from remit.graph.plain import Graph
+from remit.graph.view import GraphView
+from remit.language import plan
+from remit.language.compiler import compile_schema
+from remit.model import ResourceLookup, SubjectRef, Verdict
+from remit.notation import parse_relationship
+from tests.support.lookup_worlds import LookupWorld, place, told_of, whole
+from tests.support.native.worlds import needs_core, split
+from tests.support.random_worlds import NOW_US
+from tests.support.seeds import Seeds
+
+pytestmark = needs_core
+
+
+@dataclass(frozen=True)
+class View:
+    """What an evaluator is asked over."""
+
+    schema: plan.Schema
+    graph: GraphView
+    native: NativeGraph | None
+    changed: Changed | None = None
+    revision: int = 0
+    now_us: int = NOW_US
+
+
+def in_pages(view: View, lookup: ResourceLookup, limit: int) -> LookupPage:
+    evaluator = NativeEvaluator(PlainEvaluator())
+    entries: list[Entry] = []
+    after: str | None = ""
+    while after is not None:
+        page = evaluator.lookup_resources(view, lookup, place(after, limit))
+        assert len(page.entries) <= limit
+        assert page.next_after is None or order_of(page.next_after) > order_of(after)
+        entries += page.entries
+        after = page.next_after
+    return LookupPage(tuple(entries), None, 0)
+
+
+def compare(seed: int) -> Counter[object]:
+    """Every lookup of resources of a world: over a graph of all facts, and over one that lacks some which the request
+    brings, with others in it that the request takes away."""
+    world = LookupWorld(seed)
+    stored, (changed,) = split(world.random, world.world.relationships, requests=1)
+    views = []
+    for facts, laid_over in ((world.world.relationships, None), (stored, changed)):
+        graph = NativeGraph(facts)
+        native.install(graph, world.schema)
+        base: GraphView = Graph(facts)
+        views.append(View(world.schema, base if laid_over is None else Overlay(base, laid_over), graph, laid_over))
+    kinds: Counter[object] = Counter()
+    for lookup in world.lookups():
+        if not isinstance(lookup, ResourceLookup):
+            continue
+        for view in views:
+            expected = told_of(PlainEvaluator().lookup_resources(view, lookup, whole()))
+            assert view.native is not None
+            decided = native.lookup_resources(view.native, lookup, whole(), now_us=NOW_US, changed=view.changed)
+            kinds["decided"] += decided is not None
+            for page in (
+                NativeEvaluator(PlainEvaluator()).lookup_resources(view, lookup, whole()),
+                in_pages(view, lookup, world.random.choice((1, 2, 3))),
+            ):
+                assert told_of(page) == expected, f"seed {seed}: {lookup} over {view.changed}"
+        kinds += Counter(answer.verdict for _, answer in page.entries if isinstance(answer, Answer))
+    return kinds
+
+
+@pytest.mark.seeds(600, shards=4)
+def test_the_core_finds_what_the_meaning_finds(seeds: Seeds) -> None:
+    kinds: Counter[object] = Counter()
+    for seed in seeds:
+        kinds += compare(seed)
+    for kind in (Verdict.YES, Verdict.CONDITIONAL, "decided"):
+        seeds.require(kinds[kind] >= 3, f"{kind} in {kinds}")
+
+
+@pytest.mark.long
+@pytest.mark.seeds(100_000, shards=8, fresh=True)
+def test_the_core_finds_what_the_meaning_finds_on_fresh_seeds(seeds: Seeds) -> None:
+    for seed in seeds:
+        compare(seed)
+
+
+# --- what it may cost -------------------------------------------------------------------------------------------
+
+SCHEMA = """
+definition user {}
+
+definition document {
+  relation viewer: user
+}
+"""
+LOOKUP = ResourceLookup("document", "viewer", SubjectRef("user", "zoe"))
+
+
+def documents(count: int) -> NativeGraph:
+    graph = NativeGraph(parse_relationship(f"document:d{number}#viewer@user:zoe") for number in range(count))
+    native.install(graph, compile_schema(SCHEMA).schema)
+    return graph
+
+
+def test_a_long_list_comes_in_order_whatever_its_pages_are() -> None:
+    graph = documents(30_000)
+    expected = sorted(f"d{number}" for number in range(30_000))
+    whole_list = native.lookup_resources(graph, LOOKUP, place("", 50_000), now_us=NOW_US)
+    assert whole_list is not None
+    assert [id for id, _ in whole_list.ids] == expected
+    after: str | None = expected[14_998]
+    assert after is not None
+    page = native.lookup_resources(graph, LOOKUP, place(after, 3), now_us=NOW_US)
+    assert page is not None
+    assert ([id for id, _ in page.ids], page.next_after) == (expected[14_999:15_002], expected[15_001])
+
+
+def test_a_walk_that_is_too_long_is_not_finished() -> None:
+    with pytest.raises(StepBudgetSpent, match="not finished within 100 steps"):
+        native.lookup_resources(documents(200), LOOKUP, Place("", 10, 100, lambda: None), now_us=NOW_US)
+
+
+def test_a_caller_who_has_gone_is_noticed_on_the_way() -> None:
+    def gone() -> None:
+        raise Cancelled("gone")
+
+    with pytest.raises(Cancelled):
+        native.lookup_resources(documents(60_000), LOOKUP, Place("", 10, 1_000_000, gone), now_us=NOW_US)
