@@ -27,6 +27,10 @@ ReferenceTuple: TypeAlias = tuple[str, str, str, bool]
 # The revision, the sets (None: Python finds them), the steps, and whether the budget ended it.
 Expanded: TypeAlias = tuple[int, tuple[SetTuple, ...] | None, int, bool]
 
+# The revision; ids with yes, no or None (Python decides), and whether an edge names them (None: Python finds them); the
+# id to go on after; the steps, and whether the budget ended it.
+LookedUp: TypeAlias = tuple[int, list[tuple[str, bool | None, bool]] | None, str | None, int, bool]
+
 class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
     def apply(
@@ -65,9 +69,9 @@ class NativeStore:
         steps_max: int,
         interrupt: Callable[[], None] | None = None,
     ) -> Expanded: ...
-    def lookup_resources(
+    def look_up(
         self,
-        type_: str,
+        resource: ObjectRef,
         permission: str,
         subject: SubjectRef,
         now_us: int,
@@ -77,7 +81,7 @@ class NativeStore:
         interrupt: Callable[[], None] | None = None,
         context: Mapping[str, object] | None = None,
         changed: Sequence[ChangeTuple] | None = None,
-    ) -> tuple[int, list[tuple[str, bool | None]] | None, str | None, int, bool]: ...
+    ) -> LookedUp: ...
     @property
     def revision(self) -> int: ...
     def count(self) -> int: ...

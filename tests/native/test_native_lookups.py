@@ -19,7 +19,7 @@ from remit.graph.plain import Graph
 from remit.graph.view import GraphView
 from remit.language import plan
 from remit.language.compiler import compile_schema
-from remit.model import ResourceLookup, SubjectRef, Verdict
+from remit.model import ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.notation import parse_relationship
 from tests.support.lookup_worlds import LookupWorld, place, told_of, whole
 from tests.support.native.worlds import needs_core, split
@@ -41,12 +41,20 @@ class View:
     now_us: int = NOW_US
 
 
-def in_pages(view: View, lookup: ResourceLookup, limit: int) -> LookupPage:
+def page_of(
+    evaluator: NativeEvaluator | PlainEvaluator, view: View, lookup: ResourceLookup | SubjectLookup, place: Place
+) -> LookupPage:
+    if isinstance(lookup, ResourceLookup):
+        return evaluator.lookup_resources(view, lookup, place)
+    return evaluator.lookup_subjects(view, lookup, place)
+
+
+def in_pages(view: View, lookup: ResourceLookup | SubjectLookup, limit: int) -> LookupPage:
     evaluator = NativeEvaluator(PlainEvaluator())
     entries: list[Entry] = []
     after: str | None = ""
     while after is not None:
-        page = evaluator.lookup_resources(view, lookup, place(after, limit))
+        page = page_of(evaluator, view, lookup, place(after, limit))
         assert len(page.entries) <= limit
         assert page.next_after is None or order_of(page.next_after) > order_of(after)
         entries += page.entries
@@ -55,7 +63,7 @@ def in_pages(view: View, lookup: ResourceLookup, limit: int) -> LookupPage:
 
 
 def compare(seed: int) -> Counter[object]:
-    """Every lookup of resources of a world: over a graph of all facts, and over one that lacks some which the request
+    """Every lookup of a world: over a graph of all facts, and over one that lacks some which the request
     brings, with others in it that the request takes away."""
     world = LookupWorld(seed)
     stored, (changed,) = split(world.random, world.world.relationships, requests=1)
@@ -67,15 +75,13 @@ def compare(seed: int) -> Counter[object]:
         views.append(View(world.schema, base if laid_over is None else Overlay(base, laid_over), graph, laid_over))
     kinds: Counter[object] = Counter()
     for lookup in world.lookups():
-        if not isinstance(lookup, ResourceLookup):
-            continue
         for view in views:
-            expected = told_of(PlainEvaluator().lookup_resources(view, lookup, whole()))
+            expected = told_of(page_of(PlainEvaluator(), view, lookup, whole()))
             assert view.native is not None
-            decided = native.lookup_resources(view.native, lookup, whole(), now_us=NOW_US, changed=view.changed)
+            decided = native.look_up(view.native, lookup, whole(), now_us=NOW_US, changed=view.changed)
             kinds["decided"] += decided is not None
             for page in (
-                NativeEvaluator(PlainEvaluator()).lookup_resources(view, lookup, whole()),
+                page_of(NativeEvaluator(PlainEvaluator()), view, lookup, whole()),
                 in_pages(view, lookup, world.random.choice((1, 2, 3))),
             ):
                 assert told_of(page) == expected, f"seed {seed}: {lookup} over {view.changed}"
@@ -88,7 +94,7 @@ def test_the_core_finds_what_the_meaning_finds(seeds: Seeds) -> None:
     kinds: Counter[object] = Counter()
     for seed in seeds:
         kinds += compare(seed)
-    for kind in (Verdict.YES, Verdict.CONDITIONAL, "decided"):
+    for kind in (*Verdict, "decided"):
         seeds.require(kinds[kind] >= 3, f"{kind} in {kinds}")
 
 
@@ -120,19 +126,22 @@ def documents(count: int) -> NativeGraph:
 def test_a_long_list_comes_in_order_whatever_its_pages_are() -> None:
     graph = documents(30_000)
     expected = sorted(f"d{number}" for number in range(30_000))
-    whole_list = native.lookup_resources(graph, LOOKUP, place("", 50_000), now_us=NOW_US)
+    whole_list = native.look_up(graph, LOOKUP, place("", 50_000), now_us=NOW_US)
     assert whole_list is not None
-    assert [id for id, _ in whole_list.ids] == expected
+    assert [id for id, _ in whole_list.decided.entries] == expected
     after: str | None = expected[14_998]
     assert after is not None
-    page = native.lookup_resources(graph, LOOKUP, place(after, 3), now_us=NOW_US)
+    page = native.look_up(graph, LOOKUP, place(after, 3), now_us=NOW_US)
     assert page is not None
-    assert ([id for id, _ in page.ids], page.next_after) == (expected[14_999:15_002], expected[15_001])
+    assert ([id for id, _ in page.decided.entries], page.decided.next_after) == (
+        expected[14_999:15_002],
+        expected[15_001],
+    )
 
 
 def test_a_walk_that_is_too_long_is_not_finished() -> None:
     with pytest.raises(StepBudgetSpent, match="not finished within 100 steps"):
-        native.lookup_resources(documents(200), LOOKUP, Place("", 10, 100, lambda: None), now_us=NOW_US)
+        native.look_up(documents(200), LOOKUP, Place("", 10, 100, lambda: None), now_us=NOW_US)
 
 
 def test_a_caller_who_has_gone_is_noticed_on_the_way() -> None:
@@ -140,4 +149,4 @@ def test_a_caller_who_has_gone_is_noticed_on_the_way() -> None:
         raise Cancelled("gone")
 
     with pytest.raises(Cancelled):
-        native.lookup_resources(documents(60_000), LOOKUP, Place("", 10, 1_000_000, gone), now_us=NOW_US)
+        native.look_up(documents(60_000), LOOKUP, Place("", 10, 1_000_000, gone), now_us=NOW_US)

@@ -10,13 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from remit.engine.lookups import PageOptions
 from remit.engine.results import CheckResult
-from remit.errors import NegativeCycle
+from remit.errors import NegativeCycle, RemitError
 from remit.graph.native import available
-from remit.model import Operation, Question, Relationship, Update, Verdict
+from remit.model import (
+    WILDCARD,
+    Lookup,
+    Operation,
+    PermissionLookup,
+    Question,
+    Relationship,
+    ResourceLookup,
+    SubjectLookup,
+    Update,
+    Verdict,
+)
 from remit.native_core import SWITCH
 from remit.notation import parse_question
 from remit.world import World, verify
+from remit.world.lists import find_list
 from tests.support.engines import EngineOfTest
 from tests.support.expansions import Reader
 from tests.support.places import SMALL_WORLDS
@@ -67,6 +80,25 @@ class Asked:
         found = self.engine.questions.check_many("", self.questions, **options).results  # type: ignore[arg-type]
         return [each.verdict for each in found if isinstance(each, CheckResult)]
 
+    def found(self, lookup: Lookup, limit: int = 0) -> dict[str, Verdict | str]:
+        """What a lookup finds, page by page: each id with its verdict, or the reason that it has none."""
+        lookups = self.engine.lookups
+        entries: dict[str, Verdict | str] = {}
+        cursor, is_last = "", False
+        while not is_last:
+            options = PageOptions(limit=limit, cursor=cursor)
+            if isinstance(lookup, ResourceLookup):
+                page = lookups.resources("", lookup, options)
+            elif isinstance(lookup, SubjectLookup):
+                page = lookups.subjects("", lookup, options)
+            else:
+                page = lookups.permissions("", lookup, options)
+            for id, answer in page.entries:
+                assert id not in entries, "an id is told once"
+                entries[id] = answer.reason if isinstance(answer, RemitError) else answer.verdict
+            cursor, is_last = page.next_cursor, not page.next_cursor
+        return entries
+
     def decided_by_sets(self, question: Question) -> int | None:
         """Whether the subject is in the sets that Expand tells; None where that is undefined."""
         resource, name, subject, context = (question.resource, question.permission, question.subject, question.context)
@@ -103,6 +135,34 @@ def test_check_many_says_it_in_any_order(path: Path, empty: EngineOfTest) -> Non
 def test_the_sets_of_an_expand_say_it(path: Path, empty: EngineOfTest) -> None:
     asked = Asked(path, empty)
     assert [asked.decided_by_sets(each) for each in asked.questions] == asked.expected
+
+
+@each_world
+def test_lookups_say_it(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    for question, expected in zip(asked.questions, asked.expected, strict=True):
+        resource, permission, (type, id, relation), context = (
+            question.resource,
+            question.permission,
+            question.subject,
+            question.context,
+        )
+        of_resources = ResourceLookup(resource.type, permission, question.subject, context)
+        assert asked.found(of_resources).get(resource.id, Verdict.NO) is expected
+        subjects = asked.found(SubjectLookup(resource, permission, type, relation, context))
+        assert subjects.get(id, subjects.get(WILDCARD, Verdict.NO)) is expected
+        permissions = asked.found(PermissionLookup(resource, question.subject, relations=True, context=context))
+        assert permissions.get(permission, Verdict.NO) is expected
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_lists_are_found_as_they_stand_in_a_world(empty: EngineOfTest, limit: int) -> None:
+    asked = Asked(SMALL_WORLDS / "lookups.yaml", empty)
+    schema, graph = asked.world.schema, asked.world.graph()
+    for each in asked.world.expected_lists:
+        by_meaning = {entry.partition(" - ")[0] for entry in find_list(schema, graph, each.lookup, now_us=asked.now_us)}
+        found = asked.found(each.lookup, limit)
+        assert len(by_meaning) == sum(verdict is not Verdict.NO for verdict in found.values()), each.text
 
 
 @each_world

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import STEPS_MAX, budget_spent
+from remit.eval.candidates import SubjectCandidates
 from remit.eval.evaluator import EvaluationView, Evaluator, Explained
-from remit.eval.lookups import Entry, LookupPage, Place
+from remit.eval.lookups import NOBODY, Entry, LookupPage, Place, order_of
 from remit.eval.lookups import lookup_resources as judge_resources
+from remit.eval.lookups import lookup_subjects as judge_subjects
 from remit.eval.native_plan import schema_of
 from remit.eval.native_trees import expansion_of
 from remit.eval.semantics import Answer, Evaluation
@@ -26,6 +28,8 @@ from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
 from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.native_core import core as _core
+
+_YES, _NO = Answer(Verdict.YES), Answer(Verdict.NO)
 
 Triple = tuple[ObjectRef, str, SubjectRef]
 """A resource, a relation or permission of it, and a subject: a question without its context."""
@@ -101,35 +105,36 @@ class NativeEvaluator:
         return self._fallback.expand(view, resource, name, depth, steps_max, interrupt)
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
-        graph = view.native
-        if graph is not None:
-            place.interrupt()
-            found = lookup_resources(graph, lookup, place, now_us=view.now_us, changed=view.changed)
-            if found is not None and found.revision == view.revision:
-                return self._decided(view, lookup, place, found)
-        return self._fallback.lookup_resources(view, lookup, place)
-
-    def _decided(self, view: EvaluationView, lookup: ResourceLookup, place: Place, found: FoundResources) -> LookupPage:
-        """The page with what the core left open decided: by the meaning itself, each id as a candidate."""
-        entries = {id: Entry(id, Answer(Verdict.YES)) for id, is_yes in found.ids if is_yes}
-        left = [id for id, is_yes in found.ids if not is_yes]
-        next_after, steps = found.next_after, found.steps
-        if left:
-            evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
-            decided = judge_resources(evaluation, lookup, place, left)
-            entries |= {entry.id: entry for entry in decided.entries}
-            steps += decided.steps
-            if (ended := decided.next_after) is not None:
-                next_after = ended
-                entries = {id: entry for id, entry in entries.items() if id <= ended}
-        return LookupPage(tuple(entries[id] for id in sorted(entries)), next_after, steps)
+        found = _found_at(view, lookup, place)
+        if found is None:
+            return self._fallback.lookup_resources(view, lookup, place)
+        if not found.left:
+            return found.decided
+        evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
+        return found.completed(judge_resources(evaluation, lookup, place, found.left))
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
-        return self._fallback.lookup_subjects(view, lookup, place)
+        found = _found_at(view, lookup, place)
+        if found is None:
+            return self._fallback.lookup_subjects(view, lookup, place)
+        if not found.left:
+            return found.decided
+        evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
+        candidates = SubjectCandidates(set(found.left), {id for id, is_named in found.left.items() if is_named})
+        return found.completed(judge_subjects(evaluation, lookup, place, candidates))
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
         """The core says yes or no, and never why."""
         return self._fallback.explain(view, question, steps_max, interrupt)
+
+
+def _found_at(view: EvaluationView, lookup: ResourceLookup | SubjectLookup, place: Place) -> LookedUp | None:
+    """What the core finds, if that is of the view's revision."""
+    if view.native is None:
+        return None
+    place.interrupt()  # as in `check`
+    found = look_up(view.native, lookup, place, now_us=view.now_us, changed=view.changed)
+    return found if found is not None and found.revision == view.revision else None
 
 
 def _answer_at(revision: int, found: Answered | StepBudgetSpent | None) -> Answer | StepBudgetSpent | None:
@@ -149,14 +154,23 @@ class Answered(NamedTuple):
     revision: int
 
 
-class FoundResources(NamedTuple):
-    """The ids of a page of resources, in order, with whether each is a yes: None where Python has to decide it; the id
-    to go on after; what it cost in steps, and the revision it is of."""
+class LookedUp(NamedTuple):
+    """A page as far as the core has decided it; the ids of the others in order, with whether an edge names them; and
+    the revision it is of."""
 
-    ids: list[tuple[str, bool | None]]
-    next_after: str | None
-    steps: int
+    decided: LookupPage
+    left: dict[str, bool]
     revision: int
+
+    def completed(self, judged: LookupPage) -> LookupPage:
+        """With the ids that were left, as far as they were judged; a page ends where that ended."""
+        entries = {entry.id: entry for entry in (*self.decided.entries, *judged.entries)}
+        next_after = self.decided.next_after
+        if (ended := judged.next_after) is not None:
+            next_after = ended
+            entries = {id: entry for id, entry in entries.items() if order_of(id) <= order_of(ended)}
+        steps = self.decided.steps + judged.steps
+        return LookupPage(tuple(entries[id] for id in sorted(entries, key=order_of)), next_after, steps)
 
 
 class Expanded(NamedTuple):
@@ -232,21 +246,34 @@ def expand(
     return None if sets is None else Expanded(expansion_of(sets, interrupt or never_interrupted), steps, revision)
 
 
-def lookup_resources(
-    graph: NativeGraph, lookup: ResourceLookup, place: Place, *, now_us: int, changed: Changed | None = None
-) -> FoundResources | None:
-    """A page of resources by the schema that is installed; None where `lookups.py` has to find it.
+def look_up(
+    graph: NativeGraph,
+    lookup: ResourceLookup | SubjectLookup,
+    place: Place,
+    *,
+    now_us: int,
+    changed: Changed | None = None,
+) -> LookedUp | None:
+    """A page by the schema that is installed; None where `lookups.py` has to find it.
 
-    Raises StepBudgetSpent, and what the interrupt raises. Cost: O(what the subject is in), and a check of each entry."""
-    type, permission, subject, context = lookup
+    Raises StepBudgetSpent, and what the interrupt raises. Cost: O(what is walked), and a check of each entry."""
+    if isinstance(lookup, ResourceLookup):
+        resource, subject = ObjectRef(lookup.resource_type, NOBODY), lookup.subject
+    else:
+        resource, subject = lookup.resource, SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
     after, limit, steps_max, interrupt = place
     edges = list(changed.items()) if changed else None
-    revision, ids, next_after, steps, is_spent = graph.store.lookup_resources(
-        type, permission, subject, now_us, after, limit, steps_max, interrupt, context or None, edges
+    context = lookup.context or None
+    revision, found, next_after, steps, is_spent = graph.store.look_up(
+        resource, lookup.permission, subject, now_us, after, limit, steps_max, interrupt, context, edges
     )
     if is_spent:
         raise budget_spent(steps_max, steps)
-    return None if ids is None else FoundResources(ids, next_after, steps, revision)
+    if found is None:
+        return None
+    entries = [Entry(id, _YES if is_yes else _NO) for id, is_yes, _ in found if is_yes is not None]
+    left = {id: is_named for id, is_yes, is_named in found if is_yes is None}
+    return LookedUp(LookupPage(tuple(entries), next_after, steps), left, revision)
 
 
 def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered | StepBudgetSpent | None:

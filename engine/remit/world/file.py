@@ -5,6 +5,7 @@
     assertions:             assertTrue, assertCaveated, assertFalse: `resource#permission@subject`, where it is
                             needed with a context: `… with {"ip": "10.0.0.1"}`
     validation:             `resource#permission` → everyone who has it (see `expected.py`)
+    lookups:                Remit's own: a question with a part left away → all that fit (see `expected_lists.py`)
     now: 2027-01-31T…Z      Remit's own: the time of the world; without it, the time it is asked at
 
 Law: what this reader does not understand it refuses, with the line; no key is skipped in silence."""
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,10 +30,11 @@ from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
+from remit.world.expected_lists import ExpectedList, parse_entry, parse_lookup
 from remit.world.finding import Finding, FindingKind
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
 
-KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "now")
+KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "now")
 VERDICTS = {"assertTrue": Verdict.YES, "assertCaveated": Verdict.CONDITIONAL, "assertFalse": Verdict.NO}
 _OLD_KEYS = {
     "namespace_configs": "schema",
@@ -81,6 +84,7 @@ class World:
     facts: tuple[Fact, ...]
     assertions: tuple[Assertion, ...]
     expected_sets: tuple[ExpectedSet, ...]
+    expected_lists: tuple[ExpectedList, ...] = ()
     now_us: int | None = None
 
     @classmethod
@@ -117,6 +121,7 @@ class _Reader:
         facts = self._facts(parts.get("relationships"))
         assertions = self._assertions(parts.get("assertions"))
         expected_sets = self._expected_sets(parts.get("validation"))
+        expected_lists = self._expected_lists(parts.get("lookups"))
         now_us = self._now(parts.get("now"))
         if self.findings or schema is None:
             self.findings.sort(key=lambda finding: finding.line)
@@ -131,6 +136,7 @@ class _Reader:
             facts,
             assertions,
             expected_sets,
+            expected_lists,
             now_us,
         )
 
@@ -220,6 +226,23 @@ class _Reader:
             if about is not None:
                 sets.append(ExpectedSet(_line(key_node), *about, tuple(members)))
         return tuple(sets)
+
+    def _expected_lists(self, node: yaml.Node | None) -> tuple[ExpectedList, ...]:
+        if node is None or _is_null(node):
+            return ()
+        lists = []
+        for key_node, items in self._pairs(node, "`lookups`"):
+            lookup = self._parsed(_line(key_node), FindingKind.LOOKUP, key_node.value, parse_lookup)
+            if lookup is None:
+                continue
+            entries = []
+            for item in self._sequence(items, f"`{key_node.value}`"):
+                text = self._text(item, f"an item of `{key_node.value}`").strip()
+                entry = self._parsed(_line(item), FindingKind.LOOKUP, text, partial(parse_entry, lookup))
+                if entry is not None:
+                    entries.append((_line(item), entry))
+            lists.append(ExpectedList(_line(key_node), key_node.value, lookup, tuple(entries)))
+        return tuple(lists)
 
     def _now(self, node: yaml.Node | None) -> int | None:
         if node is None:

@@ -15,6 +15,7 @@ class FindingKind(Enum):
     RELATIONSHIP = "relationship"
     ASSERTION = "assertion"
     VALIDATION = "validation"
+    LOOKUP = "lookup"
 
 
 @dataclass(frozen=True, slots=True)

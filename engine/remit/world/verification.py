@@ -16,8 +16,10 @@ from remit.graph.plain import Graph
 from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
+from remit.world.expected_lists import ExpectedList
 from remit.world.file import VERDICTS, Assertion, World
 from remit.world.finding import Finding, FindingKind, Outcome
+from remit.world.lists import find_list
 from remit.world.members import find_members
 
 WORDS = {Verdict.YES: "yes", Verdict.CONDITIONAL: "conditional", Verdict.NO: "no"}
@@ -37,8 +39,8 @@ def verify(world: World, now_us: int) -> list[Finding]:
 
 
 def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
-    """An outcome for each relationship, assertion, expected set and expected member, in that order, each with what of
-    it does not hold. `observe` sees each assertion answered.
+    """An outcome for each relationship, assertion, expected set and member, expected list and entry, in that order,
+    each with what of it does not hold. `observe` sees each assertion answered.
 
     Cost: that of its questions; those with one context share their work."""
     now_us = world.now_us if world.now_us is not None else now_us
@@ -47,6 +49,8 @@ def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> li
     outcomes += _check_assertions(world, graph, now_us, observe)
     for expected in world.expected_sets:
         outcomes += _check_set(world, graph, expected, now_us)
+    for expected_list in world.expected_lists:
+        outcomes += _check_list(world, graph, expected_list, now_us)
     return outcomes
 
 
@@ -148,6 +152,34 @@ def _differences(expected: ExpectedSet, member: Member, found: Member | None) ->
     if member.through != found.through:
         wanted, has = format_through(member.through), format_through(found.through)
         yield f"`{text}` should have `{expected}` by {wanted}, but has it by {has}", wanted, has
+
+
+# --- expected lists ---------------------------------------------------------------------------------------------
+
+
+def _check_list(world: World, graph: Graph, expected: ExpectedList, now_us: int) -> Iterator[Outcome]:
+    """The list itself, that nothing else is found, and each of its entries."""
+    about = expected.text
+
+    def finding(line: int, message: str, wanted: str, found: str) -> Finding:
+        return _finding(world, line, FindingKind.LOOKUP, about, message, wanted, found)
+
+    try:
+        found = find_list(world.schema, graph, expected.lookup, now_us=now_us)
+    except RemitError as error:
+        unlisted = (finding(expected.line, f"`{about}` cannot be listed: {error.message}", "a list", error.reason),)
+        yield Outcome(FindingKind.LOOKUP, expected.line, about, unlisted)
+        return
+    listed = {entry for _, entry in expected.entries}
+    others = [entry for entry in found if entry not in listed]
+    wrong = (
+        finding(expected.line, f"`{about}` finds `{each}`, which is not listed", "not listed", each) for each in others
+    )
+    yield Outcome(FindingKind.LOOKUP, expected.line, about, tuple(wrong))
+    for line, entry in expected.entries:
+        message = f"`{entry}` is listed, but `{about}` does not find it"
+        missing = () if entry in found else (finding(line, message, entry, "not there"),)
+        yield Outcome(FindingKind.LOOKUP, line, f"{about}: {entry}", missing)
 
 
 def _finding(

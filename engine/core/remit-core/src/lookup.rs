@@ -1,13 +1,19 @@
-//! Lookups of resources: what a subject has, a page at a time. `eval/lookups.py` is the meaning, `eval/candidates.py` the walk.
+//! Lookups: what a subject has, and who has it, a page at a time. `eval/lookups.py` is the meaning, `eval/candidates.py` the
+//! walks.
 //!
-//! `drivers` says through what of an expression a walk goes, `upwards` walks from the subject to whatever it may have, `order`
-//! sorts as much of that as a page needs, and `page` has each checked by the one evaluation.
+//! `drivers` says through what of an expression a walk goes, `upwards` walks from the subject to whatever it may have,
+//! `downwards` from the resource to whoever may have it, `order` sorts as much of that as a page needs, and `page` has each
+//! checked by the one evaluation.
 
+mod downwards;
 mod drivers;
 mod order;
 mod page;
 mod request;
 mod upwards;
 
-pub use page::{Page, lookup_resources};
-pub use request::{Lookup, Place};
+pub use downwards::Downwards;
+pub use order::Ordered;
+pub use page::{Entry, Page, page_of_resources, page_of_subjects};
+pub use request::{Lookup, Place, SubjectLookup};
+pub use upwards::Upwards;

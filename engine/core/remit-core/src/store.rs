@@ -1,7 +1,7 @@
 //! Stores in memory, and what is asked of them.
 //!
-//! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it, `lookups` a lookup; a
-//! thread brings its `session`, and `registry` finds stores by name.
+//! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it, `lookups` a lookup,
+//! for which `walked` remembers what was found; a thread brings its `session`, and `registry` finds stores by name.
 
 mod ephemerals;
 mod locked;
@@ -12,9 +12,10 @@ mod question;
 mod registry;
 mod session;
 mod state;
+mod walked;
 
 pub use locked::{Identity, Store, View};
-pub use lookups::{LookupAnswer, ResourceLookup};
+pub use lookups::{Asked, LookupAnswer};
 pub use question::{Answer, Question};
 pub use registry::Core;
 pub use session::Session;

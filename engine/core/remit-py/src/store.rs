@@ -12,7 +12,7 @@ use crate::gil::STEPS_WITH_GIL;
 use crate::given::{
     CaveatTuple, Key, OwnedQuestion, changed_of, changes_of, context_of, declared, definitions_of, text,
 };
-use crate::lookups::{Asked, LookedUp, lookup_without_gil};
+use crate::lookups::{LookedUp, look_up_without_gil};
 use crate::session::with_session;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -23,7 +23,7 @@ use remit_core::graph::rows::Rows;
 use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, NONE};
 use remit_core::lookup::Place;
-use remit_core::store::{Answer, Core, Identity, Question, ResourceLookup, Store, View, WholeOrNothing};
+use remit_core::store::{Answer, Asked, Core, Identity, Question, Store, View, WholeOrNothing};
 use std::sync::Arc;
 
 /// Ids given out at one look at the store: a commit waits no longer for them than a millisecond.
@@ -205,13 +205,14 @@ impl NativeStore {
         expansions::expand(&self.store, py, request, now_us, steps_max, interrupt)
     }
 
-    /// Resources of a type: see `lookups.rs`.
-    #[pyo3(signature = (type_, permission, subject, now_us, after, limit, steps_max, interrupt=None, context=None, changed=None))]
+    /// A page of the resources (where the resource has no id) or the subjects (where the subject has none) of which a
+    /// question would not be answered with a no: see `lookups.rs`. `changed` is as in `check`.
+    #[pyo3(signature = (resource, permission, subject, now_us, after, limit, steps_max, interrupt=None, context=None, changed=None))]
     #[allow(clippy::too_many_arguments)]
-    fn lookup_resources(
+    fn look_up(
         &self,
         py: Python<'_>,
-        type_: &str,
+        resource: &Bound<'_, PyTuple>,
         permission: &str,
         subject: &Bound<'_, PyTuple>,
         now_us: i64,
@@ -226,25 +227,28 @@ impl NativeStore {
             return Ok((0, None, None, 0, false));
         };
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let (resource_type, resource_id) = (text(resource, 0)?, text(resource, 1)?);
         let (subject_type, subject_id, subject_relation) = (text(subject, 0)?, text(subject, 1)?, text(subject, 2)?);
-        let (subject_type, subject_id) = (subject_type.to_str()?.to_owned(), subject_id.to_str()?.to_owned());
-        let (subject_relation, permission) = (subject_relation.to_str()?.to_owned(), permission.to_owned());
-        let (type_, after) = (type_.to_owned(), after.to_owned());
+        let question = Question {
+            resource_type: resource_type.to_str()?,
+            resource_id: resource_id.to_str()?,
+            permission,
+            subject_type: subject_type.to_str()?,
+            subject_id: subject_id.to_str()?,
+            subject_relation: subject_relation.to_str()?,
+        };
+        let owned = OwnedQuestion::of(&question, None);
+        let after = after.to_owned();
         let asked = Asked {
-            lookup: ResourceLookup {
-                resource_type: &type_,
-                permission: &permission,
-                subject_type: &subject_type,
-                subject_id: &subject_id,
-                subject_relation: &subject_relation,
-            },
+            question: owned.question(),
+            of_subjects: question.subject_id.is_empty(),
             place: Place { after: &after, limit },
-            context,
-            changed: changed_of(&changes),
+            context: &context,
+            changed: &changed_of(&changes),
             now_us,
             steps_max,
         };
-        lookup_without_gil(&self.store, py, &asked, interrupt)
+        look_up_without_gil(&self.store, py, &asked, interrupt)
     }
 
     #[getter]

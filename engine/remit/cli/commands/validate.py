@@ -209,6 +209,7 @@ def _contents(world: World) -> str:
         "relationship": len(world.facts),
         "assertion": len(world.assertions),
         "expected set": len(world.expected_sets),
+        "expected list": len(world.expected_lists),
     }
     return (
         ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count) or "empty"

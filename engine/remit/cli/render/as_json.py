@@ -221,6 +221,7 @@ def world_json(world: World, findings: list[Finding]) -> Json:
         "relationships": len(world.facts),
         "assertions": len(world.assertions),
         "expected_sets": len(world.expected_sets),
+        "expected_lists": len(world.expected_lists),
         "findings": [finding_json(finding) for finding in findings],
     }
 

@@ -257,8 +257,8 @@ impl<G: GraphView> Evaluation<'_, G> {
         })
     }
 
-    /// Whether the edge at a place is there now, whatever its caveat says.
-    pub fn counts(&mut self, node: u32, place: u32) -> Stoppable<bool> {
+    /// Where the edge at a place leads, if it is there now, whatever its caveat says.
+    pub fn end_at(&mut self, node: u32, place: u32) -> Stoppable<Option<End>> {
         self.spend()?;
         let row = self.view.row(node);
         let (end, is_qualified) = if place >= row.direct_len() {
@@ -268,7 +268,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             let (object, is_qualified) = self.view.direct_at(&row, place);
             (End::Object(object), is_qualified)
         };
-        Ok(self.fact_of_time(node, end, is_qualified) != NO)
+        Ok((self.fact_of_time(node, end, is_qualified) != NO).then_some(end))
     }
 
     // --- what everything stands on ----------------------------------------------------------------------------

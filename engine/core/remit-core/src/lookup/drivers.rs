@@ -62,3 +62,21 @@ impl Drivers {
         }
     }
 }
+
+/// Every node of an expression, whatever it is to the whole.
+pub fn each_node(plan: &Plan, node: u32, tell: &mut impl FnMut(Node)) {
+    let node = plan.nodes[node as usize];
+    tell(node);
+    match node {
+        Node::Union { from, to } | Node::Intersection { from, to } => {
+            for operand in &plan.operands[from as usize..to as usize] {
+                each_node(plan, *operand, tell);
+            }
+        }
+        Node::Exclusion { base, subtracted } => {
+            each_node(plan, base, tell);
+            each_node(plan, subtracted, tell);
+        }
+        _ => {}
+    }
+}

@@ -45,6 +45,20 @@ impl<'t> Ordered<'t> {
         Ok(Ordered { heaps })
     }
 
+    /// All that is left, none twice. Cost: O(n log n).
+    pub fn sorted(mut self, pause: &mut impl FnMut() -> Stoppable<()>) -> Stoppable<Vec<u32>> {
+        let mut sorted: Vec<u32> = Vec::new();
+        while let Some((_, object)) = self.next() {
+            if sorted.len().is_multiple_of(HEAP_MAX) {
+                pause()?;
+            }
+            if sorted.last() != Some(&object) {
+                sorted.push(object);
+            }
+        }
+        Ok(sorted)
+    }
+
     /// Cost: O(heaps), and the logarithm of one.
     pub fn next(&mut self) -> Option<(&'t str, u32)> {
         let least =

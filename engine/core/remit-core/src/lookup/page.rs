@@ -1,39 +1,87 @@
 //! A page: the candidates in their order, each checked, until there are as many entries as it may have.
 //!
 //! All of a page share what they settle.
-//! Law: an entry that is decided here is Check's answer; an object that is passed over is a no, or occurs nowhere.
+//! Law: an entry that is decided here is Check's answer; of what is passed over, the meaning would list nothing.
 
-use super::order::Ordered;
-use super::request::{Lookup, Place, kinds_of};
-use super::upwards::Upwards;
+use super::request::{Lookup, Place, SubjectLookup, kinds_of};
 use crate::check::evaluator::{Evaluation, Stoppable, Stopped};
-use crate::check::goals::{Goal, NO, YES};
+use crate::check::goals::{Goal, NO, Subject, YES};
 use crate::graph::End;
 use crate::graph::view::GraphView;
 
-/// Ids in their order, and whether each is a yes: None where Python has to say it. And the id to go on after, where more
-/// may follow.
+/// An id, and whether it is a yes: None where Python has to say it. `is_named`, of a subject: an edge beneath leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: String,
+    pub is_yes: Option<bool>,
+    pub is_named: bool,
+}
+
+/// Entries in their order, and the id to go on after, where more may follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    pub entries: Vec<(String, Option<bool>)>,
+    pub entries: Vec<Entry>,
     pub next_after: Option<String>,
 }
 
-/// A page. `text_of` gives the id of an object. The walk and the checks may each take the budget of the evaluation: where it
-/// ends among the checks, the page ends, too. Cost: O(what the subject is in), and that of the checks.
-pub fn lookup_resources<'t, G: GraphView>(
+/// What is known of a candidate: whether it is a yes, as far as that is decided here, and whether it is named.
+type Judged = (Option<bool>, bool);
+
+/// The resources among candidates that come in the order of their ids. Cost: that of the checks.
+pub fn page_of_resources<'t, G: GraphView>(
     evaluation: &mut Evaluation<'_, G>,
     lookup: Lookup,
     place: Place<'_>,
-    text_of: &dyn Fn(u32) -> &'t str,
+    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
 ) -> Stoppable<Page> {
-    let found = Upwards::of(evaluation, lookup).walk(evaluation)?;
-    let mut ordered = Ordered::after(place.after, &found, text_of, &mut || evaluation.pause())?;
-    let walked = std::mem::take(&mut evaluation.steps);
-    let kinds = kinds_of(evaluation, lookup.type_);
+    let Lookup { slot, type_, subject } = lookup;
+    let kinds = kinds_of(evaluation, type_);
+    fill(evaluation, place, Page::default(), candidates, |evaluation, object| {
+        let value = evaluation.solve(Goal { object, slot, subject })?;
+        let is_entry = value != NO && (object == subject.object || occurs(evaluation, object, &kinds)?);
+        Ok(is_entry.then_some(((value == YES).then_some(true), false)))
+    })
+}
+
+/// The subjects among candidates, and `*` before them. `everybody` is whether one that occurs nowhere has it.
+pub fn page_of_subjects<'t, G: GraphView>(
+    evaluation: &mut Evaluation<'_, G>,
+    lookup: SubjectLookup,
+    place: Place<'_>,
+    everybody: bool,
+    is_named: &dyn Fn(u32) -> bool,
+    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
+) -> Stoppable<Page> {
+    let SubjectLookup { object, slot, kind, .. } = lookup;
     let mut page = Page::default();
-    let mut last: Option<&str> = None;
-    while let Some((id, object)) = ordered.next() {
+    if everybody && place.after.is_empty() {
+        page.entries.push(Entry { id: "*".to_owned(), is_yes: Some(true), is_named: false });
+    }
+    fill(evaluation, place, page, candidates, |evaluation, candidate| {
+        let subject = Subject { object: candidate, kind };
+        let is_named = is_named(candidate);
+        let is_yes = match evaluation.solve(Goal { object, slot, subject })? {
+            YES => Some(true),
+            NO => Some(false),
+            _ => None,
+        };
+        let is_entry = is_yes != Some(everybody) || (everybody && is_named);
+        Ok(is_entry.then_some((is_yes, is_named)))
+    })
+}
+
+/// Fill a page with what `judge` says of each candidate. Where the budget ends on the way, the page ends, too; a first
+/// candidate that takes all of it is Python's.
+fn fill<'t, G: GraphView>(
+    evaluation: &mut Evaluation<'_, G>,
+    place: Place<'_>,
+    mut page: Page,
+    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
+    mut judge: impl FnMut(&mut Evaluation<'_, G>, u32) -> Stoppable<Option<Judged>>,
+) -> Stoppable<Page> {
+    let walked = std::mem::take(&mut evaluation.steps);
+    let mut last: Option<&str> = page.entries.first().map(|_| "*");
+    while let Some((id, object)) = candidates() {
         if last == Some(id) || evaluation.is_wildcard(object) {
             continue;
         }
@@ -41,9 +89,8 @@ pub fn lookup_resources<'t, G: GraphView>(
             page.next_after = last.map(str::to_owned);
             break;
         }
-        match judge(evaluation, lookup, object, &kinds) {
-            Ok(Some(is_yes)) => page.entries.push((id.to_owned(), is_yes)),
-            Ok(None) => {}
+        let judged = match judge(evaluation, object) {
+            Ok(judged) => judged,
             Err(Stopped) if evaluation.steps <= evaluation.steps_max => return Err(Stopped),
             Err(Stopped) => {
                 evaluation.scratch.clear();
@@ -51,8 +98,11 @@ pub fn lookup_resources<'t, G: GraphView>(
                     page.next_after = last.map(str::to_owned);
                     break;
                 }
-                page.entries.push((id.to_owned(), None));
+                Some((None, false))
             }
+        };
+        if let Some((is_yes, is_named)) = judged {
+            page.entries.push(Entry { id: id.to_owned(), is_yes, is_named });
         }
         last = Some(id);
     }
@@ -60,27 +110,12 @@ pub fn lookup_resources<'t, G: GraphView>(
     Ok(page)
 }
 
-/// Whether an object is an entry, and then whether it is a yes, as far as that is decided here.
-fn judge<G: GraphView>(
-    evaluation: &mut Evaluation<'_, G>,
-    lookup: Lookup,
-    object: u32,
-    kinds: &[u32],
-) -> Stoppable<Option<Option<bool>>> {
-    let Lookup { slot, subject, .. } = lookup;
-    let value = evaluation.solve(Goal { object, slot, subject })?;
-    if value == NO || (object != subject.object && !occurs(evaluation, object, kinds)?) {
-        return Ok(None);
-    }
-    Ok(Some((value == YES).then_some(true)))
-}
-
 /// Whether an edge that counts begins at the object, or leads to it or to a userset of it. Mostly the first one says so.
 fn occurs<G: GraphView>(evaluation: &mut Evaluation<'_, G>, object: u32, kinds: &[u32]) -> Stoppable<bool> {
     let view = evaluation.view;
     for node in kinds.iter().filter_map(|kind| view.find_node(object, *kind)) {
         for place in 0..evaluation.edges_len(node) {
-            if evaluation.counts(node, place)? {
+            if evaluation.end_at(node, place)?.is_some() {
                 return Ok(true);
             }
         }

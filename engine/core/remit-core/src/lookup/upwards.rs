@@ -25,7 +25,7 @@ struct Consequences {
     to_follow: Vec<u32>,     // of the slot and all that follow here: those from which edges are followed
 }
 
-pub(super) struct Upwards {
+pub struct Upwards {
     lookup: Lookup,
     places: Vec<u32>, // by slot: where its consequences are, NONE where the answer does not hang on it
     consequences: Vec<Consequences>,
@@ -134,6 +134,11 @@ impl Upwards {
         }
     }
 
+    /// Whether what is found depends on the time that it is asked at.
+    pub fn is_of_its_time(&self) -> bool {
+        !self.exists.is_empty()
+    }
+
     /// The objects found, some of them more than once. Cost: O(edges followed), a step each.
     pub fn walk<G: GraphView>(mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Vec<u32>> {
         self.begin(evaluation)?;
@@ -185,7 +190,7 @@ impl Upwards {
                     continue;
                 };
                 for place in 0..evaluation.edges_len(node) {
-                    if evaluation.counts(node, place)? {
+                    if evaluation.end_at(node, place)?.is_some() {
                         self.reach(evaluation, object, slot)?;
                         break;
                     }

@@ -4,6 +4,7 @@
 //! with Python's own lock held, nor Python's taken while this one is.
 
 use super::state::State;
+use super::walked::Walked;
 use crate::graph::Graph;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -24,12 +25,19 @@ pub struct Store {
     identity: Identity,
     state: RwLock<State>,
     writers_waiting: AtomicU32,
+    pub(super) walked: Walked,
 }
 
 impl Store {
     pub fn new(identity: Identity) -> Store {
         let number = STORES_MADE.fetch_add(1, Ordering::Relaxed);
-        Store { number, identity, state: RwLock::default(), writers_waiting: AtomicU32::new(0) }
+        Store {
+            number,
+            identity,
+            state: RwLock::default(),
+            writers_waiting: AtomicU32::new(0),
+            walked: Walked::default(),
+        }
     }
 
     pub fn identity(&self) -> &Identity {

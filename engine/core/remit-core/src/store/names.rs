@@ -5,7 +5,7 @@
 use super::question::Question;
 use crate::check::goals::{Goal, Subject};
 use crate::graph::{Graph, NONE};
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, SubjectLookup};
 use crate::memory::interner::Probe;
 use crate::schema::plan::Plan;
 
@@ -40,10 +40,15 @@ impl QuestionNames {
         Goal { object, slot: self.slot, subject: Subject { object: subject, kind: self.subject_kind } }
     }
 
-    /// The same of a lookup: whatever resource.
-    pub(super) fn lookup(&self, subject: u32) -> Lookup {
+    /// The same, whatever resource.
+    pub(super) fn lookup_of_resources(&self, subject: u32) -> Lookup {
         let subject = Subject { object: subject, kind: self.subject_kind };
         Lookup { slot: self.slot, type_: self.resource_type, subject }
+    }
+
+    /// The same, whatever subject.
+    pub(super) fn lookup_of_subjects(&self, object: u32) -> SubjectLookup {
+        SubjectLookup { object, slot: self.slot, type_: self.subject_type, kind: self.subject_kind }
     }
 
     /// None where a name is unknown to the schema.
