@@ -11,7 +11,8 @@ from random import Random
 from typing import NamedTuple
 
 from bench.known_question import KnownQuestion, known
-from remit.model import ObjectRef, Relationship, SubjectRef
+from bench.lists import KnownList
+from remit.model import ObjectRef, Relationship, ResourceLookup, SubjectRef
 
 SCHEMA = """
 definition group {
@@ -157,6 +158,16 @@ class Drive:
             facts = _facts(document, self._documents[number])
             if viewers := [fact.subject for fact in facts if fact.relation == "viewer"]:
                 chosen.append((document, viewers))
+        return chosen
+
+    def lists(self, count: int, seed: str) -> list[KnownList]:
+        """Random people, and all documents that each may view. Cost: O(documents) for each."""
+        chooser = Random(f"drive lists {seed}")
+        chosen = []
+        for _ in range(count):
+            user = chooser.randrange(self.users)
+            viewed = (f"d{number}" for number in range(len(self._documents)) if self.may_view(number, user))
+            chosen.append(KnownList(ResourceLookup("document", "view", _user(user)), tuple(sorted(viewed))))
         return chosen
 
     def _asked(self, document: int, user: int) -> KnownQuestion:

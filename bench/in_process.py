@@ -35,7 +35,7 @@ def check_slice(engine: Engine, questions: Sequence[KnownQuestion], seconds: flo
         if verdict is not expected:
             raise wrong(questions[number % len(questions)], verdict)
 
-    return _slice(ask, seconds, start)
+    return timed_slice(ask, seconds, start)
 
 
 def check_many_slice(engine: Engine, bulks: Sequence[Sequence[KnownQuestion]], seconds: float, start: int) -> Slice:
@@ -50,7 +50,7 @@ def check_many_slice(engine: Engine, bulks: Sequence[Sequence[KnownQuestion]], s
             if not isinstance(result, CheckResult) or result.verdict is not expected:
                 raise WrongAnswer(f"one of a bulk came to `{result}`, expected {expected.name}")
 
-    return _slice(ask, seconds, start)
+    return timed_slice(ask, seconds, start)
 
 
 def wrong(asked: KnownQuestion, verdict: Verdict) -> WrongAnswer:
@@ -59,7 +59,8 @@ def wrong(asked: KnownQuestion, verdict: Verdict) -> WrongAnswer:
     return WrongAnswer(f"`{text}` came to {verdict.name}, expected {asked.expected.name}")
 
 
-def _slice(operation: Callable[[int], None], seconds: float, start: int) -> Slice:
+def timed_slice(operation: Callable[[int], None], seconds: float, start: int) -> Slice:
+    """An operation again and again for so long, numbered from `start`."""
     taken = array("Q")
     now = time.perf_counter_ns
     cpu, begun = time.process_time(), now()
@@ -142,4 +143,4 @@ def bare_commit_slice(directory: Path, seconds: float, *, requests: int = 1) -> 
                     for request in range(number * requests, (number + 1) * requests):
                         transaction.put(b"%d row %d of about forty bytes, as ours" % (table, request), value)
 
-        return _slice(commit, seconds, 0)
+        return timed_slice(commit, seconds, 0)

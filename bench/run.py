@@ -20,10 +20,12 @@ from bench.in_process import (
     check_many_slice,
     check_slice,
     require_written,
+    timed_slice,
     viewing,
     write_slice,
     written,
 )
+from bench.lists import pages
 from bench.over_grpc import Client, Load, check_load, check_many_load, write_load
 from bench.processes import Processors, Running, echo_server, remit_server
 from bench.worlds import BULK, World
@@ -146,6 +148,11 @@ def _questions_in_process(
             progress(f"{IN_PROCESS}: {name}")
             slices = _sliced(options, partial(check_many_slice, engine, bulks))
             yield Figure.of(name, IN_PROCESS, slices, unit="items", per_operation=BULK)
+    for name, lists in world.lists().items():
+        if options.wants(IN_PROCESS, name):
+            progress(f"{IN_PROCESS}: {name}")
+            slices = _sliced(options, partial(timed_slice, pages(engine, lists)))
+            yield Figure.of(name, IN_PROCESS, slices, unit="pages")
 
 
 def _sliced(options: RunOptions, measure: Callable[[float, int], Slice]) -> list[Slice]:

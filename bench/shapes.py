@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from random import Random
 
 from bench.known_question import KnownQuestion, known
-from remit.model import ObjectRef, Relationship, SubjectRef
+from bench.lists import KnownList
+from remit.model import ObjectRef, Relationship, SubjectLookup, SubjectRef
 
 DEEP_CHAINS = 10
 _STRANGER = SubjectRef("user", "stranger")
@@ -56,6 +57,11 @@ class LargeGroup:
 
     def denied(self) -> list[KnownQuestion]:
         return [known(_TOWN_HALL, "view", _STRANGER, False)]
+
+    def people(self) -> KnownList:
+        """Everybody who may view the document."""
+        lookup = SubjectLookup(_TOWN_HALL, "view", "user")
+        return KnownList(lookup, tuple(sorted(_employee(number).id for number in range(self.members))))
 
 
 @dataclass(frozen=True, slots=True)

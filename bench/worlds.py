@@ -11,11 +11,13 @@ from bench import chains, drive
 from bench.chains import Chains
 from bench.drive import Drive
 from bench.known_question import KnownQuestion
+from bench.lists import PAGE, KnownList
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave; the drive has the rest
 _HOT_PAIRS = 200
+_LISTS = 5
 BULK = 50
 
 
@@ -91,6 +93,13 @@ class World:
         return {
             f"bulk of {BULK}, random documents": [documents[i : i + BULK] for i in range(0, most, BULK)],
             f"bulk of {BULK}, one person's list": lists,
+        }
+
+    def lists(self) -> dict[str, list[KnownList]]:
+        """Lists asked for a page at a time, from beginning to end."""
+        return {
+            f"documents of a person, by {PAGE}": self.drive.lists(_LISTS, str(self.seed)),
+            f"people of a group of {self.group.members:,}, by {PAGE}": [self.group.people()],
         }
 
     def served(self) -> tuple[str, ...]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from bench.known_question import KnownQuestion
+from bench.lists import PAGE, pages
+from bench.run import in_requests
 from bench.worlds import BULK, Sizes, World
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import compile_schema
-from remit.model import Verdict
+from remit.model import Operation, Update, Verdict
+from tests.support.engines import EngineOfTest
 
 SMALL = Sizes(6_000, group_members=100, folder_depth=12, chain_depth=5, wide_groups=30, questions=400)
 SEEDS = (1, 2, 3)
@@ -61,6 +65,20 @@ def test_a_workload_asks_what_its_name_says(seed: int) -> None:
         assert {len(bulk) for bulk in bulks} == {BULK}, name
 
 
+def test_every_list_is_what_a_lookup_finds(tmp_path: Path) -> None:
+    world = world_of(1)
+    made = EngineOfTest("memory", tmp_path)
+    made.schema(world.schema)
+    for rows in in_requests(world.relationships(), 1_000):
+        made.engine.relationships.write("", [Update(Operation.TOUCH, row) for row in rows])
+    for name, lists in world.lists().items():
+        assert all(each.ids for each in lists), name
+        take = pages(made.engine, lists)
+        for number in range(2 * sum(-(-len(each.ids) // PAGE) for each in lists)):
+            take(number)  # raises WrongAnswer
+    made.engine.close()
+
+
 def test_what_is_served_is_a_workload() -> None:
     world = world_of(1)
     assert set(world.served()) < {*world.workloads(), *world.bulks()}
@@ -77,6 +95,7 @@ def test_a_seed_means_one_world() -> None:
     assert list(again.relationships()) == list(world_of(1).relationships())
     assert again.workloads() == world_of(1).workloads()
     assert again.bulks() == world_of(1).bulks()
+    assert again.lists() == world_of(1).lists()
     assert set(again.relationships()) != set(world_of(2).relationships())
 
 

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from remit.eval.budget import STEPS_MAX
+from remit.eval.lookups import Place
+from remit.eval.plain import PlainEvaluator
+from remit.eval.semantics import Answer
+from remit.graph.view import GraphView
+from remit.interrupt import never_interrupted
+from remit.language.plan import Schema
+from remit.model import ObjectRef, ResourceLookup, SubjectLookup, Verdict
 from remit.notation import parse_time
 from remit.world import World, verify
 from tests.support.places import CONFORMANCE, ROOT, SPICEDB_RANDOM
@@ -22,6 +31,20 @@ FOLDERS = {
     CONFORMANCE / "spicedb-answers": (31, 1_386),
     SPICEDB_RANDOM: (120, 26_516),
 }
+
+
+WHOLE = Place("", 1_000_000, STEPS_MAX, never_interrupted)
+
+
+class View(NamedTuple):
+    """What an evaluator is asked over: a world in memory."""
+
+    schema: Schema
+    graph: GraphView
+    now_us: int
+    revision: int = 0
+    native: None = None
+    changed: None = None
 
 
 def is_absent(folder: Path) -> bool:
@@ -48,6 +71,40 @@ def test_spicedb_and_remit_agree(path: Path) -> None:
     world = World.read(path)
     assert len(world.assertions) == count_questions(path), "every question of the file is asked"
     assert [finding.render() for finding in verify(world, ASKED_AT_US)] == []
+
+
+@pytest.mark.parametrize("path", worlds())
+def test_lookups_say_what_spicedb_answers(path: Path) -> None:
+    """Of every question: the resource is in the list of what the subject has exactly where the answer is not a no, and
+    the subject, or `*`, in that of who has the permission."""
+    world = World.read(path)
+    now_us = world.now_us if world.now_us is not None else ASKED_AT_US
+    view = View(world.schema, world.graph(), now_us)
+    lists: dict[str, dict[str, Verdict | None]] = {}
+
+    def found(lookup: ResourceLookup | SubjectLookup) -> dict[str, Verdict | None]:
+        key = repr(lookup)
+        if key not in lists:
+            if isinstance(lookup, ResourceLookup):
+                page = PlainEvaluator().lookup_resources(view, lookup, WHOLE)
+            else:
+                page = PlainEvaluator().lookup_subjects(view, lookup, WHOLE)
+            lists[key] = {id: answer.verdict if isinstance(answer, Answer) else None for id, answer in page.entries}
+        return lists[key]
+
+    for each in world.assertions:
+        type, id, relation = each.subject
+        resources = found(ResourceLookup(each.resource.type, each.permission, each.subject, each.context))
+        assert resources.get(each.resource.id, Verdict.NO) is each.expected or not occurs(world, each.resource), (
+            each.text
+        )
+        subjects = found(SubjectLookup(each.resource, each.permission, type, relation, each.context))
+        assert subjects.get(id, subjects.get("*", Verdict.NO)) is each.expected, each.text
+
+
+def occurs(world: World, resource: ObjectRef) -> bool:
+    """Whether a fact names the object: only such are found."""
+    return any(resource in (fact.relationship.resource, fact.relationship.subject.object) for fact in world.facts)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -15,7 +15,7 @@ mod state;
 mod walked;
 
 pub use locked::{Identity, Store, View};
-pub use lookups::{Asked, LookupAnswer};
+pub use lookups::{LookupAnswer, LookupRequest};
 pub use question::{Answer, Question};
 pub use registry::Core;
 pub use session::Session;

@@ -6,7 +6,7 @@ use crate::gil::{GIVES_WAY_MAX, STOPS_AT_FIRST};
 use crate::session::with_session;
 use pyo3::prelude::*;
 use remit_core::lookup::{Entry, Page};
-use remit_core::store::{Asked, LookupAnswer, Store};
+use remit_core::store::{LookupAnswer, LookupRequest, Store};
 use std::cell::Cell;
 
 /// An id, yes or no or None for elsewhere, and whether an edge beneath leads to it.
@@ -20,7 +20,7 @@ pub type LookedUp = (u64, Option<Vec<EntryTuple>>, Option<String>, u64, bool);
 pub fn look_up_without_gil(
     store: &Store,
     py: Python<'_>,
-    asked: &Asked<'_>,
+    asked: &LookupRequest<'_>,
     interrupt: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<LookedUp> {
     let mut stops_max = STOPS_AT_FIRST;

@@ -23,7 +23,7 @@ use remit_core::graph::rows::Rows;
 use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, NONE};
 use remit_core::lookup::Place;
-use remit_core::store::{Answer, Asked, Core, Identity, Question, Store, View, WholeOrNothing};
+use remit_core::store::{Answer, Core, Identity, LookupRequest, Question, Store, View, WholeOrNothing};
 use std::sync::Arc;
 
 /// Ids given out at one look at the store: a commit waits no longer for them than a millisecond.
@@ -239,7 +239,7 @@ impl NativeStore {
         };
         let owned = OwnedQuestion::of(&question, None);
         let after = after.to_owned();
-        let asked = Asked {
+        let asked = LookupRequest {
             question: owned.question(),
             of_subjects: question.subject_id.is_empty(),
             place: Place { after: &after, limit },

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// A question with the id of its resource, or of its subject, left away, and what the request brings with it.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct LookupRequest<'a> {
     pub question: Question<'a>,
     pub of_subjects: bool,
     pub place: Place<'a>,
@@ -48,7 +48,12 @@ type Found = Stoppable<Option<Page>>;
 
 impl View<'_> {
     /// A page, and the steps it took. Should it panic, it is to be had elsewhere, as with `check`.
-    pub fn look_up(&self, session: &mut Session, asked: &Asked<'_>, stop: &dyn Fn() -> bool) -> (LookupAnswer, u64) {
+    pub fn look_up(
+        &self,
+        session: &mut Session,
+        asked: &LookupRequest<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> (LookupAnswer, u64) {
         let looking_up = AssertUnwindSafe(|| self.look_up_unguarded(session, asked, stop));
         let answer = catch_unwind(looking_up).unwrap_or((LookupAnswer::Elsewhere, 0));
         session.clear();
@@ -58,13 +63,13 @@ impl View<'_> {
     fn look_up_unguarded(
         &self,
         session: &mut Session,
-        asked: &Asked<'_>,
+        asked: &LookupRequest<'_>,
         stop: &dyn Fn() -> bool,
     ) -> (LookupAnswer, u64) {
         let State { graph, plan: Some(plan), caveats, version, installed, closed, reach, .. } = &*self.state else {
             return (LookupAnswer::Elsewhere, 0);
         };
-        let Asked { question, changed, context, now_us, steps_max, .. } = *asked;
+        let LookupRequest { question, changed, context, now_us, steps_max, .. } = *asked;
         session.clear();
         if !changed.is_empty() {
             session.lay_over(graph, changed);
@@ -119,7 +124,7 @@ impl View<'_> {
 /// A lookup in numbers, and where the texts are.
 struct Looking<'a> {
     view: &'a View<'a>,
-    asked: &'a Asked<'a>,
+    asked: &'a LookupRequest<'a>,
     names: &'a QuestionNames,
     goal: Goal,
     graph: &'a Graph,
