@@ -46,9 +46,9 @@ impl<'t> Ordered<'t> {
     }
 
     /// All that is left, none twice. Cost: O(n log n).
-    pub fn sorted(mut self, pause: &mut impl FnMut() -> Stoppable<()>) -> Stoppable<Vec<u32>> {
+    pub fn sorted(self, pause: &mut impl FnMut() -> Stoppable<()>) -> Stoppable<Vec<u32>> {
         let mut sorted: Vec<u32> = Vec::new();
-        while let Some((_, object)) = self.next() {
+        for (_, object) in self {
             if sorted.len().is_multiple_of(HEAP_MAX) {
                 pause()?;
             }
@@ -58,11 +58,15 @@ impl<'t> Ordered<'t> {
         }
         Ok(sorted)
     }
+}
+
+impl<'t> Iterator for Ordered<'t> {
+    type Item = (&'t str, u32);
 
     /// Cost: O(heaps), and the logarithm of one.
-    pub fn next(&mut self) -> Option<(&'t str, u32)> {
-        let least =
-            self.heaps.iter_mut().filter(|heap| !heap.is_empty()).max_by(|one, other| one.peek().cmp(&other.peek()))?;
+    fn next(&mut self) -> Option<(&'t str, u32)> {
+        let heaps = self.heaps.iter_mut().filter(|heap| !heap.is_empty());
+        let least = heaps.max_by(|one, other| one.peek().cmp(&other.peek()))?;
         least.pop().map(|Reverse((_, id, object))| (id, object))
     }
 }
@@ -98,8 +102,8 @@ mod tests {
         ) {
             let found: Vec<u32> = (0..texts.len() as u32).cycle().take(texts.len() * copies).collect();
             let text_of = |number: u32| texts[number as usize].as_str();
-            let mut ordered = Ordered::after(&after, &found, &text_of, &mut || Ok(())).expect("nothing stops it");
-            let told: Vec<&str> = std::iter::from_fn(|| ordered.next().map(|(id, _)| id)).collect();
+            let ordered = Ordered::after(&after, &found, &text_of, &mut || Ok(())).expect("nothing stops it");
+            let told: Vec<&str> = ordered.map(|(id, _)| id).collect();
             let mut expected: Vec<&str> = found.iter().map(|number| text_of(*number)).filter(|id| **id > *after).collect();
             expected.sort_unstable();
             prop_assert_eq!(told, expected);
