@@ -147,15 +147,15 @@ impl<'a> Looking<'a> {
 
     fn resources<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: Lookup) -> Found {
         let place = self.asked.place;
-        let may_keep =
-            self.asked.changed.is_empty() && lookup.subject.object & EPHEMERAL == 0 && !place.after.is_empty();
+        let is_of_graph = self.asked.changed.is_empty() && lookup.subject.object & EPHEMERAL == 0;
         let version = evaluation.state.version;
-        let known = if may_keep { self.view.store.walked.find(version, lookup) } else { None };
+        let known = if is_of_graph { self.view.store.walked.find(version, lookup) } else { None };
         if let Some(sorted) = known {
             return self.resources_among(evaluation, lookup, &sorted);
         }
         let walk = Upwards::of(evaluation, lookup);
-        let may_keep = may_keep && !walk.is_of_its_time();
+        // Who asks for a second page will ask for a third; who asks for a first one may want no more.
+        let may_keep = is_of_graph && !place.after.is_empty() && !walk.is_of_its_time();
         let found = walk.walk(evaluation)?;
         let text_of = |object| self.id_of(object);
         if may_keep {
