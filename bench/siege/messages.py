@@ -76,6 +76,34 @@ def expanded(target: Target, number: int) -> Sequence[bytes]:
     return [permissions_pb2.ExpandRequest(store=STORE, resource=doc(CROWD), permission="view").SerializeToString()]
 
 
+def resources_found(target: Target, number: int) -> Sequence[bytes]:
+    """All that a fact gives at the end of as many documents in one another; and the same with a fact brought along,
+    which is walked anew for each page."""
+    asked = permissions_pb2.LookupResourcesRequest(
+        store=STORE, resource_type="doc", permission="may", subject=user(f"u{number}")
+    )
+    brought = permissions_pb2.LookupResourcesRequest(contextual=[fact(f"{DEEP}-{target.sizes.deep}", f"u{number}")])
+    brought.MergeFrom(asked)
+    return [asked.SerializeToString(), brought.SerializeToString()]
+
+
+def subjects_found(target: Target, number: int) -> Sequence[bytes]:
+    found = []
+    for resource in (CROWD, CAVEATED):
+        asked = permissions_pb2.LookupSubjectsRequest(
+            store=STORE, resource=doc(resource), permission="may", subject_type="user"
+        )
+        found.append(asked.SerializeToString())
+    return found
+
+
+def permissions_found(target: Target, number: int) -> Sequence[bytes]:
+    asked = permissions_pb2.LookupPermissionsRequest(
+        store=STORE, resource=doc(f"{DEEP}-0"), subject=user(f"nobody-{number}"), relations=True
+    )
+    return [asked.SerializeToString()]
+
+
 # --- facts ------------------------------------------------------------------------------------------------------
 
 

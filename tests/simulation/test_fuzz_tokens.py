@@ -11,8 +11,9 @@ from remit.store.port import StoreIdentity
 from remit.v1 import relationships_pb2
 from tests.support.simulation.hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
-AT_LEAST = ["Check", "CheckMany", "Expand", "Read", "Export", "ReadSchema", "DiffSchema"]
-AT_EXACTLY = ["Check", "CheckMany", "Expand", "ReadSchema"]
+LOOKUPS = ["LookupResources", "LookupSubjects", "LookupPermissions"]
+AT_LEAST = ["Check", "CheckMany", "Expand", *LOOKUPS, "Read", "Export", "ReadSchema", "DiffSchema"]
+AT_EXACTLY = ["Check", "CheckMany", "Expand", *LOOKUPS, "ReadSchema"]
 
 
 def wrong_tokens(hostile: Hostile) -> dict[str, str]:
@@ -96,3 +97,16 @@ def test_a_cursor_of_another_store_tells_nothing_of_it(hostile: Hostile) -> None
     request.cursor = hostile.good.relationships.read(OTHER, RelationshipFilter("thing"), limit=1).next_cursor
     assert request.cursor
     require_decent(method, ask(hostile, method, [request.SerializeToString()]))
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_a_cursor_of_a_list_of_facts_or_none_is_refused_by_a_lookup(hostile: Hostile, name: str) -> None:
+    fill_own(hostile.good)
+    method = method_of(name)
+    right = hostile.good.relationships.read(OWN, RelationshipFilter(), limit=1).next_cursor
+    for cursor in [right, right[:-1], right + right, "AAAA", "é", "x" * 100_000]:
+        request = template_of(method)
+        request.cursor = cursor
+        answer = ask(hostile, method, [request.SerializeToString()])
+        require_decent(method, answer)
+        assert answer.reason == "INVALID_CURSOR", f"{cursor[:80]}: {answer}"

@@ -209,6 +209,13 @@ TEMPLATES: dict[str, Any] = {
         store=OWN, items=[_P.CheckItem(resource=THING, permission="use", subject=USER)] * 2, contextual=[FACT]
     ),
     "Expand": _P.ExpandRequest(store=OWN, resource=THING, permission="use"),
+    "LookupResources": _P.LookupResourcesRequest(
+        store=OWN, resource_type=THING.type, permission="use", subject=USER, contextual=[FACT]
+    ),
+    "LookupSubjects": _P.LookupSubjectsRequest(
+        store=OWN, resource=THING, permission="use", subject_type=USER.object.type, contextual=[FACT]
+    ),
+    "LookupPermissions": _P.LookupPermissionsRequest(store=OWN, resource=THING, subject=USER, contextual=[FACT]),
     "Write": _R.WriteRequest(
         store=OWN,
         updates=[_R.Update(operation=_R.OPERATION_TOUCH, relationship=FACT)],
