@@ -98,7 +98,9 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("schema format", "schema", "format", str(tmp / "schema.zed"))
     yield run("schema format", "schema", "format", str(tmp / "schema.zed"), "--check")
     yield run("schema check", "schema", "check", str(tmp / "schema.zed"), str(tmp / "wrong.zed"))
+    yield run("touch", "touch", "doc:plan#viewer@user:gone[expiration:2001-01-01T00:00:00Z]")
     yield from _worlds(run, tmp)
+    yield run("import WORLD", "import", str(tmp / "untrue.yaml"))
     yield run("store create", "store", "create", "other")
     yield run("store list", "store", "list")
     yield run("store backup", "store", "backup", "default", str(tmp / "backup"))
@@ -232,7 +234,7 @@ def commands(group: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any
 
 
 def test_every_command_is_on_the_page_and_no_other() -> None:
-    on_page = {re.sub(r" (--.*|FILE)$", "", command) for command in COMMANDS}
+    on_page = {re.sub(r" (--.*|FILE|WORLD)$", "", command) for command in COMMANDS}
     assert sorted(on_page) == sorted(name for name, _ in commands(typer.main.get_command(app)))
 
 
