@@ -155,6 +155,22 @@ def test_what_has_expired_is_in_no_list(world: EngineOfTest) -> None:
     assert "old" not in ids(world.engine.lookups.resources("", VIEW))
 
 
+def test_what_held_throughout_is_listed_once_while_writes_go_on(world: EngineOfTest) -> None:
+    steady = set(ids(world.engine.lookups.resources("", VIEW)))
+    found: list[str] = []
+    cursor, number = "", 0
+    while True:
+        page = world.engine.lookups.resources("", VIEW, PageOptions(limit=2, cursor=cursor))
+        found += ids(page)
+        number += 1
+        world.write(f"document:a{number}#viewer@user:anne", f"document:e{number}#viewer@user:anne")
+        world.write(f"delete document:e{number - 1}#viewer@user:anne", f"document:d3#viewer@user:u{number}")
+        if not (cursor := page.next_cursor) or number > 50:
+            break
+    assert len(found) == len(set(found))
+    assert steady <= set(found)
+
+
 # --- cursors ----------------------------------------------------------------------------------------------------
 
 
