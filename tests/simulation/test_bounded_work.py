@@ -121,7 +121,7 @@ class OnThisThread(WorkQueue):
 def worked(verb: Verb[Any], world: HeavyWorld, seed: int, last: int | None = None) -> tuple[Counted, RemitError | None]:
     """What was counted of a heavy request, and how it was refused."""
     counted = Counted(last)
-    call = Call(caller=LOCAL_CALLER, is_gone=counted.look)
+    call = Call(caller=LOCAL_CALLER, is_gone=counted.look, is_heavy=True)
     messages = heavy(verb.path, world, seed)
     try:
         if verb.is_stream:

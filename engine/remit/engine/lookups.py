@@ -65,7 +65,9 @@ class Lookups:
     ) -> LookupResult:
         at_least, at_exactly, contextual, limit, cursor, interrupt = options
         self._limits.require_context(lookup.context)
-        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, contextual=contextual)
+        view = self._views.of(
+            store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
+        )
         binding = LookupBinding.of(view.identity, view.schema.text, lookup, contextual)
         after, has_failed = decode_lookup_cursor(cursor, binding)
         interrupt()

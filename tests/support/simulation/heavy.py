@@ -221,6 +221,59 @@ def _expand(world: HeavyWorld, chance: Random) -> Messages:
     ]
 
 
+def _lookup_resources(world: HeavyWorld, chance: Random) -> Messages:
+    """Chains and rings walked up to the end, and a permission of which nobody can be told beforehand."""
+    type, permission, subject = chance.choice(
+        (
+            ("folder", "view", "user:last"),
+            ("folder", "open", "user:u1"),
+            ("folder", "narrow", "user:last"),
+            ("position", "won", "user:u0"),
+            ("group", "member", "user:u1"),
+        )
+    )
+    return [
+        P.LookupResourcesRequest(
+            resource_type=type,
+            permission=permission,
+            subject=_subject(subject),
+            context=_context(world, chance),
+            contextual=_contextual(world, chance),
+            consistency=_consistency(world, chance),
+        )
+    ]
+
+
+def _lookup_subjects(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission = chance.choice(_EXPANDED)
+    type, relation = chance.choice((("user", ""), ("group", "member")))
+    return [
+        P.LookupSubjectsRequest(
+            resource=_object(resource),
+            permission=permission,
+            subject_type=type,
+            subject_relation=relation,
+            context=_context(world, chance),
+            contextual=_contextual(world, chance),
+            consistency=_consistency(world, chance),
+        )
+    ]
+
+
+def _lookup_permissions(world: HeavyWorld, chance: Random) -> Messages:
+    resource, _, subject = chance.choice(_QUESTIONS)
+    return [
+        P.LookupPermissionsRequest(
+            resource=_object(resource),
+            subject=_subject(subject),
+            relations=True,
+            context=_context(world, chance),
+            contextual=_contextual(world, chance),
+            consistency=_consistency(world, chance),
+        )
+    ]
+
+
 # --- what is written and read -----------------------------------------------------------------------------------
 
 
@@ -380,6 +433,9 @@ HEAVY: Mapping[str, Generator] = {
     "/remit.v1.Permissions/Check": _check,
     "/remit.v1.Permissions/CheckMany": _check_many,
     "/remit.v1.Permissions/Expand": _expand,
+    "/remit.v1.Permissions/LookupResources": _lookup_resources,
+    "/remit.v1.Permissions/LookupSubjects": _lookup_subjects,
+    "/remit.v1.Permissions/LookupPermissions": _lookup_permissions,
     "/remit.v1.Relationships/Write": _write,
     "/remit.v1.Relationships/Delete": _delete,
     "/remit.v1.Relationships/Read": _read,
