@@ -75,7 +75,7 @@ def test_partials_are_counted_where_they_are_brought() -> None:
     looks = Looks()
     with pytest.raises(LimitExceeded):
         compile_schema(text, terms_max=20_000, interrupt=looks)
-    assert looks.count < 500
+    assert looks.count < 2_000  # a look every 32 steps, and some: 20,000 terms were counted, not 160,000
 
 
 def test_caveats_share_an_environment_and_know_nothing_of_one_another() -> None:

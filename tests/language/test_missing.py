@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remit.errors import CaveatFailed
 from remit.language.caveats import Caveat
+from remit.language.missing import Needs
 from remit.language.parameters import ANY, BOOL, INT, STRING, ParameterType
 from remit.model import Verdict
 
@@ -84,6 +85,8 @@ CASES = [
     ({"s": STRING, "x": INT}, "int(s) > x", {}, "s"),
     ({"s": STRING, "x": INT}, "int(s) > x", {"s": "5"}, "x"),
     ({"x": INT, "y": INT, "a": BOOL}, "x / y > 2 || a", {"x": 1, "y": 0}, "a"),
+    # What may be absent is no value, and waits for nothing itself.
+    ({"r": BOOL, "b": INT, "m": ParameterType("map", INT)}, "r && m[?'y'].orValue(b) > 1", {"m": {}}, "br"),
     # Nothing heals it, and it is told as it was: by all that might have.
     ({"s": STRING, "x": INT}, "int(s) > x", {"s": "none"}, "x"),
 ]
@@ -95,3 +98,22 @@ def test_names_are_those_that_are_needed(
 ) -> None:
     found = Caveat("case", parameters, expression).evaluate({}, given_values)
     assert found == (Verdict.CONDITIONAL, frozenset(named))
+
+
+def test_of_many_parts_few_are_looked_at_and_all_that_the_rest_names_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[object] = []
+    evaluated = Needs._evaluated
+
+    def counted(self: Needs, node: object, values: Mapping[str, object]) -> object:
+        looked_at.append(node)
+        return evaluated(self, node, values)
+
+    monkeypatch.setattr(Needs, "_evaluated", counted)
+    caveat = Caveat("many", {"k": INT, "x": BOOL, "y": BOOL}, "k > 0 && y" + " && !x" * 1_000)
+    assert caveat.evaluate({}, {"k": 1}) == (Verdict.CONDITIONAL, frozenset("xy"))
+    assert len(looked_at) < 100
+    tails = " && ".join(f"(k == {number} || k > {number})" for number in range(200))
+    caveat = Caveat("tails", {"k": INT, "x": BOOL, "y": BOOL}, f"x && {tails} && (y || k < 0)")
+    looked_at.clear()
+    assert caveat.evaluate({}, {"k": 999}) == (Verdict.CONDITIONAL, frozenset("xy"))
+    assert len(looked_at) < 100
