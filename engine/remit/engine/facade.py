@@ -47,7 +47,7 @@ class Engine:
         self.loaded = loaded = LoadedStores(store)
         self.views = views = RequestViews(loaded, clock, limits)
         watches = Watches(loaded)
-        evaluator = quickest_evaluator()
+        evaluator = quickest_evaluator(limits.evaluation_bytes_max)
         self.questions = Questions(views, evaluator, limits)
         self.lookups = Lookups(views, evaluator, limits)
         self.relationships = Relationships(loaded, clock, limits)

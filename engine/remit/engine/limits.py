@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
-from remit.eval.budget import STEPS_MAX
+from remit.eval.budget import EVALUATION_BYTES_MAX, STEPS_MAX
 from remit.language.effort import EXPRESSION_LENGTH_MAX, TERMS_MAX
 from remit.model import ObjectRef, Relationship, SubjectRef, Update
 from remit.notation import canonical_json
@@ -52,6 +52,8 @@ class Limits:
     expression_length_max: int = EXPRESSION_LENGTH_MAX
     stores_max: int = 1_000
     steps_max: int = STEPS_MAX
+    # What Python may remember of one question, as reckoned, until it is answered; what the core answers takes little.
+    evaluation_bytes_max: int = EVALUATION_BYTES_MAX
     # Sets and relationships of an expansion: some two kilobytes each while the answer is made. The frontend answers by
     # itself what has less than the lowest that may be chosen.
     expanded_max: int = 100_000

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple, assert_never, final
 
 from remit.errors import CaveatFailed
-from remit.eval.budget import Budget
+from remit.eval.budget import EDGE_BYTES, Budget
 from remit.graph.view import GraphView
 from remit.language import plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
@@ -105,6 +105,12 @@ def negated(bounds: Bounds) -> Bounds:
     return _HIGHEST - bounds[1], _HIGHEST - bounds[0]
 
 
+def bytes_of(subject: SubjectRef, qualifiers: Qualifiers) -> int:
+    """What an edge takes that is remembered, as reckoned."""
+    size = EDGE_BYTES + len(subject.id)
+    return size if qualifiers.caveat is None else size + len(qualifiers.caveat.context_json)
+
+
 class Equations:
     """Says, for one schema, graph, time and request context, how each goal follows from facts and other goals."""
 
@@ -145,6 +151,7 @@ class Equations:
             if wildcard is not None and wildcard.counts_at(self.now_us):
                 yield self._fact(object, relation, everyone, wildcard)
         for userset, qualifiers in self.graph.usersets(object, relation):
+            self.budget.bytes += bytes_of(userset, qualifiers)
             self.budget.spend()
             if userset != subject and qualifiers.counts_at(self.now_us):
                 through = Goal(userset.object, userset.relation, subject)
@@ -216,6 +223,7 @@ class Equations:
 
     def _edges(self, object: ObjectRef, relation: str) -> Generator[tuple[SubjectRef, Fact], None, None]:
         for subject, qualifiers in self.graph.edges(object, relation):
+            self.budget.bytes += bytes_of(subject, qualifiers)
             self.budget.spend()
             if qualifiers.counts_at(self.now_us):
                 yield subject, self._fact(object, relation, subject, qualifiers)
@@ -234,6 +242,8 @@ class Equations:
                 verdict, missing = self.schema.caveats[use.name].evaluate_written(use.context_json, self.context)
                 fact = Fact((verdict.value, verdict.value), missing=missing)
             except CaveatFailed as failure:
-                fact = Fact(UNKNOWN, failure=failure)
+                # Its traceback leads back here, in a circle that only the collector of garbage would find.
+                fact = Fact(UNKNOWN, failure=failure.with_traceback(None))
             self._caveats[use] = fact
+            self.budget.bytes += EDGE_BYTES + len(use.context_json)
         return fact

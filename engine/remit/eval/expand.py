@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import assert_never
 
-from remit.eval.budget import Budget
+from remit.eval.budget import GOAL_BYTES, Budget
+from remit.eval.equations import bytes_of
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -74,6 +75,7 @@ class _Expanding:
         while self._queue:
             self._budget.spend()
             resource, name = key = self._queue.popleft()
+            self._budget.bytes += GOAL_BYTES + len(resource.id)
             sets.append(ExpandSet(resource, name, self._definition(resource, name, self._depth[key])))
         return Expansion(tuple(sets))
 
@@ -134,6 +136,7 @@ class _Expanding:
         """The facts that count now, sorted: an expansion reads the same whatever order they were written in."""
         found = []
         for subject, qualifiers in self._graph.edges(resource, relation):
+            self._budget.bytes += bytes_of(subject, qualifiers)
             self._budget.spend()
             if qualifiers.counts_at(self._now_us):
                 found.append((subject, qualifiers))

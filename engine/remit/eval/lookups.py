@@ -15,6 +15,7 @@ candidates are judged, all that there are or those of `candidates.py`, makes no 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from typing import NamedTuple
@@ -49,16 +50,17 @@ class LookupPage(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a page begins, how many entries it may have, and how many steps its walk and its checks may each cost.
-    `after` is "" for the beginning."""
+    """Where a page begins, how many entries it may have, and how many steps its walk and its checks may each cost
+    and bytes be remembered of them. `after` is "" for the beginning."""
 
     after: str
     limit: int
     steps_max: int
     interrupt: Interrupt
+    bytes_max: int = sys.maxsize
 
     def budget(self) -> Budget:
-        return Budget(self.steps_max, self.interrupt)
+        return Budget(self.steps_max, self.interrupt, bytes_max=self.bytes_max)
 
 
 def lookup_resources(

@@ -1,14 +1,16 @@
 """The evaluator in Python: it answers everything, over any graph, by `semantics.py`, `expand.py`, `explain.py` and
 `lookups.py`.
 
-Law: two questions about one view are answered as if each had been asked alone."""
+Laws: two questions about one view are answered as if each had been asked alone; no request has more to remember than
+one question may."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from remit.errors import RemitError
-from remit.eval.budget import Budget
+from remit.eval.budget import EVALUATION_BYTES_MAX, Budget
 from remit.eval.candidates import resource_candidates, subject_candidates
 from remit.eval.evaluator import EvaluationView, Explained
 from remit.eval.expand import expand
@@ -24,25 +26,22 @@ from remit.notation import canonical_json
 class PlainEvaluator:
     """Keeps nothing between two calls."""
 
+    def __init__(self, bytes_max: int = EVALUATION_BYTES_MAX) -> None:
+        """`bytes_max`: what may be remembered of one question, as reckoned; beyond it raises StepBudgetSpent."""
+        self._bytes_max = bytes_max
+
     def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
-        return _check(_evaluation(view, question.context), question, Budget(steps_max, interrupt))
+        with _evaluation(view, question.context) as evaluation:
+            return _check(evaluation, question, self._budget(steps_max, interrupt))
 
     def check_many(
         self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
     ) -> list[Answer | RemitError]:
-        evaluations: dict[str, Evaluation] = {}  # by context
-        answers: list[Answer | RemitError] = []
-        for question in questions:
-            interrupt()
-            context = canonical_json(question.context) if question.context else ""
-            if context not in evaluations:
-                evaluations[context] = _evaluation(view, question.context)
-            try:
-                answers.append(_check(evaluations[context], question, Budget(steps_max, interrupt)))
-            except RemitError as error:
-                interrupt()  # a deadline or a caller gone ends the request, not the item
-                answers.append(error)
-        return answers
+        many = _Many(view)
+        try:
+            return [many.answer(question, self._budget(steps_max, interrupt)) for question in questions]
+        finally:
+            many.forget()
 
     def expand(
         self,
@@ -53,31 +52,88 @@ class PlainEvaluator:
         steps_max: int,
         interrupt: Interrupt,
     ) -> Expansion:
-        budget = Budget(steps_max, interrupt)
+        budget = self._budget(steps_max, interrupt)
         return expand(view.schema, view.graph, resource, name, now_us=view.now_us, depth=depth, budget=budget)
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
-        evaluation = _evaluation(view, question.context)
-        answer = _check(evaluation, question, Budget(steps_max, interrupt))
-        evaluation.equations.budget = Budget(steps_max, interrupt)
-        goal = evaluation.goal(question.resource, question.permission, question.subject)
-        return Explained(answer, explain(evaluation, goal))
+        with _evaluation(view, question.context) as evaluation:
+            budget = self._budget(steps_max, interrupt)
+            answer = _check(evaluation, question, budget)
+            evaluation.equations.budget = self._budget(steps_max, interrupt, budget.bytes)
+            goal = evaluation.goal(question.resource, question.permission, question.subject)
+            return Explained(answer, explain(evaluation, goal))
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
-        evaluation = _evaluation(view, lookup.context)
-        evaluation.goal(ObjectRef(lookup.resource_type, NOBODY), lookup.permission, lookup.subject)
-        found = resource_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
-        return lookup_resources(evaluation, lookup, place, found)
+        place = place._replace(bytes_max=self._bytes_max)
+        with _evaluation(view, lookup.context) as evaluation:
+            evaluation.goal(ObjectRef(lookup.resource_type, NOBODY), lookup.permission, lookup.subject)
+            found = resource_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
+            return lookup_resources(evaluation, lookup, place, found)
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
-        evaluation = _evaluation(view, lookup.context)
-        nobody = SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
-        evaluation.goal(lookup.resource, lookup.permission, nobody)
-        found = subject_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
-        return lookup_subjects(evaluation, lookup, place, found)
+        place = place._replace(bytes_max=self._bytes_max)
+        with _evaluation(view, lookup.context) as evaluation:
+            nobody = SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
+            evaluation.goal(lookup.resource, lookup.permission, nobody)
+            found = subject_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
+            return lookup_subjects(evaluation, lookup, place, found)
+
+    def _budget(self, steps_max: int, interrupt: Interrupt, remembered: int = 0) -> Budget:
+        return Budget(steps_max, interrupt, bytes_max=self._bytes_max, bytes=remembered)
 
 
-def _evaluation(view: EvaluationView, context: Mapping[str, object]) -> Evaluation:
+class _Many:
+    """The evaluations of many questions of one request: what those with the same context settle is remembered for the
+    others, as long as it is no more than one question may have."""
+
+    def __init__(self, view: EvaluationView) -> None:
+        self._view = view
+        self._evaluations: dict[str, Evaluation] = {}  # by context
+        self._remembered = 0
+
+    def answer(self, question: Question, budget: Budget) -> Answer | RemitError:
+        """Or why there is none. Raises what the interrupt raises."""
+        budget.interrupt()
+        budget.bytes = self._remembered
+        found = self._ask(question, budget)
+        if budget.is_full and self._remembered:
+            self.forget()
+            budget = Budget(budget.steps_max, budget.interrupt, bytes_max=budget.bytes_max)
+            found = self._ask(question, budget)
+        self._remembered = budget.bytes
+        return found
+
+    def _ask(self, question: Question, budget: Budget) -> Answer | RemitError:
+        context = canonical_json(question.context) if question.context else ""
+        evaluation = self._evaluations.get(context)
+        if evaluation is None:
+            evaluation = self._evaluations[context] = _begun(self._view, question.context)
+        try:
+            return _check(evaluation, question, budget)
+        except RemitError as error:
+            budget.interrupt()  # a deadline or a caller gone ends the request, not the item
+            return error.with_traceback(None)  # which has all that the evaluation left open
+
+    def forget(self) -> None:
+        for evaluation in self._evaluations.values():
+            evaluation.forget()
+        self._evaluations.clear()
+        self._view.graph.forget()
+        self._remembered = 0
+
+
+@contextmanager
+def _evaluation(view: EvaluationView, context: Mapping[str, object]) -> Iterator[Evaluation]:
+    """Of one request; what it remembers is let go of at the end."""
+    evaluation = _begun(view, context)
+    try:
+        yield evaluation
+    finally:
+        evaluation.forget()
+        view.graph.forget()
+
+
+def _begun(view: EvaluationView, context: Mapping[str, object]) -> Evaluation:
     return Evaluation(view.schema, view.graph, now_us=view.now_us, context=context)
 
 

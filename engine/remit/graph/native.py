@@ -137,6 +137,9 @@ class NativeGraph:
             ids, page = self._store.ids_of(type, page)
             yield from ids
 
+    def forget(self) -> None:
+        """It remembers nothing of what is read."""
+
     def relationships(self) -> Iterator[Relationship]:
         """Everything. Cost: O(edges)."""
         first, next_node, found = self._store.relationships(0, _PAGE)

@@ -72,6 +72,9 @@ class Graph:
         yield from (resource.id for resource, _ in nodes if resource.type == type)
         yield from (subject.id for subject in subjects if subject.type == type)
 
+    def forget(self) -> None:
+        """It remembers nothing of what is read."""
+
     def relationships(self) -> Iterator[Relationship]:
         """Everything. Cost: O(edges)."""
         for table in (self._direct, self._usersets):

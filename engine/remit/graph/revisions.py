@@ -124,6 +124,12 @@ class PinnedGraph:
                 self._undo()
         return [*ids, *self._overlay.ids_changed(type)]
 
+    def forget(self) -> None:
+        """What is read from now on may come in another order. Cost: O(nodes read), and others come in between."""
+        for reads in (self._edges, self._usersets):
+            while reads:
+                reads.popitem()
+
     def _all_of(self, read: _Partial, node: NodeKey, reads: _Reads) -> Iterator[Edge]:
         """The edges of a node that were read before, then the rest, a piece at a time."""
         told = 0

@@ -38,3 +38,7 @@ class GraphView(Protocol):
         no particular order. Some may occur twice, and some may be of edges that are there no more: whoever must know
         asks for the edges. Cost: O(objects)."""
         ...
+
+    def forget(self) -> None:
+        """Let go of what was remembered of all that was read. Nobody is reading an edge meanwhile."""
+        ...

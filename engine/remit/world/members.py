@@ -317,6 +317,9 @@ class _OpenCaveats:
     def ids_of(self, type: str) -> Iterable[str]:
         return self.graph.ids_of(type)
 
+    def forget(self) -> None:
+        self.graph.forget()
+
 
 def _opened(qualifiers: Qualifiers) -> Qualifiers:
     return qualifiers if qualifiers.caveat is None else qualifiers._replace(caveat=_OPEN)

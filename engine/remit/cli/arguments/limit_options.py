@@ -36,6 +36,7 @@ HELP: Mapping[str, str] = {
     "expression_length_max":          "Characters of a caveat's expression.",
     "stores_max":                     "Stores of the server.",
     "steps_max":                      "Steps of evaluation a question may take.",
+    "evaluation_bytes_max":           "What may be remembered of a question while it is answered.",
     "expanded_max":                   "Sets and relationships in an expansion.",
     "request_bytes_max":              "A request.",
     "response_bytes_max":             "An answer.",
