@@ -1,8 +1,8 @@
 """Law: nobody works for long without a look at whether somebody waits, whatever is asked of whichever verb.
 
 Work is counted and not timed: the lines of Python that run between two looks at a call's interrupt, of requests as
-heavy as they may be. What the core and libraries do between
-two looks is not seen here."""
+heavy as they may be. What the core and libraries do between two looks is not seen here; a call that is known to be
+heavy is meant, for one that turns out to be begins again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from remit.model import LOCAL_CALLER
 from remit.server.answering import respond, respond_each
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.streams import Stream
-from remit.server.verb import Verb
+from remit.server.verb import Queue, Verb
 from remit.server.verbs import STREAMS, UNARY
 from tests.support.seeds import Seeds
 from tests.support.simulation.heavy import HEAVY, HeavyWorld, heavy
@@ -101,11 +102,19 @@ def _where(frame: FrameType | None) -> str:
     return f"{frame.f_code.co_filename.rpartition('/remit/')[2]}:{frame.f_lineno}"
 
 
-class OnThisThread(WorkQueue):
-    """A queue whose work is done at once, where it can be counted: a thread is taken for each step."""
+class QueueOnThisThread(WorkQueue):
+    """A queue whose work is done at once, where it can be counted."""
 
     def __init__(self, counted: Counted) -> None:
         super().__init__("streams", threads=1, in_flight_max=1)
+        self._light = self.heavy = OnThisThread(counted)
+
+
+class OnThisThread(ThreadPool):
+    """A pool without a thread of its own."""
+
+    def __init__(self, counted: Counted) -> None:
+        super().__init__("streams", threads=1)
         self._counted = counted
 
     def submit(self, client_id: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
@@ -139,7 +148,8 @@ async def _stream(verb: Verb[Any], world: HeavyWorld, call: Call, messages: list
         for message in messages:
             yield message
 
-    stream = Stream(call, OnThisThread(counted), CommitNotifier())
+    queue = QueueOnThisThread(counted)
+    stream = Stream(call, queue, {Queue.READS: queue.heavy, Queue.WRITES: queue.heavy}, CommitNotifier())
     given = 0
     async for _ in respond_each(verb, world.engine, frames(), stream):
         given += 1

@@ -78,7 +78,8 @@ def expanded(operators: int) -> Expansion:
 
 @pytest.mark.parametrize("operators", [0, 5, 16])
 def test_an_expansion_of_sixteen_operators_can_be_read(operators: int) -> None:
-    response = permissions_pb2.ExpandResponse(sets=encode_sets(expanded(operators)))
+    response = permissions_pb2.ExpandResponse()
+    encode_sets(expanded(operators), response)
     received = permissions_pb2.ExpandResponse.FromString(response.SerializeToString())
     assert decode_sets(received.sets) == expanded(operators)
 
@@ -86,4 +87,4 @@ def test_an_expansion_of_sixteen_operators_can_be_read(operators: int) -> None:
 @pytest.mark.parametrize("operators", [17, 200])
 def test_an_expansion_too_deep_for_its_readers_is_an_error_and_never_cut(operators: int) -> None:
     with pytest.raises(AnswerTooLarge, match="names of their own"):
-        encode_sets(expanded(operators))
+        encode_sets(expanded(operators), permissions_pb2.ExpandResponse())

@@ -104,7 +104,9 @@ def test_an_explanation_comes_back(explanation: Explanation) -> None:
 @few
 @given(some.expansions)
 def test_an_expansion_comes_back(expansion: Expansion) -> None:
-    response = over_the_wire(permissions_pb2.ExpandResponse(sets=expansions.encode_sets(expansion)))
+    response = permissions_pb2.ExpandResponse()
+    expansions.encode_sets(expansion, response)
+    response = over_the_wire(response)
     assert expansions.decode_sets(response.sets) == expansion
 
 

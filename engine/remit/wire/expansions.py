@@ -38,10 +38,13 @@ _NESTING_MAX = 36
 _DEFINITION_NESTING = 3  # ExpandResponse, ExpandSet, and the node
 
 
-def encode_sets(expansion: Expansion, made: MadeRelationship = lambda _: None) -> list[permissions_pb2.ExpandSet]:
-    """`made` is called with each relationship as it becomes part of the answer. Cost: O(nodes). Raises AnswerTooLarge
+def encode_sets(
+    expansion: Expansion, response: permissions_pb2.ExpandResponse, made: MadeRelationship = lambda _: None
+) -> None:
+    """Into the response, where each set is made: one that is made elsewhere and added is there twice. `made` is called with each relationship as it becomes part of the answer. Cost: O(nodes). Raises AnswerTooLarge
     where a definition nests too deeply for any reader, and what `made` raises."""
-    return [_encode_set(opened, made) for opened in expansion.sets]
+    for opened in expansion.sets:
+        _encode_set(opened, response.sets.add(), made)
 
 
 def decode_sets(messages: Iterable[permissions_pb2.ExpandSet]) -> Expansion:
@@ -51,15 +54,15 @@ def decode_sets(messages: Iterable[permissions_pb2.ExpandSet]) -> Expansion:
     )
 
 
-def _encode_set(opened: ExpandSet, made: MadeRelationship) -> permissions_pb2.ExpandSet:
-    message = permissions_pb2.ExpandSet(resource=encode_object(opened.resource), relation=opened.relation)
+def _encode_set(opened: ExpandSet, message: permissions_pb2.ExpandSet, made: MadeRelationship) -> None:
+    message.resource.CopyFrom(encode_object(opened.resource))
+    message.relation = opened.relation
     if not _encode_node(opened.definition, message.definition, _DEFINITION_NESTING, made):
         raise AnswerTooLarge(
             f"the definition of `{opened.resource.type}#{opened.relation}` nests too many operators for one message: "
             "give parts of it names of their own",
             definition=f"{opened.resource.type}#{opened.relation}",
         )
-    return message
 
 
 def _encode_node(node: ExpandNode, message: permissions_pb2.ExpandNode, nesting: int, made: MadeRelationship) -> bool:

@@ -107,12 +107,11 @@ def expand(engine: Engine, request: permissions_pb2.ExpandRequest, call: Call) -
         depth=request.depth,
         interrupt=call.interrupt,
     )
-    return permissions_pb2.ExpandResponse(
-        sets=encode_sets(result.expansion, AnswerSize(engine.limits, call.interrupt)),
-        token=result.token,
-        evaluated_at=encode_time(result.evaluated_at_us),
-        historical=result.historical,
+    response = permissions_pb2.ExpandResponse(
+        token=result.token, evaluated_at=encode_time(result.evaluated_at_us), historical=result.historical
     )
+    encode_sets(result.expansion, response, AnswerSize(engine.limits, call.interrupt))
+    return response
 
 
 def _question(
