@@ -60,10 +60,12 @@ def world() -> Iterator[HeavyWorld]:
 
 
 class Counted:
-    """Counts the lines of this thread between the looks of a call, and lets it be gone from its `last` look on."""
+    """Counts the looks of a call, and lets it be gone from its `last` look on; `with_lines`, which takes ten times as
+    long, those of this thread between two looks as well."""
 
-    def __init__(self, last: int | None = None) -> None:
+    def __init__(self, last: int | None = None, *, with_lines: bool = False) -> None:
         self.last = last
+        self._with_lines = with_lines
         self.looks = 0
         self.most = 0  # lines between two looks
         self.where = ""  # and from where to where
@@ -71,7 +73,8 @@ class Counted:
         self._since = "the beginning"
 
     def look(self) -> bool:
-        self._begin_anew(_where(sys._getframe(2)))
+        if self._with_lines:
+            self._begin_anew(_where(sys._getframe(2)))
         self.looks += 1
         return self.last is not None and self.looks >= self.last
 
@@ -88,6 +91,9 @@ class Counted:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
+        if not self._with_lines:
+            yield
+            return
         before = sys.gettrace()
         self._begin_anew("the beginning")
         sys.settrace(self._trace)
@@ -127,9 +133,8 @@ class OnThisThread(ThreadPool):
         return future
 
 
-def worked(verb: Verb[Any], world: HeavyWorld, seed: int, last: int | None = None) -> tuple[Counted, RemitError | None]:
-    """What was counted of a heavy request, and how it was refused."""
-    counted = Counted(last)
+def worked(verb: Verb[Any], world: HeavyWorld, seed: int, counted: Counted) -> RemitError | None:
+    """How a heavy request was refused, with what there is to count counted."""
     call = Call(caller=LOCAL_CALLER, is_gone=counted.look, is_heavy=True)
     messages = heavy(verb.path, world, seed)
     try:
@@ -139,8 +144,8 @@ def worked(verb: Verb[Any], world: HeavyWorld, seed: int, last: int | None = Non
             with counted.counting():
                 respond(verb, world.engine, messages[0], call)
     except RemitError as error:
-        return counted, error
-    return counted, None
+        return error
+    return None
 
 
 async def _stream(verb: Verb[Any], world: HeavyWorld, call: Call, messages: list[bytes], counted: Counted) -> None:
@@ -175,7 +180,8 @@ def test_there_is_a_look_every_so_many_lines_on_fresh_seeds(verb: Verb[Any], see
 
 def require_looks(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
     for seed in seeds:
-        counted, error = worked(verb, world, seed)
+        counted = Counted(with_lines=True)
+        error = worked(verb, world, seed, counted)
         assert error is None or error.reason != "INTERNAL", error
         assert counted.most <= MORE.get(verb.label, LINES_MAX), f"{counted.most} lines without a look, {counted.where}"
 
@@ -184,8 +190,11 @@ def require_looks(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
 @pytest.mark.seeds(1)
 def test_whoever_has_gone_at_a_look_is_worked_for_no_more(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
     for seed in seeds:
-        looks = worked(verb, world, seed)[0].looks
+        counted = Counted()
+        worked(verb, world, seed, counted)
+        looks = counted.looks
         for last in {1, 2, looks // 2, looks} - {0}:
-            counted, error = worked(verb, world, seed, last)
+            counted = Counted(last)
+            error = worked(verb, world, seed, counted)
             if counted.looks >= last:
                 assert isinstance(error, Cancelled), f"gone at look {last} of {looks}: {error}"

@@ -337,7 +337,7 @@ def _read(world: HeavyWorld, chance: Random) -> Messages:
 
 
 def _import(world: HeavyWorld, chance: Random) -> Messages:
-    return [R.ImportRequest(relationships=_written(world, chance)) for _ in range(3)]
+    return [R.ImportRequest(relationships=_written(world, chance)) for _ in range(2)]
 
 
 def _export(world: HeavyWorld, chance: Random) -> Messages:
