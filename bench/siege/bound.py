@@ -1,7 +1,7 @@
 """How much memory a server may take beyond its facts, as its flags state it: a table of what callers can make it hold.
 
-Law: the bound follows from flags of `remit serve` and from nothing that was measured; a siege that finds more has found
-something that nobody bounds."""
+Law: the bound follows from flags of `remit serve`, and from what one of the things that they count takes; a siege that
+finds more has found something that nobody bounds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from remit.engine.limits import Limits
 from remit.server.grpc.open_methods import READS_MAX
 from remit.server.limits.serve_limits import ServeLimits
 
+# Of a set or relationship while an answer is made of it, as measured; its context is part of the answer.
+EXPANDED_BYTES = 1_200
+
 # What is held, by the limits that say how much of it.
 _HELD: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
     "answers that wait to be taken": lambda _, serve: serve.unsent_bytes_max,
     "answers at work": lambda limits, serve: serve.readers * limits.response_bytes_max,
+    # What Python remembers, and of a past as much again; what is light is over before it has anything to remember.
+    "questions at work": lambda limits, serve: serve.heavy_readers * 2 * limits.evaluation_bytes_max,
+    "expansions at work": lambda limits, serve: serve.heavy_readers * limits.expanded_max * EXPANDED_BYTES,
     "requests at work": lambda limits, serve: (serve.readers + serve.writers) * limits.request_bytes_max,
 }
 # gRPC's own library reads a message before anybody is asked who sent it; `open_methods.py` says how many at once.

@@ -34,15 +34,16 @@ definition doc {
 """
 # Who is held and released, and what is asked of them.
 STEADY_DOC, STEADY_USER = "steady", "ann"
-CROWD, DEEP, VICTIM, CAVEATED = "crowd", "deep", "victim", "caveated"
+CROWD, WIDE, DEEP, VICTIM, CAVEATED = "crowd", "wide", "deep", "victim", "caveated"
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`crowd`: viewers of one document. `deep`: documents in one another. `victim`: facts that a deletion by filter may
+    """`crowd`: viewers of one document, written last. `wide`: of another, which can be expanded. `deep`: documents in one another. `victim`: facts that a deletion by filter may
     remove. `caveated`: viewers with a caveat. `updates`: of one write. `schema_bytes`: of one that is sent."""
 
     crowd: int
+    wide: int
     deep: int
     victim: int
     caveated: int
@@ -51,8 +52,10 @@ class Sizes:
 
 
 # As large as the usual limits let them be: `matches_max`, `updates_max`, `items_max`, `undone_max`, `schema_bytes_max`.
-LARGE = Sizes(crowd=95_000, deep=60_000, victim=10_000, caveated=1_000, updates=1_000, schema_bytes=256 * 1024)
-SMALL = Sizes(crowd=3_000, deep=2_000, victim=1_000, caveated=100, updates=200, schema_bytes=32 * 1024)
+LARGE = Sizes(
+    crowd=95_000, wide=48_000, deep=60_000, victim=10_000, caveated=1_000, updates=1_000, schema_bytes=256 * 1024
+)
+SMALL = Sizes(crowd=3_000, wide=3_000, deep=2_000, victim=1_000, caveated=100, updates=200, schema_bytes=32 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ def make_world(folder: Path, sizes: Sizes, callers: Mapping[str, Collection[Righ
 def _early(sizes: Sizes) -> Iterator[str]:
     for each in range(sizes.deep):
         yield f"doc:{DEEP}-{each}#parent@doc:{DEEP}-{each + 1}"
+    for each in range(sizes.wide):
+        yield f"doc:{WIDE}#viewer@user:u{each}"
     for each in range(sizes.victim):
         yield f"doc:{VICTIM}#viewer@user:u{each}"
     for each in range(sizes.caveated):

@@ -32,8 +32,9 @@ from tests.support.simulation.heavy import HEAVY, HeavyWorld, heavy
 
 # A line of Python takes some 50 ns here, a slow one a microsecond: far within 10 ms.
 LINES_MAX = 30_000
-# A step of a restore looks at each relationship; what else a chunk of at most 1 MiB holds is checked at a stretch.
-MORE = {"Restore": 500_000}
+# A step of a restore looks at each relationship; what else a chunk of at most 1 MiB holds is checked at a stretch. What
+# was read of a write is judged and carried out at a stretch: it is never given up halfway.
+MORE = {"Restore": 500_000, "Write": 60_000, "spicedb.WriteRelationships": 60_000}
 # So much of everything that whoever goes through it without a look takes more lines than that.
 SIZE = 600
 # What one item may cost is bounded by its limit, and what many cost by the looks between them: small items are enough.

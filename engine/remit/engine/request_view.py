@@ -17,12 +17,13 @@ from remit.engine.schema_plans import no_schema
 from remit.engine.tokens import encode_token, require_at_least, revision_of
 from remit.errors import RevisionGone
 from remit.eval.budget import Budget
+from remit.eval.equations import bytes_of
 from remit.graph.native import NativeGraph
 from remit.graph.overlay import Changed, Overlay
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.plan import Schema
-from remit.model import Delta, Relationship
+from remit.model import PLAIN, Delta, Relationship
 from remit.store.port import ReadTransaction, StoreIdentity, WriteTransaction
 
 
@@ -104,17 +105,21 @@ class RequestViews:
 
     def _past(self, head: RequestView, revision: int, interrupt: Interrupt) -> RequestView:
         """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.
-        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit."""
+        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit, or where there is too much to
+        remember."""
         if revision == head.revision:
             return head
         graph = Overlay(head.graph, {}, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
-        budget = Budget(self._limits.undone_max, interrupt, name="undone_max")
+        bytes_max = self._limits.evaluation_bytes_max
+        budget = Budget(self._limits.undone_max, interrupt, name="undone_max", bytes_max=bytes_max)
         with self._stores.view(head.identity) as view:
             for delta in _after(view, revision):
                 # The store may be ahead of the graph by what is being applied right now.
                 if delta.revision > head.revision:
                     break
-                for _ in delta.changes:
+                for change in delta.changes:
+                    before = change.before.relationship.qualifiers if change.before is not None else PLAIN
+                    budget.bytes += bytes_of(change.key.subject, before)
                     budget.spend()
                 graph.undo(delta.changes)
             text = view.schema_text_at(revision)

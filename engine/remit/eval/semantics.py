@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from remit.errors import CaveatFailed, NegativeCycle
-from remit.eval.budget import GOAL_BYTES, Budget
+from remit.eval.budget import GOAL_BYTES, WORKED_ON_BYTES, Budget
 from remit.eval.equations import (
     CONDITIONAL,
     NO,
@@ -168,7 +168,7 @@ class Evaluation:
         provisional: dict[Goal, Bounds] = {}  # of the waiting
 
         def open_goal(goal: Goal) -> None:
-            budget.bytes += GOAL_BYTES + len(goal.object.id)
+            budget.bytes += GOAL_BYTES + WORKED_ON_BYTES + len(goal.object.id)
             number = len(order)
             order[goal] = number
             provisional[goal] = UNKNOWN
@@ -194,7 +194,8 @@ class Evaluation:
                         open_goal(wanted)
                     continue
                 path.pop()
-                self.equations.budget.look()
+                budget.bytes -= WORKED_ON_BYTES
+                budget.look()
                 provisional[frame.goal] = bounds
                 if bounds[0] == bounds[1]:
                     # Exact whatever the unfinished goals come to, so it may be remembered at once.

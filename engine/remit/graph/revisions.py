@@ -129,6 +129,7 @@ class PinnedGraph:
         for reads in (self._edges, self._usersets):
             while reads:
                 reads.popitem()
+            reads.clear()  # its table, too, which was made for as many as there were
 
     def _all_of(self, read: _Partial, node: NodeKey, reads: _Reads) -> Iterator[Edge]:
         """The edges of a node that were read before, then the rest, a piece at a time."""

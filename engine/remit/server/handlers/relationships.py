@@ -50,7 +50,7 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
     result = engine.relationships.write(
         request.store,
         _updates(request.updates, call),
-        preconditions=_preconditions(request.preconditions),
+        preconditions=_preconditions(request.preconditions, call),
         replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
@@ -65,7 +65,7 @@ def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call)
     result = engine.relationships.delete(
         request.store,
         decode_filter(request.filter, "filter"),
-        preconditions=_preconditions(request.preconditions),
+        preconditions=_preconditions(request.preconditions, call),
         limit=request.limit,
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
@@ -84,8 +84,12 @@ def _updates(messages: Sequence[relationships_pb2.Update], call: Call) -> list[U
     return updates
 
 
-def _preconditions(messages: Sequence[relationships_pb2.Precondition]) -> list[Precondition]:
-    return [decode_precondition(message, f"preconditions[{number}]") for number, message in enumerate(messages)]
+def _preconditions(messages: Sequence[relationships_pb2.Precondition], call: Call) -> list[Precondition]:
+    preconditions = []
+    for number, message in enumerate(messages):
+        call.interrupt()
+        preconditions.append(decode_precondition(message, f"preconditions[{number}]"))
+    return preconditions
 
 
 def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:
