@@ -39,8 +39,9 @@ CROWD, WIDE, DEEP, VICTIM, CAVEATED = "crowd", "wide", "deep", "victim", "caveat
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`crowd`: viewers of one document, written last. `wide`: of another, which can be expanded. `deep`: documents in one another. `victim`: facts that a deletion by filter may
-    remove. `caveated`: viewers with a caveat. `updates`: of one write. `schema_bytes`: of one that is sent."""
+    """`crowd`: viewers of one document, written last. `wide`: of another, which can be expanded. `deep`: documents in
+    one another. `victim`: facts that a deletion by filter may remove. `caveated`: viewers with a caveat. `updates`: of
+    one write. `schema_bytes`: of one that is sent."""
 
     crowd: int
     wide: int

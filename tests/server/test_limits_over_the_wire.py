@@ -173,7 +173,7 @@ TABLE: dict[str, Line] = {
 """Where the request itself is too much. What is shortened instead of refused, and what is of the server and not of a
 request, has a test of its own below."""
 
-ELSEWHERE = {"page_max", "undone_max", "expanded_max"}
+ELSEWHERE = {"page_max", "undone_max", "evaluation_bytes_max", "expanded_max"}
 
 
 def test_every_limit_of_a_request_has_its_line_or_its_test() -> None:
@@ -214,6 +214,29 @@ def test_a_past_beyond_the_limit_is_not_looked_up() -> None:
             asked(channel, "Check", question(consistency=core_pb2.Consistency(at_exactly=first)))
     assert (refused.value.reason, refused.value.metadata["name"]) == ("STEP_BUDGET", "undone_max")
     assert refused.value.metadata["limit"] == "1"
+
+
+def test_a_past_and_a_question_with_too_much_to_remember_are_refused_by_name() -> None:
+    with serving(Limits(evaluation_bytes_max=20_000)) as (engine, channel):
+        first, _ = _last_tokens(engine)
+        asked(channel, "Check", question(explain=True))
+        for number in range(100):
+            facts = [
+                Update(Operation.TOUCH, parse_relationship(f"folder:n{number}#parent@folder:n{number + 1}")),
+            ]
+            engine.relationships.write("", facts)
+        deep = P.CheckRequest(
+            resource=ref("folder:n0"),
+            permission="view",
+            subject=core_pb2.SubjectReference(object=ref("user:ann")),
+            explain=True,
+        )
+        for request in (deep, question(consistency=core_pb2.Consistency(at_exactly=first))):
+            with pytest.raises(RemoteError) as refused:
+                asked(channel, "Check", request)
+            assert (refused.value.reason, refused.value.metadata["name"]) == ("STEP_BUDGET", "evaluation_bytes_max")
+            assert refused.value.metadata["limit"] == "20000"
+            assert int(refused.value.metadata["given"]) > 20_000
 
 
 def test_an_expansion_beyond_the_limit_is_refused_by_name() -> None:

@@ -14,8 +14,8 @@ STEPS_MAX = 1_000_000  # some seconds of the Python engine; a deadline usually e
 EVALUATION_BYTES_MAX = 128 * 1024 * 1024
 
 # What Python remembers of a question until it is answered, ids and contexts not counted: of each goal, of one that is
-# worked on besides, and of each edge. Measured on a chain of documents, where one goal in two is still worked on when the
-# last one is asked: 3.9 KB for these two and an edge.
+# worked on besides, and of each edge. Measured on a chain of documents, where one goal in two is still worked on when
+# the last one is asked: 3.9 KB for these two and an edge.
 GOAL_BYTES = 512
 WORKED_ON_BYTES = 2_304
 EDGE_BYTES = 640

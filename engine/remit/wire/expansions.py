@@ -41,8 +41,9 @@ _DEFINITION_NESTING = 3  # ExpandResponse, ExpandSet, and the node
 def encode_sets(
     expansion: Expansion, response: permissions_pb2.ExpandResponse, made: MadeRelationship = lambda _: None
 ) -> None:
-    """Into the response, where each set is made: one that is made elsewhere and added is there twice. `made` is called with each relationship as it becomes part of the answer. Cost: O(nodes). Raises AnswerTooLarge
-    where a definition nests too deeply for any reader, and what `made` raises."""
+    """Into the response, where each set is made: one that is made elsewhere and added is there twice. `made` is called
+    with each relationship as it becomes part of the answer. Cost: O(nodes). Raises AnswerTooLarge where a definition
+    nests too deeply for any reader, and what `made` raises."""
     for opened in expansion.sets:
         _encode_set(opened, response.sets.add(), made)
 
