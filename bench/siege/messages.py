@@ -11,7 +11,7 @@ from authzed.api.v1 import permission_service_pb2 as spicedb_permissions
 from authzed.api.v1 import schema_service_pb2 as spicedb_schemas
 
 from bench.siege.target import Target
-from bench.siege.world import CAVEATED, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
+from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
 

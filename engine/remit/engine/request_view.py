@@ -105,8 +105,8 @@ class RequestViews:
 
     def _past(self, head: RequestView, revision: int, interrupt: Interrupt) -> RequestView:
         """The store at a revision, by undoing what came after it. Cost: O(changes since), at most `undone_max`.
-        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit, or where
-        there is too much to remember."""
+        Raises RevisionGone where the changelog no longer reaches back so far, StepBudgetSpent beyond the limit, or
+        where there is too much to remember."""
         if revision == head.revision:
             return head
         graph = Overlay(head.graph, {}, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))

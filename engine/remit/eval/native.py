@@ -261,7 +261,7 @@ def look_up(
         resource, subject = ObjectRef(lookup.resource_type, NOBODY), lookup.subject
     else:
         resource, subject = lookup.resource, SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
-    after, limit, steps_max, interrupt = place
+    after, limit, steps_max, interrupt, _ = place
     edges = list(changed.items()) if changed else None
     context = lookup.context or None
     revision, found, next_after, steps, is_spent = graph.store.look_up(
