@@ -1,0 +1,65 @@
+"""A short siege over each way in: sixteen attackers at once, for two seconds. `make siege` is the whole.
+
+Law: beside them a steady client is answered, each hold it was told of is a hold to the very next check and each release
+a release; memory stays within what the flags state; all that the attackers held is free once they have left; and in
+their midst a server ends when it is told to. Nothing here is timed but patience."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.siege.certificate import make_certificate
+from bench.siege.siege import Terms, Way, besiege
+from bench.siege.steady import KINDS
+from bench.siege.table import rights_of_callers
+from bench.siege.world import SMALL, World, make_world
+from remit.graph.native import available
+
+SECONDS = 2.0
+# One of each kind: floods, holders of connections, of calls and of answers, readers, writers, makers of schemas.
+CHOSEN = (
+    "packed health checks",
+    "silent HTTP connections",
+    "health watches",
+    "garbage",
+    "rapid resets",
+    "revoked keys",
+    "bodiless calls",
+    "begun bodies",
+    "unread answers",
+    "slow watches",
+    "contexts",
+    "expansions",
+    "dry-run deletes",
+    "writes",
+    "imports",
+    "schema comparisons",
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("besieged"), SMALL, rights_of_callers())
+
+
+@pytest.mark.skipif(not available(), reason="the native core is not built here, or is switched off")
+def test_a_steady_client_loses_nothing_behind_the_frontend(world: World) -> None:
+    require_nothing_lost(world, Terms(Way.FRONTEND, SECONDS), CHOSEN)
+
+
+def test_a_steady_client_loses_nothing_over_grpcio_alone_without_keys_and_over_tls(
+    world: World, tmp_path: Path
+) -> None:
+    terms = Terms(Way.GRPCIO, SECONDS, with_keys=False, certificate=make_certificate(tmp_path))
+    require_nothing_lost(world, terms, (*CHOSEN, "half handshakes"))
+
+
+def require_nothing_lost(world: World, terms: Terms, names: Sequence[str]) -> None:
+    outcome = besiege(world, terms, names)
+    assert outcome.faults == []
+    assert outcome.latencies.keys() == set(KINDS), "not everything was asked"
+    idle = [name for name, counts in outcome.counts.items() if not counts.answered + counts.refused]
+    assert idle == [], "some attacked nobody"
