@@ -59,7 +59,7 @@ def test_a_steady_client_loses_nothing_over_grpcio_alone_without_keys_and_over_t
 
 def require_nothing_lost(world: World, terms: Terms, names: Sequence[str]) -> None:
     outcome = besiege(world, terms, names)
-    assert outcome.faults == []
+    assert not outcome.faults, "\n".join(outcome.faults)
     assert outcome.latencies.keys() == set(KINDS), "not everything was asked"
     idle = [name for name, counts in outcome.counts.items() if not counts.answered + counts.refused]
     assert idle == [], "some attacked nobody"

@@ -1,13 +1,14 @@
 """How many calls there are at once over grpcio, and whose.
 
 gRPC itself ends what is too much at random, whoever it is: nineteen connections of a thousand calls each, which ask
-nothing and never read, were all that it takes on. So a call is counted by its connection until its key is known, and
-from then on by its key, each time by a fair quota, and gRPC's own bound is above both.
+nothing and never read, were all that it takes on. So a call is counted by where it comes from until its key is known,
+and from then on by its key, each time by a fair quota, and gRPC's own bound is above both.
 Law: who does not hold most of the places finds one."""
 
 from __future__ import annotations
 
 from remit.server.call import Call
+from remit.server.limits.by_address import HoldingsByAddress
 from remit.server.limits.fair_quota import FairQuota
 from remit.server.limits.open_calls import ARRIVING_MAX
 
@@ -16,7 +17,9 @@ class CallPlaces:
     """Of one server. Safe from many threads, as its quotas are."""
 
     def __init__(self, calls_max: int, arriving_max: int = ARRIVING_MAX) -> None:
-        self.arriving = FairQuota("arriving_max", arriving_max, "calls whose key is not known")
+        self.arriving = FairQuota(
+            "arriving_max", arriving_max, "calls whose key is not known", HoldingsByAddress(arriving_max)
+        )
         self.admitted = FairQuota("calls_max", calls_max, "calls")
         self._held: dict[Call, tuple[FairQuota, str]] = {}
 

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from remit.errors import Draining, MalformedRequest, TooManyStreams
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.fair_quota import share
 from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.verb import Queue
@@ -124,10 +125,10 @@ class Streams:
                 limit=self._per_key_max,
                 given=held + 1,
             )
-        if held > free:
+        if held > share(self._streams_max, free):
             self.refused += 1
             raise TooManyStreams(
-                f"{held} streams of this caller are open, and {free} are left for everybody else: close some",
+                f"{held} streams of this caller are open, and the {free} that are left are for others: close some",
                 name="streams_max",
                 limit=self._streams_max,
                 given=held + 1,

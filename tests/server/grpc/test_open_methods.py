@@ -134,9 +134,9 @@ def test_who_is_waited_for_no_longer_is_told_and_a_crowd_in_a_moment_is_served(
 def test_there_are_only_so_many_watchers_of_health_and_all_else_goes_on(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bound(monkeypatch, watches_max=10)
+    bound(monkeypatch, watches_max=64, watches_per_peer_max=64)
     with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
-        watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(10)]
+        watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(13)]
         assert {next(each) for each in watching} == {SERVING}
         refused = ask(channel, HEALTH + "Watch", ASKED)
         assert isinstance(refused, Refusal)
@@ -214,7 +214,7 @@ def test_what_is_packed_is_refused_and_never_unpacked(server: BackgroundServer, 
 
 
 def test_watches_of_health_refuse_no_question_of_anybody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    bound(monkeypatch, checks_max=4, calls_max=4, watches_max=8, watches_per_peer_max=6)
+    bound(monkeypatch, checks_max=4, calls_max=4, watches_max=64, watches_per_peer_max=6)
     with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
         watching = [channel.stream_stream(HEALTH + "Watch")(iter([b""]), PATIENCE_S) for _ in range(6)]
         assert {next(each) for each in watching} == {SERVING}
@@ -233,7 +233,7 @@ def test_watches_of_health_refuse_no_question_of_anybody(engine: Engine, monkeyp
 def test_calls_that_bring_no_message_make_room_for_one_that_does(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bound(monkeypatch, calls_max=4, patience_s=PATIENCE_S)
+    bound(monkeypatch, calls_max=10, patience_s=PATIENCE_S)
     done = threading.Event()
 
     def never() -> Iterator[bytes]:

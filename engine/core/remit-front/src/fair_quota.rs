@@ -1,7 +1,8 @@
 //! How clients share what runs out: places in a queue, memory for requests and for answers that wait to be read. As in
 //! `fair_quota.py`.
 //!
-//! Nobody takes more who already holds more than is left free; nothing is set aside for clients who are not there.
+//! Nobody takes more who already holds more than is left free, the last eighth aside: of that only those take who hold
+//! little, a sixteenth of what is left.
 //! Law: what is taken never exceeds the limit.
 
 use std::collections::HashMap;
@@ -9,6 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+
+const RESERVED_PART: usize = 8; // of the limit
+const SMALL_PART: usize = 16; // of what is left
+
+/// Who holds more than this takes no more, where so much of the limit is left.
+fn share(limit: usize, free: usize) -> usize {
+    free.saturating_sub(limit / RESERVED_PART).max(free / SMALL_PART)
+}
 
 /// Who shares: a key by its id, or a connection by its address where there are no keys.
 pub type ClientId = Arc<str>;
@@ -18,7 +27,7 @@ pub type ClientId = Arc<str>;
 pub enum Full {
     /// Not enough is left.
     Overloaded,
-    /// Too much is this client's.
+    /// What is left is for others than this client.
     FairShareSpent,
 }
 
@@ -73,7 +82,7 @@ impl Holdings {
         let mut counts = self.counts.lock();
         let own = counts.by_client.get(client_id).map_or(0, |own| own - before);
         let free = self.limit - counts.taken + before;
-        if amount > free || own > free {
+        if amount > free || own > share(self.limit, free) {
             self.refused.fetch_add(1, Relaxed);
             let why = if amount > free { Full::Overloaded } else { Full::FairShareSpent };
             return Err(Refused { why, own, free });
@@ -170,7 +179,34 @@ mod tests {
         assert_eq!((holdings.taken(), holdings.clients()), (0, 0));
     }
 
+    /// Takes all that it can get.
+    fn fill(holdings: &Holdings, client_id: &ClientId) -> bool {
+        std::iter::repeat_with(|| holdings.hold(client_id, 1)).take_while(Result::is_ok).count() > 0
+    }
+
     proptest! {
+        // As many as `crowd` of `fair_quota.py` says, less one.
+        #[test]
+        fn who_comes_last_finds_one_however_a_crowd_takes_them(
+            (limit, others) in prop::sample::select(vec![(1usize, 0usize), (64, 12), (256, 29), (1_024, 50), (5_120, 76)]),
+            order in prop::collection::vec(0usize..100, 0..200)
+        ) {
+            let clients: Vec<ClientId> = (0..others).map(|number| format!("greedy-{number}").into()).collect();
+            let one_by_one = Holdings::new(limit);
+            for client in &clients {
+                prop_assert!(fill(&one_by_one, client));
+            }
+            prop_assert_eq!(one_by_one.hold(&"modest".into(), 1), Ok(()));
+            let in_any_order = Holdings::new(limit);
+            for number in order.into_iter().filter(|_| others > 0) {
+                let client = &clients[number % others];
+                if number % 2 == 0 || !in_any_order.give_back(client, 1) {
+                    fill(&in_any_order, client);
+                }
+            }
+            prop_assert_eq!(in_any_order.hold(&"modest".into(), 1), Ok(()));
+        }
+
         #[test]
         fn what_is_taken_is_what_is_held_and_never_exceeds_the_limit(
             steps in prop::collection::vec((0usize..3, 1usize..5, any::<bool>()), 0..60)
@@ -187,7 +223,8 @@ mod tests {
                     let expected = if amount > 8 - before {
                         Some(Full::Overloaded)
                     } else {
-                        (own > 8 - before).then_some(Full::FairShareSpent)
+                        let free = 8 - before;
+                        (own > free.saturating_sub(1).max(free / 16)).then_some(Full::FairShareSpent)
                     };
                     match holdings.take(&client_ids[who], amount) {
                         Ok(holding) => { prop_assert_eq!(expected, None); kept.push(holding) }

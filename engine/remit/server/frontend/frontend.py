@@ -32,7 +32,7 @@ from remit.native_core import absence, core
 from remit.notation import shortened
 from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
-from remit.server.limits.fair_quota import FairQuota, Holdings, fair_share_spent, overloaded
+from remit.server.limits.fair_quota import FairQuota, fair_share_spent, overloaded
 from remit.server.limits.open_calls import STRANGERS_MAX, any_message_too_long
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.net.listen import Address, listening_socket
@@ -356,5 +356,5 @@ def _refusals(quota: FairQuota) -> tuple[_core.StatusParts, _core.StatusParts]:
 
 
 def _shared(quota: FairQuota) -> _core.Holdings:
-    assert not isinstance(quota.holdings, Holdings), "who shares with the frontend does so in the core"
+    assert isinstance(quota.holdings, core.Holdings), "who shares with the frontend does so in the core"
     return quota.holdings

@@ -6,15 +6,15 @@ for, that waits until the key is known. Here nobody is known, so but few message
 is, and costs no line in the log.
 
 A call also lasts until its answer is taken, which its caller may put off for ever, and gRPC has no way to end it. So
-each kind of call has places of its own, shared by a fair quota among connections: whoever holds others, a question of
-health finds one, and a watch, which stays as long as its caller likes, never takes the place of a question.
+each kind of call has places of its own, shared by a fair quota among addresses, and those of an address among its
+connections: whoever holds others, a question of health finds one, and a watch, which stays as long as its caller likes,
+never takes the place of a question.
 Law: what callers without a key hold, in memory and in calls, is bounded, however many they are."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
@@ -28,7 +28,7 @@ from remit.errors import MalformedRequest, NotOneRequest, RemitError, SlowConsum
 from remit.server.call import peer_of
 from remit.server.grpc.grpc_compat import add_methods
 from remit.server.grpc.readings import Readings
-from remit.server.limits.fair_quota import Holdings
+from remit.server.limits.by_address import HoldingsByAddress, address_of
 from remit.server.limits.open_calls import (
     CALLS_MAX,
     CHECKS_MAX,
@@ -80,7 +80,7 @@ class OpenMethods:
         kind = partial(_Kind, reads_max, patience_s)
         self._checks = kind("checks_max", checks_max, "questions of health")
         self._calls = kind("calls_max", calls_max, "calls without a key")
-        self._watching = kind("watches_max", watches_max, "watches of health", is_shared=False)
+        self._watching = kind("watches_max", watches_max, "watches of health")
         self.kinds = (self._checks, self._calls, self._watching)
 
     @property
@@ -137,24 +137,24 @@ class OpenMethods:
 
     def _watch(self, answer: Answer, parse: Parse) -> Answer:
         async def bounded(_: object, context: Context) -> None:
-            host = _peer(context).rpartition(":")[0]
-            if self._watches[host] >= self._watches_per_peer_max:
+            address = address_of(_peer(context))
+            if self._watches[address] >= self._watches_per_peer_max:
                 what = "watches of health from one address"
                 await self._refuse(context, _too_many("watches_per_peer_max", self._watches_per_peer_max, what))
 
             async def watch(place: _Place) -> None:
                 await answer(await _only_request(context, parse, place), context)
 
-            self._watches[host] += 1
-            _when_done(context, partial(self._forget_watch, host))
+            self._watches[address] += 1
+            _when_done(context, partial(self._forget_watch, address))
             await self._counted(self._watching, context, watch)
 
         return bounded
 
-    def _forget_watch(self, host: str) -> None:
-        self._watches[host] -= 1
-        if not self._watches[host]:
-            del self._watches[host]
+    def _forget_watch(self, address: str) -> None:
+        self._watches[address] -= 1
+        if not self._watches[address]:
+            del self._watches[address]
 
     def _stream(self, answers: Callable[[Any, Context], AsyncIterator[Any]], parse: Parse) -> Answer:
         async def bounded(_: object, context: Context) -> None:
@@ -190,42 +190,40 @@ class OpenMethods:
 
 
 class _Kind:
-    """The places of one kind of call, which connections share unless that is seen to elsewhere, and the messages that
-    are waited for in them."""
+    """The places of one kind of call, and the messages that are waited for in them."""
 
-    def __init__(
-        self, reads_max: int, patience_s: float, name: str, limit: int, what: str, *, is_shared: bool = True
-    ) -> None:
+    def __init__(self, reads_max: int, patience_s: float, name: str, limit: int, what: str) -> None:
         self.name = name
         self.limit = limit
         self.what = what
         self.readings = Readings(
             reads_max, patience_s, lambda: _too_many("reads_max", reads_max, f"messages of {what}")
         )
-        self._holdings = Holdings(limit)
-        self._is_shared = is_shared
-        self._numbers = itertools.count()
+        self._holdings = HoldingsByAddress(limit)
 
     @property
     def taken(self) -> int:
         return self._holdings.stats()[0]
 
     def place(self, peer: str) -> _Place | None:
-        """A place for a connection; None where there is none. Who only keeps us waiting makes room: the connection's
-        own calls where it has its share, or else anybody's."""
-        holder = peer if self._is_shared else str(next(self._numbers))
-        if (refused := self._holdings.take(holder, 1)) is not None:
-            held, free = refused
-            made_room = self.readings.end_oldest_of(holder) if held > free else self.readings.end_oldest_of_most()
-            if not made_room or self._holdings.take(holder, 1) is not None:
+        """A place for a connection; None where there is none. Who only keeps us waiting makes room: a call from the
+        same address, or anybody's where nothing is left for any address."""
+        if self._holdings.take(peer, 1) is not None:
+            is_room_made = self._make_room(address_of(peer))
+            if not is_room_made or self._holdings.take(peer, 1) is not None:
                 return None
-        return _Place(self.readings, self._holdings, holder)
+        return _Place(self.readings, self._holdings, peer)
+
+    def _make_room(self, address: str) -> bool:
+        if self.readings.end_oldest_of_most(lambda peer: address_of(peer) == address):
+            return True
+        return self.taken >= self.limit and self.readings.end_oldest_of_most()
 
 
 class _Place:
     """One call's, until it is done."""
 
-    def __init__(self, readings: Readings, holdings: Holdings, holder: str) -> None:
+    def __init__(self, readings: Readings, holdings: HoldingsByAddress, holder: str) -> None:
         self._readings = readings
         self._holdings = holdings
         self._holder = holder

@@ -71,9 +71,11 @@ class Readings:
             wait.on_ended()
         return True
 
-    def end_oldest_of_most(self) -> bool:
-        """The same of who keeps us waiting for most."""
-        return bool(self._by_client) and self.end_oldest_of(self._most())
+    def end_oldest_of_most(self, among: Callable[[str], bool] = lambda _: True) -> bool:
+        """The same of who keeps us waiting for most, among those clients. Cost: O(clients)."""
+        clients = filter(among, self._by_client)
+        most = max(clients, key=lambda client_id: len(self._by_client[client_id]), default=None)
+        return most is not None and self.end_oldest_of(most)
 
     def _most(self) -> str:
         return max(self._by_client, key=lambda client_id: len(self._by_client[client_id]))

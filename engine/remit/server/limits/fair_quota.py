@@ -1,18 +1,46 @@
 """How clients share what runs out: places in a work queue, memory for answers that wait to be read.
 
-Nobody takes more who already holds more than is left free. So a single greedy client gets half, two get a third each,
-sixteen a seventeenth, and whoever comes next finds something; nothing is set aside for clients who are not there.
-Law: what is taken never exceeds the limit."""
+Nobody takes more who already holds more than is left free, the last eighth aside: of that only those take who hold
+little, a sixteenth of what is left. So a single greedy client gets nearly half, two nearly a third each, and whoever
+comes next finds something, also after many who took all that they could get one after the other. Without the second
+half of the rule each of these left half of what it found, and ten took all of 1,024 places.
+Law: what is taken never exceeds the limit; and as long as fewer than `crowd(limit)` clients take units one at a time,
+in whatever order, one more finds a unit."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from remit.errors import FairShareSpent, Overloaded
 
-if TYPE_CHECKING:
-    from remit import _core
+_RESERVED_PART = 8  # of the limit
+_SMALL_PART = 16  # of what is left
+
+
+def share(limit: int, free: int) -> int:
+    """Who holds more than this takes no more, where so much of the limit is left."""
+    return max(free - limit // _RESERVED_PART, free // _SMALL_PART)
+
+
+def crowd(limit: int) -> int:
+    """How many clients it takes to leave nothing: 30 for 256 units, 51 for 1,024, 77 for 5,120. Each takes all that it
+    can get after the one before, or more would be left. Cost: O(limit)."""
+    clients, free = 0, limit
+    while free:
+        own = 0
+        while free and own <= share(limit, free):
+            own, free = own + 1, free - 1
+        clients += 1
+    return clients
+
+
+class Shared(Protocol):
+    """What a quota counts by."""
+
+    def take(self, client_id: str, amount: int) -> tuple[int, int] | None: ...
+    def give_back(self, client_id: str, amount: int) -> bool: ...
+    def stats(self) -> tuple[int, int, int]: ...
 
 
 class Holdings:
@@ -30,7 +58,7 @@ class Holdings:
         """None; or where there is not enough, or not for this client, what it holds and what is left."""
         with self._lock:
             own, free = self._by_client.get(client_id, 0), self._limit - self._taken
-            if own > free or amount > free:
+            if amount > free or own > share(self._limit, free):
                 self._refused += 1
                 return own, free
             self._by_client[client_id] = own + amount
@@ -58,7 +86,7 @@ class Holdings:
 class FairQuota:
     """`limit` units of something, `what` in words, `name` as the limit is called. Safe from many threads."""
 
-    def __init__(self, name: str, limit: int, what: str, holdings: Holdings | _core.Holdings | None = None) -> None:
+    def __init__(self, name: str, limit: int, what: str, holdings: Shared | None = None) -> None:
         self.name = name
         self.limit = limit
         self.what = what
@@ -79,8 +107,8 @@ class FairQuota:
         """What to say to who holds so much, and wants more than there is or is left for others."""
         if amount <= free:
             return FairShareSpent(
-                f"of the {self.limit} {self.what} that the server has room for, {held} are this caller's, more than "
-                f"the {free} left for everybody else: try again a little later",
+                f"of the {self.limit} {self.what} that the server has room for, {held} are this caller's, and the "
+                f"{free} that are left are for others: try again a little later",
                 name=self.name,
                 limit=self.limit,
                 given=held + amount,
@@ -118,8 +146,8 @@ def overloaded(name: str, limit: int, what: str, *, taken: int, given: int) -> O
 def fair_share_spent(name: str, limit: int, what: str) -> FairShareSpent:
     """The error in the words of the frontend, which does not tell each client its own numbers."""
     return FairShareSpent(
-        f"of the {limit} {what} that the server has room for, more are this caller's than are left for everybody else: "
-        "try again a little later",
+        f"of the {limit} {what} that the server has room for, this caller has its share, and those that are left are "
+        "for others: try again a little later",
         name=name,
         limit=limit,
     )

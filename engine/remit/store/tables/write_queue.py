@@ -212,7 +212,8 @@ class _Line(Generic[E]):
 
 def refusal_of(what: str, limit: int, taken: int, client_id: str, held: int) -> RemitError | None:
     """Why there is no place for a client that holds so many, where so many of all are taken; None where there is one.
-    The rule is that of the server's quotas. "" is the process itself, which shares with nobody."""
+    The rule is that of the server's quotas, without what those set aside. "" is the process itself, which shares with
+    nobody."""
     free = limit - taken
     if free <= 0:
         return StoreOverloaded(f"`{limit}` {what} are waiting already: try again a little later", waiting=limit)
