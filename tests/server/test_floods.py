@@ -112,7 +112,7 @@ def test_reflection_that_is_never_read_refuses_no_probe(keyed: Keyed) -> None:
     with connections(keyed, 1, window=0) as [silent]:
         for _ in range(1_000):
             silent.call(REFLECTION, LISTED)
-        until(lambda: held(keyed) >= 500)
+        until(lambda: held(keyed) >= 190)
         require_served(keyed)
 
 

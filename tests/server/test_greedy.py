@@ -81,7 +81,7 @@ class Flood:
             assert self._ended.acquire(timeout=PATIENCE_S), self.endings
 
 
-def test_a_greedy_caller_takes_half_and_who_comes_next_is_served(gated: GatedEngine) -> None:
+def test_a_greedy_caller_takes_nearly_half_and_who_comes_next_is_served(gated: GatedEngine) -> None:
     limits = ServeLimits(readers=2, reads_in_flight_max=20)
     with (
         BackgroundServer(gated, limits=limits, http="127.0.0.1:0") as server,
@@ -89,23 +89,23 @@ def test_a_greedy_caller_takes_half_and_who_comes_next_is_served(gated: GatedEng
         connection(server.endpoint) as modest,
     ):
         flood = Flood(greedy, 200)
-        flood.wait(189)
-        assert flood.endings == {"FAIR_SHARE": 189}
-        assert server.server.pipeline.reads.in_flight == 11
+        flood.wait(190)
+        assert flood.endings == {"FAIR_SHARE": 190}
+        assert server.server.pipeline.reads.in_flight == 10
         assert all(refusal.retry_after_s is not None for refusal in flood.refused)
         one = flood.refused[0]
         assert (one.metadata["name"], one.metadata["limit"]) == ("reads_in_flight_max", "20")
         modest_one = Flood(modest, 1)
-        wait_until(lambda: server.server.pipeline.reads.in_flight, 12)
-        assert counts(scraped(server), "remit_refused_total") == {"lane=reads": 189}
+        wait_until(lambda: server.server.pipeline.reads.in_flight, 11)
+        assert counts(scraped(server), "remit_refused_total") == {"lane=reads": 190}
         gated.gate.set()
-        flood.wait(11)
+        flood.wait(10)
         modest_one.wait(1)
         assert modest_one.endings == {"OK": 1}
-        assert flood.endings == {"FAIR_SHARE": 189, "OK": 11}
+        assert flood.endings == {"FAIR_SHARE": 190, "OK": 10}
         assert counts(scraped(server), "remit_requests_total") == {
-            "reason=FAIR_SHARE,verb=Check": 189,
-            "reason=OK,verb=Check": 12,
+            "reason=FAIR_SHARE,verb=Check": 190,
+            "reason=OK,verb=Check": 11,
         }
 
 
@@ -117,20 +117,20 @@ def test_several_greedy_callers_share_and_leave_room(gated: GatedEngine) -> None
         connection(server.endpoint) as third,
         connection(server.endpoint) as modest,
     ):
-        # Each is given a share of what those before it left: 21 of 40, 10 of 19, 5 of 9.
+        # Each is given a share of what those before it left: 18 of 40, 9 of 22, 5 of 13.
         floods = []
-        for channel, taken in ((first, 21), (second, 10), (third, 5)):
+        for channel, taken in ((first, 18), (second, 9), (third, 5)):
             flood = Flood(channel, 100)
             flood.wait(100 - taken)
             assert flood.endings == {"FAIR_SHARE": 100 - taken}
             floods.append(flood)
-        assert server.server.pipeline.reads.in_flight == 36
+        assert server.server.pipeline.reads.in_flight == 32
         modest_flood = Flood(modest, 2)
-        wait_until(lambda: server.server.pipeline.reads.in_flight, 38)
+        wait_until(lambda: server.server.pipeline.reads.in_flight, 34)
         gated.gate.set()
         modest_flood.wait(2)
         assert modest_flood.endings == {"OK": 2}
-        for flood, taken in zip(floods, (21, 10, 5), strict=True):
+        for flood, taken in zip(floods, (18, 9, 5), strict=True):
             flood.wait(taken)
             assert flood.endings["OK"] == taken
 
@@ -140,7 +140,7 @@ def test_keys_share_and_not_their_connections(tmp_path: Path) -> None:
     with keyed_server(tmp_path) as keyed:
         greedy, modest = keyed.make(Right.CHECK), keyed.make(Right.CHECK)
         shares = keyed.server.server.pipeline.reads.places
-        for _ in range(129):
+        for _ in range(113):
             shares.take(greedy[3:11])
         for _ in range(2):
             with Client(keyed.server.endpoint, store="own", token=greedy) as client, pytest.raises(RemoteError) as no:
@@ -192,7 +192,7 @@ def test_who_never_reads_holds_a_bounded_part_of_memory_and_gives_it_back(filled
 
         wait_until(ended, 100)
         taken = server.server.pipeline.unsent.taken
-        assert most / 2 <= taken <= most * 0.6
+        assert most * 7 / 16 <= taken <= most * 0.53
         told = counts(scraped(server), "remit_requests_total")
         assert told.keys() == {"reason=OK,verb=Read", "reason=FAIR_SHARE,verb=Read"}
         assert scraped(server).one("remit_unsent_bytes") == taken
