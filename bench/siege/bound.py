@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping
 
 from remit.engine.limits import Limits
 from remit.server.grpc.open_methods import READS_MAX
-from remit.server.limits.serve_limits import ServeLimits
+from remit.server.grpc.server import SLOW_READINGS_MAX
+from remit.server.limits.open_calls import STRANGERS_MAX
+from remit.server.limits.serve_limits import ServeLimits, calls_max
+
+CALL_BYTES = 3 * 1024  # of one that is open, as docs/operate/security.md has it
+STRANGER_BYTES = 64 * 1024  # of a message whose sender is not known: a window of HTTP/2
 
 # Of a set or relationship while an answer is made of it, as measured; its context is part of the answer.
 EXPANDED_BYTES = 1_200
@@ -17,15 +22,19 @@ EXPANDED_BYTES = 1_200
 # What is held, by the limits that say how much of it.
 _HELD: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
     "answers that wait to be taken": lambda _, serve: serve.unsent_bytes_max,
-    "answers at work": lambda limits, serve: serve.readers * limits.response_bytes_max,
+    "answers at work": lambda limits, serve: (serve.readers + serve.heavy_readers) * limits.response_bytes_max,
     # What Python remembers, and of a past as much again; what is light is over before it has anything to remember.
     "questions at work": lambda limits, serve: serve.heavy_readers * 2 * limits.evaluation_bytes_max,
     "expansions at work": lambda limits, serve: serve.heavy_readers * limits.expanded_max * EXPANDED_BYTES,
-    "requests at work": lambda limits, serve: (serve.readers + serve.writers) * limits.request_bytes_max,
+    # Messages of streams are there a second time where they are carried to Python.
+    "requests that come or are worked on": lambda _, serve: 2 * serve.unanswered_bytes_max,
+    "messages of strangers": lambda _, serve: STRANGERS_MAX * STRANGER_BYTES,
+    "calls": lambda _, serve: (STRANGERS_MAX + calls_max(serve)) * CALL_BYTES,
 }
-# gRPC's own library reads a message before anybody is asked who sent it; `open_methods.py` says how many at once.
+# gRPC's own library makes room for a message before anybody is asked who sent it; `open_methods.py` and `readings.py`
+# say for how many at once, and there are three kinds of strangers' calls.
 _HELD_BY_GRPCIO: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
-    "messages of strangers": lambda limits, _: READS_MAX * 2 * limits.request_bytes_max,
+    "messages that come slowly": lambda limits, _: (SLOW_READINGS_MAX + 3 * READS_MAX) * 2 * limits.request_bytes_max,
 }
 
 

@@ -38,7 +38,7 @@ Context = aio.ServicerContext[bytes, bytes]
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
 _BEING_REFUSED_MAX = 8_192
 # Of callers whose key counts, messages that may come slowly, of at most 32 MiB each: see `readings`.
-_SLOW_READINGS_MAX = 64
+SLOW_READINGS_MAX = 64
 _PATIENCE_S = 2.0
 
 
@@ -55,7 +55,7 @@ class GrpcServer:
             methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
             add_methods(server, service, methods)
         self.open_methods = OpenMethods(server, lambda context, error: _abort_soon(context, error, new_request_id()))
-        self._readings = Readings(_SLOW_READINGS_MAX, _PATIENCE_S, lambda: slow_request(_PATIENCE_S))
+        self._readings = Readings(SLOW_READINGS_MAX, _PATIENCE_S, lambda: slow_request(_PATIENCE_S))
         self.health = Health(("", *SERVICES))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.open_methods)
         named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
