@@ -31,7 +31,7 @@ from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
 
 EVERY_S = 0.05  # a round begins
 _SLEEP_S = 0.001
-DEADLINE_S = 20.0  # of each call: far more than any may take, so that a late answer has its figure
+DEADLINE_S = 60.0  # of each call: far more than any may take, so that a late answer has its figure
 FEW = 3  # facts
 
 HOLD, RELEASE, DELETE, CHECK, WRITE = "hold", "release", "delete a few", "check", "write a few"

@@ -124,6 +124,14 @@ ATTACKERS: dict[str, Attacker] = {
 # fmt: on
 
 
+# What no server withstands where grpcio listens by itself, and why; docs/operate/security.md says so too.
+BEYOND_GRPCIO = {
+    "bodiless calls": "each call and each refusal is work for Python's event loop, which takes them in their order: "
+    "behind twenty thousand of them every other call waits for many seconds, or is cancelled by gRPC after thirty",
+    "rapid resets": "the same of calls that were cancelled before they were looked at, ten thousand on a connection",
+}
+
+
 def rights_of_callers() -> dict[str, tuple[Right, ...]]:
     """Of each attacker that has a key."""
     return {name: attacker.rights for name, attacker in ATTACKERS.items() if attacker.rights}
