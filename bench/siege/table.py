@@ -124,12 +124,26 @@ ATTACKERS: dict[str, Attacker] = {
 # fmt: on
 
 
-# What no server withstands where grpcio listens by itself, and why; docs/operate/security.md says so too.
-BEYOND_GRPCIO = {
-    "bodiless calls": "each call and each refusal is work for Python's event loop, which takes them in their order: "
-    "behind twenty thousand of them every other call waits for many seconds, or is cancelled by gRPC after thirty",
-    "rapid resets": "the same of calls that were cancelled before they were looked at, ten thousand on a connection",
-}
+# Floods: whose calls come again as soon as they are refused, answered or cancelled. Where grpcio listens by itself each
+# of them is work for Python's event loop, which takes calls in their order. Alone each of these only delays others;
+# together they are more than it gets done, and gRPC cancels what was not begun within half a minute, whoever asked it.
+# docs/operate/security.md says so too.
+BEYOND_GRPCIO = frozenset(
+    {
+        "packed health checks",
+        "bodiless health checks",
+        "unread health checks",
+        "garbage",
+        "begun bodies of strangers",
+        "reflection",
+        "rapid resets",
+        "false keys",
+        "revoked keys",
+        "bodiless calls",
+        "begun bodies",
+        "garbage with a key",
+    }
+)
 
 
 def rights_of_callers() -> dict[str, tuple[Right, ...]]:

@@ -1,5 +1,5 @@
-"""A short siege over each way in: sixteen attackers at once, for two seconds, but for those that grpcio by itself does
-not withstand. `make siege` is the whole.
+"""A short siege over each way in: sixteen attackers at once, for two seconds, but for the floods that grpcio by
+itself does not withstand (`BEYOND_GRPCIO`). `make siege` is the whole.
 
 Law: beside them a steady client is answered, each hold it was told of is a hold to the very next check and each release
 a release; memory stays within what the flags state; all that the attackers held is free once they have left; and in
