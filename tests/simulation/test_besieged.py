@@ -1,4 +1,4 @@
-"""A short siege over each way in: sixteen attackers at once, for two seconds, but for the floods that grpcio by
+"""A short siege over each way in: fourteen attackers at once, for two seconds, but for the floods that grpcio by
 itself does not withstand (`BEYOND_GRPCIO`). `make siege` is the whole.
 
 Law: beside them a steady client is answered, each hold it was told of is a hold to the very next check and each release
@@ -20,18 +20,18 @@ from bench.siege.world import SMALL, World, make_world
 from remit.graph.native import available
 
 SECONDS = 2.0
-# One of each kind: floods, holders of connections, of calls and of answers, readers, writers, makers of schemas.
+# One of each kind: floods, holders of connections, of calls and of answers, readers, writers, makers of schemas. Not
+# those who open thousands of streams for good: on a busy machine the next to open one may wait behind them for longer
+# than the half minute after which gRPC cancels it.
 CHOSEN = (
     "packed health checks",
     "silent HTTP connections",
-    "health watches",
     "garbage",
     "rapid resets",
     "revoked keys",
     "bodiless calls",
     "begun bodies",
     "unread answers",
-    "slow watches",
     "contexts",
     "expansions",
     "dry-run deletes",
