@@ -164,6 +164,7 @@ class LimitsConfig(TypedDict):
 
     steps_max: int
     items_max: int
+    spicedb_items_max: int
     context_bytes_max: int
     request_bytes_max: int
     response_bytes_max: int

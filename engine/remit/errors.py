@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import Self
 
 
 class Status(Enum):
@@ -31,17 +32,42 @@ class Status(Enum):
     UNAUTHENTICATED = 16
 
 
+class Fault(Enum):
+    """What of its reason an error is, where another wire than Remit's own tells such errors apart."""
+
+    CAVEAT_ARGUMENT = "a parameter of a caveat was given a value of another type"
+    FILTER_EMPTY = "a filter names nothing at all"
+    FILTER_CONTRADICTS = "a filter names parts that exclude each other"
+    PERMISSION_WANTED = "a relation was named where a permission is asked for"
+    PERMISSION_WRITTEN = "a relationship is written to a permission"
+    PRECONDITION_EMPTY = "a precondition has no filter"
+    RELATION_UNKNOWN = "the definition has no relation of that name"
+    SUBJECT_NOT_TAKEN = "the relation does not take such a subject"
+    SUBJECT_RELATION_UNKNOWN = "the subject's definition has no relation or permission of that name"
+    SUBJECT_TYPE_UNKNOWN = "the schema does not define the subject's type"
+    UPDATE_REPEATED = "a request says two things about one relationship"
+    WILDCARD_ASKED = "a question is about everyone at once"
+
+
 class RemitError(Exception):
-    """The root of all of them. `field` names the request field at fault, where there is one."""
+    """The root of all of them. `field` names the request field at fault, where there is one. `domain` is whose words
+    `reason` is one of; `fault` is no part of what Remit's own wire says."""
 
     reason: str = "INTERNAL"
     status: Status = Status.INTERNAL
+    domain: str = "remit"
+    fault: Fault | None = None
 
     def __init__(self, message: str, *, field: str = "", **metadata: object) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.metadata: Mapping[str, str] = {key: str(value) for key, value in metadata.items()}
+
+    def with_fault(self, fault: Fault) -> Self:
+        """The error itself, which says what of its reason it is."""
+        self.fault = fault
+        return self
 
 
 # --- when a request is read -------------------------------------------------------------------------------------

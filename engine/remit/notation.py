@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
-from remit.errors import InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
+from remit.errors import Fault, InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
 from remit.model import DEFAULT_STORE, PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
 
 ID_BYTES_MAX = 1024
@@ -111,8 +111,9 @@ def checked_subject(subject: SubjectRef, *, wildcard: bool = False, field: str =
     if subject.is_wildcard:
         if not wildcard:
             raise InvalidReference(
-                f"`{subject}` asks about everyone at once: a question names one subject", field=field
-            )
+                f"`{subject}` asks about everyone at once: a question names one subject",
+                field=field,
+            ).with_fault(Fault.WILDCARD_ASKED)
         if subject.relation:
             raise InvalidReference(f"`{subject}`: a wildcard has no relation", field=field)
         return subject

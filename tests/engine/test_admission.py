@@ -13,6 +13,7 @@ import pytest
 from remit.engine.admission import SMALL_ROWS_MAX
 from remit.engine.limits import Limits
 from remit.errors import (
+    Fault,
     FilterTooBroad,
     InvalidArgument,
     InvalidContext,
@@ -202,7 +203,24 @@ def test_a_delete_ignores_what_qualifies_the_triple(world: EngineOfTest) -> None
     world.write("doc:1#editor@user:a[small]")
     world.write(f"delete doc:1#editor@user:a[expiration:{AFTER}]")
     assert world.facts() == []
-    world.write("delete doc:1#editor@ghost:a")  # of a type that could never stand there
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("delete doc:1#editor@ghost:a", Fault.SUBJECT_TYPE_UNKNOWN),
+        ("delete doc:1#viewer@group:g#nothing", Fault.SUBJECT_RELATION_UNKNOWN),
+        ("delete doc:1#editor@doc:1", Fault.SUBJECT_NOT_TAKEN),
+        ("delete doc:1#editor@user:*", Fault.SUBJECT_NOT_TAKEN),
+        ("delete doc:1#view@user:a", Fault.PERMISSION_WRITTEN),
+        ("delete doc:1#nothing@user:a", Fault.RELATION_UNKNOWN),
+    ],
+)
+def test_a_delete_of_what_could_never_stand_there_is_an_error(world: EngineOfTest, line: str, fault: Fault) -> None:
+    """Whoever deletes it means something else, and would believe that it is gone."""
+    world.write("doc:1#viewer@user:a")
+    assert refused(world, RelationshipRefused, "delete doc:1#viewer@user:a", line).fault is fault
+    assert world.facts() == ["doc:1#viewer@user:a"]
 
 
 @pytest.mark.parametrize("pair", [*itertools.product(("touch", "create", "delete"), repeat=2)])
@@ -540,8 +558,12 @@ def test_a_request_beyond_a_limit_is_refused_and_one_at_it_is_not(open_engine) -
     with pytest.raises(TooManyMatch):
         world.write("doc:1#viewer@user:9", replace=VIEWERS)
     assert world.engine.relationships.delete("", VIEWERS, limit=99).deleted == 4, "a higher limit is the highest"
-    with pytest.raises(InvalidArgument, match="needs at least one of `updates`"):
-        world.write()
+
+
+def test_a_write_of_nothing_is_a_revision_that_changes_nothing(world: EngineOfTest) -> None:
+    before = world.write("doc:1#viewer@user:a")
+    after = world.write()
+    assert (after.revision, world.facts()) == (before.revision + 1, ["doc:1#viewer@user:a"])
 
 
 def test_what_is_too_large_is_refused_by_its_bytes(world: EngineOfTest) -> None:

@@ -553,9 +553,8 @@ class Model:
             return "INVALID_ARGUMENT"
         for each in updates:
             if str(each.relationship.subject) == "doc:2" and each.relationship.relation == "viewer":
-                if each.operation is not Operation.DELETE:
-                    return "RELATIONSHIP_NOT_ALLOWED"
-            elif each.relationship.relation == "seal" and is_stranger:
+                return "RELATIONSHIP_NOT_ALLOWED"
+            if each.relationship.relation == "seal" and is_stranger:
                 return "MANAGED_RELATION"
         after = {key: fact for key, fact in self.facts.items() if key not in keys or not self.deletes(updates, key)}
         for each in updates:

@@ -78,6 +78,16 @@ EARNED = {
         USER + define("doc", "relation a: user", "//!", "permission view = «(a + (a & a)) + a & a - a»"),
         USER + define("doc", "relation a: user", "permission view = a - a - a"),
     ),
+    "overlooked-wildcard": (
+        USER
+        + define("team", "relation member: user")
+        + define("org", "relation member: user:* | team#member")
+        + define("doc", "//!", "relation reader: «org#member»"),
+        USER
+        + define("team", "relation member: user")
+        + define("org", "relation member: user | team#member")
+        + define("doc", "relation reader: org#member"),
+    ),
     "permission-never-satisfied": (
         USER + TEAM + define("doc", "relation a: user", "relation b: team", "//!", "permission «view» = a & b"),
         USER + TEAM + define("doc", "relation a: user", "relation b: team | user", "permission view = a & b"),

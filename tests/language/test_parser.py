@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remit.errors import SchemaInvalid
 from remit.language import syntax as sx
-from remit.language.expressions import CHAIN_MAX, DEPTH_MAX
+from remit.language.expressions import CHAIN_MAX, DEPTH_MAX, PARENTHESES_MAX
 from remit.language.parser import parse
 from remit.language.printer import print_schema
 from remit.language.source import Source
@@ -145,7 +145,6 @@ def depth_of(node):
 @pytest.mark.parametrize(
     "deepened",
     [
-        lambda n: "(" * n + "a" + ")" * n,
         lambda n: "(" * n + "a" + " & b)" * n,
         lambda n: "(a + " * n + "a" + ")" * n,
         lambda n: " - ".join(["a"] * n),
@@ -158,7 +157,22 @@ def test_depth_is_bounded_and_said(deepened):
     for depth in (DEPTH_MAX + 1, 50 * DEPTH_MAX):
         issue = refused(f"definition d {{\n permission p = {deepened(depth)}\n}}")
         assert (issue.code, issue.line) == ("nested-too-deep", 2)
-        assert str(DEPTH_MAX) in issue.message
+        assert f" {DEPTH_MAX}" in issue.message or f" {PARENTHESES_MAX}" in issue.message
+
+
+@pytest.mark.parametrize("depth", [300, PARENTHESES_MAX])
+def test_parentheses_around_one_another_mean_one_pair(depth):
+    assert permission("(" * depth + "a + b" + ")" * depth) == permission("(a + b)")
+    issue = refused(f"definition d {{\n permission p = {'(' * (PARENTHESES_MAX + 1)}a\n}}")
+    assert (issue.code, issue.line) == ("nested-too-deep", 2)
+
+
+@pytest.mark.parametrize(
+    "quoted", ["'common/user.zed'", '"common/user.zed"', '"""common/user.zed"""', "'''common/user.zed'''"]
+)
+def test_an_import_may_stand_in_any_quotes_of_spicedb(quoted):
+    tree = parse(Source("test", f"use import\nimport {quoted}\ndefinition d {{}}"))
+    assert [item.path for item in tree.items if isinstance(item, sx.ImportSyntax)] == ["common/user.zed"]
 
 
 def test_a_parameters_type_is_bounded_too():

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from authzed.api.v1 import permission_service_pb2 as SP
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import status_pb2
@@ -26,7 +27,7 @@ from remit.notation import parse_relationship
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.verbs import STREAMS, VERBS
+from remit.server.verbs import SPICEDB_VERBS, STREAMS, VERBS
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
@@ -34,7 +35,7 @@ from remit.wire.status import decode_status
 from tests.support.serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-PATHS = {verb.method: verb for verb in (*VERBS, *STREAMS)}
+PATHS = {verb.method: verb for verb in (*SPICEDB_VERBS, *VERBS, *STREAMS)}
 FACTS = (
     "folder:top#viewer@user:ann",
     "folder:top#viewer@user:ben",
@@ -105,6 +106,12 @@ def preconditions(count: int) -> list[R.Precondition]:
     return [R.Precondition(kind=R.Precondition.KIND_MUST_MATCH, filter=everything())] * count
 
 
+def theirs(count: int) -> list[SP.Precondition]:
+    """Preconditions of SpiceDB's."""
+    filter = SP.RelationshipFilter(resource_type="folder")
+    return [SP.Precondition(operation=SP.Precondition.OPERATION_MUST_MATCH, filter=filter)] * count
+
+
 @dataclass(frozen=True)
 class Line:
     """With the limit at `most`, `within` is answered and `beyond` is not: `given` is what it is told to have been."""
@@ -149,6 +156,18 @@ TABLE: dict[str, Line] = {
     "metadata_bytes_max": Line(
         20, "Write", R.WriteRequest(updates=touches(1), metadata=struct_of("x" * 9)),
         R.WriteRequest(updates=touches(1), metadata=struct_of("x" * 10)), 21),
+    "spicedb_items_max": Line(
+        2, "CheckBulkPermissions", SP.CheckBulkPermissionsRequest(items=[SP.CheckBulkPermissionsRequestItem()] * 2),
+        SP.CheckBulkPermissionsRequest(items=[SP.CheckBulkPermissionsRequestItem()] * 3), 3,
+        "ERROR_REASON_TOO_MANY_CHECKS_IN_REQUEST"),
+    "spicedb_preconditions_max": Line(
+        2, "WriteRelationships", SP.WriteRelationshipsRequest(optional_preconditions=theirs(2)),
+        SP.WriteRelationshipsRequest(optional_preconditions=theirs(3)), 3,
+        "ERROR_REASON_TOO_MANY_PRECONDITIONS_IN_REQUEST"),
+    "spicedb_metadata_bytes_max": Line(
+        20, "WriteRelationships", SP.WriteRelationshipsRequest(optional_transaction_metadata=struct_of("x" * 9)),
+        SP.WriteRelationshipsRequest(optional_transaction_metadata=struct_of("x" * 10)), 21,
+        "ERROR_REASON_TRANSACTION_METADATA_TOO_LARGE"),
     "schema_bytes_max": Line(
         1_000, "WriteSchema", S.WriteSchemaRequest(schema=SCHEMA),
         S.WriteSchemaRequest(schema=SCHEMA + "/" * (1_001 - len(SCHEMA))), 1_001),

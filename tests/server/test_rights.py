@@ -24,7 +24,7 @@ from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.http.server import http_app
 from remit.server.rights import HTTP_RIGHTS
-from remit.server.verbs import STREAMS, UNARY, VERBS
+from remit.server.verbs import STREAMING, STREAMS, UNARY, VERBS
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.keyed import Keyed, Refusal, ask, keyed_server
 
@@ -113,7 +113,7 @@ def declared() -> dict[str, str]:
 
 
 SERVED = {verb.path for verb in (*VERBS, *STREAMS)}
-RIGHTS = {verb.path: verb.right for verb in (*UNARY, *STREAMS)}
+RIGHTS = {verb.path: verb.right for verb in (*UNARY, *STREAMING)}
 
 
 @pytest.fixture(scope="module")

@@ -15,3 +15,4 @@ LANGUAGE = ROOT / "engine" / "remit" / "language"
 SPICEDB_RANDOM = ROOT / "tests" / "conformance" / "spicedb-random"
 # Other projects' test data; `make` says where they are. Tests skip what is not there.
 CONFORMANCE = Path(os.environ.get("REMIT_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
+ASKED_AT_US = 1_767_225_600_000_000  # 2026-01-01: the times in SpiceDB's worlds lie years before and centuries after

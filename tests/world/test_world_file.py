@@ -12,6 +12,7 @@ from remit.errors import FileUnreadable, RemitError, WorldInvalid, WorldUnreadab
 from remit.model import Verdict
 from remit.notation import format_relationship, parse_time
 from remit.world import Finding, World, verify
+from remit.world.finding import FindingKind
 
 SCHEMA = """\
 schema: |-
@@ -123,6 +124,14 @@ def test_a_line_that_stands_there_twice_is_one_fact(tmp_path: Path) -> None:
     assert verify(world, 0) == []
 
 
+def test_a_key_of_another_tool_is_told_of_and_passed_over(tmp_path: Path) -> None:
+    world = world_of(tmp_path, f"{SCHEMA}colour: [red, {{deep: green}}]\nrelationships: doc:a#viewer@user:anne\n")
+    (told,) = world.unknown_keys
+    assert (told.line, told.about, told.kind) == (7, "colour", FindingKind.KEY)
+    assert "`colour` means nothing here" in told.message
+    assert (world.warning_findings[0], len(world.facts)) == (told, 1)
+
+
 # --- what is refused --------------------------------------------------------------------------------------------
 
 
@@ -135,7 +144,6 @@ def test_a_line_that_stands_there_twice_is_one_fact(tmp_path: Path) -> None:
         ("relationships: ''\n", ":1: the world has no schema"),
         (SCHEMA + "schemaFile: other.zed\n", ":7: the world has both"),
         (SCHEMA + "relationship: |-\n", ":7: the world has no key `relationship`; did you mean `relationships`?"),
-        (SCHEMA + "colour: red\n", ":7: the world has no key `colour`; the keys are `schema`"),
         (SCHEMA + "validation_tuples: []\n", "SpiceDB has given it up for `relationships`"),
         (SCHEMA + "now: yesterday\n", ":7: `yesterday` is not an RFC 3339 time"),
         (SCHEMA + "now: []\n", ":7: `now` must be text, not a list"),
@@ -151,7 +159,7 @@ def test_a_line_that_stands_there_twice_is_one_fact(tmp_path: Path) -> None:
         (SCHEMA + "? [a]\n: b\n", ":7: a key of the world must be text, not a list"),
         (SCHEMA + "relationships: 'open\n", ": not YAML"),
         (SCHEMA + "---\n" + SCHEMA, ":7: not YAML"),
-        ("a: &a [*a]\n", "no key `a`"),
+        ("schem: &a [*a]\n", "no key `schem`"),
         ("[" * 5_000, "not YAML"),
         ("a: \x00\n", "not YAML"),
     ],

@@ -12,6 +12,7 @@ from itertools import islice
 
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import (
+    Fault,
     FilterTooBroad,
     InvalidArgument,
     InvalidContext,
@@ -68,20 +69,13 @@ def check_relationship(
         return relation
     wanted = subject_type_of(relationship)
     if not relation.takes(wanted):
-        allowed = ", ".join(f"`{each}`" for each in relation.subject_types[:_TYPES_NAMED_MAX])
-        more = len(relation.subject_types) - _TYPES_NAMED_MAX
-        allowed += f" and {more} more" if more > 0 else ""
-        raise RelationshipRefused(
-            f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` takes {allowed}, "
-            f"not `{wanted}`",
-            field=field,
-            relationship=relationship.key,
-        )
+        raise _not_taken(schema, relationship, relation, wanted, field)
     if qualifiers.caveat is not None and not is_context_known:
         try:
             schema.caveats[qualifiers.caveat.name].check_context(parse_context(qualifiers.caveat.context_json))
         except InvalidContext as error:
-            raise InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata) from error
+            whole = InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata)
+            raise whole.with_fault(Fault.CAVEAT_ARGUMENT) from error
     return relation
 
 
@@ -96,6 +90,38 @@ def subject_type_of(relationship: Relationship) -> SubjectType:
         qualifiers.expiration_us is not None,
         qualifiers.not_before_us is not None,
     )
+
+
+def check_place(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
+    """The relation that has a place for a triple, whatever qualified it. Raises UnknownType, RelationshipRefused."""
+    relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
+    subject = relationship.subject
+    wanted = SubjectType(subject.type, subject.relation, subject.is_wildcard)
+    if not relation.has_place(wanted):
+        raise _not_taken(schema, relationship, relation, wanted, field)
+    return relation
+
+
+def _not_taken(
+    schema: Schema, relationship: Relationship, relation: Relation, wanted: SubjectType, field: str
+) -> RelationshipRefused:
+    definition, fault = schema.definitions.get(wanted.type), Fault.SUBJECT_NOT_TAKEN
+    if definition is None:
+        fault = Fault.SUBJECT_TYPE_UNKNOWN
+    elif wanted.relation and not definition.has(wanted.relation):
+        fault = Fault.SUBJECT_RELATION_UNKNOWN
+    allowed = ", ".join(f"`{each}`" for each in relation.subject_types[:_TYPES_NAMED_MAX])
+    more = len(relation.subject_types) - _TYPES_NAMED_MAX
+    allowed += f" and {more} more" if more > 0 else ""
+    return RelationshipRefused(
+        f"`{relationship.key}`: relation `{relation.name}` of `{relationship.resource.type}` takes {allowed}, "
+        f"not `{wanted}`",
+        field=field,
+        relationship=relationship.key,
+        type=relationship.resource.type,
+        relation=relation.name,
+        subject_type=wanted,
+    ).with_fault(fault)
 
 
 def _takes_plainly(relation: Relation, subject: SubjectRef) -> bool:
@@ -122,14 +148,14 @@ def require_relation(schema: Schema, type: str, name: str, field: str = "") -> R
             field=field,
             type=type,
             relation=name,
-        )
+        ).with_fault(Fault.PERMISSION_WRITTEN)
     guess = did_you_mean(name, definition.relations)
     raise RelationshipRefused(
         f"relation `{name}` is not defined on `{type}`" + (f"; {guess}" if guess else ""),
         field=field,
         type=type,
         relation=name,
-    )
+    ).with_fault(Fault.RELATION_UNKNOWN)
 
 
 # --- a write ----------------------------------------------------------------------------------------------------
@@ -173,7 +199,7 @@ def check_updates(
         field = f"{where}[{index}]"
         relationship = update.relationship
         if update.operation is _DELETE:
-            relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
+            relation = check_place(schema, relationship, field)
         else:
             is_known = known.knows(schema, relationship.qualifiers.caveat)
             relation = check_relationship(schema, relationship, field, is_context_known=is_known)
@@ -223,12 +249,20 @@ class Scanning:
         """`interrupt` is asked while rows are looked at, and before what they mean is removed."""
         self._rows_max = rows_max
         self.look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
-        self._rows = 0
+        self._rows = self._seeks = 0
         self.is_small = False
 
     def begin(self) -> None:
         """An admission begins, perhaps not for the first time."""
-        self._rows = 0
+        self._rows = self._seeks = 0
+
+    def seek(self) -> None:
+        """To be called where one filter of many is looked for, which takes time though it may mean nothing. Raises
+        NotSmall, and what the interrupt raises."""
+        self._seeks += 1
+        self.look()
+        if self.is_small and self._seeks > SMALL_ROWS_MAX:
+            raise NotSmall
 
     def require_small(self, removed: int) -> None:
         """To be called before so many relationships are removed. Raises NotSmall."""
@@ -299,7 +333,9 @@ def check_filter(schema: Schema, filter: RelationshipFilter, field: str) -> None
     """That the names a filter uses exist, so that a misspelt one is not taken for an empty list. Raises
     InvalidArgument, UnknownType or UnknownRelation."""
     if filter.resource_id is not None and filter.resource_id_prefix is not None:
-        raise InvalidArgument("a filter has a resource id or the beginning of one, not both", field=field)
+        raise InvalidArgument("a filter has a resource id or the beginning of one, not both", field=field).with_fault(
+            Fault.FILTER_CONTRADICTS
+        )
     if filter.resource_type is not None:
         require_type(schema, filter.resource_type, field=f"{field}.resource_type")
         if filter.relation is not None:
@@ -314,7 +350,9 @@ def check_bounded(schema: Schema, filter: RelationshipFilter, field: str) -> Non
     """That a filter that removes names at least a type: an empty one is more likely a mistake than a wish. Raises
     InvalidArgument, and what `check_filter` raises."""
     if filter.resource_type is None and filter.subject_type is None:
-        raise InvalidArgument("a filter that removes names a resource type or a subject type", field=field)
+        raise InvalidArgument("a filter that removes names a resource type or a subject type", field=field).with_fault(
+            Fault.FILTER_EMPTY
+        )
     check_filter(schema, filter, field)
 
 
@@ -324,6 +362,7 @@ def check_preconditions(
     """Raises PreconditionFailed naming the first that does not hold, FilterTooBroad, and what `check_filter` raises:
     that nothing matches a misspelt name would hold for ever. What does not count now is as absent."""
     for index, precondition in enumerate(preconditions):
+        scanning.seek()
         field = f"preconditions[{index}].filter"
         check_filter(schema, precondition.filter, field)
         found = next(_counting(scanning.matching(view, precondition.filter, field), now_us), None)

@@ -1,6 +1,6 @@
 """Importing: a stream of writes, each durable on its own, sent ahead of what has been acknowledged.
 
-Every message is a revision of TOUCHes, queued while its predecessor is still on its way to the disk.
+Every message is a revision of TOUCHes (or of CREATEs), queued while its predecessor is still on its way to the disk.
 Law: messages are written in the order they came, and none after one that was refused."""
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Import:
         limits: Limits,
         caller: Caller,
         backlog: Backlog,
+        operation: Operation = Operation.TOUCH,
     ) -> None:
         """`backlog`: where messages wait before they are read, by whoever brings many."""
         self.backlog = backlog
@@ -69,6 +70,7 @@ class Import:
         self._clock = clock
         self._limits = limits
         self._caller = caller
+        self._operation = operation
         self._last: _Message | None = None
 
     def take(self, relationships: Sequence[Relationship], interrupt: Interrupt = never_interrupted) -> Future[Delta]:
@@ -77,7 +79,7 @@ class Import:
         self._limits.require_import(relationships)
         known = KnownContexts.of(self._schema_now(), relationships, interrupt)
         message = _Message(self._last)
-        updates = [Update(Operation.TOUCH, relationship) for relationship in relationships]
+        updates = [Update(self._operation, relationship) for relationship in relationships]
 
         def admission(view: WriteTransaction) -> Draft:
             message.begin()

@@ -4,10 +4,12 @@ Law: what is too much is refused before any work is spent on it, naming the limi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from remit.errors import AnswerTooLarge, InvalidArgument, LimitExceeded
+from remit.errors import AnswerTooLarge, Fault, InvalidArgument, LimitExceeded, StepBudgetSpent
 from remit.eval.budget import EVALUATION_BYTES_MAX, STEPS_MAX
 from remit.language.effort import EXPRESSION_LENGTH_MAX, TERMS_MAX
 from remit.model import ObjectRef, Relationship, SubjectRef, Update
@@ -25,6 +27,18 @@ _SENT_TIMES = 8
 
 # Of a store, and of a list of updates: some tens of microseconds each at most.
 ROWS_BETWEEN_INTERRUPTS = 32
+
+
+class Wire(NamedTuple):
+    """By which of the limits a request is judged that came over a wire with limits of its own."""
+
+    items_max: str = "items_max"
+    preconditions_max: str = "preconditions_max"
+    metadata_bytes_max: str = "metadata_bytes_max"
+
+
+REMIT_WIRE = Wire()
+SPICEDB_WIRE = Wire("spicedb_items_max", "spicedb_preconditions_max", "spicedb_metadata_bytes_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,10 @@ class Limits:
     context_bytes_max: int = 4 * 1024
     relationship_context_bytes_max: int = 25_000
     metadata_bytes_max: int = 4 * 1024
+    # What SpiceDB's wire takes instead, as SpiceDB does: see `SPICEDB_WIRE`.
+    spicedb_items_max: int = 10_000
+    spicedb_preconditions_max: int = 1_000
+    spicedb_metadata_bytes_max: int = 65_000
     # Of all that is sent the costliest to read, and larger than any that people have written: a second of work.
     schema_bytes_max: int = 256 * 1024
     schema_terms_max: int = TERMS_MAX
@@ -82,9 +100,33 @@ class Limits:
                 given=size,
             )
 
+    @contextmanager
+    def expanding(self) -> Iterator[int]:
+        """With the steps that an expansion may take. Raises AnswerTooLarge where they are spent and are those of
+        `expanded_max`."""
+        steps_max = min(self.steps_max, self.expanded_max)
+        try:
+            yield steps_max
+        except StepBudgetSpent as error:
+            if steps_max == self.steps_max or error.metadata["name"] != "steps_max":
+                raise
+            raise AnswerTooLarge(
+                f"the expansion has more than {steps_max} sets and relationships: ask for less by `depth`, or read the "
+                "relationships, which come in pages",
+                name="expanded_max",
+                limit=steps_max,
+                given=steps_max + 1,  # or more: nobody counted on
+            ) from None
+
     def require_count(self, name: str, count: int, field: str) -> None:
         """Of what a request repeats, by the name of its limit."""
         _require_count(count, getattr(self, name), name, field)
+
+    def require_limit(self, name: str, asked: int, field: str) -> None:
+        """Of how many a request asks for at most, where more than a limit is no wish but an error."""
+        most: int = getattr(self, name)
+        if asked > most:
+            raise _exceeded(f"`{field}` is {asked}, more than the {most} allowed", name, most, asked, field)
 
     def require_sent(self, name: str, size: int, field: str) -> None:
         """Of the bytes of a JSON object as it was sent: refuses what cannot be within that limit once it is read. What
@@ -99,8 +141,8 @@ class Limits:
         most: int = getattr(self, name)
         return size > _SENT_TIMES * most
 
-    def require_items(self, count: int) -> None:
-        _require_count(count, self.items_max, "items_max", "items")
+    def require_items(self, count: int, wire: Wire = REMIT_WIRE) -> None:
+        self.require_count(wire.items_max, count, "items")
 
     def require_context(self, context: Mapping[str, object]) -> None:
         if context:
@@ -115,16 +157,19 @@ class Limits:
                 f"a server has at most {self.stores_max} stores: delete one first", "stores_max", self.stores_max, count
             )
 
-    def require_write(self, updates: Sequence[Update], preconditions: int, metadata_json: str) -> None:
+    def require_write(
+        self, updates: Sequence[Update], preconditions: int, metadata_json: str, wire: Wire = REMIT_WIRE
+    ) -> None:
         """A triple may occur once: a request says one thing about a relationship."""
         _require_count(len(updates), self.updates_max, "updates_max", "updates")
         self._require_facts([update.relationship for update in updates], "updates")
         if preconditions or metadata_json != "{}":
-            self.require_conditions(preconditions, metadata_json)
+            self.require_conditions(preconditions, metadata_json, wire)
 
-    def require_conditions(self, preconditions: int, metadata_json: str) -> None:
-        _require_count(preconditions, self.preconditions_max, "preconditions_max", "preconditions")
-        _require_bytes(metadata_json, self.metadata_bytes_max, "metadata_bytes_max", "metadata")
+    def require_conditions(self, preconditions: int, metadata_json: str, wire: Wire = REMIT_WIRE) -> None:
+        self.require_count(wire.preconditions_max, preconditions, "preconditions")
+        name = wire.metadata_bytes_max
+        _require_bytes(metadata_json, getattr(self, name), name, "metadata")
 
     def require_import(self, relationships: Sequence[Relationship]) -> None:
         """Of one message, which becomes a revision of its own."""
@@ -150,7 +195,9 @@ class Limits:
                 raise InvalidArgument(
                     f"`{relationship.key}` occurs twice: a request says one thing about a relationship",
                     field=f"{field}[{index}]",
-                )
+                    type=relationship.resource.type,
+                    relationship=relationship.key,
+                ).with_fault(Fault.UPDATE_REPEATED)
             caveat = relationship.qualifiers.caveat
             if caveat is not None:
                 most, name = self.relationship_context_bytes_max, "relationship_context_bytes_max"

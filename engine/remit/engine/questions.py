@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remit.engine.limits import Limits
+from remit.engine.limits import REMIT_WIRE, Limits, Wire
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
-from remit.errors import AnswerTooLarge, LimitExceeded, RemitError, StepBudgetSpent
+from remit.errors import LimitExceeded, RemitError
+from remit.eval.budget import Budget
 from remit.eval.evaluator import Evaluator
+from remit.eval.expand import expand
 from remit.eval.semantics import Answer
 from remit.eval.trees import Explanation
 from remit.interrupt import Interrupt, never_interrupted
@@ -56,10 +58,11 @@ class Questions:
         at_exactly: str = "",
         contextual: Sequence[Relationship] = (),
         interrupt: Interrupt = never_interrupted,
+        wire: Wire = REMIT_WIRE,
     ) -> CheckManyResult:
         """Many questions at one revision and time. Those with the same context share what they settle; each has its own
         budget, and its own error."""
-        self._limits.require_items(len(questions))
+        self._limits.require_items(len(questions), wire)
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
@@ -97,19 +100,29 @@ class Questions:
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
-        steps_max = min(self._limits.steps_max, self._limits.expanded_max)
-        try:
+        with self._limits.expanding() as steps_max:
             expansion = self._evaluator.expand(view, resource, permission, depth, steps_max, interrupt)
-        except StepBudgetSpent:
-            if steps_max == self._limits.steps_max:
-                raise
-            raise AnswerTooLarge(
-                f"the expansion has more than {steps_max} sets and relationships: ask for less by `depth`, or read the "
-                "relationships, which come in pages",
-                name="expanded_max",
-                limit=steps_max,
-                given=steps_max + 1,  # or more: nobody counted on
-            ) from None
+        return ExpandResult(expansion, view.token, view.now_us, view.historical)
+
+    def expand_names(
+        self,
+        store: str,
+        resource: ObjectRef,
+        permission: str,
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        interrupt: Interrupt = never_interrupted,
+    ) -> ExpandResult:
+        """What a relation or permission of a resource is made of, down to the facts of relations; the usersets among
+        these stay closed. The same in Python whatever the evaluator: it opens little. Raises AnswerTooLarge beyond
+        `expanded_max`."""
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, interrupt=interrupt)
+        with self._limits.expanding() as steps_max:
+            budget = Budget(steps_max, interrupt)
+            expansion = expand(
+                view.schema, view.graph, resource, permission, now_us=view.now_us, usersets=False, budget=budget
+            )
         return ExpandResult(expansion, view.token, view.now_us, view.historical)
 
 

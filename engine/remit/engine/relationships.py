@@ -22,12 +22,12 @@ from remit.engine.admission import (
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
 from remit.engine.cursors import decode_cursor, encode_cursor
-from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
+from remit.engine.limits import REMIT_WIRE, ROWS_BETWEEN_INTERRUPTS, Limits, Wire
 from remit.engine.loaded import LoadedStores
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
-from remit.errors import InvalidArgument, StoreFull, TooManyMatch
+from remit.errors import StoreFull, TooManyMatch
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import (
     LOCAL_CALLER,
@@ -61,17 +61,17 @@ class Relationships:
         caller: Caller = LOCAL_CALLER,
         before_bulk: Interrupt = never_interrupted,
         interrupt: Interrupt = never_interrupted,
+        wire: Wire = REMIT_WIRE,
     ) -> WriteResult:
-        """All updates as one revision, or none. Durable when it returns, and seen by the next check.
+        """All updates as one revision, or none. Durable when it returns, and seen by the next check. Without any, the
+        revision changes nothing.
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
         `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
         it is, and told. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as it is
         still being judged by its filters; then nothing is written."""
         loaded = self._stores.of(store)
-        if not updates and replace is None:
-            raise InvalidArgument("a write needs at least one of `updates`", field="updates")
-        self._limits.require_write(updates, len(preconditions), metadata_json)
+        self._limits.require_write(updates, len(preconditions), metadata_json, wire)
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
         known = KnownContexts.of(loaded.schema, (update.relationship for update in updates), interrupt)
@@ -132,19 +132,21 @@ class Relationships:
         *,
         preconditions: Sequence[Precondition] = (),
         limit: int = 0,
+        whole: bool = False,
         metadata_json: str = "{}",
         dry_run: bool = False,
         caller: Caller = LOCAL_CALLER,
         before_bulk: Interrupt = never_interrupted,
         interrupt: Interrupt = never_interrupted,
+        wire: Wire = REMIT_WIRE,
     ) -> DeleteResult:
         """Remove what a filter means, at most `limit` a call (0, or more than allowed: as many as one revision may).
 
-        Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time. For
-        `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as the filter is still being
-        looked for; then nothing is removed."""
+        Each call is one revision; call again until it is `complete`. A store that is full takes fewer at a time.
+        `whole`: nothing is removed where not all would be; raises TooManyMatch. For `before_bulk` see `commits.commit`.
+        Raises what the interrupt raises, as long as the filter is still being looked for; then nothing is removed."""
         loaded = self._stores.of(store)
-        self._limits.require_conditions(len(preconditions), metadata_json)
+        self._limits.require_conditions(len(preconditions), metadata_json, wire)
         check_bounded(loaded.schema or NO_SCHEMA, filter, "filter")
         limit = min(limit or self._limits.matches_max, self._limits.matches_max)
         outcome: tuple[int, bool] = (0, True)
@@ -158,6 +160,14 @@ class Relationships:
             removed, complete, managed = delete_matching(
                 view, schema, filter, caller, limit, "filter", scanning, partly=True
             )
+            if whole and not complete:
+                raise TooManyMatch(
+                    f"the filter means more than {limit} relationships: nothing was removed",
+                    field="filter",
+                    name="limit",
+                    limit=limit,
+                    given=limit + 1,  # or more: nobody counted on
+                )
             outcome = len(removed), complete
             return Draft(caller.principal, metadata_json, managed_bypass=managed)
 
@@ -178,7 +188,7 @@ class Relationships:
             except StoreFull:
                 # What a store holds back when it is full is for small writes; and to delete is the way to room.
                 tried = min(limit, outcome[0])
-                if tried <= SMALL_WEIGHT_MAX:
+                if whole or tried <= SMALL_WEIGHT_MAX:
                     raise
                 limit = max(tried // 10, SMALL_WEIGHT_MAX)
             else:

@@ -4,7 +4,7 @@ Law: an answer names the revision it was given at, as a token; whoever shows tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,6 +98,15 @@ class ExportPage:
     relationships: tuple[Relationship, ...]
     cursor: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPage:
+    """The next relationships of one revision, which `token` names, and where to go on after any of them."""
+
+    relationships: tuple[Relationship, ...]
+    token: str
+    cursor_of: Callable[[Relationship], str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,11 @@ class Schemas:
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly)
         return SchemaRead(view.schema.text, view.token)
 
+    def compile(self, text: str, *, caller: Caller = LOCAL_CALLER, interrupt: Interrupt = never_interrupted) -> Schema:
+        """The plan of a text that is no store's. Raises SchemaInvalid, LimitExceeded."""
+        self._limits.require_schema(text)
+        return self._compiled(text, caller, interrupt).schema
+
     def diff(
         self,
         store: str,

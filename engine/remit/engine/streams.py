@@ -13,12 +13,13 @@ from remit.engine.cursors import decode_cursor, encode_cursor
 from remit.engine.importing import Backlog, Import
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
-from remit.engine.results import ExportPage
+from remit.engine.results import ExportPage, SnapshotPage
 from remit.engine.schema_plans import NO_SCHEMA
-from remit.engine.tokens import encode_token, require_at_least
+from remit.engine.snapshot import Snapshot
+from remit.engine.tokens import encode_token, require_at_least, revision_of
 from remit.engine.watching import Watch, Watched, Watches, size_bytes
 from remit.interrupt import Interrupt, never_interrupted, paced
-from remit.model import LOCAL_CALLER, Caller, Relationship, RelationshipFilter, StoredRelationship
+from remit.model import LOCAL_CALLER, Caller, Operation, Relationship, RelationshipFilter, StoredRelationship
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Streams:
         self._limits = limits
         self._imports = Backlog()
 
-    def import_(self, store: str, *, caller: Caller = LOCAL_CALLER) -> Import:
+    def import_(self, store: str, *, operation: Operation = Operation.TOUCH, caller: Caller = LOCAL_CALLER) -> Import:
         """Any number of relationships, a revision for each message taken, in order; none after one that is refused."""
         loaded = self._stores.of(store)
         identity = loaded.identity
@@ -48,6 +49,7 @@ class Streams:
             self._limits,
             caller,
             self._imports,
+            operation,
         )
 
     def export(
@@ -73,21 +75,66 @@ class Streams:
                 # The first page's token also says that the store was not made anew between two pages.
                 require_at_least(token or at_least, head.identity, head.revision)
                 token = token or encode_token(head.identity, head.revision)
-                page, is_complete = self._export_page(
-                    view.scan(filter, after, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
-                )
+                rows = view.scan(filter, after, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
+                page, is_complete = self._page(rows, self._limits.page_max)
             cursor = encode_cursor(page[-1].key, filter) if page else cursor
             yield ExportPage(tuple(page), cursor, token)
 
-    def _export_page(self, rows: Iterator[StoredRelationship]) -> tuple[list[Relationship], bool]:
+    def snapshot(
+        self,
+        store: str,
+        filter: RelationshipFilter,
+        *,
+        at_least: str = "",
+        at_exactly: str = "",
+        cursor: str = "",
+        limit: int = 0,
+        page_max: int = 0,
+        interrupt: Interrupt = never_interrupted,
+    ) -> Iterator[SnapshotPage]:
+        """The relationships a filter means at one revision, the head as it is now or a past one, at most `limit` (0:
+        all), and a page at most `page_max`. What is over, or has not begun, is left out. At least one page, each read
+        as it is asked for."""
+        loaded = self._stores.of(store)
+        if token := at_exactly or at_least:
+            self._stores.catch_up(loaded, token)
+        after = decode_cursor(cursor, filter)
+        snapshot: Snapshot | None = None
+        page_max = min(page_max or self._limits.page_max, self._limits.page_max)
+        token, left, is_complete = "", limit, False
+        while not is_complete:
+            with self._stores.view(loaded.identity) as view:
+                if snapshot is None:
+                    head = view.head
+                    require_at_least(at_least, head.identity, head.revision)
+                    revision = revision_of(at_exactly, head.identity, head.revision) if at_exactly else head.revision
+                    snapshot = Snapshot(filter, revision, self._limits.undone_max, interrupt)
+                    rows = snapshot.rows(view, after)  # before the schema: whether the revision can be seen at all
+                    text = view.schema_text_at(revision)
+                    check_filter(self._stores.plans.of(text) if text is not None else NO_SCHEMA, filter, "filter")
+                    token = encode_token(head.identity, revision)
+                else:
+                    rows = snapshot.rows(view, after)
+                most = min(left or page_max, page_max)
+                page, is_complete = self._page(rows, most, has_begun=True)
+            after = page[-1].key if page else after
+            if limit:
+                left -= len(page)
+                is_complete |= not left
+            yield SnapshotPage(tuple(page), token, lambda each: encode_cursor(each.key, filter))
+
+    def _page(
+        self, rows: Iterator[StoredRelationship], most: int, *, has_begun: bool = False
+    ) -> tuple[list[Relationship], bool]:
         """As many as a page holds, by count and by size, and whether there are no more."""
         now_us = self._clock.now_us()
         page: list[Relationship] = []
         room = PAGE_BYTES
         for stored in rows:
-            if stored.relationship.qualifiers.is_over(now_us):
+            qualifiers = stored.relationship.qualifiers
+            if qualifiers.is_over(now_us) or (has_begun and not qualifiers.counts_at(now_us)):
                 continue
-            if room <= 0 or len(page) == self._limits.page_max:
+            if room <= 0 or len(page) == most:
                 return page, False
             page.append(stored.relationship)
             room -= size_bytes(stored.relationship)

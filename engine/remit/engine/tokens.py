@@ -42,6 +42,11 @@ def decode_token(token: str) -> tuple[bytes, int, int]:
     return uuid, epoch, revision
 
 
+def is_of_our_form(token: str) -> bool:
+    """Whether the text means to be a token of ours, damaged or not; else it is another system's."""
+    return token.startswith(_PREFIX)
+
+
 def require_at_least(token: str, identity: StoreIdentity, head: int) -> None:
     """That the head satisfies the token; "" asks for nothing. Raises InvalidToken, ForeignToken, FutureToken."""
     if token:

@@ -227,6 +227,11 @@ class Watch(Generic[T]):
     def is_behind(self) -> bool:
         return self._revision < self._loaded.revision
 
+    @property
+    def is_in_a_revision(self) -> bool:
+        """Whether some of the next revision has been told, and not all of it."""
+        return self._told > 0
+
     def close(self) -> None:
         if self._is_open:
             self._is_open = False

@@ -49,21 +49,26 @@ def expand(
     *,
     now_us: int,
     depth: int = 0,
+    usersets: bool = True,
     budget: Budget | None = None,
 ) -> Expansion:
-    """The sets behind `resource#name`, at most `depth` deep (0: all). Cost: O(edges listed).
+    """The sets behind `resource#name`, at most `depth` deep (0: all); without `usersets`, those among the facts of a
+    relation stay closed. Cost: O(edges listed).
 
     Raises UnknownType, UnknownRelation, StepBudgetSpent, and what the budget's interrupt raises."""
     require_name(schema, resource.type, name, field="resource")
-    return _Expanding(schema, graph, now_us, depth, budget or Budget()).expand((resource, name))
+    return _Expanding(schema, graph, now_us, depth, usersets, budget or Budget()).expand((resource, name))
 
 
 class _Expanding:
-    def __init__(self, schema: plan.Schema, graph: GraphView, now_us: int, depth_max: int, budget: Budget) -> None:
+    def __init__(
+        self, schema: plan.Schema, graph: GraphView, now_us: int, depth_max: int, usersets: bool, budget: Budget
+    ) -> None:
         self._schema = schema
         self._graph = graph
         self._now_us = now_us
         self._depth_max = depth_max
+        self._opens_usersets = usersets
         self._budget = budget
         self._depth: dict[SetKey, int] = {}  # of every set that is or will be opened
         self._queue: deque[SetKey] = deque()
@@ -84,7 +89,7 @@ class _Expanding:
         permission = definition.permissions.get(name)
         if permission is not None:
             return self._node(permission.expression, resource, depth)
-        return ExpandLeaf(name, self._facts(resource, name, depth))
+        return ExpandLeaf(name, self._facts(resource, name, depth if self._opens_usersets else None))
 
     def _node(self, expression: plan.Expression, resource: ObjectRef, depth: int) -> ExpandNode:
         match expression:

@@ -21,7 +21,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 
-from remit.errors import CaveatFailed, InvalidContext, RemitError, SchemaInvalid
+from remit.errors import CaveatFailed, Fault, InvalidContext, RemitError, SchemaInvalid
 from remit.language.conversions import free_names, strict, text_functions
 from remit.language.missing import Needs
 from remit.language.parameters import ParameterType, parse_address
@@ -142,7 +142,7 @@ class Caveat:
                     f"caveat `{self.name}` has no parameter `{name}`; it has {declared}",
                     caveat=self.name,
                     parameter=name,
-                )
+                ).with_fault(Fault.CAVEAT_ARGUMENT)
             try:
                 type_.convert(value)
             except ValueError as error:
@@ -164,7 +164,7 @@ class Caveat:
                     caveat=self.name,
                     parameter=name,
                     expected=type_,
-                ) from None
+                ).with_fault(Fault.CAVEAT_ARGUMENT) from None
             raise self._mistyped(CaveatFailed, name, type_, value, error) from None
 
     def _mistyped(
@@ -177,7 +177,7 @@ class Caveat:
             parameter=name,
             expected=type_,
             value=given,
-        )
+        ).with_fault(Fault.CAVEAT_ARGUMENT)
 
     def _evaluate_values(self, values: dict[str, Any], fixed: Collection[str]) -> Outcome:
         try:

@@ -6,7 +6,6 @@ Law: a tree without findings compiles to a plan in which every name exists."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -32,9 +31,8 @@ from remit.language.syntax import (
     TypeSyntax,
     nodes_of,
 )
+from remit.language.wildcards import find_holders, find_overlooked, userset_of
 from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
-
-_PLAIN_RELATION = (None, "", "...")  # `user` and `user#...` are the same subject type
 
 # A word that a flag would give a meaning, and the flag.
 _FLAGGED_WORDS = {"self": "self", "expiration": "expiration", "not_before": "not_before", SUBJECT: "delegation"}
@@ -55,7 +53,8 @@ class _Checker:
         self.effort = effort
         self.found = Findings(declarations.tree, effort)
         self.programs = Programs()
-        self.wildcard_holders = self._find_wildcard_holders()
+        self.wildcard_holders = find_holders(declarations, effort)
+        self.overlooked_wildcards = find_overlooked(declarations, self.wildcard_holders, effort)
         # By name: the definitions that declare a relation of it, and those that declare a permission.
         self.with_relation: dict[str, list[Declared]] = {}
         self.with_permission: set[str] = set()
@@ -128,7 +127,7 @@ class _Checker:
             self._subject_type(definition, relation, type_)
             branch = (
                 type_.type,
-                _plain(type_.relation),
+                userset_of(type_),
                 type_.wildcard,
                 type_.caveat,
                 type_.expiration,
@@ -144,12 +143,17 @@ class _Checker:
         if target is None:
             message = f"type `{type_.type}` is not defined"
             self.found.unknown("unknown-type", message, type_.type, self.definitions, type_.span)
-        elif (name := _plain(type_.relation)) is not None:
+        elif (name := userset_of(type_)) is not None:
             if name not in target.members:
                 message = f"relation or permission `{name}` is not defined on `{target.name}`"
                 self.found.unknown("unknown-relation", message, name, target.members, type_.span)
             # SpiceDB's rule: within one definition a userset may bring a wildcard with it, from another it may not.
-            elif target is not definition and (wildcard := self._wildcard_in(target.name, name)):
+            # Where it may not notice, there is a warning instead: see `wildcards.py`.
+            elif (
+                target is not definition
+                and name not in self.overlooked_wildcards
+                and (wildcard := self._wildcard_in(target.name, name))
+            ):
                 message = (
                     f"`{target.name}#{name}` holds `{wildcard}`, and a relation of another definition may not "
                     "bring a wildcard in"
@@ -165,29 +169,6 @@ class _Checker:
             if stands and trait not in self.declarations.flags:
                 message = f"`with {trait}` is not known without its flag"
                 self.found.error("flag-missing", message, type_.span, _flag_advice(trait))
-
-    def _find_wildcard_holders(self) -> dict[tuple[str, str], str]:
-        """Every relation that holds a wildcard, itself or by the usersets it allows, and which. Found once for all and
-        from the wildcards up: asking each relation by itself would cost the square of a long chain of them."""
-        holders: dict[tuple[str, str], str] = {}
-        allowed_by: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for definition in self.definitions.values():
-            for relation in definition.relations:
-                for type_ in relation.types:
-                    self.effort.step()
-                    if type_.wildcard:
-                        holders.setdefault((definition.name, relation.name), f"{type_.type}:*")
-                    elif (name := _plain(type_.relation)) is not None:
-                        allowed_by.setdefault((type_.type, name), []).append((definition.name, relation.name))
-        waiting = deque(holders)
-        while waiting:
-            at = waiting.popleft()
-            for holder in allowed_by.get(at, ()):
-                self.effort.step()
-                if holder not in holders:
-                    holders[holder] = holders[at]
-                    waiting.append(holder)
-        return holders
 
     def _wildcard_in(self, definition: str, relation: str) -> str:
         """A wildcard that a relation holds, itself or by the usersets it allows, or ""."""
@@ -267,7 +248,7 @@ class _Checker:
                 what
                 for what, stands in (
                     ("a wildcard", type_.wildcard),
-                    ("a userset", _plain(type_.relation) is not None),
+                    ("a userset", userset_of(type_) is not None),
                     ("a caveat", type_.caveat is not None),
                     ("a time", type_.expiration or type_.not_before),
                 )
@@ -399,11 +380,6 @@ def _span_within(caveat: CaveatSyntax, issue: ExpressionIssue) -> Span:
     return Span(start, min(start + 1, max(caveat.expression_span.end, start)))
 
 
-def _plain(relation: str | None) -> str | None:
-    """The relation of a userset; None where the type is plain."""
-    return None if relation in _PLAIN_RELATION else relation
-
-
 def _flag_advice(word: str) -> str:
     flag = _FLAGGED_WORDS.get(word)
     return f"write `use {flag}` at the top of the schema" if flag else ""
@@ -412,7 +388,7 @@ def _flag_advice(word: str) -> str:
 def source_of(type_: TypeSyntax) -> str:
     """A subject type as it is written."""
     subject = f"{type_.type}:*" if type_.wildcard else type_.type
-    if (relation := _plain(type_.relation)) is not None:
+    if (relation := userset_of(type_)) is not None:
         subject = f"{type_.type}#{relation}"
     traits: Sequence[str] = [
         *([type_.caveat] if type_.caveat else []),

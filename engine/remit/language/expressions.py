@@ -28,6 +28,8 @@ from remit.language.tokens import DELEGATION, TokenKind
 # A walker may spend four frames a level and stay inside Python's default limit of 1000. Schemas written by hand stay
 # below ten; of the peers' examples the deepest has six.
 DEPTH_MAX = 200
+# Parentheses around one another mean no more than one pair and leave no node behind; their stack is our own.
+PARENTHESES_MAX = 1_000
 # Unions of hundreds of names are real (generated role schemas). `+` and `&` are associative, so a longer chain is read
 # as a chain of parenthesised groups of this many: three levels of groups hold a quarter of a million names.
 CHAIN_MAX = 64
@@ -63,8 +65,8 @@ def parse_expression(reader: Reader) -> ExpressionSyntax:
     frames = [_Frame(reader.token.start)]
     while True:
         if reader.at(TokenKind.LEFT_PAREN):
-            if len(frames) > DEPTH_MAX:
-                raise _too_deep(reader, reader.token.span)
+            if len(frames) > PARENTHESES_MAX:
+                raise _too_deep(reader, reader.token.span, PARENTHESES_MAX)
             frames.append(_Frame(reader.advance().start))
             continue
         operand = _operand(reader)
@@ -128,8 +130,8 @@ def _joined(reader: Reader, operator: Operator, run: list[_Operand]) -> _Operand
     return joined
 
 
-def _too_deep(reader: Reader, span: Span) -> SchemaInvalid:
-    message = f"the expression is nested deeper than {DEPTH_MAX}"
+def _too_deep(reader: Reader, span: Span, most: int = DEPTH_MAX) -> SchemaInvalid:
+    message = f"the expression is nested deeper than {most}"
     return reader.refuse("nested-too-deep", message, span, "give parts of it names of their own")
 
 

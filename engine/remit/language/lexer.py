@@ -20,9 +20,10 @@ _PIECE = re.compile(
       | (?P<line_comment>//[^\r\n]*)
       | (?P<block_comment>/\*)
       | (?P<word>\w+)
+      | (?P<long_string>\"{3}.*?\"{3}|'{3}.*?'{3})
       | (?P<string>"[^"\r\n]*"|'[^'\r\n]*')
       | (?P<sign>\.\.\.|->|&&|\|\||==|[{}()|+&\-=:;,#*/.<>@])""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 
 # Only what matters for finding the closing brace: CEL's own parser judges the rest.
@@ -112,6 +113,9 @@ class Lexer:
                     return self._token(SIGNS[piece[0]], piece[0], start)
                 case "string":
                     return self._token(TokenKind.STRING, piece[0][1:-1], start)
+                case "long_string":
+                    self._line_start = max(self._line_start, self._text.rfind("\n", start, self._at) + 1)
+                    return self._token(TokenKind.STRING, piece[0][3:-3], start)
                 case "newline":
                     if not is_line_over:
                         self.trailing = len(self.comments)

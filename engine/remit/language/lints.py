@@ -16,7 +16,16 @@ from remit.language.effort import Effort
 from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue, Span
-from remit.language.syntax import ArrowSyntax, BinarySyntax, ExpressionSyntax, NameSyntax, PermissionSyntax, nodes_of
+from remit.language.syntax import (
+    ArrowSyntax,
+    BinarySyntax,
+    ExpressionSyntax,
+    NameSyntax,
+    PermissionSyntax,
+    RelationSyntax,
+    nodes_of,
+)
+from remit.language.wildcards import find_holders, userset_of
 
 LINTS: Mapping[str, str] = {
     "relation-name-references-parent": "a name that ends in the type's own name says it twice",
@@ -27,6 +36,7 @@ LINTS: Mapping[str, str] = {
     "mixed-operators-without-parentheses": "`+` binds tighter than `&`, and `&` tighter than `-`; few expect it",
     "permission-never-satisfied": "nobody can be in this permission, whatever is written",
     "authority-does-not-narrow": "a run may hold this without the links above it holding it",
+    "overlooked-wildcard": "a userset brings a wildcard in from elsewhere, which SpiceDB may overlook or refuse",
     "invalid-cidr": "an `in_cidr` whose network cannot be read fails whenever it is asked",
 }
 """Every warning by its stable name, and why it is one."""
@@ -50,6 +60,7 @@ class _Linter:
         self.effort = effort
         self.found = Findings(declarations.tree, effort)
         self.reach = reach
+        self.wildcard_holders = find_holders(declarations, effort)
         # A relation → the userset it allows first.
         self.usersets: dict[tuple[str, str], plan.SubjectType | None] = {}
 
@@ -70,6 +81,18 @@ class _Linter:
             self._warn(definition, member, "relation-name-references-parent", message, member.name_span, advice)
         if isinstance(member, PermissionSyntax):
             self._permission(definition, member)
+        else:
+            self._relation(definition, member)
+
+    def _relation(self, definition: Declared, relation: RelationSyntax) -> None:
+        for type_ in relation.types:
+            self.effort.step()
+            name = userset_of(type_)
+            wildcard = self.wildcard_holders.get((type_.type, name)) if name is not None else None
+            if wildcard is not None and type_.type != definition.name:
+                message = f"`{type_.type}#{name}` brings `{wildcard}` in from another definition"
+                advice = f"allow `{wildcard}` on `{relation.name}` itself"
+                self._warn(definition, relation, "overlooked-wildcard", message, type_.span, advice)
 
     def _permission(self, definition: Declared, permission: PermissionSyntax) -> None:
         for node in nodes_of(permission.expression):

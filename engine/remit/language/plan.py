@@ -175,13 +175,20 @@ class Relation:
     managed: bool = False
     doc: str = ""
     _taken: frozenset[SubjectType] = field(init=False, repr=False, compare=False)
+    _places: frozenset[tuple[str, str, bool]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_taken", frozenset(self.subject_types))
+        places = frozenset((each.type, each.relation, each.wildcard) for each in self.subject_types)
+        object.__setattr__(self, "_places", places)
 
     def takes(self, wanted: SubjectType) -> bool:
         """Cost: O(1), of however many."""
         return wanted in self._taken
+
+    def has_place(self, wanted: SubjectType) -> bool:
+        """Whether it takes such subjects, qualified in whichever way. Cost: O(1)."""
+        return (wanted.type, wanted.relation, wanted.wildcard) in self._places
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ class Pipeline:
         try:
             observed = self.telemetry.begin(verb, call)
         except Exception as error:  # noqa: BLE001  # of what looks on, such as a tracer: it costs a call, and no thread
-            reply(unexpected(error, verb.path, call))
+            reply(verb.told(unexpected(error, verb.path, call)))
             return
 
         def work() -> bytes:
@@ -145,9 +145,9 @@ class Pipeline:
         def end(outcome: Outcome) -> None:
             self._under_way.pop(id(call), None)
             try:
-                _tell(observed, call, outcome)
+                outcome = _told(verb, observed, call, outcome)
             except Exception as error:  # noqa: BLE001  # of what looks on, as above
-                outcome = unexpected(error, verb.path, call)
+                outcome = verb.told(unexpected(error, verb.path, call))
             reply(outcome)
 
         def answered(future: Future[bytes]) -> None:
@@ -195,8 +195,7 @@ class Pipeline:
             raise
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             outcome = remit_error_of(error, verb.path, call)
-        _tell(observed, call, outcome)
-        return outcome
+        return _told(verb, observed, call, outcome)
 
     async def stream(
         self, verb: Verb[Any], metadata: Metadata, call: Call, transport: StreamTransport
@@ -227,8 +226,11 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             ending = remit_error_of(error, verb.path, call)
         _tell(observed, call, ending)
-        if ending is not None:
-            ending.metadata = {**ending.metadata, **stream.resume}
+        if ending is None:
+            return None
+        ending = verb.told(ending)
+        # Of much that an error says, what comes first is told: where to go on is the first thing to know.
+        ending.metadata = {**stream.resume, **ending.metadata, **stream.resume}
         return ending
 
     def unknown_method(self) -> RemitError:
@@ -363,3 +365,9 @@ def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:
     """Count the call, and log it, before its caller has the answer: who asks for the metrics next finds it there."""
     observed.end(outcome if isinstance(outcome, RemitError) else None)
     call.forget_messages()
+
+
+def _told(verb: Verb[Any], observed: Observed, call: Call, outcome: Outcome) -> Outcome:
+    """The outcome as its caller is told of it, once it is counted."""
+    _tell(observed, call, outcome)
+    return verb.told(outcome) if isinstance(outcome, RemitError) else outcome

@@ -16,7 +16,7 @@ from remit.engine.tokens import decode_token
 from remit.errors import InvalidToken
 from remit.model import DEFAULT_STORE, Verdict
 from remit.notation import shortened
-from remit.wire.spicedb import encode_permissionship
+from remit.wire.spicedb.answers import encode_permissionship
 from remit.wire.values import decode_verdict
 
 ERROR = "error"
@@ -78,6 +78,10 @@ def _permissionship(answer: Any) -> str:
 
 def _write_relationships(request: Any, _: Any) -> RequestSummary:
     return RequestSummary(relationships=len(request.updates))
+
+
+def _delete_relationships(_: Any, response: Any) -> RequestSummary:
+    return RequestSummary(relationships=response.relationships_deleted_count)
 
 
 def _write(request: Any, response: Any) -> RequestSummary:
@@ -155,6 +159,7 @@ SCHEMA = Reader(question=_schema)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)
+DELETE_RELATIONSHIPS = Reader(_delete_relationships)
 
 
 # --- what is read from any message ------------------------------------------------------------------------------
@@ -179,5 +184,7 @@ def revision_of(response: Message | None) -> int | None:
 
 def _zed_token(response: Message | None) -> str:
     """The token in an answer of SpiceDB's form."""
-    named = (getattr(response, name, None) for name in ("checked_at", "written_at", "read_at"))
+    named = (
+        getattr(response, name, None) for name in ("checked_at", "written_at", "deleted_at", "read_at", "expanded_at")
+    )
     return next((each.token for each in named if each is not None), "")

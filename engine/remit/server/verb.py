@@ -12,8 +12,10 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 
 from remit.access.keys import Right
+from remit.errors import RemitError
 from remit.server.limits.request_size import UNBOUNDED, SizeLimits
 from remit.server.request_summary import PLAIN, Reader
+from remit.wire.spicedb.refusals import told_as_spicedb
 
 
 class About(Enum):
@@ -61,9 +63,15 @@ class Verb(Generic[Handler]):
     path: str = field(init=False)
     label: str = field(init=False)  # in metrics, traces and logs
     is_stream: bool = field(init=False)
+    of_spicedb: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        prefix = "spicedb." if self.service.startswith("authzed.") else ""
+        of_spicedb = self.service.startswith("authzed.")
+        object.__setattr__(self, "of_spicedb", of_spicedb)
         object.__setattr__(self, "path", f"/{self.service}/{self.method}")
-        object.__setattr__(self, "label", prefix + self.method)
+        object.__setattr__(self, "label", ("spicedb." if of_spicedb else "") + self.method)
         object.__setattr__(self, "is_stream", self.queue is Queue.STREAMS)
+
+    def told(self, error: RemitError) -> RemitError:
+        """An error as a caller of this method is told of it. Metrics and logs keep to Remit's own words."""
+        return told_as_spicedb(error, self.method) if self.of_spicedb else error

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from authzed.api.v1 import permission_service_pb2, schema_service_pb2
+from authzed.api.v1 import (
+    experimental_service_pb2,
+    permission_service_pb2,
+    schema_service_pb2,
+    watch_service_pb2,
+)
 from google.protobuf.message import Message
 
 from remit.access.keys import Right
 from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
-from remit.server.handlers import lookups, permissions, relationships, schemas, spicedb, stores, watch
+from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
+from remit.server.handlers.spicedb import experimental
+from remit.server.handlers.spicedb import permissions as spicedb_permissions
+from remit.server.handlers.spicedb import relationships as spicedb_relationships
+from remit.server.handlers.spicedb import schemas as spicedb_schemas
+from remit.server.handlers.spicedb import watch as spicedb_watch
 from remit.server.limits.request_size import Caveats, SizeLimits
 from remit.server.streams import Stream
 from remit.server.verb import About, Queue, Verb
@@ -43,17 +53,30 @@ _FOR_WRITE = SizeLimits((_UPDATES, _PRECONDITIONS), measured=(_METADATA,), cavea
 _FOR_DELETE = SizeLimits(counted=(_PRECONDITIONS,), measured=(_METADATA,))
 _FOR_IMPORT = SizeLimits(counted=(("relationships", "updates_max"),), caveats=(("relationships", _IN_FACT),))
 _FOR_WATCH = SizeLimits(counted=(("filters", "filters_max"),))
-_FOR_SPICEDB_QUESTIONS = SizeLimits(counted=(_ITEMS,))
+
+_IN_SPICEDB_FACT = Caveats(lambda fact: fact.optional_caveat, "optional_caveat")
+_SPICEDB_CONDITIONS = ("optional_preconditions", "spicedb_preconditions_max")
+_SPICEDB_METADATA = ("optional_transaction_metadata", "spicedb_metadata_bytes_max")
+
+_FOR_SPICEDB_QUESTIONS = SizeLimits(counted=(("items", "spicedb_items_max"),))
 _FOR_SPICEDB_WRITE = SizeLimits(
-    counted=(_UPDATES, ("optional_preconditions", "preconditions_max")),
-    measured=(("optional_transaction_metadata", "metadata_bytes_max"),),
-    caveats=(("updates", _IN_SPICEDB_UPDATE),),
+    (_UPDATES, _SPICEDB_CONDITIONS), measured=(_SPICEDB_METADATA,), caveats=(("updates", _IN_SPICEDB_UPDATE),)
 )
+_FOR_SPICEDB_DELETE = SizeLimits(counted=(_SPICEDB_CONDITIONS,), measured=(_SPICEDB_METADATA,))
+_FOR_SPICEDB_IMPORT = SizeLimits(caveats=(("relationships", _IN_SPICEDB_FACT),))
+_FOR_SPICEDB_WATCH = SizeLimits(
+    counted=tuple(
+        (field, "filters_max")
+        for field in ("optional_relationship_filters", "optional_object_types", "optional_update_kinds")
+    )
+)
+_FOR_REFLECTION = SizeLimits(counted=(("optional_filters", "filters_max"),))
 
 # --- the table --------------------------------------------------------------------------------------------------
 
 _P, _R, _S, _T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 _SP, _SS = permission_service_pb2, schema_service_pb2
+_SW, _SE = watch_service_pb2, experimental_service_pb2
 _READS, _WRITES, _STREAMS = Queue.READS, Queue.WRITES, Queue.STREAMS
 
 # fmt: off
@@ -130,28 +153,102 @@ STREAMS: tuple[StreamVerb, ...] = (
          handler=stores.restore, request=_T.RestoreRequest, response=_T.RestoreResponse,
          right=Right.ADMIN, about=About.NEW, queue=_STREAMS),
 )
-# Those of SpiceDB that are answered, for its clients: see `handlers/spicedb.py`.
+# SpiceDB's, for its clients: see `handlers/spicedb`.
 SPICEDB_VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="authzed.api.v1.PermissionsService", method="CheckPermission",
-         handler=spicedb.check_permission, request=_SP.CheckPermissionRequest, response=_SP.CheckPermissionResponse,
+         handler=spicedb_permissions.check_permission,
+         request=_SP.CheckPermissionRequest, response=_SP.CheckPermissionResponse,
          right=Right.CHECK, about=About.DEFAULT, queue=_READS, is_hot=True, reader=summary.CHECK_PERMISSION),
     Verb(service="authzed.api.v1.PermissionsService", method="CheckBulkPermissions",
-         handler=spicedb.check_bulk_permissions,
+         handler=spicedb_permissions.check_bulk_permissions,
          request=_SP.CheckBulkPermissionsRequest, response=_SP.CheckBulkPermissionsResponse,
          right=Right.CHECK, about=About.DEFAULT, queue=_READS, is_hot=True, sizes=_FOR_SPICEDB_QUESTIONS,
          reader=summary.CHECK_BULK_PERMISSIONS),
+    Verb(service="authzed.api.v1.PermissionsService", method="ExpandPermissionTree",
+         handler=spicedb_permissions.expand_permission_tree,
+         request=_SP.ExpandPermissionTreeRequest, response=_SP.ExpandPermissionTreeResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_READS),
     Verb(service="authzed.api.v1.PermissionsService", method="WriteRelationships",
-         handler=spicedb.write_relationships,
+         handler=spicedb_relationships.write_relationships,
          request=_SP.WriteRelationshipsRequest, response=_SP.WriteRelationshipsResponse,
          right=Right.WRITE, about=About.DEFAULT, queue=_WRITES, sizes=_FOR_SPICEDB_WRITE,
          reader=summary.WRITE_RELATIONSHIPS),
+    Verb(service="authzed.api.v1.PermissionsService", method="DeleteRelationships",
+         handler=spicedb_relationships.delete_relationships,
+         request=_SP.DeleteRelationshipsRequest, response=_SP.DeleteRelationshipsResponse,
+         right=Right.WRITE, about=About.DEFAULT, queue=_WRITES, sizes=_FOR_SPICEDB_DELETE,
+         reader=summary.DELETE_RELATIONSHIPS),
+
     Verb(service="authzed.api.v1.SchemaService", method="WriteSchema",
-         handler=spicedb.write_schema, request=_SS.WriteSchemaRequest, response=_SS.WriteSchemaResponse,
+         handler=spicedb_schemas.write_schema, request=_SS.WriteSchemaRequest, response=_SS.WriteSchemaResponse,
          right=Right.SCHEMA, about=About.DEFAULT, queue=_WRITES, is_heavy=True, reader=summary.SCHEMA),
     Verb(service="authzed.api.v1.SchemaService", method="ReadSchema",
-         handler=spicedb.read_schema, request=_SS.ReadSchemaRequest, response=_SS.ReadSchemaResponse,
+         handler=spicedb_schemas.read_schema, request=_SS.ReadSchemaRequest, response=_SS.ReadSchemaResponse,
          right=Right.READ, about=About.DEFAULT, queue=_READS),
+    Verb(service="authzed.api.v1.SchemaService", method="ReflectSchema",
+         handler=spicedb_schemas.reflect_schema, request=_SS.ReflectSchemaRequest, response=_SS.ReflectSchemaResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS, sizes=_FOR_REFLECTION),
+    Verb(service="authzed.api.v1.SchemaService", method="DiffSchema",
+         handler=spicedb_schemas.diff_schema, request=_SS.DiffSchemaRequest, response=_SS.DiffSchemaResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS, is_heavy=True),
+    Verb(service="authzed.api.v1.SchemaService", method="ComputablePermissions",
+         handler=spicedb_schemas.computable,
+         request=_SS.ComputablePermissionsRequest, response=_SS.ComputablePermissionsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS),
+    Verb(service="authzed.api.v1.SchemaService", method="DependentRelations",
+         handler=spicedb_schemas.dependent,
+         request=_SS.DependentRelationsRequest, response=_SS.DependentRelationsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS),
+
+    Verb(service="authzed.api.v1.ExperimentalService", method="BulkCheckPermission",
+         handler=experimental.bulk_check_permission,
+         request=_SE.BulkCheckPermissionRequest, response=_SE.BulkCheckPermissionResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_READS, sizes=_FOR_SPICEDB_QUESTIONS,
+         reader=summary.CHECK_BULK_PERMISSIONS),
+    Verb(service="authzed.api.v1.ExperimentalService", method="ExperimentalReflectSchema",
+         handler=experimental.reflect_schema,
+         request=_SE.ExperimentalReflectSchemaRequest, response=_SE.ExperimentalReflectSchemaResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS, sizes=_FOR_REFLECTION),
+    Verb(service="authzed.api.v1.ExperimentalService", method="ExperimentalDiffSchema",
+         handler=experimental.diff_schema,
+         request=_SE.ExperimentalDiffSchemaRequest, response=_SE.ExperimentalDiffSchemaResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS, is_heavy=True),
+    Verb(service="authzed.api.v1.ExperimentalService", method="ExperimentalComputablePermissions",
+         handler=experimental.computable_permissions,
+         request=_SE.ExperimentalComputablePermissionsRequest,
+         response=_SE.ExperimentalComputablePermissionsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS),
+    Verb(service="authzed.api.v1.ExperimentalService", method="ExperimentalDependentRelations",
+         handler=experimental.dependent_relations,
+         request=_SE.ExperimentalDependentRelationsRequest, response=_SE.ExperimentalDependentRelationsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_READS),
+)
+SPICEDB_STREAMS: tuple[StreamVerb, ...] = (
+    Verb(service="authzed.api.v1.PermissionsService", method="ReadRelationships",
+         handler=spicedb_relationships.read_relationships,
+         request=_SP.ReadRelationshipsRequest, response=_SP.ReadRelationshipsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_STREAMS),
+    Verb(service="authzed.api.v1.PermissionsService", method="ImportBulkRelationships",
+         handler=spicedb_relationships.import_bulk_relationships,
+         request=_SP.ImportBulkRelationshipsRequest, response=_SP.ImportBulkRelationshipsResponse,
+         right=Right.WRITE, about=About.DEFAULT, queue=_STREAMS, sizes=_FOR_SPICEDB_IMPORT),
+    Verb(service="authzed.api.v1.PermissionsService", method="ExportBulkRelationships",
+         handler=spicedb_relationships.export_bulk_relationships,
+         request=_SP.ExportBulkRelationshipsRequest, response=_SP.ExportBulkRelationshipsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_STREAMS),
+    Verb(service="authzed.api.v1.WatchService", method="Watch",
+         handler=spicedb_watch.watch, request=_SW.WatchRequest, response=_SW.WatchResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_STREAMS, sizes=_FOR_SPICEDB_WATCH),
+    Verb(service="authzed.api.v1.ExperimentalService", method="BulkImportRelationships",
+         handler=experimental.bulk_import_relationships,
+         request=_SE.BulkImportRelationshipsRequest, response=_SE.BulkImportRelationshipsResponse,
+         right=Right.WRITE, about=About.DEFAULT, queue=_STREAMS, sizes=_FOR_SPICEDB_IMPORT),
+    Verb(service="authzed.api.v1.ExperimentalService", method="BulkExportRelationships",
+         handler=experimental.bulk_export_relationships,
+         request=_SE.BulkExportRelationshipsRequest, response=_SE.BulkExportRelationshipsResponse,
+         right=Right.READ, about=About.DEFAULT, queue=_STREAMS),
 )
 # fmt: on
 UNARY = (*VERBS, *SPICEDB_VERBS)
-SERVICES = tuple(dict.fromkeys([*(verb.service for verb in UNARY), *(verb.service for verb in STREAMS)]))
+STREAMING = (*STREAMS, *SPICEDB_STREAMS)
+SERVICES = tuple(dict.fromkeys([*(verb.service for verb in UNARY), *(verb.service for verb in STREAMING)]))

@@ -81,6 +81,10 @@ class ReadTransaction(Protocol):
         it raises ends the scan."""
         ...
 
+    def order(self, filter: RelationshipFilter) -> Callable[[RelationshipKey], bytes]:
+        """What a scan of the filter is in order of."""
+        ...
+
     def rows(self, count: int) -> Iterator[RowBatch]:
         """Every relationship once, at most so many at a time, as bytes, for whoever decodes them more quickly than we
         do. Cost: O(1) a row, and no step of Python."""

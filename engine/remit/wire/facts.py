@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from remit.errors import InvalidArgument, InvalidReference
+from remit.errors import Fault, InvalidArgument, InvalidReference
 from remit.model import (
     PLAIN,
     WILDCARD,
@@ -217,7 +217,9 @@ def decode_filter(message: core_pb2.RelationshipFilter, field: str) -> Relations
 def checked_filter(filter: RelationshipFilter, field: str) -> RelationshipFilter:
     """The filter with valid parts."""
     if filter.resource_id is not None and filter.resource_id_prefix is not None:
-        raise InvalidArgument("`resource_id` and `resource_id_prefix` exclude each other", field=field)
+        raise InvalidArgument("`resource_id` and `resource_id_prefix` exclude each other", field=field).with_fault(
+            Fault.FILTER_CONTRADICTS
+        )
     if filter.resource_type is not None:
         checked_type(filter.resource_type, field=f"{field}.resource_type")
     if filter.resource_id is not None:

@@ -1,7 +1,7 @@
 """Errors as google.rpc.Status: a code, a message, and details a program can act on.
 
-Every status carries ErrorInfo (reason, domain `remit`, metadata); BadRequest where a field is at fault; SchemaIssue for
-each finding of a schema; RetryInfo where coming back later helps.
+Every status carries ErrorInfo (reason, domain `remit` or that of another wire, metadata); BadRequest where a field is
+at fault; SchemaIssue for each finding of a schema; RetryInfo where coming back later helps.
 Law: a status fits into gRPC's trailers, however large the values are that an error names: readers refuse trailers above
 8 to 16 KiB, and the caller would learn nothing at all."""
 
@@ -27,7 +27,7 @@ from remit.language.source import Issue
 from remit.v1 import schemas_pb2
 from remit.wire.schemas import Finding, decode_issue, encode_issue
 
-DOMAIN = "remit"
+DOMAIN = RemitError.domain
 
 # The message travels twice: percent-encoded (up to three bytes each) and inside the status, in base64 (4/3 of it):
 # 3 * 800 + 4/3 * 3,800 stays below 8 KiB, with room for the other trailers.
@@ -44,7 +44,7 @@ def encode_status(error: RemitError) -> status_pb2.Status:
     message = _text(error.message, _MESSAGE_BYTES_MAX)
     status = status_pb2.Status(code=error.status.value, message=message)
     findings = [issue for issue in error.issues if isinstance(issue, Issue)] if isinstance(error, SchemaInvalid) else []
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=error.domain)
     for key, value in list(error.metadata.items())[:_VALUES_MAX]:
         info.metadata[key] = _text(value, _VALUE_BYTES_MAX)
     if findings:

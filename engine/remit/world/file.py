@@ -73,13 +73,14 @@ class Assertion:
 @dataclass(frozen=True, slots=True)
 class World:
     """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store;
-    `tree` knows on which line of which file each part of it stands. `warnings` are the compiler's, and
-    `warning_findings` the same for who would not have them."""
+    `tree` knows on which line of which file each part of it stands. `warnings` are the compiler's, `unknown_keys` are
+    the file's that mean nothing here, and `warning_findings` are both, for who would not have them."""
 
     path: Path
     schema: plan.Schema
     tree: SchemaSyntax
     warnings: tuple[Issue, ...]
+    unknown_keys: tuple[Finding, ...]
     warning_findings: tuple[Finding, ...]
     facts: tuple[Fact, ...]
     assertions: tuple[Assertion, ...]
@@ -111,12 +112,13 @@ class _Reader:
         self.path = path
         self.schemas = schemas
         self.findings: list[Finding] = []
+        self.unknown_keys: list[Finding] = []
         self.lines: list[str] = []
 
     def read(self) -> World:
         text = read_text(self.path)
         self.lines = text.splitlines()
-        parts = self._mapping(self._compose(text), "the world", KEYS)
+        parts = self._parts(self._compose(text))
         schema = self._schema(parts)
         facts = self._facts(parts.get("relationships"))
         assertions = self._assertions(parts.get("assertions"))
@@ -126,12 +128,14 @@ class _Reader:
         if self.findings or schema is None:
             self.findings.sort(key=lambda finding: finding.line)
             raise WorldInvalid(self.findings[0].render().splitlines()[0], findings=self.findings, file=self.path)
-        warned = tuple(self._finding_of(issue, parts.get("schema")) for issue in schema.warnings)
+        unknown_keys = tuple(self.unknown_keys)
+        warned = (*unknown_keys, *(self._finding_of(issue, parts.get("schema")) for issue in schema.warnings))
         return World(
             self.path,
             schema.schema,
             schema.tree,
             schema.warnings,
+            unknown_keys,
             warned,
             facts,
             assertions,
@@ -141,6 +145,23 @@ class _Reader:
         )
 
     # --- parts --------------------------------------------------------------------------------------------------
+
+    def _parts(self, node: yaml.Node) -> dict[str, yaml.Node]:
+        """What the file has under the keys of a world. Keys of other tools are told of and passed over; one that may be
+        a slip of the pen is an error, or what is under it would not be looked at."""
+        known: dict[str, yaml.Node] = {}
+        for key, value in self._pairs(node, "the world"):
+            if key.value in KEYS:
+                known[key.value] = value
+                continue
+            message = f"the world has no key `{shortened(key.value)}`; {_advice(key.value, KEYS)}"
+            if key.value in _OLD_KEYS or did_you_mean(key.value, KEYS):
+                raise self._unreadable(key, message)
+            message = (
+                f"the key `{shortened(key.value)}` means nothing here and is passed over; {_advice(key.value, KEYS)}"
+            )
+            self.unknown_keys.append(Finding(str(self.path), _line(key), FindingKind.KEY, key.value, message))
+        return known
 
     def _schema(self, parts: Mapping[str, yaml.Node]) -> Compiled | None:
         inline, file = parts.get("schema"), parts.get("schemaFile")

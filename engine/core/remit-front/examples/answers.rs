@@ -61,6 +61,7 @@ fn main() {
     let limits = Limits {
         steps_max: 100_000,
         items_max: 1_000,
+        spicedb_items_max: 10_000,
         context_bytes_max: 1 << 16,
         request_bytes_max: 1 << 20,
         response_bytes_max: 1 << 20,

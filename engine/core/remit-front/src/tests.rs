@@ -93,6 +93,7 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,
+                spicedb_items_max: 10,
                 context_bytes_max: 4096,
                 request_bytes_max: 1 << 20,
                 response_bytes_max: 1 << 20,

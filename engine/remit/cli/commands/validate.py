@@ -19,7 +19,6 @@ from remit.cli.render.junit import write_junit
 from remit.cli.render.output import note, out, put, put_json
 from remit.cli.session import Session, command
 from remit.errors import FileUnreadable, InvalidRelationship, WorldInvalid, WorldUnreadable
-from remit.language.source import Issue
 from remit.notation import parse_time, shortened
 from remit.world import Finding, World
 from remit.world.coverage import Coverage, schema_key
@@ -164,7 +163,7 @@ class _Run:
             return
         world = examined.world
         if world is not None and not self._fail_on_warn:
-            self._tell_warnings(world.warnings)
+            self._tell_warnings(world)
         findings = examined.findings
         for finding in findings:
             text = finding.render()
@@ -179,9 +178,9 @@ class _Run:
             assert world is not None, "what holds has been read"
             out().print(f"{examined.file}: holds ({_contents(world)})", style="green")
 
-    def _tell_warnings(self, warnings: tuple[Issue, ...]) -> None:
-        for warning in warnings:
-            text = warning.render()
+    def _tell_warnings(self, world: World) -> None:
+        texts = [each.render() for each in world.unknown_keys] + [each.render() for each in world.warnings]
+        for text in texts:
             if text not in self._reported:
                 self._reported.add(text)
                 note(text)
@@ -200,7 +199,10 @@ def _put_json(examined: Examined) -> None:
     elif examined.world is None:
         put_json({"file": examined.file, "ok": False, "findings": [finding_json(each) for each in examined.findings]})
     else:
-        warnings = [issue_json(each) for each in examined.world.warnings]
+        warnings = [
+            *(finding_json(each) for each in examined.world.unknown_keys),
+            *(issue_json(each) for each in examined.world.warnings),
+        ]
         put_json({**world_json(examined.world, examined.findings), "warnings": warnings})
 
 

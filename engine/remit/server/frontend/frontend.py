@@ -42,7 +42,7 @@ from remit.server.telemetry.metrics import SECONDS, STEPS
 from remit.server.telemetry.server_stats import NativeVerb
 from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verb import Queue, Verb
-from remit.server.verbs import STREAMS, UNARY
+from remit.server.verbs import STREAMING, UNARY
 
 if TYPE_CHECKING:
     from remit import _core
@@ -175,12 +175,13 @@ class Frontend:
             },
             "upstream": {"socket": str(self._socket)},
             # In this order: the threads that answer know them by their numbers.
-            "verbs": [*map(_verb_row, UNARY), *map(_verb_row, STREAMS)],
+            "verbs": [*map(_verb_row, UNARY), *map(_verb_row, STREAMING)],
             "queues": [_queue_row(queue.places) for queue in (pipeline.reads, pipeline.writes)],
             "credentials": _credential_rows(self._ring),
             "limits": {
                 "steps_max": limits.steps_max,
                 "items_max": limits.items_max,
+                "spicedb_items_max": limits.spicedb_items_max,
                 "context_bytes_max": limits.context_bytes_max,
                 "request_bytes_max": limits.request_bytes_max,
                 "response_bytes_max": limits.response_bytes_max,

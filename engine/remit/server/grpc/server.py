@@ -28,7 +28,7 @@ from remit.server.limits.serve_limits import ServeLimits, calls_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
 from remit.server.pipeline import Pipeline, slow_request
-from remit.server.verbs import SERVICES, STREAMS, UNARY, StreamVerb, UnaryVerb
+from remit.server.verbs import SERVICES, STREAMING, UNARY, StreamVerb, UnaryVerb
 from remit.wire.status import encode_status
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class GrpcServer:
         self._server = server = accepting_server(_options(limits, serve_limits), _rpcs_max(serve_limits))
         for service in SERVICES:
             methods = {verb.method: self._unary(verb) for verb in UNARY if verb.service == service}
-            methods |= {verb.method: self._stream(verb) for verb in STREAMS if verb.service == service}
+            methods |= {verb.method: self._stream(verb) for verb in STREAMING if verb.service == service}
             add_methods(server, service, methods)
         self.open_methods = OpenMethods(server, lambda context, error: _abort_soon(context, error, new_request_id()))
         self._readings = Readings(SLOW_READINGS_MAX, _PATIENCE_S, lambda: slow_request(_PATIENCE_S))

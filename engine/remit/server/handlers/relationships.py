@@ -8,12 +8,13 @@ Law: what a stream gave can be gone on after: `Stream.resume` says where, whatev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
@@ -21,7 +22,7 @@ from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ExportPage
-from remit.errors import RemitError
+from remit.errors import InvalidArgument, RemitError
 from remit.interrupt import Interrupt
 from remit.model import Delta, Precondition, Relationship, RelationshipFilter, Update
 from remit.server.call import Call
@@ -40,11 +41,15 @@ from remit.wire.facts import (
 )
 from remit.wire.values import decode_context_json
 
+R = TypeVar("R", bound=Any)  # messages with `relationships`
+
 IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, one waits for it, one is being read
 
 
 def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
     """Once it is judged a write is carried out, whether or not the caller still waits."""
+    if not request.updates and not request.HasField("replace"):
+        raise InvalidArgument("a write needs at least one of `updates`", field="updates")
     if is_bulk(len(request.updates)):
         call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
@@ -156,14 +161,32 @@ class _Queued:
 async def import_(
     engine: Engine, requests: AsyncIterator[relationships_pb2.ImportRequest], stream: Stream
 ) -> AsyncGenerator[Message, None]:
-    """Messages are read, queued and answered in order, a few of them under way. One that is refused ends the stream
-    once those before it are answered."""
-    receiver = _Receiver(engine, requests, stream)
+    stream.resume["imported"] = "0"
+
+    def begin(request: relationships_pb2.ImportRequest) -> Import:
+        return engine.streams.import_(request.store, caller=stream.call.caller)
+
+    async with contextlib.aclosing(import_each(requests, stream, begin, _imported)) as written:
+        async for token, imported in written:
+            stream.will_resume(imported=str(imported))
+            yield relationships_pb2.ImportResponse(token=token, imported=imported)
+
+
+async def import_each(
+    requests: AsyncIterator[R],
+    stream: Stream,
+    begin: Callable[[R], Import],
+    read: Callable[[R], Iterator[Relationship]],
+) -> AsyncGenerator[tuple[str, int], None]:
+    """Of each message, once it is durable, the token of its revision and how many relationships were imported so far.
+    Messages are read, queued and answered in order, a few of them under way. One that is refused ends the stream once
+    those before it are answered. `begin` makes the import that the first message is of, `read` gives what a message
+    holds, as it is asked for."""
+    receiver = _Receiver(requests, stream, begin, read)
     reading: asyncio.Task[_Queued | None] | None = asyncio.create_task(receiver.receive())
     waiting: deque[_Queued] = deque()
     refusal: RemitError | None = None
     imported = 0
-    stream.resume["imported"] = "0"
     try:
         while reading is not None or waiting:
             awaited: list[asyncio.Future[Any]] = [queued.delta for queued in islice(waiting, 1)]
@@ -174,8 +197,7 @@ async def import_(
                 queued = waiting.popleft()
                 token = queued.token_of(queued.delta.result())
                 imported += queued.count
-                stream.will_resume(imported=str(imported))
-                yield relationships_pb2.ImportResponse(token=token, imported=imported)
+                yield token, imported
             elif reading is not None and reading.done():
                 done, reading = reading, None
                 try:
@@ -205,15 +227,20 @@ def _see(settled: asyncio.Future[Any]) -> None:
         settled.result().delta.add_done_callback(_see)
 
 
-class _Receiver:
+class _Receiver(Generic[R]):
     """Takes the messages of one import, one after another."""
 
     def __init__(
-        self, engine: Engine, requests: AsyncIterator[relationships_pb2.ImportRequest], stream: Stream
+        self,
+        requests: AsyncIterator[R],
+        stream: Stream,
+        begin: Callable[[R], Import],
+        read: Callable[[R], Iterator[Relationship]],
     ) -> None:
-        self._engine = engine
         self._requests = requests
         self._stream = stream
+        self._begin = begin
+        self._read = read
         self._import: Import | None = None
 
     async def receive(self) -> _Queued | None:
@@ -222,17 +249,26 @@ class _Receiver:
         if request is None:
             return None
         if self._import is None:
-            self._import = self._engine.streams.import_(request.store, caller=self._stream.call.caller)
-        future = await self._stream.run_heavy(Queue.WRITES, _take, self._import, request, self._stream.call)
+            self._import = self._begin(request)
+        future = await self._stream.run_heavy(
+            Queue.WRITES, _take, self._import, self._read(request), self._stream.call.interrupt
+        )
         return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
 
 
-def _take(importing: Import, request: relationships_pb2.ImportRequest, call: Call) -> Future[Delta]:
+def _imported(request: relationships_pb2.ImportRequest) -> Iterator[Relationship]:
+    for number, message in enumerate(request.relationships):
+        yield decode_relationship(message, f"relationships[{number}]")
+
+
+def _take(importing: Import, message: Iterator[Relationship], interrupt: Interrupt) -> Future[Delta]:
+    """Queue a message, which is read once there is room for it."""
+
     def read_and_queue() -> Future[Delta]:
         relationships: list[Relationship] = []
-        for number, message in enumerate(request.relationships):
-            call.interrupt()
-            relationships.append(decode_relationship(message, f"relationships[{number}]"))
-        return importing.take(relationships, call.interrupt)
+        for relationship in message:
+            interrupt()
+            relationships.append(relationship)
+        return importing.take(relationships, interrupt)
 
-    return importing.backlog.queue(read_and_queue, call.interrupt)
+    return importing.backlog.queue(read_and_queue, interrupt)

@@ -13,7 +13,7 @@ from remit.v1 import core_pb2
 
 
 class AnswerSize:
-    """Of one answer. Called with each relationship that becomes part of it."""
+    """Of one answer. Called with each relationship that becomes part of it, or `grew` by each part."""
 
     def __init__(self, limits: Limits, interrupt: Interrupt) -> None:
         self._limits = limits
@@ -23,9 +23,13 @@ class AnswerSize:
 
     def __call__(self, relationship: core_pb2.Relationship) -> None:
         """Raises AnswerTooLarge, and what the interrupt raises. Cost: O(bytes of its context)."""
-        if not relationship.caveat.HasField("context"):
+        self.grew(relationship.ByteSize() if relationship.caveat.HasField("context") else 0)
+
+    def grew(self, size: int = 0) -> None:
+        """By a part of so many bytes, 0 where it is small. Raises AnswerTooLarge, and what the interrupt raises."""
+        if not size:
             self._look()
             return
         self._interrupt()
-        self._size += relationship.ByteSize()
+        self._size += size
         self._limits.require_response(self._size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -129,6 +129,9 @@ class StoreReader(ReadTransaction):
             return self._scan_by_subject(rows, filter)
         decoded = decode_rows(rows)
         return decoded if covers else (stored for stored in decoded if filter.matches(stored.relationship.key))
+
+    def order(self, filter: RelationshipFilter) -> Callable[[RelationshipKey], bytes]:
+        return partial(start_after, scan_plan(filter)[0])
 
     def rows(self, count: int) -> Iterator[RowBatch]:
         rows = self._snapshot.items(_RELATIONSHIPS, self._prefix)

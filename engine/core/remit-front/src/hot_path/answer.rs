@@ -33,6 +33,7 @@ const INLINE_EXPAND_BYTES_MAX: usize = 512 * 1024;
 pub struct Limits {
     pub steps_max: u64,
     pub items_max: usize,
+    pub spicedb_items_max: usize,
     pub context_bytes_max: usize,
     pub request_bytes_max: usize,
     pub response_bytes_max: usize,
@@ -63,7 +64,7 @@ impl HotPath {
         body: &[u8],
     ) -> Option<EncodedResponse> {
         let message = only_message(body).filter(|message| message.len() <= self.limits.request_bytes_max)?;
-        let Limits { items_max, context_bytes_max, .. } = self.limits;
+        let Limits { items_max, spicedb_items_max, context_bytes_max, .. } = self.limits;
         let call = Call { hot_path: self, client, deadline };
         let response = match method {
             Method::Check => {
@@ -82,7 +83,7 @@ impl HotPath {
                 EncodedResponse { message: spicedb::write_check(answers[0], &head), answers }
             }
             Method::CheckBulkPermissions => {
-                let request = spicedb::read_bulk(message, items_max, context_bytes_max)?;
+                let request = spicedb::read_bulk(message, spicedb_items_max, context_bytes_max)?;
                 let (answers, head, _) = call.check(&request, &request.body.items)?;
                 EncodedResponse { message: spicedb::write_bulk(&answers, &request.body.sent, &head), answers }
             }
@@ -193,6 +194,7 @@ mod tests {
             limits: Limits {
                 steps_max: 10,
                 items_max: 3,
+                spicedb_items_max: 3,
                 context_bytes_max: 600,
                 request_bytes_max: 1_000,
                 response_bytes_max: 1_000,

@@ -1,5 +1,5 @@
 //! SpiceDB's CheckPermission and CheckBulkPermissions: the same questions and answers in its messages, as
-//! `wire/spicedb.py` has them.
+//! `wire/spicedb` has them.
 //!
 //! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
 

@@ -102,6 +102,7 @@ struct PoolsConfig {
 struct LimitsConfig {
     steps_max: u64,
     items_max: usize,
+    spicedb_items_max: usize,
     context_bytes_max: usize,
     request_bytes_max: usize,
     response_bytes_max: usize,
@@ -183,8 +184,14 @@ impl FrontendConfig {
 
 impl From<LimitsConfig> for Limits {
     fn from(limits: LimitsConfig) -> Self {
-        let LimitsConfig { steps_max, items_max, context_bytes_max, request_bytes_max, response_bytes_max } = limits;
-        Self { steps_max, items_max, context_bytes_max, request_bytes_max, response_bytes_max }
+        Self {
+            steps_max: limits.steps_max,
+            items_max: limits.items_max,
+            spicedb_items_max: limits.spicedb_items_max,
+            context_bytes_max: limits.context_bytes_max,
+            request_bytes_max: limits.request_bytes_max,
+            response_bytes_max: limits.response_bytes_max,
+        }
     }
 }
 

@@ -1,16 +1,14 @@
-"""SpiceDB's messages (`authzed.api.v1`) as Remit's data and back: the same nouns under other names.
+"""References, relationships, updates and filters as SpiceDB says them.
 
-Its `...` is our plain subject, its unset fields are our None, its ZedToken carries our token.
-Law: what cannot be said in Remit's terms is refused by name, never dropped."""
+Its `...` is our plain subject, and its unset fields are our None. When a relationship begins it cannot say, so nobody
+is told of one before that.
+Law: `decode(encode(x)) == x` for every relationship that has begun, when it began aside."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
-
 from authzed.api.v1 import core_pb2, permission_service_pb2
 
-from remit.errors import InvalidArgument, InvalidToken
+from remit.errors import Fault, InvalidArgument
 from remit.model import (
     PLAIN,
     CaveatUse,
@@ -22,15 +20,23 @@ from remit.model import (
     RelationshipFilter,
     SubjectRef,
     Update,
-    Verdict,
 )
 from remit.notation import checked_id, checked_name, checked_subject, checked_type
 from remit.wire.facts import checked_filter
-from remit.wire.values import decode_context_json, decode_time, unknown_enum
+from remit.wire.values import decode_context_json, decode_time, encode_context_json, encode_time, unknown_enum
 
 _ELLIPSIS = "..."  # SpiceDB's word for the object itself
 
 # --- references -------------------------------------------------------------------------------------------------
+
+
+def encode_object(object: ObjectRef) -> core_pb2.ObjectReference:
+    return core_pb2.ObjectReference(object_type=object.type, object_id=object.id)
+
+
+def encode_subject(subject: SubjectRef) -> core_pb2.SubjectReference:
+    object = core_pb2.ObjectReference(object_type=subject.type, object_id=subject.id)
+    return core_pb2.SubjectReference(object=object, optional_relation=subject.relation)
 
 
 def decode_object(message: core_pb2.ObjectReference, field: str) -> ObjectRef:
@@ -53,6 +59,22 @@ def decode_subject(message: core_pb2.SubjectReference, field: str, *, wildcard: 
 
 
 # --- relationships ----------------------------------------------------------------------------------------------
+
+
+def encode_relationship(relationship: Relationship) -> core_pb2.Relationship:
+    message = core_pb2.Relationship(
+        resource=encode_object(relationship.resource),
+        relation=relationship.relation,
+        subject=encode_subject(relationship.subject),
+    )
+    caveat, _, expiration_us = relationship.qualifiers
+    if caveat is not None:
+        message.optional_caveat.caveat_name = caveat.name
+        if caveat.context_json != "{}":
+            message.optional_caveat.context.CopyFrom(encode_context_json(caveat.context_json))
+    if expiration_us is not None:
+        message.optional_expires_at.CopyFrom(encode_time(expiration_us))
+    return message
 
 
 def decode_relationship(message: core_pb2.Relationship, field: str) -> Relationship:
@@ -106,12 +128,19 @@ def decode_precondition(message: permission_service_pb2.Precondition, field: str
     if message.operation not in (_MUST_MATCH, _MUST_NOT_MATCH):
         raise unknown_enum(message.operation, f"{field}.operation", "MUST_MATCH, MUST_NOT_MATCH")
     if not message.HasField("filter"):
-        raise InvalidArgument(f"`{field}.filter` is missing: an empty one means everything", field=f"{field}.filter")
+        raise InvalidArgument(
+            f"`{field}.filter` is missing: an empty one means everything",
+            field=f"{field}.filter",
+        ).with_fault(Fault.PRECONDITION_EMPTY)
     return Precondition(decode_filter(message.filter, f"{field}.filter"), message.operation == _MUST_MATCH)
 
 
 def decode_filter(message: permission_service_pb2.RelationshipFilter, field: str) -> RelationshipFilter:
-    """Raises InvalidReference, InvalidArgument."""
+    """Raises InvalidReference, InvalidArgument; also where it names nothing."""
+    if not message.ListFields():
+        raise InvalidArgument(f"`{field}` is empty: name at least one part of what is meant", field=field).with_fault(
+            Fault.FILTER_EMPTY
+        )
     subject_type = subject_id = subject_relation = None
     if message.HasField("optional_subject_filter"):
         subject = message.optional_subject_filter
@@ -131,53 +160,3 @@ def decode_filter(message: permission_service_pb2.RelationshipFilter, field: str
         ),
         field,
     )
-
-
-# --- consistency and answers ------------------------------------------------------------------------------------
-
-
-class Consistency(TypedDict, total=False):
-    """What of these an engine is asked for; of none, its head."""
-
-    at_least: str
-    at_exactly: str
-
-
-def decode_consistency(message: permission_service_pb2.Consistency) -> Consistency:
-    """Raises InvalidToken. Remit's head is its quickest answer, so whoever asks
-    for the quickest gets the head."""
-    match message.WhichOneof("requirement"):
-        case "at_least_as_fresh":
-            return {"at_least": _token(message.at_least_as_fresh, "at_least_as_fresh")}
-        case "at_exact_snapshot":
-            return {"at_exactly": _token(message.at_exact_snapshot, "at_exact_snapshot")}
-        case _:
-            return {}
-
-
-def _token(message: core_pb2.ZedToken, name: str) -> str:
-    if not message.token:
-        raise InvalidToken(f"`{name}` has an empty token: leave `consistency` unset for the head", field="consistency")
-    return message.token
-
-
-_PERMISSIONSHIPS = {
-    Verdict.NO: permission_service_pb2.CheckPermissionResponse.PERMISSIONSHIP_NO_PERMISSION,
-    Verdict.CONDITIONAL: permission_service_pb2.CheckPermissionResponse.PERMISSIONSHIP_CONDITIONAL_PERMISSION,
-    Verdict.YES: permission_service_pb2.CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION,
-}
-
-
-def encode_permissionship(
-    verdict: Verdict,
-) -> permission_service_pb2.CheckPermissionResponse.Permissionship.ValueType:
-    return _PERMISSIONSHIPS[verdict]
-
-
-def encode_missing(missing: Sequence[str]) -> core_pb2.PartialCaveatInfo | None:
-    """The caveat parameters an answer waits for; None where it waits for none."""
-    return core_pb2.PartialCaveatInfo(missing_required_context=missing) if missing else None
-
-
-def encode_token(token: str) -> core_pb2.ZedToken:
-    return core_pb2.ZedToken(token=token)
