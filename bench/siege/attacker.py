@@ -14,7 +14,7 @@ import grpc
 
 from bench.siege.target import Target
 from remit.access.keys import Right
-from remit.server.verbs import STREAMS, UNARY
+from remit.server.verbs import STREAMING, UNARY
 
 Attack = Callable[[Target, int], Iterator[bool]]
 """By one of many at once, who has that number: an item for each call or connection, whether it was answered or taken.
@@ -24,7 +24,7 @@ Messages = Callable[[Target, int], Sequence[bytes]]
 """What one of many asks, in turns; made before it asks anything."""
 
 RETRY_S = 0.01  # after a refusal: who does not even wait so long measures the machine
-RIGHTS = {verb.path: verb.right for verbs in (UNARY, STREAMS) for verb in verbs}
+RIGHTS = {verb.path: verb.right for verbs in (UNARY, STREAMING) for verb in verbs}
 
 
 @dataclass(frozen=True, slots=True)

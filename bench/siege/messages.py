@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from authzed.api.v1 import core_pb2 as spicedb
 from authzed.api.v1 import permission_service_pb2 as spicedb_permissions
 from authzed.api.v1 import schema_service_pb2 as spicedb_schemas
+from authzed.api.v1 import watch_service_pb2 as spicedb_watch
 
 from bench.siege.target import Target
 from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
@@ -224,6 +225,74 @@ def spicedb_schemas_written(target: Target, number: int) -> Sequence[bytes]:
 
 def spicedb_schema_read(target: Target, number: int) -> Sequence[bytes]:
     return [spicedb_schemas.ReadSchemaRequest().SerializeToString()]
+
+
+def spicedb_bulk_before(target: Target, number: int) -> Sequence[bytes]:
+    """Under the name that the verb had before; the messages have the same fields."""
+    return spicedb_questions(target, number)
+
+
+def spicedb_trees(target: Target, number: int) -> Sequence[bytes]:
+    asked = [
+        spicedb_permissions.ExpandPermissionTreeRequest(
+            consistency=_FULLY, resource=_spicedb("doc", id), permission="view"
+        )
+        for id in (CROWD, f"{DEEP}-0")
+    ]
+    return [each.SerializeToString() for each in asked]
+
+
+def spicedb_deletions(target: Target, number: int) -> Sequence[bytes]:
+    """Of what `spicedb_writes` writes, whoever is quicker."""
+    filter = spicedb_permissions.RelationshipFilter(resource_type="doc", optional_resource_id=f"spicedb-{number}")
+    return [spicedb_permissions.DeleteRelationshipsRequest(relationship_filter=filter).SerializeToString()]
+
+
+def spicedb_lists(target: Target, number: int) -> Sequence[bytes]:
+    filter = spicedb_permissions.RelationshipFilter(resource_type="doc")
+    asked = spicedb_permissions.ReadRelationshipsRequest(consistency=_FULLY, relationship_filter=filter)
+    return [asked.SerializeToString()]
+
+
+def spicedb_exports(target: Target, number: int) -> Sequence[bytes]:
+    return [spicedb_permissions.ExportBulkRelationshipsRequest(consistency=_FULLY).SerializeToString()]
+
+
+def spicedb_imports(target: Target, number: int) -> Sequence[bytes]:
+    """Longer than a revision may be; and refused once it is there, so that the stream ends and is begun again."""
+    asked = spicedb_permissions.ImportBulkRelationshipsRequest()
+    for each in range(2 * target.sizes.updates):
+        relationship = asked.relationships.add(relation="viewer")
+        relationship.resource.CopyFrom(_spicedb("doc", f"spicedb-import-{number}"))
+        relationship.subject.object.CopyFrom(_spicedb("user", f"u{each}"))
+    return [asked.SerializeToString()]
+
+
+def spicedb_watches(target: Target, number: int) -> Sequence[bytes]:
+    kinds = [spicedb_watch.WATCH_KIND_INCLUDE_SCHEMA_UPDATES, spicedb_watch.WATCH_KIND_INCLUDE_CHECKPOINTS]
+    return [spicedb_watch.WatchRequest(optional_update_kinds=kinds).SerializeToString()]
+
+
+def spicedb_reflections(target: Target, number: int) -> Sequence[bytes]:
+    filters = [
+        spicedb_schemas.ReflectionSchemaFilter(optional_definition_name_filter=f"d{each}") for each in range(100)
+    ]
+    asked = spicedb_schemas.ReflectSchemaRequest(optional_filters=filters)
+    return [spicedb_schemas.ReflectSchemaRequest().SerializeToString(), asked.SerializeToString()]
+
+
+def spicedb_comparisons(target: Target, number: int) -> Sequence[bytes]:
+    texts = _large_schemas(target.sizes.schema_bytes)
+    return [spicedb_schemas.DiffSchemaRequest(comparison_schema=text).SerializeToString() for text in texts]
+
+
+def spicedb_computables(target: Target, number: int) -> Sequence[bytes]:
+    return [spicedb_schemas.ComputablePermissionsRequest(definition_name="user").SerializeToString()]
+
+
+def spicedb_dependents(target: Target, number: int) -> Sequence[bytes]:
+    asked = spicedb_schemas.DependentRelationsRequest(definition_name="doc", permission_name="view")
+    return [asked.SerializeToString()]
 
 
 def _spicedb(type: str, id: str) -> spicedb.ObjectReference:

@@ -15,12 +15,12 @@ from bench.siege.attacker import RETRY_S
 from bench.siege.messages import check, expanded, pages
 from bench.siege.target import Session, Target
 from bench.siege.world import CROWD
-from remit.server.verbs import STREAMS, UNARY
+from remit.server.verbs import STREAMING, UNARY
 from tests.support.simulation.http2 import RST_STREAM, frame, message
 
 HEALTH, HEALTH_WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-PATHS = [*(verb.path for verb in UNARY), *(verb.path for verb in STREAMS)]
+PATHS = [*(verb.path for verb in UNARY), *(verb.path for verb in STREAMING)]
 
 CALLS = 100  # begun at once on a connection, before their answers are looked for
 SESSION_CALLS = 1_000  # held on a connection: nearly `calls_per_connection_max`

@@ -18,7 +18,9 @@ from remit.access.keys import Right
 from remit.v1 import permissions_pb2, stores_pb2
 
 _P, _R, _S, _T = (f"/remit.v1.{service}/" for service in ("Permissions", "Relationships", "Schemas", "Stores"))
-_SP, _SS = (f"/authzed.api.v1.{service}/" for service in ("PermissionsService", "SchemaService"))
+_SP, _SS, _SW, _SE = (
+    f"/authzed.api.v1.{service}Service/" for service in ("Permissions", "Schema", "Watch", "Experimental")
+)
 
 HEAVY = 8  # of one key at once, of what each costs much
 
@@ -120,6 +122,23 @@ ATTACKERS: dict[str, Attacker] = {
     "SpiceDB writes": asks(_SP + "WriteRelationships", messages.spicedb_writes, 40),
     "SpiceDB schemas": asks(_SS + "WriteSchema", messages.spicedb_schemas_written, HEAVY),
     "SpiceDB schema reads": asks(_SS + "ReadSchema", messages.spicedb_schema_read, HEAVY),
+    "SpiceDB trees": asks(_SP + "ExpandPermissionTree", messages.spicedb_trees, HEAVY),
+    "SpiceDB deletions": asks(_SP + "DeleteRelationships", messages.spicedb_deletions, 40),
+    "SpiceDB lists": reads(_SP + "ReadRelationships", messages.spicedb_lists, HEAVY),
+    "SpiceDB exports": reads(_SP + "ExportBulkRelationships", messages.spicedb_exports, HEAVY),
+    "SpiceDB imports": sends(_SP + "ImportBulkRelationships", messages.spicedb_imports, 20),
+    "SpiceDB watches": reads(_SW + "Watch", messages.spicedb_watches, 40),
+    "SpiceDB reflections": asks(_SS + "ReflectSchema", messages.spicedb_reflections, HEAVY),
+    "SpiceDB comparisons": asks(_SS + "DiffSchema", messages.spicedb_comparisons, HEAVY),
+    "SpiceDB computables": asks(_SS + "ComputablePermissions", messages.spicedb_computables, HEAVY),
+    "SpiceDB dependents": asks(_SS + "DependentRelations", messages.spicedb_dependents, HEAVY),
+    "experimental bulks": asks(_SE + "BulkCheckPermission", messages.spicedb_bulk_before, HEAVY),
+    "experimental exports": reads(_SE + "BulkExportRelationships", messages.spicedb_exports, HEAVY),
+    "experimental imports": sends(_SE + "BulkImportRelationships", messages.spicedb_imports, 20),
+    "experimental reflections": asks(_SE + "ExperimentalReflectSchema", messages.spicedb_reflections, HEAVY),
+    "experimental comparisons": asks(_SE + "ExperimentalDiffSchema", messages.spicedb_comparisons, HEAVY),
+    "experimental computables": asks(_SE + "ExperimentalComputablePermissions", messages.spicedb_computables, HEAVY),
+    "experimental dependents": asks(_SE + "ExperimentalDependentRelations", messages.spicedb_dependents, HEAVY),
 }
 # fmt: on
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bench.siege.steady import KINDS, PROMISED, corrected
 from bench.siege.table import ATTACKERS
 from remit.access.keys import ALL_RIGHTS
-from remit.server.verbs import STREAMS, UNARY
+from remit.server.verbs import STREAMING, UNARY
 
-PATHS = {verb.path: verb for verb in (*UNARY, *STREAMS)}
+PATHS = {verb.path: verb for verb in (*UNARY, *STREAMING)}
 
 
 def test_every_verb_is_called_by_an_attacker() -> None:
