@@ -26,7 +26,7 @@ from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.streams import Stream
 from remit.server.verb import Queue, Verb
-from remit.server.verbs import STREAMS, UNARY
+from remit.server.verbs import STREAMING, UNARY
 from tests.support.seeds import Seeds
 from tests.support.simulation.heavy import HEAVY, HeavyWorld, heavy
 
@@ -50,7 +50,7 @@ LIMITS = Limits(
 
 
 def test_every_verb_has_its_heavy_requests() -> None:
-    assert set(HEAVY) == {verb.path for verb in (*UNARY, *STREAMS)}
+    assert set(HEAVY) == {verb.path for verb in (*UNARY, *STREAMING)}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ async def _stream(verb: Verb[Any], world: HeavyWorld, call: Call, messages: list
             return
 
 
-VERBS = pytest.mark.parametrize("verb", (*UNARY, *STREAMS), ids=lambda verb: verb.label)
+VERBS = pytest.mark.parametrize("verb", (*UNARY, *STREAMING), ids=lambda verb: verb.label)
 
 
 @VERBS

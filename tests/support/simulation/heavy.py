@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 
 from authzed.api.v1 import core_pb2 as spicedb_core
-from authzed.api.v1 import permission_service_pb2, schema_service_pb2
+from authzed.api.v1 import experimental_service_pb2, permission_service_pb2, schema_service_pb2, watch_service_pb2
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
@@ -27,6 +28,7 @@ from tests.support.large_schemas import SHAPES
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 SP, SS, SC = permission_service_pb2, schema_service_pb2, spicedb_core
+SE, SW = experimental_service_pb2, watch_service_pb2
 
 NOW_US = 1_800_000_000_000_000
 
@@ -58,6 +60,10 @@ definition position {
 """
 
 
+# Schemas that the store had before its own; and of each, a permission that much is asked about.
+_PAST_SHAPES = {"arrows": ("d", "p0"), "rings of types": ("t0", "p"), "one union": ("d", "p"), "unions": ("d", "p0")}
+
+
 @dataclass
 class HeavyWorld:
     """About seven times `size` relationships in a store of its own, and a second store to write to."""
@@ -66,11 +72,15 @@ class HeavyWorld:
     limits: Limits = field(default_factory=Limits)
     engine: Engine = field(init=False)
     first_token: str = field(init=False)
+    past_tokens: dict[str, str] = field(init=False, default_factory=dict)  # of its large schemas, by shape
     backup: bytes = field(init=False, default=b"")
 
     def __post_init__(self) -> None:
         clock = ManualClock(NOW_US)
         self.engine = Engine(MemoryStore(clock_us=clock.now_us), clock, self.limits)
+        for shape in _PAST_SHAPES:
+            self.engine.schemas.write("", SHAPES[shape](self.size // 4))
+            self.past_tokens[shape] = self.engine.schemas.read("").token
         self.engine.schemas.write("", SCHEMA)
         self.first_token = self.engine.schemas.read("").token
         facts = list(self._facts())
@@ -401,8 +411,18 @@ def _spicedb_check(world: HeavyWorld, chance: Random) -> Messages:
             permission=permission,
             subject=_spicedb_subject(subject),
             context=_context(world, chance),
+            consistency=_spicedb_consistency(world, chance),
+            with_tracing=chance.random() < 0.5,
         )
     ]
+
+
+def _spicedb_consistency(world: HeavyWorld, chance: Random) -> SP.Consistency | None:
+    return _exactly(world.first_token) if chance.random() < 0.3 else None
+
+
+def _exactly(token: str) -> SP.Consistency:
+    return SP.Consistency(at_exact_snapshot=SC.ZedToken(token=token))
 
 
 def _spicedb_bulk(world: HeavyWorld, chance: Random) -> Messages:
@@ -413,7 +433,18 @@ def _spicedb_bulk(world: HeavyWorld, chance: Random) -> Messages:
             resource=_spicedb_object(resource), permission=permission, subject=_spicedb_subject(subject)
         )
         items.append(item)
-    return [SP.CheckBulkPermissionsRequest(items=items)]
+    return [SP.CheckBulkPermissionsRequest(items=items, with_tracing=chance.random() < 0.5)]
+
+
+def _spicedb_tree(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission = chance.choice(_EXPANDED)
+    return [
+        SP.ExpandPermissionTreeRequest(
+            resource=_spicedb_object(resource),
+            permission=permission,
+            consistency=_spicedb_consistency(world, chance),
+        )
+    ]
 
 
 def _spicedb_write(world: HeavyWorld, chance: Random) -> Messages:
@@ -426,7 +457,118 @@ def _spicedb_write(world: HeavyWorld, chance: Random) -> Messages:
         )
         for at in range(world.limits.updates_max)
     ]
-    return [SP.WriteRelationshipsRequest(updates=updates)]
+    return [SP.WriteRelationshipsRequest(updates=updates, optional_preconditions=_spicedb_preconditions(world, chance))]
+
+
+def _spicedb_preconditions(world: HeavyWorld, chance: Random) -> list[SP.Precondition]:
+    """As many as there may be that look at next to nothing, or one that looks at much; neither finds anything."""
+    number = chance.choice((0, 1, world.limits.spicedb_preconditions_max))
+    meant = SP.RelationshipFilter(resource_type="folder", optional_relation="banned")
+    if number > 1:
+        meant.optional_resource_id = "nothing"
+    return [SP.Precondition(operation=SP.Precondition.OPERATION_MUST_NOT_MATCH, filter=meant)] * number
+
+
+def _spicedb_delete(world: HeavyWorld, chance: Random) -> Messages:
+    """Of more than is allowed to go at once, so that nothing goes."""
+    return [
+        SP.DeleteRelationshipsRequest(
+            relationship_filter=SP.RelationshipFilter(resource_type="folder"),
+            optional_limit=world.size,
+            optional_preconditions=_spicedb_preconditions(world, chance),
+        )
+    ]
+
+
+def _spicedb_filter(chance: Random) -> SP.RelationshipFilter:
+    """The second looks at everything and finds nothing."""
+    return chance.choice(
+        (
+            SP.RelationshipFilter(resource_type="folder"),
+            SP.RelationshipFilter(resource_type="folder", optional_resource_id_prefix="d", optional_relation="banned"),
+        )
+    )
+
+
+def _spicedb_read(world: HeavyWorld, chance: Random) -> Messages:
+    asked = SP.ReadRelationshipsRequest(
+        relationship_filter=_spicedb_filter(chance), consistency=_spicedb_consistency(world, chance)
+    )
+    return [asked]
+
+
+def _spicedb_export(world: HeavyWorld, chance: Random) -> Messages:
+    asked = SP.ExportBulkRelationshipsRequest(
+        optional_relationship_filter=_spicedb_filter(chance), consistency=_spicedb_consistency(world, chance)
+    )
+    return [asked]
+
+
+_imported = count()
+
+
+def _spicedb_import(world: HeavyWorld, chance: Random) -> Messages:
+    """A message of more than a revision holds; new relationships each time, for what is there already is refused."""
+    named = f"spi{next(_imported)}"
+    relationships = [
+        SC.Relationship(
+            resource=_spicedb_object(f"folder:{named}-{at}"), relation="viewer", subject=_spicedb_subject(f"user:u{at}")
+        )
+        for at in range(world.limits.updates_max * 3 // 2)
+    ]
+    return [SP.ImportBulkRelationshipsRequest(relationships=relationships)]
+
+
+def _spicedb_watch(world: HeavyWorld, chance: Random) -> Messages:
+    """The whole past, through filters of which the last means most of it."""
+    filters = [
+        SP.RelationshipFilter(resource_type="folder", optional_resource_id=f"none{at}")
+        for at in range(world.limits.filters_max - 1)
+    ]
+    filters.append(SP.RelationshipFilter(resource_type="folder"))
+    return [
+        SW.WatchRequest(
+            optional_start_cursor=SC.ZedToken(token=world.first_token),
+            optional_relationship_filters=filters if chance.random() < 0.5 else [],
+        )
+    ]
+
+
+def _past(world: HeavyWorld, chance: Random) -> tuple[SP.Consistency, tuple[str, str]]:
+    """A large schema of the past, and a permission of it."""
+    shape = chance.choice(list(_PAST_SHAPES))
+    return _exactly(world.past_tokens[shape]), _PAST_SHAPES[shape]
+
+
+def _reflect(world: HeavyWorld, chance: Random) -> Messages:
+    at, (type, permission) = _past(world, chance)
+    filters = [
+        SS.ReflectionSchemaFilter(
+            optional_definition_name_filter=type[0], optional_permission_name_filter=f"{permission}{number}"
+        )
+        for number in range(world.limits.filters_max if chance.random() < 0.5 else 0)
+    ]
+    return [SS.ReflectSchemaRequest(consistency=at, optional_filters=filters)]
+
+
+def _compare(world: HeavyWorld, chance: Random) -> Messages:
+    at, _ = _past(world, chance)
+    return [SS.DiffSchemaRequest(consistency=at, comparison_schema=_large_schema(world, chance))]
+
+
+def _computable(world: HeavyWorld, chance: Random) -> Messages:
+    at, _ = _past(world, chance)
+    return [SS.ComputablePermissionsRequest(consistency=at, definition_name="user")]
+
+
+def _dependent(world: HeavyWorld, chance: Random) -> Messages:
+    at, (type, permission) = _past(world, chance)
+    return [SS.DependentRelationsRequest(consistency=at, definition_name=type, permission_name=permission)]
+
+
+def _before(kind: type[Message], generator: Generator) -> Generator:
+    """The same fields in messages of ExperimentalService."""
+    return lambda world, chance: [kind.FromString(each.SerializeToString()) for each in generator(world, chance)]
 
 
 HEAVY: Mapping[str, Generator] = {
@@ -457,7 +599,29 @@ HEAVY: Mapping[str, Generator] = {
     "/authzed.api.v1.SchemaService/WriteSchema": lambda world, chance: [
         SS.WriteSchemaRequest(schema=_large_schema(world, chance) + "!")  # the last step is to refuse it
     ],
+    "/authzed.api.v1.PermissionsService/ExpandPermissionTree": _spicedb_tree,
+    "/authzed.api.v1.PermissionsService/DeleteRelationships": _spicedb_delete,
+    "/authzed.api.v1.PermissionsService/ReadRelationships": _spicedb_read,
+    "/authzed.api.v1.PermissionsService/ImportBulkRelationships": _spicedb_import,
+    "/authzed.api.v1.PermissionsService/ExportBulkRelationships": _spicedb_export,
+    "/authzed.api.v1.WatchService/Watch": _spicedb_watch,
     "/authzed.api.v1.SchemaService/ReadSchema": lambda world, chance: [SS.ReadSchemaRequest()],
+    "/authzed.api.v1.SchemaService/ReflectSchema": _reflect,
+    "/authzed.api.v1.SchemaService/DiffSchema": _compare,
+    "/authzed.api.v1.SchemaService/ComputablePermissions": _computable,
+    "/authzed.api.v1.SchemaService/DependentRelations": _dependent,
+    **{
+        f"/authzed.api.v1.ExperimentalService/{kind.__name__.removesuffix('Request')}": _before(kind, generator)
+        for kind, generator in (
+            (SE.BulkCheckPermissionRequest, _spicedb_bulk),
+            (SE.BulkImportRelationshipsRequest, _spicedb_import),
+            (SE.BulkExportRelationshipsRequest, _spicedb_export),
+            (SE.ExperimentalReflectSchemaRequest, _reflect),
+            (SE.ExperimentalDiffSchemaRequest, _compare),
+            (SE.ExperimentalComputablePermissionsRequest, _computable),
+            (SE.ExperimentalDependentRelationsRequest, _dependent),
+        )
+    },
 }
 
 
