@@ -119,7 +119,7 @@ class Questions:
         `expanded_max`."""
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, interrupt=interrupt)
         with self._limits.expanding() as steps_max:
-            budget = Budget(steps_max, interrupt)
+            budget = Budget(steps_max, interrupt, bytes_max=self._limits.evaluation_bytes_max)
             expansion = expand(
                 view.schema, view.graph, resource, permission, now_us=view.now_us, usersets=False, budget=budget
             )

@@ -11,18 +11,27 @@ from heapq import merge
 
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import RevisionGone
-from remit.eval.budget import Budget
+from remit.eval.budget import EVALUATION_BYTES_MAX, Budget
+from remit.eval.equations import bytes_of
 from remit.interrupt import Interrupt, paced
-from remit.model import RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import PLAIN, RelationshipFilter, RelationshipKey, StoredRelationship
 from remit.store.port import ReadTransaction
 
 
 class Snapshot:
-    """One walk. One thread at a time. Holds what was there and is no more as it was: `undone_max` changes at most."""
+    """One walk. One thread at a time. Holds what was there and is no more as it was: `undone_max` changes at most, and
+    of those that the filter means no more than `bytes_max`, as reckoned."""
 
-    def __init__(self, filter: RelationshipFilter, revision: int, undone_max: int, interrupt: Interrupt) -> None:
+    def __init__(
+        self,
+        filter: RelationshipFilter,
+        revision: int,
+        undone_max: int,
+        interrupt: Interrupt,
+        bytes_max: int = EVALUATION_BYTES_MAX,
+    ) -> None:
         self._filter = filter
-        self._undone = Budget(undone_max, interrupt, name="undone_max")
+        self._undone = Budget(undone_max, interrupt, name="undone_max", bytes_max=bytes_max)
         self._look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         self._seen_revision = revision  # what came later has not been looked at
         self._before: dict[RelationshipKey, StoredRelationship | None] = {}  # of what has changed since
@@ -64,5 +73,7 @@ class Snapshot:
             for change in delta.changes:
                 self._undone.spend()
                 if self._filter.matches(change.key):
+                    before = change.before.relationship.qualifiers if change.before is not None else PLAIN
+                    self._undone.bytes += bytes_of(change.key.subject, before)
                     self._before.setdefault(change.key, change.before)
             self._seen_revision = delta.revision

@@ -108,7 +108,8 @@ class Streams:
                     head = view.head
                     require_at_least(at_least, head.identity, head.revision)
                     revision = revision_of(at_exactly, head.identity, head.revision) if at_exactly else head.revision
-                    snapshot = Snapshot(filter, revision, self._limits.undone_max, interrupt)
+                    limits = self._limits
+                    snapshot = Snapshot(filter, revision, limits.undone_max, interrupt, limits.evaluation_bytes_max)
                     rows = snapshot.rows(view, after)  # before the schema: whether the revision can be seen at all
                     text = view.schema_text_at(revision)
                     check_filter(self._stores.plans.of(text) if text is not None else NO_SCHEMA, filter, "filter")
