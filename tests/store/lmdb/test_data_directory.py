@@ -28,8 +28,8 @@ from remit.errors import (
 from remit.model import RelationshipFilter
 from remit.store.data_directory import RESERVE_FILE
 from remit.store.lmdb import lmdb_store
-from remit.store.lmdb.directory import LOCK_FILE, DataDirectory
-from remit.store.port import Draft, WriteTransaction
+from remit.store.lmdb.directory import LOCK_FILE, RESERVE_FILE_BYTES, DataDirectory
+from remit.store.port import BULK_WEIGHT, Draft, WriteTransaction
 from tests.support.places import ROOT
 from tests.support.store.worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
 
@@ -318,7 +318,144 @@ def test_a_start_that_died_before_its_first_commit_begins_again(tmp_path: Path) 
     open_lmdb(tmp_path / "data").close()
 
 
+# --- others at the table of readers -------------------------------------------------------------------------------
+
+TAKE_TABLE = """
+    import fcntl, os, sys
+    try:
+        # The first to lock this byte for itself alone is the one who clears the table, see `mdb_env_excl_lock`.
+        fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+        print("taken")
+    except BlockingIOError:
+        print("in use")
+"""
+
+
+def table_of_readers(path: Path) -> str:
+    """What a process that opens the environment is told about the table."""
+    child = run_child(TAKE_TABLE, path / "lock.mdb")
+    assert not child.stderr
+    return child.stdout.strip()
+
+
+def test_the_table_of_readers_is_in_use_for_as_long_as_the_store_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    for start in range(2):
+        store = open_lmdb(path)
+        assert table_of_readers(path) == "in use"
+        store.create(f"store-{start}")
+        write(store, putting(ANNE), f"store-{start}")
+        with store.read(f"store-{start}") as view:
+            assert b"".join(view.backup(store.clock_us()))
+        with pytest.raises(StoreLocked):
+            open_lmdb(path)
+        assert store.size_bytes()
+        check(store)
+        assert table_of_readers(path) == "in use"
+        store.close()
+        assert table_of_readers(path) == "taken"
+        assert not open_files(path)
+
+
+def test_a_start_that_fails_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_lmdb(tmp_path / "data").close()
+    before = open_files(tmp_path)
+
+    def fail(fd: int, offset: int, length: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(StoreUnavailable, match="see whether the disk is well"):
+        open_lmdb(tmp_path / "data")
+    assert open_files(tmp_path) == before == []
+    monkeypatch.undo()
+    open_lmdb(tmp_path / "data").close()
+
+
+def open_files(below: Path) -> list[str]:
+    """What this process has open there."""
+    links = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+    return sorted(link for link in links if link.startswith(str(below.resolve())))
+
+
+LOOK_INSIDE = """
+    import lmdb, sys
+    with lmdb.open(sys.argv[1], max_dbs=16, create=False, readonly=True) as environment:
+        print(environment.info()["num_readers"])
+"""
+
+
+def test_somebody_who_looks_inside_changes_nothing_that_an_open_view_sees(tmp_path: Path) -> None:
+    store = open_lmdb(tmp_path / "data")
+    store.create("default")
+    names = [f"doc:{number}#viewer@user:anne" for number in range(2000)]
+    write(store, putting(*names))
+    before = everything(store)
+    with store.read("default") as view:
+        child = run_child(LOOK_INSIDE, tmp_path / "data")
+        assert int(child.stdout) >= 1, child.stderr  # the view's place in the table is still there
+        for principal in "bcdef":  # each time all pages are written anew, onto those that nobody sees
+            write(store, putting(*names, principal=principal))
+        assert list(view.scan(RelationshipFilter())) == before
+        view.check_invariants()
+    check(store)
+    store.close()
+
+
 # --- room -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["EOPNOTSUPP", "ENOSYS", "EINVAL", "EBADF"])
+def test_where_the_file_system_sets_no_blocks_aside_a_store_opens_without_a_reserve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    def refuse(fd: int, offset: int, length: int) -> None:
+        number = getattr(errno, code)
+        raise OSError(number, os.strerror(number))
+
+    open_lmdb(tmp_path / "data").close()
+    assert (tmp_path / "data" / RESERVE_FILE).exists()
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    for name in ("first", "second"):
+        caplog.clear()
+        store = open_lmdb(tmp_path / "data")
+        store.create(name)
+        write(store, putting(ANNE), name)
+        assert not (tmp_path / "data" / RESERVE_FILE).exists()
+        # A commit finds the disk full, and one that needs more than the free pages finds that there is room again.
+        store._tables.room.disk_full()
+        many = [f"doc:{number}#viewer@user:bob" for number in range(300)]
+        store.submit(name, putting(*many), weight=BULK_WEIGHT).result(60)
+        assert not store._tables.room.is_disk_full
+        assert [record.message for record in caplog.records] == [NO_RESERVE]
+        check(store)
+        store.close()
+
+
+NO_RESERVE = "nothing held back of the disk, which its file system cannot do"
+
+
+def test_what_is_set_aside_is_asked_of_files_that_may_be_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system sets no blocks aside, libc reads them and writes to those that are empty."""
+    asked: list[int] = []
+
+    def emulate(fd: int, offset: int, length: int) -> None:
+        asked.append(length)
+        for end in range(offset + (length - 1) % 4096, offset + length, 4096):
+            if os.pread(fd, 1, end) in (b"", bytes(1)):
+                os.pwrite(fd, bytes(1), end)
+
+    monkeypatch.setattr(os, "posix_fallocate", emulate)
+    for _ in range(2):
+        store = open_lmdb(tmp_path / "data")
+        assert (tmp_path / "data" / RESERVE_FILE).stat().st_blocks * 512 >= RESERVE_FILE_BYTES
+        check(store)
+        store.close()
+    readers_bytes = (tmp_path / "data" / "lock.mdb").stat().st_size
+    assert asked == [readers_bytes, RESERVE_FILE_BYTES] * 2
+    assert not readers_bytes % 64  # so it is the last byte of a slot that is written, which is empty
 
 
 def test_a_full_map_refuses_the_large_and_takes_the_small(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ Law: whoever holds a `DataDirectory` is the only one to have it open."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 from pathlib import Path
 
@@ -28,6 +30,11 @@ _OURS = {LOCK_FILE, DATA_FILE, READERS_FILE, KEYS_FILE, RESERVE_FILE}
 # What is held back of the disk: room for some hundreds of holds, with what LMDB copies for each.
 RESERVE_FILE_BYTES = 8 * 2**20
 _HARMLESS = {"lost+found"}  # a fresh volume has one
+# What we are told where the file system cannot set blocks aside. EBADF is said to files open for writing too: libc, or
+# a file system in user space, tried something else that the file does not let it do.
+_CANNOT_ALLOCATE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
+
+log = logging.getLogger(__name__)
 
 
 class DataDirectory:
@@ -37,6 +44,8 @@ class DataDirectory:
         """Raises StoreUnavailable with the fix, StoreLocked with the other's process id."""
         self.path = path
         self._lock_fd: int | None = None
+        self._readers_fd: int | None = None
+        self._can_reserve = True
         try:
             _prepare(path)
             self._lock_fd = _lock(path)
@@ -48,19 +57,27 @@ class DataDirectory:
         return self.path / DATA_FILE
 
     def keep_reserve(self) -> bool:
-        """Hold some of the disk back, beside the data, unless it is there already; whether it is."""
+        """Hold some of the disk back, beside the data, unless it is there already; whether there was room for it.
+
+        Where the file system can hold nothing back there is no reserve, which the log says once."""
+        if not self._can_reserve:
+            return True
         path = self.path / RESERVE_FILE
         try:
-            fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+            fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
             try:
-                os.posix_fallocate(fd, 0, RESERVE_FILE_BYTES)
+                self._can_reserve = _allocate(fd, RESERVE_FILE_BYTES)
             finally:
                 os.close(fd)
+            if not self._can_reserve:
+                path.unlink()
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise explain_os_error(error, self.path) from error
             path.unlink(missing_ok=True)  # what there is of it would be missed elsewhere
             return False
+        if not self._can_reserve:
+            log.warning("nothing held back of the disk, which its file system cannot do", extra={"path": str(path)})
         return True
 
     def give_up_reserve(self) -> bool:
@@ -75,14 +92,15 @@ class DataDirectory:
 
     def allocate_readers(self) -> None:
         """Have the whole table of readers on the disk: it is written through memory, and a page of it that a full disk
-        has no room for would end the process with SIGBUS at the next view. Where there is no room even now, what views
-        had before is there."""
+        has no room for would end the process with SIGBUS at the next view. Where there is no room even now, or the file
+        system cannot do it, what views had before is there.
+
+        The file stays open until `release`: LMDB's locks on it tell others that the table is in use, and closing any
+        descriptor of a file gives up all that the process has locked there by fcntl. Somebody who then opened the
+        environment would clear the table, and pages that open views see would be written over."""
         try:
-            fd = os.open(self.path / READERS_FILE, os.O_WRONLY)
-            try:
-                os.posix_fallocate(fd, 0, os.fstat(fd).st_size)
-            finally:
-                os.close(fd)
+            self._readers_fd = os.open(self.path / READERS_FILE, os.O_RDWR)
+            _allocate(self._readers_fd, os.fstat(self._readers_fd).st_size)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise explain_os_error(error, self.path) from error
@@ -113,7 +131,10 @@ class DataDirectory:
                 os.close(fd)
 
     def release(self) -> None:
-        """Let the next process in. It may be called again."""
+        """Let the next process in, once LMDB has closed what it opened here. It may be called again."""
+        if self._readers_fd is not None:
+            os.close(self._readers_fd)
+            self._readers_fd = None
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
@@ -148,3 +169,18 @@ def _lock(path: Path) -> int:
     os.pwrite(fd, said, 0)
     os.ftruncate(fd, len(said))
     return fd
+
+
+def _allocate(fd: int, size_bytes: int) -> bool:
+    """Have the blocks of a file's first bytes on the disk; whether the file system can do that. Raises OSError where it
+    can and has no room.
+
+    Where it cannot, glibc writes a byte into each block that reads as zero, so the file must be open for both. In the
+    table of readers that is the last byte of a slot, which LMDB does not use."""
+    try:
+        os.posix_fallocate(fd, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in _CANNOT_ALLOCATE:
+            raise
+        return False
+    return True
