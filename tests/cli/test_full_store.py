@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.client import Client, RemoteError
+from remit.client.channel import options_of
 from tests.support.cli_shell import Shell, serving
 
 SCHEMA = "definition user {} definition run { relation held: user } definition doc { relation viewer: user | run }"
@@ -31,6 +32,9 @@ def test_a_full_server_is_stopped_from_and_brought_back_as_is_written(
     tmp_path: Path, bare_shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("--data", str(tmp_path / "data"), "--store-bytes-max", "2MiB")
+    # Without keys a caller is a connection, which gRPC would give to the next client once the one before has left it.
+    alone = ("grpc.use_local_subchannel_pool", 1)
+    monkeypatch.setattr("remit.client.sync.connection.options_of", lambda endpoint: [*options_of(endpoint), alone])
     with serving(*arguments) as (said, process):
         with Client(str(said["serving"])) as client:
             client.create_store("scratch")
