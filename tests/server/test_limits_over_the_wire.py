@@ -24,6 +24,7 @@ from remit.engine.limits import Limits
 from remit.errors import AnswerTooLarge, RemoteError, TooManySandboxes
 from remit.model import ObjectRef, Operation, Update
 from remit.notation import parse_relationship
+from remit.server.call import LIGHT_BYTES_MAX
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.server.run.sandboxes import Sandboxes
@@ -334,17 +335,15 @@ def threads_are_as_many_as_chosen() -> None:
 @of_the_server("heavy_readers", "heavy_writers")
 def threads_for_what_is_heavy_are_as_many_as_chosen() -> None:
     with serving(Limits(), ServeLimits(heavy_readers=1, heavy_writers=1)) as (_, channel):
-        schema = SCHEMA + "definition unused {}"
         calls = [
             channel.unary_unary(PATHS[method].path).future(request.SerializeToString())
             for method, request in (
-                ("DiffSchema", S.DiffSchemaRequest(schema=schema)),
+                ("Read", R.ReadRequest(cursor="x" * LIGHT_BYTES_MAX)),  # large, and refused by the thread that reads it
                 ("Write", R.WriteRequest(updates=touches(1), dry_run=True)),
             )
             for _ in range(8)
         ]
-        for call in calls:
-            call.result(PATIENCE_S)
+        assert [call.exception(PATIENCE_S) is None for call in calls] == [False] * 8 + [True] * 8
         names = [thread.name for thread in threading.enumerate()]
     for queue in ("reads", "writes"):
         assert names.count(f"remit-heavy-{queue}-0") == 1

@@ -16,14 +16,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from remit.access.key_file import encode_keys
 from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
+from remit.engine import schemas
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ReadPage
-from remit.errors import Cancelled, KeyMissing, Overloaded, RateLimited, RemitError
+from remit.errors import Cancelled, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
 from remit.interrupt import Interrupt
+from remit.language import Compiled
 from remit.model import Operation, Relationship, RelationshipFilter, Update
 from remit.notation import parse_relationship
-from remit.server.call import Call, Metadata
+from remit.server.call import LIGHT_BYTES_MAX, Call, Metadata
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.pipeline import Outcome, Pipeline
 from remit.server.rights import Gate
@@ -275,20 +277,21 @@ def test_heavy_calls_take_few_threads_and_two_of_one_caller_s_and_a_small_one_pa
     gate = threading.Event()
     begun: list[str] = []
 
-    def diff(store: str, schema: str, **_: object) -> None:
-        begun.append(schema)
+    def read(store: str, filter: RelationshipFilter, **_: object) -> None:
+        begun.append(filter.resource_type)
         assert gate.wait(PATIENCE_S)
         raise Cancelled("it was only to take a place")
 
-    monkeypatch.setattr(engine.schemas, "diff", diff)
+    monkeypatch.setattr(engine.relationships, "read", read)
 
     async def run() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(16))  # each call of the frontend's takes one
         pipeline = pipeline_of(engine, limits=ServeLimits(readers=1, heavy_readers=3))
 
         def asked(peer: str) -> asyncio.Task[Outcome]:
-            data = schemas_pb2.DiffSchemaRequest(schema=peer).SerializeToString()
-            return asyncio.create_task(ask(pipeline, VERBS["DiffSchema"], data, Call(peer=peer)))  # type: ignore[arg-type]
+            filter = core_pb2.RelationshipFilter(resource_type=peer)
+            data = relationships_pb2.ReadRequest(filter=filter, cursor="x" * LIGHT_BYTES_MAX).SerializeToString()
+            return asyncio.create_task(ask(pipeline, VERBS["Read"], data, Call(peer=peer)))  # type: ignore[arg-type]
 
         eves = [asked("eve") for _ in range(6)]
         await asyncio.to_thread(until, lambda: pipeline.reads.heavy.at_work == 2 and pipeline.reads.heavy.waiting == 4)
@@ -302,6 +305,45 @@ def test_heavy_calls_take_few_threads_and_two_of_one_caller_s_and_a_small_one_pa
             assert isinstance(outcome, Cancelled)
         assert begun.index("bob") < 6, "clients take turns"
         assert (pipeline.calls(), pipeline.reads.in_flight) == ([], 0)
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+def test_schemas_of_one_caller_take_one_thread_and_no_heavy_write_or_read_waits_for_them(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ask: Asking
+) -> None:
+    gate, compile_schema = threading.Event(), schemas.compile_schema
+    compiling: list[str] = []
+
+    def compiled(text: str, **options: Any) -> Compiled:
+        compiling.append(text.rsplit("//")[-1])
+        assert "eve" not in text or gate.wait(PATIENCE_S)
+        return compile_schema(text, **options)
+
+    monkeypatch.setattr(schemas, "compile_schema", compiled)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(16))
+        pipeline = pipeline_of(engine, limits=ServeLimits(heavy_readers=1, heavy_writers=1))
+
+        def asked(peer: str, verb: str) -> asyncio.Task[Outcome]:
+            kind = schemas_pb2.DiffSchemaRequest if verb == "DiffSchema" else schemas_pb2.WriteSchemaRequest
+            data = kind(schema=f"{SCHEMA}//{peer}").SerializeToString()
+            return asyncio.create_task(ask(pipeline, VERBS[verb], data, Call(peer=peer)))  # type: ignore[arg-type]
+
+        eves = [asked("eve", verb) for verb in ("DiffSchema", "WriteSchema", "spicedb.WriteSchema")]
+        await asyncio.to_thread(until, lambda: (pipeline.schemas.at_work, pipeline.schemas.waiting) == (1, 2))
+        dry_run = await ask(pipeline, VERBS["Write"], touching(1, dry_run=True), Call(peer="ann"))
+        assert isinstance(dry_run, bytes)
+        assert isinstance(await asked("ann", "WriteSchema"), bytes)
+        read = relationships_pb2.ReadRequest(cursor="x" * LIGHT_BYTES_MAX).SerializeToString()
+        assert isinstance(await ask(pipeline, VERBS["Read"], read, Call(peer="ann")), InvalidCursor)
+        assert compiling == ["eve", "ann"]
+        gate.set()
+        assert all(isinstance(outcome, bytes) for outcome in await asyncio.gather(*eves))
+        assert [queue.in_flight for queue in pipeline.queues] == [0, 0, 0]
         await pipeline.close()
 
     asyncio.run(run())

@@ -36,6 +36,7 @@ from remit.server.error_mapping import remit_error_of, unexpected
 from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
 from remit.server.limits.serve_limits import ServeLimits, calls_max
+from remit.server.limits.thread_pool import SCHEMA_THREADS, ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.rights import Gate
 from remit.server.streams import Stream, Streams
@@ -99,6 +100,9 @@ class Pipeline:
             holdings=holdings(writes),
         )
         self._heavy = {Queue.READS: self.reads.heavy, Queue.WRITES: self.writes.heavy}
+        # To compile a schema takes seconds, and a caller has one compiled at a time (`engine/one_at_a_time.py`): on a
+        # thread of the others' pools, the second of a caller would sleep there, and keep everybody else from it.
+        self.schemas = ThreadPool("schemas", threads=SCHEMA_THREADS, per_client_max=1)
         # Twice as many places as streams, each of which takes one at most: who is let in is not refused later.
         self.stream_steps = WorkQueue("streams", threads=limits.stream_threads, in_flight_max=2 * limits.streams_max)
         self.unsent = FairQuota(
@@ -165,7 +169,7 @@ class Pipeline:
             with contextlib.suppress(TooHeavy):
                 outcome = None if call.is_heavy else work()
             if outcome is None:
-                self._queue(verb).heavy.submit(call.client_id, work).add_done_callback(answered)
+                self._heavy_pool(verb).submit(call.client_id, work).add_done_callback(answered)
                 return
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             outcome = remit_error_of(error, verb.path, call)
@@ -184,8 +188,9 @@ class Pipeline:
             data = await self._read(call, read())
             call.is_heavy = is_heavy(verb, data)
             queue = self._queue(verb)
-            submit = queue.submit_heavy if call.is_heavy else queue.submit
-            outcome = await asyncio.wrap_future(submit(call.client_id, respond, verb, engine, data, call))
+            pool = self._heavy_pool(verb) if call.is_heavy else queue.light
+            future = queue.submit_among(pool, call.client_id, respond, verb, engine, data, call)
+            outcome = await asyncio.wrap_future(future)
             self._release_unanswered(call)
             if queue is self.reads:  # what was written is told
                 self._hold_unsent(call, len(outcome))
@@ -241,6 +246,9 @@ class Pipeline:
 
     def _queue(self, verb: Verb[Any]) -> WorkQueue:
         return self.writes if verb.queue is Queue.WRITES else self.reads
+
+    def _heavy_pool(self, verb: Verb[Any]) -> ThreadPool:
+        return self.schemas if verb.is_heavy else self._heavy[verb.queue]
 
     # --- stages -------------------------------------------------------------------------------------------------
 
@@ -350,7 +358,7 @@ class Pipeline:
 
     async def close(self) -> None:
         """Wait for what is at work; what still waits for a thread is dropped."""
-        await asyncio.gather(*(asyncio.to_thread(queue.close) for queue in self.queues))
+        await asyncio.gather(*(asyncio.to_thread(each.close) for each in (*self.queues, self.schemas)))
 
 
 def slow_request(limit_s: float) -> SlowRequest:

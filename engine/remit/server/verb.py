@@ -43,9 +43,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb(Generic[Handler]):
     """A method of the API. `right` None: it asks nothing of a key but to be valid. `is_hot`: the frontend may answer it
-    without Python. `is_heavy`: it waits among the heavy however small its request is; others do where their request is
-    large, or once they turn out to be. `sizes`: what of a request is counted and measured before it is read.
-    `reader`: what telemetry tells of it."""
+    without Python. `is_heavy`: it is about a whole schema, and waits for one of the threads for those however small its
+    request is; others wait among the heavy where their request is large, or once they turn out to be. `sizes`: what of
+    a request is counted and measured before it is read. `reader`: what telemetry tells of it."""
 
     service: str
     method: str

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HEAVY_PER_CLIENT_MAX = 2
+SCHEMA_THREADS = 2  # each for one caller: a schema that takes seconds does not keep another caller's from being read
 
 _Waiting = OrderedDict[Future[Any], Callable[[], Any]]  # what one client waits for, oldest first
 

@@ -42,17 +42,23 @@ class WorkQueue:
         self.in_flight_max = in_flight_max
         self.places = FairQuota(f"{name}_in_flight_max", in_flight_max, f"requests of `{name}`", holdings)
         self.heavy = ThreadPool(f"heavy {name}", threads=heavy_threads, per_client_max=HEAVY_PER_CLIENT_MAX)
-        self._light = ThreadPool(name, threads=threads, heavy=self.heavy)
+        self.light = ThreadPool(name, threads=threads, heavy=self.heavy)
 
     def submit(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """The work's future, on behalf of a client (a key's id, or a peer). Where it raises TooHeavy, it begins again
         as `submit_heavy` would have it. Raises Overloaded where every place is taken, FairShareSpent where too many are
         the client's, StoreUnavailable once the queue is closed. Cost: O(1); never blocks."""
-        return self._submit(self._light, client_id, partial(work, *args, **kwargs))
+        return self._submit(self.light, client_id, partial(work, *args, **kwargs))
 
     def submit_heavy(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """The same for what is known to be heavy."""
-        return self._submit(self.heavy, client_id, partial(work, *args, **kwargs))
+        return self.submit_among(self.heavy, client_id, work, *args, **kwargs)
+
+    def submit_among(
+        self, pool: ThreadPool, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[R]:
+        """The same on the threads of another pool, with a place of this queue."""
+        return self._submit(pool, client_id, partial(work, *args, **kwargs))
 
     def _submit(self, pool: ThreadPool, client_id: str, work: Callable[[], R]) -> Future[R]:
         self.places.take(client_id)
@@ -79,5 +85,5 @@ class WorkQueue:
 
     def close(self) -> None:
         """Waits for what is at work; what still waits for a thread is refused. It may be called again."""
-        self._light.close()
+        self.light.close()
         self.heavy.close()
