@@ -20,7 +20,7 @@ from remit.engine import schemas
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ReadPage
-from remit.errors import Cancelled, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
+from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
 from remit.interrupt import Interrupt
 from remit.language import Compiled
 from remit.model import Operation, Relationship, RelationshipFilter, Update
@@ -421,6 +421,97 @@ def test_a_write_waits_for_the_writer_among_the_light_where_it_is_small_and_is_n
         assert isinstance(await ask(pipeline, VERBS[verb], data, Call()), bytes)
         assert [name.startswith("remit-heavy-writes-") for name in threads] == [is_heavy]
         assert counted(pipeline) == {f"{verb} OK": 1}
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+class Ends:
+    """How a call may end while it waits, and what its caller is told."""
+
+    @staticmethod
+    def by_deadline(call: Call) -> None:
+        call.deadline_s = 0.0
+
+    @staticmethod
+    def by_its_caller(call: Call) -> None:
+        call.is_gone = lambda: True
+
+    @staticmethod
+    def by_the_server(call: Call) -> None:
+        call.end(KeyMissing("its key was revoked"))
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [(Ends.by_deadline, DeadlineExceeded), (Ends.by_its_caller, Cancelled), (Ends.by_the_server, KeyMissing)],
+)
+@pytest.mark.parametrize("is_known", [True, False], ids=["known to be heavy", "turned out to be"])
+def test_what_ends_while_it_waits_among_the_heavy_gives_its_place_back_at_the_next_look(
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Asking,
+    end: Callable[[Call], None],
+    error: type[RemitError],
+    is_known: bool,
+) -> None:
+    begun: list[str] = []
+
+    def read(store: str, filter: RelationshipFilter, *, interrupt: Interrupt, **_: object) -> ReadPage:
+        begun.append(threading.current_thread().name)
+        while True:
+            interrupt()
+
+    monkeypatch.setattr(engine.relationships, "read", read)
+
+    async def run() -> None:
+        pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_readers=1)), threading.Event()
+        held = pipeline.reads.heavy.submit("eve", gate.wait, PATIENCE_S)
+        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.at_work == 1)
+        data = relationships_pb2.ReadRequest(cursor="x" * LIGHT_BYTES_MAX * is_known).SerializeToString()
+        calls = [Call(peer="ann") for _ in range(3)]
+        asked = [asyncio.ensure_future(ask(pipeline, VERBS["Read"], data, call)) for call in calls]
+        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.waiting == 3)
+        end(calls[1])
+        pipeline.give_up_ended()
+        assert isinstance(await asked[1], error)
+        assert pipeline.reads.heavy.waiting == 2
+        assert pipeline.reads.in_flight in (0, 2)  # the frontend's places are its own
+        pipeline.hurry()
+        assert [type(await asked[number]) for number in (0, 2)] == [Cancelled, Cancelled]
+        assert (pipeline.reads.in_flight, pipeline.reads.heavy.waiting, pipeline.calls()) == (0, 0, [])
+        gate.set()
+        assert held.result(PATIENCE_S)
+        await pipeline.close()
+        assert not any(name.startswith("remit-heavy") for name in begun)
+        assert not pipeline._queued
+
+    asyncio.run(run())
+
+
+def test_what_turned_out_heavy_gives_its_place_back_when_its_caller_leaves(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(store: str, filter: RelationshipFilter, *, interrupt: Interrupt, **_: object) -> ReadPage:
+        while True:
+            interrupt()
+
+    monkeypatch.setattr(engine.relationships, "read", read)
+
+    async def run() -> None:
+        pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_readers=1)), threading.Event()
+        held = pipeline.reads.heavy.submit("eve", gate.wait, PATIENCE_S)
+        asked = [asyncio.create_task(in_turn(pipeline, VERBS["Read"], b"", Call(peer="ann"))) for _ in range(8)]
+        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.waiting == 8)
+        for each in asked:
+            each.cancel()
+        assert all(
+            isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*asked, return_exceptions=True)
+        )
+        assert (pipeline.reads.in_flight, pipeline.reads.heavy.waiting) == (0, 0)
+        gate.set()
+        assert held.result(PATIENCE_S)
         await pipeline.close()
 
     asyncio.run(run())

@@ -118,6 +118,7 @@ class Pipeline:
         self._slow_consumer_s = limits.slow_consumer_s
         self._request_s = limits.request_s
         self._under_way: dict[int, Call] = {}
+        self._queued: dict[int, tuple[Call, Future[bytes]]] = {}  # calls that wait for a thread, or are on one
 
     # --- the ways through ---------------------------------------------------------------------------------------
 
@@ -169,7 +170,9 @@ class Pipeline:
             with contextlib.suppress(TooHeavy):
                 outcome = None if call.is_heavy else work()
             if outcome is None:
-                self._heavy_pool(verb).submit(call.client_id, work).add_done_callback(answered)
+                future = self._heavy_pool(verb).submit(call.client_id, work)
+                self._note_queued(call, future)
+                future.add_done_callback(answered)
                 return
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             outcome = remit_error_of(error, verb.path, call)
@@ -190,12 +193,14 @@ class Pipeline:
             queue = self._queue(verb)
             pool = self._heavy_pool(verb) if call.is_heavy else queue.light
             future = queue.submit_among(pool, call.client_id, respond, verb, engine, data, call)
+            self._note_queued(call, future)
             outcome = await asyncio.wrap_future(future)
             self._release_unanswered(call)
             if queue is self.reads:  # what was written is told
                 self._hold_unsent(call, len(outcome))
         except asyncio.CancelledError:
             call.cancel()
+            self._give_up_if_ended(call)
             _tell(observed, call, call.ending())
             raise
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
@@ -351,10 +356,30 @@ class Pipeline:
         for call in self.calls():
             self.gate.end_if_revoked(call)
 
+    def give_up_ended(self) -> None:
+        """Answer what waits for a thread and has ended: its deadline passed, its caller is gone, or its key. It would
+        keep its place until its turn came. What is on a thread finds out by itself."""
+        for call, _ in list(self._queued.values()):
+            self._give_up_if_ended(call)
+
+    def _give_up_if_ended(self, call: Call) -> None:
+        if (queued := self._queued.get(id(call))) is None:
+            return
+        try:
+            call.interrupt()
+        except RemitError as error:
+            for pool in (self.reads.light, self.writes.light, *self._heavy.values(), self.schemas):
+                pool.give_up(call.client_id, queued[1], error)
+
+    def _note_queued(self, call: Call, future: Future[bytes]) -> None:
+        self._queued[id(call)] = call, future
+        future.add_done_callback(lambda _: self._queued.pop(id(call), None))
+
     def hurry(self) -> None:
         """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
         for call in self.calls():
             call.cancel()
+        self.give_up_ended()
 
     async def close(self) -> None:
         """Wait for what is at work; what still waits for a thread is dropped."""

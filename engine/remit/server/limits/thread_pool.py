@@ -81,6 +81,17 @@ class ThreadPool:
                 if waiting is not None and waiting.pop(future, None) is not None and not waiting:
                     del self._waiting[client_id]
 
+    def give_up(self, client_id: str, future: Future[Any], error: Exception) -> None:
+        """Settle what waits here, and may have run elsewhere before, with an error; what does not wait here, not."""
+        with self._lock:
+            waiting = self._waiting.get(client_id)
+            if waiting is None or waiting.pop(future, None) is None:
+                return
+            if not waiting:
+                del self._waiting[client_id]
+        if future.running() or future.set_running_or_notify_cancel():
+            future.set_exception(error)
+
     # --- the threads --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

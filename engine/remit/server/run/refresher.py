@@ -56,6 +56,7 @@ class Refresher:
         if self._frontend is not None:
             self._frontend.refresh()
         self._pipeline.end_revoked()
+        self._pipeline.give_up_ended()
 
     async def _look_at_certificates(self, certificates: Certificates) -> None:
         await asyncio.to_thread(certificates.refresh)
