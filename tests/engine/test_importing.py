@@ -7,13 +7,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remit.engine import importing
 from remit.engine import streams as streams_module
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
@@ -287,37 +285,88 @@ def test_an_export_notices_that_its_store_was_made_anew() -> None:
     engine.close()
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["queue", "fail to read", "settle", "fail", "give up"]), max_size=40))
-def test_no_more_is_read_than_there_is_room_for_and_whatever_becomes_of_it_gives_it_back(steps: list[str]) -> None:
-    backlog, queued = Backlog(2), list[Future[Delta]]()
+@settings(max_examples=100, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["ask", "ask", "leave it", "read", "fail to read", "never read", "write", "fail"]),
+            st.integers(0, 9),
+        ),
+        max_size=60,
+    )
+)
+def test_no_more_is_read_than_there_is_room_for_and_whatever_becomes_of_it_gives_it_back(
+    steps: list[tuple[str, int]],
+) -> None:
+    """Against the plain meaning: two rooms, given to the oldest of the client whose turn it is."""
+    backlog, given_ = Backlog(2), list[Future[None]]()
+    waiting: list[tuple[str, list[Future[None]]]] = []  # clients in their order
+    reading: list[Future[Delta]] = []
 
-    def read_and_queue() -> Future[Delta]:
-        queued.append(Future())
-        return queued[-1]
+    def left() -> None:
+        if waiting:
+            client, rooms = waiting.pop(0)
+            given_.append(rooms.pop(0))
+            waiting.extend([(client, rooms)] if rooms else [])
 
-    def refuse() -> Future[Delta]:
-        raise Cancelled("it cannot be read")
-
-    def leave() -> None:
-        raise Cancelled("nobody waits")
-
-    with patch.object(importing, "_LOOK_S", 0):  # one that finds no room asks at once
-        for step in steps:
-            if step in ("queue", "fail to read"):
-                is_full = len(queued) == 2
-                before = len(queued)
-                if is_full or step == "fail to read":
-                    with pytest.raises(Cancelled, match="nobody waits" if is_full else "cannot be read"):
-                        backlog.queue(refuse if step == "fail to read" else read_and_queue, leave)
-                    assert len(queued) == before
+    for step, number in steps:
+        if step == "ask":
+            client = "abc"[number % 3]
+            room = backlog.room(client)
+            if len(given_) + len(reading) < 2:
+                given_.append(room)
+            elif client in dict(waiting):
+                dict(waiting)[client].append(room)
+            else:
+                waiting.append((client, [room]))
+        elif step == "leave it" and waiting:
+            client, rooms = waiting[number % len(waiting)]
+            assert rooms.pop(number % len(rooms)).cancel()
+            waiting = [each for each in waiting if each[1]]
+        elif step in ("read", "fail to read", "never read") and given_:
+            assert not given_.pop(0).cancel(), "what was given is given back by whoever has it"
+            step_done: Future[Future[Delta]] = Future()
+            backlog.leave_after(step_done)
+            if step == "read":
+                reading.append(Future())
+                step_done.set_result(reading[-1])
+            else:
+                if step == "never read":
+                    assert step_done.cancel()
                 else:
-                    assert backlog.queue(read_and_queue, leave) is queued[-1]
-            elif queued:
-                future = queued.pop(0)
-                if step == "settle":
-                    future.set_result(Delta(1, 1, "ann"))
-                elif step == "fail":
-                    future.set_exception(Cancelled("the disk"))
-                else:
-                    assert future.cancel()
+                    step_done.set_exception(Cancelled("it cannot be read"))
+                left()
+        elif step in ("write", "fail") and reading:
+            future = reading.pop(0)
+            if step == "write":
+                future.set_result(Delta(1, 1, "ann"))
+            else:
+                future.set_exception(Cancelled("the disk"))
+            left()
+        assert all(room.done() for room in given_)
+        assert not any(room.done() for _, rooms in waiting for room in rooms)
+    for _, rooms in waiting:
+        assert all(room.cancel() for room in rooms)
+    for _ in range(len(given_) + len(reading)):
+        backlog.leave()
+    assert [backlog.room("a").done() for _ in range(3)] == [True, True, False]
+
+
+def test_rooms_that_are_given_and_given_up_by_many_threads_are_all_there_in_the_end() -> None:
+    backlog = Backlog(2)
+
+    def work(client: str) -> None:
+        for number in range(200):
+            room = backlog.room(client)
+            if number % 3 == 0 and room.cancel():
+                continue
+            room.result(30)
+            backlog.leave()
+
+    threads = [threading.Thread(target=work, args=(f"client-{number % 3}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [backlog.room("ann").done() for _ in range(3)] == [True, True, False]
+    assert list(backlog._waiting) == ["ann"]

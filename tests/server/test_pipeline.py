@@ -18,7 +18,7 @@ from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
 from remit.engine import schemas
 from remit.engine.facade import Engine
-from remit.engine.importing import Import
+from remit.engine.importing import READ_MAX, Import
 from remit.engine.results import ReadPage
 from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
 from remit.interrupt import Interrupt
@@ -543,16 +543,52 @@ def test_imports_are_read_where_heavy_writes_are_and_wait_for_their_turn(
             asyncio.create_task(pipeline.stream(IMPORT, (), Call(peer=f"p{number}"), Carried(message)))  # type: ignore[arg-type]
             for number in range(20)
         ]
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == 20)
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == READ_MAX)
         assert isinstance(await in_turn(pipeline, VERBS["Write"], touching(1), Call(peer="p1")), bytes)
         assert not threads
         imports[0].cancel()
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == 19)
+        with pytest.raises(asyncio.CancelledError):
+            await imports[0]
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == READ_MAX)  # another has its room
         gate.set()
         assert held.result(PATIENCE_S)
         assert await asyncio.gather(*imports[1:]) == [None] * 19
         assert threads == ["remit-heavy-writes-0"] * 19
         until(lambda: pipeline.writes.heavy.at_work == 0)
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def test_imports_that_wait_for_a_slow_disk_keep_no_heavy_write_from_its_thread(engine: Engine) -> None:
+    fact = encode_relationship(parse_relationship("folder:top#viewer@user:ann"))
+    message = relationships_pb2.ImportRequest(relationships=[fact]).SerializeToString()
+
+    async def run() -> None:
+        pipeline, begun, gate = pipeline_of(engine), threading.Event(), threading.Event()
+
+        def stand(_: object) -> None:
+            begun.set()
+            assert gate.wait(PATIENCE_S)
+            raise Cancelled("it was only to take time")
+
+        engine._store.submit("default", stand)  # type: ignore[arg-type]
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        imports = [
+            asyncio.create_task(pipeline.stream(IMPORT, (), Call(peer=f"p{number % 3}"), Carried(message)))  # type: ignore[arg-type]
+            for number in range(9)
+        ]
+        backlog = engine.streams._imports
+        await asyncio.to_thread(until, lambda: sum(map(len, backlog._waiting.values())) == 9 - READ_MAX)
+        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.at_work + pipeline.writes.heavy.waiting == 0)
+        dry_run = touching(SMALL_WEIGHT_MAX + 1, dry_run=True)
+        assert isinstance(await in_turn(pipeline, VERBS["Write"], dry_run, Call(peer="bob")), bytes)
+        imports[-1].cancel()
+        gate.set()
+        endings = await asyncio.gather(*imports, return_exceptions=True)
+        assert endings[:-1] == [None] * 8
+        assert isinstance(endings[-1], asyncio.CancelledError)
+        until(lambda: backlog._free == READ_MAX)
         await pipeline.close()
 
     asyncio.run(run())

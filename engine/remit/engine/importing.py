@@ -6,8 +6,11 @@ Law: messages are written in the order they came, and none after one that was re
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 
 from remit.engine.admission import KnownContexts, apply_updates, check_updates
 from remit.engine.clock import Clock
@@ -23,27 +26,68 @@ from remit.store.port import BULK_WEIGHT, Admission, Draft, ReadTransaction, Sto
 # thousand objects of Python and more, and with those of a hundred imports the garbage collector stopped everybody for
 # 0.4 s at a time.
 READ_MAX = 2
-_LOOK_S = 0.05  # how often one that waits asks whether to
 
 
 class Backlog:
-    """What is read of all imports and not yet written. Safe from many threads."""
+    """Room for what is read of all imports and not yet written: who waits for it stands on no thread, and callers take
+    turns. Safe from many threads."""
 
     def __init__(self, most: int = READ_MAX) -> None:
-        self._free = threading.Semaphore(most)
+        self._lock = threading.Lock()
+        self._free = most
+        self._waiting: OrderedDict[str, deque[Future[None]]] = OrderedDict()  # by client, whose turn is next first
 
-    def queue(self, read_and_queue: Callable[[], Future[Delta]], interrupt: Interrupt) -> Future[Delta]:
-        """What `read_and_queue` gives, which is called once there is room; it takes room until it is settled. Raises
-        what it raises, and what `interrupt` raises while this waits."""
-        while not self._free.acquire(timeout=_LOOK_S):
-            interrupt()
-        try:
-            future = read_and_queue()
-        except BaseException:
-            self._free.release()
-            raise
-        future.add_done_callback(lambda _: self._free.release())
-        return future
+    def room(self, client_id: str) -> Future[None]:
+        """Done once there is room for a message of this client. Until then it may be cancelled; after that, `leave` or
+        `leave_after` gives the room back."""
+        room: Future[None] = Future()
+        with self._lock:
+            is_free = self._free > 0
+            if is_free:
+                self._free -= 1
+            else:
+                self._waiting.setdefault(client_id, deque()).append(room)
+        if is_free:
+            room.set_result(None)
+        else:
+            room.add_done_callback(partial(self._forget_cancelled, client_id))
+        return room
+
+    def leave(self) -> None:
+        """Give room back, to whoever waits for it."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                client_id, rooms = next(iter(self._waiting.items()))
+                room = rooms.popleft()
+                if rooms:
+                    self._waiting.move_to_end(client_id)  # behind everybody else
+                else:
+                    del self._waiting[client_id]
+            if room.set_running_or_notify_cancel():
+                room.set_result(None)
+                return
+
+    def leave_after(self, reading: Future[Future[Delta]]) -> None:
+        """Give room back once what is read into it is settled: written or refused, or not read at all."""
+
+        def read(_: Future[Future[Delta]]) -> None:
+            if reading.cancelled() or reading.exception() is not None:
+                self.leave()
+            else:
+                reading.result().add_done_callback(lambda _: self.leave())
+
+        reading.add_done_callback(read)
+
+    def _forget_cancelled(self, client_id: str, room: Future[None]) -> None:
+        if room.cancelled():
+            with self._lock, suppress(ValueError):  # `leave` may have taken it at this moment, and passes it by
+                rooms = self._waiting.get(client_id, deque())
+                rooms.remove(room)
+                if not rooms:
+                    del self._waiting[client_id]
 
 
 class Import:
@@ -61,7 +105,7 @@ class Import:
         backlog: Backlog,
         operation: Operation = Operation.TOUCH,
     ) -> None:
-        """`backlog`: where messages wait before they are read, by whoever brings many."""
+        """`backlog`: what whoever brings many waits for before a message is read."""
         self.backlog = backlog
         self._identity = identity
         self._submit = submit

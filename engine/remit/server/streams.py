@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from google.protobuf.message import Message
@@ -58,6 +59,10 @@ class Stream:
     async def run_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on one of the threads for heavy reads or writes, for which it waits as such a request does."""
         return await asyncio.wrap_future(self._heavy[queue].submit(self.call.client_id, work, *args, **kwargs))
+
+    def submit_next(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Such a step for who holds what others wait for: before all else of its caller."""
+        return self._heavy[queue].submit_next(self.call.client_id, work, *args, **kwargs)
 
     def commits(self, store: str) -> contextlib.AbstractContextManager[asyncio.Event]:
         """An event that is set at each commit of a store; see `CommitNotifier.subscribed`."""

@@ -127,6 +127,21 @@ def test_turns_go_around_among_clients_whose_heavy_work_waits() -> None:
         assert stage.begun == ["gate", "eve", "ann", "eve", "eve"]
 
 
+def test_what_others_wait_for_goes_before_the_rest_of_its_client_s_and_no_one_else_s() -> None:
+    begun: list[str] = []
+    with queue_of(heavy_threads=1) as queue, Stage(queue) as stage:
+        stage.submit("gate")
+        until(lambda: stage.begun == ["gate"])
+        for client_id in ("eve", "eve", "ann"):
+            queue.submit_heavy(client_id, begun.append, client_id)
+        last = queue.heavy.submit_next("ann", begun.append, "ann's next")
+        queue.heavy.submit_next("eve", begun.append, "eve's next")
+        stage.gates["gate"].put(True)
+        last.result(PATIENCE_S)
+        queue.submit_heavy("eve", lambda: None).result(PATIENCE_S)
+        assert begun == ["eve's next", "ann's next", "eve", "ann", "eve"]
+
+
 def test_what_is_cancelled_while_it_waits_among_the_heavy_never_begins() -> None:
     with queue_of(heavy_threads=1) as queue, Stage(queue) as stage:
         stage.submit("gate")

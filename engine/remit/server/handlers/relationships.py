@@ -250,10 +250,22 @@ class _Receiver(Generic[R]):
             return None
         if self._import is None:
             self._import = self._begin(request)
-        future = await self._stream.run_heavy(
-            Queue.WRITES, _take, self._import, self._read(request), self._stream.call.interrupt
-        )
+        future = await self._queue(self._import, request)
         return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
+
+    async def _queue(self, importing: Import, request: R) -> Future[Delta]:
+        """Read it once there is room, for which it waits here: the one thread for heavy writes has others to serve."""
+        call, backlog = self._stream.call, importing.backlog
+        room = backlog.room(call.client_id)
+        try:
+            await asyncio.wrap_future(room)
+            reading = self._stream.submit_next(Queue.WRITES, _take, importing, self._read(request), call.interrupt)
+        except BaseException:
+            if not room.cancel():  # it was given, perhaps at this moment
+                backlog.leave()
+            raise
+        backlog.leave_after(reading)
+        return await asyncio.wrap_future(reading)
 
 
 def _imported(request: relationships_pb2.ImportRequest) -> Iterator[Relationship]:
@@ -262,13 +274,8 @@ def _imported(request: relationships_pb2.ImportRequest) -> Iterator[Relationship
 
 
 def _take(importing: Import, message: Iterator[Relationship], interrupt: Interrupt) -> Future[Delta]:
-    """Queue a message, which is read once there is room for it."""
-
-    def read_and_queue() -> Future[Delta]:
-        relationships: list[Relationship] = []
-        for relationship in message:
-            interrupt()
-            relationships.append(relationship)
-        return importing.take(relationships, interrupt)
-
-    return importing.backlog.queue(read_and_queue, interrupt)
+    relationships: list[Relationship] = []
+    for relationship in message:
+        interrupt()
+        relationships.append(relationship)
+    return importing.take(relationships, interrupt)

@@ -51,17 +51,27 @@ class ThreadPool:
     def submit(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """The work's future, on behalf of a client. Raises StoreUnavailable once the pool is closed. Cost: O(1); never
         blocks."""
+        return self._submit(client_id, partial(work, *args, **kwargs), is_next=False)
+
+    def submit_next(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """The same, before all else of the client that waits."""
+        return self._submit(client_id, partial(work, *args, **kwargs), is_next=True)
+
+    def _submit(self, client_id: str, work: Callable[[], R], *, is_next: bool) -> Future[R]:
         future: Future[R] = Future()
         future.add_done_callback(partial(self._forget_cancelled, client_id))
-        self.put(client_id, future, partial(work, *args, **kwargs))
+        self.put(client_id, future, work, is_next=is_next)
         return future
 
-    def put(self, client_id: str, future: Future[Any], work: Callable[[], Any]) -> None:
+    def put(self, client_id: str, future: Future[Any], work: Callable[[], Any], *, is_next: bool = False) -> None:
         """The same for a future that there is already, and that may run."""
         with self._lock:
             if self._is_closed:
                 raise stopping()
-            self._waiting.setdefault(client_id, _Waiting())[future] = work
+            waiting = self._waiting.setdefault(client_id, _Waiting())
+            waiting[future] = work
+            if is_next:
+                waiting.move_to_end(future, last=False)
             if self._idle:
                 self._call_one()
             elif len(self._threads) < self._threads_max:
