@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from remit.errors import (
     RevisionGone,
     StoreNotFound,
 )
+from remit.interrupt import Interrupt, TooHeavy, never_interrupted
 from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Update
 from remit.notation import parse_relationship
 from remit.store.memory import MemoryStore
@@ -364,6 +366,39 @@ def test_nothing_is_told_before_it_can_be_asked_about(engine: EngineOfTest) -> N
     engine.store._listener = committed
     engine.write("doc:a#viewer@user:ann")
     assert [len(each) for each in seen] == [0, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(looks=st.integers(0, 40), step_bytes=st.sampled_from([1, 500, 64 * 1024]), filters=st.integers(0, 2))
+def test_a_step_that_turns_out_to_be_heavy_leaves_no_trace(looks: int, step_bytes: int, filters: int) -> None:
+    clock = ManualClock(1)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    engine.schemas.write("", schema())
+    token = engine.schemas.read("").token
+    for size in (1, 30, 2, 20):
+        facts = [parse_relationship(f"doc:{size}_{number}#viewer@user:u") for number in range(size)]
+        engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in facts])
+    meant = [RelationshipFilter(resource_type="doc"), RelationshipFilter(relation="owner")][:filters]
+    left = looks
+
+    def interrupt() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise TooHeavy
+
+    def told_by(watched: Watch[Watched], interrupt: Interrupt) -> list[Watched]:
+        told: list[Watched] = []
+        while watched.is_behind:
+            with suppress(TooHeavy):
+                told += watched.catch_up(interrupt)
+        return told
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "STEP_BYTES", step_bytes)
+        plain = told_by(watch(engine, token, *meant), never_interrupted)
+        assert told_by(watch(engine, token, *meant), interrupt) == plain
+    engine.close()
 
 
 # --- notifications -----------------------------------------------------------------------------------------------

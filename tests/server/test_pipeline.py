@@ -17,9 +17,11 @@ from remit.access.key_file import encode_keys
 from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
 from remit.engine import schemas
+from remit.engine.copies import Backup
 from remit.engine.facade import Engine
 from remit.engine.importing import READ_MAX, Import
 from remit.engine.results import ReadPage
+from remit.engine.watching import Watch
 from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
 from remit.interrupt import Interrupt
 from remit.language import Compiled
@@ -589,6 +591,66 @@ def test_imports_that_wait_for_a_slow_disk_keep_no_heavy_write_from_its_thread(e
         assert endings[:-1] == [None] * 8
         assert isinstance(endings[-1], asyncio.CancelledError)
         until(lambda: backlog._free == READ_MAX)
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+# --- streams that read much -------------------------------------------------------------------------------------
+
+WATCH = next(verb for verb in STREAMS if verb.method == "Watch")
+BACKUP = next(verb for verb in STREAMS if verb.method == "Backup")
+
+
+@pytest.mark.parametrize("is_long", [False, True], ids=["a few revisions", "many"])
+def test_a_watch_catches_up_among_the_heavy_only_where_there_is_much_to_look_at(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    token = engine.schemas.read("").token
+    for number in range(5):
+        engine.relationships.write("", [touch(f"folder:top#viewer@user:v{number}")])
+    threads: list[str] = []
+    tell = Watch._tell
+
+    def noted(self: Any, delta: Any, room: int, told: Any, look: Interrupt) -> int:
+        threads.append(threading.current_thread().name.rpartition("-")[0])
+        while is_long and delta.revision == 4 and not threads[-1].startswith("remit-heavy-"):
+            look()
+        return tell(self, delta, room, told, look)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Watch, "_tell", noted)
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine)
+        carried = Carried(relationships_pb2.WatchRequest(after=token).SerializeToString())
+        watching = asyncio.create_task(pipeline.stream(WATCH, (), Call(), carried))  # type: ignore[arg-type]
+        await asyncio.to_thread(until, lambda: sum(isinstance(each, bytes) for each in carried.done) == 6)
+        watching.cancel()
+        messages = [relationships_pb2.WatchResponse.FromString(each) for each in carried.done[2:]]  # type: ignore[arg-type]
+        told = [change.relationship.subject.object.id for each in messages for change in each.changes]
+        assert told == [f"v{number}" for number in range(5)]
+        assert set(threads) == ({"remit-streams", "remit-heavy-reads"} if is_long else {"remit-streams"})
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def test_a_backup_is_taken_among_the_heavy_reads(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    take = Backup.take
+
+    def noted(self: Backup, interrupt: Interrupt) -> str:
+        threads.append(threading.current_thread().name)
+        return take(self, interrupt)
+
+    monkeypatch.setattr(Backup, "take", noted)
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine)
+        assert await pipeline.stream(BACKUP, (), Call(), Carried()) is None
+        assert threads == ["remit-heavy-reads-0"]
         await pipeline.close()
 
     asyncio.run(run())

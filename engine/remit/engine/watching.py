@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token, revision_of
 from remit.errors import RemitError, RevisionGone
-from remit.interrupt import Interrupt, never_interrupted, paced
+from remit.interrupt import Interrupt, TooHeavy, never_interrupted, paced
 from remit.model import Change, Delta, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 
@@ -264,7 +264,8 @@ class Watch(Generic[T]):
 
     def catch_up(self, interrupt: Interrupt = never_interrupted) -> list[T]:
         """A step through the changelog; it may tell nothing and still have moved on. Reads the disk.
-        Raises StoreNotFound and RevisionGone."""
+        Raises StoreNotFound, RevisionGone, and what `interrupt` raises; after TooHeavy it is where it was."""
+        before = self._revision, self._told, self._partly
         told: list[T] = []
         room = STEP_BYTES
         look = paced(interrupt, _CHANGES_BETWEEN_INTERRUPTS)
@@ -275,6 +276,9 @@ class Watch(Generic[T]):
                 room = self._tell(delta, room, told, look)
                 if room <= 0:
                     break
+        except TooHeavy:
+            self._revision, self._told, self._partly = before
+            raise
         finally:
             deltas.close()  # its transaction ends here, not some day
         return told

@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 from google.protobuf.message import Message
 
 from remit.errors import Draining, MalformedRequest, TooManyStreams
+from remit.interrupt import TooHeavy
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
 from remit.server.limits.fair_quota import share
@@ -59,6 +60,21 @@ class Stream:
     async def run_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on one of the threads for heavy reads or writes, for which it waits as such a request does."""
         return await asyncio.wrap_future(self._heavy[queue].submit(self.call.client_id, work, *args, **kwargs))
+
+    async def run_until_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A step on a thread of the work queue, which begins again among the heavy where it turns out to be; further
+        ones of this stream begin there. `work` raises TooHeavy, by the call's interrupt, as a unary call's does."""
+
+        def lightly() -> tuple[R] | None:
+            self.call.begin()
+            try:
+                return (work(*args, **kwargs),)
+            except TooHeavy:  # the queue would begin it again on a thread for streams
+                return None
+
+        if not self.call.is_heavy and (done := await self.run(lightly)) is not None:
+            return done[0]
+        return await self.run_heavy(queue, work, *args, **kwargs)
 
     def submit_next(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Such a step for who holds what others wait for: before all else of its caller."""

@@ -14,6 +14,7 @@ from remit.errors import LimitExceeded
 from remit.model import DEFAULT_STORE
 from remit.server.call import Call
 from remit.server.streams import Stream, only_request
+from remit.server.verb import Queue
 from remit.v1 import stores_pb2
 from remit.wire.stores import CHUNK_BYTES, CHUNK_BYTES_MAX, encode_store
 from remit.wire.values import encode_time
@@ -55,7 +56,7 @@ async def backup(
     """The store is copied before anything is sent: a reader may be slow, an open view may not (see `copies`)."""
     request = await only_request(requests)
     with contextlib.closing(engine.stores.backup(request.name or DEFAULT_STORE)) as copy:
-        token = await stream.run(copy.take, stream.call.interrupt)
+        token = await stream.run_heavy(Queue.READS, copy.take, stream.call.interrupt)
         while data := await stream.run(copy.read, CHUNK_BYTES):
             yield stores_pb2.BackupResponse(chunk=data, token=token)
             token = ""

@@ -12,6 +12,7 @@ from remit.engine.facade import Engine
 from remit.engine.watching import Watched
 from remit.errors import InvalidArgument
 from remit.server.streams import Stream, only_request
+from remit.server.verb import Queue
 from remit.v1 import relationships_pb2
 from remit.wire.facts import decode_filter
 from remit.wire.watching import encode_checkpoint, encode_watched
@@ -39,7 +40,7 @@ async def watch(
             committed.clear()
             messages = watching.live()
             if messages is None:
-                messages = await stream.run(watching.catch_up, stream.call.interrupt)
+                messages = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
             for token, data in messages:
                 stream.will_resume(**({"token": token} if token else {}))
                 yield data
