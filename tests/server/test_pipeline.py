@@ -36,7 +36,8 @@ from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verb import Queue as Wait
 from remit.server.verbs import STREAMS, UNARY, UnaryVerb
 from remit.store.port import SMALL_WEIGHT_MAX
-from remit.v1 import core_pb2, relationships_pb2, schemas_pb2
+from remit.store.tables import restoring
+from remit.v1 import core_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
 from tests.support.serving import PATIENCE_S, SCHEMA, opened, until
 
@@ -654,3 +655,52 @@ def test_a_backup_is_taken_among_the_heavy_reads(engine: Engine, monkeypatch: py
         await pipeline.close()
 
     asyncio.run(run())
+
+
+RESTORE = next(verb for verb in STREAMS if verb.method == "Restore")
+
+
+def test_a_restore_is_read_among_the_heavy_writes_and_waits_for_the_disk_on_no_thread_of_theirs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "PIECE_ROWS", 1)
+    for number in range(5):
+        engine.relationships.write("", [touch(f"folder:top#viewer@user:v{number}")])
+    begun, gate = threading.Event(), threading.Event()
+    threads: list[str] = []
+    write = restoring.StoreRestoration._write
+
+    def stand(_: object) -> None:
+        begun.set()
+        assert gate.wait(PATIENCE_S)
+        raise Cancelled("it was only to take time")
+
+    def noted(self: restoring.StoreRestoration) -> Any:
+        if not threads:
+            engine._store.submit("default", stand)  # type: ignore[arg-type]
+            assert begun.wait(PATIENCE_S)
+        threads.append(threading.current_thread().name)
+        return write(self)
+
+    monkeypatch.setattr(restoring.StoreRestoration, "_write", noted)
+
+    async def run() -> None:
+        pipeline, copied = pipeline_of(engine), Carried()
+        assert await pipeline.stream(BACKUP, (), Call(), copied) is None
+        chunk = b"".join(
+            stores_pb2.BackupResponse.FromString(each).chunk for each in copied.done if isinstance(each, bytes)
+        )
+        data = stores_pb2.RestoreRequest(name="copy", chunk=chunk).SerializeToString()
+        restored = asyncio.create_task(pipeline.stream(RESTORE, (), Call(), Carried(data)))  # type: ignore[arg-type]
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        dry_run = touching(SMALL_WEIGHT_MAX + 1, dry_run=True)
+        assert isinstance(await in_turn(pipeline, VERBS["Write"], dry_run, Call(peer="bob")), bytes)
+        assert len(threads) == 1
+        gate.set()
+        assert await restored is None
+        assert len(threads) > 5
+        assert set(threads) == {"remit-heavy-writes-0"}
+        await pipeline.close()
+
+    asyncio.run(run())
+    assert len(engine.relationships.read("copy", RelationshipFilter()).items) == 5

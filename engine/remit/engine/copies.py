@@ -9,6 +9,8 @@ refuses."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
 
 from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
@@ -83,6 +85,14 @@ class Restore:
         """The next bytes. Waits for the disk now and then. Raises BackupDamaged, BackupFormatUnknown, BackupRefused,
         and what a write may fail with."""
         self._restoration.feed(data)
+
+    def begin(self) -> None:
+        """Take the name, as the first `feed` would. Waits for the disk."""
+        self._restoration.begin()
+
+    def pieces(self, data: bytes) -> Iterator[Future[None]]:
+        """`feed` in steps, once it is begun: each reads, and gives what to wait for before the next. Raises alike."""
+        return self._restoration.pieces(data)
 
     def finish(self) -> StoreInfo:
         """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""

@@ -182,6 +182,14 @@ class Restoration(Protocol):
         fail with."""
         ...
 
+    def begin(self) -> None:
+        """Take the name, as the first `feed` would."""
+        ...
+
+    def pieces(self, data: bytes) -> Iterator[Future[None]]:
+        """`feed` in steps that do not wait for the disk."""
+        ...
+
     def finish(self) -> StoreIdentity:
         """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
         ...

@@ -4,11 +4,13 @@ Law: nobody is told of a store their key does not see (see `rights`); a restore 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import remit
 from remit.access.keys import ALL_RIGHTS, ALL_STORES, right_names
+from remit.engine.copies import Restore
 from remit.engine.facade import Engine
 from remit.errors import LimitExceeded
 from remit.model import DEFAULT_STORE
@@ -68,10 +70,18 @@ async def restore(
     """A reader of the backup sends as fast as the disk takes it: the next message is read when this one is written."""
     first = await only_request(requests)
     with contextlib.closing(engine.stores.restore(first.name, stream.call.interrupt)) as restoring:
-        await stream.run(restoring.feed, _chunk(first))
+        await stream.run(restoring.begin)
+        await _feed(restoring, _chunk(first), stream)
         async for request in requests:
-            await stream.run(restoring.feed, _chunk(request))
+            await _feed(restoring, _chunk(request), stream)
         yield stores_pb2.RestoreResponse(store=encode_store(await stream.run(restoring.finish)))
+
+
+async def _feed(restoring: Restore, chunk: bytes, stream: Stream) -> None:
+    """Each piece is read where heavy writes are, and on its way to the disk it has no thread."""
+    pieces = restoring.pieces(chunk)
+    while (written := await stream.run_heavy(Queue.WRITES, next, pieces, None)) is not None:
+        await asyncio.wrap_future(written)
 
 
 def _chunk(request: stores_pb2.RestoreRequest) -> bytes:

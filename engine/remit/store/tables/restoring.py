@@ -63,8 +63,8 @@ class RestoreTarget(Protocol):
 
 
 class StoreRestoration(Restoration):
-    """One restore under way: `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread at a time,
-    but for `close`."""
+    """One restore under way: `begin` it, `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread
+    at a time, but for `close`."""
 
     def __init__(self, target: RestoreTarget, name: str, judge: Judge, now_us: Callable[[], int]) -> None:
         """Does not wait: the disk is first asked when the first bytes come. Raises InvalidArgument."""
@@ -85,14 +85,19 @@ class StoreRestoration(Restoration):
     def feed(self, data: bytes) -> None:
         """The next bytes of the backup. Waits for the disk now and then. Raises StoreExists, BackupDamaged,
         BackupFormatUnknown, BackupRefused, and what a write may fail with."""
-        if not self._number:
-            self._begin()
+        self.begin()
+        for written in self.pieces(data):
+            written.result()
+
+    def pieces(self, data: bytes) -> Iterator[Future[None]]:
+        """The same in steps, each of which ends before the disk is waited for: for whoever has begun, and waits for
+        each future before the next step."""
         for block in self._reader.feed(data):
             for row in self._rows_of(block):
                 self._rows.append(row)
                 self._weight += len(row[1]) + len(row[2])
                 if len(self._rows) >= PIECE_ROWS or self._weight >= PIECE_BYTES:
-                    self._write()
+                    yield self._write()
 
     def finish(self) -> StoreIdentity:
         """All bytes were fed: if they were all there should be, the store is there. Raises as `feed`, and StoreExists
@@ -101,7 +106,8 @@ class StoreRestoration(Restoration):
         assert self._store is not None, "a backup that ended had a beginning"
         assert self._validator is not None, "likewise"
         self._validator.finish()
-        self._write()
+        if self._rows:
+            self._write().result()
         store, number = self._store, self._number
         # Only now: a clock that is a little behind may have caught up while the backup arrived.
         if store.taken_at_us > self._now_us():
@@ -131,7 +137,11 @@ class StoreRestoration(Restoration):
             if self._number and not was_closed:
                 self._give_up()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Twice is once. Waits for the disk. Raises StoreExists, and what a write may fail with."""
+        if self._number:
+            return
+
         def run(transaction: Staging) -> int:
             self._require_free(transaction)
             number = self._target.next_number(transaction)
@@ -159,17 +169,15 @@ class StoreRestoration(Restoration):
 
         self._target.queue(give_up, settled, claim=Claim.UPKEEP).add_done_callback(_log_if_left)
 
-    def _write(self) -> None:
+    def _write(self) -> Future[None]:
         rows, self._rows, self._weight = self._rows, [], 0
-        if not rows:
-            return
 
         def run(transaction: Staging) -> None:
             self._require_under_way(transaction)
             for table, key, value in rows:
                 transaction.put(table, key, value)
 
-        self._target.queue(run, weight=max(len(rows), BULK_WEIGHT)).result()
+        return self._target.queue(run, weight=max(len(rows), BULK_WEIGHT))
 
     def _require_free(self, transaction: Staging) -> None:
         if transaction.get(Table.STORES, self._key) is not None:
