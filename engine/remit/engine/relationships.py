@@ -27,7 +27,7 @@ from remit.engine.loaded import LoadedStores
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
-from remit.errors import StoreFull, TooManyMatch
+from remit.errors import InvalidArgument, StoreFull, TooManyMatch
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import (
     LOCAL_CALLER,
@@ -63,14 +63,16 @@ class Relationships:
         interrupt: Interrupt = never_interrupted,
         wire: Wire = REMIT_WIRE,
     ) -> WriteResult:
-        """All updates as one revision, or none. Durable when it returns, and seen by the next check. Without any, the
-        revision changes nothing.
+        """All updates as one revision, or none. Durable when it returns, and seen by the next check. Without any it is
+        refused, but over SpiceDB's wire, where the revision changes nothing.
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
         `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
         it is, and told. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as it is
         still being judged by its filters; then nothing is written."""
         loaded = self._stores.of(store)
+        if not updates and replace is None and wire is REMIT_WIRE:
+            raise InvalidArgument("a write needs at least one of `updates`", field="updates")
         self._limits.require_write(updates, len(preconditions), metadata_json, wire)
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")

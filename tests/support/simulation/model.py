@@ -82,14 +82,24 @@ def _means(filter: RelationshipFilter, key: RelationshipKey) -> bool:
 # --- what is at fault -------------------------------------------------------------------------------------------
 
 
-def misfits(state: State, relationship: Relationship) -> set[str]:
-    """Why the relationship has no place under the state's schema."""
+def without_place(state: State, relationship: Relationship) -> set[str]:
+    """Why the state's schema has no place for the triple, whatever qualified it."""
     definition = state.schema.definitions.get(relationship.resource.type)
     if definition is None:
         return {"UNKNOWN_TYPE"}
     relation = definition.relations.get(relationship.relation)
-    if relation is None:
+    subject = relationship.subject
+    shape = (subject.type, subject.relation, subject.id == "*")
+    if relation is None or shape not in {(t.type, t.relation, t.wildcard) for t in relation.subject_types}:
         return {"RELATIONSHIP_NOT_ALLOWED"}
+    return set()
+
+
+def misfits(state: State, relationship: Relationship) -> set[str]:
+    """Why the relationship may not be written under the state's schema."""
+    if faults := without_place(state, relationship):
+        return faults
+    relation = state.schema.definitions[relationship.resource.type].relations[relationship.relation]
     subject, (caveat, not_before_us, expiration_us) = relationship.subject, relationship.qualifiers
     name = caveat.name if caveat is not None else None
     shape = (subject.type, subject.relation, subject.id == "*", name, expiration_us is not None)
@@ -226,11 +236,7 @@ class Model:
             removed = {s.relationship.key for s in before.matching(replacing)}
         for update in updates:
             if update.operation is Operation.DELETE:
-                definition = before.schema.definitions.get(update.relationship.resource.type)
-                if definition is None:
-                    faults.add("UNKNOWN_TYPE")
-                elif update.relationship.relation not in definition.relations:
-                    faults.add("RELATIONSHIP_NOT_ALLOWED")
+                faults |= without_place(before, update.relationship)
             else:
                 faults |= misfits(before, update.relationship)
         if not caller.may_write_managed and any(is_managed(before, key) for key in (*keys, *removed)):

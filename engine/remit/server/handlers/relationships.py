@@ -22,7 +22,7 @@ from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.results import ExportPage
-from remit.errors import InvalidArgument, RemitError
+from remit.errors import RemitError
 from remit.interrupt import Interrupt
 from remit.model import Delta, Precondition, Relationship, RelationshipFilter, Update
 from remit.server.call import Call
@@ -48,8 +48,6 @@ IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, 
 
 def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -> relationships_pb2.WriteResponse:
     """Once it is judged a write is carried out, whether or not the caller still waits."""
-    if not request.updates and not request.HasField("replace"):
-        raise InvalidArgument("a write needs at least one of `updates`", field="updates")
     if is_bulk(len(request.updates)):
         call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
