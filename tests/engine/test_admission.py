@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from remit.engine.admission import SMALL_ROWS_MAX
-from remit.engine.limits import Limits
+from remit.engine.limits import SPICEDB_WIRE, Limits
 from remit.errors import (
     Fault,
     FilterTooBroad,
@@ -560,9 +560,13 @@ def test_a_request_beyond_a_limit_is_refused_and_one_at_it_is_not(open_engine) -
     assert world.engine.relationships.delete("", VIEWERS, limit=99).deleted == 4, "a higher limit is the highest"
 
 
-def test_a_write_of_nothing_is_a_revision_that_changes_nothing(world: EngineOfTest) -> None:
+def test_a_write_of_nothing_is_refused_but_over_spicedbs_wire_a_revision_that_changes_nothing(
+    world: EngineOfTest,
+) -> None:
     before = world.write("doc:1#viewer@user:a")
-    after = world.write()
+    with pytest.raises(InvalidArgument, match="at least one of `updates`"):
+        world.write()
+    after = world.write(wire=SPICEDB_WIRE)
     assert (after.revision, world.facts()) == (before.revision + 1, ["doc:1#viewer@user:a"])
 
 

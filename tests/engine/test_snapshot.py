@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remit.engine.limits import Limits
+from remit.engine.limits import SPICEDB_WIRE, Limits
 from remit.errors import ForeignToken, InvalidCursor, StepBudgetSpent, UnknownRelation, UnknownType
 from remit.model import RelationshipFilter
 from remit.notation import format_relationship
@@ -65,10 +65,10 @@ def test_pages_of_a_past_revision_are_what_was_there(
 ) -> None:
     world = EngineOfTest("memory", tmp_path)
     world.schema(SCHEMA)
-    token = world.write(*before).token
+    token = world.write(*before, wire=SPICEDB_WIRE).token
     wanted = world.facts(filter)
     for lines in after:
-        world.write(*unique(lines))
+        world.write(*unique(lines), wire=SPICEDB_WIRE)
     writes = iter(between)
     found: list[str] = []
     cursor = ""
@@ -76,7 +76,7 @@ def test_pages_of_a_past_revision_are_what_was_there(
     while (page := next(pages, None)) is not None:
         assert page.token == token
         found += [format_relationship(each) for each in page.relationships]
-        world.write(*unique(next(writes, [])))
+        world.write(*unique(next(writes, [])), wire=SPICEDB_WIRE)
         if resume and page.relationships:
             cursor = page.cursor_of(page.relationships[-1])
             pages = world.engine.streams.snapshot("", filter, at_exactly=token, page_max=page_max, cursor=cursor)

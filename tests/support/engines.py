@@ -7,7 +7,7 @@ from pathlib import Path
 
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
-from remit.engine.limits import Limits
+from remit.engine.limits import REMIT_WIRE, Limits, Wire
 from remit.engine.results import CheckResult, WriteResult
 from remit.engine.upkeep import RETENTION_US
 from remit.graph.native import NativeGraph
@@ -73,6 +73,7 @@ class EngineOfTest:
         caller: Caller = LOCAL_CALLER,
         replace: RelationshipFilter | None = None,
         dry_run: bool = False,
+        wire: Wire = REMIT_WIRE,
     ) -> WriteResult:
         """Each line a relationship, after `create ` or `delete ` if it is not to be touched."""
         return self.engine.relationships.write(
@@ -82,6 +83,7 @@ class EngineOfTest:
             caller=caller,
             replace=replace,
             dry_run=dry_run,
+            wire=wire,
         )
 
     # --- asking -------------------------------------------------------------------------------------------------
