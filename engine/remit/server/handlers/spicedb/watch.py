@@ -14,6 +14,7 @@ from remit.errors import Fault, InvalidArgument
 from remit.model import RelationshipFilter
 from remit.server.handlers.spicedb import DEFAULT
 from remit.server.streams import Stream, only_request
+from remit.server.verb import Queue
 from remit.wire.spicedb.facts import decode_filter
 from remit.wire.spicedb.watching import EncodedRevision, encode_checkpoint, encode_watched, with_token
 
@@ -59,7 +60,9 @@ async def watch(
 
 async def _more(watching: Watch[EncodedRevision], stream: Stream) -> list[EncodedRevision]:
     told = watching.live()
-    return told if told is not None else await stream.run(watching.catch_up, stream.call.interrupt)
+    if told is None:
+        told = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
+    return told
 
 
 def _messages(told: list[EncodedRevision], token: str, *, with_schema: bool) -> Iterator[tuple[str, bytes]]:
