@@ -6,10 +6,8 @@ heavy is meant, for one that turns out to be begins again."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -19,16 +17,12 @@ import pytest
 from remit.engine.limits import Limits
 from remit.errors import Cancelled, RemitError
 from remit.model import LOCAL_CALLER
-from remit.server.answering import respond, respond_each
 from remit.server.call import Call
-from remit.server.commit_notifier import CommitNotifier
-from remit.server.limits.thread_pool import ThreadPool
-from remit.server.limits.work_queue import WorkQueue
-from remit.server.streams import Stream
-from remit.server.verb import Queue, Verb
+from remit.server.verb import Verb
 from remit.server.verbs import STREAMING, UNARY
 from tests.support.seeds import Seeds
 from tests.support.simulation.heavy import HEAVY, HeavyWorld, heavy
+from tests.support.simulation.heavy_work import worked
 
 # A line of Python takes some 50 ns here, a slow one a microsecond: far within 10 ms.
 LINES_MAX = 30_000
@@ -109,58 +103,10 @@ def _where(frame: FrameType | None) -> str:
     return f"{frame.f_code.co_filename.rpartition('/remit/')[2]}:{frame.f_lineno}"
 
 
-class QueueOnThisThread(WorkQueue):
-    """A queue whose work is done at once, where it can be counted."""
-
-    def __init__(self, counted: Counted) -> None:
-        super().__init__("streams", threads=1, in_flight_max=1)
-        self._light = self.heavy = OnThisThread(counted)
-
-
-class OnThisThread(ThreadPool):
-    """A pool without a thread of its own."""
-
-    def __init__(self, counted: Counted) -> None:
-        super().__init__("streams", threads=1)
-        self._counted = counted
-
-    def submit(self, client_id: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        with self._counted.counting():
-            try:
-                future.set_result(work(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001  # whoever asked gets it
-                future.set_exception(error)
-        return future
-
-
-def worked(verb: Verb[Any], world: HeavyWorld, seed: int, counted: Counted) -> RemitError | None:
+def worked_and_counted(verb: Verb[Any], world: HeavyWorld, seed: int, counted: Counted) -> RemitError | None:
     """How a heavy request was refused, with what there is to count counted."""
     call = Call(caller=LOCAL_CALLER, is_gone=counted.look, is_heavy=True)
-    messages = heavy(verb.path, world, seed)
-    try:
-        if verb.is_stream:
-            asyncio.run(_stream(verb, world, call, messages, counted))
-        else:
-            with counted.counting():
-                respond(verb, world.engine, messages[0], call)
-    except RemitError as error:
-        return error
-    return None
-
-
-async def _stream(verb: Verb[Any], world: HeavyWorld, call: Call, messages: list[bytes], counted: Counted) -> None:
-    async def frames() -> AsyncIterator[bytes]:
-        for message in messages:
-            yield message
-
-    queue = QueueOnThisThread(counted)
-    stream = Stream(call, queue, {Queue.READS: queue.heavy, Queue.WRITES: queue.heavy}, CommitNotifier())
-    given = 0
-    async for _ in respond_each(verb, world.engine, frames(), stream):
-        given += 1
-        if given == 6:
-            return
+    return worked(verb, world, heavy(verb.path, world, seed), call, counted.counting)
 
 
 VERBS = pytest.mark.parametrize("verb", (*UNARY, *STREAMING), ids=lambda verb: verb.label)
@@ -182,7 +128,7 @@ def test_there_is_a_look_every_so_many_lines_on_fresh_seeds(verb: Verb[Any], see
 def require_looks(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
     for seed in seeds:
         counted = Counted(with_lines=True)
-        error = worked(verb, world, seed, counted)
+        error = worked_and_counted(verb, world, seed, counted)
         assert error is None or error.reason != "INTERNAL", error
         assert counted.most <= MORE.get(verb.label, LINES_MAX), f"{counted.most} lines without a look, {counted.where}"
 
@@ -192,10 +138,10 @@ def require_looks(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
 def test_whoever_has_gone_at_a_look_is_worked_for_no_more(verb: Verb[Any], seeds: Seeds, world: HeavyWorld) -> None:
     for seed in seeds:
         counted = Counted()
-        worked(verb, world, seed, counted)
+        worked_and_counted(verb, world, seed, counted)
         looks = counted.looks
         for last in {1, 2, looks // 2, looks} - {0}:
             counted = Counted(last)
-            error = worked(verb, world, seed, counted)
+            error = worked_and_counted(verb, world, seed, counted)
             if counted.looks >= last:
                 assert isinstance(error, Cancelled), f"gone at look {last} of {looks}: {error}"

@@ -30,6 +30,9 @@ P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 SP, SS, SC = permission_service_pb2, schema_service_pb2, spicedb_core
 SE, SW = experimental_service_pb2, watch_service_pb2
 
+# Of a caveat, as long as one may be that is sent.
+LONG_EXPRESSION_PARTS = 600
+
 NOW_US = 1_800_000_000_000_000
 
 SCHEMA = """
@@ -66,10 +69,12 @@ _PAST_SHAPES = {"arrows": ("d", "p0"), "rings of types": ("t0", "p"), "one union
 
 @dataclass
 class HeavyWorld:
-    """About seven times `size` relationships in a store of its own, and a second store to write to."""
+    """About eight times `size` relationships in a store of its own, and a second store to write to; schemas, in its
+    past and sent, are of some `schema_size` parts each."""
 
     size: int
     limits: Limits = field(default_factory=Limits)
+    schema_size: int = 60
     engine: Engine = field(init=False)
     first_token: str = field(init=False)
     past_tokens: dict[str, str] = field(init=False, default_factory=dict)  # of its large schemas, by shape
@@ -79,7 +84,7 @@ class HeavyWorld:
         clock = ManualClock(NOW_US)
         self.engine = Engine(MemoryStore(clock_us=clock.now_us), clock, self.limits)
         for shape in _PAST_SHAPES:
-            self.engine.schemas.write("", SHAPES[shape](self.size // 4))
+            self.engine.schemas.write("", SHAPES[shape](5 * self.schema_size // 2))
             self.past_tokens[shape] = self.engine.schemas.read("").token
         self.engine.schemas.write("", SCHEMA)
         self.first_token = self.engine.schemas.read("").token
@@ -374,12 +379,12 @@ def _large_schema(world: HeavyWorld, chance: Random) -> str:
     """Some that compile slowly, some that leave the whole world without a place."""
     name = chance.choice([*SHAPES, "takes many", "one long expression"])
     if name == "takes many":
-        caveats = "".join(f"caveat c{at}(a int) {{ a > {at} }}\n" for at in range(world.size // 10))
-        types = " | ".join(f"user with c{at}" for at in range(world.size // 10))
+        caveats = "".join(f"caveat c{at}(a int) {{ a > {at} }}\n" for at in range(world.schema_size))
+        types = " | ".join(f"user with c{at}" for at in range(world.schema_size))
         return f"{caveats}definition user {{}}\ndefinition folder {{ relation viewer: {types} }}\n"
     if name == "one long expression":
-        return f"caveat c(a int) {{ {' || '.join(f'a == {at}' for at in range(world.size))} }}\ndefinition user {{}}\n"
-    return SHAPES[name](world.size // 10)
+        return f"caveat c(a int) {{ {' || '.join(f'a == {at}' for at in range(LONG_EXPRESSION_PARTS))} }}\ndefinition user {{}}\n"
+    return SHAPES[name](world.schema_size)
 
 
 def _write_schema(world: HeavyWorld, chance: Random) -> Messages:
