@@ -432,6 +432,34 @@ def test_where_the_file_system_sets_no_blocks_aside_a_store_opens_without_a_rese
         store.close()
 
 
+def test_a_reserve_that_cannot_be_removed_costs_nobody_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file system may need room to remove a file."""
+    store = open_lmdb(tmp_path / "data")
+    store.create("default")
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == RESERVE_FILE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+    def commit(transaction: lmdb_store.LmdbTransaction) -> None:
+        raise transaction._give_up(system_error(errno.ENOSPC))
+
+    monkeypatch.setattr(lmdb_store.LmdbTransaction, "commit", commit)
+    refused = store.submit("default", putting(ANNE), weight=1).exception(60)
+    assert isinstance(refused, StoreFull)
+    assert [record.message for record in caplog.records] == ["what was held back of the disk is not given up"]
+    monkeypatch.undo()
+    write(store, putting(ANNE))
+    check(store)
+    store.close()
+
+
 NO_RESERVE = "nothing held back of the disk, which its file system cannot do"
 
 

@@ -92,6 +92,28 @@ def test_deletions_of_nothing_take_a_share_like_any_small_write(place: Path) -> 
     store.close()
 
 
+def test_stops_that_come_together_find_the_room_that_each_alone_would(place: Path) -> None:
+    """What a commit needs is estimated for all that it carries, and on a map of some size far too high."""
+    store = open_lmdb(place / "data", map_size_bytes=32 * 2**20)
+    store.create("default")
+    fill(store, "mallory", 1_000)
+    fill(store, "mallory", 50)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold_up(_: WriteTransaction) -> Draft:
+        begun.set()
+        gate.wait(60)
+        return Draft("blocker")
+
+    blocked = send(store, hold_up, "blocker")
+    assert begun.wait(60)
+    together = [send(store, putting(*names(f"ten {each}", 1, 10)), f"ten {each}", 10) for each in range(45)]
+    together += [send(store, putting(f"run:r-{each}#held@user:anne"), f"warden {each}") for each in range(100)]
+    gate.set()
+    assert [each.exception(60) for each in (blocked, *together)] == [None] * (1 + len(together))
+    store.close()
+
+
 def test_a_share_comes_back_with_the_room(place: Path) -> None:
     store = open_lmdb(place / "data", map_size_bytes=LIMIT_BYTES)
     store.create("default")

@@ -74,20 +74,25 @@ class DataDirectory:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise explain_os_error(error, self.path) from error
-            path.unlink(missing_ok=True)  # what there is of it would be missed elsewhere
+            self.give_up_reserve()  # what there is of it would be missed elsewhere
             return False
         if not self._can_reserve:
             log.warning("nothing held back of the disk, which its file system cannot do", extra={"path": str(path)})
         return True
 
     def give_up_reserve(self) -> bool:
-        """Give the disk back what was held; whether anything was."""
+        """Give the disk back what was held; whether anything was. Raises nothing: it is asked where a commit has failed
+        already, whose callers are told of that."""
+        path = self.path / RESERVE_FILE
         try:
-            (self.path / RESERVE_FILE).unlink()
+            path.unlink()
         except FileNotFoundError:
             return False
-        except OSError as error:
-            raise explain_os_error(error, self.path) from error
+        except OSError as error:  # a file system may need room to remove a file
+            log.warning(
+                "what was held back of the disk is not given up", extra={"path": str(path), "error": str(error)}
+            )
+            return False
         return True
 
     def allocate_readers(self) -> None:

@@ -42,7 +42,7 @@ def reserve_bytes(store_bytes_max: int) -> int:
 
 
 class Room:
-    """The room of one open environment. Only the writer's thread asks it."""
+    """The room of one open environment. Only the writer's thread asks it; that the disk is full, anybody may find."""
 
     def __init__(self, environment: lmdb.Environment, directory: DataDirectory, store_bytes_max: int) -> None:
         self._environment = environment

@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, TypeVar
 
 from remit.errors import RemitError, StoreFull, StoreUnavailable
@@ -146,11 +147,22 @@ class WriterThread:
             yield chore
 
     def _write(self, tasks: Iterable[Task[Any]]) -> None:
-        """One commit for all; where what lies below gives up on the whole transaction, one for each. Where it has no
-        room left, those that may have more of it are tried again without the others."""
+        """One commit for all. What finds no room beside the others of its commit, and may have more of it than what is
+        ordinary, is the first of the next: what a commit needs is estimated for all that it carries, and too high."""
+        rest = iter(tasks)
+        postponed: list[Task[Any]] = []
+        while True:
+            first, postponed = postponed, []
+            self._write_together(chain(first, rest), postponed)
+            if not postponed:
+                return
+
+    def _write_together(self, tasks: Iterable[Task[Any]], postponed: list[Task[Any]]) -> None:
+        """Where what lies below gives up on the whole transaction, one commit for each. Where it has no room left,
+        those that may have more of it are tried again without the others."""
         tried: list[Task[Any]] = []
         try:
-            outcomes = self._commit_together(tasks, tried)
+            outcomes = self._commit_together(tasks, tried, postponed)
         except TransactionPoisoned as error:
             if len(tried) == 1:
                 self._fail_or_retry(tried, error.reason)
@@ -176,8 +188,11 @@ class WriterThread:
         if again:
             self._write(again)
 
-    def _commit_together(self, tasks: Iterable[Task[Any]], tried: list[Task[Any]]) -> list[_Outcome]:
-        """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun."""
+    def _commit_together(
+        self, tasks: Iterable[Task[Any]], tried: list[Task[Any]], postponed: list[Task[Any]]
+    ) -> list[_Outcome]:
+        """Run the tasks in one transaction and make it durable. `tried` grows by each task that is begun, but for one
+        that is postponed, with which it ends."""
         outcomes: list[_Outcome] = []
         transaction: StagedCommit | None = None
         self._shares.begin()
@@ -186,7 +201,11 @@ class WriterThread:
                 tried.append(task)
                 if transaction is None:
                     transaction = StagedCommit(self._begin())
-                outcomes.append(_attempt(task, transaction, self._shares))
+                outcome = _attempt(task, transaction, self._shares)
+                if isinstance(outcome[2], StoreFull) and task.claim > Claim.ORDINARY and transaction.writes:
+                    postponed.append(tried.pop())
+                    break
+                outcomes.append(outcome)
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
             if transaction is not None:
