@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,9 +222,20 @@ def test_a_world_with_a_mistake_is_refused_before_anything_is_written(
 ) -> None:
     world.write_text(WORLD.replace(old, new, 1))
     outcome = empty("import", str(world))
-    assert outcome.code != 0
-    assert said in outcome.err + outcome.out
+    assert outcome.code == 2
+    assert said in outcome.err
     assert empty("schema", "read").code != 0
+    refused = empty("--json", "import", str(world))
+    assert (refused.code, refused.out) == (2, "")
+    error = json.loads(refused.err.splitlines()[-1])["error"]
+    assert said in error["message"] + str(error.get("findings"))
+
+
+def test_a_key_that_means_nothing_is_told_of(empty: Shell, world: Path) -> None:
+    world.write_text(WORLD + "colour: red\n")
+    outcome = empty("import", str(world))
+    assert outcome.code == 0
+    assert "colour" in outcome.err
 
 
 def test_a_world_that_leaves_a_relationship_without_a_place_is_refused(shell: Shell, world: Path) -> None:

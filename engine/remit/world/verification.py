@@ -38,6 +38,11 @@ def verify(world: World, now_us: int) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.line)
 
 
+def misfits_of(world: World) -> list[Finding]:
+    """The relationships that a write would refuse. Cost: O(relationships); nothing is asked."""
+    return [finding for outcome in _load(world, Graph()) for finding in outcome.findings]
+
+
 def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
     """An outcome for each relationship, assertion, expected set and member, expected list and entry, in that order,
     each with what of it does not hold. `observe` sees each assertion answered.

@@ -27,12 +27,12 @@ from remit.cli.render.as_json import relationship_json
 from remit.cli.render.output import err, for_reader, json_line, note, put, put_json
 from remit.cli.session import Session, command
 from remit.client import Client, Export, Question, RemoteError, Unanswered
-from remit.errors import RemitError
+from remit.errors import RemitError, WorldInvalid
 from remit.model import Relationship
 from remit.notation import format_relationship, parse_relationship
 from remit.world import World, verify
 from remit.world.finding import FindingKind
-from remit.world.verification import WORDS
+from remit.world.verification import WORDS, misfits_of
 
 WORLD_SUFFIXES = (".yaml", ".yml")
 QUESTIONS_MAX = 100  # asked at once
@@ -125,24 +125,26 @@ def import_(
 def _import_world(session: Session, path: Path, dry_run: bool) -> int:
     now_us = time.time_ns() // 1_000
     world = World.read(path)
-    findings = verify(world, now_us)
-    misfits = [each for each in findings if each.kind is FindingKind.RELATIONSHIP]
-    told = findings if dry_run else misfits
+    for finding in world.unknown_keys:
+        note(finding.render())
+    # What follows from them the server is asked; but not by a dry run, for which it has not the schema yet.
+    told = verify(world, now_us) if dry_run else misfits_of(world)
+    if told and not dry_run:
+        note("nothing is written")
+        raise WorldInvalid(told[0].render().splitlines()[0], findings=told, file=path)
     for finding in told:
         note(finding.render())
-    if misfits:
-        note("nothing is written")
-        return 1
-    expired = [each for each in world.relationships if each.qualifiers.is_over(now_us)]
-    for relationship in expired:
-        note(f"warning: `{relationship.key}` has expired already: it counts for nothing")
+    for relationship in world.relationships:
+        if relationship.qualifiers.is_over(now_us):
+            note(f"warning: `{relationship.key}` has expired already: it counts for nothing")
     with session.connect() as client:
-        # Of relationships a dry run cannot ask the server, which has not the schema yet: they were judged here.
         client.write_schema(world.schema.text, dry_run=dry_run)
         if dry_run:
             if session.json:
                 put_json(_world_json(world, [(each.line, each.message) for each in told]))
-            note(f"it would be accepted: a schema and {_count(world)}; nothing is written")
+            is_refused = any(each.kind is FindingKind.RELATIONSHIP for each in told)
+            verdict = "refused" if is_refused else "accepted"
+            note(f"it would be {verdict}: a schema and {_count(world)}; nothing is written")
             return 1 if told else 0
         try:
             done = client.import_(world.relationships)
