@@ -312,6 +312,42 @@ def test_what_a_key_that_ends_has_under_way_is_ended(tmp_path: Path, end: str) -
     engine.close()
 
 
+def test_where_the_disk_of_the_keys_hangs_a_key_that_expires_still_ends_its_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remit.server.run.refresher.LOOK_EVERY_S", 0.01)
+    engine, clock, path = opened(GatedEngine), ManualClock(NOW_US), tmp_path / "keys.json"
+    assert isinstance(engine, GatedEngine)
+    engine.schemas.write("default", SCHEMA)
+    keys, _, text = Keys().with_new(
+        principal="anne", stores=["default"], rights=[Right.CHECK], now_us=NOW_US, expiration_us=NOW_US + 100
+    )
+    write(path, keys)
+    hangs, answers = threading.Event(), threading.Event()
+
+    class Hanging(KeyRing):
+        def refresh(self) -> bool:
+            hangs.set()
+            return not answers.wait(PATIENCE_S)
+
+    request = permissions_pb2.CheckRequest(permission="view")
+    request.resource.type, request.resource.id = "folder", "top"
+    request.subject.object.type, request.subject.object.id = "user", "ann"
+    with (
+        BackgroundServer(engine, keys=Hanging(path, clock.now_us)) as server,
+        grpc.insecure_channel(server.endpoint) as channel,
+    ):
+        check = channel.unary_unary("/remit.v1.Permissions/Check", request_serializer=lambda m: m.SerializeToString())
+        ended = check.future(request, PATIENCE_S, metadata=[("authorization", f"Bearer {text}")])
+        assert engine.begun.get(timeout=PATIENCE_S) == "check"
+        assert hangs.wait(PATIENCE_S)
+        clock.advance_us(100)
+        assert ended.exception(timeout=PATIENCE_S).code() is grpc.StatusCode.UNAUTHENTICATED
+        engine.gate.set()
+        answers.set()
+    engine.close()
+
+
 @pytest.mark.parametrize("verb", ["Watch", "Import"])
 def test_the_open_streams_of_a_revoked_key_are_closed_and_others_go_on(keyed: Keyed, verb: str) -> None:
     """A key rotated with a grace keeps its streams as long as its old text counts."""

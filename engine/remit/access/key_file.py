@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,13 @@ def _require_trust(path: Path, file: os.stat_result) -> None:
                 f"`chmod go-w {entry}`, and look at its keys"
             )
         if found.st_mode & stat.S_IWGRP:
-            log.warning("keys directory writable by its group", extra={"path": str(path), "directory": str(entry)})
+            _note_group_may_write(path, entry)
+
+
+@lru_cache(maxsize=64)
+def _note_group_may_write(path: Path, directory: Path) -> None:
+    """Once: a file that cannot be read is looked at every second."""
+    log.warning("keys directory writable by its group", extra={"path": str(path), "directory": str(directory)})
 
 
 def _not_ours(path: Path, entry: Path, owner: int) -> KeysUnreadable:

@@ -1,7 +1,8 @@
-"""Looks once a second at what may change while a server runs: its keys file, its certificates, and whether somebody
-wants to be told of every request.
+"""Looks once a second at what may change while a server runs: its keys file, its certificates, which calls have ended
+while they wait, and whether somebody wants to be told of every request.
 
-Each is looked at by itself: where the disk of the certificates does not answer, a revocation still counts.
+Each is looked at by itself: where the disk of the certificates does not answer, a revocation still counts, and where
+that of the keys does not, calls whose keys expire or whose callers have left still end.
 Law: a key that was revoked is believed for no longer than a second and the time of one look."""
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Refresher:
     def __init__(self, pipeline: Pipeline, certificates: Certificates | None, frontend: Frontend | None) -> None:
         self._pipeline = pipeline
         self._frontend = frontend
-        self._sights = [_Sight("keys", self._look_at_keys)]
+        self._sights = [_Sight("keys", self._look_at_keys), _Sight("calls", self._look_at_calls)]
         if certificates is not None:
             self._sights.append(_Sight("certificates", lambda: self._look_at_certificates(certificates)))
 
@@ -41,7 +42,7 @@ class Refresher:
 
     async def look(self) -> None:
         """Read keys and certificates anew if their files have changed, tell the frontend, and end the calls of keys
-        that are not valid any more, or have expired."""
+        that are not valid any more, or have expired, and those that nobody waits for."""
         for sight in self._sights:
             await sight.look()
 
@@ -53,13 +54,18 @@ class Refresher:
     async def _look_at_keys(self) -> None:
         if self._pipeline.gate.ring is not None:
             await asyncio.to_thread(self._refresh_keys, self._pipeline.gate.ring)
-        if self._frontend is not None:
-            self._frontend.refresh()
+        self._tell_frontend()
         self._pipeline.end_revoked()
+
+    async def _look_at_calls(self) -> None:
+        self._pipeline.end_revoked()  # by the clock, too
         self._pipeline.give_up_ended()
 
     async def _look_at_certificates(self, certificates: Certificates) -> None:
         await asyncio.to_thread(certificates.refresh)
+        self._tell_frontend()
+
+    def _tell_frontend(self) -> None:
         if self._frontend is not None:
             self._frontend.refresh()
 
