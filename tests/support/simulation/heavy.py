@@ -383,7 +383,8 @@ def _large_schema(world: HeavyWorld, chance: Random) -> str:
         types = " | ".join(f"user with c{at}" for at in range(world.schema_size))
         return f"{caveats}definition user {{}}\ndefinition folder {{ relation viewer: {types} }}\n"
     if name == "one long expression":
-        return f"caveat c(a int) {{ {' || '.join(f'a == {at}' for at in range(LONG_EXPRESSION_PARTS))} }}\ndefinition user {{}}\n"
+        parts = " || ".join(f"a == {at}" for at in range(LONG_EXPRESSION_PARTS))
+        return f"caveat c(a int) {{ {parts} }}\ndefinition user {{}}\n"
     return SHAPES[name](world.schema_size)
 
 
