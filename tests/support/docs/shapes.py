@@ -1,6 +1,7 @@
 """The shapes of JSON that a page of docs/ promises, read as they are written there.
 
-`{"a", "b"?, "c": [name]}` is an object with `a` and `c`, perhaps `b`, and in `c` a list of what the page calls so."""
+`{"a", "b"?, "c": [name or other]}` is an object with `a` and `c`, perhaps `b`, and in `c` a list of what the page calls
+so, each one or the other."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from tests.support.docs.blocks import code_words
 
 @dataclass(frozen=True)
 class Shape:
-    """An object: key → (whether it may be absent, what is in it: a shape, the name of one, a list of either, or None
+    """An object: key → (whether it may be absent, what is in it: a shape, the names of some, a list of either, or None
     for what the page says no more of)."""
 
     text: str
     keys: dict[str, tuple[bool, Any]] = field(default_factory=dict)
 
 
-_TOKEN = re.compile(r'\s*(?:"([a-z_0-9]+)"(\?)?|([a-z_]+)|([{}\[\]:,]))')
+_TOKEN = re.compile(r'\s*(?:"([a-z_0-9]+)"(\?)?|([a-z_]+(?: or [a-z_]+)*)|([{}\[\]:,]))')
 
 
 def shapes_in(cell: str) -> list[Shape]:
@@ -40,7 +41,7 @@ def parse_shape(text: str) -> Shape:
 def _parsed(tokens: list[re.Match[str]], text: str) -> tuple[Any, list[re.Match[str]]]:
     first, *rest = tokens
     if first[3]:
-        return first[3], rest
+        return tuple(first[3].split(" or ")), rest
     if first[4] == "[":
         inside, rest = _parsed(rest, text)
         assert rest[0][4] == "]", text
@@ -75,6 +76,8 @@ class Seen:
                 return True
             case list():
                 return isinstance(value, list) and all(self.fits(each, shape[0]) for each in value)
+            case tuple():
+                return any(self.fits(value, name) for name in shape)
             case str():
                 known = self._named[shape]
                 if isinstance(known, Mapping):
