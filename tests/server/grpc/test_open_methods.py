@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -14,6 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from remit.client import Client
 from remit.engine.facade import Engine
+from remit.errors import RemitError
 from remit.server.frontend.frontend import FrontendChoice
 from remit.server.grpc import open_methods
 from remit.server.run import background
@@ -228,6 +231,45 @@ def test_watches_of_health_refuse_no_question_of_anybody(engine: Engine, monkeyp
         for each in watching:
             each.cancel()
         become(lambda: server.server.grpc.open_methods.watches == 0, "a watch is counted that has ended")
+
+
+def test_a_watch_that_is_refused_is_not_begun_where_its_caller_does_not_take_the_refusal() -> None:
+    """Then to refuse it ends as nothing else does: without an exception."""
+    methods: dict[str, Any] = {}
+    refused: list[RemitError] = []
+    begun: list[str] = []
+
+    class Server:
+        def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+            methods.update(handlers)
+
+    class Context:
+        def peer(self) -> str:
+            return "ipv4:10.0.0.1:7"
+
+        def invocation_metadata(self) -> None: ...
+
+        def add_done_callback(self, callback: Callable[[Any], object]) -> None: ...
+
+        async def read(self) -> bytes:
+            return b""
+
+    async def watch(message: bytes, context: Any) -> None:
+        begun.append("watch")
+
+    async def refuse(context: Any, error: RemitError) -> None:
+        refused.append(error)
+
+    async def run() -> None:
+        bounded = open_methods.OpenMethods(cast(Any, Server()), refuse, watches_per_peer_max=1)
+        handler = grpc.unary_stream_rpc_method_handler(cast(Any, watch), request_deserializer=bytes)
+        bounded.add_registered_method_handlers("any", {"Watch": handler})
+        for _ in range(2):
+            await methods["Watch"].stream_stream(None, Context())
+        assert (begun, [error.reason for error in refused]) == (["watch"], ["TOO_MANY_STREAMS"])
+        assert bounded.watches == 1
+
+    asyncio.run(run())
 
 
 def test_calls_that_bring_no_message_make_room_for_one_that_does(

@@ -141,6 +141,7 @@ class OpenMethods:
             if self._watches[address] >= self._watches_per_peer_max:
                 what = "watches of health from one address"
                 await self._refuse(context, _too_many("watches_per_peer_max", self._watches_per_peer_max, what))
+                return
 
             async def watch(place: _Place) -> None:
                 await answer(await _only_request(context, parse, place), context)
