@@ -33,7 +33,7 @@ from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
 from remit.wire.status import decode_status
-from tests.support.serving import NOW_US, PATIENCE_S, SCHEMA, GatedEngine
+from tests.support.serving import MIXED_SCHEMA, NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 PATHS = {verb.method: verb for verb in (*SPICEDB_VERBS, *VERBS, *STREAMS)}
@@ -434,6 +434,9 @@ def answers_that_wait_to_be_read_are_bounded() -> None:
         with pytest.raises(RemoteError) as refused:
             asked(channel, "Read", R.ReadRequest())
         assert len(asked(channel, "Read", R.ReadRequest(limit=20)).items) == 20
+        # What was written is told all the same, however much there is to tell.
+        told = asked(channel, "WriteSchema", S.WriteSchemaRequest(schema=MIXED_SCHEMA))
+        assert told.ByteSize() > 5_000
     assert (refused.value.reason, refused.value.metadata["name"]) == ("OVERLOADED", "unsent_bytes_max")
     assert int(refused.value.metadata["given"]) > 5_000 == int(refused.value.metadata["limit"])
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -17,9 +18,11 @@ from remit.access.key_file import encode_keys
 from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
 from remit.engine import schemas
+from remit.engine.clock import ManualClock
 from remit.engine.copies import Backup
 from remit.engine.facade import Engine
 from remit.engine.importing import READ_MAX, Import
+from remit.engine.limits import Limits
 from remit.engine.results import ReadPage
 from remit.engine.watching import Watch
 from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
@@ -29,17 +32,18 @@ from remit.model import Operation, Relationship, RelationshipFilter, Update
 from remit.notation import parse_relationship
 from remit.server.call import LIGHT_BYTES_MAX, Call, Metadata
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.pipeline import Outcome, Pipeline
+from remit.server.pipeline import SMALL_BYTES, Outcome, Pipeline
 from remit.server.rights import Gate
 from remit.server.telemetry.server_stats import ServerStats
 from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verb import Queue as Wait
 from remit.server.verbs import STREAMS, UNARY, UnaryVerb
+from remit.store.memory import MemoryStore
 from remit.store.port import SMALL_WEIGHT_MAX
 from remit.store.tables import restoring
 from remit.v1 import core_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
-from tests.support.serving import PATIENCE_S, SCHEMA, opened, until
+from tests.support.serving import MIXED_SCHEMA, NOW_US, PATIENCE_S, SCHEMA, opened, until
 
 VERBS = {verb.label: verb for verb in UNARY}
 EXPORT = next(verb for verb in STREAMS if verb.method == "Export")
@@ -67,10 +71,18 @@ async def on_a_thread(pipeline: Pipeline, verb: UnaryVerb, data: bytes, call: Ca
 def replied(pipeline: Pipeline, verb: UnaryVerb, metadata: Metadata, data: bytes, call: Call) -> Outcome:
     """What a thread of the frontend would send, on whichever thread it came about."""
     replies: Queue[Outcome] = Queue()
-    pipeline.answer(verb, metadata, call, data, lambda _: None, replies.put)
+    pipeline.answer(verb, metadata, call, data, partial(room_of, pipeline, call), replies.put)
     outcome = replies.get(timeout=PATIENCE_S)
     assert replies.empty()
     return outcome
+
+
+def room_of(pipeline: Pipeline, call: Call, size: int) -> tuple[int, int] | None:
+    """As the frontend makes room, for nothing that is small; and here it is given back at once."""
+    refused = pipeline.unsent.holdings.take(call.peer, size) if size > SMALL_BYTES else None
+    if size > SMALL_BYTES and refused is None:
+        pipeline.unsent.give_back(call.peer, size)
+    return refused
 
 
 async def in_turn(pipeline: Pipeline, verb: UnaryVerb, data: bytes, call: Call) -> Outcome:
@@ -208,6 +220,32 @@ def test_a_large_answer_is_counted_until_its_call_has_left_and_one_too_many_is_r
         await pipeline.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+def test_what_was_written_is_told_however_little_room_there_is_for_the_answer(ask: Asking) -> None:
+    written = schemas_pb2.WriteSchemaRequest(schema=MIXED_SCHEMA).SerializeToString()
+    without_room = ServeLimits(unsent_bytes_max=1)
+    for limits, serve_limits, reason in [
+        (Limits(), without_room, "OVERLOADED"),
+        (Limits(response_bytes_max=1), ServeLimits(), "ANSWER_TOO_LARGE"),
+    ]:
+        engine = Engine(MemoryStore(clock_us=lambda: NOW_US), ManualClock(NOW_US), limits=limits)
+
+        async def run(engine: Engine, serve_limits: ServeLimits, reason: str) -> None:
+            pipeline = pipeline_of(engine, limits=serve_limits)
+            outcome = await ask(pipeline, VERBS["WriteSchema"], written, Call())
+            assert isinstance(outcome, bytes)
+            assert len(outcome) > SMALL_BYTES
+            assert engine.schemas.read("").text == MIXED_SCHEMA
+            outcome = await ask(pipeline, VERBS["ReadSchema"], b"", Call())
+            assert isinstance(outcome, RemitError)
+            assert outcome.reason == reason
+            assert pipeline.unsent.taken == 0
+            await pipeline.close()
+
+        asyncio.run(run(engine, serve_limits, reason))
+        engine.close()
 
 
 async def empty() -> bytes:

@@ -33,6 +33,13 @@ definition folder {
 }
 """
 
+# Who writes this is told of each permission that it mixes operators: some ten kilobytes.
+MIXED_SCHEMA = SCHEMA.replace(
+    "permission view",
+    "\n".join(f"relation r{n}: user\npermission p{n} = viewer + r{n} & viewer - r{n}" for n in range(100))
+    + "\npermission view",
+)
+
 PATIENCE_S = 30.0  # what a test waits at most for something that should happen at once
 
 

@@ -35,7 +35,9 @@ def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call) -> bytes:
     require_store(verb.about, request, call)
     verb.sizes.require(request, engine.limits, len(data))
     response: Message = verb.handler(engine, request, call)
-    answer = _serialized(response, engine.limits)
+    # What was written is told, however much there is to tell: refused, it would look as if nothing had happened.
+    is_done = verb.queue is Queue.WRITES
+    answer = response.SerializeToString() if is_done else _serialized(response, engine.limits)
     call.response = response
     return answer
 

@@ -47,7 +47,7 @@ from remit.server.verb import Queue, Verb
 if TYPE_CHECKING:
     from remit import _core
 
-_SMALL_BYTES = 4 * 1024  # messages that are not counted: a call of its own weighs more, and those are bounded
+SMALL_BYTES = 4 * 1024  # messages that are not counted: a call of its own weighs more, and those are bounded
 
 Outcome = bytes | RemitError
 """An answer, or why there is none."""
@@ -143,7 +143,8 @@ class Pipeline:
 
         def work() -> bytes:
             answer = respond(verb, engine, data, call)
-            if refused := make_room(len(answer)):
+            # What was written is told, and not called refused for want of room.
+            if verb.queue is Queue.READS and (refused := make_room(len(answer))):
                 raise self.unsent.refusal(*refused, len(answer))
             return answer
 
@@ -292,7 +293,7 @@ class Pipeline:
 
     def _hold_unanswered(self, call: Call, size: int) -> None:
         """Count a message, of a stream the largest so far: one is worked on at a time. Raises Overloaded."""
-        if size > max(_SMALL_BYTES, call.unanswered_bytes):
+        if size > max(SMALL_BYTES, call.unanswered_bytes):
             self._release_unanswered(call)
             self.unanswered.take(call.client_id, size)
             call.unanswered_bytes = size
@@ -321,7 +322,7 @@ class Pipeline:
 
     def _hold_unsent(self, call: Call, size: int) -> None:
         """Count an answer that is about to be sent, until it is, or nobody is there any more. Raises Overloaded."""
-        if size > _SMALL_BYTES:
+        if size > SMALL_BYTES:
             self.unsent.take(call.client_id, size)
             call.unsent_bytes += size
 
