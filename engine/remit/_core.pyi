@@ -160,7 +160,8 @@ class PoolsConfig(TypedDict):
     unanswered: PoolRow
 
 class LimitsConfig(TypedDict):
-    """What one request may ask for."""
+    """What one request may ask for. Of messages: above which grpcio says that they are too large, up to which they are
+    counted nowhere, and the largest of a method that needs no key."""
 
     steps_max: int
     items_max: int
@@ -168,6 +169,9 @@ class LimitsConfig(TypedDict):
     context_bytes_max: int
     request_bytes_max: int
     response_bytes_max: int
+    carried_bytes_max: int
+    small_bytes: int
+    open_message_bytes_max: int
 
 class TimeoutsConfig(TypedDict):
     handshake_s: float
@@ -235,6 +239,9 @@ class Holdings:
     def take(self, client_id: str, amount: int) -> tuple[int, int] | None: ...
     def give_back(self, client_id: str, amount: int) -> bool: ...
     def stats(self) -> tuple[int, int, int]: ...
+
+def peer_and_host(address: str) -> tuple[str, str]:
+    """What the frontend calls a connection from an address, and the host by which it counts strangers."""
 
 class Reply:
     """The way back of one call that was taken: answered once, or else the caller is told of a failure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -13,6 +14,8 @@ from grpc_health.v1 import health_pb2
 
 from remit.access.keys import Right
 from remit.client import Client
+from remit.model import Operation, Update
+from remit.notation import parse_relationship
 from remit.server.frontend.frontend import FrontendChoice
 from remit.server.grpc import open_methods
 from remit.server.limits.serve_limits import ServeLimits, calls_max
@@ -125,6 +128,45 @@ def test_probes_that_are_never_read_refuse_nobody(keyed: Keyed, monkeypatch: pyt
                 each.call(PROBE, b"")
         until(lambda: held(keyed) > 0)
         require_served(keyed)
+
+
+def test_probes_that_are_never_read_take_no_room_from_answers(tmp_path: Path) -> None:
+    limits = replace(FEW, unsent_bytes_max=32 << 10)
+    with keyed_server(tmp_path, limits=limits) as keyed:
+        facts = [parse_relationship(f"folder:kept#viewer@user:u{number}") for number in range(200)]
+        keyed.engine.relationships.write("own", [Update(Operation.TOUCH, fact) for fact in facts])
+        text = keyed.make(Right.READ)
+        with connections(keyed, 6, window=0) as silent:
+            for each in silent:
+                for _ in range(300):
+                    each.call(PROBE, b"")
+            until(lambda: held(keyed) > 100)
+            assert keyed.server.server.pipeline.unsent.taken == 0
+            with grpc.insecure_channel(keyed.server.endpoint, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                answer = ask(channel, READ, relationships_pb2.ReadRequest(store="own"), text)
+            assert isinstance(answer, bytes)
+            assert len(answer) > 10_000
+        require_served(keyed)
+
+
+def test_what_is_never_read_is_given_back_in_time(tmp_path: Path) -> None:
+    if not has_frontend():
+        pytest.skip("gRPC has no way to end a call whose reader takes nothing")
+    with keyed_server(tmp_path, limits=replace(FEW, slow_consumer_s=0.5)) as keyed:
+        facts = [parse_relationship(f"folder:kept#viewer@user:u{number}") for number in range(200)]
+        keyed.engine.relationships.write("own", [Update(Operation.TOUCH, fact) for fact in facts])
+        bearer = f"Bearer {keyed.make(Right.READ)}"
+        read = relationships_pb2.ReadRequest(store="own").SerializeToString()
+        watch = relationships_pb2.WatchRequest(store="own", checkpoint_interval_ms=100).SerializeToString()
+        with connections(keyed, 1, window=0) as [silent]:
+            for _ in range(8):
+                silent.call(READ, read, authorization=bearer)
+                silent.call(WATCH, watch, authorization=bearer)
+                silent.call(PROBE, b"")
+                silent.call(REFLECTION, LISTED)
+            until(lambda: held(keyed) > 0)
+            until(lambda: held(keyed) == 0)
+            require_served(keyed)
 
 
 def test_answers_to_one_key_that_are_never_read_refuse_no_other(keyed: Keyed) -> None:

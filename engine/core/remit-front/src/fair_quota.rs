@@ -39,7 +39,8 @@ pub struct Refused {
     pub free: usize,
 }
 
-/// `limit` units of something, and who holds how many: a semaphore that knows its clients. The lock is held for a few memory accesses, and never with a wish for the GIL.
+/// `limit` units of something, and who holds how many: a semaphore that knows its clients. The lock is held for a few memory
+/// accesses, and never with a wish for the GIL.
 #[derive(Debug)]
 pub struct Holdings {
     limit: usize,

@@ -113,7 +113,7 @@ impl MethodMetrics {
     }
 }
 
-/// Why a call to a verb was refused before any work, other than by its queue.
+/// Why a call to a verb was refused before any work.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal {
     Overloaded,

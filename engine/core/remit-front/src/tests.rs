@@ -109,7 +109,9 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
             stranger_too_long: status(3, "too long"),
         },
         calls_per_connection_max: 100,
-        request_bytes_max: 1 << 20,
+        carried_bytes_max: 2 << 20,
+        small_bytes: SMALL_BYTES,
+        open_message_bytes_max: 4 * 1024,
         has_rates: false,
         proxied: pool(proxied_max),
         strangers: pool(proxied_max),
@@ -124,6 +126,7 @@ const LONG: Duration = Duration::from_secs(60);
 const PATIENT: Timeouts =
     Timeouts { handshake: LONG, idle: LONG, ping_every: LONG, pong_within: LONG, request: LONG, taken: LONG };
 const UNANSWERED_BYTES_MAX: usize = 64 * 1024;
+const SMALL_BYTES: usize = 4 * 1024;
 
 async fn behind(listener: UnixListener, how: Behind) {
     while let Ok((socket, _)) = listener.accept().await {
@@ -334,6 +337,142 @@ fn a_probe_is_answered_though_nothing_else_can_be() {
     });
 }
 
+/// A connection of a caller that lets nothing be sent to it.
+async fn who_reads_nothing(address: SocketAddr) -> SendRequest<Bytes> {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let (sender, connection) = builder.initial_window_size(0).handshake::<_, Bytes>(socket).await.unwrap();
+    tokio::spawn(async move { connection.await.is_ok() });
+    sender
+}
+
+/// Wait for the end of an answer that nobody reads: why it ended, and whether anything came of it.
+async fn how_it_ends(response: ResponseFuture) -> (Option<Reason>, bool) {
+    let mut body = response.await.unwrap().into_body();
+    let mut has_come = false;
+    loop {
+        match body.data().await {
+            Some(Ok(data)) => has_come |= !data.is_empty(),
+            Some(Err(error)) => return (error.reason(), has_come),
+            None => return (None, has_come),
+        }
+    }
+}
+
+const PROBE: &str = crate::transport::health::CHECK;
+
+#[test]
+fn an_answer_that_nobody_reads_is_counted_with_whose_it_is() {
+    run(async {
+        let (stage, _) = open("unread", 16, PATIENT);
+        let mut sender = who_reads_nothing(stage.address).await;
+        let mut ask = async |path, message: &[u8]| {
+            let (response, mut sending) = call(&mut sender, path, &[]);
+            sending.send_data(body(message), true).unwrap();
+            response.await
+        };
+        let shared = stage.frontend.shared();
+        let taken = || (shared.strangers.holdings.taken(), shared.unsent.holdings.taken());
+        let question = check_request("", &QUESTION);
+        let mut unread = vec![ask(CHECK, &question).await];
+        assert_eq!(taken(), (0, SMALL_BYTES));
+        // Of the sixteen places, one address has no more than eight: then nothing is sent to it that it does not take.
+        for number in 1..=8 {
+            unread.push(ask(PROBE, b"").await);
+            assert_eq!(taken(), (number, SMALL_BYTES));
+        }
+        assert_eq!(ask(PROBE, b"").await.unwrap_err().reason(), Some(Reason::CANCEL));
+        assert_eq!(taken(), (8, SMALL_BYTES));
+        drop((unread, sender));
+        while taken() != (0, 0) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn an_answer_waits_for_its_reader_as_long_as_it_may_or_until_the_deadline() {
+    run(async {
+        let question = check_request("", &QUESTION);
+        let short = Duration::from_millis(50);
+        for (name, timeouts, extra) in [
+            ("untaken", Timeouts { taken: short, ..PATIENT }, &[][..]),
+            ("too-late", PATIENT, &[("grpc-timeout", "50m")][..]),
+        ] {
+            let (stage, _) = open(name, 16, timeouts);
+            let mut sender = who_reads_nothing(stage.address).await;
+            let shared = stage.frontend.shared();
+            for (path, message) in [(CHECK, &question[..]), (PROBE, b"")] {
+                let (response, mut sending) = call(&mut sender, path, extra);
+                sending.send_data(body(message), true).unwrap();
+                assert_eq!(how_it_ends(response).await, (Some(Reason::CANCEL), false), "{name} {path}");
+                while shared.unsent.holdings.taken() + shared.strangers.holdings.taken() > 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_large_answer_to_a_reader_who_stops_is_let_go_and_what_was_done_is_told_though_there_is_no_room() {
+    run(async {
+        let (stage, _) = open("large", 0, Timeouts { taken: Duration::from_millis(50), ..PATIENT });
+        let queue = Arc::clone(stage.frontend.shared().queues.queue(0).unwrap());
+        let unsent = Arc::clone(&stage.frontend.shared().unsent.holdings);
+        let take = async || {
+            let queue = Arc::clone(&queue);
+            tokio::task::spawn_blocking(move || queue.take().unwrap().0.reply).await.unwrap()
+        };
+        let mut sender = caller(stage.address).await;
+        let mut ask = || {
+            let (response, mut sending) = call(&mut sender, KEPT, &[]);
+            sending.send_data(body(b"x"), true).unwrap();
+            response
+        };
+        let large = body(&vec![7; 100_000]); // its reader makes room for 64 KiB, and for the rest once it has read those
+        let response = ask();
+        let mut reply = take().await;
+        reply.make_room(large.len()).unwrap();
+        reply.answer(large.clone());
+        assert_eq!(how_it_ends(response).await, (Some(Reason::CANCEL), true));
+        while unsent.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
+        // Somebody else has nearly all of it, or all.
+        for left in [large.len() - 1, SMALL_BYTES] {
+            let others = unsent.take(&"others".into(), (1 << 20) - left).unwrap();
+            let response = ask();
+            let mut reply = take().await;
+            assert!(reply.make_room(large.len()).is_err());
+            reply.answer(large.clone());
+            assert!(answer(response).await.1 == large);
+            drop(others);
+        }
+        let others = unsent.take(&"others".into(), 1 << 20).unwrap();
+        let response = ask();
+        take().await.answer(body(b"done"));
+        assert_eq!(answer(response).await.1, body(b"done"));
+        drop(others);
+    });
+}
+
+#[test]
+fn a_stream_whose_reader_takes_nothing_is_let_go_and_its_place_given_back() {
+    run(async {
+        let (stage, upstream) = open("stuck", 10, Timeouts { taken: Duration::from_millis(50), ..PATIENT });
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = who_reads_nothing(stage.address).await;
+        let (response, mut sending) = call(&mut sender, STREAM, &[]);
+        sending.send_data(body(b"x"), false).unwrap();
+        assert_eq!(how_it_ends(response).await, (Some(Reason::CANCEL), false));
+        while stage.frontend.shared().proxied.holdings.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
+        behind.abort();
+    });
+}
+
 #[test]
 fn a_body_takes_room_before_it_is_read_and_has_its_time() {
     run(async {
@@ -364,8 +503,8 @@ fn a_body_takes_room_before_it_is_read_and_has_its_time() {
         assert_eq!(status(third).await, "full");
         assert_eq!(status(first).await, "too slow");
         until(0).await;
-        let counted: Vec<_> = stage.frontend.turned_away().collect();
-        assert_eq!(counted[..2], [(CHECK, (0, 1, 0)), (KEPT, (1, 0, 1))]);
+        let counted: Vec<_> = stage.frontend.refused().collect();
+        assert_eq!(counted[..2], [(CHECK, [0, 1, 0]), (KEPT, [1, 0, 1])]);
     });
 }
 
@@ -504,7 +643,7 @@ fn who_goes_away_holds_nobody_up_and_what_is_too_much_is_refused_at_once() {
         let (third, _of_third) = ask();
         let (head, ..) = answer(third).await;
         assert_eq!((&head["grpc-status"], &head["grpc-message"]), (&"8".parse().unwrap(), &"full".parse().unwrap()));
-        assert_eq!((queue.places.refused(), stage.frontend.turned_away().nth(1)), (1, Some((KEPT, (1, 0, 0)))));
+        assert_eq!((queue.places.refused(), stage.frontend.refused().nth(1)), (1, Some((KEPT, [1, 0, 0]))));
         of_second.send_reset(Reason::CANCEL); // nobody has begun with it
         drop(second);
         while queue.places.taken() > 1 {

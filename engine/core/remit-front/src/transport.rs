@@ -5,6 +5,7 @@ mod handshakes;
 pub mod health;
 mod messages;
 mod paced_io;
+pub mod peers;
 pub mod pool;
 pub(crate) mod proxy;
 mod request_meta;

@@ -5,6 +5,7 @@
 
 mod config;
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -15,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict};
 use remit_front::dispatch::dispatched_call::{DispatchedCall, Reply};
 use remit_front::hot_path::questions::PREFIX_BYTES;
 use remit_front::status::Status;
+use remit_front::transport::peers::{host_text, peer_text};
 use remit_front::transport::server::Frontend;
 
 use crate::clock::PyClock;
@@ -90,9 +92,9 @@ impl PyFrontend {
     }
 
     /// What was counted: `connections`, `accepted`, `handshakes_failed`, `handshakes_waiting`, `handshakes_let_go`;
-    /// `proxied`, `strangers` and `unanswered`: what is taken, and how often there was none; and `methods`, by verb: `yes`, `no`, `elsewhere`, `steps` as (buckets, sum), `seconds` likewise, in nanoseconds, by the verdict of
-    /// requests of one question and "" of others; `refused`, by verb: for want of room, for having too much of it, and for
-    /// not coming in time.
+    /// `proxied`, `strangers` and `unanswered`: what is taken, and how often there was none; `methods`, by verb: `yes`, `no`,
+    /// `elsewhere`, `steps` as (buckets, sum), `seconds` likewise, in nanoseconds, by the verdict of requests of one question
+    /// and "" of others; and `refused`, by verb: for want of room, for having too much of it, and for not coming in time.
     fn metrics<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metrics = PyDict::new(python);
         metrics.set_item("connections", self.frontend.connections())?;
@@ -124,12 +126,20 @@ impl PyFrontend {
         }
         metrics.set_item("methods", methods)?;
         let refused = PyDict::new(python);
-        for (label, turned_away) in self.frontend.turned_away() {
-            refused.set_item(label, turned_away)?;
+        for (label, counts) in self.frontend.refused() {
+            refused.set_item(label, counts)?;
         }
         metrics.set_item("refused", refused)?;
         Ok(metrics)
     }
+}
+
+/// What the frontend calls a connection from an address, and the host by which it counts strangers. Raises ValueError.
+#[pyfunction]
+pub fn peer_and_host(address: &str) -> PyResult<(String, String)> {
+    let address: SocketAddr =
+        address.parse().map_err(|_| PyValueError::new_err(format!("`{address}` is no address with a port")))?;
+    Ok((peer_text(address), host_text(address)))
 }
 
 /// The way back of one call that was taken: answered once, or else the caller is told of a failure.

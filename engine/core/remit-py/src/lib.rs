@@ -24,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use crate::clock::PyClock;
     #[pymodule_export]
-    use crate::front::{PyFrontend, PyReply};
+    use crate::front::{PyFrontend, PyReply, peer_and_host};
     #[pymodule_export]
     use crate::holdings::PyHoldings;
     #[pymodule_export]

@@ -55,7 +55,7 @@ HELP: Mapping[str, str] = {
     "streams_per_key_max":            "Open streams of one key (or connection, without keys).",
     "stream_threads":                 "Threads that streams borrow.",
     "default_deadline_s":             "How long a request that names no deadline may take.",
-    "slow_consumer_s":                "How long a stream's reader may leave a message.",
+    "slow_consumer_s":                "How long a reader may leave a message.",
     "unsent_bytes_max":               "Answers that wait to be read; no caller may hold more than it leaves free.",
     "unanswered_bytes_max":           "Requests not yet answered; no caller may hold more than it leaves free.",
     "request_s":                      "How long a message of a request may take to come whole.",

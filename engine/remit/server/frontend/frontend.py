@@ -33,11 +33,11 @@ from remit.notation import shortened
 from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
 from remit.server.limits.fair_quota import FairQuota, fair_share_spent, overloaded
-from remit.server.limits.open_calls import STRANGERS_MAX, any_message_too_long
-from remit.server.limits.serve_limits import ServeLimits
+from remit.server.limits.open_calls import MESSAGE_BYTES_MAX, STRANGERS_MAX, any_message_too_long
+from remit.server.limits.serve_limits import ServeLimits, received_bytes_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
-from remit.server.pipeline import Pipeline, slow_request
+from remit.server.pipeline import SMALL_BYTES, Pipeline, slow_request
 from remit.server.telemetry.metrics import SECONDS, STEPS
 from remit.server.telemetry.server_stats import NativeVerb
 from remit.server.telemetry.telemetry import Telemetry
@@ -185,6 +185,9 @@ class Frontend:
                 "context_bytes_max": limits.context_bytes_max,
                 "request_bytes_max": limits.request_bytes_max,
                 "response_bytes_max": limits.response_bytes_max,
+                "carried_bytes_max": received_bytes_max(limits),
+                "small_bytes": SMALL_BYTES,
+                "open_message_bytes_max": MESSAGE_BYTES_MAX,
             },
             "unsent": _shared(pipeline.unsent),
             "pools": {

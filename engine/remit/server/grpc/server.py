@@ -24,7 +24,7 @@ from remit.server.grpc.health import Health
 from remit.server.grpc.open_methods import OpenMethods
 from remit.server.grpc.readings import Readings
 from remit.server.limits.open_calls import STRANGERS_MAX
-from remit.server.limits.serve_limits import ServeLimits, calls_max
+from remit.server.limits.serve_limits import ServeLimits, calls_max, received_bytes_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
 from remit.server.pipeline import Pipeline, slow_request
@@ -222,8 +222,7 @@ def _options(limits: Limits, serve_limits: ServeLimits) -> list[tuple[str, int]]
     return [
         # Off, or a second process would share the port and answer half of the questions from another store.
         ("grpc.so_reuseport", 0),
-        # Twice our own limit, so that what is somewhat too large gets our reason and only what is absurd gets gRPC's.
-        ("grpc.max_receive_message_length", 2 * limits.request_bytes_max),
+        ("grpc.max_receive_message_length", received_bytes_max(limits)),
         # Nothing is unpacked, or a few kilobytes of a stranger become megabytes before anybody is asked who sent them.
         # Forty health checks of 16 KiB took 400 MB. The second refuses the call, where the first only leaves it packed.
         ("grpc.per_message_decompression", 0),

@@ -12,9 +12,9 @@ from remit.server.limits.fair_quota import Holdings, share
 
 
 class HoldingsByAddress:
-    """Who holds how much of `limit` units: an address is a client, and its connections are
-    the clients of what one address can get. So neither many connections of one address take everything, nor one of them
-    all that its neighbours there could have. Safe from many threads."""
+    """Who holds how much of `limit` units: an address is a client, and its connections are the clients of what one
+    address can get. So neither many connections of one address take everything, nor one of them all that its neighbours
+    there could have. Safe from many threads."""
 
     def __init__(self, limit: int) -> None:
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class HoldingsByAddress:
 def address_of(peer: str) -> str:
     """By what strangers are counted: the address of a connection, or of IPv6 the network of one subscriber, which has
     more addresses than there are numbers for connections. Other names of a peer stand for themselves. As `host_text` in
-    the core."""
+    the core (`transport/peers.rs`)."""
     family, _, rest = peer.partition(":")
     host, is_whole, _ = rest.rpartition(":")
     if not is_whole or family not in ("ipv4", "ipv6"):

@@ -18,9 +18,8 @@ class ServeLimits:
 
     readers: int = 8
     reads_in_flight_max: int = 256
-    heavy_readers: int = (
-        3  # one more than a caller may have at work: Python runs one at a time, and others stand behind
-    )
+    # One more than a caller may have at work: Python runs one at a time, and others stand behind.
+    heavy_readers: int = 3
     writers: int = 32  # writers mostly wait for one fsync together: as many as a group commit can gather
     heavy_writers: int = 1  # beside the writer's own: with two holds waited half as long again, and no more was done
     writes_in_flight_max: int = 512
@@ -45,6 +44,12 @@ DEFAULT_LIMITS = ServeLimits()
 def calls_max(limits: ServeLimits) -> int:
     """Calls at once of all whose key is known: more than all queues and streams together could hold twice."""
     return 2 * (limits.reads_in_flight_max + limits.writes_in_flight_max + limits.streams_max) + 1_024
+
+
+def received_bytes_max(limits: Limits) -> int:
+    """What gRPC takes of a message: twice our own limit, so that what is somewhat too large gets our reason, and only
+    what is absurd gets gRPC's."""
+    return 2 * limits.request_bytes_max
 
 
 # --- limits in words --------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 
 use super::work_queue::{QueuePlace, WorkQueue};
-use crate::fair_quota::{ClientId, Holding, Holdings, Refused};
-use crate::response::{answer, room};
+use crate::fair_quota::{ClientId, Holding, Refused};
+use crate::response::{Answer, Unsent};
 use crate::status::Status;
 
 /// A call whose request is whole. `verb` is its number in the table that the frontend was opened with.
@@ -45,7 +45,7 @@ pub type CallPlace = QueuePlace<DispatchedCall>;
 pub struct Reply {
     outcome: oneshot::Sender<Outcome>,
     is_gone: Arc<AtomicBool>,
-    unsent: Arc<Holdings>,
+    unsent: Arc<Unsent>,
     room: Option<Holding>,
     message_room: Option<Holding>,
     holding: Holding,
@@ -65,11 +65,11 @@ impl Reply {
 
     /// Take the room that an answer of so many bytes needs until it is read; what is small needs none.
     pub fn make_room(&mut self, size: usize) -> Result<(), Refused> {
-        self.room = room(&self.unsent, &self.holding.client_id, size)?;
+        self.room = self.unsent.room(&self.holding.client_id, size)?;
         Ok(())
     }
 
-    /// Answer with a gRPC message, for which room was made.
+    /// Answer with a gRPC message. Where no room was made for it, it goes out as far as that needs none.
     pub fn answer(mut self, message: Bytes) {
         let room = self.room.take();
         self.end(Outcome::Answer(message, room));
@@ -102,9 +102,10 @@ pub fn metadata(headers: &HeaderMap) -> Option<Vec<(String, String)>> {
 }
 
 /// Let a call wait in the queue in which it has a place, and see to it that its outcome is sent. Cost: that of a task.
-pub fn dispatch(mut call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, mut respond: SendResponse<Bytes>) {
+pub fn dispatch(mut call: UnaryCall, place: CallPlace, unsent: &Arc<Unsent>, mut respond: SendResponse<Bytes>) {
     let (sender, mut outcome) = oneshot::channel();
     let is_gone = Arc::new(AtomicBool::new(false));
+    let deadline = call.deadline;
     let QueuePlace { queue, holding } = place;
     let client_id = Arc::clone(&holding.client_id);
     let reply = Reply {
@@ -131,7 +132,9 @@ pub fn dispatch(mut call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, m
             }
         };
         match outcome {
-            Ok(Outcome::Answer(message, held)) => answer(respond, message, held, &unsent, &client_id),
+            Ok(Outcome::Answer(message, room)) => {
+                unsent.send(respond, Answer { message, room, deadline }, &client_id);
+            }
             Ok(Outcome::Refused(status)) => status.send(&mut respond),
             Err(_) => Status::failed().send(&mut respond),
         }
@@ -140,8 +143,12 @@ pub fn dispatch(mut call: UnaryCall, place: CallPlace, unsent: &Arc<Holdings>, m
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
     use http::HeaderValue;
+
+    use super::*;
+    use crate::fair_quota::Holdings;
 
     #[test]
     fn metadata_are_what_the_caller_has_added_as_text() {
@@ -170,15 +177,19 @@ mod tests {
         let mut reply = Reply {
             outcome,
             is_gone: Arc::default(),
-            unsent: Holdings::new(5_000),
+            unsent: Arc::new(Unsent {
+                holdings: Holdings::new(5_000),
+                small_bytes: 4_000,
+                taken_within: Duration::ZERO,
+            }),
             room: None,
             message_room: None,
             holding,
         };
-        assert_eq!((reply.make_room(4 * 1024), reply.unsent.taken()), (Ok(()), 0));
-        assert_eq!((reply.make_room(5_001).is_err(), reply.unsent.taken()), (true, 0));
-        assert_eq!((reply.make_room(5_000), reply.unsent.taken()), (Ok(()), 5_000));
-        let unsent = Arc::clone(&reply.unsent);
+        let unsent = Arc::clone(&reply.unsent.holdings);
+        assert_eq!((reply.make_room(4_000), unsent.taken()), (Ok(()), 0));
+        assert_eq!((reply.make_room(5_001).is_err(), unsent.taken()), (true, 0));
+        assert_eq!((reply.make_room(5_000), unsent.taken()), (Ok(()), 5_000));
         reply.answer(Bytes::new());
         assert_eq!(unsent.taken(), 0, "nobody waits for it");
     }

@@ -6,7 +6,7 @@
 //! Law: nobody's silence holds up another: who does not speak, read or go on in time is let go.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,9 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::health::{self, ProbeAnswer, is_probe};
+use super::health::{ProbeAnswer, is_probe};
 use super::messages::Messages;
 use super::paced_io::PacedIo;
+use super::peers::{host_text, peer_text};
 use super::proxy::{Call, carry};
 use super::request_meta::RequestMeta;
 use super::worker::{Stage, Timeouts, Worker};
@@ -34,7 +35,7 @@ use crate::hot_path::answer::EncodedResponse;
 use crate::hot_path::methods::Method;
 use crate::hot_path::questions::{PREFIX_BYTES, only_message};
 use crate::metrics::Refusal;
-use crate::response::{SMALL_BYTES, answer, room};
+use crate::response::Answer;
 use crate::status::Status;
 
 /// Requests answered before the connection is looked at again.
@@ -51,8 +52,6 @@ const FRAME_BYTES: usize = 256;
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 /// A request that is larger is parsed by a thread of Python, and not on the event loop.
 const NATIVE_BYTES_MAX: usize = 256 * 1024;
-/// Of larger requests than so many times what may be, grpcio says so by itself, before they have come.
-const CARRIED_FACTOR: usize = 2;
 
 type Http2<Io> = Connection<Io, Bytes>;
 type Arrival = (Request<RecvStream>, SendResponse<Bytes>);
@@ -186,26 +185,6 @@ fn poll_batch<Io: AsyncRead + AsyncWrite + Unpin>(
     Poll::Ready(true)
 }
 
-/// The address as grpcio writes it.
-fn peer_text(peer: SocketAddr) -> String {
-    match peer {
-        SocketAddr::V4(address) => format!("ipv4:{address}"),
-        SocketAddr::V6(address) => format!("ipv6:%5B{}%5D:{}", address.ip(), address.port()),
-    }
-}
-
-/// By what strangers are counted: their address, or of IPv6 the network of one subscriber, which has more addresses than
-/// there are numbers for connections.
-fn host_text(peer: SocketAddr) -> String {
-    match peer.ip().to_canonical() {
-        IpAddr::V4(address) => format!("ipv4:{address}"),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("ipv6:{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 // --- requests ---------------------------------------------------------------------------------------------------
 
 /// Who is at the other end.
@@ -264,10 +243,12 @@ impl Caller {
         let left = shared.timeouts.request.saturating_sub(began.elapsed());
         let read = match timeout(left, self.read(&mut arriving.reading, &client_id)).await {
             Ok(Ok(read)) => read,
-            Ok(Err(why)) => return self.refuse(route.verb, why, &mut arriving.respond),
+            Ok(Err(why)) => {
+                return self.refuse(route.verb, why, shared.unanswered.status(why), &mut arriving.respond);
+            }
             Err(_) => {
-                shared.refused_calls.count(route.verb, Refusal::SlowRequest);
-                return shared.statuses.slow_request.send(&mut arriving.respond);
+                let slow = &shared.statuses.slow_request;
+                return self.refuse(route.verb, Refusal::SlowRequest, slow, &mut arriving.respond);
             }
         };
         // Its key may have been revoked while the message was on its way.
@@ -284,10 +265,10 @@ impl Caller {
         reading.copy();
         loop {
             let size = (reading.messages.begun() > 0).then_some(reading.messages.largest());
-            if size.is_some_and(|size| size > CARRIED_FACTOR * shared.request_bytes_max) {
+            if size.is_some_and(|size| size > shared.carried_bytes_max) {
                 return Ok(Read::TooMuch);
             }
-            shared.unanswered.grow(&mut reading.room, client_id, size.unwrap_or(0).max(SMALL_BYTES))?;
+            shared.unanswered.grow(&mut reading.room, client_id, size.unwrap_or(0).max(shared.small_bytes))?;
             let most = size.map_or(PREFIX_BYTES - 1, |size| PREFIX_BYTES + size);
             reading.begun.reserve((PREFIX_BYTES + size.unwrap_or(0)).saturating_sub(reading.begun.len()));
             match poll_fn(|context| reading.poll(context, most)).await {
@@ -328,21 +309,22 @@ impl Caller {
         {
             let EncodedResponse { message, answers } = response;
             let client_id = route.client.id(&self.peer);
-            if let Ok(room) = room(&shared.unsent, &client_id, message.len()) {
+            if let Ok(room) = shared.unsent.room(&client_id, message.len()) {
                 let metrics = self.worker.metrics_of(method);
                 metrics.answered(&shared.bounds, &answers, method.tells_steps(), began.elapsed());
-                return answer(arriving.respond, message.into(), room, &shared.unsent, &client_id);
+                let answer = Answer { message: message.into(), room, deadline: route.deadline };
+                return shared.unsent.send(arriving.respond, answer, &client_id);
             }
         }
         self.left_to_python(route.hot);
         arriving.reading.first = begun;
         match self.unary(route, &mut arriving, ended) {
-            Ok(Some((queue, unary))) => match shared.queues.place(queue, route.verb, &route.client.id(&self.peer)) {
+            Ok(Some((queue, unary))) => match shared.queues.place(queue, &route.client.id(&self.peer)) {
                 Ok(place) => dispatch(unary, place, &shared.unsent, arriving.respond),
-                Err(status) => status.send(&mut arriving.respond),
+                Err(why) => self.refuse(route.verb, why, shared.queues.status(queue, why), &mut arriving.respond),
             },
             Ok(None) => self.carry(route, arriving, ended),
-            Err(why) => self.refuse(route.verb, why, &mut arriving.respond),
+            Err(why) => self.refuse(route.verb, why, shared.unanswered.status(why), &mut arriving.respond),
         }
     }
 
@@ -353,7 +335,7 @@ impl Caller {
             return Ok(None);
         };
         let Some(metadata) = metadata(&arriving.head.headers) else { return Ok(None) };
-        if reading.first.len() > SMALL_BYTES {
+        if reading.first.len() > self.worker.shared.small_bytes {
             let client_id = route.client.id(&self.peer);
             self.worker.shared.unanswered.grow(&mut reading.room, &client_id, reading.first.len())?;
         }
@@ -374,10 +356,9 @@ impl Caller {
         }
     }
 
-    fn refuse(&self, verb: usize, why: Full, respond: &mut SendResponse<Bytes>) {
-        let shared = &self.worker.shared;
-        shared.refused_calls.count(verb, why.into());
-        shared.unanswered.status(why).send(respond);
+    fn refuse(&self, verb: usize, why: impl Into<Refusal>, status: &Status, respond: &mut SendResponse<Bytes>) {
+        self.worker.shared.refused_calls.count(verb, why.into());
+        status.send(respond);
     }
 
     // --- on to Python -------------------------------------------------------------------------------------------
@@ -388,10 +369,7 @@ impl Caller {
         let client_id = route.client.id(&self.peer);
         match shared.proxied.take(&client_id, 1) {
             Ok(place) => self.carry_in(place, arriving, Some(route.verb), client_id, ended),
-            Err(why) => {
-                shared.refused_calls.count(route.verb, why.into());
-                shared.proxied.status(why).send(&mut arriving.respond);
-            }
+            Err(why) => self.refuse(route.verb, why, shared.proxied.status(why), &mut arriving.respond),
         }
     }
 
@@ -423,34 +401,41 @@ impl Caller {
 
     // --- probes -------------------------------------------------------------------------------------------------
 
-    /// Say how we are. Who sends the question with its call, as all do, holds nothing meanwhile.
+    /// Say how we are. Who sends the question with its call and takes the answer, as all do, holds nothing meanwhile; who
+    /// does not has a place among strangers.
     fn probe(self: &Arc<Self>, mut arriving: Arriving) {
-        if RequestMeta::read(&arriving.head.headers, Instant::now()).is_none() {
+        let Some(RequestMeta { deadline, .. }) = RequestMeta::read(&arriving.head.headers, Instant::now()) else {
             return self.carry_strangers(arriving, false);
-        }
-        match arriving.reading.poll(&mut Context::from_waker(Waker::noop()), PREFIX_BYTES + health::BYTES_MAX) {
-            Poll::Ready(read) => self.answer_probe(arriving, &read),
-            Poll::Pending => match self.worker.shared.strangers.take(&self.host, 1) {
-                Err(why) => self.worker.shared.strangers.status(why).send(&mut arriving.respond),
+        };
+        let shared = &self.worker.shared;
+        let most = PREFIX_BYTES + shared.open_message_bytes_max;
+        match arriving.reading.poll(&mut Context::from_waker(Waker::noop()), most) {
+            Poll::Ready(read) => self.answer_probe(arriving, &read, deadline, None),
+            Poll::Pending => match shared.strangers.take(&self.host, 1) {
+                Err(why) => shared.strangers.status(why).send(&mut arriving.respond),
                 Ok(place) => {
                     let caller = Arc::clone(self);
                     tokio::spawn(async move {
                         arriving.reading.copy();
-                        let within = caller.worker.shared.timeouts.request;
-                        let reading =
-                            poll_fn(|context| arriving.reading.poll(context, PREFIX_BYTES + health::BYTES_MAX));
-                        match timeout(within, reading).await {
-                            Ok(read) => caller.answer_probe(arriving, &read),
+                        let reading = poll_fn(|context| arriving.reading.poll(context, most));
+                        match timeout(caller.worker.shared.timeouts.request, reading).await {
+                            Ok(read) => caller.answer_probe(arriving, &read, deadline, Some(place)),
                             Err(_) => caller.worker.shared.statuses.slow_request.send(&mut arriving.respond),
                         }
-                        drop(place);
                     });
                 }
             },
         }
     }
 
-    fn answer_probe(self: &Arc<Self>, mut arriving: Arriving, read: &Read) {
+    /// `place`: what it has among strangers, where it has one already.
+    fn answer_probe(
+        self: &Arc<Self>,
+        mut arriving: Arriving,
+        read: &Read,
+        deadline: Option<Instant>,
+        place: Option<Holding>,
+    ) {
         let shared = &self.worker.shared;
         let told = match read {
             Read::Gone => return arriving.respond.send_reset(Reason::CANCEL),
@@ -462,10 +447,14 @@ impl Caller {
         };
         match told {
             Some(ProbeAnswer::Status(message)) => {
-                answer(arriving.respond, Bytes::from_static(message), None, &shared.unsent, &self.host);
+                let answer = Answer { message: Bytes::from_static(message), room: place, deadline };
+                answer.send(arriving.respond, shared.timeouts.taken, || shared.strangers.take(&self.host, 1).ok());
             }
             Some(ProbeAnswer::NoSuchService) => Status::not_found().send(&mut arriving.respond),
-            None => self.carry_strangers(arriving, matches!(read, Read::Whole)),
+            None => {
+                drop(place); // it is given another one
+                self.carry_strangers(arriving, matches!(read, Read::Whole));
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `grpc.health.v1.Health/Check`, answered where it arrives: whoever probes stands in no queue and takes of no pool, so
-//! that no flood of others makes a server look as if it did not serve.
+//! `grpc.health.v1.Health/Check`, answered where it arrives: whoever probes and takes the answer stands in no queue
+//! and takes of no pool, so that no flood of others makes a server look as if it did not serve.
 //!
 //! Law: what is said here is what `health.py` would say; what is not plain is carried there.
 
@@ -11,8 +11,6 @@ use http::request;
 use remit_core::protobuf::{Fields, Value};
 
 pub const CHECK: &str = "/grpc.health.v1.Health/Check";
-/// The longest name of a service is a few hundred; `open_methods.py` takes as much.
-pub const BYTES_MAX: usize = 4 * 1024;
 
 const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 2];

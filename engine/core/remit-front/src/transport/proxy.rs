@@ -21,7 +21,7 @@ use super::messages::Messages;
 use super::worker::{Shared, Worker};
 use crate::fair_quota::{ClientId, Full, Holding};
 use crate::metrics::Refusal;
-use crate::response::{Gone, SMALL_BYTES, send};
+use crate::response::{Gone, send};
 use crate::status::Status;
 
 /// Who calls, for the server behind the unix socket, which has no other way to know.
@@ -30,6 +30,9 @@ pub const PEER: HeaderName = HeaderName::from_static("x-remit-peer");
 /// A message of a stranger is passed on as long as it is no longer: none that health or reflection take is.
 const STRANGER_BYTES_MAX: usize = 64 * 1024;
 const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
+/// So many times as long as anything may take to be taken. Python ends a stream whose reader takes nothing in the first of
+/// these times, and says where to go on: that waits for the reader until the second one is over.
+const TAKEN_FACTOR: u32 = 2;
 
 /// A call on its way: who makes it, what came of it so far, and where the rest comes from and goes to.
 pub struct Call {
@@ -85,7 +88,7 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
     let mut down = None;
     let answered = {
         let mut uploading = std::pin::pin!(upload.run(begun, ended, &mut up));
-        let mut downloading = std::pin::pin!(download(response, &mut respond, &mut down, &shared.statuses.unavailable));
+        let mut downloading = std::pin::pin!(download(shared, response, &mut respond, &mut down));
         tokio::select! {
             biased;
             answered = &mut downloading => answered.map_err(Stopped::from),
@@ -122,7 +125,8 @@ fn forwarded(head: request::Parts, peer: &str) -> Option<Request<()>> {
     *request.method_mut() = head.method;
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = head.headers;
-    request.headers_mut().insert(PEER, HeaderValue::from_str(peer).ok()?); // replaces whatever the caller may have sent under that name
+    // It replaces whatever the caller may have sent under that name.
+    request.headers_mut().insert(PEER, HeaderValue::from_str(peer).ok()?);
     Some(request)
 }
 
@@ -203,7 +207,7 @@ impl Upload<'_> {
         self.waited = Duration::ZERO;
         let largest = self.messages.largest();
         if self.is_known {
-            if largest > SMALL_BYTES {
+            if largest > self.shared.small_bytes {
                 self.shared.unanswered.grow(&mut self.room, &self.client_id, largest).map_err(Stopped::Full)?;
             }
         } else if largest > STRANGER_BYTES_MAX {
@@ -232,12 +236,12 @@ async fn wait_for_ever() -> Result<(), Stopped> {
     std::future::pending().await
 }
 
-/// From Python to the caller; `begun` once it has begun. `Gone` where the caller is.
+/// From Python to the caller; `begun` once it has begun. `Gone` where the caller is, or takes nothing.
 async fn download(
+    shared: &Shared,
     response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
     begun: &mut Option<SendStream<Bytes>>,
-    unavailable: &Status,
 ) -> Result<(), Gone> {
     let mut response = response;
     let answered = poll_fn(|context| match respond.poll_reset(context) {
@@ -248,7 +252,8 @@ async fn download(
         None => return Err(Gone),
         Some(Ok(response)) => response.into_parts(),
         Some(Err(error)) => {
-            Status::of_reset(error.is_reset().then(|| error.reason()).flatten(), unavailable).send(respond);
+            let reason = error.is_reset().then(|| error.reason()).flatten();
+            Status::of_reset(reason, &shared.statuses.unavailable).send(respond);
             return Ok(());
         }
     };
@@ -261,7 +266,11 @@ async fn download(
         match poll_fn(|context| poll_data(&mut body, down, context)).await? {
             Some(Ok(data)) => {
                 let size = data.len();
-                send(down, data, false).await?;
+                let Ok(sent) = timeout(TAKEN_FACTOR * shared.timeouts.taken, send(down, data, false)).await else {
+                    down.send_reset(Reason::CANCEL);
+                    return Err(Gone);
+                };
+                sent?;
                 if body.flow_control().release_capacity(size).is_err() {
                     down.send_reset(Reason::INTERNAL_ERROR);
                     return Ok(());

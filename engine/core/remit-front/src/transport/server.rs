@@ -33,6 +33,7 @@ use crate::fair_quota::Holdings;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::METHODS;
 use crate::metrics::{Bounds, MethodMetrics, MethodTotals, RefusedCalls};
+use crate::response::Unsent;
 use crate::verbs::VerbTable;
 use remit_core::clock::Clock;
 
@@ -50,7 +51,9 @@ pub struct Config {
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
-    pub request_bytes_max: usize,
+    pub carried_bytes_max: usize,
+    pub small_bytes: usize,
+    pub open_message_bytes_max: usize,
     pub has_rates: bool,
     pub proxied: Pool,
     pub strangers: Pool,
@@ -88,7 +91,7 @@ impl Frontend {
         let shared = Arc::new(Shared {
             refused_calls: RefusedCalls::new(config.verbs.all().len()),
             hot_path: config.hot_path,
-            queues: WorkQueues::new(config.queues, &config.verbs),
+            queues: WorkQueues::new(config.queues),
             verbs: config.verbs,
             credentials: RwLock::new(config.credentials),
             clock: config.clock,
@@ -96,13 +99,19 @@ impl Frontend {
             timeouts: config.timeouts,
             statuses: config.statuses,
             calls_per_connection_max: config.calls_per_connection_max,
-            request_bytes_max: config.request_bytes_max,
+            carried_bytes_max: config.carried_bytes_max,
+            small_bytes: config.small_bytes,
+            open_message_bytes_max: config.open_message_bytes_max,
             has_rates: config.has_rates,
             tls: RwLock::new(tls),
             proxied: config.proxied,
             strangers: config.strangers,
             unanswered: config.unanswered,
-            unsent: config.unsent,
+            unsent: Arc::new(Unsent {
+                holdings: config.unsent,
+                small_bytes: config.small_bytes,
+                taken_within: config.timeouts.taken,
+            }),
             health: Health::new(config.services),
             handshakes: Handshakes::new(HANDSHAKES_MAX),
             is_native: AtomicBool::new(true),
@@ -213,13 +222,9 @@ impl Frontend {
 
     /// Of each verb, how many calls were refused before any work: for want of room, for having too much of it, and because
     /// they did not come.
-    pub fn turned_away(&self) -> impl Iterator<Item = (&str, (u64, u64, u64))> {
+    pub fn refused(&self) -> impl Iterator<Item = (&str, [u64; 3])> {
         let verbs = self.shared.verbs.all().iter().enumerate();
-        verbs.map(|(number, verb)| {
-            let (full, spent) = self.shared.queues.turned_away(number);
-            let [overloaded, fair_share_spent, slow] = self.shared.refused_calls.of(number);
-            (verb.label.as_str(), (full + overloaded, spent + fair_share_spent, slow))
-        })
+        verbs.map(|(number, verb)| (verb.label.as_str(), self.shared.refused_calls.of(number)))
     }
 
     pub fn connections(&self) -> usize {

@@ -17,10 +17,10 @@ use super::request_meta::RequestMeta;
 use super::upstream::Upstream;
 use crate::credentials::{Client, Credentials};
 use crate::dispatch::queues::WorkQueues;
-use crate::fair_quota::Holdings;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::{METHODS, Method};
 use crate::metrics::{Bounds, MethodMetrics, RefusedCalls};
+use crate::response::Unsent;
 use crate::status::Status;
 use crate::verbs::{Verb, VerbTable};
 use remit_core::clock::Clock;
@@ -70,7 +70,12 @@ pub struct Shared {
     pub timeouts: Timeouts,
     pub statuses: Statuses,
     pub calls_per_connection_max: u32,
-    pub request_bytes_max: usize,
+    /// A message that is larger is carried as it comes: grpcio says that it is too large, before it has come.
+    pub carried_bytes_max: usize,
+    /// Messages up to this size are counted nowhere, as long as nobody waits for them.
+    pub small_bytes: usize,
+    /// The largest message of a method that needs no key.
+    pub open_message_bytes_max: usize,
     /// Whether there is a bound on how often a key may call.
     pub has_rates: bool,
     pub tls: RwLock<Option<TlsAcceptor>>,
@@ -80,7 +85,7 @@ pub struct Shared {
     pub strangers: Pool,
     /// Bytes of requests, from when they begin to arrive until they are answered.
     pub unanswered: Pool,
-    pub unsent: Arc<Holdings>,
+    pub unsent: Arc<Unsent>,
     pub health: Health,
     pub refused_calls: RefusedCalls,
     pub handshakes: Arc<Handshakes>,

@@ -106,6 +106,11 @@ struct LimitsConfig {
     context_bytes_max: usize,
     request_bytes_max: usize,
     response_bytes_max: usize,
+    /// Of messages: above which grpcio says so by itself, up to which they are counted nowhere, and the largest of a
+    /// method that needs no key.
+    carried_bytes_max: usize,
+    small_bytes: usize,
+    open_message_bytes_max: usize,
 }
 
 #[derive(FromPyObject)]
@@ -148,7 +153,9 @@ impl FrontendConfig {
         let tls = self.listener.pem.as_ref().map(acceptor_of).transpose()?;
         let stopping = status_of(self.statuses.unavailable);
         let config = Config {
-            request_bytes_max: self.limits.request_bytes_max,
+            carried_bytes_max: self.limits.carried_bytes_max,
+            small_bytes: self.limits.small_bytes,
+            open_message_bytes_max: self.limits.open_message_bytes_max,
             has_rates: self.listener.has_rates,
             hot_path: core.map(|core| HotPath { engine: core, clock: Arc::clone(&clock), limits: self.limits.into() }),
             verbs: verbs_of(self.verbs, self.queues.len()).map_err(PyValueError::new_err)?,
