@@ -50,6 +50,7 @@ REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
 LISTED = b"\x3a\x01*"  # list_services="*"
 FACT = "folder:kept#viewer@user:ann"
+WIDE = (1 << 31) - 1  # the widest window there may be
 
 # So few that a handful of connections would hold them all.
 FEW = ServeLimits(reads_in_flight_max=16, writes_in_flight_max=16, streams_max=16)
@@ -147,6 +148,22 @@ def test_probes_that_are_never_read_take_no_room_from_answers(tmp_path: Path) ->
             assert isinstance(answer, bytes)
             assert len(answer) > 10_000
         require_served(keyed)
+
+
+def test_answers_that_nobody_takes_from_a_socket_are_counted_though_its_windows_are_wide(tmp_path: Path) -> None:
+    if not has_frontend():
+        pytest.skip("gRPC counts as sent what it has taken itself")
+    most = 2 << 20
+    with keyed_server(tmp_path, limits=ServeLimits(unsent_bytes_max=most)) as keyed:
+        facts = [parse_relationship(f"folder:kept#viewer@user:{'u' * 1_000}{number}") for number in range(200)]
+        keyed.engine.relationships.write("own", [Update(Operation.TOUCH, fact) for fact in facts])
+        bearer = f"Bearer {keyed.make(Right.READ)}"
+        request = relationships_pb2.ReadRequest(store="own").SerializeToString()
+        with connections(keyed, 1, window=WIDE) as [silent]:
+            silent.send(frame(WINDOW_UPDATE, 0, 0, (WIDE - 65_535).to_bytes(4, "big")))
+            for _ in range(100):  # of 200 KB each: more than the system takes
+                silent.call(READ, request, authorization=bearer)
+            until(lambda: keyed.server.server.pipeline.unsent.taken >= most * 7 / 16)
 
 
 def test_what_is_never_read_is_given_back_in_time(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ const ALL_WINDOWS_BYTES: u32 = 1024 * 1024;
 /// What h2 keeps of each DATA frame beside its bytes, which no window counts: of so many of the smallest that wait to be read
 /// as there may be calls, twice. By half of the window, as h2 has it, a hundred streams that begin at once end a connection.
 const FRAME_BYTES: usize = 256;
+/// What h2 takes of one answer before the socket does, which counts as sent. By the 400 KiB that h2 has usually, who opened
+/// its windows wide and then took nothing from the socket had a thousand answers kept that nobody counted.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
 /// Headers of one request: what grpcio allows.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 /// A request that is larger is parsed by a thread of Python, and not on the event loop.
@@ -106,6 +109,7 @@ async fn handshake<Io: AsyncRead + AsyncWrite + Unpin>(caller: &Caller, io: Io) 
         .initial_window_size(WINDOW_BYTES)
         .data_frame_budget(2 * FRAME_BYTES * shared.calls_per_connection_max as usize)
         .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
         .max_concurrent_streams(shared.calls_per_connection_max);
     builder.handshake(PacedIo::new(io, shared.timeouts.taken)).await.ok()
 }

@@ -20,6 +20,8 @@ use tokio::net::UnixStream;
 const SPREAD: usize = 64;
 const WINDOW_BYTES: u32 = 64 * 1024;
 const ALL_WINDOWS_BYTES: u32 = (1 << 31) - 1;
+/// What h2 takes of one call's messages before the socket does: little, for nobody counts it, and its caller is let go on.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// A connection may have been closed, for idleness, in the moment it was chosen: then another is tried.
 const TRIES: usize = 3;
@@ -105,6 +107,7 @@ impl Upstream {
             Builder::new()
                 .initial_window_size(WINDOW_BYTES)
                 .initial_connection_window_size(ALL_WINDOWS_BYTES)
+                .max_send_buffer_size(SEND_BUFFER_BYTES)
                 .enable_push(false)
                 .handshake::<_, Bytes>(socket)
                 .await
