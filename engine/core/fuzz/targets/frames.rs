@@ -51,7 +51,12 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
         verb("/remit.v1.Relationships/Import", None, false),
     ];
     let pool = |limit| Pool { holdings: Holdings::new(limit), overloaded: status(8), fair_share_spent: status(8) };
-    let queues = vec![QueueConfig { places: Holdings::new(64), overloaded: status(8), fair_share_spent: status(8) }];
+    let queues = vec![QueueConfig {
+        places: Holdings::new(64),
+        overloaded: status(8),
+        fair_share_spent: status(8),
+        stopping: status(14),
+    }];
     let config = Config {
         credentials: Credentials::Everyone,
         clock: Arc::clone(&clock),
@@ -63,6 +68,7 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
             limits: Limits {
                 steps_max: 100,
                 items_max: 10,
+                spicedb_items_max: 10,
                 request_bytes_max: 1 << 20,
                 response_bytes_max: 1 << 20,
                 context_bytes_max: 4 << 10,
