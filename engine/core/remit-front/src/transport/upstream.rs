@@ -1,7 +1,7 @@
 //! The way to Python: a few HTTP/2 connections to the grpcio server of this process, over its unix socket.
 //!
-//! Law: a stream that waits for its reader holds up no other. The connections' own windows are as wide as they can be,
-//! so only each stream's window holds back what nobody takes.
+//! Law: a stream that waits for its reader holds up no other, and nobody is sent anything but this process. The
+//! connections' own windows are as wide as they can be, so only each stream's window holds back what nobody takes.
 
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -101,9 +101,13 @@ impl Upstream {
         }
     }
 
+    /// Nothing is sent to whoever else listens there: calls bring the texts of keys.
     async fn connected(&self) -> Result<Link, Unreachable> {
         let connecting = async {
             let socket = UnixStream::connect(&self.path).await.map_err(|_| Unreachable)?;
+            if !is_ours(&socket) {
+                return Err(Unreachable);
+            }
             Builder::new()
                 .initial_window_size(WINDOW_BYTES)
                 .initial_connection_window_size(ALL_WINDOWS_BYTES)
@@ -121,4 +125,9 @@ impl Upstream {
         tokio::spawn(async move { connection.await.is_ok() });
         Ok(link)
     }
+}
+
+/// Whether this very process listens at the other end. The kernel says so (`SO_PEERCRED`).
+fn is_ours(socket: &UnixStream) -> bool {
+    socket.peer_cred().is_ok_and(|peer| peer.pid().and_then(|pid| u32::try_from(pid).ok()) == Some(std::process::id()))
 }
