@@ -11,7 +11,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Response};
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 use crate::fair_quota::{ClientId, Holding, Holdings, Refused};
 use crate::status::GRPC;
@@ -79,9 +79,8 @@ impl Answer {
             return body.send_reset(Reason::CANCEL);
         };
         tokio::spawn(async move {
-            let within = Instant::now() + taken_within;
-            let until = deadline.map_or(within, |deadline| deadline.min(within));
-            match timeout_at(until.into(), send(&mut body, message, false)).await {
+            let left = deadline.map_or(taken_within, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match timeout(left.min(taken_within), send(&mut body, message, false)).await {
                 Ok(Ok(())) => finish(&mut body),
                 Ok(Err(Gone)) => {}
                 Err(_) => body.send_reset(Reason::CANCEL),

@@ -266,7 +266,8 @@ async fn download(
         match poll_fn(|context| poll_data(&mut body, down, context)).await? {
             Some(Ok(data)) => {
                 let size = data.len();
-                let Ok(sent) = timeout(TAKEN_FACTOR * shared.timeouts.taken, send(down, data, false)).await else {
+                let within = shared.timeouts.taken.saturating_mul(TAKEN_FACTOR);
+                let Ok(sent) = timeout(within, send(down, data, false)).await else {
                     down.send_reset(Reason::CANCEL);
                     return Err(Gone);
                 };
