@@ -32,6 +32,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "long": ONCE,
     # Each of these has the core and Python side by side.
     "native": ONCE,
+    "openfga": ONCE,
     "schema": ONCE,
     "schema/test_agents_upgrade.py": (WITHOUT_CORE,),
     "server": (WITHOUT_CORE, FRONTEND),

@@ -15,8 +15,9 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from remit.cli.commands import (
-    bulk,
     demo,
+    export,
+    imports,
     keys,
     lookup,
     questions,
@@ -55,7 +56,8 @@ for group in (
     questions,
     lookup,
     relationships,
-    bulk,
+    imports,
+    export,
     watch,
     schemas,
     stores,

@@ -97,14 +97,14 @@ def test_an_import_that_stops_says_how_far_it_got_and_goes_on_from_there(
 
 
 def test_an_interrupted_import_says_how_far_it_got(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remit.cli.commands import bulk
+    from remit.cli.commands import imports
 
     def typed(*given: Any) -> Iterator[Any]:
         yield from real(*given)
         raise KeyboardInterrupt
 
-    real = bulk._read
-    monkeypatch.setattr(bulk, "_read", typed)
+    real = imports._read
+    monkeypatch.setattr(imports, "_read", typed)
     outcome = shell("import", "-", stdin="\n".join(numbered(1_001)))
     assert outcome.code == 130
     assert "1,001 relationships are written; go on with `--skip 1001`" in outcome.err
