@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,18 @@ import typer
 
 from remit.access.keys import Right
 from remit.cli.main import app
+from remit.client import Client
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.errors import RemitError
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
+from remit.server.run.background import BackgroundServer
+from remit.store.memory import MemoryStore
 from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_update
 from remit.world import World, verify
-from tests.support.cli_shell import FACTS, SCHEMA, Outcome, Shell
+from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
 
@@ -85,7 +91,9 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("read", "read")
     yield run("export", "export")
     yield run("export FILE", "export", str(tmp / "facts.txt"))
-    yield run("import", "import", str(tmp / "facts.txt"), "--format", "jsonl")
+    yield run("import file", "import", "file", str(tmp / "facts.txt"), "--format", "jsonl")
+    (tmp / "model.fga").write_text("model\n  schema 1.1\ntype user\ntype d\n  relations\n    define canView: [user]\n")
+    yield run("import openfga", "import", "openfga", str(tmp / "model.fga"), "--dry-run")
     yield run("watch", "watch", "--from", token, "--limit", "2")
     token = shell("schema", "read", "--json").json[0]["token"]
     (tmp / "schema.zed").write_text(WIDE.replace("view = viewer + owner", "view = viewer + viewer & owner"))
@@ -100,7 +108,7 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("schema check", "schema", "check", str(tmp / "schema.zed"), str(tmp / "wrong.zed"))
     yield run("touch", "touch", "doc:plan#viewer@user:gone[expiration:2001-01-01T00:00:00Z]")
     yield from _worlds(run, tmp)
-    yield run("import WORLD", "import", str(tmp / "untrue.yaml"))
+    yield run("import file WORLD", "import", str(tmp / "untrue.yaml"))
     yield run("store create", "store", "create", "other")
     yield run("store list", "store", "list")
     yield run("store backup", "store", "backup", "default", str(tmp / "backup"))
@@ -177,7 +185,7 @@ def test_every_answer_has_the_keys_that_are_promised_and_every_promised_key_is_i
     shell: Shell, wide_schema: None, tmp_path: Path
 ) -> None:
     seen, ran = Seen(NAMED), set()
-    for row, outcome in (*runs(shell, tmp_path), *_served(shell, tmp_path)):
+    for row, outcome in (*runs(shell, tmp_path), *_served(shell, tmp_path), *_followed(shell)):
         ran.add(row)
         assert outcome.out, f"{row}: {outcome.err}"
         for line in outcome.json:
@@ -213,6 +221,27 @@ def _served(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
         finally:
             process.terminate()
             process.communicate(timeout=60)
+
+
+def _followed(shell: Shell) -> Iterator[tuple[str, Outcome]]:
+    """What is imported from a server that speaks SpiceDB's API, and a change that follows."""
+    clock = ManualClock(NOW_US)
+    assert shell("store", "create", "followed").code == 0
+    with (
+        closing(Engine(MemoryStore(clock_us=clock.now_us), clock)) as engine,
+        BackgroundServer(engine) as source,
+        Client(source.endpoint) as client,
+    ):
+        client.write_schema(SCHEMA)
+        client.touch(*FACTS)
+        arguments = ("import", "spicedb", source.endpoint, "--follow", "--store", "followed", "--json")
+        command = [sys.executable, "-m", "remit.cli.main", *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            yield "import spicedb", Outcome(0, process.stdout.readline(), "")
+            client.touch("doc:followed#viewer@user:zoe")
+            yield "import spicedb --follow", Outcome(0, process.stdout.readline(), "")
+            process.kill()
 
 
 def _told(stream: Any, pattern: str) -> str:

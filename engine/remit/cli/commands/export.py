@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import IO, Annotated
 
 import typer
@@ -18,12 +19,18 @@ from remit.cli.files import complete_text
 from remit.cli.render.as_json import relationship_json
 from remit.cli.render.output import for_reader, json_line, note, put_json
 from remit.cli.session import Session, command
-from remit.cli.transfer.formats import Format
+from remit.cli.transfer.formats import ExportFormat
 from remit.cli.transfer.progress import Bar, transfer_bar
 from remit.client import Export
-from remit.errors import RemitError
+from remit.errors import InvalidArgument, RemitError
+from remit.language.parser import parse
+from remit.language.source import Source
+from remit.language.syntax import UseSyntax
 from remit.model import Relationship
 from remit.notation import format_relationship
+
+_INDENT = "  "
+_BEYOND_SPICEDB = ("delegation", "not_before")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +46,12 @@ def export(
         str | None, typer.Option("--filter", metavar="FILTER", help="Only these; see `remit read --help`.")
     ] = None,
     format: Annotated[
-        Format, typer.Option("--format", help="`text`: as everywhere; `jsonl`: an object a line.")
-    ] = Format.TEXT,
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="`text`: as everywhere; `jsonl`: an object a line; `spicedb`: a world, for `zed import`.",
+        ),
+    ] = ExportFormat.TEXT,
     at_least: AtLeast = "",
     cursor: Cursor = "",
 ) -> int:
@@ -55,13 +66,17 @@ def export(
         remit export > relationships.txt
         remit export backup.txt && remit schema read > backup.zed
         remit export --filter 'tool#may_use' --format jsonl
+        remit export world.yaml --format spicedb && zed import file://world.yaml
     """
     wanted = parse_filter(filter) if filter is not None else None
-    format = Format.JSONL if session.json else format
+    format = ExportFormat.JSONL if session.json and format is ExportFormat.TEXT else format
+    if format is ExportFormat.SPICEDB and cursor:
+        raise typer.BadParameter("a world for SpiceDB is exported whole: leave --cursor away")
     with session.connect() as client, client.export(wanted, at_least=at_least, cursor=cursor) as exporting:
+        head = _head_for_spicedb(client.read_schema().text) if format is ExportFormat.SPICEDB else ""
         if file == STANDARD_INPUT:
             try:
-                _write(exporting, sys.stdout, format, None)
+                _write(exporting, sys.stdout, format, head, None)
             except (RemitError, KeyboardInterrupt) as ending:
                 sys.stdout.flush()
                 # A cursor that was refused is nothing to go on with.
@@ -70,7 +85,7 @@ def export(
                 raise
             return 0
         with complete_text(Path(file)) as stream, transfer_bar("exporting") as bar:
-            count = _write(exporting, stream, format, bar)
+            count = _write(exporting, stream, format, head, bar)
     if session.json:
         put_json({"relationships": count, "file": file, "token": exporting.token})
     else:
@@ -78,9 +93,10 @@ def export(
     return 0
 
 
-def _write(exporting: Export, stream: IO[str], format: Format, bar: Bar | None) -> int:
+def _write(exporting: Export, stream: IO[str], format: ExportFormat, head: str, bar: Bar | None) -> int:
     """Write page after page, each whole, so that the cursor is that of the last line."""
     count = 0
+    stream.write(for_reader(stream, head))
     for page in exporting.pages():
         stream.writelines(for_reader(stream, _line(each, format)) for each in page.relationships)
         count += len(page.relationships)
@@ -89,7 +105,20 @@ def _write(exporting: Export, stream: IO[str], format: Format, bar: Bar | None) 
     return count
 
 
-def _line(relationship: Relationship, format: Format) -> str:
-    if format is Format.TEXT:
-        return f"{format_relationship(relationship)}\n"
-    return f"{json_line(relationship_json(relationship))}\n"
+def _line(relationship: Relationship, format: ExportFormat) -> str:
+    match format:
+        case ExportFormat.TEXT:
+            return f"{format_relationship(relationship)}\n"
+        case ExportFormat.JSONL:
+            return f"{json_line(relationship_json(relationship))}\n"
+        case ExportFormat.SPICEDB:
+            return f"{_INDENT}{format_relationship(relationship)}\n"
+
+
+def _head_for_spicedb(schema: str) -> str:
+    """The world up to its first relationship. Raises InvalidArgument where SpiceDB has no word for what it says."""
+    tree = parse(Source("schema", schema))
+    for item in tree.items:
+        if isinstance(item, UseSyntax) and item.flag in _BEYOND_SPICEDB:
+            raise InvalidArgument(f"the schema has `use {item.flag}`, which SpiceDB does not read")
+    return f"schema: |-\n{indent(schema, _INDENT)}\nrelationships: |-\n"

@@ -1,4 +1,4 @@
-"""How a line of a file of relationships says one."""
+"""How a file says relationships."""
 
 from __future__ import annotations
 
@@ -10,3 +10,11 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSONL = "jsonl"
+
+
+class ExportFormat(StrEnum):
+    """The same, and a world with its schema, as SpiceDB's tools read one."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+    SPICEDB = "spicedb"
