@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,8 +19,9 @@ from remit.engine.limits import Limits
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
 from remit.engine.schema_plans import PLANS_MAX
 from remit.engine.tokens import decode_token, encode_token
-from remit.errors import RemitError, StepBudgetSpent
+from remit.errors import Cancelled, RemitError, StepBudgetSpent
 from remit.eval import budget
+from remit.interrupt import Interrupt
 from remit.language import compile_schema
 from remit.model import Question, RelationshipFilter, Verdict
 from remit.notation import parse_question
@@ -308,9 +310,9 @@ def test_what_is_in_force_stays_compiled_whatever_else_is(
         engine.engine.schemas.diff("", text + " looked at")
     compiled: list[str] = []
 
-    def counting(text: str) -> Any:
+    def counting(text: str, **how: Any) -> Any:
         compiled.append(text)
-        return compile_schema(text)
+        return compile_schema(text, **how)
 
     monkeypatch.setattr("remit.engine.schema_plans.compile_schema", counting)
     engine.write("doc:a#viewer@user:ann")
@@ -322,3 +324,53 @@ def test_what_is_in_force_stays_compiled_whatever_else_is(
         assert engine.verdict("doc:a#view@user:ann", at_exactly=token) is Verdict.NO
     assert len(engine.engine.loaded.plans._plans) <= PLANS_MAX + 2
     assert compiled.count(texts[-1]) == 0
+
+
+def test_of_the_schemas_that_were_the_last_ones_stay_compiled(
+    engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{SCHEMA}// {n}" for n in range(2 * PLANS_MAX)]
+    tokens = [engine.schema(text) for text in texts]
+
+    def refused(text: str, **_: Any) -> Any:
+        raise AssertionError(f"compiled again: {text[-6:]}")
+
+    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", refused)
+    for token in tokens[-PLANS_MAX:]:  # what is in force is one of them, and one that is about to be has room
+        engine.verdict("doc:a#view@user:ann", at_exactly=token)
+
+
+def test_a_schema_of_long_ago_is_compiled_once_and_as_long_as_somebody_waits(
+    engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = engine.schema(SCHEMA)
+    for n in range(PLANS_MAX + 5):
+        engine.schema(f"{SCHEMA}// {n}")
+    compiled: list[str] = []
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(text: str, *, interrupt: Interrupt) -> Any:
+        compiled.append(text)
+        begun.set()
+        assert may_go_on.wait(PATIENCE_S)
+        interrupt()
+        return compile_schema(text, interrupt=interrupt)
+
+    def gone() -> None:
+        raise Cancelled("nobody waits")
+
+    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", slowly)
+    plans = engine.engine.loaded.plans
+    with ThreadPoolExecutor() as threads:
+        asked = [threads.submit(engine.engine.schemas.read, "", at_exactly=token)]
+        assert begun.wait(PATIENCE_S)
+        asked.append(threads.submit(engine.engine.schemas.read, "", at_exactly=token))
+        with pytest.raises(Cancelled):  # while another compiles the same
+            plans.of(SCHEMA, gone)
+        may_go_on.set()
+        assert [each.result().text for each in asked] == [SCHEMA, SCHEMA]
+    assert compiled == [SCHEMA]
+    for n in range(PLANS_MAX + 5):
+        engine.schema(f"{SCHEMA}// again {n}")
+    with pytest.raises(Cancelled):  # while it compiles
+        plans.of(SCHEMA, gone)

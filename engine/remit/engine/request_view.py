@@ -123,7 +123,7 @@ class RequestViews:
                     budget.spend()
                 graph.undo(delta.changes)
             text = view.schema_text_at(revision)
-        schema = self._stores.plans.of(text) if text is not None else None
+        schema = self._stores.plans.of(text, interrupt) if text is not None else None
         return RequestView(head.identity, schema, graph, revision, head.now_us, historical=True)
 
 

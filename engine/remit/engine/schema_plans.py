@@ -1,13 +1,16 @@
 """The compiled schemas of all stores, by their texts: those in force, and a few that were, or are about to be.
 
-Law: a text has one plan, so whoever compares plans by identity compares schemas."""
+Law: a text has one plan at a time, so whoever compares plans by identity compares schemas; and what is kept beside
+those in force is what was in force, or was asked for, last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
 
+from remit.engine.one_at_a_time import OneAtATime
 from remit.errors import SchemaNotFound
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import compile_schema
 from remit.language.plan import Schema
 from remit.store.port import ReadTransaction
@@ -21,15 +24,19 @@ class SchemaPlans:
 
     def __init__(self, in_force: Callable[[], Iterable[Schema | None]]) -> None:
         self._in_force = in_force
-        self._plans: dict[str, Schema] = {}
+        self._plans: dict[str, Schema] = {}  # what was remembered last comes first
+        self._compiling = OneAtATime()  # a text, whoever asks for it
 
-    def of(self, text: str) -> Schema:
-        """The plan of a schema that was in force. It compiled when it was written, so a failure here is our own."""
-        plan = self._plans.get(text)
-        if plan is None:
-            plan = compile_schema(text).schema
-            self.remember(text, plan)
-        return plan
+    def of(self, text: str, interrupt: Interrupt = never_interrupted) -> Schema:
+        """The plan of a schema that was in force. It compiled when it was written, so a failure here is our own. One of
+        long ago is compiled again, which may take a second: raises what the interrupt raises."""
+        if (plan := self._plans.get(text)) is not None:
+            return plan
+        with self._compiling.turn(text, interrupt):
+            if (plan := self._plans.get(text)) is None:  # else whoever was before us has compiled it
+                plan = compile_schema(text, interrupt=interrupt).schema
+                self.remember(text, plan)
+            return plan
 
     def of_transaction(self, view: ReadTransaction) -> Schema:
         """The schema in force in a transaction. Raises SchemaNotFound."""
@@ -41,10 +48,12 @@ class SchemaPlans:
     def remember(self, text: str, plan: Schema) -> None:
         """Keep a plan at hand, for the moment its text comes into force; then as long as it is. Cost: O(stores)."""
         in_force = {schema.text: schema for schema in self._in_force() if schema is not None}
-        others = {text: plan, **self._plans}
-        newest = islice((each for each in others.items() if each[0] not in in_force), PLANS_MAX)
+        # Those in force come before those that were: once they are replaced, they are what was in force last.
+        known = {text: plan, **in_force, **self._plans}
+        newest = islice((each for each in known if each not in in_force), PLANS_MAX)
+        kept = in_force.keys() | set(newest)
         # A new dictionary each time: other threads may be reading the old one.
-        self._plans = {**dict(newest), **in_force}
+        self._plans = {each: of for each, of in known.items() if each in kept}
 
 
 def no_schema(store: str) -> SchemaNotFound:

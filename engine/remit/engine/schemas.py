@@ -103,9 +103,11 @@ class Schemas:
                 return before.caught_up(view, now_us, interrupt)
         return judge(view, old, new, now_us, self._limits.matches_max, interrupt)
 
-    def read(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
+    def read(
+        self, store: str, *, at_least: str = "", at_exactly: str = "", interrupt: Interrupt = never_interrupted
+    ) -> SchemaRead:
         """The schema as it was written."""
-        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly)
+        view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, interrupt=interrupt)
         return SchemaRead(view.schema.text, view.token)
 
     def compile(self, text: str, *, caller: Caller = LOCAL_CALLER, interrupt: Interrupt = never_interrupted) -> Schema:

@@ -21,7 +21,7 @@ def write_schema(
 
 
 def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Call) -> schemas_pb2.ReadSchemaResponse:
-    schema = engine.schemas.read(request.store, **decode_consistency(request.consistency))
+    schema = engine.schemas.read(request.store, **decode_consistency(request.consistency), interrupt=call.interrupt)
     return schemas_pb2.ReadSchemaResponse(schema=schema.text, token=schema.token)
 
 
