@@ -28,7 +28,7 @@ from remit.server.call import LIGHT_BYTES_MAX
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.server.run.sandboxes import Sandboxes
-from remit.server.verbs import SPICEDB_VERBS, STREAMS, VERBS
+from remit.server.verbs import SPICEDB_STREAMS, SPICEDB_VERBS, STREAMS, VERBS
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
@@ -36,7 +36,7 @@ from remit.wire.status import decode_status
 from tests.support.serving import MIXED_SCHEMA, NOW_US, PATIENCE_S, SCHEMA, GatedEngine
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-PATHS = {verb.method: verb for verb in (*SPICEDB_VERBS, *VERBS, *STREAMS)}
+PATHS = {verb.method: verb for verb in (*SPICEDB_STREAMS, *SPICEDB_VERBS, *VERBS, *STREAMS)}
 FACTS = (
     "folder:top#viewer@user:ann",
     "folder:top#viewer@user:ben",
@@ -113,6 +113,16 @@ def theirs(count: int) -> list[SP.Precondition]:
     return [SP.Precondition(operation=SP.Precondition.OPERATION_MUST_MATCH, filter=filter)] * count
 
 
+def an_import(count: int) -> SP.ImportBulkRelationshipsRequest:
+    """Over SpiceDB's wire."""
+    request = SP.ImportBulkRelationshipsRequest()
+    for number in range(count):
+        each = request.relationships.add(relation="viewer")
+        each.resource.object_type, each.resource.object_id = "folder", f"imported-{number}"
+        each.subject.object.object_type, each.subject.object.object_id = "user", "ann"
+    return request
+
+
 @dataclass(frozen=True)
 class Line:
     """With the limit at `most`, `within` is answered and `beyond` is not: `given` is what it is told to have been."""
@@ -161,6 +171,9 @@ TABLE: dict[str, Line] = {
         2, "CheckBulkPermissions", SP.CheckBulkPermissionsRequest(items=[SP.CheckBulkPermissionsRequestItem()] * 2),
         SP.CheckBulkPermissionsRequest(items=[SP.CheckBulkPermissionsRequestItem()] * 3), 3,
         "ERROR_REASON_TOO_MANY_CHECKS_IN_REQUEST"),
+    "spicedb_import_max": Line(
+        2, "ImportBulkRelationships", an_import(2),
+        an_import(3), 3, "ERROR_REASON_TOO_MANY_UPDATES_IN_REQUEST"),
     "spicedb_preconditions_max": Line(
         2, "WriteRelationships", SP.WriteRelationshipsRequest(optional_preconditions=theirs(2)),
         SP.WriteRelationshipsRequest(optional_preconditions=theirs(3)), 3,

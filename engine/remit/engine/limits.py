@@ -62,6 +62,7 @@ class Limits:
     metadata_bytes_max: int = 4 * 1024
     # What SpiceDB's wire takes instead, as SpiceDB does: see `SPICEDB_WIRE`.
     spicedb_items_max: int = 10_000
+    spicedb_import_max: int = 10_000  # relationships in a message: ten times what its tools send
     spicedb_preconditions_max: int = 1_000
     spicedb_metadata_bytes_max: int = 65_000
     # Of all that is sent the costliest to read, and larger than any that people have written: a second of work.
@@ -118,9 +119,9 @@ class Limits:
                 given=steps_max + 1,  # or more: nobody counted on
             ) from None
 
-    def require_count(self, name: str, count: int, field: str) -> None:
-        """Of what a request repeats, by the name of its limit."""
-        _require_count(count, getattr(self, name), name, field)
+    def require_count(self, name: str, count: int, field: str, *, or_more: bool = False) -> None:
+        """Of what a request repeats, by the name of its limit. `or_more`: nobody has counted on."""
+        _require_count(count, getattr(self, name), name, field, or_more=or_more)
 
     def require_limit(self, name: str, asked: int, field: str) -> None:
         """Of how many a request asks for at most, where more than a limit is no wish but an error."""
@@ -205,9 +206,10 @@ class Limits:
                 _require_bytes(caveat.context_json, most, name, what, f"{field}[{index}]")
 
 
-def _require_count(count: int, most: int, name: str, field: str) -> None:
+def _require_count(count: int, most: int, name: str, field: str, *, or_more: bool = False) -> None:
     if count > most:
-        raise _exceeded(f"a request has at most {most} {field}, and this one has {count}", name, most, count, field)
+        has = f"{count} or more" if or_more else f"{count}"
+        raise _exceeded(f"a request has at most {most} {field}, and this one has {has}", name, most, count, field)
 
 
 def _require_bytes(text: str, most: int, name: str, what: str, field: str = "") -> None:

@@ -31,7 +31,7 @@ def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call) -> bytes:
     again."""
     call.begin()
     call.interrupt()
-    call.request = request = _parsed(verb.request, data, engine.limits)
+    call.request = request = _parsed(verb, data, engine.limits)
     require_store(verb.about, request, call)
     verb.sizes.require(request, engine.limits, len(data))
     response: Message = verb.handler(engine, request, call)
@@ -58,23 +58,30 @@ async def _requests(
     is_first = True
     async for data in frames:
         if len(data) <= _PARSED_AT_ONCE_BYTES:
-            request = _parsed(verb.request, data, limits)
+            request = _read(verb, data, limits)
         else:
-            request = await stream.run_heavy(Queue.WRITES, _parsed, verb.request, data, limits)
+            request = await stream.run_heavy(Queue.WRITES, _read, verb, data, limits)
         if is_first:
             stream.call.request = request
             require_store(verb.about, request, stream.call)
             is_first = False
-        verb.sizes.require(request, limits, len(data))
         yield request
 
 
-def _parsed(kind: type[Message], data: bytes, limits: Limits) -> Message:
+def _read(verb: Verb[Any], data: bytes, limits: Limits) -> Message:
+    """A message of a stream, of which nothing is too much."""
+    request = _parsed(verb, data, limits)
+    verb.sizes.require(request, limits, len(data))
+    return request
+
+
+def _parsed(verb: Verb[Any], data: bytes, limits: Limits) -> Message:
     limits.require_request(len(data))
     try:
-        return kind.FromString(data)
+        verb.sizes.require_sent(verb.request, data, limits)
+        return verb.request.FromString(data)
     except DecodeError as error:
-        name = kind.DESCRIPTOR.full_name
+        name = verb.request.DESCRIPTOR.full_name
         raise MalformedRequest(f"the request is not a `{name}`: {_fault(error)}") from error
 
 

@@ -63,7 +63,9 @@ _FOR_SPICEDB_WRITE = SizeLimits(
     (_UPDATES, _SPICEDB_CONDITIONS), measured=(_SPICEDB_METADATA,), caveats=(("updates", _IN_SPICEDB_UPDATE),)
 )
 _FOR_SPICEDB_DELETE = SizeLimits(counted=(_SPICEDB_CONDITIONS,), measured=(_SPICEDB_METADATA,))
-_FOR_SPICEDB_IMPORT = SizeLimits(caveats=(("relationships", _IN_SPICEDB_FACT),))
+_FOR_SPICEDB_IMPORT = SizeLimits(
+    counted=(("relationships", "spicedb_import_max"),), caveats=(("relationships", _IN_SPICEDB_FACT),)
+)
 _FOR_SPICEDB_WATCH = SizeLimits(
     counted=tuple(
         (field, "filters_max")

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from authzed.api.v1 import permission_service_pb2
-from google.protobuf.message import Message
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.errors import DeadlineExceeded, LimitExceeded, RemitError
+from remit.errors import DeadlineExceeded, LimitExceeded, MalformedRequest, RemitError
 from remit.notation import canonical_json
-from remit.server.answering import respond
+from remit.server.answering import respond, respond_each
 from remit.server.call import Call
 from remit.server.handlers import permissions, relationships
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
 from remit.server.handlers.spicedb import relationships as spicedb_relationships
 from remit.server.limits import request_size
 from remit.server.limits.request_size import UNBOUNDED, SizeLimits, read_context
+from remit.server.verb import Queue, Verb
 from remit.server.verbs import STREAMING, UNARY, UnaryVerb
 from remit.v1 import permissions_pb2, relationships_pb2
 from remit.wire.values import decode_context
@@ -36,6 +42,7 @@ LIMITS = Limits(
     items_max=2,
     filters_max=2,
     spicedb_items_max=2,
+    spicedb_import_max=2,
     spicedb_preconditions_max=2,
 )
 VERBS: dict[str, UnaryVerb] = {verb.path: verb for verb in UNARY}
@@ -57,17 +64,15 @@ COUNTED = {
     "optional_update_kinds": "filters_max",
 }
 OF_SPICEDB = {"items_max": "spicedb_items_max"}  # where the fields of both wires have one name
+OF_SPICEDB_STREAMS = {"updates_max": "spicedb_import_max"}
 MEASURED = {"metadata": "metadata_bytes_max", "optional_transaction_metadata": "spicedb_metadata_bytes_max"}
-# As many as fit into a message: it becomes as many revisions as it takes, each read after the one before is queued.
-UNCOUNTED = {
-    "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
-    "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
-}
 
 
 def limit_of(path: str, field: str) -> str:
     name = COUNTED[field]
-    return OF_SPICEDB.get(name, name) if path.startswith("/authzed.") else name
+    if not path.startswith("/authzed."):
+        return name
+    return (OF_SPICEDB if path in VERBS else OF_SPICEDB_STREAMS).get(name, name)
 
 
 def too_many(kind: type[Message], field: str) -> Message:
@@ -87,9 +92,7 @@ def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(
     kind, sizes = KINDS[path], SIZES[path]
     sizes.require(kind(), LIMITS, 0)
     for field in kind.DESCRIPTOR.fields:
-        if field.is_repeated and path in UNCOUNTED:
-            sizes.require(too_many(kind, field.name), LIMITS, 0)
-        elif field.is_repeated:
+        if field.is_repeated:
             with pytest.raises(LimitExceeded, match="this one has 3") as caught:
                 sizes.require(too_many(kind, field.name), LIMITS, 0)
             assert (caught.value.field, caught.value.metadata["name"]) == (field.name, limit_of(path, field.name))
@@ -99,6 +102,90 @@ def test_everything_that_a_request_repeats_is_counted_and_every_struct_measured(
             with pytest.raises(LimitExceeded, match="was sent in 6000") as caught:
                 sizes.require(request, LIMITS, request.ByteSize())
             assert (caught.value.field, caught.value.metadata["name"]) == (field.name, MEASURED[field.name])
+
+
+LARGE = 1 << 20
+
+
+@pytest.mark.parametrize("verb", [verb for verb in (*UNARY, *STREAMING) if verb.sizes.counted], ids=lambda v: v.path)
+def test_a_large_message_is_counted_before_it_is_parsed(engine: Engine, verb: Verb[Any]) -> None:
+    """Millions of empty messages are small as bytes, and take half a second to parse."""
+
+    class Unread:
+        DESCRIPTOR = verb.request.DESCRIPTOR
+
+        @staticmethod
+        def FromString(data: bytes) -> Message:
+            raise AssertionError(f"{len(data)} bytes were parsed")
+
+    unread = replace(verb, request=Unread)  # type: ignore[arg-type]
+    for field, limit in verb.sizes.counted:
+        tag = bytes([verb.request.DESCRIPTOR.fields_by_name[field].number << 3 | 2, 0])
+        with pytest.raises(LimitExceeded, match="or more") as caught:
+            asked(unread, engine, tag * LARGE)
+        most = getattr(engine.limits, limit)
+        assert (caught.value.metadata["name"], caught.value.metadata["given"]) == (limit, str(most + 1))
+    with pytest.raises(MalformedRequest):  # nor is what hides the others behind fields that nobody knows
+        asked(unread, engine, b"\xf8\x7f\x00" * LARGE)
+
+
+def asked(verb: Verb[Any], engine: Engine, data: bytes) -> None:
+    """A call of whichever kind, as far as its first message."""
+    if not verb.is_stream:
+        respond(verb, engine, data, Call())
+        return
+
+    async def frames() -> AsyncIterator[bytes]:
+        yield data
+
+    async def first() -> None:
+        async with contextlib.aclosing(respond_each(verb, engine, frames(), InPlace())) as messages:  # type: ignore[arg-type]
+            await anext(messages, None)
+
+    asyncio.run(first())
+
+
+class InPlace:
+    """A stream whose steps are taken where they are asked for."""
+
+    def __init__(self) -> None:
+        self.call = Call()
+        self.resume: dict[str, str] = {}
+
+    async def run_heavy(self, _: Queue, work: Callable[..., Any], *args: Any) -> Any:
+        return work(*args)
+
+
+FIELDS = st.lists(
+    st.tuples(st.integers(1, 40), st.binary(max_size=300) | st.integers(0, 2**64 - 1)), min_size=1, max_size=30
+)
+
+
+@given(FIELDS)
+def test_fields_are_counted_as_protobuf_reads_them(fields: list[tuple[int, bytes | int]]) -> None:
+    """Of a message that knows none of them, protobuf keeps each."""
+    data = b"".join(
+        varint(number << 3 | 2) + varint(len(value)) + value
+        if isinstance(value, bytes)
+        else varint(number << 3) + varint(value)
+        for number, value in fields
+    )
+    unknown = UnknownFieldSet(Empty.FromString(data))
+    assert list(request_size._field_numbers(data)) == [each.field_number for each in unknown]
+
+
+def varint(number: int) -> bytes:
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
+@given(st.binary(max_size=60))
+def test_whatever_bytes_come_they_are_counted_or_refused(data: bytes) -> None:
+    with contextlib.suppress(DecodeError):
+        list(request_size._field_numbers(data))
 
 
 def asks_about_ann(item: Any) -> Any:

@@ -31,6 +31,7 @@ HELP: Mapping[str, str] = {
     "context_bytes_max":              "The context of a question.",
     "relationship_context_bytes_max": "The context of a relationship's caveat.",
     "metadata_bytes_max":             "The metadata of a write.",
+    "spicedb_import_max":             "Relationships in a message of an import over SpiceDB's wire.",
     "spicedb_items_max":              "Questions in a bulk check of SpiceDB's wire.",
     "spicedb_preconditions_max":      "Preconditions in a write or delete of SpiceDB's wire.",
     "spicedb_metadata_bytes_max":     "The metadata of a write of SpiceDB's wire.",

@@ -84,6 +84,9 @@ BY_LIMIT: Mapping[str, Refusal] = {
     "updates_max": Refusal(
         _INVALID, "TOO_MANY_UPDATES_IN_REQUEST", {"update_count": "given", "maximum_updates_allowed": "limit"}
     ),
+    "spicedb_import_max": Refusal(
+        _INVALID, "TOO_MANY_UPDATES_IN_REQUEST", {"update_count": "given", "maximum_updates_allowed": "limit"}
+    ),
     "spicedb_preconditions_max": Refusal(
         _INVALID,
         "TOO_MANY_PRECONDITIONS_IN_REQUEST",
