@@ -17,6 +17,10 @@ class TooHeavy(Exception):
     where heavy work is done. Nobody who asked hears of it."""
 
 
+class TurnEnded(TooHeavy):
+    """Raised where heavy work has done a part that stays done: with the next it goes on after others had their turn."""
+
+
 def paced(interrupt: Interrupt, steps: int) -> Interrupt:
     """For work in steps that are too short to ask at each: asks at the first of so many calls."""
     count = 0

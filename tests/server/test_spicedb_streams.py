@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from authzed.api.v1 import permission_service_pb2 as permissions
 from authzed.api.v1 import watch_service_pb2 as watching
 from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
 from authzed.api.v1.watch_service_pb2_grpc import WatchServiceStub
+from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,8 @@ from remit.client import Client
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
+from remit.engine.results import DeleteResult
+from remit.errors import StoreFull
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.server.run.background import BackgroundServer
@@ -63,6 +67,14 @@ def reason(call: Iterable[object]) -> str:
     with pytest.raises(grpc.RpcError) as raised:
         list(call)
     return refusal_of(raised.value).reason
+
+
+def info_of(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
+    trailers = dict(error.trailing_metadata())
+    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    info = error_details_pb2.ErrorInfo()
+    assert next(detail for detail in status.details if detail.Is(info.DESCRIPTOR)).Unpack(info)
+    return info
 
 
 # --- lists ------------------------------------------------------------------------------------------------------
@@ -207,6 +219,34 @@ def test_a_deletion_without_a_limit_removes_all_of_it_in_as_many_revisions_as_it
             answer = PermissionsServiceStub(channel).DeleteRelationships(request)
         assert (answer.relationships_deleted_count, answer.deletion_progress) == (8, COMPLETE)
         assert list(client.read()) == []
+    engine.close()
+
+
+def test_a_deletion_that_ends_before_its_end_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock, Limits(matches_max=2))
+    delete = engine.relationships.delete
+    tokens: list[str] = []
+
+    def twice(*args: Any, **kwargs: Any) -> DeleteResult:
+        if len(tokens) == 2:
+            raise StoreFull("no room is left")
+        done = delete(*args, **kwargs)
+        tokens.append(done.token)
+        return done
+
+    with BackgroundServer(engine) as server, Client(server.endpoint) as client:
+        client.write_schema(SCHEMA)
+        client.touch(*(f"folder:{number}#viewer@user:eve" for number in range(7)))
+        monkeypatch.setattr(engine.relationships, "delete", twice)
+        with grpc.insecure_channel(server.endpoint) as channel:
+            request = permissions.DeleteRelationshipsRequest(relationship_filter=FOLDERS)
+            with pytest.raises(grpc.RpcError) as raised:
+                PermissionsServiceStub(channel).DeleteRelationships(request)
+        told = info_of(raised.value)
+        assert (told.reason, told.metadata["deleted"]) == ("STORE_FULL", "4")
+        assert told.metadata["token"] == tokens[-1]
+        assert len(list(client.read())) == 3
     engine.close()
 
 

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from remit.access.keys import Key
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
-from remit.interrupt import TooHeavy
+from remit.interrupt import TooHeavy, TurnEnded
 from remit.model import NOBODY, Caller
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -43,7 +43,9 @@ class Call:
     `unanswered_bytes` were taken for its messages, and `unsent_bytes` are those of its answer that wait to be read.
     `cancelled` and `ended_by` are only ever set, by one thread, and read by another. `is_gone` is asked where nobody
     would set `cancelled`. `on_end` is called, by whoever ends it, where something waits that would not look.
-    `is_heavy`: it waits for one of the few threads for such calls; it is learned from the request, or from the work."""
+    `is_heavy`: it waits for one of the few threads for such calls; it is learned from the request, or from the work.
+    `resume`: of what is done in parts, how far it is: by this it goes on in its next turn, and whoever is told that it
+    ended before its end is told this."""
 
     deadline_s: float | None = None
     default_deadline_s: float | None = None
@@ -62,6 +64,7 @@ class Call:
     is_gone: Callable[[], bool] | None = None
     on_end: Callable[[], object] | None = None
     is_heavy: bool = False
+    resume: dict[str, str] = field(default_factory=dict)
     _light_until_s: float | None = None
     _thread: int = 0  # whose processor time is meant by it
 
@@ -75,6 +78,13 @@ class Call:
         if self._light_until_s is not None:
             self.is_heavy, self._light_until_s = True, None
             raise TooHeavy
+
+    def end_turn(self, **resume: str) -> None:
+        """A part is done, and how far it is. Raises TurnEnded, after which its handler is called again, among the
+        heavy."""
+        self.resume |= resume
+        self.is_heavy, self._light_until_s = True, None
+        raise TurnEnded
 
     def sees(self, store: str) -> bool:
         """Whether a store of that name exists for the caller."""

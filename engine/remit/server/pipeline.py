@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -239,10 +239,7 @@ class Pipeline:
         _tell(observed, call, ending)
         if ending is None:
             return None
-        ending = verb.told(ending)
-        # Of much that an error says, what comes first is told: where to go on is the first thing to know.
-        ending.metadata = {**stream.resume, **ending.metadata, **stream.resume}
-        return ending
+        return _resumable(verb.told(ending), stream.resume)
 
     def unknown_method(self) -> RemitError:
         """What to say to a call of no verb, whose name is the caller's and is not told."""
@@ -404,4 +401,11 @@ def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:
 def _told(verb: Verb[Any], observed: Observed, call: Call, outcome: Outcome) -> Outcome:
     """The outcome as its caller is told of it, once it is counted."""
     _tell(observed, call, outcome)
-    return verb.told(outcome) if isinstance(outcome, RemitError) else outcome
+    return _resumable(verb.told(outcome), call.resume) if isinstance(outcome, RemitError) else outcome
+
+
+def _resumable(error: RemitError, resume: Mapping[str, str]) -> RemitError:
+    """Of much that an error says, what comes first is told: where to go on is the first thing to know."""
+    if resume:
+        error.metadata = {**resume, **error.metadata, **resume}
+    return error

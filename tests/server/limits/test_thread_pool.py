@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.errors import RemitError, StoreUnavailable
-from remit.interrupt import TooHeavy
+from remit.interrupt import TooHeavy, TurnEnded
 from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX
 from remit.server.limits.work_queue import WorkQueue
 from tests.support.serving import PATIENCE_S, until
@@ -226,3 +226,41 @@ def test_whatever_becomes_of_many_nothing_of_them_is_kept() -> None:
             assert not tried
             with pytest.raises(CancelledError):
                 future.result()
+
+
+@pytest.mark.parametrize("begins_light", [False, True])
+def test_what_ends_its_turn_goes_on_after_others_had_theirs(begins_light: bool) -> None:
+    order: list[str] = []
+    with queue_of(1) as queue:
+        others: list[Future[None]] = []
+
+        def in_three_parts() -> str:
+            order.append("part")
+            if len(order) == 1:
+                others.append(queue.submit_heavy("other", order.append, "other"))
+                others.append(queue.submit_heavy("one", order.append, "later of the same"))
+            if order.count("part") < 3:
+                raise TurnEnded
+            return "done"
+
+        submit = queue.submit if begins_light else queue.submit_heavy
+        assert submit("one", in_three_parts).result(PATIENCE_S) == "done"
+        for other in others:
+            other.result(PATIENCE_S)
+        assert queue.in_flight == 0
+    if not begins_light:
+        assert order == ["part", "other", "later of the same", "part", "part"]
+
+
+def test_what_waits_for_its_next_turn_is_refused_where_the_server_stops() -> None:
+    with queue_of(1) as queue:
+        stopping = threading.Event()
+
+        def unending() -> None:
+            if stopping.is_set():
+                queue.heavy._is_closed = True  # as `close` does, which would wait for this very thread
+            stopping.set()
+            raise TurnEnded
+
+        with pytest.raises(StoreUnavailable):
+            queue.submit_heavy("one", unending).result(PATIENCE_S)

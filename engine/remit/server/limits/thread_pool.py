@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from remit.errors import RemitError, StoreUnavailable
-from remit.interrupt import TooHeavy
+from remit.interrupt import TooHeavy, TurnEnded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +35,8 @@ class ThreadPool:
         self, name: str, *, threads: int, per_client_max: int | None = None, heavy: ThreadPool | None = None
     ) -> None:
         """`per_client_max`: so many of one client are at work at most, and none begins that has more at work than
-        threads are free; None: as many as there are threads. `heavy`: where work begins again that raises TooHeavy."""
+        threads are free; None: as many as there are threads. `heavy`: where work begins again that raises TooHeavy,
+        here where there is none: that has ended its turn."""
         self.name = name
         self._heavy = heavy
         self._threads_max = threads
@@ -156,10 +157,10 @@ class ThreadPool:
     def _settle(self, client_id: str, future: Future[Any], work: Callable[[], Any]) -> None:
         try:
             future.set_result(work())
-        except TooHeavy:
-            assert self._heavy is not None, "only what began as small turns out to be heavy"
+        except TooHeavy as reason:
+            assert self._heavy or isinstance(reason, TurnEnded), "only what began as small turns out to be heavy"
             try:
-                self._heavy.put(client_id, future, work)
+                (self._heavy or self).put(client_id, future, work)
             except RemitError as error:
                 future.set_exception(error)
         except BaseException as error:  # noqa: BLE001  # whoever asked gets it, whatever it is; the thread lives on

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from authzed.api.v1 import core_pb2, permission_service_pb2
 from google.protobuf.message import Message
 
-from remit.engine.admission import SMALL_ROWS_MAX
 from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
@@ -67,41 +66,30 @@ def write_relationships(
 def delete_relationships(
     engine: Engine, request: permission_service_pb2.DeleteRelationshipsRequest, call: Call
 ) -> permission_service_pb2.DeleteRelationshipsResponse:
-    """Without a limit everything goes, in as many revisions as it takes: the preconditions are judged in the first."""
-    limits = engine.limits
+    """Without a limit everything goes, in as many revisions as it takes, each in a turn of its own, so that others who
+    have much to write come in between. The preconditions are judged in the first."""
     if request.optional_limit:
-        limits.require_limit("matches_max", request.optional_limit, "optional_limit")
-    elif min(limits.matches_max, limits.scanned_max) <= SMALL_ROWS_MAX:
-        # A small revision may not be the last one here, and a call that has made one cannot begin again as heavy.
-        call.require_heavy()
-    filter = _filter(request, "relationship_filter")
-    preconditions = _preconditions(request, call)
-    metadata_json = decode_context_json(request.optional_transaction_metadata, "optional_transaction_metadata")
-    deleted, complete, token = 0, False, ""
-    while True:
-        result = engine.relationships.delete(
-            DEFAULT,
-            filter,
-            preconditions=preconditions,
-            limit=request.optional_limit,
-            whole=bool(request.optional_limit) and not request.optional_allow_partial_deletions,
-            metadata_json=metadata_json,
-            caller=call.caller,
-            before_bulk=call.require_heavy,
-            interrupt=call.interrupt,
-            wire=SPICEDB_WIRE,
-        )
-        deleted, token = deleted + result.deleted, result.token
-        complete = result.complete
-        if complete or request.optional_limit:
-            break
-        preconditions = []
-        call.interrupt()
+        engine.limits.require_limit("matches_max", request.optional_limit, "optional_limit")
+    result = engine.relationships.delete(
+        DEFAULT,
+        _filter(request, "relationship_filter"),
+        preconditions=_preconditions(request, call) if not call.resume else (),
+        limit=request.optional_limit,
+        whole=bool(request.optional_limit) and not request.optional_allow_partial_deletions,
+        metadata_json=decode_context_json(request.optional_transaction_metadata, "optional_transaction_metadata"),
+        caller=call.caller,
+        before_bulk=call.require_heavy,
+        interrupt=call.interrupt,
+        wire=SPICEDB_WIRE,
+    )
+    deleted = int(call.resume.get("deleted", "0")) + result.deleted
+    if not result.complete and not request.optional_limit:
+        call.end_turn(deleted=str(deleted), token=result.token)
     progress = _P.DeleteRelationshipsResponse.DELETION_PROGRESS_COMPLETE
-    if not complete:
+    if not result.complete:
         progress = _P.DeleteRelationshipsResponse.DELETION_PROGRESS_PARTIAL
     return _P.DeleteRelationshipsResponse(
-        deleted_at=encode_token(token), deletion_progress=progress, relationships_deleted_count=deleted
+        deleted_at=encode_token(result.token), deletion_progress=progress, relationships_deleted_count=deleted
     )
 
 
