@@ -22,6 +22,7 @@ EXPANDED_BYTES = 1_200
 # What is held, by the limits that say how much of it.
 _HELD: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
     "answers that wait to be taken": lambda _, serve: serve.unsent_bytes_max,
+    "lists of the past": lambda _, serve: serve.remembered_bytes_max,
     "answers at work": lambda limits, serve: (serve.readers + serve.heavy_readers) * limits.response_bytes_max,
     # What Python remembers, and of a past as much again; what is light is over before it has anything to remember.
     "questions at work": lambda limits, serve: serve.heavy_readers * 2 * limits.evaluation_bytes_max,

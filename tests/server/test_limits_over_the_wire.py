@@ -59,16 +59,21 @@ def serving(limits: Limits, serve_limits: ServeLimits = DEFAULT_LIMITS) -> Itera
 
 def asked(channel: grpc.Channel, method: str, request: Message) -> Any:
     """The (first) answer. Raises RemoteError."""
+    return next(answers(channel, method, request))
+
+
+def answers(channel: grpc.Channel, method: str, request: Message) -> Iterator[Any]:
+    """Each of them. Raises RemoteError."""
     verb = PATHS[method]
     call = channel.stream_stream(verb.path)(iter([request.SerializeToString()]), timeout=PATIENCE_S)
     try:
-        data = next(call)
+        for data in call:
+            yield verb.response.FromString(data)
     except grpc.RpcError as error:
         trailers = dict(error.trailing_metadata())  # type: ignore[attr-defined]
         raise decode_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"])) from None
     finally:
         call.cancel()
-    return verb.response.FromString(data)
 
 
 def ref(text: str) -> core_pb2.ObjectReference:
@@ -468,6 +473,34 @@ def requests_that_are_not_answered_are_bounded() -> None:
         asked(channel, "Write", write(100))
     assert (refused.value.reason, refused.value.metadata["name"]) == ("OVERLOADED", "unanswered_bytes_max")
     assert int(refused.value.metadata["given"]) > 8_000 == int(refused.value.metadata["limit"])
+
+
+@of_the_server("remembered_bytes_max")
+def what_lists_of_the_past_remember_is_bounded_in_all() -> None:
+    def updates(operation: Any) -> Any:
+        return R.WriteRequest(
+            updates=[R.Update(operation=operation, relationship=relationship(each)) for each in range(9)]
+        )
+
+    def listed(channel: grpc.Channel, token: str) -> int:
+        request = SP.ExportBulkRelationshipsRequest(optional_limit=1)
+        request.consistency.at_exact_snapshot.token = token
+        return len(list(answers(channel, "ExportBulkRelationships", request)))
+
+    def deleted(channel: grpc.Channel) -> str:
+        token: str = asked(channel, "Write", updates(R.OPERATION_TOUCH)).token
+        asked(channel, "Write", updates(R.OPERATION_DELETE))
+        return token
+
+    with serving(Limits(), ServeLimits(remembered_bytes_max=16_000)) as (_, channel):
+        token = deleted(channel)
+        for _ in range(5):  # what each took is given back
+            assert listed(channel, token) >= 9
+    with serving(Limits(), ServeLimits(remembered_bytes_max=6_000)) as (_, channel):
+        token = deleted(channel)
+        with pytest.raises(RemoteError) as refused:
+            listed(channel, token)
+    assert (refused.value.reason, refused.value.metadata["name"]) == ("FAIR_SHARE", "remembered_bytes_max")
 
 
 @of_the_server("request_s")

@@ -22,10 +22,13 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.results import DeleteResult
-from remit.errors import StoreFull
+from remit.errors import FairShareSpent, StoreFull
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
+from remit.server.call import Call
+from remit.server.limits.fair_quota import FairQuota
 from remit.server.run.background import BackgroundServer
+from remit.server.streams import Stream
 from remit.store.memory import MemoryStore
 from remit.wire.spicedb.facts import decode_relationship
 from tests.support.keyed import refusal_of
@@ -161,6 +164,32 @@ def test_what_has_not_begun_is_in_no_list(engine: Engine) -> None:
         ("folder:a#viewer@user:later", core.RelationshipUpdate.OPERATION_DELETE),
         ("folder:a#viewer@user:now", core.RelationshipUpdate.OPERATION_TOUCH),
     }
+
+
+def test_a_short_list_waits_for_nothing_that_is_heavy(
+    client: Client, asks: PermissionsServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("it is light")
+
+    client.touch("folder:a#viewer@user:ann")
+    monkeypatch.setattr(Stream, "run_heavy", refused)
+    monkeypatch.setattr("remit.server.call.LIGHT_S", 60.0)
+    assert len(read(asks, optional_limit=1)) == 1
+
+
+def test_what_all_lists_remember_comes_of_one_pool_and_goes_back_to_it() -> None:
+    pool = FairQuota("remembered_bytes_max", 1_000, "bytes")
+    one, other = (Stream(Call(peer="one"), None, {}, None, pool) for _ in range(2))  # type: ignore[arg-type]
+    one.remember(400)
+    other.remember(40)
+    with pytest.raises(FairShareSpent):
+        other.remember(100)
+    one.forget()
+    other.remember(100)
+    one.remember(400)  # by a step that was still under way when its stream ended
+    other.forget()
+    assert pool.taken == 0
 
 
 def test_a_cursor_of_another_query_or_another_store_is_refused(client: Client, asks: PermissionsServiceStub) -> None:

@@ -101,7 +101,7 @@ class ExportPage:
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotPage:
+class RevisionPage:
     """The next relationships of one revision, which `token` names, and where to go on after any of them."""
 
     relationships: tuple[Relationship, ...]

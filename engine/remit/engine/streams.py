@@ -5,6 +5,8 @@ Law: each is a row of short steps, none of which waits for whoever takes or send
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 from remit.engine.admission import check_filter
@@ -13,17 +15,27 @@ from remit.engine.cursors import decode_cursor, encode_cursor
 from remit.engine.importing import Backlog, Import
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
-from remit.engine.results import ExportPage, SnapshotPage
+from remit.engine.past_rows import PastRows, Remember, remember_all
+from remit.engine.results import ExportPage, RevisionPage
 from remit.engine.schema_plans import NO_SCHEMA
-from remit.engine.snapshot import Snapshot
 from remit.engine.tokens import encode_token, require_at_least, revision_of
 from remit.engine.watching import Watch, Watched, Watches, size_bytes
 from remit.interrupt import Interrupt, never_interrupted, paced
-from remit.model import LOCAL_CALLER, Caller, Operation, Relationship, RelationshipFilter, StoredRelationship
+from remit.model import (
+    LOCAL_CALLER,
+    Caller,
+    Operation,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRelationship,
+)
+from remit.store.port import ReadTransaction
 
 T = TypeVar("T")
 
 PAGE_BYTES = 1024 * 1024  # of an export, about: what a client of any make takes in one message is 4 MiB
+LOOKED_AT_MAX = 10_000  # rows of one step, counted or not: some tens of milliseconds
 
 
 class Streams:
@@ -76,11 +88,11 @@ class Streams:
                 require_at_least(token or at_least, head.identity, head.revision)
                 token = token or encode_token(head.identity, head.revision)
                 rows = view.scan(filter, after, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
-                page, is_complete = self._page(rows, self._limits.page_max)
+                page, is_complete = _unexpired(rows, self._clock.now_us(), self._limits.page_max)
             cursor = encode_cursor(page[-1].key, filter) if page else cursor
             yield ExportPage(tuple(page), cursor, token)
 
-    def snapshot(
+    def read_revision(
         self,
         store: str,
         filter: RelationshipFilter,
@@ -91,55 +103,32 @@ class Streams:
         limit: int = 0,
         page_max: int = 0,
         interrupt: Interrupt = never_interrupted,
-    ) -> Iterator[SnapshotPage]:
-        """The relationships a filter means at one revision, the head as it is now or a past one, at most `limit` (0:
-        all), and a page at most `page_max`. What is over, or has not begun, is left out. At least one page, each read
-        as it is asked for."""
+        remember: Remember = remember_all,
+    ) -> RevisionPages:
+        """The relationships a filter means at one revision, the head as it is when the first page is read or a past
+        one, at most `limit` (0: all), and a page at most `page_max`. What is over, or has not begun, is left out. For
+        `remember` see `PastRows`."""
         loaded = self._stores.of(store)
         if token := at_exactly or at_least:
             self._stores.catch_up(loaded, token)
         after = decode_cursor(cursor, filter)
-        snapshot: Snapshot | None = None
-        page_max = min(page_max or self._limits.page_max, self._limits.page_max)
-        token, left, is_complete = "", limit, False
-        while not is_complete:
-            with self._stores.view(loaded.identity) as view:
-                if snapshot is None:
-                    head = view.head
-                    require_at_least(at_least, head.identity, head.revision)
-                    revision = revision_of(at_exactly, head.identity, head.revision) if at_exactly else head.revision
-                    limits = self._limits
-                    snapshot = Snapshot(filter, revision, limits.undone_max, interrupt, limits.evaluation_bytes_max)
-                    rows = snapshot.rows(view, after)  # before the schema: whether the revision can be seen at all
-                    text = view.schema_text_at(revision)
-                    check_filter(self._stores.plans.of(text) if text is not None else NO_SCHEMA, filter, "filter")
-                    token = encode_token(head.identity, revision)
-                else:
-                    rows = snapshot.rows(view, after)
-                most = min(left or page_max, page_max)
-                page, is_complete = self._page(rows, most, has_begun=True)
-            after = page[-1].key if page else after
-            if limit:
-                left -= len(page)
-                is_complete |= not left
-            yield SnapshotPage(tuple(page), token, lambda each: encode_cursor(each.key, filter))
+        limits = self._limits
+        page_max = min(page_max or limits.page_max, limits.page_max)
 
-    def _page(
-        self, rows: Iterator[StoredRelationship], most: int, *, has_begun: bool = False
-    ) -> tuple[list[Relationship], bool]:
-        """As many as a page holds, by count and by size, and whether there are no more."""
-        now_us = self._clock.now_us()
-        page: list[Relationship] = []
-        room = PAGE_BYTES
-        for stored in rows:
-            qualifiers = stored.relationship.qualifiers
-            if qualifiers.is_over(now_us) or (has_begun and not qualifiers.counts_at(now_us)):
-                continue
-            if room <= 0 or len(page) == most:
-                return page, False
-            page.append(stored.relationship)
-            room -= size_bytes(stored.relationship)
-        return page, True
+        def begin(view: ReadTransaction) -> tuple[PastRows, int]:
+            head = view.head
+            require_at_least(at_least, head.identity, head.revision)
+            revision = revision_of(at_exactly, head.identity, head.revision) if at_exactly else head.revision
+            bytes_max = limits.evaluation_bytes_max
+            rows = PastRows(filter, revision, limits.undone_max, interrupt, bytes_max=bytes_max, remember=remember)
+            return rows, revision
+
+        def check(text: str | None) -> None:
+            plans = self._stores.plans
+            check_filter(plans.of(text, interrupt) if text is not None else NO_SCHEMA, filter, "filter")
+
+        view_of = partial(self._stores.view, loaded.identity)
+        return RevisionPages(view_of, begin, check, filter, after, limit, page_max, self._clock.now_us)
 
     def watch(
         self,
@@ -162,3 +151,104 @@ class Streams:
     def on_change(self, ring: Callable[[str], None]) -> Callable[[], None]:
         """Call `ring` with a store's name after each of its commits; see `Watches.on_change`. Returns what ends it."""
         return self._watches.on_change(ring)
+
+
+class RevisionPages(Iterator[RevisionPage]):
+    """The pages of a list at one revision: at least one, each read as it is asked for. One thread at a time. Where an
+    interrupt ends the reading of one, or what is made of it, it can be asked for again."""
+
+    def __init__(
+        self,
+        view: Callable[[], AbstractContextManager[ReadTransaction]],
+        begin: Callable[[ReadTransaction], tuple[PastRows, int]],
+        check: Callable[[str | None], None],
+        filter: RelationshipFilter,
+        after: RelationshipKey | None,
+        limit: int,
+        page_max: int,
+        now_us: Callable[[], int],
+    ) -> None:
+        """`check`: of the filter, by the text of the schema that it is read by."""
+        self._view = view
+        self._begin = begin
+        self._check = check
+        self._filter = filter
+        self._after = after
+        self._left = limit or None
+        self._page_max = page_max
+        self._now_us = now_us
+        self._rows: PastRows | None = None
+        self._revision = 0
+        self._token = ""
+        self._is_open = False
+        self._is_complete = False
+        self._page: RevisionPage | None = None  # read, and not taken
+
+    def peek(self) -> RevisionPage | None:
+        """The page that comes next; None where there is none."""
+        if self._page is None and not self._is_complete:
+            self._page = self._read()
+        return self._page
+
+    def __next__(self) -> RevisionPage:
+        page = self.peek()
+        if page is None:
+            raise StopIteration
+        self._page = None
+        return page
+
+    def _read(self) -> RevisionPage:
+        rows = self._rows if self._is_open and self._rows is not None else self._open()
+        most = self._page_max if self._left is None else min(self._left, self._page_max)
+        with self._view() as view:
+            page, passed, is_complete = _begun(rows.rows(view, self._after), self._now_us(), most)
+        self._after = passed or self._after
+        if self._left is not None:
+            self._left -= len(page)
+            is_complete |= not self._left
+        self._is_complete = is_complete
+        return RevisionPage(tuple(page), self._token, lambda each: encode_cursor(each.key, self._filter))
+
+    def _open(self) -> PastRows:
+        """Say which revision it is of, and whether it can be seen at all, before its schema is compiled."""
+        with self._view() as view:
+            if self._rows is None:
+                self._rows, self._revision = self._begin(view)
+            self._rows.take_back(view)
+            text = view.schema_text_at(self._revision)
+            self._token = encode_token(view.head.identity, self._revision)
+        self._check(text)
+        self._is_open = True
+        return self._rows
+
+
+def _begun(
+    rows: Iterator[StoredRelationship], now_us: int, most: int
+) -> tuple[list[Relationship], RelationshipKey | None, bool]:
+    """What counts at a time, as much as a page holds by count and by size, and as few rows are looked at for; the last
+    triple that was looked at; and whether there are no more."""
+    page: list[Relationship] = []
+    passed: RelationshipKey | None = None
+    room = PAGE_BYTES
+    for looked_at, stored in enumerate(rows):
+        if room <= 0 or len(page) == most or looked_at == LOOKED_AT_MAX:
+            return page, passed, False
+        passed = stored.relationship.key
+        if stored.relationship.qualifiers.counts_at(now_us):
+            page.append(stored.relationship)
+            room -= size_bytes(stored.relationship)
+    return page, passed, True
+
+
+def _unexpired(rows: Iterator[StoredRelationship], now_us: int, most: int) -> tuple[list[Relationship], bool]:
+    """As many as a page holds, by count and by size, and whether there are no more."""
+    page: list[Relationship] = []
+    room = PAGE_BYTES
+    for stored in rows:
+        if stored.relationship.qualifiers.is_over(now_us):
+            continue
+        if room <= 0 or len(page) == most:
+            return page, False
+        page.append(stored.relationship)
+        room -= size_bytes(stored.relationship)
+    return page, True

@@ -111,6 +111,9 @@ class Pipeline:
         self.unanswered = FairQuota(
             "unanswered_bytes_max", limits.unanswered_bytes_max, "bytes of requests that are not answered yet"
         )
+        self.remembered = FairQuota(
+            "remembered_bytes_max", limits.remembered_bytes_max, "bytes that streams keep from step to step"
+        )
         self.places = CallPlaces(calls_max(limits))
         self.streams = Streams(streams_max=limits.streams_max, per_key_max=limits.streams_per_key_max)
         self.notifier = CommitNotifier()
@@ -213,7 +216,7 @@ class Pipeline:
     ) -> RemitError | None:
         """A call of a streaming verb on the event loop, between `enter` and `leave`, until it ends; and why it did,
         where there is anything to say. Raises CancelledError where the caller went away."""
-        stream = Stream(call, self.stream_steps, self._heavy, self.notifier)
+        stream = Stream(call, self.stream_steps, self._heavy, self.notifier, self.remembered)
         observed = self.telemetry.begin(verb, call)
         ending: RemitError | None = None
         try:
@@ -236,6 +239,8 @@ class Pipeline:
             ending = call.ended_by
         except Exception as error:  # noqa: BLE001  # the last line of defence: told in the log, not to the caller
             ending = remit_error_of(error, verb.path, call)
+        finally:
+            stream.forget()
         _tell(observed, call, ending)
         if ending is None:
             return None

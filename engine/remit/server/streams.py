@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from remit.errors import Draining, MalformedRequest, TooManyStreams
 from remit.interrupt import TooHeavy
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
-from remit.server.limits.fair_quota import share
+from remit.server.limits.fair_quota import FairQuota, share
 from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.verb import Queue
@@ -36,7 +37,12 @@ class Stream:
     # What a handler says of the message it is about to give becomes true in the moment it is handed to the transport,
     # which keeps the order: whoever reads the error has read the message.
     def __init__(
-        self, call: Call, queue: WorkQueue, heavy: Mapping[Queue, ThreadPool], notifier: CommitNotifier
+        self,
+        call: Call,
+        queue: WorkQueue,
+        heavy: Mapping[Queue, ThreadPool],
+        notifier: CommitNotifier,
+        remembered: FairQuota,
     ) -> None:
         self.call = call
         self.resume: dict[str, str] = {}
@@ -44,6 +50,10 @@ class Stream:
         self._queue = queue
         self._heavy = heavy
         self._notifier = notifier
+        self._remembered = remembered
+        self._remembered_bytes = 0
+        self._is_over = False
+        self._lock = threading.Lock()
 
     def will_resume(self, **where: str) -> None:
         """For the handler: where to go on once the message it gives next is on its way."""
@@ -79,6 +89,21 @@ class Stream:
     def submit_next(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Such a step for who holds what others wait for: before all else of its caller."""
         return self._heavy[queue].submit_next(self.call.client_id, work, *args, **kwargs)
+
+    def remember(self, size: int) -> None:
+        """Count what the stream keeps in memory from step to step, so many bytes more, until it is over. Raises
+        Overloaded."""
+        with self._lock:
+            if not self._is_over:  # else what is kept goes with the step that is the last one
+                self._remembered.take(self.call.client_id, size)
+                self._remembered_bytes += size
+
+    def forget(self) -> None:
+        """It is over."""
+        with self._lock:
+            self._is_over = True
+            if self._remembered_bytes:
+                self._remembered.give_back(self.call.client_id, self._remembered_bytes)
 
     def commits(self, store: str) -> contextlib.AbstractContextManager[asyncio.Event]:
         """An event that is set at each commit of a store; see `CommitNotifier.subscribed`."""

@@ -31,6 +31,8 @@ class ServeLimits:
     slow_consumer_s: float = 30.0  # how long a message may wait to be taken
     unsent_bytes_max: int = 256 * MIB  # of answers that wait for their readers: four of the largest
     unanswered_bytes_max: int = 256 * MIB  # of requests that arrive or are worked on: sixteen of the largest
+    # That streams keep from step to step: of one caller at most as much as of one question of the past, and some more.
+    remembered_bytes_max: int = 320 * MIB
     request_s: float = 30.0  # for a message of a request to come whole: the largest by 5 Mbit/s
     calls_per_connection_max: int = 1_024
     handshake_s: float = 20.0  # for a connection to begin to speak, TLS included

@@ -16,7 +16,8 @@ from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, SPICEDB_WIRE
-from remit.engine.results import SnapshotPage
+from remit.engine.results import RevisionPage
+from remit.engine.streams import RevisionPages
 from remit.errors import InvalidArgument
 from remit.interrupt import Interrupt, paced
 from remit.model import Operation, Precondition, Relationship, RelationshipFilter
@@ -144,32 +145,44 @@ async def export_bulk_relationships(
 
 def _pages(
     engine: Engine, request: Any, filter: RelationshipFilter, limit: int, stream: Stream, most: int = 0
-) -> Iterator[SnapshotPage]:
+) -> RevisionPages:
     """Of the revision that the cursor goes on in, else of the one that the consistency asks for."""
     at: Consistency = decode_consistency(request.consistency)
     cursor = ""
     if request.HasField("optional_cursor"):
         token, cursor = decode_cursor(request.optional_cursor)
         at = {"at_exactly": token}
-    return engine.streams.snapshot(
-        DEFAULT, filter, **at, cursor=cursor, limit=limit, page_max=most, interrupt=stream.call.interrupt
+    return engine.streams.read_revision(
+        DEFAULT,
+        filter,
+        **at,
+        cursor=cursor,
+        limit=limit,
+        page_max=most,
+        interrupt=stream.call.interrupt,
+        remember=stream.remember,
     )
 
 
-Make = Callable[[SnapshotPage, Interrupt], list[bytes]]
+Make = Callable[[RevisionPage, Interrupt], list[bytes]]
 
 
-async def _next(pages: Iterator[SnapshotPage], make: Make, stream: Stream) -> list[bytes] | None:
+async def _next(pages: RevisionPages, make: Make, stream: Stream) -> list[bytes] | None:
     """The messages of the next page, made in the thread that read it."""
-    return await stream.run_heavy(Queue.READS, _next_messages, pages, make, stream.call.interrupt)
+    return await stream.run_until_heavy(Queue.READS, _next_messages, pages, make, stream.call.interrupt)
 
 
-def _next_messages(pages: Iterator[SnapshotPage], make: Make, interrupt: Interrupt) -> list[bytes] | None:
-    page = next(pages, None)
-    return make(page, interrupt) if page is not None else None
+def _next_messages(pages: RevisionPages, make: Make, interrupt: Interrupt) -> list[bytes] | None:
+    """None where there is no more. Where an interrupt ends it, it can be called again."""
+    page = pages.peek()
+    if page is None:
+        return None
+    messages = make(page, interrupt)
+    next(pages)
+    return messages
 
 
-def _each_alone(page: SnapshotPage, interrupt: Interrupt) -> list[bytes]:
+def _each_alone(page: RevisionPage, interrupt: Interrupt) -> list[bytes]:
     read_at = encode_token(page.token)
     messages = []
     for each in page.relationships:
@@ -183,7 +196,7 @@ def _each_alone(page: SnapshotPage, interrupt: Interrupt) -> list[bytes]:
     return messages
 
 
-def _all_together(page: SnapshotPage, interrupt: Interrupt) -> list[bytes]:
+def _all_together(page: RevisionPage, interrupt: Interrupt) -> list[bytes]:
     if not page.relationships:
         return []
     cursor: core_pb2.Cursor = encode_cursor(page.token, page.cursor_of(page.relationships[-1]))
