@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -23,11 +24,18 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from remit.access.keys import Right
 from remit.client import Client
+from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
-from remit.model import Verdict
+from remit.engine.limits import Limits
+from remit.engine.request_view import RequestView
+from remit.errors import StepBudgetSpent
+from remit.model import Operation, Update, Verdict
 from remit.notation import parse_relationship
+from remit.server.call import Call
+from remit.server.handlers.spicedb.permissions import check_bulk_permissions, expand_permission_tree
 from remit.server.verb import About
 from remit.server.verbs import SPICEDB_STREAMS, SPICEDB_VERBS, UnaryVerb
+from remit.store.memory import MemoryStore
 from tests.support.keyed import Keyed, Refusal, ask, keyed_server, refusal_of
 from tests.support.serving import NOW_US, SCHEMA
 
@@ -279,6 +287,58 @@ def test_a_tree_is_as_deep_as_a_reader_follows_and_no_deeper(client: Client, ask
             expand(id)
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refusal_of(raised.value).reason == "ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED"
+
+
+def test_what_is_too_deep_for_a_tree_is_not_opened_to_its_end() -> None:
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock, Limits(expanded_max=200))
+    engine.schemas.write("", SCHEMA)
+    chain = [parse_relationship(f"folder:{n}#parent@folder:{n - 1}") for n in range(1, 1_000)]
+    engine.relationships.write("", [Update(Operation.TOUCH, each) for each in chain])
+    request = permissions.ExpandPermissionTreeRequest(resource=object_of("folder:999"), permission="view")
+    with pytest.raises(StepBudgetSpent, match="deeper than 47 levels"):
+        expand_permission_tree(engine, request, Call())
+    engine.close()
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+def test_all_traces_of_one_answer_are_of_its_revision_and_its_time(exactly: bool) -> None:
+    """Whatever is written, and however late it gets, between one item and the next."""
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    engine.schemas.write("", SCHEMA)
+    fact = "folder:sub#viewer@user:eve[expiration:2027-03-01T00:00:00Z]"
+    written = engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship(fact))])
+    engine.relationships.write("", [Update(Operation.TOUCH, parse_relationship("folder:top#viewer@user:ann"))])
+    question = check("folder:sub", "view", "user:eve")
+    item = permissions.CheckBulkPermissionsRequestItem(
+        resource=question.resource, permission=question.permission, subject=question.subject
+    )
+    request = permissions.CheckBulkPermissionsRequest(items=[item] * 3, with_tracing=True)
+    if exactly:
+        request.consistency.at_exact_snapshot.token = written.token
+    call, gone = Call(), parse_relationship("folder:sub#viewer@user:eve")
+    views = 0
+
+    def of(*args: Any, **kwargs: Any) -> RequestView:
+        nonlocal views
+        views += 1
+        return view_of(*args, **kwargs)
+
+    def meanwhile(*args: Any) -> Any:
+        clock.advance_us(365 * 86_400_000_000)
+        engine.relationships.write("", [Update(Operation.DELETE, gone)])
+        return explain(*args)
+
+    view_of, explain = engine.views.of, engine.questions._evaluator.explain
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine.views, "of", of)
+        patch.setattr(engine.questions._evaluator, "explain", meanwhile)
+        answer = check_bulk_permissions(engine, request, call)
+    yes = debug.CheckDebugTrace.PERMISSIONSHIP_HAS_PERMISSION
+    assert [(each.item.permissionship, each.item.debug_trace.check.result) for each in answer.pairs] == [(HAS, yes)] * 3
+    assert views == 1, "the past is worked out once"
+    engine.close()
 
 
 def test_health_is_told_of_each_service_by_its_name(channel: grpc.Channel) -> None:

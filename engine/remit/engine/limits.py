@@ -30,15 +30,19 @@ ROWS_BETWEEN_INTERRUPTS = 32
 
 
 class Wire(NamedTuple):
-    """By which of the limits a request is judged that came over a wire with limits of its own."""
+    """What a request is judged by that came over one of the wires: which of the limits, and whether a write without
+    updates is one that changes nothing."""
 
     items_max: str = "items_max"
     preconditions_max: str = "preconditions_max"
     metadata_bytes_max: str = "metadata_bytes_max"
+    may_write_nothing: bool = False
 
 
 REMIT_WIRE = Wire()
-SPICEDB_WIRE = Wire("spicedb_items_max", "spicedb_preconditions_max", "spicedb_metadata_bytes_max")
+SPICEDB_WIRE = Wire(
+    "spicedb_items_max", "spicedb_preconditions_max", "spicedb_metadata_bytes_max", may_write_nothing=True
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Law: whatever answers, it answers at one revision and one time, which the answer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from remit.engine.limits import REMIT_WIRE, Limits, Wire
 from remit.engine.request_view import RequestView, RequestViews
@@ -14,7 +15,6 @@ from remit.eval.budget import Budget
 from remit.eval.evaluator import Evaluator
 from remit.eval.expand import expand
 from remit.eval.semantics import Answer
-from remit.eval.trees import Explanation
 from remit.interrupt import Interrupt, never_interrupted
 from remit.model import ObjectRef, Question, Relationship
 
@@ -44,8 +44,7 @@ class Questions:
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
         if explain:
-            explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
-            return _check_result(view, view.token, explained.answer, explained.explanation)
+            return self._explained(view, interrupt, question)
         answer = self._evaluator.check(view, question, self._limits.steps_max, interrupt)
         return _check_result(view, view.token, answer)
 
@@ -73,7 +72,13 @@ class Questions:
         token = view.token
         found = [next(answers) if refusal is None else refusal for refusal in refusals]
         results = [each if isinstance(each, RemitError) else _check_result(view, token, each) for each in found]
-        return CheckManyResult(tuple(results), token, view.now_us, view.historical)
+        explain = partial(self._explained, view, interrupt)
+        return CheckManyResult(tuple(results), token, view.now_us, explain, view.historical)
+
+    def _explained(self, view: RequestView, interrupt: Interrupt, question: Question) -> CheckResult:
+        explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
+        result = _check_result(view, view.token, explained.answer)
+        return result._replace(explanation=explained.explanation, schema=view.stored_schema)
 
     def _refusal(self, question: Question) -> LimitExceeded | None:
         """Why an item of many is not even asked."""
@@ -112,20 +117,28 @@ class Questions:
         *,
         at_least: str = "",
         at_exactly: str = "",
+        depth: int = 0,
         interrupt: Interrupt = never_interrupted,
     ) -> ExpandResult:
-        """What a relation or permission of a resource is made of, down to the facts of relations; the usersets among
-        these stay closed. The same in Python whatever the evaluator: it opens little. Raises AnswerTooLarge beyond
-        `expanded_max`."""
+        """What a relation or permission of a resource is made of, down to the facts of relations, at most `depth` deep;
+        the usersets among these stay closed. The same in Python whatever the evaluator: it opens little. Raises
+        AnswerTooLarge beyond `expanded_max`."""
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, interrupt=interrupt)
         with self._limits.expanding() as steps_max:
             budget = Budget(steps_max, interrupt, bytes_max=self._limits.evaluation_bytes_max)
             expansion = expand(
-                view.schema, view.graph, resource, permission, now_us=view.now_us, usersets=False, budget=budget
+                view.schema,
+                view.graph,
+                resource,
+                permission,
+                now_us=view.now_us,
+                depth=depth,
+                usersets=False,
+                budget=budget,
             )
         return ExpandResult(expansion, view.token, view.now_us, view.historical)
 
 
-def _check_result(view: RequestView, token: str, answer: Answer, explanation: Explanation | None = None) -> CheckResult:
+def _check_result(view: RequestView, token: str, answer: Answer) -> CheckResult:
     verdict, missing, steps = answer
-    return CheckResult(verdict, missing, steps, token, view.now_us, explanation, view.historical)
+    return CheckResult(verdict, missing, steps, token, view.now_us, None, view.historical)

@@ -71,7 +71,7 @@ class Relationships:
         it is, and told. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as it is
         still being judged by its filters; then nothing is written."""
         loaded = self._stores.of(store)
-        if not updates and replace is None and wire is REMIT_WIRE:
+        if not updates and replace is None and not wire.may_write_nothing:
             raise InvalidArgument("a write needs at least one of `updates`", field="updates")
         self._limits.require_write(updates, len(preconditions), metadata_json, wire)
         if replace is not None:

@@ -5,7 +5,7 @@ Law: an answer names the revision it was given at, as a token; whoever shows tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from remit.engine.orphans import Orphans
@@ -13,12 +13,14 @@ from remit.errors import RemitError
 from remit.eval.lookups import Entry
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
+from remit.language.plan import Schema
 from remit.language.source import Issue
-from remit.model import Relationship, StoredRelationship, Verdict
+from remit.model import Question, Relationship, StoredRelationship, Verdict
 
 
 class CheckResult(NamedTuple):
-    """An answer, the revision (as a token) and the time (microseconds) it was given at, and what it cost in steps."""
+    """An answer, the revision (as a token) and the time (microseconds) it was given at, and what it cost in steps.
+    `schema`: what an explanation is told by, where there is one."""
 
     verdict: Verdict
     missing: tuple[str, ...]
@@ -27,15 +29,18 @@ class CheckResult(NamedTuple):
     evaluated_at_us: int
     explanation: Explanation | None = None
     historical: bool = False
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckManyResult:
-    """One answer or error per question, in the order asked, all at one revision and time."""
+    """One answer or error per question, in the order asked, all at one revision and time. `explain` answers one of them
+    again, with an explanation, at the same: they are large, so one at a time. It raises what Check raises."""
 
     results: tuple[CheckResult | RemitError, ...]
     token: str
     evaluated_at_us: int
+    explain: Callable[[Question], CheckResult] = field(compare=False, repr=False)
     historical: bool = False
 
 

@@ -3,7 +3,8 @@
 SpiceDB refuses a relation that brings one in from another definition, and so do we. Yet it remembers what it has found
 by the name of the relation alone: where it looked at a relation of the same name first that holds none, it lets the
 other through. Whether it does may depend on the order it happens to look in, so what it may let through is let through
-here, with a warning."""
+here, with a warning.
+Law: a relation holds a wildcard exactly where facts that its types allow could relate everybody to it."""
 
 from __future__ import annotations
 

@@ -160,7 +160,10 @@ class WireQuestions:
             verdict = decode_verdict(message.answer.verdict)
             return CheckResult(verdict, tuple(message.answer.missing), 0, answer.token, now_us, None, answer.historical)
 
-        return CheckManyResult(tuple(map(result, answer.results)), answer.token, now_us, answer.historical)
+        def explain(_: Question) -> CheckResult:
+            raise AssertionError("nobody asks why of an answer that came over the wire")
+
+        return CheckManyResult(tuple(map(result, answer.results)), answer.token, now_us, explain, answer.historical)
 
     def expand(
         self,

@@ -10,8 +10,8 @@ from typing import assert_never
 
 from authzed.api.v1 import core_pb2
 
-from remit.errors import InvalidArgument
-from remit.eval.budget import Budget, budget_spent
+from remit.errors import InvalidArgument, StepBudgetSpent
+from remit.eval.budget import Budget
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -41,8 +41,8 @@ _EXCLUSION = core_pb2.AlgebraicSubjectSet.OPERATION_EXCLUSION
 
 
 def encode_tree(expansion: Expansion, budget: Budget) -> core_pb2.PermissionRelationshipTree:
-    """Cost: O(nodes and subjects of the tree). Raises StepBudgetSpent where it is too large or too deep, and
-    InvalidArgument for operators that SpiceDB has not."""
+    """Of an expansion that is DEPTH_MAX deep, or whole. Cost: O(nodes and subjects of the tree). Raises StepBudgetSpent
+    where it is too large or too deep, and InvalidArgument for operators that SpiceDB has not."""
     root = expansion.sets[0]
     tree = core_pb2.PermissionRelationshipTree()
     _Encoding(expansion, budget).put_set(tree, root.resource, root.relation, 1)
@@ -69,7 +69,13 @@ class _Encoding:
         """Fills the tree with a node of the definition of `resource#name`."""
         self._budget.spend()
         if depth > DEPTH_MAX:
-            raise budget_spent(DEPTH_MAX, depth, "depth")
+            raise StepBudgetSpent(
+                f"the tree is deeper than {DEPTH_MAX} levels, which is as far as readers of it follow: ask "
+                "remit.v1.Permissions/Expand, or for a part of it",
+                name="depth",
+                limit=DEPTH_MAX,
+                given=depth,  # or more
+            )
         if isinstance(node, ExpandReference):
             self.put_set(tree, node.resource, node.relation, depth)
             return

@@ -1,4 +1,6 @@
-"""The questions of SpiceDB's PermissionsService: CheckPermission, CheckBulkPermissions, ExpandPermissionTree."""
+"""The questions of SpiceDB's PermissionsService: CheckPermission, CheckBulkPermissions, ExpandPermissionTree.
+
+Law: all that one answer says, its traces too, is of one revision and one time."""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from authzed.api.v1 import core_pb2, debug_pb2, permission_service_pb2
 
 from remit.engine.facade import Engine
 from remit.engine.limits import SPICEDB_WIRE, Limits
-from remit.engine.results import CheckResult
+from remit.engine.results import CheckManyResult, CheckResult
 from remit.errors import RemitError
 from remit.eval.budget import Budget
 from remit.model import Question
@@ -19,7 +21,7 @@ from remit.server.handlers.spicedb import DEFAULT
 from remit.server.limits.answer_size import AnswerSize
 from remit.server.limits.request_size import read_context
 from remit.wire.spicedb.answers import decode_consistency, encode_missing, encode_permissionship, encode_token
-from remit.wire.spicedb.expansions import encode_tree
+from remit.wire.spicedb.expansions import DEPTH_MAX, encode_tree
 from remit.wire.spicedb.facts import decode_object, decode_subject
 from remit.wire.spicedb.refusals import told_as_spicedb
 from remit.wire.spicedb.traces import encode_debug, expires_at_us
@@ -61,26 +63,22 @@ def check_bulk_permissions(
     )
     following: Iterator[CheckResult | RemitError] = iter(answers.results)
     response = permission_service_pb2.CheckBulkPermissionsResponse(checked_at=encode_token(answers.token))
-    size = 0
+    made = AnswerSize(engine.limits, call.interrupt)
     for item, each in zip(request.items, read, strict=True):
         call.interrupt()
         result = next(following) if isinstance(each, Question) else each
         if request.with_tracing and isinstance(each, Question) and isinstance(result, CheckResult):
-            result = _explained(engine, each, result, call)
+            result = _explained(answers, each, result, call)
         pair = _pair(engine, item, each, result, call)
-        if request.with_tracing:  # each trace brings the schema along
-            size += pair.ByteSize()
-            engine.limits.require_response(size)
+        made.grew(pair.ByteSize() if request.with_tracing else 0)  # each trace brings the schema along
         response.pairs.append(pair)
     return response
 
 
-def _explained(engine: Engine, question: Question, answer: CheckResult, call: Call) -> CheckResult:
-    """The answer with what explains it, of the same revision; as it is where that cannot be told any more."""
+def _explained(answers: CheckManyResult, question: Question, answer: CheckResult, call: Call) -> CheckResult:
+    """The answer with what explains it; as it is where that takes too much."""
     try:
-        return engine.questions.check(
-            DEFAULT, question, at_exactly=answer.token, explain=True, interrupt=call.interrupt
-        )
+        return answers.explain(question)
     except RemitError:
         call.interrupt()  # whoever has left, or waited long enough, is not answered
         return answer
@@ -105,9 +103,8 @@ def _pair(
 
 
 def _debug(engine: Engine, question: Question, result: CheckResult, call: Call) -> debug_pb2.DebugInformation:
-    assert result.explanation is not None, "it was asked for"
-    schema = engine.views.of(DEFAULT, at_exactly=result.token, interrupt=call.interrupt).schema
-    return encode_debug(result.explanation, question, schema, AnswerSize(engine.limits, call.interrupt).grew)
+    assert result.explanation is not None and result.schema is not None, "it was asked for"
+    return encode_debug(result.explanation, question, result.schema, AnswerSize(engine.limits, call.interrupt).grew)
 
 
 def expand_permission_tree(
@@ -118,6 +115,7 @@ def expand_permission_tree(
         decode_object(request.resource, "resource"),
         checked_name(request.permission, field="permission"),
         **decode_consistency(request.consistency),
+        depth=DEPTH_MAX,
         interrupt=call.interrupt,
     )
     with engine.limits.expanding() as steps_max:

@@ -1,4 +1,6 @@
-"""SpiceDB's SchemaService: a schema written, read, told part by part, and compared with another."""
+"""SpiceDB's SchemaService: a schema written, read, told part by part, and compared with another.
+
+Law: all parts of an answer are of the schema at the revision that it names."""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.server.call import Call
 from remit.server.handlers.spicedb import DEFAULT
+from remit.server.limits.answer_size import AnswerSize
 from remit.wire.spicedb.answers import decode_consistency, encode_token
 from remit.wire.spicedb.reflection import (
     Filters,
@@ -59,10 +62,9 @@ def diff_schema(
 ) -> schema_service_pb2.DiffSchemaResponse:
     new = engine.schemas.compile(request.comparison_schema, caller=call.caller, interrupt=call.interrupt)
     old, token = _schema(engine, request, call)
-    response, size = _S.DiffSchemaResponse(read_at=encode_token(token)), 0
+    response, made = _S.DiffSchemaResponse(read_at=encode_token(token)), AnswerSize(engine.limits, call.interrupt)
     for difference in encode_differences(old, new, call.interrupt):
-        size += difference.ByteSize()
-        engine.limits.require_response(size)
+        made.grew(difference.ByteSize())
         response.diffs.append(difference)
     return response
 

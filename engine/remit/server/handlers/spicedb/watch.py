@@ -1,4 +1,6 @@
-"""SpiceDB's WatchService: every change of the store as it happens, for as long as the caller listens."""
+"""SpiceDB's WatchService: every change of the store as it happens, for as long as the caller listens.
+
+Law: what was given can be gone on after: `Stream.resume` says where, whatever ends the stream."""
 
 from __future__ import annotations
 
