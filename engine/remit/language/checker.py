@@ -31,29 +31,29 @@ from remit.language.syntax import (
     TypeSyntax,
     nodes_of,
 )
-from remit.language.wildcards import find_holders, find_overlooked, userset_of
+from remit.language.wildcards import Holders, find_overlooked, userset_of
 from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
 
 # A word that a flag would give a meaning, and the flag.
 _FLAGGED_WORDS = {"self": "self", "expiration": "expiration", "not_before": "not_before", SUBJECT: "delegation"}
 
 
-def check(declarations: Declarations, effort: Effort) -> tuple[tuple[Issue, ...], Programs]:
+def check(declarations: Declarations, holders: Holders, effort: Effort) -> tuple[tuple[Issue, ...], Programs]:
     """Every mistake in a tree whose imports and partials are expanded, none where there is none, and what became of its
-    caveats' expressions. Cost: O(tree), and CEL's compiler for each caveat."""
-    checker = _Checker(declarations, effort)
+    caveats' expressions; `holders` are its wildcards'. Cost: O(tree), and CEL's compiler for each caveat."""
+    checker = _Checker(declarations, holders, effort)
     checker.check()
     return checker.found.issues, checker.programs
 
 
 class _Checker:
-    def __init__(self, declarations: Declarations, effort: Effort) -> None:
+    def __init__(self, declarations: Declarations, holders: Holders, effort: Effort) -> None:
         self.declarations = declarations
         self.definitions = declarations.definitions
         self.effort = effort
         self.found = Findings(declarations.tree, effort)
         self.programs = Programs()
-        self.wildcard_holders = find_holders(declarations, effort)
+        self.wildcard_holders = holders
         self.overlooked_wildcards = find_overlooked(declarations, self.wildcard_holders, effort)
         # By name: the definitions that declare a relation of it, and those that declare a permission.
         self.with_relation: dict[str, list[Declared]] = {}

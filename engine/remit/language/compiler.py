@@ -21,6 +21,7 @@ from remit.language.reach import Reach
 from remit.language.source import Issue, Source, refusal
 from remit.language.syntax import SchemaSyntax
 from remit.language.translation import translate
+from remit.language.wildcards import find_holders
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,12 @@ def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = Non
     effort = effort or Effort()
     require_terms(tree, effort)
     declarations = declarations_of(tree, effort)
-    issues, programs = check(declarations, effort)
+    holders = find_holders(declarations, effort)
+    issues, programs = check(declarations, holders, effort)
     if issues:
         raise refusal(issues)
     schema = translate(declarations, programs, text, effort)
     reach = Reach(schema, identity=False, effort=effort)
     if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)
-    return Compiled(schema, lint(declarations, schema, reach, effort), tree)
+    return Compiled(schema, lint(declarations, schema, reach, holders, effort), tree)

@@ -25,7 +25,7 @@ from remit.language.syntax import (
     RelationSyntax,
     nodes_of,
 )
-from remit.language.wildcards import find_holders, userset_of
+from remit.language.wildcards import Holders, userset_of
 
 LINTS: Mapping[str, str] = {
     "relation-name-references-parent": "a name that ends in the type's own name says it twice",
@@ -42,9 +42,12 @@ LINTS: Mapping[str, str] = {
 """Every warning by its stable name, and why it is one."""
 
 
-def lint(declarations: Declarations, schema: plan.Schema, reach: Reach, effort: Effort) -> tuple[Issue, ...]:
-    """The warnings of a schema that compiles; `reach` is without identity. Cost: O(reach of the schema)."""
-    linter = _Linter(declarations, schema, reach, effort)
+def lint(
+    declarations: Declarations, schema: plan.Schema, reach: Reach, holders: Holders, effort: Effort
+) -> tuple[Issue, ...]:
+    """The warnings of a schema that compiles; `reach` is without identity, `holders` are its wildcards'. Cost: O(reach
+    of the schema)."""
+    linter = _Linter(declarations, schema, reach, holders, effort)
     for definition in declarations.definitions.values():
         for member in definition.members.values():
             linter.member(definition, member)
@@ -54,13 +57,15 @@ def lint(declarations: Declarations, schema: plan.Schema, reach: Reach, effort: 
 
 
 class _Linter:
-    def __init__(self, declarations: Declarations, schema: plan.Schema, reach: Reach, effort: Effort) -> None:
+    def __init__(
+        self, declarations: Declarations, schema: plan.Schema, reach: Reach, holders: Holders, effort: Effort
+    ) -> None:
         self.declarations = declarations
         self.schema = schema
         self.effort = effort
         self.found = Findings(declarations.tree, effort)
         self.reach = reach
-        self.wildcard_holders = find_holders(declarations, effort)
+        self.wildcard_holders = holders
         # A relation → the userset it allows first.
         self.usersets: dict[tuple[str, str], plan.SubjectType | None] = {}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +24,7 @@ from remit.engine.importing import Import
 from remit.engine.results import ExportPage
 from remit.errors import RemitError
 from remit.interrupt import Interrupt
-from remit.model import Delta, Precondition, Relationship, RelationshipFilter, Update
+from remit.model import Delta, Relationship, RelationshipFilter
 from remit.server.call import Call
 from remit.server.handlers.consistency import decode_at_least
 from remit.server.limits.answer_size import AnswerSize
@@ -41,6 +41,8 @@ from remit.wire.facts import (
 )
 from remit.wire.values import decode_context_json
 
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 R = TypeVar("R", bound=Any)  # messages with `relationships`
 
 IMPORTS_IN_FLIGHT = 3  # messages of one stream: one is on its way to the disk, one waits for it, one is being read
@@ -52,8 +54,8 @@ def write(engine: Engine, request: relationships_pb2.WriteRequest, call: Call) -
         call.require_heavy()  # before any of them is read
     result = engine.relationships.write(
         request.store,
-        _updates(request.updates, call),
-        preconditions=_preconditions(request.preconditions, call),
+        decode_each(request.updates, decode_update, "updates", call),
+        preconditions=decode_each(request.preconditions, decode_precondition, "preconditions", call),
         replace=decode_filter(request.replace, "replace") if request.HasField("replace") else None,
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
@@ -68,7 +70,7 @@ def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call)
     result = engine.relationships.delete(
         request.store,
         decode_filter(request.filter, "filter"),
-        preconditions=_preconditions(request.preconditions, call),
+        preconditions=decode_each(request.preconditions, decode_precondition, "preconditions", call),
         limit=request.limit,
         metadata_json=decode_context_json(request.metadata, "metadata"),
         dry_run=request.dry_run,
@@ -79,20 +81,13 @@ def delete(engine: Engine, request: relationships_pb2.DeleteRequest, call: Call)
     return relationships_pb2.DeleteResponse(token=result.token, deleted=result.deleted, complete=result.complete)
 
 
-def _updates(messages: Sequence[relationships_pb2.Update], call: Call) -> list[Update]:
-    updates = []
+def decode_each(messages: Iterable[M], decode: Callable[[M, str], T], field: str, call: Call) -> list[T]:
+    """What a request repeats in a field. Raises what `decode` raises."""
+    decoded = []
     for number, message in enumerate(messages):
         call.interrupt()  # each may have a context of many kilobytes
-        updates.append(decode_update(message, f"updates[{number}]"))
-    return updates
-
-
-def _preconditions(messages: Sequence[relationships_pb2.Precondition], call: Call) -> list[Precondition]:
-    preconditions = []
-    for number, message in enumerate(messages):
-        call.interrupt()
-        preconditions.append(decode_precondition(message, f"preconditions[{number}]"))
-    return preconditions
+        decoded.append(decode(message, f"{field}[{number}]"))
+    return decoded
 
 
 def read(engine: Engine, request: relationships_pb2.ReadRequest, call: Call) -> relationships_pb2.ReadResponse:

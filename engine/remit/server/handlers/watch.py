@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import TypeVar
 
 from remit.engine.facade import Engine
-from remit.engine.watching import Watched
+from remit.engine.watching import Watch, Watched
 from remit.errors import InvalidArgument
 from remit.server.streams import Stream, only_request
 from remit.server.verb import Queue
 from remit.v1 import relationships_pb2
 from remit.wire.facts import decode_filter
 from remit.wire.watching import encode_checkpoint, encode_watched
+
+T = TypeVar("T")
 
 CHECKPOINT_MS = 10_000
 CHECKPOINT_MS_MIN = 100
@@ -29,18 +32,10 @@ async def watch(
     checkpoint_s = _checkpoint_s(request.checkpoint_interval_ms)
     filters = [decode_filter(message, f"filters[{number}]") for number, message in enumerate(request.filters)]
     watching = engine.streams.watch(request.store, _message_of, after=request.after, filters=filters)
-    with contextlib.closing(watching), stream.commits(watching.store) as committed:
-        if watching.is_behind:
-            await stream.run(watching.require_reachable)
-        clock = asyncio.get_running_loop().time
-        stream.resume["token"] = watching.token
-        yield encode_checkpoint(watching.token).SerializeToString()
-        checkpoint_due_s = clock() + checkpoint_s
-        while True:
-            committed.clear()
-            messages = watching.live()
-            if messages is None:
-                messages = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
+    clock = asyncio.get_running_loop().time
+    checkpoint_due_s = clock()
+    async with contextlib.aclosing(told_in_turns(watching, stream, lambda: checkpoint_due_s)) as turns:
+        async for messages in turns:
             for token, data in messages:
                 stream.will_resume(**({"token": token} if token else {}))
                 yield data
@@ -50,11 +45,30 @@ async def watch(
                 stream.will_resume(token=watching.token)
                 yield encode_checkpoint(watching.token).SerializeToString()
                 checkpoint_due_s = clock() + checkpoint_s
+
+
+async def told_in_turns(
+    watching: Watch[T], stream: Stream, due_s: Callable[[], float | None]
+) -> AsyncGenerator[list[T], None]:
+    """What a watch tells: first nothing, once it is known that it can go on from where it is to; then what there is, at
+    once as long as there is more, else after a commit, or when something else is due (by the event loop's clock). Close
+    it."""
+    with contextlib.closing(watching), stream.commits(watching.store) as committed:
+        if watching.is_behind:
+            await stream.run(watching.require_reachable)
+        stream.resume["token"] = watching.token
+        yield []
+        while True:
+            committed.clear()
+            told = watching.live()
+            if told is None:
+                told = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
+            yield told
             if watching.is_behind:
                 await asyncio.sleep(0)  # others of the loop have their turn, also where nothing was told
             else:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(checkpoint_due_s):
+                    async with asyncio.timeout_at(due_s()):
                         await committed.wait()
 
 

@@ -15,14 +15,14 @@ from google.protobuf.message import Message
 from remit.engine.commits import is_bulk
 from remit.engine.facade import Engine
 from remit.engine.importing import Import
-from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, SPICEDB_WIRE
+from remit.engine.limits import SPICEDB_WIRE
 from remit.engine.results import RevisionPage
 from remit.engine.streams import RevisionPages
 from remit.errors import InvalidArgument
-from remit.interrupt import Interrupt, paced
+from remit.interrupt import Interrupt
 from remit.model import Operation, Precondition, Relationship, RelationshipFilter
 from remit.server.call import Call
-from remit.server.handlers.relationships import import_each
+from remit.server.handlers.relationships import decode_each, import_each
 from remit.server.handlers.spicedb import DEFAULT
 from remit.server.streams import Stream, only_request
 from remit.server.verb import Queue
@@ -47,13 +47,9 @@ def write_relationships(
     """Once it is judged a write is carried out, whether or not the caller still waits."""
     if is_bulk(len(request.updates)):
         call.require_heavy()  # before any of them is read
-    updates = []
-    for number, update in enumerate(request.updates):
-        call.interrupt()  # each may have a context of many kilobytes
-        updates.append(decode_update(update, f"updates[{number}]"))
     result = engine.relationships.write(
         DEFAULT,
-        updates,
+        decode_each(request.updates, decode_update, "updates", call),
         preconditions=_preconditions(request, call),
         metadata_json=decode_context_json(request.optional_transaction_metadata, "optional_transaction_metadata"),
         caller=call.caller,
@@ -98,12 +94,7 @@ def _preconditions(
     request: permission_service_pb2.WriteRelationshipsRequest | permission_service_pb2.DeleteRelationshipsRequest,
     call: Call,
 ) -> list[Precondition]:
-    look = paced(call.interrupt, ROWS_BETWEEN_INTERRUPTS)
-    preconditions = []
-    for number, each in enumerate(request.optional_preconditions):
-        look()
-        preconditions.append(decode_precondition(each, f"optional_preconditions[{number}]"))
-    return preconditions
+    return decode_each(request.optional_preconditions, decode_precondition, "optional_preconditions", call)
 
 
 def _filter(request: Any, field: str) -> RelationshipFilter:

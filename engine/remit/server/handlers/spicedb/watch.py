@@ -11,12 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from authzed.api.v1 import watch_service_pb2
 
 from remit.engine.facade import Engine
-from remit.engine.watching import Watch
 from remit.errors import Fault, InvalidArgument
 from remit.model import RelationshipFilter
 from remit.server.handlers.spicedb import DEFAULT
+from remit.server.handlers.watch import told_in_turns
 from remit.server.streams import Stream, only_request
-from remit.server.verb import Queue
 from remit.wire.spicedb.facts import decode_filter
 from remit.wire.spicedb.watching import EncodedRevision, encode_checkpoint, encode_watched, with_token
 
@@ -35,15 +34,12 @@ async def watch(
     watching = engine.streams.watch(
         DEFAULT, encode_watched, after=request.optional_start_cursor.token, filters=_filters(request)
     )
-    with contextlib.closing(watching), stream.commits(watching.store) as committed:
-        if watching.is_behind:
-            await stream.run(watching.require_reachable)
-        clock = asyncio.get_running_loop().time
-        stream.resume["token"] = token = watching.token
-        checkpoint_due_s = clock() + CHECKPOINT_S if _CHECKPOINTS in kinds else None
-        while True:
-            committed.clear()
-            messages = _messages(await _more(watching, stream), token, with_schema=_SCHEMA in kinds)
+    clock = asyncio.get_running_loop().time
+    token = watching.token
+    checkpoint_due_s = clock() + CHECKPOINT_S if _CHECKPOINTS in kinds else None
+    async with contextlib.aclosing(told_in_turns(watching, stream, lambda: checkpoint_due_s)) as turns:
+        async for told in turns:
+            messages = _messages(told, token, with_schema=_SCHEMA in kinds)
             for token, data in messages:
                 stream.will_resume(token=token)
                 yield data
@@ -52,19 +48,6 @@ async def watch(
                 stream.will_resume(token=token)
                 yield encode_checkpoint(token)
                 checkpoint_due_s = clock() + CHECKPOINT_S
-            if watching.is_behind:
-                await asyncio.sleep(0)  # others of the loop have their turn, also where nothing was told
-            else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(checkpoint_due_s):
-                        await committed.wait()
-
-
-async def _more(watching: Watch[EncodedRevision], stream: Stream) -> list[EncodedRevision]:
-    told = watching.live()
-    if told is None:
-        told = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
-    return told
 
 
 def _messages(told: list[EncodedRevision], token: str, *, with_schema: bool) -> Iterator[tuple[str, bytes]]:
