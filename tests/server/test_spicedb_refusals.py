@@ -6,6 +6,7 @@ here), Remit's own is told under SpiceDB's status."""
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +25,13 @@ from google.rpc import error_details_pb2, status_pb2
 from remit.access.keys import Right
 from remit.client import Client
 from remit.engine.facade import Engine
-from remit.errors import Fault, RemitError
+from remit.errors import Fault, RemoteError
 from remit.language import caveats, checker, delegation
+from remit.model import RelationshipFilter
 from remit.server.run.background import BackgroundServer
-from remit.wire.spicedb.refusals import BY_FAULT, BY_KIND, BY_LIMIT, TYPE_ERRORS, told_as_spicedb
+from remit.wire.spicedb.refusals import BY_FAULT, BY_KIND, BY_LIMIT, TYPE_ERRORS
 from tests.support.keyed import Keyed, keyed_server
+from tests.support.scraping import fetched
 from tests.support.serving import opened
 
 KNOWN_REASONS = set(error_reason_pb2.ErrorReason.keys())
@@ -266,8 +269,8 @@ WITHOUT_SCHEMA = [
 # fmt: on
 
 
-def told(channel: grpc.Channel, row: Row, key: str = "") -> tuple[str, str, str]:
-    """Status, reason and domain of what a request is refused with; three empty texts where it is answered."""
+def refused(channel: grpc.Channel, row: Row, key: str = "") -> tuple[str, status_pb2.Status] | None:
+    """Code and status of what a request is refused with; None where it is answered."""
     metadata = (("authorization", f"Bearer {key}"),) if key else ()
     path = f"/authzed.api.v1.{row.service}/{row.method}"
     call = channel.stream_stream(path)(iter([row.request.SerializeToString()]), metadata=metadata, timeout=60)
@@ -275,14 +278,22 @@ def told(channel: grpc.Channel, row: Row, key: str = "") -> tuple[str, str, str]
         for _ in call:
             pass
     except grpc.RpcError as error:
-        status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
-        info = error_details_pb2.ErrorInfo()
-        assert next(detail for detail in status.details if detail.Is(info.DESCRIPTOR)).Unpack(info)
-        if info.domain == "authzed.com":
-            assert info.reason in KNOWN_REASONS
-            assert info.metadata["remit_reason"], "what Remit calls it is not lost"
-        return error.code().name, info.reason, info.domain
-    return "", "", ""
+        trailers = dict(error.trailing_metadata())
+        return error.code().name, status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    return None
+
+
+def told(channel: grpc.Channel, row: Row, key: str = "") -> tuple[str, str, str]:
+    """Status, reason and domain of what a request is refused with; three empty texts where it is answered."""
+    if (refusal := refused(channel, row, key)) is None:
+        return "", "", ""
+    code, status = refusal
+    info = error_details_pb2.ErrorInfo()
+    assert next(detail for detail in status.details if detail.Is(info.DESCRIPTOR)).Unpack(info)
+    if info.domain == "authzed.com":
+        assert info.reason in KNOWN_REASONS
+        assert info.metadata["remit_reason"], "what Remit calls it is not lost"
+    return code, info.reason, info.domain
 
 
 def wanted(row: Row, found: tuple[str, str, str]) -> tuple[str, str, str]:
@@ -311,6 +322,64 @@ def channel() -> Iterator[grpc.Channel]:
 def test_what_spicedb_refuses_is_refused_in_its_words(channel: grpc.Channel, row: Row) -> None:
     found = told(channel, row)
     assert found == wanted(row, found)
+
+
+IN_FILTERS = [
+    Row("a relation of a filter", DELETION, delete(resource_type="doc", optional_relation="a b"), ""),
+    Row("an id of a filter", READING, read(resource_type="doc", optional_resource_id="a b"), ""),
+    Row(
+        "a subject of a filter",
+        READING,
+        read(optional_subject_filter=permissions.SubjectFilter(subject_type="user", optional_subject_id="a b")),
+        "",
+    ),
+    Row(
+        "a subject's type of a filter",
+        READING,
+        read(optional_subject_filter=permissions.SubjectFilter(subject_type="a b")),
+        "",
+    ),
+    Row(
+        "an id of a precondition",
+        UPDATE,
+        write(
+            *MANY[:1],
+            optional_preconditions=precondition(filter=filter(resource_type="doc", optional_resource_id="a b")),
+        ),
+        "",
+    ),
+    Row(
+        "a filter of an export",
+        "ExportBulkRelationships",
+        permissions.ExportBulkRelationshipsRequest(optional_relationship_filter=filter(resource_type="nope")),
+        "",
+    ),
+    Row(
+        "a filter of a watch",
+        "Watch",
+        watching.WatchRequest(optional_relationship_filters=[filter(resource_type="doc", optional_resource_id="a b")]),
+        "",
+        "",
+        WATCH,
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS + IN_FILTERS, ids=lambda row: row.what.replace(" ", "-"))
+def test_the_field_that_a_refusal_names_is_one_of_the_request(channel: grpc.Channel, row: Row) -> None:
+    refusal = refused(channel, row)
+    assert refusal is not None
+    bad = error_details_pb2.BadRequest()
+    fields = []
+    for detail in refusal[1].details:
+        if detail.Unpack(bad):
+            fields += [each.field for each in bad.field_violations]
+    assert fields or row in ROWS
+    for field in fields:
+        at = row.request.DESCRIPTOR
+        for name in re.sub(r"\[\d+\]", "", field).split("."):
+            assert name in at.fields_by_name, f"`{field}` is no field of {row.request.DESCRIPTOR.full_name}"
+            at = at.fields_by_name[name].message_type
 
 
 @pytest.mark.parametrize("row", WITHOUT_SCHEMA, ids=lambda row: row.what.replace(" ", "-"))
@@ -353,10 +422,22 @@ def revoked(keyed: Keyed) -> str:
     return key
 
 
-def test_metrics_and_remits_own_wire_keep_to_remits_words(channel: grpc.Channel) -> None:
-    error = RemitError("x").with_fault(Fault.FILTER_EMPTY)
-    assert told_as_spicedb(error) is not error
-    assert (error.reason, error.domain) == ("INTERNAL", "remit")
+def test_metrics_and_remits_own_wire_keep_to_remits_words() -> None:
+    """The same refusal on both wires is one reason in the metrics, and in Remit's words on Remit's own."""
+    engine = opened()
+    with BackgroundServer(engine, http="127.0.0.1:0") as server, Client(server.endpoint) as client:
+        client.write_schema(SCHEMA)
+        with grpc.insecure_channel(server.endpoint) as channel:
+            theirs = told(channel, Row("", DELETION, delete(resource_type="nope"), ""))
+        with pytest.raises(RemoteError) as ours:
+            client.delete_by_filter(RelationshipFilter(resource_type="nope"))
+        _, metrics = fetched(server, "/metrics")
+    engine.close()
+    assert theirs == ("FAILED_PRECONDITION", "ERROR_REASON_UNKNOWN_DEFINITION", "authzed.com")
+    assert (ours.value.reason, ours.value.domain) == ("UNKNOWN_TYPE", "remit")
+    counted = [line for line in metrics.splitlines() if "UNKNOWN_TYPE" in line]
+    assert any('"spicedb.DeleteRelationships"' in line for line in counted), counted
+    assert "ERROR_REASON" not in metrics
 
 
 def test_every_reason_named_here_is_one_of_spicedbs() -> None:

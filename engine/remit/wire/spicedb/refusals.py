@@ -7,6 +7,7 @@ Law: the reason that Remit gives is never lost, and a refusal is never less of o
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -181,14 +182,50 @@ def refusal_of(error: RemitError) -> Refusal | None:
     return judged(error) if judged is not None else BY_KIND.get(type(error))
 
 
+# Fields that the engine names, by SpiceDB's names for them: of any request, of some, and within a filter.
+_FIELDS = {
+    "after": "optional_start_cursor",
+    "cursor": "optional_cursor",
+    "filter": "relationship_filter",
+    "metadata": "optional_transaction_metadata",
+    "preconditions": "optional_preconditions",
+}
+_FIELDS_OF = {
+    "BulkExportRelationships": {"filter": "optional_relationship_filter"},
+    "DiffSchema": {"schema": "comparison_schema"},
+    "ExperimentalDiffSchema": {"schema": "comparison_schema"},
+    "ExportBulkRelationships": {"filter": "optional_relationship_filter"},
+}
+_FIELDS_OF_FILTER = {
+    "relation": "optional_relation",
+    "resource_id": "optional_resource_id",
+    "resource_id_prefix": "optional_resource_id_prefix",
+    "subject_id": "optional_subject_filter.optional_subject_id",
+    "subject_relation": "optional_subject_filter.optional_relation.relation",
+    "subject_type": "optional_subject_filter.subject_type",
+}
+_FIRST = re.compile(r"\w*")
+_IN_FILTER = re.compile(r"(filters?(?:\[\d+\])?)\.(\w+)$")
+
+
+def _field(field: str, method: str) -> str:
+    """The field of an error as a request of SpiceDB's has it."""
+    names = {**_FIELDS, **_FIELDS_OF.get(method, {})}
+    field = _FIRST.sub(lambda first: names.get(first[0], first[0]), field, count=1)
+    return _IN_FILTER.sub(lambda found: f"{found[1]}.{_FIELDS_OF_FILTER.get(found[2], found[2])}", field)
+
+
 def told_as_spicedb(error: RemitError, method: str = "") -> RemitError:
     """The error as a caller of SpiceDB's wire is told of it. `method`: the one that was called."""
     if isinstance(error, SchemaNotFound) and method == "ReadSchema":
         return error
-    refusal = refusal_of(error)
-    if refusal is None:
+    refusal, field = refusal_of(error), _field(error.field, method)
+    if refusal is None and field == error.field:
         return error
     told = copy.copy(error)
+    told.field = field
+    if refusal is None:
+        return told
     told.status = refusal.status
     if refusal.reason:
         told.reason, told.domain = f"ERROR_REASON_{refusal.reason}", DOMAIN
