@@ -48,6 +48,8 @@ _LAST_US = 253_402_300_799_999_999
 
 names = st.from_regex(r"[a-z]([a-z0-9_]{0,8}[a-z0-9])?", fullmatch=True)
 types = st.lists(names, min_size=1, max_size=2).map("/".join)
+# Capitals too: SpiceDB takes them in the names of caveats, and so do schemas here.
+caveat_names = st.from_regex(r"([A-Za-z0-9_]{1,8}/)?[A-Za-z0-9_]{1,8}", fullmatch=True)
 ids = st.text(_ID_ALPHABET, min_size=1, max_size=12).filter(lambda id: id != WILDCARD)
 objects = st.builds(ObjectRef, types, ids)
 plain = st.just("")
@@ -72,7 +74,7 @@ json_values = st.recursive(
 )
 contexts = st.dictionaries(keys, json_values, max_size=4)
 
-caveats = st.builds(CaveatUse, types, contexts.map(canonical_json))
+caveats = st.builds(CaveatUse, caveat_names, contexts.map(canonical_json))
 qualifiers = st.one_of(
     st.just(PLAIN), st.builds(Qualifiers, st.none() | caveats, st.none() | times_us, st.none() | times_us)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -20,6 +21,7 @@ from remit.model import (
 from remit.notation import CONTEXT_DEPTH_MAX, normalized_context
 from remit.v1 import permissions_pb2
 from remit.wire import expansions, explanations, facts, values
+from remit.wire.spicedb import facts as spicedb_facts
 from tests.support import wire_strategies as some
 
 M = TypeVar("M", bound=Message)
@@ -48,6 +50,16 @@ def test_a_subject_comes_back(subject: SubjectRef) -> None:
 def test_a_relationship_comes_back(relationship: Relationship) -> None:
     message = over_the_wire(facts.encode_relationship(relationship))
     assert facts.decode_relationship(message, "relationship") == relationship
+
+
+@few
+@given(some.relationships)
+def test_a_relationship_comes_back_over_spicedbs_wire(relationship: Relationship) -> None:
+    told = replace(
+        relationship, qualifiers=relationship.qualifiers._replace(not_before_us=None)
+    )  # it has no word for it
+    message = over_the_wire(spicedb_facts.encode_relationship(told))
+    assert spicedb_facts.decode_relationship(message, "relationship") == told
 
 
 @few

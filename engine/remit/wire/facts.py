@@ -24,7 +24,7 @@ from remit.model import (
     SubjectRef,
     Update,
 )
-from remit.notation import checked_id, checked_id_prefix, checked_name, checked_subject, checked_type
+from remit.notation import checked_caveat, checked_id, checked_id_prefix, checked_name, checked_subject, checked_type
 from remit.v1 import core_pb2, relationships_pb2
 from remit.wire.values import decode_context_json, decode_time, encode_context_json, encode_time, unknown_enum
 
@@ -120,8 +120,7 @@ def _decode_qualifiers(message: core_pb2.Relationship, field: str) -> Qualifiers
     not_before_us: int | None = None
     expiration_us: int | None = None
     if message.HasField("caveat"):
-        # A caveat's name may carry a prefix, as a type's may.
-        name = checked_type(message.caveat.name, field=f"{field}.caveat.name")
+        name = checked_caveat(message.caveat.name, field=f"{field}.caveat.name")
         caveat = CaveatUse(name, decode_context_json(message.caveat.context, f"{field}.caveat.context"))
     if message.HasField("not_before"):
         not_before_us = decode_time(message.not_before, f"{field}.not_before", round_up=True)

@@ -21,7 +21,7 @@ from remit.model import (
     SubjectRef,
     Update,
 )
-from remit.notation import checked_id, checked_name, checked_subject, checked_type
+from remit.notation import checked_caveat, checked_id, checked_name, checked_subject, checked_type
 from remit.wire.facts import checked_filter
 from remit.wire.values import decode_context_json, decode_time, encode_context_json, encode_time, unknown_enum
 
@@ -83,7 +83,7 @@ def decode_relationship(message: core_pb2.Relationship, field: str) -> Relations
     caveat: CaveatUse | None = None
     expiration_us: int | None = None
     if message.HasField("optional_caveat"):
-        name = checked_type(message.optional_caveat.caveat_name, field=f"{field}.optional_caveat.caveat_name")
+        name = checked_caveat(message.optional_caveat.caveat_name, field=f"{field}.optional_caveat.caveat_name")
         context = decode_context_json(message.optional_caveat.context, f"{field}.optional_caveat.context")
         caveat = CaveatUse(name, context)
     if message.HasField("optional_expires_at"):
