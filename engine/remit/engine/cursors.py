@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import msgpack
 
 from remit.errors import InvalidCursor
-from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef
+from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef, Verdict
 from remit.notation import canonical_json, normalized_json, shortened
 from remit.store.port import StoreIdentity
 
 _LOOKUP_FORM = "lookup-1"
+_SUBJECTS_FORM = "subjects-1"
 _FORM = 2  # the first form had no number: it hashed how Python shows a filter, which any version may show otherwise
 
 
@@ -126,14 +127,56 @@ def decode_lookup_cursor(cursor: str, binding: LookupBinding) -> LookupCursor:
             raise ValueError(cursor)
     except _UNREADABLE as error:
         raise _not_a_cursor(cursor) from error
-    if store != binding.store:
+    _require_binding(LookupBinding(store, schema, lookup), binding)
+    return LookupCursor(after, has_failed)
+
+
+class SubjectsCursor(NamedTuple):
+    """Where a list of subjects goes on that tells at the end of each part whom `*` does not stand for there: after
+    whom, from whom on that is still to be told, and the digest of the answer of `*` that it was told with before."""
+
+    after: str = ""
+    told: str = ""
+    everybody: bytes = b""
+
+
+def encode_subjects_cursor(place: SubjectsCursor, binding: LookupBinding) -> str:
+    """The place of such a list as text."""
+    raw: bytes = msgpack.packb([_SUBJECTS_FORM, *binding, *place])
+    return _packed(raw)
+
+
+def decode_subjects_cursor(cursor: str, binding: LookupBinding) -> SubjectsCursor:
+    """Where to go on; at the beginning for "". Raises InvalidCursor."""
+    if not cursor:
+        return SubjectsCursor()
+    try:
+        form, store, schema, lookup, after, told, everybody = _unpacked(cursor)
+        if form != _SUBJECTS_FORM or not (isinstance(after, str) and after and isinstance(told, str)):
+            raise ValueError(cursor)
+        if not isinstance(everybody, bytes):
+            raise ValueError(cursor)
+    except _UNREADABLE as error:
+        raise _not_a_cursor(cursor) from error
+    _require_binding(LookupBinding(store, schema, lookup), binding)
+    return SubjectsCursor(after, told, everybody)
+
+
+def digest_of_answer(verdict: Verdict, missing: Sequence[str]) -> bytes:
+    """For a cursor that goes on only while the answer is the same."""
+    return _hash(msgpack.packb([verdict.value, list(missing)]))
+
+
+def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:
+    """Raises InvalidCursor."""
+    if found.store != binding.store:
         message = "the cursor is of another store, or from before this one was restored or recreated: begin anew"
-    elif lookup != binding.lookup:
+    elif found.lookup != binding.lookup:
         message = "the cursor is of another lookup: go on with the one it was given for"
-    elif schema != binding.schema:
+    elif found.schema != binding.schema:
         message = "the schema is another than when the cursor was given: begin the lookup anew"
     else:
-        return LookupCursor(after, has_failed)
+        return
     raise InvalidCursor(message, field="cursor")
 
 

@@ -22,6 +22,7 @@ from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
 from remit.server.handlers.spicedb import experimental
+from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
 from remit.server.handlers.spicedb import relationships as spicedb_relationships
 from remit.server.handlers.spicedb import schemas as spicedb_schemas
@@ -226,6 +227,14 @@ SPICEDB_VERBS: tuple[UnaryVerb, ...] = (
          right=Right.READ, about=About.DEFAULT, queue=_READS),
 )
 SPICEDB_STREAMS: tuple[StreamVerb, ...] = (
+    Verb(service="authzed.api.v1.PermissionsService", method="LookupResources",
+         handler=spicedb_lookups.lookup_resources,
+         request=_SP.LookupResourcesRequest, response=_SP.LookupResourcesResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_STREAMS),
+    Verb(service="authzed.api.v1.PermissionsService", method="LookupSubjects",
+         handler=spicedb_lookups.lookup_subjects,
+         request=_SP.LookupSubjectsRequest, response=_SP.LookupSubjectsResponse,
+         right=Right.CHECK, about=About.DEFAULT, queue=_STREAMS),
     Verb(service="authzed.api.v1.PermissionsService", method="ReadRelationships",
          handler=spicedb_relationships.read_relationships,
          request=_SP.ReadRelationshipsRequest, response=_SP.ReadRelationshipsResponse,

@@ -54,8 +54,12 @@ def decode_subject(message: core_pb2.SubjectReference, field: str, *, wildcard: 
     if subject.is_wildcard:
         return checked_subject(subject, wildcard=wildcard, field=f"{field}.object.object_id")
     type_name, id = decode_object(object, f"{field}.object")
-    relation = subject.relation
-    return SubjectRef(type_name, id, checked_name(relation, field=f"{field}.optional_relation") if relation else "")
+    return SubjectRef(type_name, id, decode_subject_relation(relation, f"{field}.optional_relation"))
+
+
+def decode_subject_relation(relation: str, field: str) -> str:
+    """ "" for the object itself. Raises InvalidReference."""
+    return checked_name(relation, field=field) if relation not in ("", _ELLIPSIS) else ""
 
 
 # --- relationships ----------------------------------------------------------------------------------------------
