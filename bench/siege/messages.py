@@ -242,6 +242,27 @@ def spicedb_trees(target: Target, number: int) -> Sequence[bytes]:
     return [each.SerializeToString() for each in asked]
 
 
+def spicedb_resources(target: Target, number: int) -> Sequence[bytes]:
+    """All that is open to one of whom many documents tell, those of others' writes among them; whole, and a page."""
+    asked = spicedb_permissions.LookupResourcesRequest(
+        consistency=_FULLY, resource_object_type="doc", permission="view"
+    )
+    asked.subject.object.CopyFrom(_spicedb("user", f"u{number}"))
+    page = spicedb_permissions.LookupResourcesRequest(optional_limit=1_000)
+    page.MergeFrom(asked)
+    return [asked.SerializeToString(), page.SerializeToString()]
+
+
+def spicedb_subjects(target: Target, number: int) -> Sequence[bytes]:
+    found = []
+    for id in (CROWD, CAVEATED):
+        asked = spicedb_permissions.LookupSubjectsRequest(
+            consistency=_FULLY, resource=_spicedb("doc", id), permission="may", subject_object_type="user"
+        )
+        found.append(asked.SerializeToString())
+    return found
+
+
 def spicedb_deletions(target: Target, number: int) -> Sequence[bytes]:
     """Of what `spicedb_writes` writes, whoever is quicker."""
     filter = spicedb_permissions.RelationshipFilter(resource_type="doc", optional_resource_id=f"spicedb-{number}")

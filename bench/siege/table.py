@@ -123,6 +123,8 @@ ATTACKERS: dict[str, Attacker] = {
     "SpiceDB schemas": asks(_SS + "WriteSchema", messages.spicedb_schemas_written, HEAVY),
     "SpiceDB schema reads": asks(_SS + "ReadSchema", messages.spicedb_schema_read, HEAVY),
     "SpiceDB trees": asks(_SP + "ExpandPermissionTree", messages.spicedb_trees, HEAVY),
+    "SpiceDB resources": reads(_SP + "LookupResources", messages.spicedb_resources, HEAVY),
+    "SpiceDB subjects": reads(_SP + "LookupSubjects", messages.spicedb_subjects, HEAVY),
     "SpiceDB deletions": asks(_SP + "DeleteRelationships", messages.spicedb_deletions, 40),
     "SpiceDB lists": reads(_SP + "ReadRelationships", messages.spicedb_lists, HEAVY),
     "SpiceDB exports": reads(_SP + "ExportBulkRelationships", messages.spicedb_exports, HEAVY),

@@ -35,10 +35,11 @@ SIZES = (0, 1, 2)
 AT_ONCE = 500  # updates of a write
 
 
-def worlds() -> list[object]:
+def worlds(every: int = 1) -> list[object]:
+    """SpiceDB's where they are, and of the random ones each of so many."""
     found: list[object] = []
     for folder in FOLDERS:
-        paths = sorted(folder.glob("*.yaml"))
+        paths = sorted(folder.glob("*.yaml"))[:: every if folder == SPICEDB_RANDOM else 1]
         if not folder.is_dir() and folder != SPICEDB_RANDOM:
             reason = f"no conformance data at {folder}"
             found.append(pytest.param(None, marks=pytest.mark.skip(reason), id=f"{folder.name}/absent"))
@@ -121,7 +122,7 @@ def judge(world: World, found: dict[str, list[Any]]) -> None:
         assert among.by_wildcard(each.subject.id)[0] <= each.expected, each.text
 
 
-@pytest.mark.parametrize("path", worlds())
+@pytest.mark.parametrize("path", worlds(every=8))
 def test_the_sync_client_finds_what_spicedb_answers(path: Path) -> None:
     world = World.read(path)
     with served(world) as endpoint:

@@ -1,4 +1,5 @@
 """What the lists of SpiceDB's lookups say of an id, read as the comments of its protocol say."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

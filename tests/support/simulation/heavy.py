@@ -236,17 +236,19 @@ def _expand(world: HeavyWorld, chance: Random) -> Messages:
     ]
 
 
+# Chains and rings walked up to the end, and a permission of which nobody can be told beforehand.
+_LISTED_FOR = (
+    ("folder", "view", "user:last"),
+    ("folder", "open", "user:u1"),
+    ("folder", "narrow", "user:last"),
+    ("position", "won", "user:u0"),
+    ("group", "member", "user:u1"),
+)
+_LISTED_AS = (("user", ""), ("group", "member"))
+
+
 def _lookup_resources(world: HeavyWorld, chance: Random) -> Messages:
-    """Chains and rings walked up to the end, and a permission of which nobody can be told beforehand."""
-    type, permission, subject = chance.choice(
-        (
-            ("folder", "view", "user:last"),
-            ("folder", "open", "user:u1"),
-            ("folder", "narrow", "user:last"),
-            ("position", "won", "user:u0"),
-            ("group", "member", "user:u1"),
-        )
-    )
+    type, permission, subject = chance.choice(_LISTED_FOR)
     return [
         P.LookupResourcesRequest(
             resource_type=type,
@@ -261,7 +263,7 @@ def _lookup_resources(world: HeavyWorld, chance: Random) -> Messages:
 
 def _lookup_subjects(world: HeavyWorld, chance: Random) -> Messages:
     resource, permission = chance.choice(_EXPANDED)
-    type, relation = chance.choice((("user", ""), ("group", "member")))
+    type, relation = chance.choice(_LISTED_AS)
     return [
         P.LookupSubjectsRequest(
             resource=_object(resource),
@@ -453,6 +455,36 @@ def _spicedb_tree(world: HeavyWorld, chance: Random) -> Messages:
     ]
 
 
+def _spicedb_resources(world: HeavyWorld, chance: Random) -> Messages:
+    type, permission, subject = chance.choice(_LISTED_FOR)
+    return [
+        SP.LookupResourcesRequest(
+            resource_object_type=type,
+            permission=permission,
+            subject=_spicedb_subject(subject),
+            context=_context(world, chance),
+            consistency=_spicedb_consistency(world, chance),
+            optional_limit=chance.choice((0, world.limits.page_max)),
+        )
+    ]
+
+
+def _spicedb_subjects(world: HeavyWorld, chance: Random) -> Messages:
+    resource, permission = chance.choice(_EXPANDED)
+    type, relation = chance.choice(_LISTED_AS)
+    return [
+        SP.LookupSubjectsRequest(
+            resource=_spicedb_object(resource),
+            permission=permission,
+            subject_object_type=type,
+            optional_subject_relation=relation,
+            context=_context(world, chance),
+            consistency=_spicedb_consistency(world, chance),
+            optional_concrete_limit=chance.choice((0, world.limits.page_max)),
+        )
+    ]
+
+
 def _spicedb_write(world: HeavyWorld, chance: Random) -> Messages:
     updates = [
         SC.RelationshipUpdate(
@@ -606,6 +638,8 @@ HEAVY: Mapping[str, Generator] = {
         SS.WriteSchemaRequest(schema=_large_schema(world, chance) + "!")  # the last step is to refuse it
     ],
     "/authzed.api.v1.PermissionsService/ExpandPermissionTree": _spicedb_tree,
+    "/authzed.api.v1.PermissionsService/LookupResources": _spicedb_resources,
+    "/authzed.api.v1.PermissionsService/LookupSubjects": _spicedb_subjects,
     "/authzed.api.v1.PermissionsService/DeleteRelationships": _spicedb_delete,
     "/authzed.api.v1.PermissionsService/ReadRelationships": _spicedb_read,
     "/authzed.api.v1.PermissionsService/ImportBulkRelationships": _spicedb_import,
