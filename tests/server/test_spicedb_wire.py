@@ -53,6 +53,8 @@ WANTED = {
         "CheckPermission": Right.CHECK,
         "CheckBulkPermissions": Right.CHECK,
         "ExpandPermissionTree": Right.CHECK,
+        "LookupResources": Right.CHECK,
+        "LookupSubjects": Right.CHECK,
         "WriteRelationships": Right.WRITE,
         "DeleteRelationships": Right.WRITE,
         "ReadRelationships": Right.READ,
@@ -80,8 +82,6 @@ WANTED = {
 }
 VERBS = (*SPICEDB_VERBS, *SPICEDB_STREAMS)
 NOT_ANSWERED = {
-    "LookupResources",
-    "LookupSubjects",
     "ExperimentalRegisterRelationshipCounter",
     "ExperimentalCountRelationships",
     "ExperimentalUnregisterRelationshipCounter",
@@ -405,6 +405,12 @@ REQUESTS: dict[str, Message] = {
     "CheckPermission": check("folder:top", "view", "user:ann"),
     "ExpandPermissionTree": permissions.ExpandPermissionTreeRequest(
         resource=object_of("folder:top"), permission="view"
+    ),
+    "LookupResources": permissions.LookupResourcesRequest(
+        resource_object_type="folder", permission="view", subject=subject_of("user:ann")
+    ),
+    "LookupSubjects": permissions.LookupSubjectsRequest(
+        resource=object_of("folder:top"), permission="view", subject_object_type="user"
     ),
     "WriteRelationships": write((TOUCH, relationship("folder:top", "viewer", "user:ann"))),
     "DeleteRelationships": permissions.DeleteRelationshipsRequest(
