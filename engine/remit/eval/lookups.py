@@ -114,6 +114,7 @@ def _page(
     for id in _in_order(candidates, place):
         if len(entries) == place.limit:
             return LookupPage(tuple(entries), last, budget.steps)
+        budget.look()  # whose answer is settled already costs no step
         try:
             answer = entry_of(id)
         except StepBudgetSpent as spent:
