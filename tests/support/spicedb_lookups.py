@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from authzed.api.v1 import core_pb2 as core
 from authzed.api.v1 import permission_service_pb2 as permissions
 
 from remit.model import Verdict
@@ -108,7 +107,3 @@ def with_limit(request: LookupRequest, limit: int) -> None:
 def count_of(page: Iterable[LookupResponse]) -> int:
     """How many of them count, which `*` does not."""
     return sum(isinstance(each, permissions.LookupResourcesResponse) or each.subject_object_id != "*" for each in page)
-
-
-def cursor_of(token: str) -> core.Cursor:
-    return core.Cursor(token=token)
