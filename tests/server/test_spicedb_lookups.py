@@ -15,6 +15,7 @@ from authzed.api.v1 import core_pb2 as core
 from authzed.api.v1 import permission_service_pb2 as permissions
 from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
 from google.protobuf.struct_pb2 import Struct
+from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -250,7 +251,23 @@ def test_nobody_and_nothing_are_found_where_there_is_none(served: Served) -> Non
     ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
 def test_what_cannot_be_asked_is_refused_as_spicedb_refuses(shared: Served, asked: LookupRequest, reason: str) -> None:
-    assert refused(shared.ask, asked) == reason
+    with pytest.raises(grpc.RpcError) as raised:
+        shared.ask(asked)
+    assert refusal_of(raised.value).reason == reason
+    fields = fields_of(raised.value)
+    assert fields
+    for field in fields:
+        at = asked.DESCRIPTOR
+        for name in field.split("."):
+            assert name in at.fields_by_name, f"`{field}` is no field of {asked.DESCRIPTOR.full_name}"
+            at = at.fields_by_name[name].message_type
+
+
+def fields_of(error: grpc.RpcError) -> list[str]:
+    """The fields that a refusal names."""
+    status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    bad = error_details_pb2.BadRequest()
+    return [each.field for detail in status.details if detail.Unpack(bad) for each in bad.field_violations]
 
 
 def test_without_a_schema_every_name_is_unknown() -> None:

@@ -195,6 +195,8 @@ _FIELDS_OF = {
     "DiffSchema": {"schema": "comparison_schema"},
     "ExperimentalDiffSchema": {"schema": "comparison_schema"},
     "ExportBulkRelationships": {"filter": "optional_relationship_filter"},
+    "LookupResources": {"resource": "resource_object_type"},
+    "LookupSubjects": {"subject": "subject_object_type"},
 }
 _FIELDS_OF_FILTER = {
     "relation": "optional_relation",
