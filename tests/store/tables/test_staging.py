@@ -55,6 +55,7 @@ def test_what_is_kept_is_there_and_what_is_taken_back_never_was(commits: list[ob
             assert {key: staging.get(Table.HEADS, key) for key in (b"a", b"b")} == {
                 key: kept.get((Table.HEADS, key)) for key in (b"a", b"b")
             }
+        staging.write_down()
         staging.commit()
         snapshot = tables.snapshot()
         for table in (Table.RELATIONSHIPS, Table.HEADS):
@@ -72,6 +73,7 @@ def test_an_iteration_sees_what_is_written_ahead_of_it(
     first = StagedCommit(tables.begin())
     for key, value in before.items():
         first.put(Table.RELATIONSHIPS, key, value)
+    first.write_down()
     first.commit()
 
     staging = StagedCommit(tables.begin())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.errors import FairShareSpent, RemitError, StoreOverloaded, StoreUnavailable
 from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX
-from remit.store.tables.task import OneShotFuture, Task
+from remit.store.tables.task import FunctionTask, OneShotFuture, Task
 from remit.store.tables.write_queue import BULK_TURN, PASSED_MAX, SMALL_TURN, Turns, WriteQueue
 
 CLIENTS = st.sampled_from(["", "ann", "bob", "eve"])
@@ -22,7 +22,7 @@ TAKE = st.tuples(st.sampled_from(["first", "small"]), st.just(""), st.just(0))
 
 
 def task(client_id: str = "", weight: int = 1) -> Task[None]:
-    return Task(lambda transaction: None, None, OneShotFuture(), client_id, weight)
+    return FunctionTask(lambda transaction: None, None, OneShotFuture(), client_id, weight)
 
 
 def is_small(each: Task[None]) -> bool:

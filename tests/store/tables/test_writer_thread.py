@@ -564,7 +564,8 @@ def test_an_admission_that_breaks_harms_only_itself(world: World) -> None:
     assert texts(everything(world.store)) == [NAMES[1]]
 
 
-def test_one_commit_carries_many_writes(world: World) -> None:
+def test_one_commit_carries_many_writes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_thread, "BATCH_S", 60.0)  # however busy the machine is
     world.tables.begun = 0
     futures = world.together(*(putting(f"doc:{number}#viewer@user:anne") for number in range(200)))
     assert [future.result(60).revision for future in futures] == list(range(1, 202))
@@ -677,3 +678,207 @@ def test_a_store_tells_how_many_writes_wait_and_why_it_takes_none_any_more(world
     broken.store.submit("default", putting(NAMES[0])).exception(60)
     assert broken.store.problem() == broken.fatal[0] != ""
     broken.store.close()
+
+
+# --- in the writer's place ----------------------------------------------------------------------------------------
+
+
+class OwnThread:
+    """A thread that writes one after another, each waited for, and never the main one."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ident = 0
+
+    def run(self, steps: Callable[[OwnThread], None]) -> None:
+        failed: list[BaseException] = []
+
+        def guarded() -> None:
+            self.ident = threading.get_ident()
+            try:
+                steps(self)
+            except BaseException as error:  # noqa: BLE001  # the main thread raises it
+                failed.append(error)
+
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+        if failed:
+            raise failed[0]
+
+    def write(self, name: str, weight: int = 1, *, then: Callable[[], None] = lambda: None) -> bool:
+        """Whether it was written on this very thread. `then` is called while it is judged."""
+        on: list[int] = []
+
+        def admission(transaction: WriteTransaction) -> Draft:
+            on.append(threading.get_ident())
+            putting(name)(transaction)
+            then()
+            return Draft("own")
+
+        self.world.store.write("default", admission, weight=weight)
+        return on == [self.ident]
+
+    def until_idle(self) -> None:
+        """Write until the writer has nothing to do any more: a moment after it has answered."""
+        while not self.write(NAMES[0]):
+            pass
+
+
+def test_who_finds_the_writer_with_nothing_to_do_writes_on_their_own_thread(world: World) -> None:
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        assert all(own.write(name) for name in NAMES)
+        assert not own.write(NAMES[1], BULK_WEIGHT)  # somebody else's hold would wait for it
+
+    OwnThread(world).run(steps)
+    heard: list[int] = []
+
+    def admission(transaction: WriteTransaction) -> Draft:
+        heard.append(threading.get_ident())
+        return Draft("main")
+
+    for _ in range(20):  # where Ctrl-C is raised nothing is committed
+        world.store.write("default", admission)
+    assert threading.get_ident() not in heard
+    assert sorted(texts(everything(world.store))) == NAMES
+
+
+def test_what_comes_while_another_writes_in_the_writers_place_is_written_next(world: World) -> None:
+    futures: list[Future[Delta]] = []
+
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        assert own.write(NAMES[1], then=queue_others)
+
+    def queue_others() -> None:
+        futures.extend(world.store.submit("default", putting(name)) for name in NAMES[2:])
+        assert not any(future.done() for future in futures)
+
+    OwnThread(world).run(steps)
+    revisions = [future.result(60).revision for future in futures]
+    assert revisions == list(range(revisions[0], revisions[0] + len(revisions)))
+    assert [delta.revision for delta in deltas(world.store)] == list(range(1, revisions[-1] + 1))
+
+
+def test_a_write_from_within_one_is_a_defect_and_waits_for_nobody(world: World) -> None:
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        with pytest.raises(AssertionError, match="the writer cannot wait for itself"):
+            own.write(NAMES[1], then=lambda: world.store.promise_clock(9))
+
+    OwnThread(world).run(steps)
+    assert texts(everything(world.store)) == NAMES[:1]
+
+
+def test_what_fails_in_the_writers_place_fails_as_it_would_there(world: World) -> None:
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        world.tables.commit_errors = [OSError("broken")]
+        with pytest.raises(StoreUnavailable, match="broken"):
+            own.write(NAMES[1])
+        with pytest.raises(RemitError, match="no such thing"):
+            world.store.write("default", refuse(RemitError("no such thing")))  # type: ignore[arg-type]
+        own.until_idle()
+
+    OwnThread(world).run(steps)
+    assert texts(everything(world.store)) == NAMES[:1]
+
+
+def test_where_memory_cannot_follow_one_who_writes_in_the_writers_place_nobody_writes_on(world: World) -> None:
+    broken: list[bool] = []
+    queued: list[Future[Delta]] = []
+
+    def listen(name: str, deltas: Sequence[Delta]) -> None:
+        if broken:
+            raise ValueError("the graph is broken")
+
+    def break_memory() -> None:
+        broken.append(True)
+        queued.append(world.store.submit("default", putting(NAMES[2])))
+
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        with pytest.raises(StoreUnavailable, match="the graph is broken"):
+            own.write(NAMES[1], then=break_memory)
+
+    world.store.subscribe(listen)
+    OwnThread(world).run(steps)
+    assert len(world.fatal) == 1
+    assert isinstance(queued[0].exception(60), StoreUnavailable)
+    assert texts(everything(world.store)) == NAMES[:2]  # the disk has it, and the next start finds it
+
+
+def test_a_store_that_is_closed_waits_for_who_writes_in_the_writers_place() -> None:
+    world = World(FaultyTables(memory.MemoryTables()))
+    closing = threading.Thread(target=world.store.close)
+
+    def close() -> None:
+        closing.start()
+        while not world.store.problem():
+            pass
+        assert closing.is_alive()
+
+    def steps(own: OwnThread) -> None:
+        own.until_idle()
+        assert own.write(NAMES[1], then=close)
+        with pytest.raises(StoreUnavailable):
+            own.write(NAMES[2])
+
+    OwnThread(world).run(steps)
+    closing.join(60)
+    assert not closing.is_alive()
+
+
+# --- who is told, and when ----------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_told_when_the_next_small_commit_is_on_its_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_thread, "BATCH_TASKS_MAX", 1)
+    seen: list[tuple[str, bool]] = []
+
+    def second(transaction: WriteTransaction) -> Draft:
+        seen.append(("judged", first.done()))
+        return Draft("second")
+
+    def committing() -> Exception | None:
+        seen.append(("committed", first.done()))
+        return None
+
+    held = HeldWriter(world)
+    first = held.submit("first", "ann", 1)
+    futures = [first, world.store.submit("default", second)]
+    world.tables.commit_fails = committing
+    held.let_go(*futures)
+    assert seen[-2:] == [("judged", False), ("committed", True)]
+    assert write(world.store, putting(NAMES[0])).revision == 4  # and where nothing waits, at once
+
+
+def test_an_answer_is_told_though_the_next_small_commit_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_thread, "BATCH_TASKS_MAX", 1)
+    held = HeldWriter(world)
+    futures = [held.submit("first", "ann", 1), world.store.submit("default", refuse(RemitError("no")))]  # type: ignore[arg-type]
+    futures += [held.submit("third", "ann", 1), world.store.submit("default", putting(NAMES[0]))]
+    world.tables.write_errors = [None, None, None, TransactionPoisoned(StoreUnavailable("broken"))]
+    with pytest.raises(RemitError):
+        held.let_go(*futures)
+    assert [type(future.exception(60)) for future in futures] == [type(None), RemitError, type(None), StoreUnavailable]
+
+
+def test_a_bulk_task_begins_when_everybody_before_it_was_told(world: World) -> None:
+    before: list[Future[Delta]] = []
+    told: list[bool] = []
+
+    def bulk(transaction: WriteTransaction) -> Draft:
+        told.extend(future.done() for future in before)
+        return Draft("bulk")
+
+    held = HeldWriter(world)
+    before.append(held.first)
+    before.append(held.submit("small", "ann", 1))
+    last = world.store.submit("default", bulk, "eve", BULK_WEIGHT)
+    held.let_go(*before, last)
+    assert told == [True, True]

@@ -128,7 +128,8 @@ class Staging:
 
 
 class StagedCommit(Staging):
-    """What a transaction will write. Between two requests `keep` or `take_back` is called; at the end, `commit`."""
+    """What a transaction will write. Between two requests `keep` or `take_back` is called; at the end, `write_down`
+    and `commit`."""
 
     __slots__ = ("_kept",)
 
@@ -187,12 +188,15 @@ class StagedCommit(Staging):
         not."""
         return self._below.lost
 
-    def commit(self) -> None:
-        """Make it durable. Raises StoreFull, StoreUnavailable, and TransactionPoisoned where what was staged could not
-        even be written down: nothing happened."""
+    def write_down(self) -> None:
+        """Hand what was staged to the tables below: all that is left to do is to `commit`. Raises TransactionPoisoned:
+        nothing happened."""
         for table, staged in zip(_TABLES, self._staged, strict=True):
             if staged:
-                self._below.write(table, [(key, staged[key]) for key in sorted(staged)])
+                self._below.write(table, sorted(staged.items()))  # no two keys are equal, so no values are compared
+
+    def commit(self) -> None:
+        """Make what was written down durable. Raises StoreFull, StoreUnavailable: nothing happened."""
         self._below.commit()
 
     def abort(self) -> None:

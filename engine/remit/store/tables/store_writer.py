@@ -8,7 +8,7 @@ from remit.errors import StoreDamaged
 from remit.model import PLAIN, Change, Delta, Provenance, Qualifiers, RelationshipKey, StoredRelationship
 from remit.store.changelog import Cells, encode_delta
 from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
-from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
+from remit.store.port import SMALL_WEIGHT_MAX, Draft, StoreHead, WriteTransaction
 from remit.store.tables.interface import Claim, Table
 from remit.store.tables.keys import STORE_BYTES, decode_rows, keys_both_ways, revision_key, schema_key
 from remit.store.tables.staging import Staging
@@ -34,9 +34,8 @@ class StoreWriter(StoreReader, WriteTransaction):
         else:  # by a predecessor of the same commit
             self._snapshot = transaction
             self._name = name
-            self._number, self._identity, self._prefix, self._head = known
+            self._number, self._identity, self._prefix, self._head, self._store_head = known
             self._schemas = schemas
-            self._store_head = None
         self._changes: dict[bytes, _StagedChange] = {}
         self._new_schema: str | None = None
         self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
@@ -114,7 +113,11 @@ class StoreWriter(StoreReader, WriteTransaction):
             staging.put(_CHANGELOG, revision_key(self._prefix, revision, part), changelog_row)
         head = HeadRecord(revision, schema_revision, head.oldest_revision)
         staging.put(_HEADS, self._prefix, pack(head))
-        staging.notes[self._name] = (self._number, self._identity, self._prefix, head)
+        known = self._store_head
+        if known is not None:
+            # What the schema says is known for its successors too, unless it is new: that they look up.
+            known = StoreHead(known.identity, revision, known.schema_text, head.oldest_revision)
+        staging.notes[self._name] = (self._number, self._identity, self._prefix, head, known)
         return delta
 
     @property

@@ -5,6 +5,7 @@ Law: a task is settled once, with what it returned or with what it raised."""
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -51,13 +52,34 @@ class OneShotFuture(Generic[T]):
         return self._result
 
 
-class Task(Generic[T]):
-    """One thing to be written, and who waits for it. `run` may be called again, on a new transaction, if its batch
-    could not be finished; `settled` is called once the commit is durable, before any caller is answered, and must not
-    fail. `client_id` is whose turn it takes, `weight` about how many changes it makes: see `write_queue.py`. `claim` is
-    what it may take of the last room; `run` changes it where that is only seen then."""
+class Task(ABC, Generic[T]):
+    """One thing to be written, and who waits for it. `client_id` is whose turn it takes, `weight` about how many
+    changes it makes: see `write_queue.py`. `claim` is what it may take of the last room; `run` changes it where that is
+    only seen then."""
 
-    __slots__ = ("claim", "client_id", "future", "run", "settled", "weight")
+    __slots__ = ("claim", "client_id", "future", "weight")
+
+    def __init__(
+        self, future: Future[T] | OneShotFuture[T], client_id: str, weight: int, claim: Claim = Claim.ORDINARY
+    ) -> None:
+        self.future = future
+        self.client_id = client_id
+        assert weight > 0, "a task without a weight would never end its client's turn"
+        self.weight = weight
+        self.claim = claim
+
+    @abstractmethod
+    def run(self, transaction: Staging) -> T:
+        """Write it. It may be called again, on a new transaction, if its batch could not be finished."""
+
+    def settled(self, result: T) -> None:
+        """Called once the commit is durable, before any caller is answered; it must not fail."""
+
+
+class FunctionTask(Task[T]):
+    """A task of two functions: what to run, and what to call once it is settled."""
+
+    __slots__ = ("_run", "_settled")
 
     def __init__(
         self,
@@ -68,10 +90,13 @@ class Task(Generic[T]):
         weight: int = 1,
         claim: Claim = Claim.ORDINARY,
     ) -> None:
-        self.run = run
-        self.settled = settled
-        self.future = future
-        self.client_id = client_id
-        assert weight > 0, "a task without a weight would never end its client's turn"
-        self.weight = weight
-        self.claim = claim
+        super().__init__(future, client_id, weight, claim)
+        self._run = run
+        self._settled = settled
+
+    def run(self, transaction: Staging) -> T:
+        return self._run(transaction)
+
+    def settled(self, result: T) -> None:
+        if self._settled is not None:
+            self._settled(result)

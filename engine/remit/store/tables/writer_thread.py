@@ -1,7 +1,12 @@
-"""The one thread that writes: it takes what is queued, small tasks first, and one durable commit carries many.
+"""The one writer: a thread takes what is queued, small tasks first, and one durable commit carries many.
 
 Who asks for little does not wait for who asks for much: a commit carries the small tasks that wait, or one bulk task
 and the small ones that came while it ran (see `write_queue.py` for whose turn it is).
+
+Where that thread has nothing to do, who has a small task writes it on its own thread, in the writer's place: to wake
+the writer and to be woken by it cost about as much as to judge, encode and apply one relationship. Measured over a
+store in memory, one at a time: 319 µs of a processor by way of the writer's thread, some 165 in its place. So
+there is one writer at any time, but not always the same thread.
 
 A task either succeeds, and its successors in the batch see what it did, or it raises and all it wrote is taken back
 (see `staging.py`). No caller is answered before the commit is durable, not even with a refusal, which may rest on what
@@ -20,7 +25,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from remit.errors import RemitError, StoreFull, StoreUnavailable
-from remit.store.port import Commit
+from remit.store.port import SMALL_WEIGHT_MAX, Commit
 from remit.store.tables.interface import Claim, Transaction, TransactionPoisoned
 from remit.store.tables.reserve_shares import ReserveShares
 from remit.store.tables.staging import StagedCommit
@@ -71,6 +76,9 @@ class WriterThread:
         self._fatal = fatal
         self._queue = WriteQueue(queue_max)
         self._has_failed = False  # memory is not what the disk is: nothing more may be written
+        self._borrower: int | None = None  # the thread that writes in this one's place
+        self._are_many = False  # the last commit carried several
+        self._unanswered: list[_Outcome] = []  # of the last commit: durable and in memory, and not yet told
         self._lock = threading.Lock()
         self._observers: tuple[Callable[[Commit], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="remit-writer", daemon=True)
@@ -78,7 +86,7 @@ class WriterThread:
 
     @property
     def is_current_thread(self) -> bool:
-        return threading.get_ident() == self._thread.ident
+        return threading.get_ident() in (self._thread.ident, self._borrower)
 
     @property
     def problem(self) -> str:
@@ -92,7 +100,8 @@ class WriterThread:
         return len(self._queue)
 
     def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
-        """Call `observer` after each commit that had something to write, on this thread. Returns what ends it."""
+        """Call `observer` after each commit that had something to write, on the thread that wrote it. Returns what ends
+        it."""
         with self._lock:
             self._observers = (*self._observers, observer)
 
@@ -110,6 +119,32 @@ class WriterThread:
         if refusal is not None:
             task.future.set_exception(refusal)
 
+    def write_or_submit(self, task: Task[T]) -> None:
+        """For who will wait for a task in any case: carry it out here and now where the writer has nothing to do, else
+        queue it."""
+        if not self._may_borrow(task) or not self._queue.borrow_place():
+            self.submit(task)
+            return
+        self._borrower = threading.get_ident()
+        try:
+            self._write([task])
+            self._answer()
+        finally:
+            if self._has_failed:
+                self._refuse_queued()
+            self._borrower = None
+            self._queue.give_place_back()
+
+    def _may_borrow(self, task: Task[Any]) -> bool:
+        """Not where several come at once: the first of them would have a commit for itself, and all others wait for it;
+        with 32 in flight a commit carried half as many then. And never the main thread: there Python raises what a
+        signal means (Ctrl-C) between any two steps, so also between a commit and what memory makes of it."""
+        return (
+            not self._are_many
+            and task.weight <= SMALL_WEIGHT_MAX
+            and threading.get_ident() != threading.main_thread().ident
+        )
+
     def close(self) -> None:
         """Finish what is queued, then end the thread. It may be called again."""
         self._queue.close(StoreUnavailable("the store is shutting down"))
@@ -123,6 +158,7 @@ class WriterThread:
                 self._write(self._batch(self._chore()))
         finally:
             # However the thread ends, nobody may wait for it for ever.
+            self._answer()
             self._queue.close(StoreUnavailable("the store's writer has ended"))
             self._refuse_queued()
 
@@ -130,7 +166,11 @@ class WriterThread:
         """What the queue gives first, then the small tasks that wait by the time it is done, and so on; the chore comes
         last."""
         queue = self._queue
-        task = queue.take_first(wait=chore is None)
+        task = queue.take_first(wait=False)
+        if task is None or task.weight > SMALL_WEIGHT_MAX:
+            self._answer()  # what comes now may take long
+        if task is None and chore is None:
+            task = queue.take_first(wait=True)
         if task is not None:
             if task.future.set_running_or_notify_cancel():
                 yield task
@@ -162,7 +202,10 @@ class WriterThread:
         those that may have more of it are tried again without the others."""
         tried: list[Task[Any]] = []
         try:
-            outcomes = self._commit_together(tasks, tried, postponed)
+            try:
+                outcomes = self._commit_together(tasks, tried, postponed)
+            finally:
+                self._answer()
         except TransactionPoisoned as error:
             if len(tried) == 1:
                 self._fail_or_retry(tried, error.reason)
@@ -209,6 +252,7 @@ class WriterThread:
                 if transaction.writes >= BATCH_WRITES_MAX:
                     break
             if transaction is not None:
+                self._are_many = len(outcomes) > 1
                 self._commit(transaction, len(outcomes))
                 self._shares.keep(transaction.grown_bytes)
         finally:
@@ -219,6 +263,8 @@ class WriterThread:
     def _commit(self, transaction: StagedCommit, requests: int) -> None:
         rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
         try:
+            transaction.write_down()
+            self._answer()
             transaction.commit()
             failed = ""
         except RemitError as error:
@@ -241,10 +287,10 @@ class WriterThread:
                 logger.exception("an observer of commits failed")
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
-        """The commit is durable: first memory follows, then every caller is answered."""
+        """The commit is durable: memory follows, and then every caller may be answered."""
         try:
             for task, result, refusal in outcomes:
-                if refusal is None and task.settled is not None:
+                if refusal is None:
                     task.settled(result)
             self._apply()
         except BaseException as error:  # whatever it was, memory no longer equals the disk
@@ -256,11 +302,18 @@ class WriterThread:
             self._has_failed = True
             _fail([task for task, _, _ in outcomes], StoreUnavailable(message))
         else:
-            for task, result, refusal in outcomes:
-                if refusal is None:
-                    task.future.set_result(result)
-                else:
-                    task.future.set_exception(refusal)
+            self._unanswered = outcomes
+
+    def _answer(self) -> None:
+        """Tell those whose commit is done. Where more small tasks wait already, they are judged first, and this is done
+        when their commit is on its way to the disk: who is told wants Python's lock at once, and here it is let go at
+        each look into LMDB and each row that is put: beside a busy thread a put of 0.2 µs took 27, and a look 78."""
+        outcomes, self._unanswered = self._unanswered, []
+        for task, result, refusal in outcomes:
+            if refusal is None:
+                task.future.set_result(result)
+            else:
+                task.future.set_exception(refusal)
 
     def _refuse_queued(self) -> None:
         """Whoever is still queued when the thread ends early hears why."""
