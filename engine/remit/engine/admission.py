@@ -195,18 +195,29 @@ def check_updates(
     """That each update may be written under this schema by this caller. Returns whether a managed relation is among
     them. `where` names the request's list in errors. Raises what `check_relationship` raises, and ManagedRefused."""
     touches_managed = False
-    for index, update in enumerate(updates):
-        field = f"{where}[{index}]"
-        relationship = update.relationship
-        if update.operation is _DELETE:
-            relation = check_place(schema, relationship, field)
-        else:
-            is_known = known.knows(schema, relationship.qualifiers.caveat)
-            relation = check_relationship(schema, relationship, field, is_context_known=is_known)
+    for index, (operation, relationship) in enumerate(updates):
+        relation = _plain_relation(schema, relationship)
+        if relation is None:
+            field = f"{where}[{index}]"
+            if operation is _DELETE:
+                relation = check_place(schema, relationship, field)
+            else:
+                is_known = known.knows(schema, relationship.qualifiers.caveat)
+                relation = check_relationship(schema, relationship, field, is_context_known=is_known)
         if relation.managed:
-            _require_write_managed(relationship.key, caller, field)
+            _require_write_managed(relationship.key, caller, f"{where}[{index}]")
             touches_managed = True
     return touches_managed
+
+
+def _plain_relation(schema: Schema, relationship: Relationship) -> Relation | None:
+    """The relation that takes a relationship without caveat and times, and so has a place for it whatever is done to
+    it; None where that is not seen at one look. Cost: O(1)."""
+    if relationship.qualifiers is not PLAIN:
+        return None
+    definition = schema.definitions.get(relationship.resource.type)
+    relation = definition.relations.get(relationship.relation) if definition is not None else None
+    return relation if relation is not None and _takes_plainly(relation, relationship.subject) else None
 
 
 def _require_write_managed(key: RelationshipKey, caller: Caller, field: str) -> None:

@@ -76,7 +76,7 @@ class Relationships:
         self._limits.require_write(updates, len(preconditions), metadata_json, wire)
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
-        known = KnownContexts.of(loaded.schema, (update.relationship for update in updates), interrupt)
+        known = KnownContexts.of(loaded.schema, [update.relationship for update in updates], interrupt)
         removed: set[RelationshipKey] = set()
         expired: tuple[int, ...] = ()
         scanning = Scanning(self._limits.scanned_max, interrupt)
@@ -228,7 +228,11 @@ class Relationships:
 def _over(updates: Sequence[Update], now_us: int) -> tuple[int, ...]:
     """The places of those that write what is over at a time."""
     return tuple(
-        index
-        for index, update in enumerate(updates)
-        if update.operation is not Operation.DELETE and update.relationship.qualifiers.is_over(now_us)
+        [
+            index
+            for index, (operation, relationship) in enumerate(updates)
+            if relationship.qualifiers.expiration_us is not None
+            and relationship.qualifiers.is_over(now_us)
+            and operation is not Operation.DELETE
+        ]
     )
