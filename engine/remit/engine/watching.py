@@ -97,8 +97,8 @@ class Watches:
         stores.after_commit = self._committed
 
     def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener` with the store's name after each commit, on the writer's thread: it must be quick, and must
-        not fail. Returns what ends it."""
+        """Call `listener` with the store's name after each commit, on the thread that wrote it: it must be quick, and
+        must not fail. Returns what ends it."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
 

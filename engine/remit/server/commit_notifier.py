@@ -1,4 +1,4 @@
-"""Wakes on the event loop whoever waits for a commit, which happens in the writer's thread.
+"""Wakes on the event loop whoever waits for a commit, which happens in another thread.
 
 However many wait, the writer pays for at most one call into the loop a batch; and the loop, having woken everybody,
 rests from it as long as that took, so that at a storm of commits half of its time is left for requests.

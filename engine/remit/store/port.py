@@ -283,7 +283,7 @@ class Store(Protocol):
         ...
 
     def observe(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
-        """Call `observer` after each commit that had something to write, on the writer's thread: it must be quick.
+        """Call `observer` after each commit that had something to write, on the thread that wrote it: it must be quick.
         Returns what ends it."""
         ...
 
