@@ -59,6 +59,7 @@ class NativeStore:
         interrupt: Callable[[], None] | None = None,
         contexts: list[Mapping[str, object]] | None = None,
         changed: Sequence[ChangeTuple] | None = None,
+        steps_together: int | None = None,
     ) -> tuple[int, list[Checked]]: ...
     def expand(
         self,

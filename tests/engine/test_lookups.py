@@ -234,6 +234,27 @@ def test_a_page_whose_steps_are_spent_is_gone_on_from() -> None:
     assert found == [f"d{number}" for number in numbers]
 
 
+def test_a_page_of_permissions_costs_no_more_than_its_steps_and_is_gone_on_from() -> None:
+    names = [f"p{number:02}" for number in range(30)]
+    world = EngineOfTest("memory", Path(), Limits(steps_max=100))
+    world.schema(
+        "definition user {}\ndefinition group { relation member: user }\ndefinition document {\n"
+        "relation viewer: group#member\n" + "\n".join(f"permission {name} = viewer" for name in names) + "\n}"
+    )
+    # Of a userset that is not there each name costs all groups anew where nothing is shared.
+    world.write(*(f"document:a#viewer@group:g{group}#member" for group in range(40)))
+    world.write("group:g39#member@user:anne")
+    lookup = PermissionLookup(ObjectRef("document", "a"), ANNE)
+    found: list[str] = []
+    cursor, complete = "", False
+    while not complete:
+        page = world.engine.lookups.permissions("", lookup, PageOptions(cursor=cursor))
+        assert page.steps <= 2 * 100
+        found += ids(page)
+        cursor, complete = page.next_cursor, page.complete
+    assert found == names
+
+
 def test_a_walk_without_an_end_in_sight_is_not_finished() -> None:
     world = engine_of(Limits(steps_max=30))
     world.write(*(f"document:d{number}#viewer@user:anne" for number in range(40)))

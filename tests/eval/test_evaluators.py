@@ -68,10 +68,15 @@ class Noting:
         return self.plain.check(view, question, steps_max, interrupt)
 
     def check_many(
-        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+        self,
+        view: EvaluationView,
+        questions: Sequence[Question],
+        steps_max: int,
+        interrupt: Interrupt,
+        steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
         self.asked += questions
-        return self.plain.check_many(view, questions, steps_max, interrupt)
+        return self.plain.check_many(view, questions, steps_max, interrupt, steps_together)
 
     def expand(
         self, view: EvaluationView, resource: ObjectRef, name: str, depth: int, steps_max: int, interrupt: Interrupt

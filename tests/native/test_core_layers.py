@@ -45,6 +45,7 @@ ROOMS = {
         "holdings",
         "given",
         "session",
+        "turns",
         "edges",
         "checks",
         "expansions",

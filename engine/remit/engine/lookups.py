@@ -12,9 +12,10 @@ from remit.engine.cursors import LookupBinding, LookupCursor, decode_lookup_curs
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import LookupResult
-from remit.errors import RemitError
+from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.evaluator import Evaluator
 from remit.eval.lookups import Entry, LookupPage, Place
+from remit.eval.semantics import Answer
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
 from remit.model import Lookup, PermissionLookup, Question, Relationship, ResourceLookup, SubjectLookup, Verdict
@@ -100,7 +101,7 @@ class Lookups:
         return LookupResult(entries, following, complete, view.token, view.now_us, steps, view.historical)
 
     def _permissions(self, view: RequestView, lookup: PermissionLookup, place: Place) -> LookupPage:
-        """By Check of each name, which share what they settle."""
+        """By Check of each name, which share what they settle. A page ends where its steps are spent."""
         resource, subject, with_relations, context = lookup
         definition = require_type(view.schema, resource.type, field="resource")
         if subject.relation:
@@ -111,15 +112,19 @@ class Lookups:
         left = sorted(name for name in names if name > place.after)
         entries: list[Entry] = []
         last, steps = place.after, 0
-        while left and len(entries) < place.limit:
-            asked, left = left[: place.limit - len(entries)], left[place.limit - len(entries) :]
-            questions = [Question(resource, name, subject, context) for name in asked]
-            answers = self._evaluator.check_many(view, questions, place.steps_max, place.interrupt)
-            for name, answer in zip(asked, answers, strict=True):
-                steps += 0 if isinstance(answer, RemitError) else answer.steps
+        while left and len(entries) < place.limit and steps < place.steps_max:
+            questions = [Question(resource, name, subject, context) for name in left[: place.limit - len(entries)]]
+            answers = self._evaluator.check_many(
+                view, questions, place.steps_max, place.interrupt, steps_together=place.steps_max - steps
+            )
+            for name, answer in zip(left, answers, strict=False):
+                if isinstance(answer, Answer):
+                    steps += answer.steps
+                elif isinstance(answer, StepBudgetSpent):
+                    steps += place.steps_max
                 if isinstance(answer, RemitError) or answer.verdict is not Verdict.NO:
                     entries.append(Entry(name, answer))
-            last = asked[-1]
+            last, left = left[len(answers) - 1], left[len(answers) :]
         return LookupPage(tuple(entries), last if left else None, steps)
 
 

@@ -1,9 +1,8 @@
 """Who could be in the answer of a lookup: a few of all objects, found by walking the graph instead of trying each.
 
 A Check that is not a no rests on facts that lead from its resource to its subject, whatever is subtracted on the way.
-So to find resources the facts are walked from the subject up, and to find subjects from the resource down. Of an `&`
-one operand is walked, for who is not in that one is not in the `&`: where it can be, one that does not hold for
-everybody.
+So to find resources the facts are walked from the subject up, and to find subjects from the resource down, through the
+drivers of each permission (`drivers.py`).
 Law: nobody is left out whose Check is CONDITIONAL, YES or an error; see `lookups.py` for what becomes of the others."""
 
 from __future__ import annotations
@@ -11,68 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from remit.eval.budget import Budget
+from remit.eval.drivers import Slot, drivers_of
 from remit.graph.view import GraphView, NodeKey
 from remit.language import plan
 from remit.model import WILDCARD, ObjectRef, ResourceLookup, SubjectLookup, SubjectRef
 
-Slot = tuple[str, str]
-"""A type, and a relation or permission of it."""
-
-Leaves = Callable[[str, plan.Expression], Iterable[plan.Expression]]
-"""The parts of an expression that are walked, by the type that it stands in."""
-
-
-class Drivers:
-    """What of each expression has to hold for the whole to hold: the leaves that a walk goes through."""
-
-    def __init__(self, schema: plan.Schema) -> None:
-        """Cost: O(schema), as often as names that hold for everybody lean on each other."""
-        self._schema = schema
-        self._wide: set[Slot] = set()  # those that may hold whatever relationships an object has
-        is_settled = False
-        while not is_settled:
-            is_settled = True
-            for type, definition in schema.definitions.items():
-                for name, permission in definition.permissions.items():
-                    if (type, name) not in self._wide and self._is_wide(type, permission.expression):
-                        self._wide.add((type, name))
-                        is_settled = False
-
-    def leaves(self, type: str, expression: plan.Expression) -> Iterator[plan.Expression]:
-        """Of an `&` those of one operand, of a `-` those of what is subtracted from."""
-        match expression:
-            case plan.Union(children):
-                for child in children:
-                    yield from self.leaves(type, child)
-            case plan.Intersection(children):
-                yield from self.leaves(type, min(children, key=lambda child: self._is_wide(type, child)))
-            case plan.Exclusion(base):
-                yield from self.leaves(type, base)
-            case _:
-                yield expression
-
-    def _is_wide(self, type: str, expression: plan.Expression) -> bool:
-        match expression:
-            case plan.Union(children):
-                return any(self._is_wide(type, child) for child in children)
-            case plan.Intersection(children):
-                return all(self._is_wide(type, child) for child in children)
-            case plan.Exclusion(base):
-                return self._is_wide(type, base)
-            case plan.Name(name) | plan.Along(name):
-                return (type, name) in self._wide
-            case plan.Arrow(relation, name):
-                targets = self._schema.definitions[type].relations[relation].subject_types
-                return any((target.type, name) in self._wide for target in targets)
-            case plan.SubjectArrow() | plan.Exists():
-                return True
-            case plan.Self() | plan.Nil():
-                return False
-            case _:
-                assert_never(expression)
+Leaves = Callable[[str, str], Iterable[plan.Expression]]
+"""The parts of a permission's expression that are walked, by its type and its name."""
 
 
 # --- from the subject up ----------------------------------------------------------------------------------------
@@ -92,6 +39,7 @@ class _Readers:
 
     here: list[str] = field(default_factory=list)
     behind: dict[Slot, list[str]] = field(default_factory=dict)  # by the relation that leads here
+    usersets: set[str] = field(default_factory=set)  # names of the object whose usersets these relations lead to
 
 
 class _Upwards:
@@ -113,7 +61,7 @@ class _Upwards:
 
     def _plan(self) -> None:
         """The slots that the looked up one hangs on, read backwards."""
-        drivers = Drivers(self._schema)
+        drivers = drivers_of(self._schema, self._budget)
         waiting: list[Slot] = []
 
         def readers_of(slot: Slot) -> _Readers:
@@ -129,17 +77,19 @@ class _Upwards:
             definition = self._schema.definitions[type]
             if (relation := definition.relations.get(name)) is not None:
                 for subject_type in relation.subject_types:
+                    self._budget.look()
                     if subject_type.relation:
                         readers_of((subject_type.type, subject_type.relation))
                 continue
-            for leaf in drivers.leaves(type, definition.permissions[name].expression):
+            for leaf in drivers.leaves(type, name):
+                self._budget.look()
                 match leaf:
                     case plan.Name(child) | plan.Along(child):
                         readers_of((type, child)).here.append(name)
                     case plan.Arrow(through, child):
-                        for target in {each.type for each in definition.relations[through].subject_types}:
-                            if self._schema.definitions[target].has(child):
-                                readers_of((target, child)).behind.setdefault((type, through), []).append(name)
+                        for target in drivers.targets(type, through, child):
+                            self._budget.look()
+                            readers_of((target, child)).behind.setdefault((type, through), []).append(name)
                     case plan.SubjectArrow(child):
                         if self._schema.definitions[self._lookup.subject.type].has(child):
                             readers_of((self._lookup.subject.type, child))
@@ -148,6 +98,12 @@ class _Upwards:
                         self._exists.append(((type, name), through))
                     case plan.Self():
                         self._selves.append((type, name))
+        for (type, _), readers in self._readers.items():
+            for source, through in readers.behind:
+                for subject_type in self._schema.definitions[source].relations[through].subject_types:
+                    self._budget.look()
+                    if subject_type.type == type and subject_type.relation:
+                        readers.usersets.add(subject_type.relation)
 
     def ids(self) -> set[str]:
         self._begin()
@@ -158,7 +114,7 @@ class _Upwards:
                 self._add(object, permission)
             self._add_nodes(SubjectRef(*object, name))
             if readers.behind:
-                for node in self._nodes_to(object):
+                for node in self._nodes_to(object, readers.usersets):
                     for permission in readers.behind.get((node[0].type, node[1]), ()):
                         self._add(node[0], permission)
             if name in self._of_subject and self._lookup.subject == (*object, ""):
@@ -191,10 +147,10 @@ class _Upwards:
             self._budget.spend()
             self._add(resource, relation)
 
-    def _nodes_to(self, object: ObjectRef) -> Iterator[NodeKey]:
-        """The nodes with an edge that an arrow follows to the object: to itself, or to a userset of it."""
-        definition = self._schema.definitions[object.type]
-        for name in ("", *definition.relations, *definition.permissions):
+    def _nodes_to(self, object: ObjectRef, usersets: Iterable[str]) -> Iterator[NodeKey]:
+        """The nodes with an edge that an arrow follows to the object: to itself, or to one of those usersets of it."""
+        for name in ("", *usersets):
+            self._budget.spend()
             for node in self._graph.nodes_of(SubjectRef(*object, name)):
                 self._budget.spend()
                 yield node
@@ -229,18 +185,22 @@ def subject_candidates(
     """Those whose answer may be another than that of a subject which no relationship names. Cost: O(edges beneath the
     permission), or O(objects) where everybody may have it and what a subject is in itself has a part in that."""
     beneath = Beneath(schema, graph, lookup, now_us, budget)
-    beneath.walk(Drivers(schema).leaves)
+    beneath.walk(drivers_of(schema, budget).leaves)
     if beneath.is_for_all:
-        beneath.walk(every_leaf)
+        beneath.walk(every_leaf(schema))
     ids = beneath.named | beneath.selves
     if beneath.is_for_all and beneath.is_personal:
         ids |= all_ids(graph, lookup, budget)
     return SubjectCandidates(ids, beneath.named)
 
 
-def every_leaf(_: str, expression: plan.Expression) -> Iterator[plan.Expression]:
+def every_leaf(schema: plan.Schema) -> Leaves:
     """The parts of an expression, whatever they are to it."""
-    return plan.nodes_of(expression)
+
+    def leaves(type: str, permission: str) -> Iterator[plan.Expression]:
+        return plan.nodes_of(schema.definitions[type].permissions[permission].expression)
+
+    return leaves
 
 
 def all_ids(graph: GraphView, lookup: SubjectLookup, budget: Budget) -> set[str]:
@@ -293,7 +253,8 @@ class Beneath:
                     if subject.relation:
                         add(subject.object, subject.relation)
                 continue
-            for leaf in leaves(object.type, definition.permissions[name].expression):
+            for leaf in leaves(object.type, name):
+                self._budget.spend()
                 match leaf:
                     case plan.Name(child):
                         add(object, child)

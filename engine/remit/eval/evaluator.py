@@ -67,10 +67,16 @@ class Evaluator(Protocol):
         ...
 
     def check_many(
-        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+        self,
+        view: EvaluationView,
+        questions: Sequence[Question],
+        steps_max: int,
+        interrupt: Interrupt,
+        steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
         """Of each question what `check` returns or raises, in order. What those with the same context have in common
-        is worked out once. What the interrupt raises ends them all."""
+        is worked out once. What the interrupt raises ends them all. Once those answered have cost `steps_together`, no
+        more are asked: the list is shorter then, and has at least the first."""
         ...
 
     def expand(

@@ -69,7 +69,7 @@ def lookup_resources(
     """A page of the resources among the candidates that the subject has the permission of. `evaluation` is of the
     lookup's context. Raises UnknownType, UnknownRelation, StepBudgetSpent, and what the interrupt raises."""
     type, permission, subject, _ = lookup
-    budget = place.budget()
+    budget, occurring = place.budget(), place.budget()
 
     def entry_of(id: str) -> Answer | RemitError | None:
         resource = ObjectRef(type, id)
@@ -77,9 +77,9 @@ def lookup_resources(
         if isinstance(answer, Answer) and answer.verdict is Verdict.NO:
             return None
         is_itself = resource == subject.object
-        return answer if is_itself or _occurs(evaluation, resource, place.budget()) else None
+        return answer if is_itself or _occurs(evaluation, resource, occurring) else None
 
-    return _page(candidates, entry_of, place, budget)
+    return _page(candidates, entry_of, place, budget, occurring)
 
 
 def lookup_subjects(
@@ -98,7 +98,7 @@ def lookup_subjects(
             return answer
         return answer if id in candidates.named and not _same(answer, Answer(Verdict.NO)) else None
 
-    return _page([WILDCARD, *candidates.ids], entry_of, place, budget)
+    return _page([WILDCARD, *candidates.ids], entry_of, place, budget, budget)
 
 
 def order_of(id: str) -> tuple[bool, str]:
@@ -107,8 +107,13 @@ def order_of(id: str) -> tuple[bool, str]:
 
 
 def _page(
-    candidates: Iterable[str], entry_of: Callable[[str], Answer | RemitError | None], place: Place, budget: Budget
+    candidates: Iterable[str],
+    entry_of: Callable[[str], Answer | RemitError | None],
+    place: Place,
+    budget: Budget,
+    occurring: Budget,
 ) -> LookupPage:
+    """`budget` is of the checks, `occurring` of what is asked besides."""
     entries: list[Entry] = []
     last = place.after
     for id in _in_order(candidates, place):
@@ -118,7 +123,7 @@ def _page(
         try:
             answer = entry_of(id)
         except StepBudgetSpent as spent:
-            if not budget.is_spent:
+            if not (budget.is_spent or occurring.is_spent):
                 raise  # of what others committed meanwhile: no later page could go on here
             if last != place.after:
                 return LookupPage(tuple(entries), last, budget.steps)
@@ -170,11 +175,13 @@ def _occurs(evaluation: Evaluation, object: ObjectRef, budget: Budget) -> bool:
     graph, now_us = evaluation.equations.graph, evaluation.equations.now_us
     definition = evaluation.schema.definitions[object.type]
     for relation in definition.relations:
+        budget.spend()
         for _, qualifiers in graph.edges(object, relation):
             budget.spend()
             if qualifiers.counts_at(now_us):
                 return True
     for name in ("", *definition.relations, *definition.permissions):
+        budget.spend()
         subject = SubjectRef(*object, name)
         for node in graph.nodes_of(subject):
             budget.spend()
@@ -198,5 +205,5 @@ def all_subjects(
 ) -> SubjectCandidates:
     """The same of a lookup of subjects."""
     beneath = Beneath(schema, graph, lookup, now_us, budget)
-    beneath.walk(every_leaf)
+    beneath.walk(every_leaf(schema))
     return SubjectCandidates(all_ids(graph, lookup, budget), beneath.named)

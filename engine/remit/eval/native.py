@@ -8,19 +8,17 @@ Law: whatever the core answers, `Evaluation` over the same relationships answers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import STEPS_MAX, budget_spent
 from remit.eval.candidates import SubjectCandidates
 from remit.eval.evaluator import EvaluationView, Evaluator, Explained
 from remit.eval.lookups import NOBODY, Entry, LookupPage, Place, order_of
-from remit.eval.lookups import lookup_resources as judge_resources
-from remit.eval.lookups import lookup_subjects as judge_subjects
 from remit.eval.native_plan import schema_of
 from remit.eval.native_trees import expansion_of
-from remit.eval.semantics import Answer, Evaluation
+from remit.eval.semantics import Answer
 from remit.eval.trees import Expansion
 from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
@@ -35,11 +33,27 @@ Triple = tuple[ObjectRef, str, SubjectRef]
 """A resource, a relation or permission of it, and a subject: a question without its context."""
 
 
+class Fallback(Evaluator, Protocol):
+    """Answers what the core leaves open, of a whole question or of some entries of a page."""
+
+    def judge_resources(
+        self, view: EvaluationView, lookup: ResourceLookup, place: Place, candidates: Iterable[str]
+    ) -> LookupPage:
+        """The page of `lookup_resources`, of those candidates alone."""
+        ...
+
+    def judge_subjects(
+        self, view: EvaluationView, lookup: SubjectLookup, place: Place, candidates: SubjectCandidates
+    ) -> LookupPage:
+        """The page of `lookup_subjects` likewise."""
+        ...
+
+
 class NativeEvaluator:
     """Asks the core where the view has a graph there, and `fallback` for what the core leaves to it, or has answered at
     another revision than the view's."""
 
-    def __init__(self, fallback: Evaluator) -> None:
+    def __init__(self, fallback: Fallback) -> None:
         self._fallback = fallback
 
     def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
@@ -62,11 +76,16 @@ class NativeEvaluator:
         return self._fallback.check(view, question, steps_max, interrupt)
 
     def check_many(
-        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+        self,
+        view: EvaluationView,
+        questions: Sequence[Question],
+        steps_max: int,
+        interrupt: Interrupt,
+        steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
         graph = view.native
         if graph is None:
-            return self._fallback.check_many(view, questions, steps_max, interrupt)
+            return self._fallback.check_many(view, questions, steps_max, interrupt, steps_together)
         contexts = [question.context for question in questions]
         found = check_many(
             graph,
@@ -76,14 +95,15 @@ class NativeEvaluator:
             interrupt=interrupt,
             contexts=contexts if any(contexts) else None,
             changed=view.changed,
+            steps_together=steps_together,
         )
         native: list[Answer | StepBudgetSpent | None] = []
         for each in found:
             interrupt()  # many small questions may be answered between two looks of the core's
             native.append(_answer_at(view.revision, each))
-        left = [question for question, answer in zip(questions, native, strict=True) if answer is None]
-        others = iter(self._fallback.check_many(view, left, steps_max, interrupt) if left else ())
-        return [next(others) if answer is None else answer for answer in native]
+        left = [question for question, answer in zip(questions, native, strict=False) if answer is None]
+        others = self._fallback.check_many(view, left, steps_max, interrupt, steps_together) if left else []
+        return _put_together(native, others)
 
     def expand(
         self,
@@ -110,8 +130,7 @@ class NativeEvaluator:
             return self._fallback.lookup_resources(view, lookup, place)
         if not found.left:
             return found.decided
-        evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
-        return found.completed(judge_resources(evaluation, lookup, place, found.left))
+        return found.completed(self._fallback.judge_resources(view, lookup, place, found.left))
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
         found = _found_at(view, lookup, place)
@@ -119,9 +138,8 @@ class NativeEvaluator:
             return self._fallback.lookup_subjects(view, lookup, place)
         if not found.left:
             return found.decided
-        evaluation = Evaluation(view.schema, view.graph, now_us=view.now_us, context=lookup.context)
         candidates = SubjectCandidates(set(found.left), {id for id, is_named in found.left.items() if is_named})
-        return found.completed(judge_subjects(evaluation, lookup, place, candidates))
+        return found.completed(self._fallback.judge_subjects(view, lookup, place, candidates))
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
         """The core says yes or no, and never why."""
@@ -135,6 +153,20 @@ def _found_at(view: EvaluationView, lookup: ResourceLookup | SubjectLookup, plac
     place.interrupt()  # as in `check`
     found = look_up(view.native, lookup, place, now_us=view.now_us, changed=view.changed)
     return found if found is not None and found.revision == view.revision else None
+
+
+def _put_together(
+    native: Sequence[Answer | StepBudgetSpent | None], others: Sequence[Answer | RemitError]
+) -> list[Answer | RemitError]:
+    """The core's answers and, for those that it left, the others; up to the first that nobody was asked for."""
+    left = iter(others)
+    answers: list[Answer | RemitError] = []
+    for known in native:
+        answer = known if known is not None else next(left, None)
+        if answer is None:
+            break
+        answers.append(answer)
+    return answers
 
 
 def _answer_at(revision: int, found: Answered | StepBudgetSpent | None) -> Answer | StepBudgetSpent | None:
@@ -219,11 +251,15 @@ def check_many(
     interrupt: Interrupt | None = None,
     contexts: list[Mapping[str, object]] | None = None,
     changed: Changed | None = None,
+    steps_together: int | None = None,
 ) -> list[Answered | StepBudgetSpent | None]:
     """Of each question what `check` returns or raises, all of one revision. `contexts` has one for each; neighbours
-    with the same share what they settle. `changed` is of all of them."""
+    with the same share what they settle. `changed` is of all of them. Once those answered have cost `steps_together`,
+    no more are asked."""
     edges = list(changed.items()) if changed else None
-    revision, all_checked = graph.store.check_many(list(questions), now_us, steps_max, interrupt, contexts, edges)
+    revision, all_checked = graph.store.check_many(
+        list(questions), now_us, steps_max, interrupt, contexts, edges, steps_together
+    )
     return [_answered(checked, revision, steps_max) for checked in all_checked]
 
 

@@ -6,12 +6,12 @@ one question may."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from remit.errors import RemitError
 from remit.eval.budget import EVALUATION_BYTES_MAX, Budget
-from remit.eval.candidates import resource_candidates, subject_candidates
+from remit.eval.candidates import SubjectCandidates, resource_candidates, subject_candidates
 from remit.eval.evaluator import EvaluationView, Explained
 from remit.eval.expand import expand
 from remit.eval.explain import explain
@@ -35,11 +35,21 @@ class PlainEvaluator:
             return _check(evaluation, question, self._budget(steps_max, interrupt))
 
     def check_many(
-        self, view: EvaluationView, questions: Sequence[Question], steps_max: int, interrupt: Interrupt
+        self,
+        view: EvaluationView,
+        questions: Sequence[Question],
+        steps_max: int,
+        interrupt: Interrupt,
+        steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
         many = _Many(view)
+        answers: list[Answer | RemitError] = []
         try:
-            return [many.answer(question, self._budget(steps_max, interrupt)) for question in questions]
+            for question in questions:
+                if answers and steps_together is not None and many.steps >= steps_together:
+                    break
+                answers.append(many.answer(question, self._budget(steps_max, interrupt)))
+            return answers
         finally:
             many.forget()
 
@@ -64,19 +74,34 @@ class PlainEvaluator:
             return Explained(answer, explain(evaluation, goal))
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
-        place = place._replace(bytes_max=self._bytes_max)
         with _evaluation(view, lookup.context) as evaluation:
             evaluation.goal(ObjectRef(lookup.resource_type, NOBODY), lookup.permission, lookup.subject)
-            found = resource_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
-            return lookup_resources(evaluation, lookup, place, found)
+            budget = self._place(place).budget()
+            found = resource_candidates(view.schema, view.graph, lookup, view.now_us, budget)
+        return self.judge_resources(view, lookup, place, found)
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
-        place = place._replace(bytes_max=self._bytes_max)
         with _evaluation(view, lookup.context) as evaluation:
             nobody = SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
             evaluation.goal(lookup.resource, lookup.permission, nobody)
-            found = subject_candidates(view.schema, view.graph, lookup, view.now_us, place.budget())
-            return lookup_subjects(evaluation, lookup, place, found)
+            budget = self._place(place).budget()
+            found = subject_candidates(view.schema, view.graph, lookup, view.now_us, budget)
+        return self.judge_subjects(view, lookup, place, found)
+
+    def judge_resources(
+        self, view: EvaluationView, lookup: ResourceLookup, place: Place, candidates: Iterable[str]
+    ) -> LookupPage:
+        with _evaluation(view, lookup.context) as evaluation:
+            return lookup_resources(evaluation, lookup, self._place(place), candidates)
+
+    def judge_subjects(
+        self, view: EvaluationView, lookup: SubjectLookup, place: Place, candidates: SubjectCandidates
+    ) -> LookupPage:
+        with _evaluation(view, lookup.context) as evaluation:
+            return lookup_subjects(evaluation, lookup, self._place(place), candidates)
+
+    def _place(self, place: Place) -> Place:
+        return place._replace(bytes_max=self._bytes_max)
 
     def _budget(self, steps_max: int, interrupt: Interrupt, remembered: int = 0) -> Budget:
         return Budget(steps_max, interrupt, bytes_max=self._bytes_max, bytes=remembered)
@@ -90,6 +115,7 @@ class _Many:
         self._view = view
         self._evaluations: dict[str, Evaluation] = {}  # by context
         self._remembered = 0
+        self.steps = 0  # of all that was answered
 
     def answer(self, question: Question, budget: Budget) -> Answer | RemitError:
         """Or why there is none. Raises what the interrupt raises."""
@@ -101,6 +127,7 @@ class _Many:
             budget = Budget(budget.steps_max, budget.interrupt, bytes_max=budget.bytes_max)
             found = self._ask(question, budget)
         self._remembered = budget.bytes
+        self.steps += budget.steps
         return found
 
     def _ask(self, question: Question, budget: Budget) -> Answer | RemitError:

@@ -222,3 +222,5 @@ class Schema:
     caveats: Mapping[str, Caveat]
     text: str = ""
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
+    worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""

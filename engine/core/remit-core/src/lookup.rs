@@ -1,12 +1,11 @@
 //! Lookups: what a subject has, and who has it, a page at a time. `eval/lookups.py` is the meaning, `eval/candidates.py` the
 //! walks.
 //!
-//! `drivers` says through what of an expression a walk goes, `upwards` walks from the subject to whatever it may have,
-//! `downwards` from the resource to whoever may have it, `order` sorts as much of that as a page needs, and `page` has each
-//! checked by the one evaluation.
+//! `upwards` walks from the subject to whatever it may have, `downwards` from the resource to whoever may have it, both
+//! through what `schema/drivers.rs` says of an expression; `order` sorts as much of that as a page needs, and `page` has
+//! each checked by the one evaluation.
 
 mod downwards;
-mod drivers;
 mod order;
 mod page;
 mod request;

@@ -13,6 +13,7 @@ mod holdings;
 mod lookups;
 mod session;
 mod store;
+mod turns;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -5,7 +5,7 @@
 //! Law: no lock of a store is waited for with the GIL held, and the GIL is never taken while a lock is held. A short check
 //! may hold the GIL while it shares a lock that was free: it waits for nothing.
 
-use crate::checks::{Checked, check_without_gil, checked};
+use crate::checks::{Checked, StepsMax, check_without_gil, checked};
 use crate::edges::{edges_text, node_text, qualifiers_text, qualifiers_tuple};
 use crate::expansions;
 use crate::gil::STEPS_WITH_GIL;
@@ -139,14 +139,16 @@ impl NativeStore {
             }
         }
         let owned_questions = [OwnedQuestion::of(&question, Some(context))];
+        let steps_max = StepsMax { each: steps_max, together: None };
         let (revision, found) =
             check_without_gil(&self.store, py, &owned_questions, &changed, now_us, steps_max, interrupt)?;
         Ok((revision, checked(found[0].0, found[0].1)))
     }
 
     /// The same for many questions (resource, permission, subject), which see one state; those next to each other with the
-    /// same context share what they settle. `contexts` has one for each; `changed` is of all of them.
-    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None))]
+    /// same context share what they settle. `contexts` has one for each; `changed` is of all of them. Once those answered
+    /// have cost `steps_together`, no more are asked.
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None, steps_together=None))]
     #[allow(clippy::too_many_arguments)]
     fn check_many(
         &self,
@@ -157,6 +159,7 @@ impl NativeStore {
         interrupt: Option<&Bound<'_, PyAny>>,
         contexts: Option<&Bound<'_, PyList>>,
         changed: Option<&Bound<'_, PyList>>,
+        steps_together: Option<u64>,
     ) -> PyResult<(u64, Vec<Checked>)> {
         let mut owned_questions = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
@@ -181,6 +184,7 @@ impl NativeStore {
             owned_questions.push(owned);
         }
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
+        let steps_max = StepsMax { each: steps_max, together: steps_together };
         let (revision, found) =
             check_without_gil(&self.store, py, &owned_questions, &changed_of(&changes), now_us, steps_max, interrupt)?;
         Ok((revision, found.into_iter().map(|(answer, steps)| checked(answer, steps)).collect()))

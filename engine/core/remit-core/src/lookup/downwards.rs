@@ -4,11 +4,11 @@
 //! names, through everything, to find all whose answer may be another than that of the others.
 //! Law: a subject whose Check is another than that of one which occurs nowhere is found.
 
-use super::drivers::{Drivers, each_node};
 use super::request::SubjectLookup;
 use crate::check::evaluator::{Evaluation, Stoppable};
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, End, NONE};
+use crate::schema::drivers::{Drivers, each_node};
 use crate::schema::plan::{Body, Node};
 use hashbrown::HashSet;
 
@@ -25,11 +25,15 @@ pub struct Downwards {
 }
 
 impl Downwards {
-    /// Cost: O(edges beneath), a step each.
-    pub fn walk<G: GraphView>(evaluation: &mut Evaluation<'_, G>, lookup: SubjectLookup) -> Stoppable<Downwards> {
+    /// Cost: O(edges beneath and what their permissions are made of), a step each.
+    pub fn walk<G: GraphView>(
+        evaluation: &mut Evaluation<'_, G>,
+        drivers: &Drivers,
+        lookup: SubjectLookup,
+    ) -> Stoppable<Downwards> {
         let mut down =
             Downwards { lookup, selves: Vec::new(), named: HashSet::new(), is_for_all: false, is_personal: false };
-        let (plan, drivers) = (evaluation.plan, Drivers::of(evaluation.plan));
+        let plan = evaluation.plan;
         down.through(evaluation, |node, tell| drivers.each(plan, node, &mut |leaf| tell(leaf)))?;
         if down.is_for_all {
             down.through(evaluation, |node, tell| each_node(plan, node, &mut |leaf| tell(leaf)))?;
@@ -109,7 +113,10 @@ impl Downwards {
                 Body::Permission { node } => {
                     leaves.clear();
                     each(node, &mut |leaf| leaves.push(leaf));
-                    for leaf in &leaves {
+                    for (place, leaf) in leaves.iter().enumerate() {
+                        if place != 0 {
+                            evaluation.spend()?; // the first is the slot's own step
+                        }
                         match *leaf {
                             Node::Goal { slot } => add(object, slot),
                             Node::Arrow { kind, targets, .. } => {

@@ -3,7 +3,7 @@
 //! All of a page share what they settle.
 //! Law: an entry that is decided here is Check's answer; of what is passed over, the meaning would list nothing.
 
-use super::request::{Lookup, Place, SubjectLookup, kinds_of};
+use super::request::{Lookup, Place, SubjectLookup};
 use crate::check::evaluator::{Evaluation, Stoppable, Stopped};
 use crate::check::goals::{Goal, NO, Subject, YES};
 use crate::graph::End;
@@ -24,8 +24,8 @@ pub struct Page {
     pub next_after: Option<String>,
 }
 
-/// What is known of a candidate: whether it is a yes, as far as that is decided here, and whether it is named.
-type Judged = (Option<bool>, bool);
+/// What is known of an entry: whether it is a yes, as far as that is decided here.
+type Judged = Option<bool>;
 
 /// The resources among candidates that come in the order of their ids. Cost: that of the checks.
 pub fn page_of_resources<'t, G: GraphView>(
@@ -35,11 +35,11 @@ pub fn page_of_resources<'t, G: GraphView>(
     candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
 ) -> Stoppable<Page> {
     let Lookup { slot, type_, subject } = lookup;
-    let kinds = kinds_of(evaluation, type_);
-    fill(evaluation, place, Page::default(), candidates, |evaluation, object| {
+    let mut kinds = evaluation.plan.kinds_of(type_).to_vec();
+    fill(evaluation, place, Page::default(), candidates, &|_| false, |evaluation, object| {
         let value = evaluation.solve(Goal { object, slot, subject })?;
-        let is_entry = value != NO && (object == subject.object || occurs(evaluation, object, &kinds)?);
-        Ok(is_entry.then_some(((value == YES).then_some(true), false)))
+        let is_entry = value != NO && (object == subject.object || occurs(evaluation, object, &mut kinds)?);
+        Ok(is_entry.then_some((value == YES).then_some(true)))
     })
 }
 
@@ -57,16 +57,15 @@ pub fn page_of_subjects<'t, G: GraphView>(
     if everybody && place.after.is_empty() {
         page.entries.push(Entry { id: "*".to_owned(), is_yes: Some(true), is_named: false });
     }
-    fill(evaluation, place, page, candidates, |evaluation, candidate| {
+    fill(evaluation, place, page, candidates, is_named, |evaluation, candidate| {
         let subject = Subject { object: candidate, kind };
-        let is_named = is_named(candidate);
         let is_yes = match evaluation.solve(Goal { object, slot, subject })? {
             YES => Some(true),
             NO => Some(false),
             _ => None,
         };
-        let is_entry = is_yes != Some(everybody) || (everybody && is_named);
-        Ok(is_entry.then_some((is_yes, is_named)))
+        let is_entry = is_yes != Some(everybody) || (everybody && is_named(candidate));
+        Ok(is_entry.then_some(is_yes))
     })
 }
 
@@ -77,6 +76,7 @@ fn fill<'t, G: GraphView>(
     place: Place<'_>,
     mut page: Page,
     candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
+    is_named: &dyn Fn(u32) -> bool,
     mut judge: impl FnMut(&mut Evaluation<'_, G>, u32) -> Stoppable<Option<Judged>>,
 ) -> Stoppable<Page> {
     let walked = std::mem::take(&mut evaluation.steps);
@@ -98,11 +98,11 @@ fn fill<'t, G: GraphView>(
                     page.next_after = last.map(str::to_owned);
                     break;
                 }
-                Some((None, false))
+                Some(None)
             }
         };
-        if let Some((is_yes, is_named)) = judged {
-            page.entries.push(Entry { id: id.to_owned(), is_yes, is_named });
+        if let Some(is_yes) = judged {
+            page.entries.push(Entry { id: id.to_owned(), is_yes, is_named: is_named(object) });
         }
         last = Some(id);
     }
@@ -110,18 +110,33 @@ fn fill<'t, G: GraphView>(
     Ok(page)
 }
 
-/// Whether an edge that counts begins at the object, or leads to it or to a userset of it. Mostly the first one says so.
-fn occurs<G: GraphView>(evaluation: &mut Evaluation<'_, G>, object: u32, kinds: &[u32]) -> Stoppable<bool> {
+/// Whether an edge that counts begins at the object, or leads to it or to a userset of it. Mostly the first kind asked says
+/// so: the one that said it of the last object.
+fn occurs<G: GraphView>(evaluation: &mut Evaluation<'_, G>, object: u32, kinds: &mut [u32]) -> Stoppable<bool> {
     let view = evaluation.view;
-    for node in kinds.iter().filter_map(|kind| view.find_node(object, *kind)) {
+    for at in 0..kinds.len() {
+        evaluation.spend()?;
+        let Some(node) = view.find_node(object, kinds[at]) else {
+            continue;
+        };
         for place in 0..evaluation.edges_len(node) {
             if evaluation.end_at(node, place)?.is_some() {
+                kinds[..=at].rotate_right(1);
                 return Ok(true);
             }
         }
     }
-    let usersets = kinds.iter().filter_map(|kind| view.find_node(object, *kind)).map(End::Node);
-    for end in [End::Object(object)].into_iter().chain(usersets) {
+    for userset in [None].into_iter().chain(kinds.iter().copied().map(Some)) {
+        let end = match userset {
+            None => End::Object(object),
+            Some(kind) => {
+                evaluation.spend()?;
+                match view.find_node(object, kind) {
+                    Some(node) => End::Node(node),
+                    None => continue,
+                }
+            }
+        };
         for (node, is_qualified) in view.nodes_of(end) {
             evaluation.spend()?;
             if evaluation.fact_of_time(node, end, is_qualified) != NO {

@@ -2,10 +2,7 @@
 //!
 //! Law: it is good for the state of the store that it was made in.
 
-use crate::check::evaluator::Evaluation;
 use crate::check::goals::Subject;
-use crate::graph::NONE;
-use crate::graph::view::GraphView;
 
 /// Of which objects of a type does the subject have the slot?
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,10 +26,4 @@ pub struct SubjectLookup {
 pub struct Place<'a> {
     pub after: &'a str,
     pub limit: usize,
-}
-
-/// The kinds of relations and permissions of a type. Cost: O(schema).
-pub(super) fn kinds_of<G: GraphView>(evaluation: &Evaluation<'_, G>, type_: u32) -> Vec<u32> {
-    let kinds = evaluation.plan.slots.iter().map(|slot| slot.kind);
-    kinds.filter(|kind| *kind != NONE && evaluation.graph.kind_words(*kind).0 == type_).collect()
 }

@@ -5,133 +5,235 @@
 //! remembered of it. What an edge is worth is not asked: whoever is found is checked.
 //! Law: an object whose Check is not a no is found.
 
-use super::drivers::Drivers;
-use super::request::{Lookup, kinds_of};
+use super::request::Lookup;
 use crate::check::evaluator::{Evaluation, Stoppable};
 use crate::graph::shape::{Shape, bit};
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, End, NONE};
+use crate::schema::drivers::Drivers;
 use crate::schema::plan::{Body, Node};
 use hashbrown::HashSet;
 
 /// What follows from an object's having a slot.
-#[derive(Default)]
 struct Consequences {
-    here: Vec<u32>,          // slots of the same object that follow
-    behind: Vec<(u32, u32)>, // slots of whatever leads to it by an edge of that kind
+    here: Vec<u32>,          // places of what asks for it of the same object
+    asked: Vec<u32>,         // and of what it asks for: the same, read backwards
+    behind: Vec<(u32, u32)>, // a kind of edge, and the slots that whatever leads here by it has then; by kind
+    usersets: Vec<u32>,      // kinds that these edges may lead to instead of the object itself
     of_subject: Vec<u32>,    // slots of all objects, where it is the subject's own
     is_held: bool,           // and slots of relations that hold it as a userset
-    is_found: bool,          // the object is a candidate
-    to_follow: Vec<u32>,     // of the slot and all that follow here: those from which edges are followed
+    is_found: bool,          // the object is a candidate, by this or by what follows here
+    lands: u32,              // the first place of those that follow here, itself among them, which leads further
+}
+
+impl Consequences {
+    fn leads_on(&self) -> bool {
+        self.is_held || !self.behind.is_empty() || !self.of_subject.is_empty()
+    }
 }
 
 pub struct Upwards {
     lookup: Lookup,
     places: Vec<u32>, // by slot: where its consequences are, NONE where the answer does not hang on it
+    slots: Vec<u32>,  // by place
     consequences: Vec<Consequences>,
     selves: Vec<u32>,
     exists: Vec<(u32, u32)>, // a slot, and the kind of edge that it asks for
     seen: HashSet<(u32, u32)>,
-    queue: Vec<(u32, u32)>,
+    queue: Vec<(u32, u32)>, // objects and places
     found: Vec<u32>,
+    looks: u32,
 }
 
+/// Things of a schema between two looks whether to go on: some 50 µs.
+const LOOKS_BETWEEN_STOPS: u32 = 4096;
+
 impl Upwards {
-    /// Cost: O(schema).
-    pub fn of<G: GraphView>(evaluation: &Evaluation<'_, G>, lookup: Lookup) -> Upwards {
+    /// Cost: O(schema), a step for each slot that the answer can hang on.
+    pub fn of<G: GraphView>(
+        evaluation: &mut Evaluation<'_, G>,
+        drivers: &Drivers,
+        lookup: Lookup,
+    ) -> Stoppable<Upwards> {
         let mut upwards = Upwards {
             lookup,
             places: vec![NONE; evaluation.plan.slots.len()],
+            slots: Vec::new(),
             consequences: Vec::new(),
             selves: Vec::new(),
             exists: Vec::new(),
             seen: HashSet::new(),
             queue: Vec::new(),
             found: Vec::new(),
+            looks: 0,
         };
-        upwards.find_consequences(evaluation);
-        upwards
+        let led = Led::of(evaluation);
+        upwards.find_consequences(evaluation, drivers, &led)?;
+        upwards.follow_here(evaluation)?;
+        upwards.find_usersets(evaluation, &led)?;
+        Ok(upwards)
     }
 
-    fn find_consequences<G: GraphView>(&mut self, evaluation: &Evaluation<'_, G>) {
-        let (plan, graph) = (evaluation.plan, evaluation.graph);
-        let drivers = Drivers::of(plan);
-        let led = Led::of(evaluation);
+    fn find_consequences<G: GraphView>(
+        &mut self,
+        evaluation: &mut Evaluation<'_, G>,
+        drivers: &Drivers,
+        led: &Led,
+    ) -> Stoppable<()> {
+        let plan = evaluation.plan;
         let subject_type = evaluation.type_of(self.lookup.subject.object);
-        let mut waiting = Vec::new();
-        self.want(self.lookup.slot, &mut waiting).is_found = true;
-        while let Some(slot) = waiting.pop() {
+        let place = self.place_of(self.lookup.slot);
+        self.consequences[place].is_found = true;
+        let mut leaves = Vec::new();
+        let mut looked = 0;
+        while let Some(&slot) = self.slots.get(looked) {
+            let asking = looked as u32;
+            looked += 1;
+            evaluation.spend()?;
             match plan.slots[slot as usize].body {
                 Body::Relation => {
                     for of in led.usersets(plan.slots[slot as usize].kind) {
+                        self.look(evaluation)?;
                         if plan.slot_of_kind(of) != NONE {
-                            self.want(plan.slot_of_kind(of), &mut waiting).is_held = true;
+                            let place = self.place_of(plan.slot_of_kind(of));
+                            self.consequences[place].is_held = true;
                         }
                     }
                 }
-                Body::Along { child, .. } => self.want(child, &mut waiting).here.push(slot),
-                Body::Permission { node } => drivers.each(plan, node, &mut |leaf| match leaf {
-                    Node::Goal { slot: child } => self.want(child, &mut waiting).here.push(slot),
-                    Node::Arrow { kind, targets, .. } => {
-                        for type_ in led.types(graph.types.len() as u32, kind) {
-                            match plan.target(targets, type_) {
-                                NONE => {}
-                                child => self.want(child, &mut waiting).behind.push((kind, slot)),
+                Body::Along { child, .. } => self.asks(asking, child),
+                Body::Permission { node } => {
+                    leaves.clear();
+                    drivers.each(plan, node, &mut |leaf| leaves.push(leaf));
+                    for leaf in &leaves {
+                        self.look(evaluation)?;
+                        match *leaf {
+                            Node::Goal { slot: child } => self.asks(asking, child),
+                            Node::Arrow { kind, targets, .. } => {
+                                for type_ in led.types(evaluation.graph.types.len() as u32, kind) {
+                                    self.look(evaluation)?;
+                                    if plan.target(targets, type_) != NONE {
+                                        let place = self.place_of(plan.target(targets, type_));
+                                        self.consequences[place].behind.push((kind, slot));
+                                    }
+                                }
+                            }
+                            Node::SubjectArrow { targets } => match plan.target(targets, subject_type) {
+                                child if child != NONE && self.lookup.subject.kind == NONE => {
+                                    let place = self.place_of(child);
+                                    self.consequences[place].of_subject.push(slot);
+                                }
+                                _ => {}
+                            },
+                            Node::Exists { kind } => self.exists.push((slot, kind)),
+                            Node::Itself => self.selves.push(slot),
+                            Node::Nil => {}
+                            Node::Union { .. } | Node::Intersection { .. } | Node::Exclusion { .. } => {
+                                unreachable!("these have drivers of their own")
                             }
                         }
                     }
-                    Node::SubjectArrow { targets } => match plan.target(targets, subject_type) {
-                        child if child != NONE && self.lookup.subject.kind == NONE => {
-                            self.want(child, &mut waiting).of_subject.push(slot);
-                        }
-                        _ => {}
-                    },
-                    Node::Exists { kind } => self.exists.push((slot, kind)),
-                    Node::Itself => self.selves.push(slot),
-                    Node::Nil => {}
-                    Node::Union { .. } | Node::Intersection { .. } | Node::Exclusion { .. } => {
-                        unreachable!("these have drivers of their own")
-                    }
-                }),
+                }
             }
         }
-        self.follow_here();
+        Ok(())
     }
 
-    fn want(&mut self, slot: u32, waiting: &mut Vec<u32>) -> &mut Consequences {
+    /// Where the consequences of a slot are, from now on.
+    fn place_of(&mut self, slot: u32) -> usize {
         if self.places[slot as usize] == NONE {
-            self.places[slot as usize] = self.consequences.len() as u32;
-            self.consequences.push(Consequences::default());
-            waiting.push(slot);
+            self.places[slot as usize] = self.slots.len() as u32;
+            self.slots.push(slot);
+            self.consequences.push(Consequences {
+                here: Vec::new(),
+                asked: Vec::new(),
+                behind: Vec::new(),
+                usersets: Vec::new(),
+                of_subject: Vec::new(),
+                is_held: false,
+                is_found: false,
+                lands: NONE,
+            });
         }
-        &mut self.consequences[self.places[slot as usize] as usize]
+        self.places[slot as usize] as usize
     }
 
-    /// What follows of the same object is worked out once for each slot. Cost: O(slots² at worst).
-    fn follow_here(&mut self) {
-        for slot in (0..self.places.len() as u32).filter(|slot| self.places[*slot as usize] != NONE).collect::<Vec<_>>()
-        {
-            let mut reached = vec![slot];
-            let mut looked = 0;
-            while looked < reached.len() {
-                for next in &self.consequences[self.places[reached[looked] as usize] as usize].here {
-                    if !reached.contains(next) {
-                        reached.push(*next);
+    /// What stands at a place asks for another slot of its object.
+    fn asks(&mut self, asking: u32, slot: u32) {
+        let place = self.place_of(slot);
+        self.consequences[place].here.push(asking);
+        self.consequences[asking as usize].asked.push(place as u32);
+    }
+
+    /// What follows of the same object: whether that is the answer, and where it leads further. Of names that only pass on
+    /// what they are asked, a walk sees nothing: it goes from the first to the next that leads further, or to where two
+    /// ways do. Cost: O(slots and what they ask for).
+    fn follow_here<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<()> {
+        let looked_up = self.places[self.lookup.slot as usize];
+        let mut waiting = vec![looked_up];
+        while let Some(place) = waiting.pop() {
+            for at in 0..self.consequences[place as usize].asked.len() {
+                self.look(evaluation)?;
+                let asked = self.consequences[place as usize].asked[at];
+                if !std::mem::replace(&mut self.consequences[asked as usize].is_found, true) {
+                    waiting.push(asked);
+                }
+            }
+        }
+        // What leads further tells those that it follows from, and these tell on. One that is told of two places is a place
+        // to land itself, and tells so again: each has at most three things to say.
+        let places = 0..self.consequences.len() as u32;
+        waiting.extend(places.filter(|place| self.consequences[*place as usize].leads_on()));
+        for place in &waiting {
+            self.consequences[*place as usize].lands = *place;
+        }
+        while let Some(place) = waiting.pop() {
+            let lands = self.consequences[place as usize].lands;
+            for at in 0..self.consequences[place as usize].asked.len() {
+                self.look(evaluation)?;
+                let asked = self.consequences[place as usize].asked[at];
+                let lands_now = &mut self.consequences[asked as usize].lands;
+                if *lands_now == NONE {
+                    *lands_now = lands;
+                    waiting.push(asked);
+                } else if *lands_now != lands && *lands_now != asked {
+                    *lands_now = asked; // the ways part here
+                    waiting.push(asked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which usersets of an object lead to it by the edges that arrows follow.
+    fn find_usersets<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, led: &Led) -> Stoppable<()> {
+        for place in 0..self.consequences.len() {
+            let type_ = type_of_slot(evaluation, self.slots[place]);
+            let mut behind = std::mem::take(&mut self.consequences[place].behind);
+            behind.sort_unstable();
+            behind.dedup();
+            let mut usersets: Vec<u32> = Vec::new();
+            for edges in behind.chunk_by(|one, other| one.0 == other.0) {
+                self.look(evaluation)?;
+                for of in led.usersets(edges[0].0) {
+                    self.look(evaluation)?;
+                    if evaluation.graph.kind_words(of).0 == type_ {
+                        usersets.push(of);
                     }
                 }
-                looked += 1;
             }
-            let is_found = reached.contains(&self.lookup.slot);
-            let leads_on = |slot: &u32| {
-                let Consequences { behind, of_subject, is_held, .. } =
-                    &self.consequences[self.places[*slot as usize] as usize];
-                *is_held || !behind.is_empty() || !of_subject.is_empty()
-            };
-            reached.retain(leads_on);
-            let consequences = &mut self.consequences[self.places[slot as usize] as usize];
-            consequences.is_found = is_found;
-            consequences.to_follow = reached;
+            usersets.sort_unstable();
+            usersets.dedup();
+            let consequences = &mut self.consequences[place];
+            (consequences.behind, consequences.usersets) = (behind, usersets);
         }
+        Ok(())
+    }
+
+    /// Work of a schema's size looks up as a walk does, and is no step.
+    #[inline]
+    fn look<G: GraphView>(&mut self, evaluation: &Evaluation<'_, G>) -> Stoppable<()> {
+        self.looks += 1;
+        if self.looks.is_multiple_of(LOOKS_BETWEEN_STOPS) { evaluation.pause() } else { Ok(()) }
     }
 
     /// Whether what is found depends on the time that it is asked at.
@@ -142,9 +244,9 @@ impl Upwards {
     /// The objects found, some of them more than once. Cost: O(edges followed), a step each.
     pub fn walk<G: GraphView>(mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Vec<u32>> {
         self.begin(evaluation)?;
-        while let Some((object, slot)) = self.queue.pop() {
-            let kind = evaluation.plan.slots[slot as usize].kind;
-            let place = self.places[slot as usize] as usize;
+        while let Some((object, place)) = self.queue.pop() {
+            let kind = evaluation.plan.slots[self.slots[place as usize] as usize].kind;
+            let place = place as usize;
             if self.consequences[place].is_held
                 && let Some(node) = evaluation.view.find_node(object, kind)
             {
@@ -157,6 +259,11 @@ impl Upwards {
                 for slot in self.consequences[place].of_subject.clone() {
                     self.reach_all(evaluation, slot)?;
                 }
+            }
+            for at in 0..self.consequences[place].here.len() {
+                evaluation.spend()?;
+                let next = self.consequences[place].here[at] as usize;
+                self.land(object, self.consequences[next].lands);
             }
         }
         Ok(self.found)
@@ -217,19 +324,31 @@ impl Upwards {
         object: u32,
         place: usize,
     ) -> Stoppable<()> {
+        self.follow_behind_end(evaluation, End::Object(object), place)?;
+        for at in 0..self.consequences[place].usersets.len() {
+            evaluation.spend()?;
+            if let Some(node) = evaluation.view.find_node(object, self.consequences[place].usersets[at]) {
+                self.follow_behind_end(evaluation, End::Node(node), place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_behind_end<G: GraphView>(
+        &mut self,
+        evaluation: &mut Evaluation<'_, G>,
+        end: End,
+        place: usize,
+    ) -> Stoppable<()> {
         let view = evaluation.view;
-        let kinds = kinds_of(evaluation, evaluation.type_of(object));
-        let usersets = kinds.into_iter().filter_map(|kind| view.find_node(object, kind)).map(End::Node);
-        for end in [End::Object(object)].into_iter().chain(usersets) {
-            for (node, _) in view.nodes_of(end) {
-                evaluation.spend()?;
-                let (from, kind) = view.name_of(node);
-                for at in 0..self.consequences[place].behind.len() {
-                    let (through, slot) = self.consequences[place].behind[at];
-                    if through == kind {
-                        self.reach(evaluation, from, slot)?;
-                    }
-                }
+        for (node, _) in view.nodes_of(end) {
+            evaluation.spend()?;
+            let (from, kind) = view.name_of(node);
+            let behind = &self.consequences[place].behind;
+            let begin = behind.partition_point(|(through, _)| *through < kind);
+            let slots = behind[begin..].iter().take_while(|(through, _)| *through == kind).count();
+            for at in begin..begin + slots {
+                self.reach(evaluation, from, self.consequences[place].behind[at].1)?;
             }
         }
         Ok(())
@@ -258,16 +377,19 @@ impl Upwards {
         if slot == NONE || self.places[slot as usize] == NONE {
             return Ok(());
         }
-        let Consequences { is_found, to_follow, .. } = &self.consequences[self.places[slot as usize] as usize];
-        if *is_found {
+        let Consequences { is_found, lands, .. } = self.consequences[self.places[slot as usize] as usize];
+        if is_found {
             self.found.push(object);
         }
-        for slot in to_follow {
-            if self.seen.insert((object, *slot)) {
-                self.queue.push((object, *slot));
-            }
-        }
+        self.land(object, lands);
         Ok(())
+    }
+
+    #[inline]
+    fn land(&mut self, object: u32, place: u32) {
+        if place != NONE && self.seen.insert((object, place)) {
+            self.queue.push((object, place));
+        }
     }
 }
 

@@ -97,6 +97,7 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     pub operands: Vec<u32>,
     by_kind: Vec<u32>,
+    kinds: Vec<Vec<u32>>, // by type
     targets: Vec<Vec<u32>>,
     target_words: Vec<u32>, // by table: the name it was made of, a word of the graph
     chains: Vec<Vec<Vec<u32>>>,
@@ -134,6 +135,16 @@ impl Plan {
     /// The slots of an arrow's name, whatever the target's type.
     pub fn targets_of(&self, targets: u32) -> impl Iterator<Item = u32> + '_ {
         self.targets[targets as usize].iter().copied().filter(|slot| *slot != NONE)
+    }
+
+    /// How many tables of targets there are.
+    pub fn tables_len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// The kinds of relations and permissions of a type, in the schema's order.
+    pub fn kinds_of(&self, type_: u32) -> &[u32] {
+        self.kinds.get(type_ as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The child and the chain of an `along`.
@@ -183,11 +194,13 @@ impl Compiler {
             let type_ = graph.types.intern(&definition.name) as usize;
             if self.plan.is_defined.len() <= type_ {
                 self.plan.is_defined.resize(type_ + 1, false);
+                self.plan.kinds.resize(type_ + 1, Vec::new());
             }
             self.plan.is_defined[type_] = true;
             for name in definition.relations.iter().chain(definition.permissions.iter().map(|(name, _)| name)) {
                 let kind = graph.kind(&definition.name, name);
                 self.slot(kind, Body::Relation);
+                self.plan.kinds[type_].push(kind);
             }
         }
         for definition in definitions {

@@ -91,9 +91,9 @@ impl View<'_> {
         self.state.version
     }
 
-    /// What the graph takes, and what stands beside it.
+    /// What the graph takes, and what stands beside it: caveats, and lists kept for pages to come.
     pub fn bytes(&self) -> usize {
-        self.state.graph.bytes() + self.state.caveats.bytes()
+        self.state.graph.bytes() + self.state.caveats.bytes() + self.store.walked.bytes()
     }
 
     pub fn has_schema(&self) -> bool {

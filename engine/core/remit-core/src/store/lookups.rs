@@ -17,6 +17,7 @@ use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, Graph};
 use crate::lookup::{Downwards, Lookup, Ordered, Page, Place, SubjectLookup, Upwards};
 use crate::lookup::{page_of_resources, page_of_subjects};
+use crate::schema::drivers::Drivers;
 use crate::schema::reach::Reach;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -66,7 +67,8 @@ impl View<'_> {
         asked: &LookupRequest<'_>,
         stop: &dyn Fn() -> bool,
     ) -> (LookupAnswer, u64) {
-        let State { graph, plan: Some(plan), caveats, version, installed, closed, reach, .. } = &*self.state else {
+        let State { graph, plan: Some(plan), drivers, caveats, version, installed, closed, reach, .. } = &*self.state
+        else {
             return (LookupAnswer::Elsewhere, 0);
         };
         let LookupRequest { question, changed, context, now_us, steps_max, .. } = *asked;
@@ -87,7 +89,7 @@ impl View<'_> {
         let subject = object_of(names.subject_type, question.subject_id);
         let goal = names.goal(resource, subject);
         let state = closure::State { store: self.store.number, version: *version, closed, reach };
-        let looking = Looking { view: self, asked, names: &names, goal, graph, ephemerals };
+        let looking = Looking { view: self, asked, names: &names, goal, graph, drivers, ephemerals };
         let evaluation = Evaluation {
             graph,
             view: graph,
@@ -128,6 +130,7 @@ struct Looking<'a> {
     names: &'a QuestionNames,
     goal: Goal,
     graph: &'a Graph,
+    drivers: &'a Drivers,
     ephemerals: &'a Ephemerals,
 }
 
@@ -153,7 +156,7 @@ impl<'a> Looking<'a> {
         if let Some(sorted) = known {
             return self.resources_among(evaluation, lookup, &sorted);
         }
-        let walk = Upwards::of(evaluation, lookup);
+        let walk = Upwards::of(evaluation, self.drivers, lookup)?;
         // Who asks for a second page will ask for a third; who asks for a first one may want no more.
         let may_keep = is_of_graph && !place.after.is_empty() && !walk.is_of_its_time();
         let found = walk.walk(evaluation)?;
@@ -184,7 +187,7 @@ impl<'a> Looking<'a> {
     fn subjects<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: SubjectLookup) -> Found {
         let place = self.asked.place;
         let after = if place.after == "*" { "" } else { place.after };
-        let down = Downwards::walk(evaluation, lookup)?;
+        let down = Downwards::walk(evaluation, self.drivers, lookup)?;
         let candidates = down.candidates(evaluation)?;
         let text_of = |object| self.id_of(object);
         let mut ordered = Ordered::after(after, &candidates, &text_of, &mut || evaluation.pause())?;

@@ -6,6 +6,7 @@ use crate::check::cache::Written;
 use crate::check::caveats::{Caveats, Declared};
 use crate::check::closure::Closed;
 use crate::graph::{Graph, QualifiersText, Triple};
+use crate::schema::drivers::Drivers;
 use crate::schema::plan::{Definition, Plan};
 use crate::schema::reach::Reach;
 
@@ -14,6 +15,7 @@ use crate::schema::reach::Reach;
 pub struct State {
     pub graph: Graph,
     pub(super) plan: Option<Plan>,
+    pub(super) drivers: Drivers, // of the plan
     pub(super) caveats: Caveats,
     pub(super) revision: u64,
     pub(super) version: u64,   // counts every change, so that it tells any two states apart
@@ -28,7 +30,9 @@ pub struct State {
 impl State {
     /// The compiled schema that questions are answered by from now on.
     pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], revision: u64) {
-        self.plan = Some(Plan::compile(definitions, &mut self.graph));
+        let plan = Plan::compile(definitions, &mut self.graph);
+        self.drivers = Drivers::of(&plan);
+        self.plan = Some(plan);
         self.caveats = Caveats::install(caveats, &mut self.graph);
         self.revision = revision;
         self.version += 1;

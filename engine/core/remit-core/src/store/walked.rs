@@ -44,4 +44,9 @@ impl Walked {
         }
         lists.push(List { version, lookup, objects: Arc::clone(objects) });
     }
+
+    pub(super) fn bytes(&self) -> usize {
+        let lists = self.lists.lock();
+        lists.capacity() * size_of::<List>() + lists.iter().map(|list| size_of_val(&*list.objects)).sum::<usize>()
+    }
 }
