@@ -19,7 +19,18 @@ from remit.graph.plain import Graph
 from remit.graph.view import GraphView
 from remit.language import plan
 from remit.language.compiler import compile_schema
-from remit.model import ResourceLookup, SubjectLookup, SubjectRef, Verdict
+from remit.model import (
+    Change,
+    ObjectRef,
+    Provenance,
+    Qualifiers,
+    Relationship,
+    ResourceLookup,
+    StoredRelationship,
+    SubjectLookup,
+    SubjectRef,
+    Verdict,
+)
 from remit.notation import parse_relationship
 from tests.support.lookup_worlds import LookupWorld, place, told_of, whole
 from tests.support.native.worlds import needs_core, split
@@ -137,6 +148,81 @@ def test_a_long_list_comes_in_order_whatever_its_pages_are() -> None:
         expected[14_999:15_002],
         expected[15_001],
     )
+
+
+OF_A_TIME = """
+use expiration
+use delegation
+use not_before
+
+definition user {}
+
+definition document {
+  relation viewer: user | user:* | user with expiration | user with not_before
+  permission seen = viewer.exists()
+}
+"""
+
+
+def page_at(view: View, lookup: ResourceLookup | SubjectLookup, after: str) -> list[tuple[str, object]]:
+    return told_of(page_of(NativeEvaluator(PlainEvaluator()), view, lookup, place(after, 2)))
+
+
+def test_a_list_kept_for_later_pages_is_of_the_times_that_it_holds_at() -> None:
+    schema = compile_schema(OF_A_TIME).schema
+    facts = [parse_relationship(f"document:d{number}#viewer@user:u{number}") for number in range(5)]
+    facts += [parse_relationship(f"document:plan#viewer@user:u{number}") for number in range(5)]
+    for number, begins_us, ends_us in ((6, None, NOW_US + 100), (7, NOW_US + 200, None)):
+        qualifiers = Qualifiers(not_before_us=begins_us, expiration_us=ends_us)
+        user = SubjectRef("user", f"u{number}")
+        facts += [Relationship(ObjectRef("document", id), "viewer", user, qualifiers) for id in (f"d{number}", "plan")]
+    graph = NativeGraph(facts)
+    native.install(graph, schema)
+    lookups = (
+        ResourceLookup("document", "seen", SubjectRef("user", "zoe")),
+        SubjectLookup(ObjectRef("document", "plan"), "viewer", "user"),
+    )
+    times = (
+        NOW_US,
+        NOW_US + 150,
+        NOW_US + 250,
+        NOW_US + 50,
+        NOW_US,
+    )  # as threads may ask, whose clocks were read before
+    for lookup in lookups:
+        lists = set()
+        for now_us in times:
+            view = View(schema, Graph(facts), graph, now_us=now_us)
+            after = "d1" if isinstance(lookup, ResourceLookup) else "u1"
+            for _ in range(2):  # the second is of what was kept
+                entries: list[tuple[str, object]] = []
+                at = after
+                while found := page_at(view, lookup, at):
+                    entries += found
+                    at = found[-1][0]
+                assert entries == [
+                    entry
+                    for entry in told_of(page_of(PlainEvaluator(), view, lookup, whole()))
+                    if order_of(entry[0]) > order_of(after)
+                ]
+            lists.add(tuple(id for id, _ in entries))
+        assert len(lists) == 3
+
+
+def test_a_list_of_subjects_kept_for_later_pages_ends_with_a_write() -> None:
+    facts = [parse_relationship(f"document:plan#viewer@user:u{number}") for number in range(6)]
+    graph = NativeGraph(facts)
+    schema = compile_schema(SCHEMA).schema
+    native.install(graph, schema)
+    lookup = SubjectLookup(ObjectRef("document", "plan"), "viewer", "user")
+    before = graph.store.bytes()
+    for _ in range(2):
+        assert [id for id, _ in page_at(View(schema, Graph(facts), graph), lookup, "u2")] == ["u3", "u4"]
+    assert graph.store.bytes() > before, "it counts as memory of the store"
+    gone = StoredRelationship(facts[3], Provenance("anne", "", 1))
+    graph.apply([Change(gone, None)], 1)
+    view = View(schema, Graph(facts[:3] + facts[4:]), graph, revision=1)
+    assert [id for id, _ in page_at(view, lookup, "u2")] == ["u4", "u5"]
 
 
 def test_a_walk_that_is_too_long_is_not_finished() -> None:

@@ -13,6 +13,6 @@ mod upwards;
 
 pub use downwards::Downwards;
 pub use order::Ordered;
-pub use page::{Entry, Page, page_of_resources, page_of_subjects};
+pub use page::{Candidate, Entry, Page, page_of_resources, page_of_subjects};
 pub use request::{Lookup, Place, SubjectLookup};
 pub use upwards::Upwards;

@@ -24,6 +24,14 @@ pub struct Page {
     pub next_after: Option<String>,
 }
 
+/// One that may have to be on the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'t> {
+    pub id: &'t str,
+    pub object: u32,
+    pub is_named: bool, // of a subject, as in `Entry`
+}
+
 /// What is known of an entry: whether it is a yes, as far as that is decided here.
 type Judged = Option<bool>;
 
@@ -32,11 +40,11 @@ pub fn page_of_resources<'t, G: GraphView>(
     evaluation: &mut Evaluation<'_, G>,
     lookup: Lookup,
     place: Place<'_>,
-    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
+    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
 ) -> Stoppable<Page> {
     let Lookup { slot, type_, subject } = lookup;
     let mut kinds = evaluation.plan.kinds_of(type_).to_vec();
-    fill(evaluation, place, Page::default(), candidates, &|_| false, |evaluation, object| {
+    fill(evaluation, place, Page::default(), candidates, |evaluation, Candidate { object, .. }| {
         let value = evaluation.solve(Goal { object, slot, subject })?;
         let is_entry = value != NO && (object == subject.object || occurs(evaluation, object, &mut kinds)?);
         Ok(is_entry.then_some((value == YES).then_some(true)))
@@ -49,22 +57,21 @@ pub fn page_of_subjects<'t, G: GraphView>(
     lookup: SubjectLookup,
     place: Place<'_>,
     everybody: bool,
-    is_named: &dyn Fn(u32) -> bool,
-    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
+    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
 ) -> Stoppable<Page> {
     let SubjectLookup { object, slot, kind, .. } = lookup;
     let mut page = Page::default();
     if everybody && place.after.is_empty() {
         page.entries.push(Entry { id: "*".to_owned(), is_yes: Some(true), is_named: false });
     }
-    fill(evaluation, place, page, candidates, is_named, |evaluation, candidate| {
-        let subject = Subject { object: candidate, kind };
+    fill(evaluation, place, page, candidates, |evaluation, candidate| {
+        let subject = Subject { object: candidate.object, kind };
         let is_yes = match evaluation.solve(Goal { object, slot, subject })? {
             YES => Some(true),
             NO => Some(false),
             _ => None,
         };
-        let is_entry = is_yes != Some(everybody) || (everybody && is_named(candidate));
+        let is_entry = is_yes != Some(everybody) || (everybody && candidate.is_named);
         Ok(is_entry.then_some(is_yes))
     })
 }
@@ -75,13 +82,13 @@ fn fill<'t, G: GraphView>(
     evaluation: &mut Evaluation<'_, G>,
     place: Place<'_>,
     mut page: Page,
-    candidates: &mut dyn FnMut() -> Option<(&'t str, u32)>,
-    is_named: &dyn Fn(u32) -> bool,
-    mut judge: impl FnMut(&mut Evaluation<'_, G>, u32) -> Stoppable<Option<Judged>>,
+    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
+    mut judge: impl FnMut(&mut Evaluation<'_, G>, Candidate<'t>) -> Stoppable<Option<Judged>>,
 ) -> Stoppable<Page> {
     let walked = std::mem::take(&mut evaluation.steps);
     let mut last: Option<&str> = page.entries.first().map(|_| "*");
-    while let Some((id, object)) = candidates() {
+    while let Some(candidate) = candidates() {
+        let Candidate { id, object, is_named } = candidate;
         if last == Some(id) || evaluation.is_wildcard(object) {
             continue;
         }
@@ -89,7 +96,7 @@ fn fill<'t, G: GraphView>(
             page.next_after = last.map(str::to_owned);
             break;
         }
-        let judged = match judge(evaluation, object) {
+        let judged = match judge(evaluation, candidate) {
             Ok(judged) => judged,
             Err(Stopped) if evaluation.steps <= evaluation.steps_max => return Err(Stopped),
             Err(Stopped) => {
@@ -102,7 +109,7 @@ fn fill<'t, G: GraphView>(
             }
         };
         if let Some(is_yes) = judged {
-            page.entries.push(Entry { id: id.to_owned(), is_yes, is_named: is_named(object) });
+            page.entries.push(Entry { id: id.to_owned(), is_yes, is_named });
         }
         last = Some(id);
     }

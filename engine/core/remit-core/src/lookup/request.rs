@@ -13,7 +13,7 @@ pub struct Lookup {
 }
 
 /// Which objects of a type have the slot of the object, or with a kind which usersets of them?
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SubjectLookup {
     pub object: u32,
     pub slot: u32,

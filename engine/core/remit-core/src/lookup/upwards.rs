@@ -236,11 +236,6 @@ impl Upwards {
         if self.looks.is_multiple_of(LOOKS_BETWEEN_STOPS) { evaluation.pause() } else { Ok(()) }
     }
 
-    /// Whether what is found depends on the time that it is asked at.
-    pub fn is_of_its_time(&self) -> bool {
-        !self.exists.is_empty()
-    }
-
     /// The objects found, some of them more than once. Cost: O(edges followed), a step each.
     pub fn walk<G: GraphView>(mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Vec<u32>> {
         self.begin(evaluation)?;

@@ -8,6 +8,7 @@ use super::names::QuestionNames;
 use super::question::Question;
 use super::session::Session;
 use super::state::State;
+use super::walked::{Candidates, LookupKey};
 use crate::check::caveats::Context;
 use crate::check::closure;
 use crate::check::evaluator::{Evaluation, PendingGoal, Stoppable, Stopped};
@@ -15,7 +16,7 @@ use crate::check::goals::{Goal, NO, YES};
 use crate::graph::overlay::{Changed, Overlaid};
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, Graph};
-use crate::lookup::{Downwards, Lookup, Ordered, Page, Place, SubjectLookup, Upwards};
+use crate::lookup::{Candidate, Downwards, Lookup, Ordered, Page, Place, SubjectLookup, Upwards};
 use crate::lookup::{page_of_resources, page_of_subjects};
 use crate::schema::drivers::Drivers;
 use crate::schema::reach::Reach;
@@ -150,55 +151,114 @@ impl<'a> Looking<'a> {
 
     fn resources<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: Lookup) -> Found {
         let place = self.asked.place;
-        let is_of_graph = self.asked.changed.is_empty() && lookup.subject.object & EPHEMERAL == 0;
-        let version = evaluation.state.version;
-        let known = if is_of_graph { self.view.store.walked.find(version, lookup) } else { None };
-        if let Some(sorted) = known {
-            return self.resources_among(evaluation, lookup, &sorted);
+        let is_of_graph = lookup.subject.object & EPHEMERAL == 0;
+        if let Some(known) = self.known(evaluation, is_of_graph, LookupKey::Resources(lookup)) {
+            return page_of_resources(evaluation, lookup, place, &mut self.later(&known)).map(Some);
         }
-        let walk = Upwards::of(evaluation, self.drivers, lookup)?;
-        // Who asks for a second page will ask for a third; who asks for a first one may want no more.
-        let may_keep = is_of_graph && !place.after.is_empty() && !walk.is_of_its_time();
-        let found = walk.walk(evaluation)?;
-        let text_of = |object| self.id_of(object);
-        if may_keep {
-            let ordered = Ordered::after("", &found, &text_of, &mut || evaluation.pause())?;
-            let sorted: Arc<[u32]> = ordered.sorted(&mut || evaluation.pause())?.into();
-            self.view.store.walked.keep(version, lookup, &sorted);
-            return self.resources_among(evaluation, lookup, &sorted);
+        let found = Upwards::of(evaluation, self.drivers, lookup)?.walk(evaluation)?;
+        if self.is_worth_keeping(is_of_graph) {
+            let kept = self.kept(evaluation, LookupKey::Resources(lookup), &found, |_| false, false)?;
+            return page_of_resources(evaluation, lookup, place, &mut self.later(&kept)).map(Some);
         }
-        let mut ordered = Ordered::after(place.after, &found, &text_of, &mut || evaluation.pause())?;
-        page_of_resources(evaluation, lookup, place, &mut || ordered.next()).map(Some)
-    }
-
-    /// The same of candidates that are sorted already.
-    fn resources_among<G: GraphView>(
-        &self,
-        evaluation: &mut Evaluation<'_, G>,
-        lookup: Lookup,
-        sorted: &[u32],
-    ) -> Found {
-        let place = self.asked.place;
-        let begin = sorted.partition_point(|object| self.id_of(*object) <= place.after);
-        let mut later = sorted[begin..].iter().map(|object| (self.id_of(*object), *object));
-        page_of_resources(evaluation, lookup, place, &mut || later.next()).map(Some)
+        let mut ordered = self.ordered(evaluation, place.after, &found)?;
+        let mut next = || ordered.next().map(|(id, object)| Candidate { id, object, is_named: false });
+        page_of_resources(evaluation, lookup, place, &mut next).map(Some)
     }
 
     fn subjects<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: SubjectLookup) -> Found {
-        let place = self.asked.place;
-        let after = if place.after == "*" { "" } else { place.after };
+        let is_of_graph = lookup.object & EPHEMERAL == 0;
+        if let Some(known) = self.known(evaluation, is_of_graph, LookupKey::Subjects(lookup)) {
+            return self.subjects_among(evaluation, lookup, known.is_for_all, &mut self.later(&known));
+        }
         let down = Downwards::walk(evaluation, self.drivers, lookup)?;
-        let candidates = down.candidates(evaluation)?;
-        let text_of = |object| self.id_of(object);
-        let mut ordered = Ordered::after(after, &candidates, &text_of, &mut || evaluation.pause())?;
+        let found = down.candidates(evaluation)?;
+        let is_named = |object: u32| down.named.contains(&object);
+        if self.is_worth_keeping(is_of_graph) {
+            let kept = self.kept(evaluation, LookupKey::Subjects(lookup), &found, is_named, down.is_for_all)?;
+            return self.subjects_among(evaluation, lookup, kept.is_for_all, &mut self.later(&kept));
+        }
+        let mut ordered = self.ordered(evaluation, self.after(), &found)?;
+        let mut next = || ordered.next().map(|(id, object)| Candidate { id, object, is_named: is_named(object) });
+        self.subjects_among(evaluation, lookup, down.is_for_all, &mut next)
+    }
+
+    fn subjects_among<G: GraphView>(
+        &self,
+        evaluation: &mut Evaluation<'_, G>,
+        lookup: SubjectLookup,
+        is_for_all: bool,
+        candidates: &mut dyn FnMut() -> Option<Candidate<'a>>,
+    ) -> Found {
         let walked = std::mem::take(&mut evaluation.steps);
-        let everybody = match if down.is_for_all { self.everybody(evaluation)? } else { Some(false) } {
+        let everybody = match if is_for_all { self.everybody(evaluation)? } else { Some(false) } {
             Some(everybody) => everybody,
             None => return Ok(None),
         };
         evaluation.steps = evaluation.steps.saturating_add(walked);
-        let is_named = |object: u32| down.named.contains(&object);
-        page_of_subjects(evaluation, lookup, place, everybody, &is_named, &mut || ordered.next()).map(Some)
+        page_of_subjects(evaluation, lookup, self.asked.place, everybody, candidates).map(Some)
+    }
+
+    // --- candidates in their order ----------------------------------------------------------------------------
+
+    /// The id that candidates come after: `*` is before all others.
+    fn after(&self) -> &'a str {
+        if self.asked.place.after == "*" { "" } else { self.asked.place.after }
+    }
+
+    fn ordered<G: GraphView>(
+        &self,
+        evaluation: &Evaluation<'_, G>,
+        after: &str,
+        found: &[u32],
+    ) -> Stoppable<Ordered<'a>> {
+        Ordered::after(after, found, &|object| self.id_of(object), &mut || evaluation.pause())
+    }
+
+    fn known<G: GraphView>(
+        &self,
+        evaluation: &Evaluation<'_, G>,
+        is_of_graph: bool,
+        asked: LookupKey,
+    ) -> Option<Arc<Candidates>> {
+        if !is_of_graph || !self.asked.changed.is_empty() {
+            return None;
+        }
+        self.view.store.walked.find(evaluation.state.version, asked, evaluation.now_us)
+    }
+
+    /// Who asks for a second page will ask for a third; who asks for a first one may want no more.
+    fn is_worth_keeping(&self, is_of_graph: bool) -> bool {
+        is_of_graph && self.asked.changed.is_empty() && !self.asked.place.after.is_empty()
+    }
+
+    /// What a walk has found, sorted, and kept for the pages to come. All of it is objects of the graph.
+    fn kept<G: GraphView>(
+        &self,
+        evaluation: &Evaluation<'_, G>,
+        asked: LookupKey,
+        found: &[u32],
+        is_named: impl Fn(u32) -> bool,
+        is_for_all: bool,
+    ) -> Stoppable<Arc<Candidates>> {
+        let objects = self.ordered(evaluation, "", found)?.sorted(&mut || evaluation.pause())?;
+        let named = objects.iter().map(|object| is_named(*object)).collect();
+        let candidates = Arc::new(Candidates { objects, named, is_for_all });
+        let seen = evaluation.scratch.dependencies;
+        self.view.store.walked.keep(evaluation.state.version, asked, seen, &candidates);
+        Ok(candidates)
+    }
+
+    /// Those of the page and of all after it. Cost: O(log n), and O(1) for each.
+    fn later<'c>(&'c self, sorted: &'c Candidates) -> impl FnMut() -> Option<Candidate<'a>> + 'c {
+        let begin = sorted.objects.partition_point(|object| self.id_of(*object) <= self.after());
+        let mut later = sorted.objects[begin..].iter().zip(&sorted.named[begin..]);
+        move || {
+            later.next().map(|(object, is_named)| Candidate {
+                id: self.id_of(*object),
+                object: *object,
+                is_named: *is_named,
+            })
+        }
     }
 
     /// Whether one that occurs nowhere has it; None where that is not decided here.
