@@ -119,7 +119,8 @@ class FutureToken(RemitError):
 
 
 class InvalidCursor(InvalidArgument):
-    """The cursor is damaged, or belongs to another query or another version of the server."""
+    """The cursor is damaged, or belongs to another query or another version of the server; or `*` was answered
+    otherwise on the list's first page."""
 
     reason = "INVALID_CURSOR"
 

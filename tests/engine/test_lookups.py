@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -21,6 +23,7 @@ from remit.model import (
 )
 from remit.notation import format_time, parse_relationship
 from tests.support.engines import EngineOfTest
+from tests.support.seeds import Seeds
 
 SCHEMA = """use expiration
 
@@ -41,7 +44,8 @@ definition folder {
 
 definition document {
   relation parent: folder
-  relation viewer: user | user:* | user with few | group#member | user with expiration
+  relation viewer: user | user:* | user with few | group#member | user with expiration |
+    user:* with expiration | user:* with few
   relation banned: user
   permission view = (viewer + parent->view) - banned
   permission edit = view & viewer
@@ -169,6 +173,109 @@ def test_what_held_throughout_is_listed_once_while_writes_go_on(world: EngineOfT
             break
     assert len(found) == len(set(found))
     assert steady <= set(found)
+
+
+# --- everybody, from page to page -------------------------------------------------------------------------------
+
+
+def test_pages_go_on_only_while_everybody_has_the_answer_of_the_first(world: EngineOfTest) -> None:
+    """Whoever put the pages together would otherwise believe in a `*` that is gone, with nobody left out."""
+    world.write("document:plan#viewer@user:*", "document:plan#banned@user:eve")
+    first = world.engine.lookups.subjects("", VIEWERS, PageOptions(limit=2))
+    assert ids(first) == ["*", "anne"]
+    world.write("delete document:plan#viewer@user:*")
+    with pytest.raises(
+        InvalidCursor, match=r"`user:\*` had another answer when this list began: ask for it anew"
+    ) as refused:
+        world.engine.lookups.subjects("", VIEWERS, PageOptions(limit=2, cursor=first.next_cursor))
+    assert refused.value.field == "cursor"
+    without = world.engine.lookups.subjects("", VIEWERS, PageOptions(limit=1))
+    world.write("document:plan#viewer@user:*")
+    with pytest.raises(InvalidCursor, match="another answer"):
+        world.engine.lookups.subjects("", VIEWERS, PageOptions(cursor=without.next_cursor))
+    last = world.engine.lookups.subjects("", VIEWERS, PageOptions(cursor=first.next_cursor))
+    assert told(last) == [("ben", Verdict.YES), ("eve", Verdict.NO)]
+
+
+def test_pages_of_one_revision_notice_that_everybody_has_expired() -> None:
+    world = engine_of()
+    until = format_time(world.clock.now_us() + 5)
+    token = world.write(
+        f"document:plan#viewer@user:*[expiration:{until}]",
+        "document:plan#viewer@user:amy",
+        "document:plan#banned@user:zed",
+    ).token
+    first = world.engine.lookups.subjects("", VIEWERS, PageOptions(limit=2, at_exactly=token))
+    world.clock.advance_us(5)
+    with pytest.raises(InvalidCursor, match="another answer"):
+        world.engine.lookups.subjects("", VIEWERS, PageOptions(cursor=first.next_cursor, at_exactly=token))
+
+
+USERS = [f"u{number}" for number in range(6)]
+UNSEEN = "unseen"
+
+
+def a_write(random: Random, now_us: int) -> str:
+    """One fact of `document:plan` or of the groups, to be written or taken away."""
+    user = f"user:{random.choice(USERS)}"
+    fact, *qualifiers = random.choice(
+        (
+            (f"document:plan#viewer@{user}", "", "[few]", f"[expiration:{format_time(now_us + random.randint(1, 9))}]"),
+            ("document:plan#viewer@user:*", "", f"[expiration:{format_time(now_us + random.randint(1, 9))}]", "[few]"),
+            (f"document:plan#banned@{user}", ""),
+            (f"group:staff#member@{user}", ""),
+            ("document:plan#viewer@group:staff#member", ""),
+        )
+    )
+    return f"delete {fact}" if random.random() < 0.4 else fact + random.choice(qualifiers)
+
+
+def answers(world: EngineOfTest, lookup: SubjectLookup) -> dict[str, object]:
+    """What Check says of everybody there could be."""
+    found: dict[str, object] = {}
+    for id in (*USERS, UNSEEN):
+        try:
+            answer = world.check(f"{lookup.resource}#{lookup.permission}@user:{id}")
+        except RemitError as error:
+            found[id] = error.reason
+        else:
+            found[id] = answer.verdict
+    return found
+
+
+@pytest.mark.seeds(240, shards=2)
+def test_pages_put_together_say_what_check_said_all_the_time(seeds: Seeds) -> None:
+    """Whatever is written and whatever expires between two pages: either the next one is refused, or the list tells
+    everybody what Check told them on every page."""
+    kinds: Counter[str] = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        world = engine_of()
+        for _ in range(random.randint(3, 12)):
+            world.write(a_write(random, world.clock.now_us()))
+        lookup = VIEWERS._replace(permission=random.choice(("view", "edit", "viewer", "odd")))
+        always, listed, cursor = answers(world, lookup), dict[str, object](), ""
+        try:
+            while True:
+                page = world.engine.lookups.subjects("", lookup, PageOptions(limit=random.randint(1, 3), cursor=cursor))
+                listed |= dict(told(page))
+                if not (cursor := page.next_cursor):
+                    break
+                for _ in range(random.randint(0, 2)):
+                    world.write(a_write(random, world.clock.now_us()))
+                world.clock.advance_us(random.randint(0, 3))
+                now = answers(world, lookup)
+                always = {id: answer for id, answer in always.items() if now[id] == answer}
+        except InvalidCursor:
+            assert UNSEEN not in always, f"seed {seed}: refused, and everybody has the answer they had"
+            kinds["refused"] += 1
+            continue
+        everybody = listed.get("*", Verdict.NO)
+        for id, answer in always.items():
+            assert listed.get(id, everybody) == answer, f"seed {seed}: {lookup} {id}"
+        kinds["everybody" if "*" in listed else "some"] += 1
+    for kind in ("refused", "everybody", "some"):
+        seeds.require(kinds[kind] >= 3, kinds)
 
 
 # --- cursors ----------------------------------------------------------------------------------------------------

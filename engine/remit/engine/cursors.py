@@ -2,7 +2,8 @@
 
 A cursor names its form, so that one of another form is refused by name: a server that is upgraded may take no cursor of
 before, and then the list begins anew. One of a lookup is of its store and schema as well: under another schema the
-same words ask another question.
+same words ask another question. One of subjects keeps what `*` was answered with: the pages after the first tell only
+how others differ from it.
 Law: a cursor goes on only with what it was given for; a page never repeats and never skips what stood still."""
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from remit.errors import InvalidCursor
+from remit.errors import InvalidCursor, RemitError
+from remit.eval.semantics import Answer
 from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef, Verdict
 from remit.notation import canonical_json, normalized_json, shortened
 from remit.store.port import StoreIdentity
 
-_LOOKUP_FORM = "lookup-1"
+_LOOKUP_FORM = "lookup-2"  # the first form did not keep the answer of `*`
 _SUBJECTS_FORM = "subjects-1"
 _FORM = 2  # the first form had no number: it hashed how Python shows a filter, which any version may show otherwise
 
@@ -81,10 +83,12 @@ def _digest(filter: RelationshipFilter) -> bytes:
 
 
 class LookupCursor(NamedTuple):
-    """Where a lookup goes on: after this id or name, with or without errors on the pages before."""
+    """Where a lookup goes on: after this id or name, with or without errors on the pages before; and of subjects, what
+    everybody was answered on the first page."""
 
     after: str = ""
     has_failed: bool = False
+    everybody: bytes = b""  # `answer_digest`
 
 
 class LookupBinding(NamedTuple):
@@ -122,13 +126,13 @@ def decode_lookup_cursor(cursor: str, binding: LookupBinding) -> LookupCursor:
     try:
         form, *parts = _unpacked(cursor)
         _require_lookup_form(form, cursor)
-        store, schema, lookup, after, has_failed = parts
-        if not (isinstance(after, str) and after and isinstance(has_failed, bool)):
+        store, schema, lookup, after, has_failed, everybody = parts
+        if not (isinstance(after, str) and after and isinstance(has_failed, bool) and isinstance(everybody, bytes)):
             raise ValueError(cursor)
     except _UNREADABLE as error:
         raise _not_a_cursor(cursor) from error
     _require_binding(LookupBinding(store, schema, lookup), binding)
-    return LookupCursor(after, has_failed)
+    return LookupCursor(after, has_failed, everybody)
 
 
 class SubjectsCursor(NamedTuple):
@@ -178,6 +182,12 @@ def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:
     else:
         return
     raise InvalidCursor(message, field="cursor")
+
+
+def answer_digest(answer: Answer | RemitError) -> bytes:
+    """The same of two answers to everybody where a list leaves out the same subjects because of them."""
+    said = [answer.reason] if isinstance(answer, RemitError) else [answer.verdict.value, *answer.missing]
+    return _hash(msgpack.packb(said))
 
 
 def _require_lookup_form(form: object, cursor: str) -> None:

@@ -1,24 +1,41 @@
 """Lookups of a store: what a subject has, who has it, and which permissions of an object that are, a page at a time.
 
 Law: a page is of one revision and one time, which it names; the cursor that goes on from it goes on with the same
-lookup of the same store under the same schema, and with no other. All pages of a walk are of one revision and time."""
+lookup of the same store under the same schema, and with no other; and where it is of subjects, only while everybody is
+answered as on the first page. All pages of a walk are of one revision and time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from remit.engine.cursors import LookupBinding, LookupCursor, decode_lookup_cursor, encode_lookup_cursor
+from remit.engine.cursors import (
+    LookupBinding,
+    LookupCursor,
+    answer_digest,
+    decode_lookup_cursor,
+    encode_lookup_cursor,
+)
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import LookupResult
-from remit.errors import RemitError, StepBudgetSpent
+from remit.errors import InvalidCursor, RemitError, StepBudgetSpent
 from remit.eval.evaluator import Evaluator
-from remit.eval.lookups import Entry, LookupPage, Place
+from remit.eval.lookups import NOBODY, Entry, LookupPage, Place
 from remit.eval.semantics import Answer
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
-from remit.model import Lookup, PermissionLookup, Question, Relationship, ResourceLookup, SubjectLookup, Verdict
+from remit.model import (
+    WILDCARD,
+    Lookup,
+    PermissionLookup,
+    Question,
+    Relationship,
+    ResourceLookup,
+    SubjectLookup,
+    SubjectRef,
+    Verdict,
+)
 
 
 class PageOptions(NamedTuple):
@@ -34,6 +51,7 @@ class PageOptions(NamedTuple):
 
 
 _FIRST = PageOptions()
+_NO = Answer(Verdict.NO)
 
 # Of a walk, which finds all candidates anew for each page. Natively 8,192 are judged in some 20 ms, in Python in some
 # 300; and nobody holds more of a list than this, and no more bytes of ids.
@@ -89,16 +107,33 @@ class Lookups:
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
         binding = LookupBinding.of(view.identity, view.schema.text, lookup, contextual)
-        after, has_failed = decode_lookup_cursor(cursor, binding)
+        after, has_failed, everybody = decode_lookup_cursor(cursor, binding)
         interrupt()
+        if isinstance(lookup, SubjectLookup) and cursor:
+            self._require_everybody(view, lookup, everybody, interrupt)
         limit = min(limit or self._limits.page_max, self._limits.page_max)
         entries, next_after, steps = look_up(view, Place(after, limit, self._limits.steps_max, interrupt))
         has_failed |= any(isinstance(entry.answer, RemitError) for entry in entries)
         following = ""
         if next_after is not None:
-            following = encode_lookup_cursor(LookupCursor(next_after, has_failed), binding)
+            if isinstance(lookup, SubjectLookup) and not cursor:
+                everybody = answer_digest(next((answer for id, answer in entries if id == WILDCARD), _NO))
+            following = encode_lookup_cursor(LookupCursor(next_after, has_failed, everybody), binding)
         complete = not following and not has_failed
         return LookupResult(entries, following, complete, view.token, view.now_us, steps, view.historical)
+
+    def _require_everybody(self, view: RequestView, lookup: SubjectLookup, before: bytes, interrupt: Interrupt) -> None:
+        """Raises InvalidCursor where everybody has another answer than on the first page: whoever has the same answer
+        as everybody is not told, so pages of the two together would be a list of neither."""
+        nobody = SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
+        question = Question(lookup.resource, lookup.permission, nobody, lookup.context)
+        (answer,) = self._evaluator.check_many(view, [question], self._limits.steps_max, interrupt)
+        if answer_digest(answer) == before:
+            return
+        if isinstance(answer, StepBudgetSpent):
+            raise answer
+        message = f"`{nobody._replace(id=WILDCARD)}` had another answer when this list began: ask for it anew"
+        raise InvalidCursor(message, field="cursor")
 
     def _permissions(self, view: RequestView, lookup: PermissionLookup, place: Place) -> LookupPage:
         """By Check of each name, which share what they settle. A page ends where its steps are spent."""

@@ -1153,7 +1153,7 @@ class LookupSubjectsRequest(_message.Message):
     limit: _builtins.int
     """At most this many are listed; 0 means 1,000, which is also the most."""
     cursor: _builtins.str
-    """Where the page before ended; only with the same lookup."""
+    """Where the page before ended; only with the same lookup, and while the answer of `*` stays what it was."""
     @_builtins.property
     def consistency(self) -> _core_pb2.Consistency:
         """How fresh the page must be."""

@@ -109,7 +109,8 @@ class PermissionsServicer:
     def LookupSubjects(self, request, context):
         """The subjects of a type that have a relation or permission of a resource, by id, a page at a time: those of which
         Check would not say no. Looked up are the objects that occur in a relationship, and the resource itself; all others
-        are told together, as `*`, first of all. Fails as LookupResources does.
+        are told together, as `*`, first of all. Fails as LookupResources does, and with INVALID_CURSOR where the answer of
+        `*`, given or not, is no longer that of the first page: pages of the two would not make one list, so ask for it anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
