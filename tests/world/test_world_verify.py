@@ -12,10 +12,21 @@ from remit.errors import RemitError
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language.compiler import compile_schema
-from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
+from remit.model import (
+    PLAIN,
+    CaveatUse,
+    ObjectRef,
+    Qualifiers,
+    Relationship,
+    ResourceLookup,
+    SubjectLookup,
+    SubjectRef,
+    Verdict,
+)
 from remit.notation import parse_relationship, parse_time
 from remit.world import Finding, World, verify
 from remit.world.expected import Member, Subject, format_member, parse_expected_member
+from remit.world.lists import find_list
 from remit.world.members import find_members
 
 NOW_US = parse_time("2027-01-01T00:00:00Z")
@@ -352,3 +363,21 @@ def test_findings_are_errors_to_no_one(tmp_path: Path) -> None:
         pytest.fail(f"verify raised {error}")
     assert len(findings) == 4
     assert all(isinstance(finding, Finding) for finding in findings)
+
+
+def test_a_list_is_whole_whatever_steps_its_pages_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+    definition user {}
+    definition group { relation member: user }
+    definition doc { relation viewer: user | group#member }
+    """
+    facts = [f"doc:d#viewer@group:g{number}#member" for number in range(30)]
+    facts += [f"group:g29#member@user:u{number:02}" for number in range(40)]
+    schema, graph = compile_schema(text).schema, Graph(map(parse_relationship, facts))
+    monkeypatch.setattr("remit.world.lists.STEPS_MAX", 500)
+    who = SubjectLookup(ObjectRef("doc", "d"), "viewer", "user")
+    assert find_list(schema, graph, who, now_us=NOW_US) == [f"user:u{number:02}" for number in range(40)]
+    facts = [f"doc:d{number:02}#viewer@group:g{group}#member" for number in range(40) for group in range(20)]
+    graph = Graph(map(parse_relationship, [*facts, "group:g19#member@user:u"]))
+    what = ResourceLookup("doc", "viewer", SubjectRef("user", "u"))
+    assert find_list(schema, graph, what, now_us=NOW_US) == [f"doc:d{number:02}" for number in range(40)]

@@ -4,9 +4,11 @@ Law: a list is what a server would answer, whatever pages it would come in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from remit.errors import RemitError
 from remit.eval.budget import STEPS_MAX, Budget
-from remit.eval.lookups import Entry, Place, all_resources, all_subjects, lookup_resources, lookup_subjects
+from remit.eval.lookups import Entry, LookupPage, Place, all_resources, all_subjects, lookup_resources, lookup_subjects
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.interrupt import never_interrupted
@@ -20,23 +22,34 @@ def find_list(schema: Schema, graph: Graph, lookup: Lookup, *, now_us: int) -> l
     """The entries, as `format_entry` writes them. Raises UnknownType, UnknownRelation, and the error of an entry that
     has no answer. Cost: a check of every object of the type."""
     evaluation = Evaluation(schema, graph, now_us=now_us, context=lookup.context)
-    whole = Place("", len(graph) * 2 + 2, STEPS_MAX, never_interrupted)
     if isinstance(lookup, PermissionLookup):
         return _permissions(evaluation, lookup)
     if isinstance(lookup, ResourceLookup):
         evaluation.goal(ObjectRef(lookup.resource_type, ""), lookup.permission, lookup.subject)
-        page = lookup_resources(evaluation, lookup, whole, all_resources(graph, lookup))
-        return [_entry(ObjectRef(lookup.resource_type, entry.id), entry) for entry in page.entries]
+        objects = all_resources(graph, lookup)
+        entries = _every_page(lambda place: lookup_resources(evaluation, lookup, place, objects), len(graph))
+        return [_entry(ObjectRef(lookup.resource_type, entry.id), entry) for entry in entries]
     type, relation = lookup.subject_type, lookup.subject_relation
     evaluation.goal(lookup.resource, lookup.permission, SubjectRef(type, "", relation))
     everybody = all_subjects(schema, graph, lookup, now_us, Budget())
-    entries = lookup_subjects(evaluation, lookup, whole, everybody).entries
+    entries = _every_page(lambda place: lookup_subjects(evaluation, lookup, place, everybody), len(graph))
     excluded = [str(SubjectRef(type, id, relation)) for id, answer in entries if _is_no(Entry(id, answer))]
     listed = [entry for entry in entries if not _is_no(entry)]
     return [
         _entry(SubjectRef(type, entry.id, relation), entry, excluded if entry.id == WILDCARD else [])
         for entry in listed
     ]
+
+
+def _every_page(page_at: Callable[[Place], LookupPage], facts: int) -> list[Entry]:
+    """A page has room for all there can be, but only so many steps."""
+    entries: list[Entry] = []
+    after: str | None = ""
+    while after is not None:
+        page = page_at(Place(after, facts * 2 + 2, STEPS_MAX, never_interrupted))
+        entries += page.entries
+        after = page.next_after
+    return entries
 
 
 def _permissions(evaluation: Evaluation, lookup: PermissionLookup) -> list[str]:
