@@ -37,6 +37,9 @@ assertions:
 validation:
   doc:a#view:
     - "[user:anne] is <doc:a#viewer>"
+lookups:
+  doc:a#view@user:
+    - user:anne
 now: 2027-01-01T00:00:00Z
 """
 UNTRUE = TRUE.replace("assertTrue", "assertCaveated").replace("[user:anne] is", "[user:zoe] is")
@@ -219,6 +222,8 @@ def test_every_assertion_and_expectation_is_a_case(bare_shell: Shell, tmp_path: 
         ("assertion: assertFalse doc:a#view@user:ben", "16", 0),
         ("validation: doc:a#view", "18", 0),
         ("validation: doc:a#view: [user:anne] is <doc:a#viewer>", "19", 0),
+        ("lookup: doc:a#view@user", "21", 0),
+        ("lookup: doc:a#view@user: user:anne", "22", 0),
     ]
 
 
