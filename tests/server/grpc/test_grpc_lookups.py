@@ -12,12 +12,18 @@ SCHEMA = """caveat few(count int) {
   count < 3
 }
 
+caveat ratio(z int) {
+  10 / z > 1
+}
+
 definition user {}
 
 definition folder {
   relation viewer: user | user:* | user with few
   relation banned: user
+  relation hurdle: user with ratio
   permission view = viewer - banned
+  permission passed = viewer - hurdle
   permission odd = viewer - odd
 }
 """
@@ -69,16 +75,42 @@ def test_everybody_but_some(folders: Client) -> None:
     assert told == [Found(ann, Verdict.YES), Found(everybody, Verdict.YES, excluded=(eve,))]
 
 
+def test_everybody_is_told_only_where_everybody_has_an_answer(folders: Client) -> None:
+    """Of those without one nobody knows whether `*` stands for them."""
+    folders.touch("folder:f0#viewer@user:*", 'folder:f0#hurdle@user:kim[ratio:{"z":0}]')
+    told = []
+    for page_size in (0, 1, 2, 3):
+        with pytest.raises(RemoteError) as raised:
+            for each in folders.lookup_subjects("folder:f0#passed@user", page_size=page_size):
+                told.append(each.what.id)
+        assert raised.value.reason == "CAVEAT_FAILED"
+    assert set(told) <= {"ann", "eve"}
+    page = folders.lookup_subjects_page("folder:f0#passed@user")
+    assert page.found[0].what.id == "*"
+    assert [each.what.id for each in page.failed] == ["kim"]
+
+
+def test_pages_end_where_everybody_has_another_answer(folders: Client) -> None:
+    folders.touch("folder:f0#viewer@user:*")
+    told = []
+    with pytest.raises(RemoteError, match="ask for it anew") as raised:
+        for each in folders.lookup_subjects("folder:f0#view@user", page_size=2):
+            told.append(each.what.id)
+            folders.delete("folder:f0#viewer@user:*")
+    assert (raised.value.reason, raised.value.field) == ("INVALID_CURSOR", "cursor")
+    assert told == ["ann"]
+
+
 def test_an_error_comes_at_the_end_and_the_page_tells_of_what(folders: Client) -> None:
     page = folders.lookup_permissions_page("folder:f0@user:ann", relations=True)
-    assert [each.what for each in page.found] == ["view", "viewer"]
+    assert [each.what for each in page.found] == ["passed", "view", "viewer"]
     assert [(each.what, each.error.reason) for each in page.failed] == [("odd", "NEGATIVE_CYCLE")]
     assert (page.next_cursor, page.complete) == ("", False)
     told = []
     with pytest.raises(RemoteError, match="undefined"):
         for each in folders.lookup_permissions("folder:f0@user:ann", relations=True, page_size=1):
             told.append(each.what)
-    assert told == ["view", "viewer"]
+    assert told == ["passed", "view", "viewer"]
 
 
 def test_facts_of_the_request_count(folders: Client) -> None:

@@ -184,9 +184,9 @@ class AsyncClient:
         """All subjects of a type that have a permission, by id: `tool:erp.pay#use@run`, a check without the subject's
         id, or `…@group#member`. Whoever is not named has it too where `*` is found, which comes last, with those it
         does not stand for. Each is true in an `if` only for a yes. At the end the error is raised of the first that
-        has no answer."""
+        has no answer, and no `*` is given then."""
         options = ReadOptions(at_least, at_exactly, tuple(contextual))
-        looking = lookups.Looking([], [])
+        looking = lookups.Looking()
         pages = self._pages(lambda page: lookups.lookup_subjects(self.store, lookup, context, options, page), page_size)
         async for page in pages:
             for found in looking.told(page):

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from remit.client.answers import FailedLookup, Found, LookupPage
-from remit.client.requests.request import ReadOptions, Request
+from remit.client.requests.request import ReadOptions, Request, struct_of
 from remit.model import WILDCARD, ObjectRef, SubjectRef
-from remit.notation import normalized_context, parse_permission_lookup, parse_resource_lookup, parse_subject_lookup
+from remit.notation import parse_permission_lookup, parse_resource_lookup, parse_subject_lookup
 from remit.v1 import permissions_pb2
 from remit.wire.facts import decode_object, decode_subject, encode_object, encode_subject
 from remit.wire.status import decode_status
-from remit.wire.values import decode_time, decode_verdict, encode_context
+from remit.wire.values import decode_time, decode_verdict
 
 T = TypeVar("T")
 Context = Mapping[str, object] | None
@@ -37,7 +37,7 @@ def lookup_resources(
         resource_type=type_name,
         permission=permission,
         subject=encode_subject(subject),
-        context=_context(context),
+        context=struct_of(context),
         limit=page.limit,
         cursor=page.cursor,
     )
@@ -62,7 +62,7 @@ def lookup_subjects(
         permission=permission,
         subject_type=type_name,
         subject_relation=relation,
-        context=_context(context),
+        context=struct_of(context),
         limit=page.limit,
         cursor=page.cursor,
     )
@@ -93,7 +93,7 @@ def lookup_permissions(
         resource=encode_object(resource),
         subject=encode_subject(subject),
         relations=relations,
-        context=_context(context),
+        context=struct_of(context),
         limit=page.limit,
         cursor=page.cursor,
     )
@@ -104,10 +104,6 @@ def lookup_permissions(
         lambda message: _page(message, message.permissions, lambda each: str(each.permission)),
         is_question=True,
     )
-
-
-def _context(context: Context) -> Any:
-    return encode_context(normalized_context(context)) if context else None
 
 
 def _page(message: Any, found: Iterable[Any], what: Callable[[Any], T], excluded: Iterable[T] = ()) -> LookupPage[T]:
@@ -124,19 +120,23 @@ def _page(message: Any, found: Iterable[Any], what: Callable[[Any], T], excluded
     )
 
 
-class Looking(NamedTuple):
-    """A lookup of subjects as it goes from page to page: `*` is kept until all that it does not stand for are known."""
+class Looking:
+    """A lookup of subjects as it goes from page to page: `*` is kept until all that it does not stand for are known,
+    and is not told where it may stand for somebody who has no answer."""
 
-    everybody: list[Found[SubjectRef]]
-    excluded: list[SubjectRef]
+    def __init__(self) -> None:
+        self.everybody: list[Found[SubjectRef]] = []
+        self.excluded: list[SubjectRef] = []
+        self.has_failed = False
 
     def told(self, page: LookupPage[SubjectRef]) -> Iterator[Found[SubjectRef]]:
-        """Those of the page that can be told by now; after the last one, `*`."""
+        """Those of the page that can be told by now; after the last one, `*`, if nobody failed."""
         self.excluded.extend(page.excluded)
+        self.has_failed |= bool(page.failed)
         for each in page.found:
             if each.what.id == WILDCARD:
                 self.everybody.append(each)
             else:
                 yield each
-        if not page.next_cursor:
+        if not page.next_cursor and not self.has_failed:
             yield from (replace(each, excluded=tuple(self.excluded)) for each in self.everybody)

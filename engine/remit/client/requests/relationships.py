@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from remit.client.answers import Deleted, Page, Written
-from remit.client.requests.request import Request, consistency_of, filter_of, metadata_of
+from remit.client.requests.request import Request, consistency_of, filter_of, struct_of
 from remit.model import Precondition, RelationshipFilter, Update
 from remit.v1 import relationships_pb2
 from remit.wire.facts import decode_stored, encode_precondition, encode_update
@@ -23,7 +23,7 @@ def write(
         store=store,
         updates=[encode_update(update) for update in updates],
         preconditions=[encode_precondition(each) for each in preconditions],
-        metadata=metadata_of(metadata),
+        metadata=struct_of(metadata),
         dry_run=dry_run,
         replace=filter_of(replace, "replace"),
     )
@@ -47,7 +47,7 @@ def delete_by_filter(
         store=store,
         filter=filter_of(filter, "filter"),
         preconditions=[encode_precondition(each) for each in preconditions],
-        metadata=metadata_of(metadata),
+        metadata=struct_of(metadata),
         dry_run=dry_run,
         limit=limit,
     )

@@ -66,8 +66,9 @@ def filter_of(filter: RelationshipFilter | None, field: str) -> core_pb2.Relatio
     return encode_filter(checked_filter(filter, field)) if filter is not None else None
 
 
-def metadata_of(metadata: Mapping[str, object] | None) -> Struct | None:
-    return encode_context(normalized_context(metadata)) if metadata else None
+def struct_of(values: Mapping[str, object] | None) -> Struct | None:
+    """The context of a question, or the metadata of a write."""
+    return encode_context(normalized_context(values)) if values else None
 
 
 def updates_of(operation: Operation, relationships: Iterable[str | Relationship]) -> list[Update]:
