@@ -811,6 +811,26 @@ def test_the_interrupt_is_asked_all_along(schema: str, facts: list[str], questio
     assert calls > 80
 
 
+def test_after_each_caveat_somebody_looks_whether_to_go_on() -> None:
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+
+    schema = """
+        caveat small(x int, most int) { x < most }
+        definition user {}
+        definition doc { relation viewer: user
+        relation group: doc with small
+        permission view = group->viewer }
+    """
+    facts = [f'doc:a#group@doc:{number}[small:{{"most":{number}}}]' for number in range(20)]
+    budget = Budget(interrupt=count)
+    assert answer(evaluation(schema, facts, {"x": 9}), "doc:a#view@user:a", budget).verdict is NO
+    assert calls >= 20
+
+
 # --- size -------------------------------------------------------------------------------------------------------
 
 

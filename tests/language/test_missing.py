@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,3 +118,34 @@ def test_of_many_parts_few_are_looked_at_and_all_that_the_rest_names_counts(monk
     looked_at.clear()
     assert caveat.evaluate({}, {"k": 999}) == (Verdict.CONDITIONAL, frozenset("xy"))
     assert len(looked_at) < 100
+
+
+LOOP = "[1, 2, 3].all(e, e < k + 9)"
+
+
+@pytest.mark.parametrize(
+    ("expression", "named", "loops"),
+    [
+        (f"({LOOP} && x)", "x", 0),
+        ("!" * 12 + f"({LOOP} && x)", "x", 0),
+        ("(" * 12 + f"({LOOP} && x)" + " == true)" * 12, "x", 1),
+        (f"({LOOP} ? x : y) && (x || y)", "xy", 1),
+        (f"[1].all(e, x && {LOOP}) && [1].all(e, y && {LOOP})", "xy", 1),
+        (f"({LOOP} ? x : y) && ({LOOP} ? y : x)", "xy", 1),
+    ],
+)
+def test_of_parts_that_go_through_something_one_is_evaluated_at_most(
+    expression: str, named: str, loops: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take as long as CEL lets an expression take, and nobody can interrupt it."""
+    looped: list[object] = []
+    evaluated = Needs._evaluated
+
+    def counted(self: Needs, node: Any, values: Mapping[str, object]) -> object:
+        looped.extend([node.id] if node.id in self._looping else [])
+        return evaluated(self, node, values)
+
+    monkeypatch.setattr(Needs, "_evaluated", counted)
+    caveat = Caveat("loops", {"k": INT, "x": BOOL, "y": BOOL}, f"({expression}) && (true || x || y || k > 0)")
+    assert caveat.evaluate({}, {"k": 1}) == (Verdict.CONDITIONAL, frozenset(named))
+    assert len(looped) == loops

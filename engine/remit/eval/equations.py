@@ -246,4 +246,5 @@ class Equations:
                 fact = Fact(UNKNOWN, failure=failure.with_traceback(None))
             self._caveats[use] = fact
             self.budget.bytes += EDGE_BYTES + len(use.context_json)
+            self.budget.interrupt()  # it may have taken as long as some hundred steps
         return fact
