@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from remit.cli.commands.questions import exit_code
-from remit.model import Verdict
+from remit.cli.render.explain import print_explanation
+from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
+from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_time
 from tests.support.cli_shell import Shell
 
@@ -127,6 +131,26 @@ def test_an_explanation_shows_the_relationships_that_decided(shell: Shell) -> No
     why_not = shell("check", NO, "--explain")
     assert why_not.code == 1
     assert any("no  doc:plan#owner@user:eve" in line for line in why_not.lines)
+
+
+def test_an_explanation_ends_with_what_supports_the_answer(shell: Shell) -> None:
+    """Relationships as they are written in a file, updates as `remit write` reads them."""
+    outcome = shell("check", YES, "--explain")
+    title, *witness = outcome.lines[outcome.lines.index("these relationships alone make it a yes:") :]
+    assert witness and all(line.startswith("  ") and "@" in line for line in witness), title
+    why_not = shell("check", NO, "--explain")
+    _, *fix = why_not.lines[why_not.lines.index("it would be a yes after:") :]
+    assert shell("write", "-", stdin="\n".join(line.strip() for line in fix)).code == 0
+    assert shell("check", NO).code == 0
+
+
+def test_what_was_not_looked_for_to_the_end_is_said() -> None:
+    reason = ExplanationNode(ExplanationKind.CONSTANT, Verdict.NO, note="nobody")
+    for verdict, sought in ((Verdict.YES, "what alone makes it a yes"), (Verdict.NO, "what would make it a yes")):
+        question = ExplainedQuestion(ObjectRef("doc", "d"), "view", SubjectRef("user", "u"), verdict, reason)
+        console = Console(record=True, width=200, file=StringIO())
+        print_explanation(Explanation((question,), unfinished=True), console)
+        assert f"{sought} was not looked for to the end" in console.export_text()
 
 
 def test_an_explanation_says_which_parameters_are_missing(shell: Shell) -> None:

@@ -139,7 +139,14 @@ explanation_nodes = st.recursive(
     max_leaves=8,
 )
 questions = st.builds(ExplainedQuestion, objects, relation_texts, subjects, verdicts, explanation_nodes)
-explanations = st.builds(Explanation, st.lists(questions, max_size=3).map(tuple), st.booleans())
+explanations = st.builds(
+    Explanation,
+    st.lists(questions, max_size=3).map(tuple),
+    st.booleans(),
+    st.lists(relationships, max_size=2).map(tuple),
+    st.lists(updates, max_size=2).map(tuple),
+    st.booleans(),
+)
 
 references = st.builds(ExpandReference, objects, relation_texts, st.booleans())
 found = st.lists(st.builds(ExpandSubject, relationships, st.none() | references), max_size=2).map(tuple)

@@ -124,6 +124,29 @@ def test_check_says_it_alone_and_with_its_reasons(path: Path, empty: EngineOfTes
 
 
 @each_world
+def test_a_witness_alone_says_yes_and_a_fix_makes_it(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    for question, expected in zip(asked.questions, asked.expected, strict=True):
+        explanation = asked.engine.questions.check("", question, explain=True).explanation
+        assert explanation is not None
+        if expected is Verdict.YES:
+            asked.write(Operation.DELETE, asked.world.relationships)
+            if explanation.witness:
+                asked.write(Operation.TOUCH, explanation.witness)
+            assert asked.engine.questions.check("", question).verdict is Verdict.YES
+            for each in explanation.witness:
+                asked.write(Operation.DELETE, [each])
+                assert asked.engine.questions.check("", question).verdict is not Verdict.YES
+                asked.write(Operation.TOUCH, [each])
+            asked.write(Operation.TOUCH, asked.world.relationships)
+        elif explanation.fix:
+            asked.engine.relationships.write("", explanation.fix)
+            assert asked.engine.questions.check("", question).verdict is Verdict.YES
+            asked.write(Operation.DELETE, [each.relationship for each in explanation.fix])
+            asked.write(Operation.TOUCH, asked.world.relationships)
+
+
+@each_world
 def test_check_many_says_it_in_any_order(path: Path, empty: EngineOfTest) -> None:
     asked = Asked(path, empty)
     assert asked.verdicts_among_many() == asked.expected

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from remit.errors import RemitError
+from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import EVALUATION_BYTES_MAX, Budget
 from remit.eval.candidates import SubjectCandidates, resource_candidates, subject_candidates
+from remit.eval.equations import Goal
 from remit.eval.evaluator import EvaluationView, Explained
 from remit.eval.expand import expand
 from remit.eval.explain import explain
+from remit.eval.fixes import fix_of
 from remit.eval.lookups import NOBODY, LookupPage, Place, lookup_resources, lookup_subjects
 from remit.eval.semantics import Answer, Evaluation
-from remit.eval.trees import Expansion
+from remit.eval.trees import Expansion, Explanation
+from remit.eval.witness import witness_of
+from remit.graph.in_order import InOrder
 from remit.interrupt import Interrupt
-from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef
+from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.notation import canonical_json
+
+# For what supports an answer: some tenths of a second. Who only wants to know why does not wait long for it.
+SUPPORT_STEPS_MAX = 100_000
 
 
 class PlainEvaluator:
@@ -66,12 +74,21 @@ class PlainEvaluator:
         return expand(view.schema, view.graph, resource, name, now_us=view.now_us, depth=depth, budget=budget)
 
     def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
-        with _evaluation(view, question.context) as evaluation:
-            budget = self._budget(steps_max, interrupt)
-            answer = _check(evaluation, question, budget)
-            evaluation.equations.budget = self._budget(steps_max, interrupt, budget.bytes)
+        budgets = [self._budget(steps_max, interrupt)]
+        # Edges in order, so that the same is told of the same facts, however they are kept.
+        graph = InOrder(view.graph, lambda: budgets[-1].spend())
+        evaluation = Evaluation(view.schema, graph, now_us=view.now_us, context=question.context)
+        try:
+            answer = _check(evaluation, question, budgets[-1])
+            budgets.append(self._budget(steps_max, interrupt, budgets[-1].bytes))
+            evaluation.equations.budget = budgets[-1]
             goal = evaluation.goal(question.resource, question.permission, question.subject)
-            return Explained(answer, explain(evaluation, goal))
+            explanation = explain(evaluation, goal)
+            budgets.append(self._budget(min(steps_max, SUPPORT_STEPS_MAX), interrupt, budgets[-1].bytes))
+            return Explained(answer, _supported(evaluation, goal, answer, explanation, budgets[-1]))
+        finally:
+            evaluation.forget()
+            graph.forget()
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
         with _evaluation(view, lookup.context) as evaluation:
@@ -158,6 +175,25 @@ def _evaluation(view: EvaluationView, context: Mapping[str, object]) -> Iterator
     finally:
         evaluation.forget()
         view.graph.forget()
+
+
+def _supported(
+    evaluation: Evaluation, goal: Goal, answer: Answer, explanation: Explanation, budget: Budget
+) -> Explanation:
+    """With a witness of a YES, or a fix of a NO. Where they are not found in time the explanation stands without."""
+    try:
+        match answer.verdict:
+            case Verdict.YES:
+                witness = witness_of(evaluation, goal, explanation, budget)
+                return replace(explanation, witness=witness or (), unfinished=witness is None)
+            case Verdict.NO:
+                return replace(explanation, fix=fix_of(evaluation, goal, budget))
+            case Verdict.CONDITIONAL:
+                return explanation
+    except StepBudgetSpent:
+        if not budget.is_spent:
+            raise  # of what others committed meanwhile
+        return replace(explanation, unfinished=True)
 
 
 def _begun(view: EvaluationView, context: Mapping[str, object]) -> Evaluation:

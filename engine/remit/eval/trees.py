@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
+from remit.model import ObjectRef, Relationship, SubjectRef, Update, Verdict
 
 
 class ExplanationKind(Enum):
@@ -52,10 +52,17 @@ class ExplainedQuestion:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a verdict is what it is: each question that mattered once, the first the one asked. Nodes refer to others by
-    (resource, relation, subject). For YES one sufficient branch is shown, else every operand that kept it there."""
+    (resource, relation, subject). For YES one sufficient branch is shown, else every operand that kept it there.
+
+    `witness`, of a YES: relationships that alone make it one, none of which can be left out. `fix`, of a NO: what would
+    make it a YES, none of which can be left out; empty where nothing is known. `unfinished`: neither was looked for to
+    the end."""
 
     questions: tuple[ExplainedQuestion, ...]
     truncated: bool = False
+    witness: tuple[Relationship, ...] = ()
+    fix: tuple[Update, ...] = ()
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

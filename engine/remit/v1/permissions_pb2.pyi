@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from remit.v1 import core_pb2 as _core_pb2
+from remit.v1 import relationships_pb2 as _relationships_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -80,7 +81,9 @@ class CheckRequest(_message.Message):
     permission: _builtins.str
     """A relation or permission of its definition."""
     explain: _builtins.bool
-    """Whether to say why. It costs as much again as the check, or more for a no: then nothing is cut short."""
+    """Whether to say why. It costs as much again as the check, or more for a no: then nothing is cut short; and up to
+    100,000 steps for what supports the answer, a witness or a fix.
+    """
     @_builtins.property
     def consistency(self) -> _core_pb2.Consistency:
         """How fresh the answer must be."""
@@ -321,21 +324,44 @@ class Explanation(_message.Message):
 
     QUESTIONS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
+    FIX_FIELD_NUMBER: _builtins.int
+    UNFINISHED_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Questions were left out, because the explanation would be too long."""
+    unfinished: _builtins.bool
+    """`witness` or `fix` is not there because looking for it took too long, or among too many relationships."""
     @_builtins.property
     def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedQuestion]:
         """The first is the question asked."""
+
+    @_builtins.property
+    def witness(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """Of VERDICT_YES: relationships, stored or of this request, that alone make it a yes, sorted. With any one of them
+        taken away the others do not. It may rest as well on relationships that are not there, such as a hold: of these
+        nothing is listed. Empty where no relationship is needed.
+        """
+
+    @_builtins.property
+    def fix(self) -> _containers.RepeatedCompositeFieldContainer[_relationships_pb2.Update]:
+        """Of VERDICT_NO: updates after which the answer is a yes, sorted; with any one of them left out it is not, or a write of
+        the others is refused (where a `single` relation leads elsewhere). One such set of few updates, not every one; nobody
+        has decided that it should be so. They name only objects that a relationship or the question names. Empty where none
+        was found.
+        """
 
     def __init__(
         self,
         *,
         questions: _abc.Iterable[Global___ExplainedQuestion] | None = ...,
         truncated: _builtins.bool = ...,
+        witness: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        fix: _abc.Iterable[_relationships_pb2.Update] | None = ...,
+        unfinished: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fix", b"fix", "questions", b"questions", "truncated", b"truncated", "unfinished", b"unfinished", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

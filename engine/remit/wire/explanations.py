@@ -11,7 +11,15 @@ from remit.errors import InvalidArgument
 from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.model import ObjectRef, SubjectRef
 from remit.v1 import core_pb2, permissions_pb2
-from remit.wire.facts import MadeRelationship, decode_relationship, encode_object, encode_relationship, encode_subject
+from remit.wire.facts import (
+    MadeRelationship,
+    decode_relationship,
+    decode_update,
+    encode_object,
+    encode_relationship,
+    encode_subject,
+    encode_update,
+)
 from remit.wire.values import decode_verdict, encode_verdict
 
 # A node's fact may hold a context of CONTEXT_DEPTH_MAX levels, three messages each, below relationship, caveat and
@@ -46,12 +54,25 @@ def encode_explanation(
         )
         cut |= _encode_node(question.definition, entry.definition, _DEFINITION_NESTING, made)
     message.truncated = explanation.truncated or cut
+    for relationship in explanation.witness:
+        message.witness.append(encode_relationship(relationship))
+        made(message.witness[-1])
+    for update in explanation.fix:
+        message.fix.append(encode_update(update))
+        made(message.fix[-1].relationship)
+    message.unfinished = explanation.unfinished
     return message
 
 
 def decode_explanation(message: permissions_pb2.Explanation) -> Explanation:
     """Raises InvalidArgument for what this version does not know."""
-    return Explanation(tuple(_decode_question(question) for question in message.questions), message.truncated)
+    return Explanation(
+        tuple(_decode_question(question) for question in message.questions),
+        message.truncated,
+        tuple(decode_relationship(each, "witness") for each in message.witness),
+        tuple(decode_update(each, "fix") for each in message.fix),
+        message.unfinished,
+    )
 
 
 def _decode_question(message: permissions_pb2.ExplainedQuestion) -> ExplainedQuestion:

@@ -49,7 +49,7 @@ def check(
     at_exactly: AtExactly = "",
     contextual: Contextual = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show the tree of why, with the relationships that decided.")
+        bool, typer.Option("--explain", help="Show the tree of why, and a witness of a yes, or a fix of a no.")
     ] = False,
 ) -> int:
     """Ask whether a subject has a permission.

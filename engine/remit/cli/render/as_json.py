@@ -81,6 +81,9 @@ def explanation_json(explanation: Explanation) -> Json:
             for each in explanation.questions
         ],
         "truncated": explanation.truncated,
+        "witness": [format_relationship(each) for each in explanation.witness],
+        "fix": [f"{each.operation.value} {format_relationship(each.relationship)}" for each in explanation.fix],
+        "unfinished": explanation.unfinished,
     }
 
 

@@ -40,6 +40,22 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
     Outline((first.resource, first.relation, first.subject), sections).print(console)
     if explanation.truncated:
         console.print(Text("there is more: the explanation was cut short", "dim"))
+    _print_support(explanation, console)
+
+
+def _print_support(explanation: Explanation, console: Console) -> None:
+    """Facts one a line, as they are written in a file; changes as `remit write` reads them."""
+    witness = [format_relationship(each) for each in explanation.witness]
+    fix = [f"{each.operation.value} {format_relationship(each.relationship)}" for each in explanation.fix]
+    for title, lines in (("these relationships alone make it a yes:", witness), ("it would be a yes after:", fix)):
+        if lines:
+            console.print(Text(f"\n{title}", "dim"))
+        for line in lines:
+            console.print(Text(f"  {visible(line)}"))
+    if explanation.unfinished:
+        verdict = explanation.questions[0].verdict
+        sought = "what alone makes it a yes" if verdict is Verdict.YES else "what would make it a yes"
+        console.print(Text(f"\n{sought} was not looked for to the end: it took too long", "dim"))
 
 
 def _branch(node: ExplanationNode, definitions: _Definitions) -> Branch:
