@@ -9,21 +9,25 @@ it writes is one that the schema takes."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from remit.eval.budget import Budget
 from remit.eval.equations import NO, YES, Fact, Goal
 from remit.eval.semantics import Evaluation
 from remit.eval.trials import Trials, minimal
 from remit.graph.overlay import Overlay
+from remit.graph.view import NodeKey
 from remit.language import plan
-from remit.model import PLAIN, ObjectRef, Operation, Relationship, RelationshipKey, SubjectRef, Update
+from remit.model import PLAIN, WILDCARD, ObjectRef, Operation, Relationship, RelationshipKey, SubjectRef, Update
 
 CHANGES_MAX = 20  # a fix of more is advice to nobody
 DEPTH_MAX = 60  # questions below one another; the walk stands on Python's stack
 OBJECTS_TRIED_MAX = 8  # of a type, where any might do
 BRANCHES_TRIED_MAX = 50  # edges of a node that are followed
+
+T = TypeVar("T", str, NodeKey)
 
 Changes = Mapping[RelationshipKey, bool]
 """Whether the fact of a triple is to be written, or else deleted."""
@@ -122,7 +126,7 @@ class _Walk:
             if userset.relation and userset != subject:
                 member = self.yes(Goal(userset.object, userset.relation, subject))
                 yield _together((self._kept(object, relation, userset, fact), member))
-        for group, name in self._equations.graph.nodes_of(subject)[:BRANCHES_TRIED_MAX]:
+        for group, name in self._first(self._equations.graph.nodes_of(subject), BRANCHES_TRIED_MAX):
             yield self._writing_member(object, relation, SubjectRef(*group, name), subject)
 
     def _writing_member(
@@ -313,12 +317,21 @@ class _Walk:
 
     def _ids_of(self, type: str) -> list[str]:
         if type not in self._ids:
-            found = set()
-            for id in self._equations.graph.ids_of(type):
-                self._equations.budget.spend()
-                found.add(id)
-            self._ids[type] = sorted(found - {"*"})[:OBJECTS_TRIED_MAX]
+            ids = (id for id in self._equations.graph.ids_of(type) if id != WILDCARD)
+            self._ids[type] = self._first(ids, OBJECTS_TRIED_MAX)
         return self._ids[type]
+
+    def _first(self, items: Iterable[T], count: int) -> list[T]:
+        """The first of them in order, each once. To sort a million would hold Python's lock for a second."""
+        first: list[T] = []
+        for item in items:
+            self._equations.budget.spend()
+            if len(first) < count or item < first[-1]:
+                place = bisect_left(first, item)
+                if first[place : place + 1] != [item]:
+                    first.insert(place, item)
+                    del first[count:]
+        return first
 
     # --- of several ways ----------------------------------------------------------------------------------------
 

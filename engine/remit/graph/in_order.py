@@ -1,6 +1,6 @@
 """A graph whose edges come in the order of their subjects, whichever graph it is and however they were written.
 
-Law: of two graphs with the same edges all is told alike."""
+Law: the edges of a node are told alike of two graphs that have the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class InOrder:
         return self._sorted(self._base.edges(resource, relation))
 
     def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
-        return sorted(self._base.nodes_of(subject))
+        return self._base.nodes_of(subject)
 
     def ids_of(self, type: str) -> Iterable[str]:
         return self._base.ids_of(type)
