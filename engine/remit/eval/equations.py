@@ -144,18 +144,18 @@ class Equations:
         """A subject is in a relation by its own edge, by a wildcard (plain subjects only), or through a userset."""
         direct = self.graph.find(object, relation, subject)
         if direct is not None and direct.counts_at(self.now_us):
-            yield self.fact(object, relation, subject, direct)
+            yield self.fact_of(object, relation, subject, direct)
         if not subject.relation:
             everyone = SubjectRef(subject.type, "*")
             wildcard = self.graph.find(object, relation, everyone)
             if wildcard is not None and wildcard.counts_at(self.now_us):
-                yield self.fact(object, relation, everyone, wildcard)
+                yield self.fact_of(object, relation, everyone, wildcard)
         for userset, qualifiers in self.graph.usersets(object, relation):
             self.budget.bytes += bytes_of(userset, qualifiers)
             self.budget.spend()
             if userset != subject and qualifiers.counts_at(self.now_us):
                 through = Goal(userset.object, userset.relation, subject)
-                yield AllOf((self.fact(object, relation, userset, qualifiers), through))
+                yield AllOf((self.fact_of(object, relation, userset, qualifiers), through))
 
     def _expression(self, expression: plan.Expression, object: ObjectRef, subject: SubjectRef) -> Operand:
         match expression:
@@ -226,9 +226,9 @@ class Equations:
             self.budget.bytes += bytes_of(subject, qualifiers)
             self.budget.spend()
             if qualifiers.counts_at(self.now_us):
-                yield subject, self.fact(object, relation, subject, qualifiers)
+                yield subject, self.fact_of(object, relation, subject, qualifiers)
 
-    def fact(self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers) -> Fact:
+    def fact_of(self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers) -> Fact:
         relationship = Relationship(object, relation, subject, qualifiers)
         if qualifiers is PLAIN or qualifiers.caveat is None:
             return Fact(YES, relationship)

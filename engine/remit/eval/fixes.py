@@ -267,7 +267,7 @@ class _Walk:
         found = []
         for subject, qualifiers in self._equations.graph.edges(object, relation):
             if qualifiers.counts_at(self._equations.now_us):
-                found.append((subject, self._equations.fact(object, relation, subject, qualifiers)))
+                found.append((subject, self._equations.fact_of(object, relation, subject, qualifiers)))
             if len(found) == BRANCHES_TRIED_MAX:
                 break
         return found
