@@ -18,7 +18,7 @@ import msgpack
 
 from remit.errors import InvalidCursor, RemitError
 from remit.eval.semantics import Answer
-from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef, Verdict
+from remit.model import Lookup, ObjectRef, Relationship, RelationshipFilter, RelationshipKey, SubjectRef
 from remit.notation import canonical_json, normalized_json, shortened
 from remit.store.port import StoreIdentity
 
@@ -166,11 +166,6 @@ def decode_subjects_cursor(cursor: str, binding: LookupBinding) -> SubjectsCurso
     return SubjectsCursor(after, told, everybody)
 
 
-def digest_of_answer(verdict: Verdict, missing: Sequence[str]) -> bytes:
-    """For a cursor that goes on only while the answer is the same."""
-    return _hash(msgpack.packb([verdict.value, list(missing)]))
-
-
 def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:
     """Raises InvalidCursor."""
     if found.store != binding.store:
@@ -185,7 +180,8 @@ def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:
 
 
 def answer_digest(answer: Answer | RemitError) -> bytes:
-    """The same of two answers to everybody where a list leaves out the same subjects because of them."""
+    """For a cursor that goes on only while everybody has the same answer: the same of two where a list leaves out the
+    same subjects because of them."""
     said = [answer.reason] if isinstance(answer, RemitError) else [answer.verdict.value, *answer.missing]
     return _hash(msgpack.packb(said))
 

@@ -14,9 +14,9 @@ from authzed.api.v1 import permission_service_pb2
 from remit.engine.cursors import (
     LookupCursor,
     SubjectsCursor,
+    answer_digest,
     decode_lookup_cursor,
     decode_subjects_cursor,
-    digest_of_answer,
     encode_lookup_cursor,
     encode_subjects_cursor,
 )
@@ -180,7 +180,7 @@ class _Subjects:
         after, told, answered = self._begin_at
         everybody = _told(entries[0].answer) if entries and entries[0].id == WILDCARD else None
         if self._with_wildcard:
-            if answered and (everybody is None or answered != _digest(everybody)):
+            if answered and (everybody is None or answered != answer_digest(everybody)):
                 message = "what `*` has is not what it had when the cursor was given: begin the lookup anew"
                 raise InvalidCursor(message, field="optional_cursor")
             self._everybody = everybody
@@ -235,7 +235,7 @@ class _Subjects:
         """The message of `*`, once all others are told, with whom it does not stand for. Raises AnswerTooLarge."""
         assert self._everybody is not None, "it is told where there is one"
         last = self._after or WILDCARD
-        place = SubjectsCursor(last, last, _digest(self._everybody))
+        place = SubjectsCursor(last, last, answer_digest(self._everybody))
         self._excluded.MergeFrom(self._message(WILDCARD, self._everybody, place))
         data = self._excluded.SerializeToString()
         self._engine.limits.require_response(len(data))
@@ -277,10 +277,6 @@ def _require_room(size: int) -> None:
             limit=_EXCLUDED_BYTES_MAX,
             given=size,
         )
-
-
-def _digest(answer: Answer) -> bytes:
-    return digest_of_answer(answer.verdict, answer.missing)
 
 
 # --- both -------------------------------------------------------------------------------------------------------
