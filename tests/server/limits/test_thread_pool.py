@@ -166,6 +166,16 @@ def test_a_failure_among_the_heavy_reaches_whoever_asked_and_the_thread_lives_on
         until(lambda: queue.heavy.at_work == 0)
 
 
+def test_where_there_is_no_pool_for_what_is_heavy_whoever_asked_is_told_and_the_thread_lives_on() -> None:
+    def turn_out_heavy() -> None:
+        raise TooHeavy
+
+    with queue_of(heavy_threads=1) as queue:
+        assert isinstance(queue.heavy.submit("anne", turn_out_heavy).exception(PATIENCE_S), TooHeavy)
+        assert queue.heavy.submit("bob", lambda: "alive").result(PATIENCE_S) == "alive"
+        until(lambda: queue.heavy.at_work == 0)
+
+
 def test_a_queue_that_closes_refuses_what_waits_among_the_heavy_and_what_turns_out_to_be_one() -> None:
     queue = WorkQueue("tests", threads=1, heavy_threads=1, in_flight_max=10)
     stage = Stage(queue)

@@ -35,8 +35,8 @@ class ThreadPool:
         self, name: str, *, threads: int, per_client_max: int | None = None, heavy: ThreadPool | None = None
     ) -> None:
         """`per_client_max`: so many of one client are at work at most, and none begins that has more at work than
-        threads are free; None: as many as there are threads. `heavy`: where work begins again that raises TooHeavy,
-        here where there is none: that has ended its turn."""
+        threads are free; None: as many as there are threads. `heavy`: where work begins again that raises TooHeavy;
+        where there is none, here if that has ended its turn, and otherwise whoever asked gets it."""
         self.name = name
         self._heavy = heavy
         self._threads_max = threads
@@ -158,7 +158,9 @@ class ThreadPool:
         try:
             future.set_result(work())
         except TooHeavy as reason:
-            assert self._heavy or isinstance(reason, TurnEnded), "only what began as small turns out to be heavy"
+            if self._heavy is None and not isinstance(reason, TurnEnded):
+                future.set_exception(reason)  # whoever asked begins it again elsewhere, or finds a defect
+                return
             try:
                 (self._heavy or self).put(client_id, future, work)
             except RemitError as error:
