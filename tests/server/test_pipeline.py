@@ -335,9 +335,9 @@ def test_heavy_calls_take_few_threads_and_two_of_one_caller_s_and_a_small_one_pa
             return asyncio.create_task(ask(pipeline, VERBS["Read"], data, Call(peer=peer)))  # type: ignore[arg-type]
 
         eves = [asked("eve") for _ in range(6)]
-        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.at_work == 2 and pipeline.reads.heavy.waiting == 4)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_reads.at_work == 2 and pipeline.heavy_reads.waiting == 4)
         others = [asked("ann"), asked("bob")]
-        await asyncio.to_thread(until, lambda: len(begun) == 3 and pipeline.reads.heavy.waiting == 5)
+        await asyncio.to_thread(until, lambda: len(begun) == 3 and pipeline.heavy_reads.waiting == 5)
         assert begun == ["eve", "eve", "ann"]
         for peer in ("eve", "ann", "cleo"):
             assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call(peer=peer)), bytes)
@@ -508,20 +508,20 @@ def test_what_ends_while_it_waits_among_the_heavy_gives_its_place_back_at_the_ne
 
     async def run() -> None:
         pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_readers=1)), threading.Event()
-        held = pipeline.reads.heavy.submit("eve", gate.wait, PATIENCE_S)
-        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.at_work == 1)
+        held = pipeline.heavy_reads.submit("eve", gate.wait, PATIENCE_S)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_reads.at_work == 1)
         data = relationships_pb2.ReadRequest(cursor="x" * LIGHT_BYTES_MAX * is_known).SerializeToString()
         calls = [Call(peer="ann") for _ in range(3)]
         asked = [asyncio.ensure_future(ask(pipeline, VERBS["Read"], data, call)) for call in calls]
-        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.waiting == 3)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_reads.waiting == 3)
         end(calls[1])
         pipeline.give_up_ended()
         assert isinstance(await asked[1], error)
-        assert pipeline.reads.heavy.waiting == 2
+        assert pipeline.heavy_reads.waiting == 2
         assert pipeline.reads.in_flight in (0, 2)  # the frontend's places are its own
         pipeline.hurry()
         assert [type(await asked[number]) for number in (0, 2)] == [Cancelled, Cancelled]
-        assert (pipeline.reads.in_flight, pipeline.reads.heavy.waiting, pipeline.calls()) == (0, 0, [])
+        assert (pipeline.reads.in_flight, pipeline.heavy_reads.waiting, pipeline.calls()) == (0, 0, [])
         gate.set()
         assert held.result(PATIENCE_S)
         await pipeline.close()
@@ -542,15 +542,15 @@ def test_what_turned_out_heavy_gives_its_place_back_when_its_caller_leaves(
 
     async def run() -> None:
         pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_readers=1)), threading.Event()
-        held = pipeline.reads.heavy.submit("eve", gate.wait, PATIENCE_S)
+        held = pipeline.heavy_reads.submit("eve", gate.wait, PATIENCE_S)
         asked = [asyncio.create_task(in_turn(pipeline, VERBS["Read"], b"", Call(peer="ann"))) for _ in range(8)]
-        await asyncio.to_thread(until, lambda: pipeline.reads.heavy.waiting == 8)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_reads.waiting == 8)
         for each in asked:
             each.cancel()
         assert all(
             isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*asked, return_exceptions=True)
         )
-        assert (pipeline.reads.in_flight, pipeline.reads.heavy.waiting) == (0, 0)
+        assert (pipeline.reads.in_flight, pipeline.heavy_reads.waiting) == (0, 0)
         gate.set()
         assert held.result(PATIENCE_S)
         await pipeline.close()
@@ -578,24 +578,24 @@ def test_imports_are_read_where_heavy_writes_are_and_wait_for_their_turn(
 
     async def run() -> None:
         pipeline, gate = pipeline_of(engine, limits=ServeLimits(heavy_writers=1)), threading.Event()
-        held = pipeline.writes.heavy.submit("eve", gate.wait, PATIENCE_S)
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.at_work == 1)
+        held = pipeline.heavy_writes.submit("eve", gate.wait, PATIENCE_S)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_writes.at_work == 1)
         imports = [
             asyncio.create_task(pipeline.stream(IMPORT, (), Call(peer=f"p{number}"), Carried(message)))  # type: ignore[arg-type]
             for number in range(20)
         ]
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == READ_MAX)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_writes.waiting == READ_MAX)
         assert isinstance(await in_turn(pipeline, VERBS["Write"], touching(1), Call(peer="p1")), bytes)
         assert not threads
         imports[0].cancel()
         with pytest.raises(asyncio.CancelledError):
             await imports[0]
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.waiting == READ_MAX)  # another has its room
+        await asyncio.to_thread(until, lambda: pipeline.heavy_writes.waiting == READ_MAX)  # another has its room
         gate.set()
         assert held.result(PATIENCE_S)
         assert await asyncio.gather(*imports[1:]) == [None] * 19
         assert threads == ["remit-heavy-writes-0"] * 19
-        until(lambda: pipeline.writes.heavy.at_work == 0)
+        until(lambda: pipeline.heavy_writes.at_work == 0)
         await pipeline.close()
 
     asyncio.run(run())
@@ -621,7 +621,7 @@ def test_imports_that_wait_for_a_slow_disk_keep_no_heavy_write_from_its_thread(e
         ]
         backlog = engine.streams._imports
         await asyncio.to_thread(until, lambda: sum(map(len, backlog._waiting.values())) == 9 - READ_MAX)
-        await asyncio.to_thread(until, lambda: pipeline.writes.heavy.at_work + pipeline.writes.heavy.waiting == 0)
+        await asyncio.to_thread(until, lambda: pipeline.heavy_writes.at_work + pipeline.heavy_writes.waiting == 0)
         dry_run = touching(SMALL_WEIGHT_MAX + 1, dry_run=True)
         assert isinstance(await in_turn(pipeline, VERBS["Write"], dry_run, Call(peer="bob")), bytes)
         imports[-1].cancel()

@@ -43,6 +43,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "server/limits": ONCE,
     "server/net/test_listen.py": ONCE,
     "server/test_commit_notifier.py": ONCE,
+    "server/test_streams.py": ONCE,
     "server/test_unseen_errors.py": ONCE,
     "server/grpc/test_readings.py": ONCE,
     "server/run/test_garbage.py": ONCE,

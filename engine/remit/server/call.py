@@ -73,6 +73,10 @@ class Call:
         self._light_until_s = None if self.is_heavy else time.thread_time() + LIGHT_S
         self._thread = threading.get_ident()
 
+    def end_step(self) -> None:
+        """What it began on this thread is over: until it begins again, nothing is measured."""
+        self._light_until_s = None
+
     def require_heavy(self) -> None:
         """For what would be heavy from here on. Raises TooHeavy where it was not known to be."""
         if self._light_until_s is not None:

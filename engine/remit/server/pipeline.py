@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.engine.facade import Engine
@@ -36,7 +37,7 @@ from remit.server.error_mapping import remit_error_of, unexpected
 from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
 from remit.server.limits.serve_limits import ServeLimits, calls_max
-from remit.server.limits.thread_pool import SCHEMA_THREADS, ThreadPool
+from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, SCHEMA_THREADS, ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.rights import Gate
 from remit.server.streams import Stream, Streams
@@ -85,21 +86,24 @@ class Pipeline:
         self.telemetry = telemetry
         self.rates = Rates(limits.rate_per_key)
         reads, writes, unsent = limits.reads_in_flight_max, limits.writes_in_flight_max, limits.unsent_bytes_max
+        heavy = partial(ThreadPool, per_client_max=HEAVY_PER_CLIENT_MAX)
+        self.heavy_reads = heavy("heavy reads", threads=limits.heavy_readers)
+        self.heavy_writes = heavy("heavy writes", threads=limits.heavy_writers)
+        self._heavy = {Queue.READS: self.heavy_reads, Queue.WRITES: self.heavy_writes}
         self.reads = WorkQueue(
             "reads",
             threads=limits.readers,
-            heavy_threads=limits.heavy_readers,
+            heavy=self.heavy_reads,
             in_flight_max=reads,
             holdings=holdings(reads),
         )
         self.writes = WorkQueue(
             "writes",
             threads=limits.writers,
-            heavy_threads=limits.heavy_writers,
+            heavy=self.heavy_writes,
             in_flight_max=writes,
             holdings=holdings(writes),
         )
-        self._heavy = {Queue.READS: self.reads.heavy, Queue.WRITES: self.writes.heavy}
         # To compile a schema takes seconds, and a caller has one compiled at a time (`engine/one_at_a_time.py`): on a
         # thread of the others' pools, the second of a caller would sleep there, and keep everybody else from it.
         self.schemas = ThreadPool("schemas", threads=SCHEMA_THREADS, per_client_max=1)
@@ -354,6 +358,11 @@ class Pipeline:
     def queues(self) -> tuple[WorkQueue, WorkQueue, WorkQueue]:
         return self.reads, self.writes, self.stream_steps
 
+    @property
+    def _pools(self) -> tuple[ThreadPool, ...]:
+        """Those that are no queue's own."""
+        return self.heavy_reads, self.heavy_writes, self.schemas
+
     def end_revoked(self) -> None:
         """End the calls of keys that are not valid any more, or have expired."""
         for call in self.calls():
@@ -371,7 +380,7 @@ class Pipeline:
         try:
             call.interrupt()
         except RemitError as error:
-            for pool in (self.reads.light, self.writes.light, *self._heavy.values(), self.schemas):
+            for pool in (self.reads.light, self.writes.light, *self._pools):
                 pool.give_up(call.client_id, queued[1], error)
 
     def _note_queued(self, call: Call, future: Future[bytes]) -> None:
@@ -386,7 +395,8 @@ class Pipeline:
 
     async def close(self) -> None:
         """Wait for what is at work; what still waits for a thread is dropped."""
-        await asyncio.gather(*(asyncio.to_thread(each.close) for each in (*self.queues, self.schemas)))
+        closes = [each.close for each in self.queues] + [each.close for each in self._pools]
+        await asyncio.gather(*map(asyncio.to_thread, closes))
 
 
 def slow_request(limit_s: float) -> SlowRequest:

@@ -75,15 +75,16 @@ class Stream:
         """A step on a thread of the work queue, which begins again among the heavy where it turns out to be; further
         ones of this stream begin there. `work` raises TooHeavy, by the call's interrupt, as a unary call's does."""
 
-        def lightly() -> tuple[R] | None:
+        def lightly() -> R:
             self.call.begin()
             try:
-                return (work(*args, **kwargs),)
-            except TooHeavy:  # the queue would begin it again on a thread for streams
-                return None
+                return work(*args, **kwargs)
+            finally:
+                self.call.end_step()
 
-        if not self.call.is_heavy and (done := await self.run(lightly)) is not None:
-            return done[0]
+        if not self.call.is_heavy:
+            with contextlib.suppress(TooHeavy):
+                return await self.run(lightly)
         return await self.run_heavy(queue, work, *args, **kwargs)
 
     def submit_next(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:

@@ -16,14 +16,26 @@ from hypothesis import strategies as st
 
 from remit.errors import RemitError, StoreUnavailable
 from remit.interrupt import TooHeavy, TurnEnded
-from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX
+from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from tests.support.serving import PATIENCE_S, until
 
 
+class TwoPools(WorkQueue):
+    """A queue, and the pool where its work begins again that turns out to be heavy."""
+
+    def __init__(self, heavy_threads: int, threads: int = 1) -> None:
+        self.heavy = ThreadPool("heavy tests", threads=heavy_threads, per_client_max=HEAVY_PER_CLIENT_MAX)
+        super().__init__("tests", threads=threads, heavy=self.heavy, in_flight_max=1_000)
+
+    def close(self) -> None:
+        super().close()
+        self.heavy.close()
+
+
 @contextmanager
-def queue_of(heavy_threads: int, threads: int = 1) -> Iterator[WorkQueue]:
-    queue = WorkQueue("tests", threads=threads, heavy_threads=heavy_threads, in_flight_max=1_000)
+def queue_of(heavy_threads: int, threads: int = 1) -> Iterator[TwoPools]:
+    queue = TwoPools(heavy_threads, threads)
     try:
         yield queue
     finally:
@@ -33,7 +45,7 @@ def queue_of(heavy_threads: int, threads: int = 1) -> Iterator[WorkQueue]:
 class Stage:
     """Heavy work that says when it begins, and ends when it is told to."""
 
-    def __init__(self, queue: WorkQueue) -> None:
+    def __init__(self, queue: TwoPools) -> None:
         self.queue = queue
         self.begun: list[str] = []
         self.gates: dict[str, Queue[bool]] = {}
@@ -62,7 +74,7 @@ class Stage:
             assert gate.get(timeout=PATIENCE_S)
             return client_id
 
-        future = (self.queue.submit if turns_out else self.queue.submit_heavy)(client_id, work)
+        future = self.queue.submit_among(self.queue.light if turns_out else self.queue.heavy, client_id, work)
         self.futures.append(future)
         return future
 
@@ -133,12 +145,12 @@ def test_what_others_wait_for_goes_before_the_rest_of_its_client_s_and_no_one_el
         stage.submit("gate")
         until(lambda: stage.begun == ["gate"])
         for client_id in ("eve", "eve", "ann"):
-            queue.submit_heavy(client_id, begun.append, client_id)
+            queue.submit_among(queue.heavy, client_id, begun.append, client_id)
         last = queue.heavy.submit_next("ann", begun.append, "ann's next")
         queue.heavy.submit_next("eve", begun.append, "eve's next")
         stage.gates["gate"].put(True)
         last.result(PATIENCE_S)
-        queue.submit_heavy("eve", lambda: None).result(PATIENCE_S)
+        queue.submit_among(queue.heavy, "eve", lambda: None).result(PATIENCE_S)
         assert begun == ["eve's next", "ann's next", "eve", "ann", "eve"]
 
 
@@ -161,8 +173,8 @@ def test_a_failure_among_the_heavy_reaches_whoever_asked_and_the_thread_lives_on
         raise SystemExit("not even this")
 
     with queue_of(heavy_threads=1) as queue:
-        assert isinstance(queue.submit_heavy("anne", fail).exception(PATIENCE_S), SystemExit)
-        assert queue.submit_heavy("anne", lambda: "alive").result(PATIENCE_S) == "alive"
+        assert isinstance(queue.submit_among(queue.heavy, "anne", fail).exception(PATIENCE_S), SystemExit)
+        assert queue.submit_among(queue.heavy, "anne", lambda: "alive").result(PATIENCE_S) == "alive"
         until(lambda: queue.heavy.at_work == 0)
 
 
@@ -177,7 +189,7 @@ def test_where_there_is_no_pool_for_what_is_heavy_whoever_asked_is_told_and_the_
 
 
 def test_a_queue_that_closes_refuses_what_waits_among_the_heavy_and_what_turns_out_to_be_one() -> None:
-    queue = WorkQueue("tests", threads=1, heavy_threads=1, in_flight_max=10)
+    queue = TwoPools(heavy_threads=1)
     stage = Stage(queue)
     at_work, known, turned_out = stage.submit("ann"), stage.submit("ann"), stage.submit("ann", turns_out=True)
     until(lambda: len(stage.begun) == 1 and queue.heavy.waiting == 2)
@@ -186,9 +198,9 @@ def test_a_queue_that_closes_refuses_what_waits_among_the_heavy_and_what_turns_o
     for future in (known, turned_out):
         with pytest.raises(StoreUnavailable, match="stopping"):
             future.result(PATIENCE_S)
-    for submit in (queue.submit, queue.submit_heavy):
+    for pool in (queue.light, queue.heavy):
         with pytest.raises(StoreUnavailable, match="stopping"):
-            submit("ann", lambda: None)
+            queue.submit_among(pool, "ann", lambda: None)
     stage.gates["ann"].put(True)
     assert at_work.result(PATIENCE_S) == "ann"
     closing.join(PATIENCE_S)
@@ -207,16 +219,16 @@ def test_whatever_becomes_of_many_nothing_of_them_is_kept() -> None:
             raise TooHeavy
         return outcome
 
-    queue = WorkQueue("tests", threads=3, heavy_threads=3, in_flight_max=1_000)
+    queue = TwoPools(heavy_threads=3, threads=3)
     taken: list[tuple[Future[int], list[int]]] = []
 
     def ask(client_id: str) -> None:
         for number in range(150):
             tried: list[int] = []
             with suppress(RemitError):
-                submit = queue.submit if number % 3 else queue.submit_heavy
+                pool = queue.light if number % 3 else queue.heavy
                 outcome = number % 5 if number % 3 else number % 2
-                future = submit(client_id, end, outcome, tried)
+                future = queue.submit_among(pool, client_id, end, outcome, tried)
                 taken.append((future, tried))
                 if number % 7 == 0:
                     future.cancel()

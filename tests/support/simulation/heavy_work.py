@@ -46,7 +46,7 @@ async def _stream(verb: Verb[Any], world: HeavyWorld, messages: list[bytes], cal
             yield message
 
     queue = _QueueOnThisThread(watched)
-    stream = Stream(call, queue, {Queue.READS: queue.heavy, Queue.WRITES: queue.heavy}, CommitNotifier())
+    stream = Stream(call, queue, {Queue.READS: queue.light, Queue.WRITES: queue.light}, CommitNotifier())
     given = 0
     async for _ in respond_each(verb, world.engine, frames(), stream):
         given += 1
@@ -59,7 +59,7 @@ class _QueueOnThisThread(WorkQueue):
 
     def __init__(self, watched: Watched) -> None:
         super().__init__("streams", threads=1, in_flight_max=1)
-        self.light = self.heavy = _OnThisThread(watched)
+        self.light = _OnThisThread(watched)
 
 
 class _OnThisThread(ThreadPool):

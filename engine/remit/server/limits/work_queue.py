@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from remit.server.limits.fair_quota import FairQuota, Holdings
-from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, ThreadPool
+from remit.server.limits.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from remit import _core
@@ -25,34 +25,30 @@ R = TypeVar("R")
 
 
 class WorkQueue:
-    """`threads` small requests at work, `heavy_threads` heavy ones, and the rest of `in_flight_max` waiting for one of
-    these."""
+    """`threads` small requests at work, heavy ones on the threads of other pools, and the rest of `in_flight_max`
+    waiting for one of all these."""
 
     def __init__(
         self,
         name: str,
         *,
         threads: int,
-        heavy_threads: int = 1,
         in_flight_max: int,
+        heavy: ThreadPool | None = None,
         holdings: Holdings | _core.Holdings | None = None,
     ) -> None:
-        """`holdings`: of its places, where others take of them too."""
+        """`heavy`: where work begins again that raises TooHeavy; None: whoever asked gets that. `holdings`: of its
+        places, where others take of them too."""
         self.name = name
         self.in_flight_max = in_flight_max
         self.places = FairQuota(f"{name}_in_flight_max", in_flight_max, f"requests of `{name}`", holdings)
-        self.heavy = ThreadPool(f"heavy {name}", threads=heavy_threads, per_client_max=HEAVY_PER_CLIENT_MAX)
-        self.light = ThreadPool(name, threads=threads, heavy=self.heavy)
+        self.light = ThreadPool(name, threads=threads, heavy=heavy)
 
     def submit(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """The work's future, on behalf of a client (a key's id, or a peer). Where it raises TooHeavy, it begins again
-        as `submit_heavy` would have it. Raises Overloaded where every place is taken, FairShareSpent where too many are
-        the client's, StoreUnavailable once the queue is closed. Cost: O(1); never blocks."""
+        """The work's future, on behalf of a client (a key's id, or a peer). Raises Overloaded where every place is
+        taken, FairShareSpent where too many are the client's, StoreUnavailable once the queue is closed. Cost: O(1);
+        never blocks."""
         return self._submit(self.light, client_id, partial(work, *args, **kwargs))
-
-    def submit_heavy(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """The same for what is known to be heavy."""
-        return self.submit_among(self.heavy, client_id, work, *args, **kwargs)
 
     def submit_among(
         self, pool: ThreadPool, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
@@ -84,6 +80,5 @@ class WorkQueue:
         return self.places.refused
 
     def close(self) -> None:
-        """Waits for what is at work; what still waits for a thread is refused. It may be called again."""
+        """Waits for what is at work on its own threads; what still waits for one is refused. It may be called again."""
         self.light.close()
-        self.heavy.close()
