@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bench.machine import commit, filesystem, load_average, machine, short_name
 from bench.siege.certificate import make_certificate
 from bench.siege.report import as_json, show_each, show_row, show_whole
 from bench.siege.siege import Outcome, Terms, Way, besiege
-from bench.siege.table import ATTACKERS, rights_of_callers
+from bench.siege.table import ATTACKERS, BEYOND_GRPCIO, rights_of_callers
 from bench.siege.world import LARGE, SMALL, make_world
 
 WAYS = {"frontend": (Way.FRONTEND,), "grpcio": (Way.GRPCIO,), "both": tuple(Way)}
@@ -39,6 +40,7 @@ def main() -> int:
         "load_average_before": load_average(),
     }
     print(f"{short_name(machine())}, load {load_average()}", flush=True)
+    left_out: dict[str, list[str]] = {}
     outcomes: dict[str, dict[str, Outcome]] = {}
     with tempfile.TemporaryDirectory(prefix="remit-siege-", dir=chosen.directory) as folder:
         described["filesystem"] = filesystem(Path(folder))
@@ -47,18 +49,28 @@ def main() -> int:
         for way in WAYS[chosen.way]:
             terms = Terms(way, chosen.seconds, not chosen.without_keys, certificate, chosen.nice)
             outcomes[way.name.lower()] = found = {}
+            withstood = names_for(way, names, is_chosen=bool(chosen.only))
+            left_out[way.name.lower()] = [name for name in names if name not in withstood]
             if chosen.each:
                 show_each(way)
-                for name in names:
+                for name in withstood:
                     found[name] = besiege(world, terms, [name])
                     show_row(name, found[name])
             else:
-                found["all"] = besiege(world, terms, names)
+                found["all"] = besiege(world, terms, withstood)
                 show_whole(way, found["all"])
+            if left_out[way.name.lower()]:
+                print(f"left out, beyond {way.name.lower()}: {', '.join(left_out[way.name.lower()])}")
+    described["left_out"] = left_out
     described["load_average_after"] = load_average()
     print(f"load afterwards {load_average()}")
     _keep(chosen, described, outcomes)
     return 1 if any(outcome.faults for found in outcomes.values() for outcome in found.values()) else 0
+
+
+def names_for(way: Way, names: Sequence[str], *, is_chosen: bool) -> list[str]:
+    """Those that are asked of a way in; whoever names attackers gets them, also those that it does not withstand."""
+    return [name for name in names if is_chosen or way is Way.FRONTEND or name not in BEYOND_GRPCIO]
 
 
 def _parsed() -> argparse.Namespace:

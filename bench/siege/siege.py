@@ -6,6 +6,7 @@ held is free again), and in the middle of them (it stops when it is told to)."""
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import ssl
@@ -148,10 +149,10 @@ def _besieged(server: Running, log: Path, world: World, terms: Terms, names: Seq
                 _wait(terms.seconds, steady)
             counts = _since(began, attacks.counts())
         left_s = time.monotonic()
-        kept = _kept(server, steady_target, files_max)
+        kept = _kept(server, steady_target, terms.way, files_max)
         while kept and time.monotonic() - left_s < RELEASED_WITHIN_S:
             time.sleep(_EVERY_S)
-            kept = _kept(server, steady_target, files_max)
+            kept = _kept(server, steady_target, terms.way, files_max)
         released_s = time.monotonic() - left_s
     with attacked(targets, nice=terms.nice):
         stopped_s = server.stop(STOPS_WITHIN_S)
@@ -235,21 +236,37 @@ _BARKS = "stop overdue", "Timeout ("
 _HELD = (
     "remit_in_flight",
     "remit_unsent_bytes",
+    "remit_unanswered_bytes",
+    "remit_calls",
     "remit_writes_waiting",
-    "remit_streams",
+    "remit_watchers",
+)
+_HELD_BY_VERB = ("remit_streams",)  # of each verb that has any: there is none where there are none
+_HELD_BY_FRONTEND = (
     "remit_door_connections",
     "remit_door_proxied",
+    "remit_door_strangers",
+    "remit_door_handshakes",
 )
 
 
-def _kept(server: Running, target: Target, files_max: int) -> dict[str, float]:
+def _kept(server: Running, target: Target, way: Way, files_max: int) -> dict[str, float]:
     """What is not free, by its metric."""
     try:
         sample = _scraped(server, target)
     except OSError as error:
         return {f"/metrics, which answers nothing: {error}": 1}
-    held = {name: sum(sample.values.get(name, {}).values()) for name in _HELD}
-    held["open files, too many"] = max(0, _open_files(server) - files_max)
+    kept = kept_of(sample, way)
+    if (over := _open_files(server) - files_max) > 0:
+        kept["open files, too many"] = over
+    return kept
+
+
+def kept_of(sample: Sample, way: Way) -> dict[str, float]:
+    """What the server's own numbers say is not free; a number that is not there is infinite, for nobody can say."""
+    required = _HELD + (_HELD_BY_FRONTEND if way is Way.FRONTEND else ())
+    held = {name: sum(sample.values[name].values()) if name in sample.values else math.inf for name in required}
+    held |= {name: sum(sample.values.get(name, {}).values()) for name in _HELD_BY_VERB}
     return {name: value for name, value in held.items() if value}
 
 

@@ -75,7 +75,7 @@ class Steady:
             failed = cast(grpc.Call, error)
             self.failed[kind][f"{failed.code().name}: {failed.details()}"] += 1
             return None
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is counted: the thread asks again
             self.failed[kind][f"{type(error).__name__}: {error}"] += 1
             return None
         finally:

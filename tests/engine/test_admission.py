@@ -35,6 +35,7 @@ from remit.model import Caller, Operation, Precondition, RelationshipFilter, Upd
 from remit.notation import format_time, parse_relationship
 from remit.store.port import SMALL_WEIGHT_MAX, Admission, Draft, WriteTransaction
 from tests.support.engines import STRANGER, EngineOfTest, EngineOpener, facts
+from tests.support.restoring import feed
 from tests.support.small_worlds import AFTER, AT, BEFORE, NO, NOW_US, YES
 
 SCHEMA = """
@@ -704,7 +705,7 @@ def test_what_has_expired_keeps_no_schema_from_being_written_and_goes_with_it(op
     backup = world.engine.stores.backup("")
     backup.take()
     while data := backup.read(1 << 16):
-        restore.feed(data)
+        feed(restore, data)
     restore.finish()
     backup.close()
     world.check_laws()

@@ -37,6 +37,7 @@ from remit.store import scratch
 from remit.store.port import Draft, WriteTransaction
 from remit.world import World
 from tests.support.engines import EngineOfTest, EngineOpener, update
+from tests.support.restoring import feed
 
 ORGANISATION = Path(remit.__file__).parent / "schema" / "worlds" / "organisation.yaml"
 SCHEMA = """
@@ -71,7 +72,7 @@ def backup(engine: EngineOfTest, name: str = "") -> bytes:
 def restore(engine: EngineOfTest, data: bytes, name: str = "copy") -> StoreInfo:
     with contextlib.closing(engine.engine.stores.restore(name)) as restoring:
         for start in range(0, len(data), 10_000):
-            restoring.feed(data[start : start + 10_000])
+            feed(restoring, data[start : start + 10_000])
         return restoring.finish()
 
 
@@ -408,7 +409,7 @@ def test_a_restore_that_is_given_up_or_damaged_is_not_there(engine: EngineOfTest
     fill(engine, "default")
     data = backup(engine)
     with contextlib.closing(engine.engine.stores.restore("copy")) as restoring:
-        restoring.feed(data[:-1])
+        feed(restoring, data[:-1])
         with pytest.raises(BackupDamaged):
             restoring.finish()
     assert names(engine) == ["default"]
@@ -422,8 +423,8 @@ def test_the_first_to_finish_has_the_name(engine: EngineOfTest) -> None:
         contextlib.closing(engine.engine.stores.restore("copy")) as first,
         contextlib.closing(engine.engine.stores.restore("copy")) as second,
     ):
-        first.feed(data)
-        second.feed(data)
+        feed(first, data)
+        feed(second, data)
         second.finish()
         with pytest.raises(StoreExists):
             first.finish()
@@ -570,7 +571,7 @@ def test_a_copy_needs_little_memory_however_large_the_store(tmp_path: Path) -> N
         before = tracemalloc.get_traced_memory()[0]
         while data := copy.read(64 * 1024):
             size += len(data)
-            restoring.feed(data)
+            feed(restoring, data)
         restoring.finish()
         restoring.close()
         peak = tracemalloc.get_traced_memory()[1]

@@ -12,6 +12,8 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from authzed.api.v1 import core_pb2 as authzed_pb2
+from authzed.api.v1 import watch_service_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
 from remit.access.key_file import encode_keys
@@ -19,12 +21,12 @@ from remit.access.keyring import KeyRing
 from remit.access.keys import Keys, Right
 from remit.engine import schemas
 from remit.engine.clock import ManualClock
-from remit.engine.copies import Backup
+from remit.engine.copies import Backup, Fitting, Restore
 from remit.engine.facade import Engine
 from remit.engine.importing import READ_MAX, Import
 from remit.engine.limits import Limits
 from remit.engine.results import ReadPage
-from remit.engine.watching import Watch
+from remit.engine.watching import LIVE_CHANGES_MAX, Watch
 from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
 from remit.interrupt import Interrupt
 from remit.language import Compiled
@@ -37,7 +39,7 @@ from remit.server.rights import Gate
 from remit.server.telemetry.server_stats import ServerStats
 from remit.server.telemetry.telemetry import Telemetry
 from remit.server.verb import Queue as Wait
-from remit.server.verbs import STREAMS, UNARY, UnaryVerb
+from remit.server.verbs import STREAMING, STREAMS, UNARY, UnaryVerb
 from remit.store.memory import MemoryStore
 from remit.store.port import SMALL_WEIGHT_MAX
 from remit.store.tables import restoring
@@ -641,8 +643,8 @@ WATCH = next(verb for verb in STREAMS if verb.method == "Watch")
 BACKUP = next(verb for verb in STREAMS if verb.method == "Backup")
 
 
-@pytest.mark.parametrize("is_long", [False, True], ids=["a few revisions", "many"])
-def test_a_watch_catches_up_among_the_heavy_only_where_there_is_much_to_look_at(
+@pytest.mark.parametrize("is_long", [False, True], ids=["quick steps", "a step that takes long"])
+def test_a_watch_catches_up_among_the_heavy_only_where_a_step_takes_long(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, is_long: bool
 ) -> None:
     token = engine.schemas.read("").token
@@ -737,8 +739,86 @@ def test_a_restore_is_read_among_the_heavy_writes_and_waits_for_the_disk_on_no_t
         gate.set()
         assert await restored is None
         assert len(threads) > 5
-        assert set(threads) == {"remit-heavy-writes-0"}
+        assert set(threads) == {"remit-heavy-writes-0", "remit-schemas-0"}  # the row of a schema is one as well
         await pipeline.close()
 
     asyncio.run(run())
     assert len(engine.relationships.read("copy", RelationshipFilter()).items) == 5
+
+
+def test_a_restore_compiles_its_schema_where_schemas_are_and_reads_the_store_where_backups_do(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[tuple[str, str]] = []
+
+    def noted(kind: type, name: str) -> None:
+        done = getattr(kind, name)
+
+        def note(self: Any, *arguments: Any) -> Any:
+            threads.append((name, threading.current_thread().name.rpartition("-")[0]))
+            return done(self, *arguments)
+
+        monkeypatch.setattr(kind, name, note)
+
+    noted(Fitting, "schema")
+    noted(Fitting, "relationship")
+    noted(Restore, "finish")
+    engine.relationships.write("", [touch("folder:top#viewer@user:anne")])
+
+    async def run() -> None:
+        pipeline, copied = pipeline_of(engine), Carried()
+        assert await pipeline.stream(BACKUP, (), Call(), copied) is None
+        backup = [stores_pb2.BackupResponse.FromString(each) for each in copied.done if isinstance(each, bytes)]
+        request = stores_pb2.RestoreRequest(name="copy", chunk=b"".join(each.chunk for each in backup))
+        assert await pipeline.stream(RESTORE, (), Call(), Carried(request.SerializeToString())) is None
+        await pipeline.close()
+
+    asyncio.run(run())
+    assert threads == [
+        ("schema", "remit-schemas"),
+        ("relationship", "remit-heavy-writes"),
+        ("finish", "remit-heavy-reads"),
+    ]
+
+
+SPICEDB_WATCH = next(verb for verb in STREAMING if verb.label == "spicedb.Watch")
+
+
+@pytest.mark.parametrize("verb", [WATCH, SPICEDB_WATCH], ids=lambda verb: verb.label)
+def test_a_watch_that_was_heavy_is_light_again_once_it_has_caught_up(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, verb: Any
+) -> None:
+    token = engine.schemas.read("").token
+    threads: list[str] = []
+    tell = Watch._tell
+
+    def noted(self: Any, delta: Any, room: int, told: Any, look: Interrupt) -> int:
+        threads.append(threading.current_thread().name.rpartition("-")[0])
+        while delta.revision == 2 and not threads[-1].startswith("remit-heavy-"):
+            look()
+        return tell(self, delta, room, told, look)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Watch, "_tell", noted)
+    engine.relationships.write("", [touch("folder:top#viewer@user:anne")])
+    many = [touch(f"folder:f{number}#viewer@user:anne") for number in range(LIVE_CHANGES_MAX + 1)]
+    asked = {
+        WATCH: relationships_pb2.WatchRequest(after=token),
+        SPICEDB_WATCH: watch_service_pb2.WatchRequest(optional_start_cursor=authzed_pb2.ZedToken(token=token)),
+    }
+
+    async def run() -> None:
+        pipeline, carried = pipeline_of(engine), Carried(asked[verb].SerializeToString())
+        engine.streams.on_change(pipeline.notifier.notify)
+        watching = asyncio.create_task(pipeline.stream(verb, (), Call(), carried))  # type: ignore[arg-type]
+        await asyncio.to_thread(until, lambda: len(threads) == 2 and pipeline.heavy_reads.at_work == 0)
+        assert threads == ["remit-streams", "remit-heavy-reads"]
+        del threads[:]
+        await asyncio.to_thread(engine.relationships.write, "", many)  # more than memory keeps
+        await asyncio.to_thread(until, lambda: threads)
+        assert threads == ["remit-streams"]
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        await pipeline.close()
+
+    asyncio.run(run())

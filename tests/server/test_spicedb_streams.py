@@ -180,7 +180,7 @@ def test_a_short_list_waits_for_nothing_that_is_heavy(
 
 def test_what_all_lists_remember_comes_of_one_pool_and_goes_back_to_it() -> None:
     pool = FairQuota("remembered_bytes_max", 1_000, "bytes")
-    one, other = (Stream(Call(peer="one"), None, {}, None, pool) for _ in range(2))  # type: ignore[arg-type]
+    one, other = (Stream(Call(peer="one"), None, {}, None, None, pool) for _ in range(2))  # type: ignore[arg-type]
     one.remember(400)
     other.remember(40)
     with pytest.raises(FairShareSpent):

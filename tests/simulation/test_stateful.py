@@ -43,6 +43,7 @@ from remit.server.run.background import BackgroundServer
 from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.port import StoreIdentity
+from tests.support.restoring import feed
 from tests.support.simulation.model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
 from tests.support.simulation.requests import OBJECTS, START_US, Requests
 from tests.support.simulation.schemas import FULL
@@ -284,7 +285,7 @@ class EngineMachine(RuleBasedStateMachine):
                 chunks.append(chunk)
         with closing(self.engine.stores.restore("copy")) as restore:
             for chunk in chunks:
-                restore.feed(chunk)
+                feed(restore, chunk)
             restore.finish()
         self.models["copy"] = self.model(store).copy()
         self.identities["copy"] = self.identity_of("copy")

@@ -30,6 +30,7 @@ from remit.store.port import SMALL_WEIGHT_MAX, Draft, StoreIdentity, WriteTransa
 from remit.store.tables.interface import Table
 from remit.store.tables.restoring import PIECE_ROWS
 from remit.store.tables.table_store import TableStore
+from tests.support.restoring import feed
 from tests.support.store.strategies import few_keys, qualifiers
 from tests.support.store.worlds import (
     Ticks,
@@ -79,7 +80,7 @@ def restore(store: TableStore, data: bytes, name: str = "copy", size: int = 10_0
     restoring = store.restore(name, judge or Everything())
     try:
         for start in range(0, len(data), size):
-            restoring.feed(data[start : start + size])
+            feed(restoring, data[start : start + size])
         return restoring.finish()
     finally:
         restoring.close()
@@ -370,7 +371,7 @@ def test_a_version_nobody_knows_yet_is_refused_naming_both(filled: TableStore) -
 def test_what_is_no_backup_is_refused_at_its_first_bytes(store: TableStore) -> None:
     restoring = store.restore("copy", Everything())
     with pytest.raises(BackupFormatUnknown, match="not a backup"):
-        restoring.feed(b"PK")
+        feed(restoring, b"PK")
     restoring.close()
 
 
@@ -379,7 +380,7 @@ def test_a_name_that_is_taken_is_refused_before_and_after(filled: TableStore) ->
     with pytest.raises(StoreExists):
         restore(filled, data, "default")
     restoring = filled.restore("copy", Everything())
-    restoring.feed(data)
+    feed(restoring, data)
     filled.create("copy")
     with pytest.raises(StoreExists):
         restoring.finish()
@@ -425,11 +426,11 @@ def test_what_the_judge_refuses_is_refused_with_its_words(store: TableStore, wro
 def test_one_that_was_given_up_leaves_nothing_and_takes_no_more(filled: TableStore) -> None:
     restoring = filled.restore("copy", Everything())
     data = backup(filled)
-    restoring.feed(data[:-40])
+    feed(restoring, data[:-40])
     restoring.close()
     restoring.close()
     with pytest.raises(StoreUnavailable, match="given up"):
-        restoring.feed(data[-40:])
+        feed(restoring, data[-40:])
         restoring.finish()
     wait_until_swept(filled)
     assert rows_left(filled, 1_000) == 0
@@ -452,7 +453,7 @@ def test_what_a_killed_restore_left_is_removed_at_the_next_start(tmp_path: Path)
     source.close()
     store = open_lmdb(tmp_path / "killed")
     store.create("default")
-    store.restore("copy", Everything()).feed(data[: len(data) // 2])
+    feed(store.restore("copy", Everything()), data[: len(data) // 2])
     assert rows_left(store, 9) > 500
     store.close()  # nobody closed the restore: so it is with a process that is killed
     store = open_lmdb(tmp_path / "killed")

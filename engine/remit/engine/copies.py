@@ -70,8 +70,8 @@ class Backup:
 
 
 class Restore:
-    """A restore under way: `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread at a time,
-    but for `close`."""
+    """A restore under way: `begin` it, take the `pieces` of its bytes, then `finish`; and `close` it, whatever
+    happened. One thread at a time, but for `close`."""
 
     def __init__(self, store: Store, stores: LoadedStores, name: str, fitting: Fitting) -> None:
         """Does not wait. Raises StoreExists."""
@@ -81,21 +81,23 @@ class Restore:
         self._fitting = fitting
         self._restoration: Restoration = store.restore(name, fitting)
 
-    def feed(self, data: bytes) -> None:
-        """The next bytes. Waits for the disk now and then. Raises BackupDamaged, BackupFormatUnknown, BackupRefused,
-        and what a write may fail with."""
-        self._restoration.feed(data)
-
     def begin(self) -> None:
-        """Take the name, as the first `feed` would. Waits for the disk."""
+        """Take the name. Waits for the disk. Raises StoreExists, and what a write may fail with."""
         self._restoration.begin()
 
     def pieces(self, data: bytes) -> Iterator[Future[None]]:
-        """`feed` in steps, once it is begun: each reads, and gives what to wait for before the next. Raises alike."""
+        """The next bytes in steps, once it is begun: each reads, and gives what to wait for before the next. Raises
+        BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may fail with."""
         return self._restoration.pieces(data)
 
+    @property
+    def is_at_schema(self) -> bool:
+        """Whether the next step compiles a schema, which may take seconds."""
+        return self._restoration.is_at_schema
+
     def finish(self) -> StoreInfo:
-        """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
+        """All bytes were taken: the store is there, if they were right. Waits for the disk. Raises as `pieces`, and
+        StoreExists. Cost: O(the store)."""
         if self._fitting.schema_in_force is not None:
             self._stores.plans.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
         return self._stores.add(self._name, self._restoration.finish).info()

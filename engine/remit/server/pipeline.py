@@ -220,7 +220,7 @@ class Pipeline:
     ) -> RemitError | None:
         """A call of a streaming verb on the event loop, between `enter` and `leave`, until it ends; and why it did,
         where there is anything to say. Raises CancelledError where the caller went away."""
-        stream = Stream(call, self.stream_steps, self._heavy, self.notifier, self.remembered)
+        stream = Stream(call, self.stream_steps, self._heavy, self.schemas, self.notifier, self.remembered)
         observed = self.telemetry.begin(verb, call)
         ending: RemitError | None = None
         try:

@@ -41,6 +41,7 @@ class Stream:
         call: Call,
         queue: WorkQueue,
         heavy: Mapping[Queue, ThreadPool],
+        schemas: ThreadPool,
         notifier: CommitNotifier,
         remembered: FairQuota,
     ) -> None:
@@ -49,6 +50,7 @@ class Stream:
         self._next_resume: dict[str, str] = {}
         self._queue = queue
         self._heavy = heavy
+        self._schemas = schemas
         self._notifier = notifier
         self._remembered = remembered
         self._remembered_bytes = 0
@@ -69,11 +71,20 @@ class Stream:
 
     async def run_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on one of the threads for heavy reads or writes, for which it waits as such a request does."""
-        return await asyncio.wrap_future(self._heavy[queue].submit(self.call.client_id, work, *args, **kwargs))
+        return await self._run_among(self._heavy[queue], work, *args, **kwargs)
+
+    async def run_schema(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """A step that compiles a schema, on one of the threads for those."""
+        return await self._run_among(self._schemas, work, *args, **kwargs)
+
+    async def _run_among(self, pool: ThreadPool, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Every step has a place of the streams' queue, whichever threads it is done on."""
+        return await asyncio.wrap_future(self._queue.submit_among(pool, self.call.client_id, work, *args, **kwargs))
 
     async def run_until_heavy(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A step on a thread of the work queue, which begins again among the heavy where it turns out to be; further
-        ones of this stream begin there. `work` raises TooHeavy, by the call's interrupt, as a unary call's does."""
+        ones of this stream begin there, until it is `caught_up`. `work` raises TooHeavy, by the call's interrupt, as a
+        unary call's does."""
 
         def lightly() -> R:
             self.call.begin()
@@ -87,9 +98,13 @@ class Stream:
                 return await self.run(lightly)
         return await self.run_heavy(queue, work, *args, **kwargs)
 
+    def caught_up(self) -> None:
+        """What was much is done: what comes now may be little again."""
+        self.call.is_heavy = False
+
     def submit_next(self, queue: Queue, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Such a step for who holds what others wait for: before all else of its caller."""
-        return self._heavy[queue].submit_next(self.call.client_id, work, *args, **kwargs)
+        return self._queue.submit_next_among(self._heavy[queue], self.call.client_id, work, *args, **kwargs)
 
     def remember(self, size: int) -> None:
         """Count what the stream keeps in memory from step to step, so many bytes more, until it is over. Raises

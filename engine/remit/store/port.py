@@ -177,21 +177,20 @@ class Commit:
 class Restoration(Protocol):
     """A backup on its way in: see `restoring.StoreRestoration`."""
 
-    def feed(self, data: bytes) -> None:
-        """The next bytes. Raises StoreExists, BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may
-        fail with."""
-        ...
+    is_at_schema: bool
+    """Whether the next step has the judge look at a schema, and does nothing else that takes long."""
 
     def begin(self) -> None:
-        """Take the name, as the first `feed` would."""
+        """Take the name. Waits for the disk. Raises StoreExists, and what a write may fail with."""
         ...
 
     def pieces(self, data: bytes) -> Iterator[Future[None]]:
-        """`feed` in steps that do not wait for the disk."""
+        """The next bytes in steps that do not wait for the disk: each gives what to wait for before the next. Raises
+        BackupDamaged, BackupFormatUnknown, BackupRefused, and what a write may fail with."""
         ...
 
     def finish(self) -> StoreIdentity:
-        """All bytes were fed: the store is there, if they were right. Raises as `feed`, and StoreExists."""
+        """All bytes were taken: the store is there, if they were right. Raises as `pieces`, and StoreExists."""
         ...
 
     def close(self) -> None:

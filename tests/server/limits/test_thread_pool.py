@@ -259,13 +259,13 @@ def test_what_ends_its_turn_goes_on_after_others_had_theirs(begins_light: bool) 
         def in_three_parts() -> str:
             order.append("part")
             if len(order) == 1:
-                others.append(queue.submit_heavy("other", order.append, "other"))
-                others.append(queue.submit_heavy("one", order.append, "later of the same"))
+                others.append(queue.heavy.submit("other", order.append, "other"))
+                others.append(queue.heavy.submit("one", order.append, "later of the same"))
             if order.count("part") < 3:
                 raise TurnEnded
             return "done"
 
-        submit = queue.submit if begins_light else queue.submit_heavy
+        submit = queue.submit if begins_light else queue.heavy.submit
         assert submit("one", in_three_parts).result(PATIENCE_S) == "done"
         for other in others:
             other.result(PATIENCE_S)
@@ -285,4 +285,4 @@ def test_what_waits_for_its_next_turn_is_refused_where_the_server_stops() -> Non
             raise TurnEnded
 
         with pytest.raises(StoreUnavailable):
-            queue.submit_heavy("one", unending).result(PATIENCE_S)
+            queue.heavy.submit("one", unending).result(PATIENCE_S)

@@ -14,6 +14,7 @@ from remit.errors import RemitError
 from remit.server.answering import respond, respond_each
 from remit.server.call import Call
 from remit.server.commit_notifier import CommitNotifier
+from remit.server.limits.fair_quota import FairQuota
 from remit.server.limits.thread_pool import ThreadPool
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.streams import Stream
@@ -46,7 +47,9 @@ async def _stream(verb: Verb[Any], world: HeavyWorld, messages: list[bytes], cal
             yield message
 
     queue = _QueueOnThisThread(watched)
-    stream = Stream(call, queue, {Queue.READS: queue.light, Queue.WRITES: queue.light}, CommitNotifier())
+    heavy = {Queue.READS: queue.light, Queue.WRITES: queue.light}
+    remembered = FairQuota("remembered", world.limits.evaluation_bytes_max, "bytes that streams remember")
+    stream = Stream(call, queue, heavy, queue.light, CommitNotifier(), remembered)
     given = 0
     async for _ in respond_each(verb, world.engine, frames(), stream):
         given += 1

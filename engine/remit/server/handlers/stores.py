@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from concurrent.futures import Future
 
 import remit
 from remit.access.keys import ALL_RIGHTS, ALL_STORES, right_names
@@ -74,14 +75,23 @@ async def restore(
         await _feed(restoring, _chunk(first), stream)
         async for request in requests:
             await _feed(restoring, _chunk(request), stream)
-        yield stores_pb2.RestoreResponse(store=encode_store(await stream.run(restoring.finish)))
+        # All of it is read into memory, as a backup reads all of a store.
+        info = await stream.run_heavy(Queue.READS, restoring.finish)
+        yield stores_pb2.RestoreResponse(store=encode_store(info))
 
 
 async def _feed(restoring: Restore, chunk: bytes, stream: Stream) -> None:
-    """Each piece is read where heavy writes are, and on its way to the disk it has no thread."""
+    """Each piece is read where heavy writes are, and its schema where schemas are; on its way to the disk it has no
+    thread."""
     pieces = restoring.pieces(chunk)
-    while (written := await stream.run_heavy(Queue.WRITES, next, pieces, None)) is not None:
+    while (written := await _step(restoring, pieces, stream)) is not None:
         await asyncio.wrap_future(written)
+
+
+async def _step(restoring: Restore, pieces: Iterator[Future[None]], stream: Stream) -> Future[None] | None:
+    if restoring.is_at_schema:
+        return await stream.run_schema(next, pieces, None)
+    return await stream.run_heavy(Queue.WRITES, next, pieces, None)
 
 
 def _chunk(request: stores_pb2.RestoreRequest) -> bytes:

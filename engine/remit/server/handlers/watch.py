@@ -67,6 +67,7 @@ async def told_in_turns(
             if watching.is_behind:
                 await asyncio.sleep(0)  # others of the loop have their turn, also where nothing was told
             else:
+                stream.caught_up()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(due_s()):
                         await committed.wait()

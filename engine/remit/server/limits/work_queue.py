@@ -48,18 +48,26 @@ class WorkQueue:
         """The work's future, on behalf of a client (a key's id, or a peer). Raises Overloaded where every place is
         taken, FairShareSpent where too many are the client's, StoreUnavailable once the queue is closed. Cost: O(1);
         never blocks."""
-        return self._submit(self.light, client_id, partial(work, *args, **kwargs))
+        return self._submit(self.light.submit, client_id, partial(work, *args, **kwargs))
 
     def submit_among(
         self, pool: ThreadPool, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> Future[R]:
         """The same on the threads of another pool, with a place of this queue."""
-        return self._submit(pool, client_id, partial(work, *args, **kwargs))
+        return self._submit(pool.submit, client_id, partial(work, *args, **kwargs))
 
-    def _submit(self, pool: ThreadPool, client_id: str, work: Callable[[], R]) -> Future[R]:
+    def submit_next_among(
+        self, pool: ThreadPool, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[R]:
+        """The same, before all else of the client that waits there."""
+        return self._submit(pool.submit_next, client_id, partial(work, *args, **kwargs))
+
+    def _submit(
+        self, submit: Callable[[str, Callable[[], R]], Future[R]], client_id: str, work: Callable[[], R]
+    ) -> Future[R]:
         self.places.take(client_id)
         try:
-            future = pool.submit(client_id, work)
+            future = submit(client_id, work)
         except BaseException:
             self.places.give_back(client_id)
             raise

@@ -63,8 +63,8 @@ class RestoreTarget(Protocol):
 
 
 class StoreRestoration(Restoration):
-    """One restore under way: `begin` it, `feed` its bytes, then `finish`; and `close` it, whatever happened. One thread
-    at a time, but for `close`."""
+    """One restore under way: `begin` it, take the `pieces` of its bytes, then `finish`; and `close` it, whatever
+    happened. One thread at a time, but for `close`."""
 
     def __init__(self, target: RestoreTarget, name: str, judge: Judge, now_us: Callable[[], int]) -> None:
         """Does not wait: the disk is first asked when the first bytes come. Raises InvalidArgument."""
@@ -79,29 +79,30 @@ class StoreRestoration(Restoration):
         self._store: StoreBlock | None = None
         self._validator: BackupValidator | None = None
         self._number = 0  # none yet
+        self.is_at_schema = False
         self._closing = threading.Lock()
         self._is_closed = False
 
-    def feed(self, data: bytes) -> None:
-        """The next bytes of the backup. Waits for the disk now and then. Raises StoreExists, BackupDamaged,
-        BackupFormatUnknown, BackupRefused, and what a write may fail with."""
-        self.begin()
-        for written in self.pieces(data):
-            written.result()
-
     def pieces(self, data: bytes) -> Iterator[Future[None]]:
-        """The same in steps, each of which ends before the disk is waited for: for whoever has begun, and waits for
-        each future before the next step."""
+        """The next bytes of the backup, once it is begun, in steps: each ends before the disk is waited for, and gives
+        what to wait for before the next. A schema is a step of its own. Raises BackupDamaged, BackupFormatUnknown,
+        BackupRefused, and what a write may fail with."""
         for block in self._reader.feed(data):
+            self.is_at_schema = isinstance(block, SchemaBlock)
+            if self.is_at_schema:
+                yield _nothing_to_wait_for()
             for row in self._rows_of(block):
                 self._rows.append(row)
                 self._weight += len(row[1]) + len(row[2])
                 if len(self._rows) >= PIECE_ROWS or self._weight >= PIECE_BYTES:
                     yield self._write()
+            if self.is_at_schema:
+                self.is_at_schema = False
+                yield _nothing_to_wait_for()
 
     def finish(self) -> StoreIdentity:
-        """All bytes were fed: if they were all there should be, the store is there. Raises as `feed`, and StoreExists
-        where the name was taken meanwhile."""
+        """All bytes were taken: if they were all there should be, the store is there. Raises as `pieces`, and
+        StoreExists where the name was taken meanwhile."""
         self._reader.finish()
         assert self._store is not None, "a backup that ended had a beginning"
         assert self._validator is not None, "likewise"
@@ -209,6 +210,12 @@ class StoreRestoration(Restoration):
                 for revision, part, row in block.rows:
                     validator.changelog(revision, part, row)
                     yield Table.CHANGELOG, revision_key(prefix, revision, part), row
+
+
+def _nothing_to_wait_for() -> Future[None]:
+    settled: Future[None] = Future()
+    settled.set_result(None)
+    return settled
 
 
 def _log_if_left(future: Future[Any]) -> None:
