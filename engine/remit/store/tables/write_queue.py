@@ -6,7 +6,8 @@ each of these classes clients take turns, by deficit round robin (Shreedhar and 
 may have so many changes written, and what it does not use of that, because its next task weighs more, it keeps for its
 next turn. So who sends large tasks, or many, waits for them alone.
 
-The places of the queue are shared as those of the server are: nobody takes one who holds more than are left free.
+The places of the queue are shared as those of the server are: nobody takes one who holds more than are left free, the
+last eighth aside, which is for who holds little.
 Law: tasks of one client and class are served in the order they were queued, each once, and none waits for ever."""
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ class WriteQueue:
         with self._lock:
             if self._refusal is not None:
                 return self._refusal
-            # While less than half of the places are taken, nobody holds more than are left.
-            if may_be_refused and self._waiting * 2 >= self._waiting_max:
+            # While less than seven sixteenths are taken, nobody holds more than is left beside the last eighth.
+            if may_be_refused and self._waiting * 16 >= self._waiting_max * 7:
                 client_id = task.client_id
                 held = self._small.held(client_id) + self._bulk.held(client_id)
                 refusal = refusal_of("writes", self._waiting_max, self._waiting, client_id, held)
@@ -226,17 +227,21 @@ class _Line(Generic[E]):
         self.tasks: deque[E] = deque()
 
 
+def share(limit: int, free: int) -> int:
+    """Who holds more than this takes no more: `server/limits/fair_quota.py` says why, and a test that both agree."""
+    return max(free - limit // 8, free // 16)
+
+
 def refusal_of(what: str, limit: int, taken: int, client_id: str, held: int) -> RemitError | None:
     """Why there is no place for a client that holds so many, where so many of all are taken; None where there is one.
-    The rule is that of the server's quotas, without what those set aside. "" is the process itself, which shares with
-    nobody."""
+    The rule is that of the server's quotas. "" is the process itself, which shares with nobody."""
     free = limit - taken
     if free <= 0:
         return StoreOverloaded(f"`{limit}` {what} are waiting already: try again a little later", waiting=limit)
-    if held > free and client_id:
+    if client_id and held > share(limit, free):
         return FairShareSpent(
-            f"of the {limit} {what} that the store has room for, {held} are this caller's, more than the {free} left "
-            "for everybody else: try again a little later",
+            f"of the {limit} {what} that the store has room for, {held} are this caller's, and the {free} that are "
+            "left are for others: try again a little later",
             name=f"{what.replace(' ', '_')}_waiting_max",
             limit=limit,
             given=held + 1,
