@@ -390,8 +390,18 @@ def _large_schema(world: HeavyWorld, chance: Random) -> str:
     return SHAPES[name](world.schema_size)
 
 
+def _fitting_schema(world: HeavyWorld) -> str:
+    """One more that is large, and has a place for all that there is."""
+    more = "".join(
+        f"definition more{at} {{\n  relation viewer: user\n  permission view = viewer + viewer\n}}\n"
+        for at in range(world.schema_size)
+    )
+    return SCHEMA + more
+
+
 def _write_schema(world: HeavyWorld, chance: Random) -> Messages:
-    return [S.WriteSchemaRequest(schema=_large_schema(world, chance), dry_run=True)]
+    text = _fitting_schema(world) if chance.random() < 0.5 else _large_schema(world, chance)
+    return [S.WriteSchemaRequest(schema=text, dry_run=True)]
 
 
 def _diff_schema(world: HeavyWorld, chance: Random) -> Messages:
@@ -400,6 +410,16 @@ def _diff_schema(world: HeavyWorld, chance: Random) -> Messages:
 
 def _new_store(chance: Random) -> str:
     return f"s{chance.randrange(10**12)}"
+
+
+_deleted = count()
+
+
+def _delete_store(world: HeavyWorld, chance: Random) -> Messages:
+    """One that is there."""
+    name = f"deleted{next(_deleted)}"
+    world.engine.stores.create(name)
+    return [T.DeleteStoreRequest(name=name)]
 
 
 def _restore(world: HeavyWorld, chance: Random) -> Messages:
@@ -508,10 +528,11 @@ def _spicedb_preconditions(world: HeavyWorld, chance: Random) -> list[SP.Precond
 
 
 def _spicedb_delete(world: HeavyWorld, chance: Random) -> Messages:
-    """Of more than is allowed to go at once, so that nothing goes."""
+    """Of more than is allowed to go at once, so that nothing goes; or a look at much that finds nothing."""
+    relation = chance.choice(("", "banned"))
     return [
         SP.DeleteRelationshipsRequest(
-            relationship_filter=SP.RelationshipFilter(resource_type="folder"),
+            relationship_filter=SP.RelationshipFilter(resource_type="folder", optional_relation=relation),
             optional_limit=world.size,
             optional_preconditions=_spicedb_preconditions(world, chance),
         )
@@ -627,7 +648,7 @@ HEAVY: Mapping[str, Generator] = {
     "/remit.v1.Schemas/DiffSchema": _diff_schema,
     "/remit.v1.Stores/CreateStore": lambda world, chance: [T.CreateStoreRequest(name=_new_store(chance))],
     "/remit.v1.Stores/ListStores": lambda world, chance: [T.ListStoresRequest()],
-    "/remit.v1.Stores/DeleteStore": lambda world, chance: [T.DeleteStoreRequest(name=_new_store(chance))],
+    "/remit.v1.Stores/DeleteStore": _delete_store,
     "/remit.v1.Stores/WhoAmI": lambda world, chance: [T.WhoAmIRequest()],
     "/remit.v1.Stores/Backup": lambda world, chance: [T.BackupRequest()],
     "/remit.v1.Stores/Restore": _restore,
