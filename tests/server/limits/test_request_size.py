@@ -155,6 +155,8 @@ class InPlace:
     async def run_heavy(self, _: Queue, work: Callable[..., Any], *args: Any) -> Any:
         return work(*args)
 
+    run_until_heavy = run_heavy
+
 
 FIELDS = st.lists(
     st.tuples(st.integers(1, 40), st.binary(max_size=300) | st.integers(0, 2**64 - 1)), min_size=1, max_size=30
@@ -191,7 +193,9 @@ def test_whatever_bytes_come_they_are_counted_or_refused(data: bytes) -> None:
 def asks_about_ann(item: Any) -> Any:
     """A question in either wire's form, or one with a part left away, with everything that it needs."""
     fields = item.DESCRIPTOR.fields_by_name
-    for name, value in (("permission", "view"), ("resource_type", "folder"), ("subject_type", "user")):
+    types = {"resource_type": "folder", "resource_object_type": "folder"}
+    types |= {"subject_type": "user", "subject_object_type": "user"}
+    for name, value in {"permission": "view", **types}.items():
         if name in fields:
             setattr(item, name, value)
     references = [(item.resource, "folder:top")] if "resource" in fields else []
@@ -216,7 +220,7 @@ def test_a_question_s_context_is_measured_before_it_is_read(
     read: list[object] = []
     monkeypatch.setattr(request_size, "decode_context", lambda *asked: read.append(asked))
     with pytest.raises(LimitExceeded, match="was sent in 500") as caught:
-        respond(VERBS[path], engine, request.SerializeToString(), Call())
+        asked(next(verb for verb in (*UNARY, *STREAMING) if verb.path == path), engine, request.SerializeToString())
     assert (caught.value.field, caught.value.metadata["name"]) == ("context", "context_bytes_max")
     assert read == []
 
