@@ -9,7 +9,7 @@ from threading import Lock
 
 import pytest
 
-from remit.errors import RemitError, StepBudgetSpent
+from remit.errors import Cancelled, RemitError, StepBudgetSpent
 from remit.eval.budget import Budget
 from remit.eval.plain import PlainEvaluator
 from remit.eval.semantics import Answer, Evaluation
@@ -156,6 +156,37 @@ def test_nothing_is_left_of_a_question_and_no_collector_is_needed(text: str) -> 
     finally:
         gc.enable()
     assert left < 20, found
+
+
+def test_whoever_goes_while_a_question_is_forgotten_is_noticed_and_nothing_is_left() -> None:
+    """Of a thousand goals a look, and the answer is there by then."""
+    view = View(pinned())
+    asked = [question(f"folder:{shape}#view@user:u{at}") for shape in ("deep0", "shared") for at in range(4)]
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == last:
+            raise Cancelled("gone")
+
+    last = -1
+    PlainEvaluator().check_many(view, asked, STEPS_MAX, look)
+    evaluation = Evaluation(SCHEMA, view.graph, now_us=0)
+    for each in asked:
+        evaluation.check(each.resource, each.permission, each.subject)
+    pieces = len(evaluation.settled) // 1_024
+    assert looks > pieces > 3
+    counted = looks
+    for last in range(counted - pieces + 1, counted + 1):  # those while it is forgotten
+        looks = 0
+        gc.collect()
+        before = len(gc.get_objects())
+        with pytest.raises(Cancelled):
+            PlainEvaluator().check_many(view, asked, STEPS_MAX, look)
+        assert looks == last, "nobody is asked again who has gone"
+        gc.collect()
+        assert len(gc.get_objects()) - before < 50
 
 
 def test_what_a_pin_has_forgotten_it_reads_again() -> None:

@@ -6,7 +6,7 @@ one question may."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ class PlainEvaluator:
         self._bytes_max = bytes_max
 
     def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
-        with _evaluation(view, question.context) as evaluation:
+        with _evaluation(view, question.context, interrupt) as evaluation:
             return _check(evaluation, question, self._budget(steps_max, interrupt))
 
     def check_many(
@@ -50,7 +50,7 @@ class PlainEvaluator:
         interrupt: Interrupt,
         steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
-        many = _Many(view)
+        many = _Many(view, interrupt)
         answers: list[Answer | RemitError] = []
         try:
             for question in questions:
@@ -91,14 +91,14 @@ class PlainEvaluator:
             graph.forget()
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
-        with _evaluation(view, lookup.context) as evaluation:
+        with _evaluation(view, lookup.context, place.interrupt) as evaluation:
             evaluation.goal(ObjectRef(lookup.resource_type, NOBODY), lookup.permission, lookup.subject)
             budget = self._place(place).budget()
             found = resource_candidates(view.schema, view.graph, lookup, view.now_us, budget)
         return self.judge_resources(view, lookup, place, found)
 
     def lookup_subjects(self, view: EvaluationView, lookup: SubjectLookup, place: Place) -> LookupPage:
-        with _evaluation(view, lookup.context) as evaluation:
+        with _evaluation(view, lookup.context, place.interrupt) as evaluation:
             nobody = SubjectRef(lookup.subject_type, NOBODY, lookup.subject_relation)
             evaluation.goal(lookup.resource, lookup.permission, nobody)
             budget = self._place(place).budget()
@@ -108,13 +108,13 @@ class PlainEvaluator:
     def judge_resources(
         self, view: EvaluationView, lookup: ResourceLookup, place: Place, candidates: Iterable[str]
     ) -> LookupPage:
-        with _evaluation(view, lookup.context) as evaluation:
+        with _evaluation(view, lookup.context, place.interrupt) as evaluation:
             return lookup_resources(evaluation, lookup, self._place(place), candidates)
 
     def judge_subjects(
         self, view: EvaluationView, lookup: SubjectLookup, place: Place, candidates: SubjectCandidates
     ) -> LookupPage:
-        with _evaluation(view, lookup.context) as evaluation:
+        with _evaluation(view, lookup.context, place.interrupt) as evaluation:
             return lookup_subjects(evaluation, lookup, self._place(place), candidates)
 
     def _place(self, place: Place) -> Place:
@@ -128,8 +128,9 @@ class _Many:
     """The evaluations of many questions of one request: what those with the same context settle is remembered for the
     others, as long as it is no more than one question may have."""
 
-    def __init__(self, view: EvaluationView) -> None:
+    def __init__(self, view: EvaluationView, interrupt: Interrupt) -> None:
         self._view = view
+        self._interrupt = interrupt
         self._evaluations: dict[str, Evaluation] = {}  # by context
         self._remembered = 0
         self.steps = 0  # of all that was answered
@@ -159,21 +160,33 @@ class _Many:
             return error.with_traceback(None)  # which has all that the evaluation left open
 
     def forget(self) -> None:
-        for evaluation in self._evaluations.values():
-            evaluation.forget()
-        self._evaluations.clear()
-        self._view.graph.forget()
-        self._remembered = 0
+        """Raises what the interrupt raises, when all is gone."""
+        try:
+            _forget(self._evaluations.values(), self._view, self._interrupt)
+        finally:
+            self._evaluations.clear()
+            self._remembered = 0
 
 
 @contextmanager
-def _evaluation(view: EvaluationView, context: Mapping[str, object]) -> Iterator[Evaluation]:
-    """Of one request; what it remembers is let go of at the end."""
+def _evaluation(view: EvaluationView, context: Mapping[str, object], interrupt: Interrupt) -> Iterator[Evaluation]:
+    """Of one request; what it remembers is let go of at the end. Raises what the interrupt raises, when all is gone."""
     evaluation = _begun(view, context)
     try:
         yield evaluation
     finally:
-        evaluation.forget()
+        _forget([evaluation], view, interrupt)
+
+
+def _forget(evaluations: Collection[Evaluation], view: EvaluationView, interrupt: Interrupt) -> None:
+    """What evaluations of one request remember. Raises what the interrupt raises, when all is gone."""
+    try:
+        for evaluation in evaluations:
+            evaluation.forget(interrupt)
+    finally:
+        # What is left where the caller has gone is let go of all the same, or it would be freed at a stretch.
+        for evaluation in evaluations:
+            evaluation.forget()
         view.graph.forget()
 
 

@@ -41,10 +41,13 @@ from remit.eval.equations import (
 from remit.eval.fixpoint import settle_cycle
 from remit.eval.negative_cycle import negative_cycle
 from remit.graph.view import GraphView
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
 from remit.language.names import require_name, require_type
 from remit.model import ObjectRef, SubjectRef, Verdict
 
+# Some 100 us. A lookup over many subjects may leave a hundred thousand goals.
+_FORGOTTEN_BETWEEN_INTERRUPTS = 1_024
 _CYCLE_NAMED_MAX = 12  # goals of a cycle that a message names; a longer one is cut in the middle
 
 
@@ -231,10 +234,14 @@ class Evaluation:
         settle_cycle(cycle, provisional, self.settled, equation_of, budget.look)
         budget.bytes = remembered
 
-    def forget(self) -> None:
-        """Let go of what is settled, goal by goal, so that others come in between."""
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        """Let go of what is settled, goal by goal, so that others come in between. Raises what the interrupt raises;
+        the rest is still to be let go of then."""
         while self.settled:
-            self.settled.popitem()
+            for _ in range(min(len(self.settled), _FORGOTTEN_BETWEEN_INTERRUPTS)):
+                self.settled.popitem()
+            if self.settled:
+                interrupt()
 
     # --- what a finished evaluation can tell --------------------------------------------------------------------
 
