@@ -1,8 +1,8 @@
 """Requests that cost as much as a request may: for every verb some that are within all limits, over a world for them.
 
-The world is of one shape and any size: folders in a chain and in a ring, groups of many, a game of positions that turns
-on its own negation, relationships with caveats, and a past of many revisions. A generator takes that world and a source
-of chance, and gives the messages of one request.
+The world is of one shape and any size: folders in a chain and in a ring, groups of many, `*` with many whom it does not
+stand for, a game of positions that turns on its own negation, relationships with caveats, and a past of many revisions.
+A generator takes that world and a source of chance, and gives the messages of one request.
 Law: every verb of the table has its generators; a new one joins on the day it is written."""
 
 from __future__ import annotations
@@ -49,9 +49,13 @@ definition folder {
     relation parent: folder
     relation viewer: user | group#member | user with small | group#member with small | group#member with all_below
     relation banned: user | group#member
+    relation public: user:*
+    relation hidden: user
     permission view = viewer + parent->view
     permission open = view - banned
     permission narrow = viewer & parent->narrow
+    permission spared = public - hidden
+    permission all_spared = spared + parent->all_spared
 }
 
 definition position {
@@ -69,7 +73,7 @@ _PAST_SHAPES = {"arrows": ("d", "p0"), "rings of types": ("t0", "p"), "one union
 
 @dataclass
 class HeavyWorld:
-    """About eight times `size` relationships in a store of its own, and a second store to write to; schemas, in its
+    """About ten times `size` relationships in a store of its own, and a second store to write to; schemas, in its
     past and sent, are of some `schema_size` parts each."""
 
     size: int
@@ -113,7 +117,13 @@ class HeavyWorld:
             yield _fact(f"position:p{at}", "anyone", "user:*")
             caveat = CaveatUse("small", f'{{"most":{at % 7}}}')
             yield _fact("folder:caveated", "viewer", f"group:g{at}", "member", Qualifiers(caveat))
+            yield _fact("folder:public", "hidden", f"user:u{at}")
+            yield _fact(f"folder:public{at % 8}", "hidden", f"user:u{at}")
         yield _fact(f"folder:deep{self.size}", "viewer", "user:last")
+        for public in ("folder:public", *(f"folder:public{at}" for at in range(8))):
+            yield _fact(public, "public", "user:*")
+        for at in range(8):
+            yield _fact("folder:public", "parent", f"folder:public{at}")
         yield _fact("folder:listed", "viewer", "group:wide", "member", Qualifiers(CaveatUse("all_below")))
 
 
@@ -245,6 +255,15 @@ _LISTED_FOR = (
     ("group", "member", "user:u1"),
 )
 _LISTED_AS = (("user", ""), ("group", "member"))
+# `*`, and whom it does not stand for: all, and nobody, for each is let in by another parent.
+_EXCLUDING = (("folder:public", "spared"), ("folder:public", "all_spared"))
+
+
+def _listed(chance: Random) -> tuple[str, str, str, str]:
+    """Of a list of subjects: the resource, the permission, and the subjects' type and relation."""
+    if chance.random() < 0.3:
+        return *chance.choice(_EXCLUDING), "user", ""
+    return *chance.choice(_EXPANDED), *chance.choice(_LISTED_AS)
 
 
 def _lookup_resources(world: HeavyWorld, chance: Random) -> Messages:
@@ -262,8 +281,7 @@ def _lookup_resources(world: HeavyWorld, chance: Random) -> Messages:
 
 
 def _lookup_subjects(world: HeavyWorld, chance: Random) -> Messages:
-    resource, permission = chance.choice(_EXPANDED)
-    type, relation = chance.choice(_LISTED_AS)
+    resource, permission, type, relation = _listed(chance)
     return [
         P.LookupSubjectsRequest(
             resource=_object(resource),
@@ -490,8 +508,7 @@ def _spicedb_resources(world: HeavyWorld, chance: Random) -> Messages:
 
 
 def _spicedb_subjects(world: HeavyWorld, chance: Random) -> Messages:
-    resource, permission = chance.choice(_EXPANDED)
-    type, relation = chance.choice(_LISTED_AS)
+    resource, permission, type, relation = _listed(chance)
     return [
         SP.LookupSubjectsRequest(
             resource=_spicedb_object(resource),
