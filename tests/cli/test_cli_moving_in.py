@@ -271,6 +271,14 @@ def test_an_openfga_that_cannot_be_read_says_why(empty: Shell, arguments: tuple[
 
 # --- SpiceDB ----------------------------------------------------------------------------------------------------
 
+# Where the tests run in the background, what they start ignores SIGINT.
+INTERRUPTIBLE = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from remit.cli.main import main
+sys.exit(main())
+"""
+
 
 @pytest.fixture
 def spicedb() -> Iterator[BackgroundServer]:
@@ -297,7 +305,7 @@ def test_a_spicedb_is_here_afterwards(empty: Shell, spicedb: BackgroundServer) -
 def test_what_changes_there_is_written_here_until_it_is_interrupted(
     empty: Shell, empty_server: BackgroundServer, spicedb: BackgroundServer
 ) -> None:
-    command = [sys.executable, "-m", "remit.cli.main", "import", "spicedb", spicedb.endpoint, "--follow", "--json"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "import", "spicedb", spicedb.endpoint, "--follow", "--json"]
     environment = {**os.environ, "REMIT_ENDPOINT": empty_server.endpoint}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -313,7 +321,10 @@ def test_what_changes_there_is_written_here_until_it_is_interrupted(
             client.delete("doc:new#viewer@user:zoe")
             last = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
         assert f"go on with `--follow --from {last['changes_through']}`" in process.stderr.read()
     assert last["updates"] == 1 and last["lag_s"] >= 0
     assert empty("check", "doc:new#view@user:zoe").code == 1
