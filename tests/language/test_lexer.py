@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remit.errors import SchemaInvalid
@@ -64,6 +64,8 @@ def test_any_text_parses_or_is_refused_at_a_place_inside_it(text):
 
 
 @given(texts, st.integers(0, 100))
+@example('""""""', 0)
+@example('"" \'\' "a"', 7)
 def test_tokens_stand_in_order_where_they_say(text, base):
     try:
         tokens = tokens_of(text, base)
@@ -73,7 +75,8 @@ def test_tokens_stand_in_order_where_they_say(text, base):
     for token in tokens:
         assert last <= token.start <= token.end <= base + len(text)
         written = text[token.start - base : token.end - base]
-        assert token.text == (written[1:-1] if token.kind is TokenKind.STRING else written)
+        quote = 0 if token.kind is not TokenKind.STRING else 3 if written.startswith(('"""', "'''")) else 1
+        assert token.text == written[quote : len(written) - quote]
         last = token.end
 
 
