@@ -63,7 +63,7 @@ def require_fields_are_decent(hostile: Hostile, examples: int, number: int | Non
 
 def test_messages_of_any_fields_are_answered_or_refused_with_a_reason(hostile: Hostile) -> None:
     # The same ones every time: how many reasons are met must not hang on luck. The long runs are random.
-    require_fields_are_decent(hostile, 200, number=SEED)
+    require_fields_are_decent(hostile, 600, number=SEED)
 
 
 @pytest.mark.long
