@@ -12,7 +12,7 @@ from remit.notation import shortened
 
 # libyaml reads some twenty times faster; the loader in Python is for where it was not built.
 _Base: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SCALARS = ("null", "bool", "int", "float")
+_SCALARS = frozenset(f"tag:yaml.org,2002:{each}" for each in ("null", "bool", "int", "float"))
 
 
 class Mapping(dict[str, Any]):
@@ -26,7 +26,7 @@ def read_yaml(text: str, *, name: str) -> Any:
     loader = _Base(text)
     try:
         node = loader.get_single_node()
-        return None if node is None else _value(loader, node, name)
+        return None if node is None else _Values(loader, text, name).of(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -40,18 +40,32 @@ def read_yaml(text: str, *, name: str) -> Any:
         loader.dispose()
 
 
-def _value(loader: Any, node: yaml.Node, name: str) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        mapping = Mapping()
-        mapping.line = node.start_mark.line + 1
-        for key, value in _pairs(node, name):
-            mapping[key] = _value(loader, value, name)
-        return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(loader, each, name) for each in node.value]
-    if node.tag in [f"tag:yaml.org,2002:{each}" for each in _SCALARS]:
-        return loader.construct_object(node)
-    return str(node.value)
+class _Values:
+    """Makes values of nodes, at most as many as the text has characters: what is written once takes one at least, and
+    aliases of aliases would make as many as they like."""
+
+    def __init__(self, loader: Any, text: str, name: str) -> None:
+        self._loader = loader
+        self._name = name
+        self._left = len(text)
+
+    def of(self, node: yaml.Node) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            line = node.start_mark.line + 1
+            message = f"{self._name}:{line}: its aliases make more of it than is written: write them out"
+            raise WorldUnreadable(message, file=self._name, line=line)
+        if isinstance(node, yaml.MappingNode):
+            mapping = Mapping()
+            mapping.line = node.start_mark.line + 1
+            for key, value in _pairs(node, self._name):
+                mapping[key] = self.of(value)
+            return mapping
+        if isinstance(node, yaml.SequenceNode):
+            return [self.of(each) for each in node.value]
+        if node.tag in _SCALARS:
+            return self._loader.construct_object(node)
+        return str(node.value)
 
 
 def _pairs(node: yaml.MappingNode, name: str) -> Iterator[tuple[str, yaml.Node]]:
