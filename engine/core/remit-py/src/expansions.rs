@@ -3,14 +3,14 @@
 //! `eval/native_trees.py` makes trees of them. A node is a tuple that begins with what it is.
 //! Law: that of `store.rs`; and what takes long while the lock is shared looks up as often as an expansion does.
 
-use crate::gil::{GIVES_WAY_MAX, STEPS_WITH_GIL, STOPS_AT_FIRST};
+use crate::gil::STEPS_WITH_GIL;
+use crate::turns::in_turns;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use remit_core::expand::{
     Budget, Conditions, ExpandError, ExpandRequest, ExpandResult, Node, Object, Reference, Set, Subject,
 };
 use remit_core::store::{Store, View};
-use std::cell::Cell;
 
 /// The revision that was seen, the sets (None where Python finds them), the steps, and whether the budget ended it.
 pub type Expanded<'py> = (u64, Option<Bound<'py, PyAny>>, u64, bool);
@@ -36,35 +36,16 @@ pub fn expand<'py>(
             return expanded(py, revision, found, steps);
         }
     }
-    let is_interruptible = interrupt.is_some();
-    let (mut stops_max, mut gave_way) = (STOPS_AT_FIRST, 0);
-    while gave_way < GIVES_WAY_MAX {
-        let (finished, was_awaited) = py.detach(|| {
-            let view = store.read();
-            let (stops, was_awaited) = (Cell::new(0), Cell::new(false));
-            let stop = || {
-                stops.set(stops.get() + 1);
-                was_awaited.set(store.is_awaited());
-                was_awaited.get() || (is_interruptible && stops.get() >= stops_max)
-            };
-            let (found, steps) = copied(&view, request, now_us, steps_max, &stop);
-            let is_stopped = matches!(found, Err(ExpandError::Spent)) && steps <= steps_max;
-            ((!is_stopped).then(|| (view.revision(), found, steps)), was_awaited.get())
-        });
-        if let Some((revision, found, steps)) = finished {
-            return expanded(py, revision, found, steps);
-        }
-        // Nothing is kept of what was opened: it begins anew, a third more work at worst.
-        if was_awaited {
-            gave_way += 1;
-        } else {
-            stops_max = stops_max.saturating_mul(4);
-        }
-        if let Some(interrupt) = interrupt {
-            interrupt.call0()?;
-        }
+    // Nothing is kept of what was opened: it begins anew, a third more work at worst.
+    let asked = in_turns(store, py, interrupt, |view, _, stop| {
+        let (found, steps) = copied(view, request, now_us, steps_max, stop);
+        let is_stopped = matches!(found, Err(ExpandError::Spent)) && steps <= steps_max;
+        (!is_stopped).then(|| (view.revision(), found, steps))
+    })?;
+    match asked {
+        Some((revision, found, steps)) => expanded(py, revision, found, steps),
+        None => Ok((0, None, 0, false)),
     }
-    Ok((0, None, 0, false))
 }
 
 fn expanded<'py>(py: Python<'py>, revision: u64, found: ExpandResult<Copied>, steps: u64) -> PyResult<Expanded<'py>> {
@@ -98,7 +79,7 @@ impl<'py> IntoPyObject<'py> for Copied {
             Copied::Time(time_us) => time_us.into_pyobject(py)?.into_any(),
             Copied::Word(text) => text.into_pyobject(py)?.into_any(),
             Copied::Text(text) => text.into_pyobject(py)?.into_any(),
-            Copied::Parts(parts) if parts.len() > PARTS_AT_ONCE => in_turns(py, parts)?.into_any(),
+            Copied::Parts(parts) if parts.len() > PARTS_AT_ONCE => tuple_of_many(py, parts)?.into_any(),
             Copied::Parts(parts) => PyTuple::new(py, parts)?.into_any(),
         })
     }
@@ -108,7 +89,7 @@ impl<'py> IntoPyObject<'py> for Copied {
 const PARTS_AT_ONCE: usize = 1024;
 
 /// Many parts; who waits for the GIL has it in between.
-fn in_turns(py: Python<'_>, parts: Vec<Copied>) -> PyResult<Bound<'_, PyTuple>> {
+fn tuple_of_many(py: Python<'_>, parts: Vec<Copied>) -> PyResult<Bound<'_, PyTuple>> {
     let list = PyList::empty(py);
     for (place, part) in parts.into_iter().enumerate() {
         if (place + 1).is_multiple_of(PARTS_AT_ONCE) {
