@@ -84,7 +84,15 @@ class Noting:
         self.asked.append(resource)
         return self.plain.expand(view, resource, name, depth, steps_max, interrupt)
 
-    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
+    def explain(
+        self,
+        view: EvaluationView,
+        question: Question,
+        steps_max: int,
+        interrupt: Interrupt,
+        *,
+        with_support: bool = True,
+    ) -> Explained:
         self.asked.append(question)
         return self.plain.explain(view, question, steps_max, interrupt)
 

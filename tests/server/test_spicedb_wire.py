@@ -325,10 +325,11 @@ def test_all_traces_of_one_answer_are_of_its_revision_and_its_time(exactly: bool
         views += 1
         return view_of(*args, **kwargs)
 
-    def meanwhile(*args: Any) -> Any:
+    def meanwhile(*args: Any, with_support: bool) -> Any:
+        assert not with_support, "a trace has no place for a witness or a fix, and each may take 100,000 steps"
         clock.advance_us(365 * 86_400_000_000)
         engine.relationships.write("", [Update(Operation.DELETE, gone)])
-        return explain(*args)
+        return explain(*args, with_support=with_support)
 
     view_of, explain = engine.views.of, engine.questions._evaluator.explain
     with pytest.MonkeyPatch.context() as patch:

@@ -36,15 +36,17 @@ class Questions:
         at_exactly: str = "",
         contextual: Sequence[Relationship] = (),
         explain: bool = False,
+        with_support: bool = True,
         interrupt: Interrupt = never_interrupted,
     ) -> CheckResult:
-        """Whether a subject has a relation or permission of a resource, and if asked for, an explanation."""
+        """Whether a subject has a relation or permission of a resource, and if asked for, an explanation,
+        `with_support`: with a witness or a fix."""
         self._limits.require_context(question.context)
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
         if explain:
-            return self._explained(view, interrupt, question)
+            return self._explained(view, interrupt, question, with_support=with_support)
         answer = self._evaluator.check(view, question, self._limits.steps_max, interrupt)
         return _check_result(view, view.token, answer)
 
@@ -72,11 +74,15 @@ class Questions:
         token = view.token
         found = [next(answers) if refusal is None else refusal for refusal in refusals]
         results = [each if isinstance(each, RemitError) else _check_result(view, token, each) for each in found]
-        explain = partial(self._explained, view, interrupt)
+        explain = partial(self._explained, view, interrupt, with_support=False)
         return CheckManyResult(tuple(results), token, view.now_us, explain, view.historical)
 
-    def _explained(self, view: RequestView, interrupt: Interrupt, question: Question) -> CheckResult:
-        explained = self._evaluator.explain(view, question, self._limits.steps_max, interrupt)
+    def _explained(
+        self, view: RequestView, interrupt: Interrupt, question: Question, *, with_support: bool
+    ) -> CheckResult:
+        explained = self._evaluator.explain(
+            view, question, self._limits.steps_max, interrupt, with_support=with_support
+        )
         result = _check_result(view, view.token, explained.answer)
         return result._replace(explanation=explained.explanation, schema=view.stored_schema)
 

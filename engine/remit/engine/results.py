@@ -35,7 +35,8 @@ class CheckResult(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class CheckManyResult:
     """One answer or error per question, in the order asked, all at one revision and time. `explain` answers one of them
-    again, with an explanation, at the same: they are large, so one at a time. It raises what Check raises."""
+    again, with an explanation without witness and fix, at the same: they are large, so one at a time. It raises what
+    Check raises."""
 
     results: tuple[CheckResult | RemitError, ...]
     token: str

@@ -91,8 +91,17 @@ class Evaluator(Protocol):
         """Everyone who has the relation or permission, as sets made of sets, at most `depth` deep (0: all)."""
         ...
 
-    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
-        """What `check` answers, and what makes it so. The explanation has a budget of its own."""
+    def explain(
+        self,
+        view: EvaluationView,
+        question: Question,
+        steps_max: int,
+        interrupt: Interrupt,
+        *,
+        with_support: bool = True,
+    ) -> Explained:
+        """What `check` answers, and what makes it so, where it is wanted with a witness of a yes or a fix of a no. The
+        explanation has a budget of its own, and so have these."""
         ...
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:

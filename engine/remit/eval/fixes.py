@@ -70,9 +70,8 @@ class _Walk:
         self._equations = evaluation.equations
         self._known: dict[tuple[Goal, bool], Changes | None] = {}
         self._ids: dict[str, list[str]] = {}
-        self._linking: set[RelationshipKey] = (
-            set()
-        )  # facts that link objects, where another may say something of a subject
+        # Facts that link objects, where another may say something of a subject.
+        self._linking: set[RelationshipKey] = set()
         self._depth = 0
 
     def yes(self, goal: Goal) -> Changes | None:

@@ -141,9 +141,17 @@ class NativeEvaluator:
         candidates = SubjectCandidates(set(found.left), {id for id, is_named in found.left.items() if is_named})
         return found.completed(self._fallback.judge_subjects(view, lookup, place, candidates))
 
-    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
+    def explain(
+        self,
+        view: EvaluationView,
+        question: Question,
+        steps_max: int,
+        interrupt: Interrupt,
+        *,
+        with_support: bool = True,
+    ) -> Explained:
         """The core says yes or no, and never why."""
-        return self._fallback.explain(view, question, steps_max, interrupt)
+        return self._fallback.explain(view, question, steps_max, interrupt, with_support=with_support)
 
 
 def _found_at(view: EvaluationView, lookup: ResourceLookup | SubjectLookup, place: Place) -> LookedUp | None:

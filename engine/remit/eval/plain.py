@@ -23,6 +23,7 @@ from remit.eval.semantics import Answer, Evaluation
 from remit.eval.trees import Expansion, Explanation
 from remit.eval.witness import witness_of
 from remit.graph.in_order import InOrder
+from remit.graph.view import GraphView
 from remit.interrupt import Interrupt
 from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.notation import canonical_json
@@ -73,7 +74,15 @@ class PlainEvaluator:
         budget = self._budget(steps_max, interrupt)
         return expand(view.schema, view.graph, resource, name, now_us=view.now_us, depth=depth, budget=budget)
 
-    def explain(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Explained:
+    def explain(
+        self,
+        view: EvaluationView,
+        question: Question,
+        steps_max: int,
+        interrupt: Interrupt,
+        *,
+        with_support: bool = True,
+    ) -> Explained:
         budgets = [self._budget(steps_max, interrupt)]
         # Edges in order, so that the same is told of the same facts, however they are kept.
         graph = InOrder(view.graph, lambda: budgets[-1].spend())
@@ -84,11 +93,12 @@ class PlainEvaluator:
             evaluation.equations.budget = budgets[-1]
             goal = evaluation.goal(question.resource, question.permission, question.subject)
             explanation = explain(evaluation, goal)
+            if not with_support:
+                return Explained(answer, explanation)
             budgets.append(self._budget(min(steps_max, SUPPORT_STEPS_MAX), interrupt, budgets[-1].bytes))
             return Explained(answer, _supported(evaluation, goal, answer, explanation, budgets[-1]))
         finally:
-            evaluation.forget()
-            graph.forget()
+            _forget([evaluation], graph, interrupt)
 
     def lookup_resources(self, view: EvaluationView, lookup: ResourceLookup, place: Place) -> LookupPage:
         with _evaluation(view, lookup.context, place.interrupt) as evaluation:
@@ -162,7 +172,7 @@ class _Many:
     def forget(self) -> None:
         """Raises what the interrupt raises, when all is gone."""
         try:
-            _forget(self._evaluations.values(), self._view, self._interrupt)
+            _forget(self._evaluations.values(), self._view.graph, self._interrupt)
         finally:
             self._evaluations.clear()
             self._remembered = 0
@@ -175,11 +185,12 @@ def _evaluation(view: EvaluationView, context: Mapping[str, object], interrupt: 
     try:
         yield evaluation
     finally:
-        _forget([evaluation], view, interrupt)
+        _forget([evaluation], view.graph, interrupt)
 
 
-def _forget(evaluations: Collection[Evaluation], view: EvaluationView, interrupt: Interrupt) -> None:
-    """What evaluations of one request remember. Raises what the interrupt raises, when all is gone."""
+def _forget(evaluations: Collection[Evaluation], graph: GraphView, interrupt: Interrupt) -> None:
+    """What evaluations of one request remember, and what the graph has read for them. Raises what the interrupt raises,
+    when all is gone."""
     try:
         for evaluation in evaluations:
             evaluation.forget(interrupt)
@@ -187,7 +198,7 @@ def _forget(evaluations: Collection[Evaluation], view: EvaluationView, interrupt
         # What is left where the caller has gone is let go of all the same, or it would be freed at a stretch.
         for evaluation in evaluations:
             evaluation.forget()
-        view.graph.forget()
+        graph.forget()
 
 
 def _supported(

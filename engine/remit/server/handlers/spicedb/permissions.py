@@ -38,6 +38,7 @@ def check_permission(
         question,
         **decode_consistency(request.consistency),
         explain=request.with_tracing,
+        with_support=False,  # a trace has no place for it
         interrupt=call.interrupt,
     )
     response = permission_service_pb2.CheckPermissionResponse(
