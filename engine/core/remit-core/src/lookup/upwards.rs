@@ -207,8 +207,11 @@ impl Upwards {
     /// Which usersets of an object lead to it by the edges that arrows follow.
     fn find_usersets<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, led: &Led) -> Stoppable<()> {
         for place in 0..self.consequences.len() {
-            let type_ = type_of_slot(evaluation, self.slots[place]);
             let mut behind = std::mem::take(&mut self.consequences[place].behind);
+            if behind.is_empty() {
+                continue; // also what is `along` a chain, which is of no type: no arrow leads to it
+            }
+            let type_ = type_of_slot(evaluation, self.slots[place]);
             behind.sort_unstable();
             behind.dedup();
             let mut usersets: Vec<u32> = Vec::new();
