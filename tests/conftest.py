@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from remit.engine.limits import Limits
 from remit.engine.upkeep import RETENTION_US
+from remit.native_core import core
 from tests.support.engines import EngineOfTest, EngineOpener
 from tests.support.forms import FORMS, forms_of
 from tests.support.seeds import FIRST_FRESH, Seeds, again, alone, shards_of
@@ -74,6 +75,17 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.T
         if failing is not None:
             report.sections.append(("seed", again(item.nodeid, failing)))
     return report
+
+
+# --- the native core -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_panic_of_the_core() -> Iterator[None]:
+    """What the core leaves to Python because it panicked has the right answer, and is a mistake all the same."""
+    before = core.panics() if core is not None else 0
+    yield
+    assert core is None or core.panics() == before, "the core panicked, and left the answer to Python: see stderr"
 
 
 # --- engines ------------------------------------------------------------------------------------------------------

@@ -23,4 +23,4 @@ pub mod store;
 pub use check::cache::ANSWERS;
 pub use check::cache_stats::{CacheStats, all_caches};
 pub use check::caveats::Context;
-pub use store::{Answer, Core, Identity, Question, Session, Store, View};
+pub use store::{Answer, Core, Identity, Question, Session, Store, View, panics};

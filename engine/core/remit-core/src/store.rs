@@ -4,6 +4,7 @@
 //! for which `walked` remembers what was found; a thread brings its `session`, and `registry` finds stores by name.
 
 mod ephemerals;
+mod guarded;
 mod locked;
 mod lookups;
 mod names;
@@ -14,6 +15,7 @@ mod session;
 mod state;
 mod walked;
 
+pub use guarded::panics;
 pub use locked::{Identity, Store, View};
 pub use lookups::{LookupAnswer, LookupRequest};
 pub use question::{Answer, Question};

@@ -39,3 +39,9 @@ pub fn all_caches() -> (u64, u64, u64, u64) {
 pub fn with_session<T>(work: impl FnOnce(&mut Session) -> T) -> T {
     SESSION.with(|session| work(&mut session.borrow_mut()))
 }
+
+/// How often the core has panicked since the process began, and left the answer to Python.
+#[pyfunction]
+pub fn panics() -> u64 {
+    remit_core::panics()
+}

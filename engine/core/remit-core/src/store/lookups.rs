@@ -3,6 +3,7 @@
 //! Law: that of `queries.rs`.
 
 use super::ephemerals::Ephemerals;
+use super::guarded::guarded;
 use super::locked::View;
 use super::names::QuestionNames;
 use super::question::Question;
@@ -20,7 +21,6 @@ use crate::lookup::{Candidate, Downwards, Lookup, Ordered, Page, Place, SubjectL
 use crate::lookup::{page_of_resources, page_of_subjects};
 use crate::schema::drivers::Drivers;
 use crate::schema::reach::Reach;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A question with the id of its resource, or of its subject, left away, and what the request brings with it.
@@ -56,8 +56,8 @@ impl View<'_> {
         asked: &LookupRequest<'_>,
         stop: &dyn Fn() -> bool,
     ) -> (LookupAnswer, u64) {
-        let looking_up = AssertUnwindSafe(|| self.look_up_unguarded(session, asked, stop));
-        let answer = catch_unwind(looking_up).unwrap_or((LookupAnswer::Elsewhere, 0));
+        let looking_up = || self.look_up_unguarded(session, asked, stop);
+        let answer = guarded(looking_up).unwrap_or((LookupAnswer::Elsewhere, 0));
         session.clear();
         answer
     }

@@ -3,6 +3,7 @@
 //! Law: an answer is of one state of the store; a defect of the core costs time, and opens or ends nothing.
 
 use super::ephemerals::Ephemerals;
+use super::guarded::guarded;
 use super::locked::View;
 use super::names::QuestionNames;
 use super::question::{Answer, Question};
@@ -17,7 +18,6 @@ use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
 use crate::graph::{EPHEMERAL, End, Graph};
 use crate::memory::interner::Probe;
 use crate::schema::reach::{Reach, Reaches};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Questions for which things are fetched together.
 const EXPECTED: usize = 16;
@@ -84,8 +84,7 @@ impl View<'_> {
         self.check_over(session, question, context, &NOTHING, now_us, steps_max, stop)
     }
 
-    /// What `check_unguarded` says. Should that panic, which would be our own mistake, the session is made anew and the
-    /// answer is to be had elsewhere: a defect of the core costs time, and opens or ends nothing.
+    /// What `check_unguarded` says. Should that panic, the session is made anew and the answer is to be had elsewhere.
     #[allow(clippy::too_many_arguments)]
     pub fn check_over(
         &self,
@@ -97,9 +96,8 @@ impl View<'_> {
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let checking =
-            AssertUnwindSafe(|| self.check_unguarded(session, question, context, changed, now_us, steps_max, stop));
-        catch_unwind(checking).unwrap_or_else(|_| {
+        let checking = || self.check_unguarded(session, question, context, changed, now_us, steps_max, stop);
+        guarded(checking).unwrap_or_else(|| {
             *session = Session::new(session.cache.answers());
             (Answer::Elsewhere, 0)
         })
@@ -208,8 +206,7 @@ impl View<'_> {
         let State { graph, plan: Some(plan), .. } = &*self.state else {
             return Err(ExpandError::Elsewhere);
         };
-        let expanding = AssertUnwindSafe(|| expand(graph, plan, request, now_us, budget));
-        catch_unwind(expanding).unwrap_or(Err(ExpandError::Elsewhere))
+        guarded(|| expand(graph, plan, request, now_us, budget)).unwrap_or(Err(ExpandError::Elsewhere))
     }
 }
 
