@@ -7,6 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import grpc
 import pytest
@@ -134,17 +135,22 @@ def test_the_delay_is_a_part_of_the_grace(grace_s: float, delay_s: float) -> Non
 
 
 def test_a_watcher_of_health_who_reads_nothing_keeps_no_server_from_stopping(engine: Engine) -> None:
-    with BackgroundServer(engine) as server, grpc.insecure_channel(server.endpoint) as channel:
-        stuck = Connection(server.endpoint, window=0)
+    """Nor anybody else from being told, for whom it waits a second: who goes at once may not be heard."""
+    with (
+        BackgroundServer(engine) as server,
+        grpc.insecure_channel(server.endpoint) as channel,
+        closing(Connection(server.endpoint, window=0)) as stuck,
+        ThreadPoolExecutor(1) as others,
+    ):
         stuck.wait_until_open()
         for _ in range(20):
             stuck.begin("/grpc.health.v1.Health/Watch", 0, b"")
         until(lambda: server.server.grpc.open_methods.watches == 20)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
         assert next(health).status == SERVING
-        assert server.stop(grace_s=10 * PATIENCE_S)
-        assert next(health).status == NOT_SERVING
-        stuck.close()
+        told = others.submit(next, health)
+        assert server.stop(grace_s=10 * PATIENCE_S, delay_s=1)
+        assert told.result(PATIENCE_S).status == NOT_SERVING
 
 
 def test_an_idle_server_stops_at_once_though_somebody_watches_its_health(engine: Engine) -> None:
