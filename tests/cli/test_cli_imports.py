@@ -137,6 +137,24 @@ def test_an_export_for_programs_is_one_object_a_line(shell: Shell, tmp_path: Pat
     assert len(path.read_text().splitlines()) == len(facts)
 
 
+def test_what_had_expired_is_told_with_its_line_once_it_is_imported(shell: Shell, tmp_path: Path) -> None:
+    lines = numbered(1_500)
+    old = range(20, 1_400, 100)
+    for place in old:
+        lines[place] += "[expiration:2020-01-01T00:00:00Z]"
+    path = tmp_path / "many.txt"
+    path.write_text("\n".join(["// a comment", *lines]))
+    outcome = shell("import", str(path))
+    assert outcome.code == 0
+    told = re.findall(r"many\.txt:(\d+): this has expired already", outcome.err)
+    assert [int(number) for number in told] == [place + 2 for place in old][:10]  # the first of them
+    assert "warning: 14 of them had expired already: they count for nothing" in outcome.err
+    (said,) = shell("import", "-", "--json", stdin="\n".join(lines)).json
+    assert (said["relationships"], said["expired"]) == (1_500, 14)
+    (said,) = shell("import", "-", "--json", stdin="\n".join(numbered(3))).json
+    assert "expired" not in said
+
+
 # --- a world ------------------------------------------------------------------------------------------------------
 
 WORLD = """\

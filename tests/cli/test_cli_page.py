@@ -92,6 +92,8 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("export", "export")
     yield run("export FILE", "export", str(tmp / "facts.txt"))
     yield run("import file", "import", "file", str(tmp / "facts.txt"), "--format", "jsonl")
+    gone = "doc:plan#viewer@user:gone[expiration:2001-01-01T00:00:00Z]"
+    yield run("import file", "import", "-", stdin=gone)
     (tmp / "model.fga").write_text("model\n  schema 1.1\ntype user\ntype d\n  relations\n    define canView: [user]\n")
     yield run("import openfga", "import", "openfga", str(tmp / "model.fga"), "--dry-run")
     yield run("watch", "watch", "--from", token, "--limit", "2")
@@ -106,7 +108,7 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("schema format", "schema", "format", str(tmp / "schema.zed"))
     yield run("schema format", "schema", "format", str(tmp / "schema.zed"), "--check")
     yield run("schema check", "schema", "check", str(tmp / "schema.zed"), str(tmp / "wrong.zed"))
-    yield run("touch", "touch", "doc:plan#viewer@user:gone[expiration:2001-01-01T00:00:00Z]")
+    yield run("touch", "touch", gone)
     yield from _worlds(run, tmp)
     yield run("import file WORLD", "import", str(tmp / "untrue.yaml"))
     yield run("store create", "store", "create", "other")

@@ -350,6 +350,24 @@ def test_an_import_tells_progress_and_what_was_refused(client: Client) -> None:
     assert client.import_([]).imported == 0
 
 
+def test_an_import_tells_the_places_of_what_had_expired_before_how_many_are_durable(client: Client) -> None:
+    told: list[tuple[str, int]] = []
+    lines = [f"doc:{number}#reader@user:a" for number in range(1_700)]
+    for place in (3, 999, 1_000, 1_699):
+        lines[place] += "[expiration:2020-01-01T00:00:00Z]"
+    done = client.import_(
+        lines,
+        progress=lambda count: told.append(("durable", count)),
+        expired=lambda place: told.append(("expired", place)),
+    )
+    assert (done.imported, done.expired) == (1_700, 4)
+    assert told == [
+        *[("expired", 3), ("expired", 999), ("durable", 1_000)],
+        *[("expired", 1_000), ("expired", 1_699), ("durable", 1_700)],
+    ]
+    assert client.import_(lines).expired == 4  # nobody needs to listen
+
+
 def test_what_the_caller_cannot_say_ends_an_import_after_what_was_said(client: Client) -> None:
     told: list[int] = []
     with pytest.raises(InvalidRelationship):

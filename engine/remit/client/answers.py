@@ -133,10 +133,12 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The last revision of an import ("" where there was nothing to import), and how many relationships it wrote."""
+    """The last revision of an import ("" where there was nothing to import), how many relationships it wrote, and how
+    many of them had expired already: they are written, and count for nothing."""
 
     token: str
     imported: int
+    expired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,11 @@ class ImportUpload(Upload[str | Relationship]):
     path = "/remit.v1.Relationships/Import"
     response: type[Message] = relationships_pb2.ImportResponse
 
-    def __init__(self, store: str, progress: Progress | None) -> None:
+    def __init__(self, store: str, progress: Progress | None, expired: Progress | None = None) -> None:
         super().__init__()
         self._store = store
         self._progress = progress
+        self._expired = expired
         self.done = Imported("", 0)
         self._message = relationships_pb2.ImportRequest(store=store)
         self._keys: set[RelationshipKey] = set()
@@ -95,7 +96,10 @@ class ImportUpload(Upload[str | Relationship]):
 
     def receive(self, message: Message) -> None:
         assert isinstance(message, relationships_pb2.ImportResponse), "the method answers with these"
-        self.done = Imported(message.token, message.imported)
+        if self._expired is not None:
+            for place in message.expired:
+                self._expired(self.done.imported + place)
+        self.done = Imported(message.token, message.imported, self.done.expired + len(message.expired))
         if self._progress is not None:
             self._progress(message.imported)
 

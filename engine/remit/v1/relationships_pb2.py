@@ -27,15 +27,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from remit.v1 import core_pb2 as remit_dot_v1_dot_core__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cremit/v1/relationships.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13remit/v1/core.proto\"^\n\x06Update\x12&\n\toperation\x18\x01 \x01(\x0e\x32\x13.remit.v1.Operation\x12,\n\x0crelationship\x18\x02 \x01(\x0b\x32\x16.remit.v1.Relationship\"\xb3\x01\n\x0cPrecondition\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.remit.v1.Precondition.Kind\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\"J\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_MUST_MATCH\x10\x01\x12\x17\n\x13KIND_MUST_NOT_MATCH\x10\x02\"\xda\x01\n\x0cWriteRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12!\n\x07updates\x18\x02 \x03(\x0b\x32\x10.remit.v1.Update\x12-\n\rpreconditions\x18\x03 \x03(\x0b\x32\x16.remit.v1.Precondition\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\x12-\n\x07replace\x18\x06 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\"A\n\rWriteResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\r\x12\x0f\n\x07\x65xpired\x18\x03 \x03(\r\"\xc6\x01\n\rDeleteRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12-\n\rpreconditions\x18\x03 \x03(\x0b\x32\x16.remit.v1.Precondition\x12\r\n\x05limit\x18\x04 \x01(\r\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"B\n\x0e\x44\x65leteResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\r\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"M\n\rImportRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12-\n\rrelationships\x18\x02 \x03(\x0b\x32\x16.remit.v1.Relationship\"1\n\x0eImportResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08imported\x18\x02 \x01(\x04\"\x88\x01\n\rExportRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12,\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"^\n\x0e\x45xportResponse\x12-\n\rrelationships\x18\x01 \x03(\x0b\x32\x16.remit.v1.Relationship\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\"{\n\x0cWatchRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12-\n\x07\x66ilters\x18\x03 \x03(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\x1e\n\x16\x63heckpoint_interval_ms\x18\x04 \x01(\r\"\xdd\x01\n\rWatchResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12(\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x17.remit.v1.WatchedChange\x12\x0e\n\x06schema\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nwritten_by\x18\x05 \x01(\t\x12\x30\n\x0c\x63ommitted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x07 \x01(\x08\"\xab\x01\n\rWatchedChange\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.remit.v1.WatchedChange.Kind\x12,\n\x0crelationship\x18\x02 \x01(\x0b\x32\x16.remit.v1.Relationship\"@\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_TOUCHED\x10\x01\x12\x10\n\x0cKIND_DELETED\x10\x02\"\x95\x01\n\x0bReadRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12,\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"U\n\x0cReadResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.remit.v1.ReadItem\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\"v\n\x08ReadItem\x12,\n\x0crelationship\x18\x01 \x01(\x0b\x32\x16.remit.v1.Relationship\x12\x12\n\nwritten_by\x18\x02 \x01(\t\x12\x16\n\x0ewritten_by_run\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x04*g\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPERATION_TOUCH\x10\x01\x12\x14\n\x10OPERATION_CREATE\x10\x02\x12\x14\n\x10OPERATION_DELETE\x10\x03\x32\xf9\x02\n\rRelationships\x12\x38\n\x05Write\x12\x16.remit.v1.WriteRequest\x1a\x17.remit.v1.WriteResponse\x12\x35\n\x04Read\x12\x15.remit.v1.ReadRequest\x1a\x16.remit.v1.ReadResponse\x12;\n\x06\x44\x65lete\x12\x17.remit.v1.DeleteRequest\x1a\x18.remit.v1.DeleteResponse\x12?\n\x06Import\x12\x17.remit.v1.ImportRequest\x1a\x18.remit.v1.ImportResponse(\x01\x30\x01\x12=\n\x06\x45xport\x12\x17.remit.v1.ExportRequest\x1a\x18.remit.v1.ExportResponse0\x01\x12:\n\x05Watch\x12\x16.remit.v1.WatchRequest\x1a\x17.remit.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cremit/v1/relationships.proto\x12\x08remit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13remit/v1/core.proto\"^\n\x06Update\x12&\n\toperation\x18\x01 \x01(\x0e\x32\x13.remit.v1.Operation\x12,\n\x0crelationship\x18\x02 \x01(\x0b\x32\x16.remit.v1.Relationship\"\xb3\x01\n\x0cPrecondition\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.remit.v1.Precondition.Kind\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\"J\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_MUST_MATCH\x10\x01\x12\x17\n\x13KIND_MUST_NOT_MATCH\x10\x02\"\xda\x01\n\x0cWriteRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12!\n\x07updates\x18\x02 \x03(\x0b\x32\x10.remit.v1.Update\x12-\n\rpreconditions\x18\x03 \x03(\x0b\x32\x16.remit.v1.Precondition\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\x12-\n\x07replace\x18\x06 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\"A\n\rWriteResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\r\x12\x0f\n\x07\x65xpired\x18\x03 \x03(\r\"\xc6\x01\n\rDeleteRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12-\n\rpreconditions\x18\x03 \x03(\x0b\x32\x16.remit.v1.Precondition\x12\r\n\x05limit\x18\x04 \x01(\r\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"B\n\x0e\x44\x65leteResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\r\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"M\n\rImportRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12-\n\rrelationships\x18\x02 \x03(\x0b\x32\x16.remit.v1.Relationship\"B\n\x0eImportResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08imported\x18\x02 \x01(\x04\x12\x0f\n\x07\x65xpired\x18\x03 \x03(\r\"\x88\x01\n\rExportRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12,\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"^\n\x0e\x45xportResponse\x12-\n\rrelationships\x18\x01 \x03(\x0b\x32\x16.remit.v1.Relationship\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\"{\n\x0cWatchRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12-\n\x07\x66ilters\x18\x03 \x03(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\x1e\n\x16\x63heckpoint_interval_ms\x18\x04 \x01(\r\"\xdd\x01\n\rWatchResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12(\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x17.remit.v1.WatchedChange\x12\x0e\n\x06schema\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nwritten_by\x18\x05 \x01(\t\x12\x30\n\x0c\x63ommitted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncheckpoint\x18\x07 \x01(\x08\"\xab\x01\n\rWatchedChange\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.remit.v1.WatchedChange.Kind\x12,\n\x0crelationship\x18\x02 \x01(\x0b\x32\x16.remit.v1.Relationship\"@\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_TOUCHED\x10\x01\x12\x10\n\x0cKIND_DELETED\x10\x02\"\x95\x01\n\x0bReadRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12,\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1c.remit.v1.RelationshipFilter\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"U\n\x0cReadResponse\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.remit.v1.ReadItem\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\"v\n\x08ReadItem\x12,\n\x0crelationship\x18\x01 \x01(\x0b\x32\x16.remit.v1.Relationship\x12\x12\n\nwritten_by\x18\x02 \x01(\t\x12\x16\n\x0ewritten_by_run\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x04*g\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPERATION_TOUCH\x10\x01\x12\x14\n\x10OPERATION_CREATE\x10\x02\x12\x14\n\x10OPERATION_DELETE\x10\x03\x32\xf9\x02\n\rRelationships\x12\x38\n\x05Write\x12\x16.remit.v1.WriteRequest\x1a\x17.remit.v1.WriteResponse\x12\x35\n\x04Read\x12\x15.remit.v1.ReadRequest\x1a\x16.remit.v1.ReadResponse\x12;\n\x06\x44\x65lete\x12\x17.remit.v1.DeleteRequest\x1a\x18.remit.v1.DeleteResponse\x12?\n\x06Import\x12\x17.remit.v1.ImportRequest\x1a\x18.remit.v1.ImportResponse(\x01\x30\x01\x12=\n\x06\x45xport\x12\x17.remit.v1.ExportRequest\x1a\x18.remit.v1.ExportResponse0\x01\x12:\n\x05Watch\x12\x16.remit.v1.WatchRequest\x1a\x17.remit.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remit.v1.relationships_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPERATION']._serialized_start=2208
-  _globals['_OPERATION']._serialized_end=2311
+  _globals['_OPERATION']._serialized_start=2225
+  _globals['_OPERATION']._serialized_end=2328
   _globals['_UPDATE']._serialized_start=126
   _globals['_UPDATE']._serialized_end=220
   _globals['_PRECONDITION']._serialized_start=223
@@ -53,25 +53,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTREQUEST']._serialized_start=961
   _globals['_IMPORTREQUEST']._serialized_end=1038
   _globals['_IMPORTRESPONSE']._serialized_start=1040
-  _globals['_IMPORTRESPONSE']._serialized_end=1089
-  _globals['_EXPORTREQUEST']._serialized_start=1092
-  _globals['_EXPORTREQUEST']._serialized_end=1228
-  _globals['_EXPORTRESPONSE']._serialized_start=1230
-  _globals['_EXPORTRESPONSE']._serialized_end=1324
-  _globals['_WATCHREQUEST']._serialized_start=1326
-  _globals['_WATCHREQUEST']._serialized_end=1449
-  _globals['_WATCHRESPONSE']._serialized_start=1452
-  _globals['_WATCHRESPONSE']._serialized_end=1673
-  _globals['_WATCHEDCHANGE']._serialized_start=1676
-  _globals['_WATCHEDCHANGE']._serialized_end=1847
-  _globals['_WATCHEDCHANGE_KIND']._serialized_start=1783
-  _globals['_WATCHEDCHANGE_KIND']._serialized_end=1847
-  _globals['_READREQUEST']._serialized_start=1850
-  _globals['_READREQUEST']._serialized_end=1999
-  _globals['_READRESPONSE']._serialized_start=2001
-  _globals['_READRESPONSE']._serialized_end=2086
-  _globals['_READITEM']._serialized_start=2088
-  _globals['_READITEM']._serialized_end=2206
-  _globals['_RELATIONSHIPS']._serialized_start=2314
-  _globals['_RELATIONSHIPS']._serialized_end=2691
+  _globals['_IMPORTRESPONSE']._serialized_end=1106
+  _globals['_EXPORTREQUEST']._serialized_start=1109
+  _globals['_EXPORTREQUEST']._serialized_end=1245
+  _globals['_EXPORTRESPONSE']._serialized_start=1247
+  _globals['_EXPORTRESPONSE']._serialized_end=1341
+  _globals['_WATCHREQUEST']._serialized_start=1343
+  _globals['_WATCHREQUEST']._serialized_end=1466
+  _globals['_WATCHRESPONSE']._serialized_start=1469
+  _globals['_WATCHRESPONSE']._serialized_end=1690
+  _globals['_WATCHEDCHANGE']._serialized_start=1693
+  _globals['_WATCHEDCHANGE']._serialized_end=1864
+  _globals['_WATCHEDCHANGE_KIND']._serialized_start=1800
+  _globals['_WATCHEDCHANGE_KIND']._serialized_end=1864
+  _globals['_READREQUEST']._serialized_start=1867
+  _globals['_READREQUEST']._serialized_end=2016
+  _globals['_READRESPONSE']._serialized_start=2018
+  _globals['_READRESPONSE']._serialized_end=2103
+  _globals['_READITEM']._serialized_start=2105
+  _globals['_READITEM']._serialized_end=2223
+  _globals['_RELATIONSHIPS']._serialized_start=2331
+  _globals['_RELATIONSHIPS']._serialized_end=2708
 # @@protoc_insertion_point(module_scope)

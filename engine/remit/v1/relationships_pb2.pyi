@@ -319,19 +319,27 @@ class ImportResponse(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     IMPORTED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The revision that the message became."""
     imported: _builtins.int
     """How many relationships of this stream are durable by now."""
+    @_builtins.property
+    def expired(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which relationships of the message, counted from 0, had expired when it was committed: they are written, and count
+        for nothing.
+        """
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         imported: _builtins.int = ...,
+        expired: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["imported", b"imported", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired", b"expired", "imported", b"imported", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

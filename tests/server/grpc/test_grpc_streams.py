@@ -18,13 +18,13 @@ from grpc import aio
 
 from remit.engine.facade import Engine
 from remit.model import Operation, RelationshipFilter, Update
-from remit.notation import parse_relationship
+from remit.notation import format_time, parse_relationship
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.v1 import core_pb2, relationships_pb2
 from remit.wire.facts import encode_relationship
 from remit.wire.status import decode_status
-from tests.support.serving import PATIENCE_S, SCHEMA, until
+from tests.support.serving import NOW_US, PATIENCE_S, SCHEMA, until
 
 R = relationships_pb2
 WATCH, EXPORT, IMPORT = (f"/remit.v1.Relationships/{verb}" for verb in ("Watch", "Export", "Import"))
@@ -71,6 +71,23 @@ def ending(stream: Iterator[Any]) -> Any:
 
 def error_of(failed: Any) -> Any:
     return decode_status(status_pb2.Status.FromString(dict(failed.trailing_metadata())["grpc-status-details-bin"]))
+
+
+# --- Import -----------------------------------------------------------------------------------------------------
+
+
+def test_an_import_tells_of_each_message_what_had_expired_when_it_was_committed(filled: Engine) -> None:
+    """At its very moment a relationship has expired; a microsecond before, it has not."""
+    now, later = (f"[expiration:{format_time(at_us)}]" for at_us in (NOW_US, NOW_US + 1))
+    lines = [
+        ["folder:a#viewer@user:a", f"folder:b#viewer@user:a{now}", f"folder:c#viewer@user:a{later}"],
+        ["folder:d#viewer@user:a"],
+        [f"folder:c#viewer@user:a{now}", f"folder:e#viewer@user:a{now}"],
+    ]
+    with BackgroundServer(filled) as server, grpc.insecure_channel(server.endpoint) as channel:
+        messages = [R.ImportRequest(relationships=relationships(*each)) for each in lines]
+        told = [(answer.imported, list(answer.expired)) for answer in importing(channel, iter(messages))]
+    assert told == [(3, [1]), (4, []), (6, [0, 1])]
 
 
 # --- Watch ------------------------------------------------------------------------------------------------------

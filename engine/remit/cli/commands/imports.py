@@ -27,7 +27,7 @@ from remit.cli.transfer.pages import Pages
 from remit.cli.transfer.progress import Bar, transfer_bar
 from remit.cli.transfer.spicedb import Changes, SpiceDb
 from remit.cli.transfer.worlds import import_world
-from remit.client import Client
+from remit.client import Client, Imported
 from remit.client.channel import TIMEOUT_S, Tls, is_loopback
 from remit.engine.admission import check_relationship
 from remit.errors import InvalidArgument, RelationshipRefused, RemitError, RemoteError, Status
@@ -44,6 +44,7 @@ FILE = "file"  # the command that may be left out
 UPDATES_MAX = 1_000  # written at once
 WAIT_MAX_S = 30.0
 UNFIT_SHOWN_MAX = 10
+EXPIRED_SHOWN_MAX = 10
 
 _PARSERS: dict[Format, Callable[[str], Relationship]] = {
     Format.TEXT: parse_relationship,
@@ -132,17 +133,17 @@ def import_file(
     with session.connect() as client, transfer_bar("importing", _size(file)) as bar:
         sent = _Sent(skip, bar)
         try:
-            done = client.import_(sent.relationships(file, format), progress=sent.acknowledged)
+            relationships = sent.relationships(file, format)
+            done = client.import_(relationships, progress=sent.acknowledged, expired=sent.noted_expired)
         except (RemitError, KeyboardInterrupt) as error:
             went_on = f"{sent.written:,} relationships are written; go on with `--skip {sent.last_line}`"
             note(went_on if sent.written else "nothing is written")
             if isinstance(error, RemoteError):
                 raise sent.at_fault(error) from error
             raise
-    if session.json:
-        put_json({"relationships": done.imported, "token": done.token})
-    else:
-        note(f"{done.imported:,} relationships are written")
+    for line in sent.expired:
+        note(f"warning: {line.source}:{line.number}: this has expired already: it counts for nothing")
+    _tell_imported(session, done)
     return 0
 
 
@@ -153,6 +154,7 @@ class _Sent:
     def __init__(self, skip: int, bar: Bar) -> None:
         self.written = 0
         self.last_line = skip  # every line up to this one is written
+        self.expired: list[Line] = []  # the first of them
         self._bar = bar
         self._lines: deque[Line] = deque()
 
@@ -165,6 +167,10 @@ class _Sent:
         lines = [self._lines.popleft() for _ in range(count - self.written)]
         self.written, self.last_line = count, lines[-1].number
         self._bar.advance(len(lines), sum(len(line.text) + 1 for line in lines))
+
+    def noted_expired(self, place: int) -> None:
+        if len(self.expired) < EXPIRED_SHOWN_MAX:
+            self.expired.append(self._lines[place - self.written])
 
     def at_fault(self, error: RemoteError) -> RemitError:
         """The error, naming the line that the server refused."""
@@ -180,6 +186,16 @@ def _read(file: str, skip: int, format: Format) -> Iterator[tuple[Line, Relation
             yield line, parse(line.text)
         except RemitError as error:
             raise line.at_fault(error) from error
+
+
+def _tell_imported(session: Session, done: Imported) -> None:
+    if session.json:
+        expired = {"expired": done.expired} if done.expired else {}
+        put_json({"relationships": done.imported, "token": done.token, **expired})
+        return
+    note(f"{done.imported:,} relationships are written")
+    if done.expired:
+        note(f"warning: {done.expired:,} of them had expired already: they count for nothing")
 
 
 def _size(file: str) -> int | None:
@@ -247,10 +263,7 @@ def _write_pages(session: Session, client: Client, pages_of: Callable[[Bar], Pag
             told = f"; go on with `--cursor {pages.cursor}`" if pages.cursor else ""
             note(f"{pages.written:,} relationships are written{told}")
             raise
-    if session.json:
-        put_json({"relationships": done.imported, "token": done.token})
-    else:
-        note(f"{done.imported:,} relationships are written")
+    _tell_imported(session, done)
 
 
 def _follow(session: Session, client: Client, source: SpiceDb, token: str) -> None:

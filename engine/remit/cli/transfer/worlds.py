@@ -11,6 +11,7 @@ from remit.cli.render.output import note, put, put_json
 from remit.cli.session import Session
 from remit.client import Client, Question, Unanswered
 from remit.errors import RemitError, WorldInvalid
+from remit.model import Relationship
 from remit.world import World, verify
 from remit.world.finding import FindingKind
 from remit.world.verification import WORDS, misfits_of
@@ -30,9 +31,10 @@ def import_world(session: Session, world: World, *, dry_run: bool) -> int:
         raise WorldInvalid(told[0].render().splitlines()[0], findings=told, file=world.path)
     for finding in told:
         note(finding.render())
-    for relationship in world.relationships:
-        if relationship.qualifiers.is_over(now_us):
-            note(f"warning: `{relationship.key}` has expired already: it counts for nothing")
+    if dry_run:
+        for relationship in world.relationships:
+            if relationship.qualifiers.is_over(now_us):
+                _tell_expired(relationship)
     with session.connect() as client:
         client.write_schema(world.schema.text, dry_run=dry_run)
         if dry_run:
@@ -43,7 +45,7 @@ def import_world(session: Session, world: World, *, dry_run: bool) -> int:
             note(f"it would be {verdict}: a schema and {_count(world)}; nothing is written")
             return 1 if told else 0
         try:
-            done = client.import_(world.relationships)
+            done = client.import_(world.relationships, expired=lambda place: _tell_expired(world.relationships[place]))
         except RemitError as error:
             written = int(error.metadata.get("imported", 0))
             note(f"the schema and {written:,} relationships are written; once mended, import the file again")
@@ -58,6 +60,10 @@ def import_world(session: Session, world: World, *, dry_run: bool) -> int:
         if world.assertions:
             note(f"{len(world.assertions) - len(failed):,} of {len(world.assertions):,} assertions hold on the server")
     return 1 if failed else 0
+
+
+def _tell_expired(relationship: Relationship) -> None:
+    note(f"warning: `{relationship.key}` has expired already: it counts for nothing")
 
 
 def _failed(client: Client, world: World, token: str) -> list[tuple[int, str]]:

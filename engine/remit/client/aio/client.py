@@ -402,12 +402,14 @@ class AsyncClient:
         relationships: Items[str | Relationship],
         *,
         progress: Progress | None = None,
+        expired: Progress | None = None,
     ) -> Imported:
-        """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable.
+        """Touch any number of relationships, a thousand a revision; `progress` hears after each how many are durable,
+        and before that `expired` the places, counted from 0, of those that had expired already.
 
         Where it fails, the error's metadata say how many are written (`imported`) and which one was refused (`index`,
         counted from 0). All of it may be sent again, or the rest."""
-        upload = ImportUpload(self.store, progress)
+        upload = ImportUpload(self.store, progress, expired)
         stream = self._connection.exchange(upload, relationships)
         try:
             while (message := await stream.next()) is not None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
@@ -147,8 +147,18 @@ class _Queued:
     """A message on its way to the disk."""
 
     count: int
+    expirations: Sequence[tuple[int, int]]
     token_of: Callable[[Delta], str]
     delta: asyncio.Future[Delta]
+
+
+class Durable(NamedTuple):
+    """A message that is on the disk: its revision's token, how many relationships of the stream are there by now, and
+    which of the message, counted from 0, had expired when it was committed."""
+
+    token: str
+    imported: int
+    expired: Sequence[int]
 
 
 async def import_(
@@ -160,9 +170,9 @@ async def import_(
         return engine.streams.import_(request.store, caller=stream.call.caller)
 
     async with contextlib.aclosing(import_each(requests, stream, begin, _imported)) as written:
-        async for token, imported in written:
+        async for token, imported, expired in written:
             stream.will_resume(imported=str(imported))
-            yield relationships_pb2.ImportResponse(token=token, imported=imported)
+            yield relationships_pb2.ImportResponse(token=token, imported=imported, expired=expired)
 
 
 async def import_each(
@@ -170,11 +180,10 @@ async def import_each(
     stream: Stream,
     begin: Callable[[R], Import],
     read: Callable[[R], Iterator[Relationship]],
-) -> AsyncGenerator[tuple[str, int], None]:
-    """Of each message, once it is durable, the token of its revision and how many relationships were imported so far.
-    Messages are read, queued and answered in order, a few of them under way. One that is refused ends the stream once
-    those before it are answered. `begin` makes the import that the first message is of, `read` gives what a message
-    holds, as it is asked for."""
+) -> AsyncGenerator[Durable, None]:
+    """Messages are read, queued and answered in order, a few of them under way. One that is refused ends the stream
+    once those before it are answered. `begin` makes the import that the first message is of, `read` gives what a
+    message holds, as it is asked for."""
     receiver = _Receiver(requests, stream, begin, read)
     reading: asyncio.Task[_Queued | None] | None = asyncio.create_task(receiver.receive())
     waiting: deque[_Queued] = deque()
@@ -188,9 +197,10 @@ async def import_each(
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             if waiting and waiting[0].delta.done():
                 queued = waiting.popleft()
-                token = queued.token_of(queued.delta.result())
+                delta = queued.delta.result()
                 imported += queued.count
-                yield token, imported
+                expired = [place for place, at_us in queued.expirations if at_us <= delta.committed_at_us]
+                yield Durable(queued.token_of(delta), imported, expired)
             elif reading is not None and reading.done():
                 done, reading = reading, None
                 try:
@@ -243,16 +253,19 @@ class _Receiver(Generic[R]):
             return None
         if self._import is None:
             self._import = self._begin(request)
-        future = await self._queue(self._import, request)
-        return _Queued(len(request.relationships), self._import.token_of, asyncio.wrap_future(future))
+        expirations: list[tuple[int, int]] = []
+        future = await self._queue(self._import, request, expirations)
+        return _Queued(len(request.relationships), expirations, self._import.token_of, asyncio.wrap_future(future))
 
-    async def _queue(self, importing: Import, request: R) -> Future[Delta]:
-        """Read it once there is room, for which it waits here: the one thread for heavy writes has others to serve."""
+    async def _queue(self, importing: Import, request: R, expirations: list[tuple[int, int]]) -> Future[Delta]:
+        """Read it once there is room, for which it waits here: the one thread for heavy writes has others to serve.
+        When something of it expires is put down in `expirations`, with its place."""
         call, backlog = self._stream.call, importing.backlog
         room = backlog.room(call.client_id)
         try:
             await asyncio.wrap_future(room)
-            reading = self._stream.submit_next(Queue.WRITES, _take, importing, self._read(request), call.interrupt)
+            message = self._read(request)
+            reading = self._stream.submit_next(Queue.WRITES, _take, importing, message, expirations, call.interrupt)
         except BaseException:
             if not room.cancel():  # it was given, perhaps at this moment
                 backlog.leave()
@@ -266,9 +279,14 @@ def _imported(request: relationships_pb2.ImportRequest) -> Iterator[Relationship
         yield decode_relationship(message, f"relationships[{number}]")
 
 
-def _take(importing: Import, message: Iterator[Relationship], interrupt: Interrupt) -> Future[Delta]:
+def _take(
+    importing: Import, message: Iterator[Relationship], expirations: list[tuple[int, int]], interrupt: Interrupt
+) -> Future[Delta]:
     relationships: list[Relationship] = []
     for relationship in message:
         interrupt()
+        expiration_us = relationship.qualifiers.expiration_us
+        if expiration_us is not None:
+            expirations.append((len(relationships), expiration_us))
         relationships.append(relationship)
     return importing.take(relationships, interrupt)

@@ -221,7 +221,7 @@ async def import_bulk_relationships(
     loaded = 0
     parts = _parts(requests, engine.limits.updates_max)
     async with contextlib.aclosing(import_each(parts, stream, begin, _imported)) as written:
-        async for _, loaded in written:
+        async for _, loaded, _ in written:
             stream.resume["imported"] = str(loaded)  # nothing is on its way that would say so later
     yield _P.ImportBulkRelationshipsResponse(num_loaded=loaded)
 
