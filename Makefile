@@ -15,16 +15,40 @@ help: ## list these words
 setup: $(STAMP) ## install everything into .venv (quick the second time)
 
 # The stamp follows what says what is installed, and the sources of the native core; the package itself is installed in
-# place. The core is built where cargo is found; where it is not, or fails, all of Remit works on the engine in Python.
+# place. Where no cargo is found that is new enough, all of Remit works on the engine in Python. Where one is found, pip
+# would say nothing of a core that it could not build, and go on without: here that is a failure. An older core is
+# removed before, so that it cannot pass for the one that failed, and what has none is out of date.
 CORE := engine/core
 CORE_SOURCES := $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(shell find $(CORE)/remit-* -name Cargo.toml -o -path '*/src/*.rs')
-CARGO := $(shell command -v cargo 2>/dev/null)
+RUST := 1.88
+CARGO := $(shell cargo --version 2>/dev/null | awk -v least=$(RUST) '{ split($$2, has, "."); split(least, wants, "."); \
+	if (has[1] > wants[1] || has[1] == wants[1] && has[2] >= wants[2]) print $$1 }')
+BUILT = $(wildcard engine/remit/_core*.so)
+
+ifneq ($(CARGO),)
+ifeq ($(BUILT),)
+.PHONY: core-missing
+$(STAMP): core-missing
+endif
+endif
 
 $(STAMP): pyproject.toml setup.cfg constraints.txt $(CORE_SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "remit needs Python 3.11 or later; `make PYTHON=python3.12 …` chooses one")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt 'pip>=25.1'
+ifdef CARGO
+	@rm -f engine/remit/_core*.so
+endif
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev --editable .
+ifdef CARGO
+	@ls engine/remit/_core*.so >/dev/null 2>&1 || { \
+		echo 'the native core could not be built, though cargo is here (`make CARGO= …` goes on without it):'; \
+		PYO3_PYTHON=$(abspath $(BIN)/python) cargo build --quiet --release --manifest-path $(CORE)/remit-py/Cargo.toml \
+		&& echo 'cargo alone builds it: `$(BIN)/python -m pip install --verbose --editable .` tells more'; \
+		exit 1; } >&2
+else
+	@echo 'no cargo of Rust $(RUST) or later: the native core is not built, and the engine in Python answers everything'
+endif
 	@touch $@
 
 run: setup ## serve on 127.0.0.1:50051 with data in ./data and a small organisation to try
@@ -46,7 +70,7 @@ test: setup ## the suite: laws, worlds, crashes, conformance; over both engines 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds
 	@$(BIN)/python -m pytest -n 0 -m long -s -v --timeout 3600
 
-# Of a nightly compiler and cargo-fuzz; nothing else here needs either. `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
+# Of a nightly compiler and cargo-fuzz; nothing else here needs either, and `make check` compiles the targets without. `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
 FUZZ   ?= questions answers tokens notation rows frames
 FUZZ_S ?= 60
 
@@ -69,6 +93,8 @@ ifdef CARGO
 	@cargo fmt --all --manifest-path $(CORE)/Cargo.toml --check
 	@cargo clippy --quiet --workspace --manifest-path $(CORE)/Cargo.toml --all-targets --locked -- -D warnings
 	@cargo test --quiet --workspace --manifest-path $(CORE)/Cargo.toml --locked
+	@cargo fmt --manifest-path $(CORE)/fuzz/Cargo.toml --check
+	@cargo clippy --quiet --manifest-path $(CORE)/fuzz/Cargo.toml --target-dir $(CORE)/target --all-targets --locked -- -D warnings
 	@cargo fmt --manifest-path bench/load/Cargo.toml --check
 	@cargo clippy --quiet --manifest-path bench/load/Cargo.toml --locked -- -D warnings
 else

@@ -65,6 +65,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "world": ONCE,
     "worlds": ONCE,
     "test_believed_file.py": ONCE,
+    "test_make.py": ONCE,
     "test_native_core.py": ONCE,
     "test_notation.py": ONCE,
     "test_tests.py": ONCE,
