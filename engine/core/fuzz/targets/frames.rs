@@ -157,7 +157,7 @@ static SAID: AtomicUsize = AtomicUsize::new(0);
 
 fuzz_target!(|said: &[u8]| {
     disturb(said);
-    if SAID.fetch_add(1, Relaxed) % GOOD_EVERY == 0 {
+    if SAID.fetch_add(1, Relaxed).is_multiple_of(GOOD_EVERY) {
         require_good();
         assert!(SERVED.frontend.connections() < 64, "connections are kept");
     }
