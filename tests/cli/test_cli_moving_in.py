@@ -338,6 +338,40 @@ def test_a_spicedb_that_cannot_be_read_says_why(empty: Shell) -> None:
     assert "--follow" in empty("import", "spicedb", "127.0.0.1:1", "--from", "x").err
 
 
+def test_an_export_for_openfga_is_a_store_file_that_is_imported_as_the_same(
+    empty: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.fga").write_text(MODEL)
+    assert empty("import", "openfga", str(tmp_path / "model.fga")).code == 0
+    facts = [
+        'document:1#editor@user:anne[office_hours:{"hour":9}]',
+        "document:1#can_view_direct@group:eng#member",
+        "group:eng#member_direct@user:*",
+    ]
+    assert empty("touch", *facts).code == 0
+    path = tmp_path / "store.fga.yaml"
+    assert empty("export", str(path), "--format", "openfga").code == 0
+    assert empty("export", "--format", "openfga").out == path.read_text()
+    assert "leave --cursor away" in empty("export", "--format", "openfga", "--cursor", "x").err
+    before = empty("schema", "read").out, empty("export").out
+    assert empty("store", "create", "again").code == 0
+    monkeypatch.setenv("REMIT_STORE", "again")
+    assert empty("import", "openfga", str(path)).code == 0
+    assert empty("export").out == before[1] and sorted(empty("export").lines) == sorted(facts)
+    assert "it means what the store's schema means" in empty("schema", "diff", "-", stdin=before[0]).out
+
+
+def test_what_openfga_has_no_word_for_is_not_exported(
+    spicedb: BackgroundServer, bare_shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REMIT_ENDPOINT", spicedb.endpoint)
+    path = tmp_path / "store.fga.yaml"
+    refused = bare_shell("export", str(path), "--format", "openfga")
+    assert (refused.code, "cannot be exported to OpenFGA" in refused.err, path.exists()) == (2, True, False), (
+        refused.err
+    )
+
+
 def test_an_export_for_spicedb_is_a_world_that_says_the_same(
     spicedb: BackgroundServer, bare_shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

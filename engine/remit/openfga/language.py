@@ -44,7 +44,7 @@ _TOKEN = re.compile(
 _OPENS, _CLOSES = "[(", "])"
 # What stands in an expression of CEL and may hold a brace that is none.
 _CEL = re.compile(r"//[^\n]*|'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|[{}]", re.DOTALL)
-_RESERVED = frozenset(("or", "and", "but", "from", "with", "self", "this"))
+RESERVED = frozenset(("or", "and", "but", "from", "with", "self", "this"))
 
 
 class _Token(NamedTuple):
@@ -210,7 +210,7 @@ class _Parser:
         return Restriction(type_, relation, is_wildcard, condition, span=span)
 
     def _relation_name(self) -> str:
-        if self.token.text in _RESERVED:
+        if self.token.text in RESERVED:
             self._unexpected("the name of a relation")
         return self._name("the name of a relation")
 

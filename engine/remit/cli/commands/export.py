@@ -23,11 +23,13 @@ from remit.cli.transfer.formats import ExportFormat
 from remit.cli.transfer.progress import Bar, transfer_bar
 from remit.client import Export
 from remit.errors import InvalidArgument, RemitError
+from remit.language.compiler import compile_source
 from remit.language.parser import parse
 from remit.language.source import Source
 from remit.language.syntax import UseSyntax
-from remit.model import Relationship
+from remit.model import DEFAULT_STORE, Relationship
 from remit.notation import format_relationship
+from remit.openfga.store_text import store_head, tuple_line
 
 _INDENT = "  "
 _BEYOND_SPICEDB = ("delegation", "not_before")
@@ -49,7 +51,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="`text`: as everywhere; `jsonl`: an object a line; `spicedb`: a world, for `zed import`.",
+            help="`text`: as everywhere; `jsonl`: an object a line; `spicedb`: a world, for `zed import`; `openfga`: a "
+            "store file, for `fga store import`.",
         ),
     ] = ExportFormat.TEXT,
     at_least: AtLeast = "",
@@ -61,26 +64,31 @@ def export(
     expired is left out, and so is the schema: see `remit schema read`. What is written during an export may or may not
     be in it: `remit watch --from` the token that is told beside a file brings all of it up to date.
 
+    `spicedb` and `openfga` have the schema, too, in the words of the other. What it has no word for is refused by name.
+
     Examples:
 
         remit export > relationships.txt
         remit export backup.txt && remit schema read > backup.zed
         remit export --filter 'tool#may_use' --format jsonl
         remit export world.yaml --format spicedb && zed import file://world.yaml
+        remit export store.fga.yaml --format openfga && fga model test --tests store.fga.yaml
     """
     wanted = parse_filter(filter) if filter is not None else None
     format = ExportFormat.JSONL if session.json and format is ExportFormat.TEXT else format
-    if format is ExportFormat.SPICEDB and cursor:
-        raise typer.BadParameter("a world for SpiceDB is exported whole: leave --cursor away")
+    is_whole = format in (ExportFormat.SPICEDB, ExportFormat.OPENFGA)
+    if is_whole and cursor:
+        raise typer.BadParameter(f"what `{format}` reads is exported whole: leave --cursor away")
     with session.connect() as client, client.export(wanted, at_least=at_least, cursor=cursor) as exporting:
-        head = _head_for_spicedb(client.read_schema().text) if format is ExportFormat.SPICEDB else ""
+        head = _head(format, client.store or DEFAULT_STORE, client.read_schema().text) if is_whole else ""
         if file == STANDARD_INPUT:
             try:
                 _write(exporting, sys.stdout, format, head, None)
             except (RemitError, KeyboardInterrupt) as ending:
                 sys.stdout.flush()
                 # A cursor that was refused is nothing to go on with.
-                if exporting.cursor and (exporting.cursor != cursor or isinstance(ending, KeyboardInterrupt)):
+                goes_on = exporting.cursor and (exporting.cursor != cursor or isinstance(ending, KeyboardInterrupt))
+                if goes_on and not is_whole:
                     note(f"the export is not complete; go on with `--cursor {exporting.cursor}`")
                 raise
             return 0
@@ -113,6 +121,14 @@ def _line(relationship: Relationship, format: ExportFormat) -> str:
             return f"{json_line(relationship_json(relationship))}\n"
         case ExportFormat.SPICEDB:
             return f"{_INDENT}{format_relationship(relationship)}\n"
+        case ExportFormat.OPENFGA:
+            return tuple_line(relationship)
+
+
+def _head(format: ExportFormat, store: str, schema: str) -> str:
+    if format is ExportFormat.OPENFGA:
+        return store_head(store, compile_source(Source("schema", schema)).schema)
+    return _head_for_spicedb(schema)
 
 
 def _head_for_spicedb(schema: str) -> str:

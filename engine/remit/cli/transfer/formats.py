@@ -13,8 +13,9 @@ class Format(StrEnum):
 
 
 class ExportFormat(StrEnum):
-    """The same, and a world with its schema, as SpiceDB's tools read one."""
+    """The same, and whole stores with their schema: a world as SpiceDB's tools read one, a store file of OpenFGA's."""
 
     TEXT = "text"
     JSONL = "jsonl"
     SPICEDB = "spicedb"
+    OPENFGA = "openfga"
