@@ -21,7 +21,7 @@ from remit.graph.view import GraphView
 from remit.interrupt import never_interrupted
 from remit.language import compile_schema
 from remit.language.plan import Schema
-from remit.model import Question, Verdict
+from remit.model import ObjectRef, Question, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship
 
 SIZE = 600
@@ -82,8 +82,8 @@ class View:
     schema: Schema = SCHEMA
 
 
-def pinned() -> PinnedGraph:
-    return PinnedGraph(Graph(FACTS), Lock(), Stride(), 0)
+def pinned(*more: Relationship) -> PinnedGraph:
+    return PinnedGraph(Graph([*FACTS, *more]), Lock(), Stride(), 0)
 
 
 def question(text: str, **context: object) -> Question:
@@ -196,3 +196,34 @@ def test_what_a_pin_has_forgotten_it_reads_again() -> None:
         usersets = list(graph.usersets(*node))
         graph.forget()
         assert (list(graph.edges(*node)), list(graph.usersets(*node))) == (before, usersets)
+
+
+def test_whoever_goes_while_a_pin_forgets_is_noticed_and_what_is_left_is_not_read_any_more() -> None:
+    """Of many nodes as of one of many edges; what it reads from then on, it reads anew."""
+    crowd = ObjectRef("folder", "crowd")
+    facts = [Relationship(crowd, "viewer", SubjectRef("user", f"u{at}")) for at in range(20_000)]
+    graph = pinned(*facts)
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == last:
+            raise Cancelled("gone")
+
+    def read() -> list[object]:
+        nodes = {(each.resource, each.relation) for each in FACTS}
+        return [list(graph.edges(*node)) for node in (*sorted(nodes), (crowd, "viewer"))]
+
+    before, last = read(), -1
+    graph.forget(look)
+    counted = looks
+    assert counted >= len(facts) // 1_024
+    for last in (1, counted // 2, counted):
+        assert read() == before
+        looks = 0
+        with pytest.raises(Cancelled):
+            graph.forget(look)
+        assert looks == last
+    graph.forget()
+    assert read() == before

@@ -194,6 +194,7 @@ def _forget(evaluations: Collection[Evaluation], graph: GraphView, interrupt: In
     try:
         for evaluation in evaluations:
             evaluation.forget(interrupt)
+        graph.forget(interrupt)
     finally:
         # What is left where the caller has gone is let go of all the same, or it would be freed at a stretch.
         for evaluation in evaluations:

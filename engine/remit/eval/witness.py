@@ -17,6 +17,7 @@ from remit.eval.trials import Trials, minimal
 from remit.graph.overlay import Overlay
 from remit.graph.plain import Graph
 from remit.graph.view import GraphView, NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 
 FACTS_MAX = 200  # that a witness is looked for among: each of them is tried
@@ -102,5 +103,5 @@ class _Reading:
     def ids_of(self, type: str) -> Iterable[str]:
         return self._base.ids_of(type)
 
-    def forget(self) -> None:
-        self._base.forget()
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        self._base.forget(interrupt)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 
 from remit.graph.view import GraphView, NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import ObjectRef, Qualifiers, SubjectRef
 
 _RUN = 4_096  # edges sorted at once: a million would hold Python's lock for a second
@@ -40,8 +41,8 @@ class InOrder:
     def ids_of(self, type: str) -> Iterable[str]:
         return self._base.ids_of(type)
 
-    def forget(self) -> None:
-        self._base.forget()
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        self._base.forget(interrupt)
 
     def _sorted(self, edges: Iterable[Edge]) -> Iterator[Edge]:
         runs: list[list[Edge]] = [[]]

@@ -12,6 +12,7 @@ from itertools import islice
 
 from remit.graph.expirations import Due
 from remit.graph.view import NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import (
     PLAIN,
     CaveatUse,
@@ -137,7 +138,7 @@ class NativeGraph:
             ids, page = self._store.ids_of(type, page)
             yield from ids
 
-    def forget(self) -> None:
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
         """It remembers nothing of what is read."""
 
     def relationships(self) -> Iterator[Relationship]:

@@ -68,8 +68,8 @@ class Overlay:
     def nodes_of(self, subject: SubjectRef) -> Sequence[NodeKey]:
         return self.nodes_among(self._base.nodes_of(subject), subject)
 
-    def forget(self) -> None:
-        self._base.forget()
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        self._base.forget(interrupt)
 
     def nodes_among(self, nodes: Sequence[NodeKey], subject: SubjectRef) -> Sequence[NodeKey]:
         """What `nodes_of` is, where those are the base's. They need to be right only of edges that are not changed."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from remit.graph.view import NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Change, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 
 Edges = dict[SubjectRef, Qualifiers]
@@ -72,7 +73,7 @@ class Graph:
         yield from (resource.id for resource, _ in nodes if resource.type == type)
         yield from (subject.id for subject in subjects if subject.type == type)
 
-    def forget(self) -> None:
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
         """It remembers nothing of what is read."""
 
     def relationships(self) -> Iterator[Relationship]:

@@ -14,6 +14,7 @@ from threading import Lock
 from remit.errors import StepBudgetSpent
 from remit.graph.overlay import Overlay
 from remit.graph.view import GraphView, NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import Change, ObjectRef, Qualifiers, SubjectRef
 
 Edge = tuple[SubjectRef, Qualifiers]
@@ -21,6 +22,8 @@ Edge = tuple[SubjectRef, Qualifiers]
 # Edges of a node taken at one look: most nodes whole, and of a node of a million only what an early answer needs.
 # Measured on chains of agents: 16, 64 and 256 cost the same; a look at 64 edges is some 3 µs.
 EDGES_AT_ONCE = 64
+# As many are let go of at once; after so many times, some 0.5 ms, whoever waits is looked at.
+PIECES_BETWEEN_INTERRUPTS = 16
 
 
 class Stride:
@@ -62,7 +65,18 @@ class PinnedGraph:
     Cost: of a look, as of the graph, a lock, and O(changes committed since the look before). What was read of a node is
     kept, so that it reads the same when commits have moved its edges about: O(edges looked at) in all."""
 
-    __slots__ = ("_edges", "_graph", "_lock", "_overlay", "_stride", "_undone", "_undone_max", "_usersets", "_view")
+    __slots__ = (
+        "_edges",
+        "_forgotten",
+        "_graph",
+        "_lock",
+        "_overlay",
+        "_stride",
+        "_undone",
+        "_undone_max",
+        "_usersets",
+        "_view",
+    )
 
     def __init__(self, graph: GraphView, lock: Lock, stride: Stride, undone_max: int) -> None:
         """Taken while the lock is held, at the last stride."""
@@ -75,6 +89,7 @@ class PinnedGraph:
         self._view: GraphView = graph  # the overlay, as soon as there is something in it
         self._edges: _Reads = {}
         self._usersets: _Reads = {}
+        self._forgotten: list[Edge] = []  # the edges of a node that are being let go of: nobody reads them any more
 
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
         with self._lock:
@@ -124,11 +139,18 @@ class PinnedGraph:
                 self._undo()
         return [*ids, *self._overlay.ids_changed(type)]
 
-    def forget(self) -> None:
-        """What is read from now on may come in another order. Cost: O(nodes read), and others come in between."""
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        """What is read from now on may come in another order. Cost: O(nodes read, and their edges)."""
+        pieces = 0
         for reads in (self._edges, self._usersets):
-            while reads:
-                reads.popitem()
+            while reads or self._forgotten:
+                if not self._forgotten:
+                    _, read = reads.popitem()
+                    self._forgotten = read.known if isinstance(read, _Partial) else read
+                del self._forgotten[-EDGES_AT_ONCE:]
+                pieces += 1
+                if not pieces % PIECES_BETWEEN_INTERRUPTS:
+                    interrupt()
             reads.clear()  # its table, too, which was made for as many as there were
 
     def _all_of(self, read: _Partial, node: NodeKey, reads: _Reads) -> Iterator[Edge]:

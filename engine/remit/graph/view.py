@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import ObjectRef, Qualifiers, SubjectRef
 
 NodeKey = tuple[ObjectRef, str]
@@ -39,6 +40,7 @@ class GraphView(Protocol):
         asks for the edges. Cost: O(objects)."""
         ...
 
-    def forget(self) -> None:
-        """Let go of what was remembered of all that was read. Nobody is reading an edge meanwhile."""
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        """Let go of what was remembered of all that was read, a piece at a time. Nobody is reading an edge meanwhile.
+        Raises what the interrupt raises; the rest is still to be let go of then."""
         ...

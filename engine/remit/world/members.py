@@ -34,6 +34,7 @@ from remit.eval.trees import (
 )
 from remit.graph.plain import Graph
 from remit.graph.view import GraphView, NodeKey
+from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
 from remit.language.caveats import Caveat
 from remit.language.parameters import ParameterType
@@ -317,8 +318,8 @@ class _OpenCaveats:
     def ids_of(self, type: str) -> Iterable[str]:
         return self.graph.ids_of(type)
 
-    def forget(self) -> None:
-        self.graph.forget()
+    def forget(self, interrupt: Interrupt = never_interrupted) -> None:
+        self.graph.forget(interrupt)
 
 
 def _opened(qualifiers: Qualifiers) -> Qualifiers:
