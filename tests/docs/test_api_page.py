@@ -28,6 +28,8 @@ from remit.server.limits.serve_limits import shown
 from remit.server.run.background import BackgroundServer
 from remit.server.verbs import STREAMS, VERBS
 from remit.store.memory import MemoryStore
+from remit.store.tables.rehearsals import REHEARSALS_MAX
+from remit.store.tables.table_store import QUEUE_MAX
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, run_python, table_cells
 
 PAGE = "api.md"
@@ -178,3 +180,12 @@ def test_every_limit_of_a_request_is_listed_with_its_default() -> None:
     assert listed == {
         field.name.replace("_", "-"): shown(field.name, getattr(usual, field.name)) for field in fields(usual)
     }
+
+
+def test_what_the_writer_takes_on_at_most_is_told() -> None:
+    assert f"{QUEUE_MAX:,} writes may wait for the writer, and {REHEARSALS_MAX} dry runs be at work" in (
+        DOCS / PAGE
+    ).read_text(encoding="utf-8")
+    assert f"with fewer of these than {REHEARSALS_MAX} none waits there" in (DOCS / PAGE).read_text(
+        encoding="utf-8"
+    ).replace("\n", " ")

@@ -530,6 +530,27 @@ def test_of_a_greedy_client_only_so_many_rehearsals_wait_and_others_are_taken() 
     assert sum(done.acquire(blocking=False) for _ in range(99)) == len(threads)
 
 
+def test_only_so_many_rehearsals_of_all_are_taken_on() -> None:
+    rehearsals, gate = Rehearsals(), threading.Event()
+
+    def rehearse(client_id: str) -> None:
+        with rehearsals.turn(client_id):
+            assert gate.wait(60)
+
+    threads = [threading.Thread(target=rehearse, args=(f"client {at}",)) for at in range(REHEARSALS_MAX)]
+    for taken, thread in enumerate(threads, 1):
+        thread.start()
+        while rehearsals.taken < taken:
+            time.sleep(0)  # until it waits
+    with pytest.raises(StoreOverloaded) as caught:
+        rehearse("one more")
+    assert caught.value.metadata["waiting"] == str(REHEARSALS_MAX)
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+    assert rehearsals.taken == 0
+
+
 def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:
     gate, entered = threading.Event(), threading.Event()
 

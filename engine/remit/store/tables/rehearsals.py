@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from remit.interrupt import Interrupt, never_interrupted
 from remit.store.tables.write_queue import Turns, refusal_of
 
-# At work or waiting. Dry runs are heavy, and a server that is not told otherwise has fewer threads for what is heavy
-# (`heavy_writers`): it never comes to this.
+# At work or waiting. No flag, as the length of the writer's queue is none: how many a server has at once is decided by
+# its threads for heavy writes (`heavy_writers`), each of which judges one. This is for who asks a store in the process,
+# and for a server that was given so many threads that dry runs could keep them all.
 REHEARSALS_MAX = 16
 
 _LOOK_S = 0.05  # how often one that waits asks whether to
