@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from remit.access.key_file import changing_keys, decode_keys, encode_keys, read_keys
 from remit.access.keys import ALL_RIGHTS, ALL_STORES, Key, Keys, Right, key_id_of, new_key_id, new_key_text, right_names
 from remit.errors import KeyExpired, KeyMistyped, KeyNotFound, KeyRefused, KeysUnreadable, KeyUnknown, Unauthenticated
+from tests.support.small_disks import fill_disk, small_disk
 
 NOW_US = 1_800_000_000_000_000
 TEXT_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -276,7 +278,7 @@ def test_a_change_is_read_back_whole_and_by_its_owner_alone(tmp_path: Path, keys
         change.keys = keys
     assert list(read_keys(path) or ()) == list(keys)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["keys.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".keys.json.reserve", "keys.json"]
 
 
 def test_no_text_of_a_key_is_in_the_file_nor_shown_by_anything_kept(tmp_path: Path) -> None:
@@ -306,7 +308,81 @@ def test_a_change_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(KeysUnreadable, match="no space left"), changing_keys(path) as change:
         change.keys = Keys()
     assert path.read_bytes() == before
-    assert [each.name for each in tmp_path.iterdir()] == ["keys.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".keys.json.reserve", "keys.json"]
+
+
+# --- a full disk --------------------------------------------------------------------------------------------------
+
+
+def several(count: int) -> Keys:
+    keys = Keys()
+    for at in range(count):
+        keys, _, _ = keys.with_new(principal=f"service:{at}", stores=("s",), rights=(Right.CHECK,), now_us=NOW_US)
+    return keys
+
+
+def test_keys_are_revoked_one_after_the_other_on_a_full_disk(tmp_path: Path) -> None:
+    """Others filled it, and take what becomes free; a new key finds no room, and says so."""
+    with small_disk(tmp_path / "disk", 256 * 1024) as disk:
+        path = disk / "keys.json"
+        with changing_keys(path) as change:
+            change.keys = several(150)
+        ids = [key.id for key in read_keys(path) or ()]
+        for number, id in enumerate(ids[:40], 1):
+            fill_disk(disk / f"other-{number}")
+            with changing_keys(path) as change:
+                change.keys = change.keys.without(id)
+            assert [key.id for key in read_keys(path) or ()] == ids[number:]
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        fill_disk(disk / "other")
+        with pytest.raises(KeysUnreadable, match="no space left"), changing_keys(path) as change:
+            change.keys = several(400)
+        assert [key.id for key in read_keys(path) or ()] == ids[40:]
+
+
+@pytest.mark.parametrize(
+    "made", ["a link", "a second name", "readable", "somebody else's", "small", "a pipe", "nothing"]
+)
+def test_a_reserve_that_others_may_have_made_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    path, reserve, elsewhere = tmp_path / "keys.json", tmp_path / ".keys.json.reserve", tmp_path / "elsewhere"
+    with changing_keys(path) as change:
+        change.keys = several(3)
+    before = path.read_bytes()
+    elsewhere.write_bytes(bytes(2 * len(before)))
+    elsewhere.chmod(0o600)
+    match made:
+        case "a link":
+            reserve.unlink()
+            reserve.symlink_to(elsewhere)
+        case "a second name":
+            reserve.unlink()
+            os.link(elsewhere, reserve)
+        case "readable":
+            reserve.chmod(0o640)
+        case "somebody else's":
+            if os.geteuid() != 0:
+                pytest.skip("only root gives files away")
+            os.chown(reserve, 4_711, -1)
+        case "small":
+            reserve.write_bytes(b"0")
+        case "a pipe":
+            reserve.unlink()
+            os.mkfifo(reserve, 0o600)
+        case "nothing":
+            reserve.unlink()
+    open_, created = os.open, os.O_CREAT
+
+    def full(name: Any, flags: int, *mode: int) -> int:
+        if flags & created:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return open_(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(KeysUnreadable, match="no space left"), changing_keys(path) as change:
+        change.keys = Keys()
+    assert path.read_bytes() == before and elsewhere.read_bytes() == bytes(2 * len(before))
 
 
 def test_changes_at_the_same_time_are_all_there(tmp_path: Path) -> None:

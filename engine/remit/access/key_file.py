@@ -7,6 +7,7 @@ Law: whoever reads the file, whenever, reads one that was written whole; nobody 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -26,6 +27,7 @@ from remit.notation import format_time, parse_time, shortened
 log = logging.getLogger(__name__)
 
 VERSION = 1
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _BYTES_MAX = 64 * 1024 * 1024  # some hundred thousand keys; more is a file given by mistake
 _DIGEST_BYTES = 32
 
@@ -130,10 +132,31 @@ class _Change:
 
 
 def _replace(path: Path, data: bytes, folder: int) -> None:
-    """A file beside it, on the disk before it takes the name: after a crash there is the old one or the new one."""
+    """A file beside it, on the disk before it takes the name: after a crash there is the old one or the new one. On a
+    full disk that file is the reserve, which is as large as the keys were: to revoke one makes them fewer."""
     owner = path.stat() if path.exists() else path.parent.stat()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    reserve = path.with_name(f".{path.name}.reserve")
+    try:
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        _write_new(draft, data, owner)
+    except OSError as error:
+        if error.errno not in NO_ROOM or not _write_over(reserve, data, owner):
+            raise
+        draft = reserve
+    try:
+        draft.rename(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    os.fsync(folder)
+    with contextlib.suppress(OSError):  # without room for it there is none until the next change
+        reserve.unlink(missing_ok=True)
+        _write_new(reserve, bytes(len(data)), owner)
+
+
+def _write_new(path: Path, data: bytes, owner: os.stat_result) -> None:
+    """A file that was not there, on the disk, or none."""
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             if os.geteuid() == 0:
@@ -142,11 +165,27 @@ def _replace(path: Path, data: bytes, folder: int) -> None:
             file.write(data)
             file.flush()
             os.fsync(fd)
-        draft.rename(path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    os.fsync(folder)
+
+
+def _write_over(path: Path, data: bytes, owner: os.stat_result) -> bool:
+    """Into a reserve that is there, without a block more; whether there is one, as large, that nobody else can have
+    made or opened. Raises OSError."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(fd, "wb") as file:
+        found = os.fstat(fd)
+        is_ours = found.st_uid in (os.geteuid(), owner.st_uid) and stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if not is_ours or found.st_mode & 0o077 or found.st_size < len(data):
+            return False
+        file.write(data)
+        file.truncate()
+        os.fsync(fd)
+    return True
 
 
 def _unreadable(path: Path, error: OSError) -> KeysUnreadable:

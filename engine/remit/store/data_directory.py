@@ -9,6 +9,7 @@ from pathlib import Path
 
 from remit.errors import RemitError, StoreDamaged, StoreFull, StoreUnavailable
 
+KEYS_RESERVE_FILE = ".keys.json.reserve"
 KEYS_FILE = "keys.json"  # of those who may call the server, see `remit.access.key_file`: often there before any data
 
 # Blocks of the disk that are held back while there is room, for stops where there is none: see `lmdb/room.py`.

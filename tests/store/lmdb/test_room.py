@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from remit.store.lmdb.room import reserve_bytes
 from remit.store.port import BULK_WEIGHT, Draft, WriteTransaction
 from remit.store.tables.table_store import TableStore
 from tests.support.places import ROOT
+from tests.support.small_disks import fill_disk, small_disk
 from tests.support.store.filling import LIMIT_BYTES, fill, fill_all, names, send
 from tests.support.store.worlds import check, deleting, everything, open_lmdb, putting, texts, write
 
@@ -239,19 +239,6 @@ def test_a_commit_never_needs_more_than_was_estimated(place: Path) -> None:
 # --- a full disk --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(path: Path, size_bytes: int) -> Iterator[Path]:
-    """A disk of that size, where we may mount one."""
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system may be mounted here")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
 DISK_BYTES = RESERVE_FILE_BYTES + 4 * 2**20
 
 
@@ -287,16 +274,6 @@ def test_a_disk_that_others_filled_takes_stops_and_has_its_reserve_again(tmp_pat
         assert (disk / "data" / RESERVE_FILE).stat().st_size == RESERVE_FILE_BYTES
         check(again)
         again.close()
-
-
-def fill_disk(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        for size in (64 * 1024, 4096):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
 
 
 def test_a_table_of_readers_is_on_the_disk_from_the_start(tmp_path: Path) -> None:

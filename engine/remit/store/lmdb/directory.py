@@ -16,6 +16,7 @@ from pathlib import Path
 from remit.errors import StoreLocked, StoreUnavailable
 from remit.store.data_directory import (
     KEYS_FILE,
+    KEYS_RESERVE_FILE,
     NO_ROOM,
     RESERVE_FILE,
     explain_os_error,
@@ -26,7 +27,7 @@ from remit.store.data_directory import (
 LOCK_FILE = "remit.lock"
 DATA_FILE = "data.mdb"
 READERS_FILE = "lock.mdb"
-_OURS = {LOCK_FILE, DATA_FILE, READERS_FILE, KEYS_FILE, RESERVE_FILE}
+_OURS = {LOCK_FILE, DATA_FILE, READERS_FILE, KEYS_FILE, KEYS_RESERVE_FILE, RESERVE_FILE}
 # What is held back of the disk: room for some hundreds of holds, with what LMDB copies for each.
 RESERVE_FILE_BYTES = 8 * 2**20
 _HARMLESS = {"lost+found"}  # a fresh volume has one
