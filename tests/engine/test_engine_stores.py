@@ -23,6 +23,7 @@ from remit.errors import (
     BackupDamaged,
     BackupRefused,
     Cancelled,
+    DeadlineExceeded,
     ForeignToken,
     InvalidReference,
     LimitExceeded,
@@ -586,3 +587,32 @@ class _Agreeing:
     def schema(self, text: str) -> None: ...
 
     def relationship(self, relationship: object) -> None: ...
+
+
+@pytest.mark.parametrize("gone", [Cancelled("gone"), DeadlineExceeded("late")], ids=["cancelled", "late"])
+def test_whoever_goes_while_a_restore_is_judged_is_told_so_and_not_that_the_backup_is_wrong(
+    engine: EngineOfTest, gone: RemitError
+) -> None:
+    fill(engine, "default")
+    data = backup(engine)
+    looks, last = 0, -1
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == last:
+            raise gone
+
+    def restored(name: str) -> None:
+        with contextlib.closing(engine.engine.stores.restore(name, look)) as restoring:
+            feed(restoring, data)
+            restoring.finish()
+
+    restored("whole")
+    counted = looks
+    assert counted > 3
+    for last in range(1, counted + 1):
+        looks = 0
+        with pytest.raises(type(gone)):
+            restored("again")
+        assert looks == last

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgpack
 
-from remit.errors import BackupDamaged, BackupRefused, RemitError
+from remit.errors import BackupDamaged, BackupRefused, Cancelled, DeadlineExceeded, RemitError
 from remit.model import WILDCARD, StoredRelationship
 from remit.notation import (
     canonical_json,
@@ -29,6 +29,7 @@ from remit.store.port import Judge
 
 NUMBER_MAX = 2**63  # of revisions and microseconds, which the wire has as signed numbers
 EPOCH_MAX = 2**62  # of epochs: the restored store begins one beyond it, which its own backup has to hold again
+NOBODY_WAITS = (Cancelled, DeadlineExceeded)  # which says nothing of the backup
 WRITER_LENGTH_MAX = 1024  # of who wrote something, and for which run
 
 
@@ -61,6 +62,8 @@ class BackupValidator:
         self._schemas.append(block.revision)
         try:
             self._judge.schema(block.text)
+        except NOBODY_WAITS:
+            raise
         except RemitError as error:
             raise BackupRefused(
                 f"the backup's schema of revision `{block.revision}` does not compile here: {error.message}"
@@ -74,6 +77,8 @@ class BackupValidator:
         stored = self._stored(triple, value)
         try:
             self._judge.relationship(stored.relationship)
+        except NOBODY_WAITS:
+            raise
         except RemitError as error:
             raise BackupRefused(
                 f"the backup's relationship `{stored.relationship.key}` does not fit its schema: {error.message}"
