@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.errors import InvalidArgument, RemitError
@@ -109,7 +109,7 @@ def answers(schema: Schema, facts: Iterable[Relationship], names: Iterable[str])
     return told
 
 
-@pytest.mark.seeds(80, shards=2)
+@pytest.mark.seeds(50)
 def test_what_is_exported_means_there_and_read_again_what_it_meant(seeds: Seeds, tmp_path: Path) -> None:
     """There by OpenFGA's own judge, who knows no conditions: he judges what is under none."""
     path, names = tmp_path / "store.fga.yaml", (*RELATIONS, *PERMISSIONS)
@@ -158,6 +158,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), VALUES, max_size=3))
 def test_any_context_is_read_as_it_was_written(context: dict[str, object]) -> None:
     use = CaveatUse("small", canonical_json(context))
