@@ -35,8 +35,8 @@ REFUSED = {
     "Expand": {("ANSWER_TOO_LARGE", "expanded_max")},
     # a chain that is deeper than a reader of nested messages follows: `folder:deep`
     "spicedb.ExpandPermissionTree": {("STEP_BUDGET", "depth"), ("ANSWER_TOO_LARGE", "expanded_max")},
-    # filters that look at more than they may, or mean more
-    "Write": {("FILTER_TOO_BROAD", "scanned_max")},
+    # filters that look at more than they may, or mean more; a thousand relationships, each with the largest context
+    "Write": {("FILTER_TOO_BROAD", "scanned_max"), ("LIMIT_EXCEEDED", "request_bytes_max")},
     "Delete": {("FILTER_TOO_BROAD", "scanned_max")},
     "spicedb.WriteRelationships": {("FILTER_TOO_BROAD", "scanned_max")},
     "spicedb.DeleteRelationships": {
@@ -44,7 +44,6 @@ REFUSED = {
         ("TOO_MANY_MATCH", "limit"),
         ("FILTER_TOO_BROAD", "scanned_max"),
     },
-    # a message of a thousand relationships, each with the largest context
     "Import": {("LIMIT_EXCEEDED", "request_bytes_max")},
     # schemas that leave relationships without a place, are too much, or end with a mistake
     "WriteSchema": {("SCHEMA_ORPHANS_RELATIONSHIPS", ""), ("SCHEMA_INVALID", "")},
