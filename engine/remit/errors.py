@@ -278,6 +278,20 @@ class ManagedRefused(RemitError):
     status = Status.PERMISSION_DENIED
 
 
+class FinalRefused(RemitError):
+    """A relationship of a `final` relation would be deleted."""
+
+    reason = "FINAL_RELATION"
+    status = Status.FAILED_PRECONDITION
+
+
+class WeakeningRefused(RemitError):
+    """A relationship that stands and is subtracted somewhere would be written so that it holds back less."""
+
+    reason = "SUBTRACTED_WEAKENED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

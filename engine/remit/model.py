@@ -86,6 +86,17 @@ class Qualifiers(NamedTuple):
         """Whether the edge will never count again."""
         return self.expiration_us is not None and self.expiration_us <= now_us
 
+    def covers(self, other: Qualifiers, now_us: int) -> bool:
+        """Whether an edge so qualified counts, from `now_us` on, whenever one with the other qualifiers would."""
+        return (
+            (self.caveat is None or self.caveat == other.caveat)
+            and (self.not_before_us is None or self.not_before_us <= max(other.not_before_us or now_us, now_us))
+            and (
+                self.expiration_us is None
+                or (other.expiration_us is not None and other.expiration_us <= max(self.expiration_us, now_us))
+            )
+        )
+
 
 PLAIN = Qualifiers()
 

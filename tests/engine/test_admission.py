@@ -15,6 +15,7 @@ from remit.engine.limits import SPICEDB_WIRE, Limits
 from remit.errors import (
     Fault,
     FilterTooBroad,
+    FinalRefused,
     InvalidArgument,
     InvalidContext,
     LimitExceeded,
@@ -30,9 +31,10 @@ from remit.errors import (
     TooManyMatch,
     UnknownRelation,
     UnknownType,
+    WeakeningRefused,
 )
 from remit.model import Caller, Operation, Precondition, RelationshipFilter, Update
-from remit.notation import format_time, parse_relationship
+from remit.notation import format_relationship, format_time, parse_relationship
 from remit.store.port import SMALL_WEIGHT_MAX, Admission, Draft, WriteTransaction
 from tests.support.engines import STRANGER, EngineOfTest, EngineOpener, facts
 from tests.support.restoring import feed
@@ -59,7 +61,12 @@ definition doc {
     single relation home: doc
     managed relation seal: user
     single managed relation root: user
+    final relation closed: user | user:* | group#member
+    single final managed relation ended: user
+    relation banned: user | user with small | user with expiration | user with not_before |
+        user with small and expiration | user with not_before and expiration
     permission view = viewer + editor
+    permission open = view - banned
 }
 """
 
@@ -321,6 +328,158 @@ def test_writing_a_managed_relation_by_hand_is_on_record(world: EngineOfTest) ->
     world.write("delete doc:1#seal@user:a")
     with world.store.read("default") as view:
         assert [delta.managed_bypass for delta in view.changelog(1)] == [True, False, True]
+
+
+# --- final ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_final_is_deleted_by_nobody(world: EngineOfTest) -> None:
+    """Whoever it is, and whether it is there or not: a key that may not read learns nothing by the refusal."""
+    world.write("doc:1#closed@user:a")
+    for there in ("user:a", "user:b"):
+        error = refused(world, FinalRefused, "doc:1#viewer@user:z", f"delete doc:1#closed@{there}")
+        assert (error.reason, error.field) == ("FINAL_RELATION", "updates[1]")
+        assert error.message == (
+            f"`doc:1#closed@{there}`: relation `closed` of `doc` is final: what is written there is deleted by nobody; "
+            "name other relations"
+        )
+        refused(world, ManagedRefused, f"delete doc:1#ended@{there}", caller=STRANGER)
+        refused(world, FinalRefused, f"delete doc:1#ended@{there}")
+
+
+def test_what_is_final_stays_as_it_was_first_written(world: EngineOfTest) -> None:
+    first = world.write("create doc:1#closed@user:a", caller=Caller("first", may_write_managed=True))
+    again = world.write("doc:1#closed@user:a", "doc:1#viewer@user:a", caller=Caller("second", may_write_managed=True))
+    refused(world, RelationshipExists, "create doc:1#closed@user:a")
+    by = {str(each.relationship): each.provenance for each in world.stored(RelationshipFilter(relation="closed"))}
+    assert [(each.principal, each.revision) for each in by.values()] == [("first", first.revision)]
+    with world.store.read("default") as view:
+        (delta,) = view.changelog(again.revision - 1)
+    assert [change.key.relation for change in delta.changes] == ["viewer"], "and nobody is told of it again"
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        RelationshipFilter("doc", "1"),
+        RelationshipFilter("doc", relation="closed"),
+        RelationshipFilter(subject_type="user", subject_id="a"),
+        RelationshipFilter("doc", resource_id_prefix=""),
+    ],
+)
+def test_no_filter_removes_what_is_final(world: EngineOfTest, filter: RelationshipFilter) -> None:
+    world.write("doc:1#closed@user:a", "doc:1#viewer@user:a", "doc:2#viewer@user:b")
+    before = world.facts()
+    for remove in (
+        lambda: world.engine.relationships.delete("", filter),
+        lambda: world.engine.relationships.delete("", filter, whole=True),
+        lambda: world.engine.relationships.write("", [], replace=filter),
+        lambda: world.write("doc:1#closed@user:b", replace=filter),
+    ):
+        with pytest.raises(FinalRefused, match="`doc:1#closed@user:a`"):
+            remove()
+        assert world.facts() == before
+
+
+def test_what_is_final_stays_where_what_replaces_the_rest_names_it(world: EngineOfTest) -> None:
+    first = world.write("doc:1#closed@user:a", "doc:1#viewer@user:a").revision
+    world.write("doc:1#closed@user:a", "doc:1#viewer@user:b", replace=RelationshipFilter("doc", "1"))
+    assert world.facts() == ["doc:1#closed@user:a", "doc:1#viewer@user:b"]
+    assert world.stored(RelationshipFilter(relation="closed"))[0].provenance.revision == first
+
+
+def test_a_single_relation_that_is_final_keeps_its_subject(world: EngineOfTest) -> None:
+    world.write("doc:1#ended@user:b")
+    error = refused(world, SingleTaken, "doc:1#ended@user:a")
+    assert error.message.endswith("would lead to `user:a` and `user:b`: it is final, and keeps what it has")
+    world.write("doc:1#ended@user:b")
+
+
+def test_no_change_of_schema_takes_its_place_from_what_is_final(world: EngineOfTest) -> None:
+    final = "final relation closed: user | user:* | group#member"
+    world.write("doc:1#closed@user:a", "doc:1#viewer@user:a")
+    for line, reason in (
+        ("relation closed: user | user:* | group#member", "`closed` of `doc` would no longer be final"),
+        ("final relation closed: user:* | group#member", "takes `user:*`, `group#member`, not `user`"),
+        ("final relation shut: user | user:* | group#member", "relation `closed` is not defined on `doc`"),
+    ):
+        changed = SCHEMA.replace(final, line)
+        with pytest.raises(SchemaOrphansRelationships) as caught:
+            world.schema(changed)
+        assert reason in caught.value.message
+        assert caught.value.message.endswith("; keep `doc#closed`, which is final")
+        (orphans,) = world.engine.schemas.diff("", changed).orphans
+        assert (orphans.type, orphans.relation, orphans.count) == ("doc", "closed", 1)
+    world.schema(SCHEMA.replace(final, "final managed relation closed: user | user:* | group#member | doc"))
+    world.schema(SCHEMA.replace("single final managed relation ended: user", "relation other: user"))
+    assert "doc:1#closed@user:a" in world.facts()
+
+
+def test_what_is_there_becomes_final_with_its_relation(world: EngineOfTest) -> None:
+    world.write("doc:1#viewer@user:a", "doc:1#home@doc:2")
+    world.schema(SCHEMA.replace("    relation viewer:", "    final relation viewer:"))
+    refused(world, FinalRefused, "delete doc:1#viewer@user:a")
+    world.write("delete doc:1#home@doc:2")
+
+
+# --- what is subtracted -----------------------------------------------------------------------------------------
+
+PLAINLY, SMALL, SMALLER = "", "[small]", '[small:{"x":3}]'
+LATER = format_time(NOW_US + 50)
+QUALIFIED = [
+    PLAINLY,
+    SMALL,
+    SMALLER,
+    *(f"[expiration:{time}]" for time in (BEFORE, AT, AFTER, LATER)),
+    *(f"[not_before:{time}]" for time in (BEFORE, AFTER, LATER)),
+    f"[small][expiration:{AFTER}]",
+    f"[not_before:{AFTER}][expiration:{LATER}]",
+]
+
+
+@pytest.mark.parametrize(("there", "written"), [*itertools.product(QUALIFIED, repeat=2)])
+def test_what_is_subtracted_holds_back_no_less_for_being_written_anew(
+    world: EngineOfTest, there: str, written: str
+) -> None:
+    """Asked at every moment at which anything begins or ends, with every value its caveat might be given."""
+
+    def holds_back(line: str, at_us: int, x: int) -> bool:
+        qualifiers = parse_relationship(line).qualifiers
+        caveat = qualifiers.caveat
+        fixed = caveat is None or (3 if caveat.context_json != "{}" else x) < 10
+        return qualifiers.counts_at(at_us) and fixed
+
+    was, becomes = f"doc:1#banned@user:a{there}", f"doc:1#banned@user:a{written}"
+    world.write(was)
+    moments = itertools.product((NOW_US, NOW_US + 1, NOW_US + 49, NOW_US + 50, NOW_US + 9**9), (3, 50))
+    is_less = any(holds_back(was, *moment) and not holds_back(becomes, *moment) for moment in moments)
+    before, after = parse_relationship(was).qualifiers, parse_relationship(becomes).qualifiers
+    # Another caveat, or other values for it, may come to the same here, and not under the next schema.
+    is_unlike = after.caveat not in (None, before.caveat) and not before.is_over(NOW_US)
+    if is_less or is_unlike:
+        error = refused(world, WeakeningRefused, "doc:1#viewer@user:a", becomes)
+        assert (error.reason, error.field) == ("SUBTRACTED_WEAKENED", "updates[1]")
+        world.write(becomes, replace=RelationshipFilter("doc", "1", relation="banned"))
+    else:
+        world.write(becomes)
+    there_now = world.facts(RelationshipFilter(relation="banned"))
+    assert there_now == ([] if after.is_over(NOW_US) else [format_relationship(parse_relationship(becomes))])
+
+
+def test_what_has_not_begun_is_weakened_by_no_create(world: EngineOfTest) -> None:
+    world.write(f"doc:1#banned@user:a[not_before:{AFTER}]")
+    refused(world, WeakeningRefused, f"create doc:1#banned@user:a[expiration:{AFTER}]")
+    world.write("create doc:1#banned@user:a")
+
+
+def test_what_only_grants_is_written_as_one_likes(world: EngineOfTest) -> None:
+    world.write("doc:1#editor@user:a[small]")
+    world.write(f"doc:1#editor@user:a[expiration:{AFTER}]")
+    world.schema(
+        SCHEMA.replace("use delegation", "").replace("final ", "").replace("managed ", "").replace("single ", "")
+    )
+    world.write("doc:1#banned@user:a")
+    world.write(f"doc:1#banned@user:a[expiration:{AFTER}]")  # as in SpiceDB, where nobody asked for more
 
 
 def test_provenance_says_who_wrote_and_when(world: EngineOfTest) -> None:

@@ -33,6 +33,8 @@ definition doc {
     relation banned: user
     relation excused: user
     relation hold: hold
+    final relation gone: hold
+    single final relation maker: user
     relation parent: doc
     relation may: user | run
     permission view = (viewer + parent->view) - (banned - excused)
@@ -43,6 +45,9 @@ definition doc {
     permission use = may.along(by)
     permission admitted = subject->known & viewer
     permission nobody = nil
+    permission lasting = viewer - gone.exists()
+    permission made = maker
+    permission loose = lasting + (viewer - hold.exists())
 }
 """
 
@@ -102,6 +107,12 @@ def test_a_userset_is_in_itself_by_no_fact() -> None:
         (["doc:a#parent@doc:b", "doc:a#parent@doc:c", "doc:c#viewer@user:u"], "doc:a#all_parents@user:u",
          ["touch doc:b#viewer@user:u"]),
         ([], "doc:a#nobody@user:u", []),
+        # Nobody may delete what is final.
+        (["doc:a#viewer@user:u", "doc:a#gone@hold:h"], "doc:a#lasting@user:u", []),
+        (["doc:a#viewer@user:u", "doc:a#gone@hold:h", "doc:a#hold@hold:h"], "doc:a#loose@user:u",
+         ["delete doc:a#hold@hold:h"]),
+        (["doc:a#maker@user:v"], "doc:a#made@user:u", []),
+        ([], "doc:a#made@user:u", ["touch doc:a#maker@user:u"]),
         # The schema takes only usersets there, and there is none that the subject is in.
         ([], "doc:a#staff@user:u", []),
     ],

@@ -27,6 +27,22 @@ def tool(*members: str) -> str:
 
 
 REFUSED = {
+    # --- final relations ---
+    "final relation with a caveat": (
+        CAVEAT + USER + "definition run { final relation ended: user | «user with limit» }\n",
+        "final-relation-qualified",
+        "whoever asks and whenever",
+    ),
+    "final relation with an end": (
+        USER + "definition run { final managed relation ended: «user:* with expiration» | user }\n",
+        "final-relation-qualified",
+        "`ended` of `run`",
+    ),
+    "final relation with a beginning": (
+        USER + "definition run { single final relation ended: «user with not_before» }\n",
+        "final-relation-qualified",
+        "`user with not_before`",
+    ),
     # --- chain relations ---
     "chain relation with a caveat": (
         CAVEAT + USER + "definition run { relation boss: run | «user with limit» }\n" + TOOL,

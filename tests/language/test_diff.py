@@ -41,6 +41,7 @@ def changes(old: str, new: str) -> list[tuple[str, str, Effect]]:
         ("permission edit = editor", "permission edit = viewer", ("permission-changed", Effect.BOTH)),
         ("(viewer + edit) - banned", "viewer + edit", ("permission-changed", Effect.WIDENS)),
         ("relation editor: user", "single relation editor: user", ("relation-single-changed", Effect.NONE)),
+        ("relation editor: user", "final relation editor: user", ("relation-final-changed", Effect.NONE)),
         ("x < 10", "x < 11", ("caveat-changed", Effect.BOTH)),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -208,7 +208,7 @@ def test_a_flags_words_are_names_without_it_and_keywords_with_it(flag):
         assert f"use {flag}" in issue.suggestion
 
 
-@pytest.mark.parametrize("word", ["single", "managed", "along", "exists", "any", "all", "use", "subject"])
+@pytest.mark.parametrize("word", ["single", "final", "managed", "along", "exists", "any", "all", "use", "subject"])
 def test_words_known_by_their_place_stay_names_even_under_delegation(word):
     for uses in ("", "use delegation\n"):
         text = f"{uses}definition d {{\n relation {word}: {word}\n permission p = {word} + {word}->{word}\n}}"
@@ -227,10 +227,11 @@ def test_delegation_forms_are_read_under_their_flag():
     assert permission("r.along(r,\n s)", uses) == sx.AlongSyntax(r, (r, s))
     assert permission("r.along()", uses) == sx.AlongSyntax(r, ())
     assert permission("subject->p", uses) == sx.ArrowSyntax(sx.NameSyntax("subject"), "p")
-    for modifiers in ("single managed", "managed single"):
-        relation = read(f"{uses}\ndefinition d {{ {modifiers} relation r: d }}").items[1].members[0]
-        assert relation.single
-        assert relation.managed
+    for count in range(4):
+        for modifiers in permutations(("single", "final", "managed"), count):
+            relation = read(f"{uses}\ndefinition d {{ {' '.join(modifiers)} relation r: d }}").items[1].members[0]
+            said = {word for word in ("single", "final", "managed") if getattr(relation, word)}
+            assert said == set(modifiers)
 
 
 def test_traits_are_read_in_any_order_behind_the_caveat():

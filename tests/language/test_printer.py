@@ -73,7 +73,7 @@ definition acme / doc {
      * who reads
      */
     managed single relation  reader : user:* with expiration and not_before | team #member // trailing
-    relation team:team
+    managed   final relation team:team
     permission read:user|team=reader.exists()   +team . any( member )
     ; permission link = read.along(reader,
         team)
@@ -101,7 +101,7 @@ definition acme/doc {
 \t */
 \t// trailing
 \tsingle managed relation reader: user:* with not_before and expiration | team#member
-\trelation team: team
+\tfinal managed relation team: team
 
 \tpermission read: user | team = reader.exists() + team.any(member)
 \tpermission link = read.along(reader, team)

@@ -9,7 +9,15 @@ from random import Random
 
 import pytest
 
-from remit.errors import CaveatFailed, NegativeCycle, RelationshipExists, SchemaOrphansRelationships, SingleTaken
+from remit.errors import (
+    CaveatFailed,
+    FinalRefused,
+    NegativeCycle,
+    RelationshipExists,
+    SchemaOrphansRelationships,
+    SingleTaken,
+    WeakeningRefused,
+)
 from remit.language.plan import Schema
 from remit.model import Operation, Question, SubjectRef, Update
 from tests.support.engines import EngineOfTest
@@ -58,7 +66,7 @@ def write_facts(random: Random, world: EngineOfTest, schema: Schema) -> Counter[
         fact = random_fact(random, schema, world.clock.now_us())
         try:
             world.engine.relationships.write("", [Update(operation, fact)])
-        except (SingleTaken, RelationshipExists) as refusal:
+        except (SingleTaken, RelationshipExists, FinalRefused, WeakeningRefused) as refusal:
             counts[refusal.reason] += 1
     return counts
 
@@ -87,7 +95,8 @@ def test_whatever_is_accepted_is_answered_as_the_judge_does(seeds: Seeds) -> Non
     counts: Counter[object] = Counter()
     for seed in seeds:
         counts += judge_world(seed)
-    for kind in (0, 1, 2, None, "schemas", "orphans", "SINGLE_RELATION_TAKEN", "RELATIONSHIP_EXISTS"):
+    refusals = ("SINGLE_RELATION_TAKEN", "RELATIONSHIP_EXISTS", "FINAL_RELATION", "SUBTRACTED_WEAKENED")
+    for kind in (0, 1, 2, None, "schemas", "orphans", *refusals):
         seeds.require(counts[kind] >= 1, f"{kind} in {counts}")
 
 

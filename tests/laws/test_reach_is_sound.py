@@ -5,7 +5,6 @@ that makes the reach as tight as it may be."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,30 +12,10 @@ import pytest
 from remit.errors import CaveatFailed, NegativeCycle
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
-from remit.language import plan
 from remit.language.reach import Reach
 from remit.model import SubjectRef, Verdict
-from tests.support.random_worlds import NOW_US, OBJECTS, RandomWorld, random_world
+from tests.support.random_worlds import NOW_US, OBJECTS, declared_as_held, random_world
 from tests.support.seeds import Seeds
-
-
-def declared_as_held(world: RandomWorld) -> plan.Schema:
-    held: dict[tuple[str, str], set[plan.SubjectType]] = {}
-    for fact in world.relationships:
-        subject = fact.subject
-        kind = plan.SubjectType(subject.type, subject.relation, wildcard=subject.is_wildcard)
-        held.setdefault((fact.resource.type, fact.relation), set()).add(kind)
-    definitions = {
-        type_: replace(
-            definition,
-            relations={
-                name: replace(relation, subject_types=tuple(held.get((type_, name), ())))
-                for name, relation in definition.relations.items()
-            },
-        )
-        for type_, definition in world.schema.definitions.items()
-    }
-    return replace(world.schema, definitions=definitions)
 
 
 @pytest.mark.seeds(160, shards=4)

@@ -502,5 +502,23 @@ def test_a_managed_relation_is_closed_here_too(tmp_path: Path) -> None:
         assert isinstance(ask(channel, path, request, both), bytes)
 
 
+def test_what_is_final_stays_here_too(tmp_path: Path) -> None:
+    schema = "use delegation\ndefinition user {}\ndefinition tool {\n final relation ended: user\n}\n"
+    fact = relationship("tool:t", "ended", "user:ann")
+    with keyed_server(tmp_path) as keyed, grpc.insecure_channel(keyed.server.endpoint) as channel:
+        keyed.engine.schemas.write("", schema)
+        key = keyed.make(*Right, stores=["default"])
+        service = "/authzed.api.v1.PermissionsService/"
+        for _ in range(2):
+            assert isinstance(ask(channel, f"{service}WriteRelationships", write((TOUCH, fact)), key), bytes)
+        filter = permissions.RelationshipFilter(resource_type="tool")
+        for method, request in (
+            ("WriteRelationships", write((DELETE, fact))),
+            ("DeleteRelationships", permissions.DeleteRelationshipsRequest(relationship_filter=filter)),
+        ):
+            refused = ask(channel, service + method, request, key)
+            assert isinstance(refused, Refusal) and refused.reason == "FINAL_RELATION"
+
+
 def _managed(engine: Engine) -> None:
     engine.schemas.write("", "use delegation\ndefinition user {}\ndefinition tool {\n managed relation held: user\n}\n")

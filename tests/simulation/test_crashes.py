@@ -6,7 +6,7 @@ from __future__ import annotations
 import resource
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from remit.engine.clock import SystemClock
 from remit.engine.facade import Engine
 from remit.engine.tokens import decode_token
 from remit.errors import Status
+from remit.model import RelationshipFilter
 from remit.server.run.background import BackgroundServer
 from remit.store.lmdb.lmdb_store import LmdbStore
 from tests.support.simulation.process import Served, serving, until
@@ -140,6 +141,80 @@ def test_every_acknowledged_write_survives_a_server_that_is_killed(tmp_path: Pat
 @pytest.mark.timeout(1_800)
 def test_every_acknowledged_write_survives_a_server_that_is_killed_many_times(tmp_path: Path, seed: int) -> None:
     crash_again_and_again(tmp_path, seed, rounds=40, acknowledged_max=600)
+
+
+# --- what is final ----------------------------------------------------------------------------------------------
+
+FINAL = """
+use delegation
+definition group {}
+definition run { final managed relation ended: group; relation note: group; permission live = note - ended }
+"""
+
+
+def test_what_is_final_is_there_after_every_kill_and_deleted_by_nobody(tmp_path: Path, seed: int) -> None:
+    """Some write it, others delete all they can beside them, and the process is killed in the midst of that."""
+    chance = Random(seed)
+    data = tmp_path / "data"
+    acknowledged: set[str] = set()
+    for round in range(3):
+        with serving(tmp_path, "--data", str(data)) as served, Client(served.endpoint, timeout_s=PATIENCE_S) as client:
+            if round == 0:
+                client.write_schema(FINAL)
+            require_final(client, acknowledged)
+            acknowledged |= end_runs_and_kill(served, round, chance.randrange(1, 60))
+    with serving(tmp_path, "--data", str(data)) as served, Client(served.endpoint, timeout_s=PATIENCE_S) as client:
+        require_final(client, acknowledged)
+        served.stop()
+
+
+def end_runs_and_kill(served: Served, round: int, acknowledged_max: int) -> set[str]:
+    """The facts that were acknowledged before the kill."""
+    acknowledged: set[str] = set()
+    enough = threading.Event()
+
+    def end(writer: int) -> None:
+        for number in range(100_000):
+            fact = f"run:{round}-{writer}-{number}#ended@group:g"
+            if not is_answered(lambda client: client.touch(fact, fact.replace("ended", "note"))):  # noqa: B023
+                return
+            acknowledged.add(fact)
+            if len(acknowledged) >= acknowledged_max:
+                enough.set()
+
+    def delete(_: int) -> None:
+        def attempt(client: Client) -> None:
+            client.delete_by_filter(RelationshipFilter("run", relation="note"))
+            client.delete_by_filter(RelationshipFilter("run"))
+
+        while is_answered(attempt, "FINAL_RELATION"):
+            pass
+
+    def is_answered(ask: Callable[[Client], object], reason: str = "") -> bool:
+        with Client(served.endpoint, timeout_s=PATIENCE_S) as client:
+            try:
+                ask(client)
+            except RemoteError as error:
+                assert error.status is Status.UNAVAILABLE or error.reason == reason, error
+                return error.status is not Status.UNAVAILABLE
+            return True
+
+    with ThreadPoolExecutor(4) as pool:
+        at_work = [pool.submit(work, number) for number, work in enumerate((end, end, end, delete))]
+        assert enough.wait(PATIENCE_S), f"{len(acknowledged)} acknowledged"
+        served.kill()
+        for each in at_work:
+            each.result(PATIENCE_S)
+    return acknowledged
+
+
+def require_final(client: Client, acknowledged: set[str]) -> None:
+    there = {str(stored.relationship.key) for stored in client.read(RelationshipFilter("run", relation="ended"))}
+    assert acknowledged <= there
+    for fact in sorted(acknowledged)[:3]:
+        with pytest.raises(RemoteError) as refused:
+            client.delete(fact)
+        assert refused.value.reason == "FINAL_RELATION"
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------

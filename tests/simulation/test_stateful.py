@@ -35,6 +35,7 @@ from remit.model import (
     Relationship,
     RelationshipFilter,
     RelationshipKey,
+    StoredRelationship,
     SubjectRef,
     Update,
     Verdict,
@@ -44,7 +45,7 @@ from remit.store.lmdb.lmdb_store import LmdbStore
 from remit.store.memory import MemoryStore
 from remit.store.port import StoreIdentity
 from tests.support.restoring import feed
-from tests.support.simulation.model import Judged, Model, Seen, Written, filter_faults, name_faults, seen
+from tests.support.simulation.model import Judged, Model, Seen, Written, filter_faults, is_final, name_faults, seen
 from tests.support.simulation.requests import OBJECTS, START_US, Requests
 from tests.support.simulation.schemas import FULL
 from tests.support.simulation.wire import WireEngine
@@ -75,6 +76,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.engine = self.opened_engine()
         self.identities = {name: self.identity_of(name) for name in STORES}
         self.gone: list[StoreIdentity] = []  # of stores that were removed
+        self.final: dict[str, dict[RelationshipKey, StoredRelationship]] = {}  # by store
         self.asked: Any = self.engine
         self.answer: Any = None
 
@@ -222,6 +224,8 @@ class EngineMachine(RuleBasedStateMachine):
         )
         model = self.model(store)
         written = model.delete(filter, preconditions, caller, self.clock.now_us())
+        if "FINAL_RELATION" in written.faults:
+            limit = 0  # whether the final ones come first is the store's to say
         count = min(len(written.removed), limit or len(written.removed))
         faults = set(written.faults)
         if count < len(written.removed) and faults == {"MANAGED_RELATION"}:
@@ -240,6 +244,24 @@ class EngineMachine(RuleBasedStateMachine):
             assert gone <= written.removed and len(gone) == count
             written = Written(frozenset(), model.without(gone), frozenset(gone))
         self.become(store, written, self.answer.token)
+
+    @rule(number=seeds)
+    def delete_what_is_final(self, number: int) -> None:
+        """By its name, by a filter, by what a write replaces: by whoever may do everything."""
+        draw, store = self.begin(number)
+        model = self.model(store)
+        final = [key for key in model.now.facts if is_final(model.now, key)]
+        if not final:
+            return
+        resource, relation, _ = key = draw.of(sorted(final))
+        filter = RelationshipFilter(resource.type, None if draw.one_in(2) else resource.id, relation=relation)
+        verb, by_name = self.asked.relationships, [Update(Operation.DELETE, Relationship(*key))]
+        for attempt in (
+            lambda: verb.write(store, by_name, caller=LOCAL_CALLER),
+            lambda: verb.delete(store, filter, caller=LOCAL_CALLER),
+            lambda: verb.write(store, [], replace=filter, caller=LOCAL_CALLER),
+        ):
+            assert self.refused({"FINAL_RELATION"}, attempt)
 
     @rule(number=seeds)
     def write_schema(self, number: int) -> None:
@@ -275,7 +297,7 @@ class EngineMachine(RuleBasedStateMachine):
         if "copy" in self.models:
             self.engine.stores.delete("copy")
             self.gone.append(self.identities.pop("copy"))
-            del self.models["copy"]
+            del self.models["copy"], self.final["copy"]
             return
         draw, store = self.begin(number)
         chunks = []
@@ -288,6 +310,7 @@ class EngineMachine(RuleBasedStateMachine):
                 feed(restore, chunk)
             restore.finish()
         self.models["copy"] = self.model(store).copy()
+        self.final["copy"] = dict(self.final[store or "default"])
         self.identities["copy"] = self.identity_of("copy")
         assert self.identities["copy"] not in (self.identities[store or "default"], *self.gone)
         self.told["copy"] += 1
@@ -490,6 +513,20 @@ class EngineMachine(RuleBasedStateMachine):
     def sizes_agree(self) -> None:
         assert self.engine.stores.sizes() == {name: len(model.now.facts) for name, model in self.models.items()}
 
+    @invariant()
+    def what_is_final_stays(self) -> None:
+        """Through whatever was asked since, with who wrote it; and in copies, too."""
+        for name, model in self.models.items():
+            with self.store.read(name) as view:
+                there = {
+                    each.relationship.key: each
+                    for each in view.scan(RelationshipFilter(relation="ended"))
+                    if is_final(model.now, each.relationship.key)
+                }
+            assert self.final.get(name, {}).items() <= there.items()
+            self.final[name] = there
+            self.told["final"] += len(there)
+
     def require_history(self, store: str) -> None:
         """Every revision that ever was is still the one it was, and the store is the last of them."""
         self.require_watched(store, self.models[store].oldest)
@@ -579,7 +616,8 @@ def require_meaning(told: Counter[object], *also: object) -> None:
 
 
 def test_the_engine_over_memory_is_its_model() -> None:
-    require_meaning(run(EngineMachine, settings(QUICK, max_examples=50)), (Verdict.YES, "of the past"), "copy")
+    met = ((Verdict.YES, "of the past"), "copy", "final", "FINAL_RELATION", "SUBTRACTED_WEAKENED")
+    require_meaning(run(EngineMachine, settings(QUICK, max_examples=50)), *met)
 
 
 def test_the_engine_over_lmdb_is_its_model_across_restarts_and_kills() -> None:

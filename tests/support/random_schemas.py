@@ -86,7 +86,9 @@ def _definition(random: Random, type: str) -> str:
     for relation in RELATIONS[type]:
         count = random.randint(1, 2 if relation in CHAINS else 4)
         taken = dict.fromkeys(_subject_type(random, relation) for _ in range(count))
-        modifier = random.choice(("", "", "", "single ", "managed "))
+        modifier = random.choice(("", "", "", "single ", "managed ", "final "))
+        if modifier == "final " and any(" with " in each for each in taken):
+            modifier = ""
         lines.append(f"  {modifier}relation {relation}: {' | '.join(taken)}")
     for permission in PERMISSIONS:
         lines.append(_permission(random, type, permission))

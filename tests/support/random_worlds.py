@@ -7,7 +7,7 @@ failing seed is told and kept."""
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from remit.language import plan
@@ -64,6 +64,26 @@ def random_world(seed: int) -> RandomWorld:
     if random.random() < 0.5:
         context["z"] = random.choice((0, 2, 50))
     return RandomWorld(schema, list({r.key: r for r in facts}.values()), subject, context)
+
+
+def declared_as_held(world: RandomWorld) -> plan.Schema:
+    """Its schema with each relation declared as what the world's facts hold, which is as tight as may be."""
+    held: dict[tuple[str, str], set[plan.SubjectType]] = {}
+    for fact in world.relationships:
+        subject = fact.subject
+        kind = plan.SubjectType(subject.type, subject.relation, wildcard=subject.is_wildcard)
+        held.setdefault((fact.resource.type, fact.relation), set()).add(kind)
+    definitions = {
+        type_: replace(
+            definition,
+            relations={
+                name: replace(relation, subject_types=tuple(held.get((type_, name), ())))
+                for name, relation in definition.relations.items()
+            },
+        )
+        for type_, definition in world.schema.definitions.items()
+    }
+    return replace(world.schema, definitions=definitions)
 
 
 def random_schema(random: Random) -> plan.Schema:

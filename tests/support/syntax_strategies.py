@@ -11,7 +11,9 @@ from remit.language.tokens import DELEGATION, FLAGS, KEYWORDS
 
 # Words that mean something somewhere, where they may also be names.
 _TEMPTING = sorted(
-    {"use", "single", "managed", "along", "exists", "any", "all", "subject", "or", "user"}.union(*FLAGS.values(), FLAGS)
+    {"use", "single", "final", "managed", "along", "exists", "any", "all", "subject", "or", "user"}.union(
+        *FLAGS.values(), FLAGS
+    )
 )
 _LETTERS = st.characters(categories=["Ll", "Lu", "Lo", "Nd"]) | st.sampled_from("abcxyz019_")
 _ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")
@@ -83,6 +85,7 @@ def members(flags):
             names(flags),
             st.lists(types(flags), min_size=1, max_size=3).map(tuple),
             single=modifier,
+            final=modifier,
             managed=modifier,
             comments=comments,
         ),

@@ -5,7 +5,7 @@ Law: a request is admitted whole or not at all, and what it names as wrong is wr
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +14,7 @@ from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import (
     Fault,
     FilterTooBroad,
+    FinalRefused,
     InvalidArgument,
     InvalidContext,
     ManagedRefused,
@@ -21,6 +22,7 @@ from remit.errors import (
     RelationshipExists,
     RelationshipRefused,
     SingleTaken,
+    WeakeningRefused,
 )
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt, never_interrupted, paced
@@ -44,7 +46,7 @@ from remit.model import (
     SubjectRef,
     Update,
 )
-from remit.notation import parse_context
+from remit.notation import format_relationship, parse_context
 from remit.store.port import SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
 
 # Rows that the filters of a small write may look at: half a millisecond of them at most.
@@ -193,7 +195,8 @@ def check_updates(
     schema: Schema, updates: Sequence[Update], caller: Caller, known: KnownContexts, where: str = "updates"
 ) -> bool:
     """That each update may be written under this schema by this caller. Returns whether a managed relation is among
-    them. `where` names the request's list in errors. Raises what `check_relationship` raises, and ManagedRefused."""
+    them. `where` names the request's list in errors. Raises what `check_relationship` raises, ManagedRefused, and
+    FinalRefused."""
     touches_managed = False
     for index, (operation, relationship) in enumerate(updates):
         relation = _plain_relation(schema, relationship)
@@ -207,6 +210,8 @@ def check_updates(
         if relation.managed:
             _require_write_managed(relationship.key, caller, f"{where}[{index}]")
             touches_managed = True
+        if relation.final and operation is _DELETE:
+            raise _final_refused(relationship.key, f"{where}[{index}]")
     return touches_managed
 
 
@@ -230,6 +235,16 @@ def _require_write_managed(key: RelationshipKey, caller: Caller, field: str) -> 
         )
 
 
+def _final_refused(key: RelationshipKey, field: str) -> FinalRefused:
+    """The same whether it is there or not: whoever may not read learns nothing by it."""
+    return FinalRefused(
+        f"`{key}`: relation `{key.relation}` of `{key.resource.type}` is final: what is written there is deleted by "
+        "nobody; name other relations",
+        field=field,
+        relationship=key,
+    )
+
+
 def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Relationship], now_us: int) -> None:
     """That facts of one request are such as a write would accept, and that none is of a managed relation, which no
     caller may claim for itself. `graph` has them laid over it. Raises as a write would, and ManagedRefused."""
@@ -245,7 +260,7 @@ def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Rela
             )
         if relation.single:
             resource = relationship.resource
-            _require_single(resource, relation.name, graph.edges(resource, relation.name), now_us, field)
+            _require_single(resource, relation, graph.edges(resource, relation.name), now_us, field)
 
 
 class NotSmall(Exception):  # not an error: how a write leaves the small ones, to be queued as what it is
@@ -315,10 +330,12 @@ def delete_matching(
     scanning: Scanning,
     *,
     partly: bool = False,
+    written: Collection[RelationshipKey] = (),
 ) -> tuple[set[RelationshipKey], bool, bool]:
     """Remove what a filter means, `limit` at most: what was removed, whether nothing else matches, and whether a
-    managed relation was among it. Raises ManagedRefused, and FilterTooBroad; `partly`: that only where nothing was
-    found, for what was found can be removed, and asked for again."""
+    managed relation was among it. Raises ManagedRefused, FilterTooBroad, and FinalRefused, but for what the same
+    request has `written`, which stays. `partly`: FilterTooBroad only where nothing was found, for what was found can be
+    removed, and asked for again."""
     found: list[RelationshipKey] = []
     is_complete = False
     try:
@@ -333,9 +350,14 @@ def delete_matching(
     for key in removed:
         scanning.look()
         # What is stored has a place in the schema: no schema is accepted that leaves it none.
-        if schema.definitions[key.resource.type].relations[key.relation].managed:
+        relation = schema.definitions[key.resource.type].relations[key.relation]
+        if relation.managed:
             _require_write_managed(key, caller, field)
             touches_managed = True
+        if relation.final:
+            if key not in written:
+                raise _final_refused(key, field)
+            continue
         view.delete(key)
     return set(removed), is_complete, touches_managed
 
@@ -394,10 +416,11 @@ def apply_updates(
     where: str = "updates",
 ) -> None:
     """Write the updates. Deletes first, so that one request may replace what a `single` relation holds whatever the
-    order of its lines. Raises RelationshipExists and SingleTaken."""
+    order of its lines. What is final and there stays as it is, with who wrote it. Raises RelationshipExists,
+    WeakeningRefused and SingleTaken."""
     provenance = Provenance(caller.principal, caller.run, view.next_revision)
-    singles: dict[tuple[ObjectRef, str], int] = {}
-    definitions = schema.definitions
+    singles: dict[tuple[ObjectRef, str], tuple[Relation, int]] = {}
+    definitions, subtracted = schema.definitions, schema.subtracted
     for update in updates:
         if update.operation is _DELETE:
             view.delete(update.relationship.key)
@@ -405,40 +428,65 @@ def apply_updates(
         operation, relationship = update.operation, update.relationship
         if operation is _DELETE:
             continue
-        if operation is _CREATE:
+        resource = relationship.resource
+        relation = definitions[resource.type].relations[relationship.relation]
+        # What is written plainly holds back no less than what was there, whatever that is.
+        may_weaken = relationship.qualifiers is not PLAIN and (resource.type, relation.name) in subtracted
+        if operation is _CREATE or relation.final or may_weaken:
             there = view.get(relationship.key)
-            if there is not None and there.relationship.qualifiers.counts_at(now_us):
-                raise RelationshipExists(
-                    f"`{relationship.key}` is already there; use TOUCH to write it whatever was there",
-                    field=f"{where}[{index}]",
-                    relationship=relationship.key,
-                )
+            if operation is _CREATE:
+                _require_absent(relationship, there, now_us, f"{where}[{index}]")
+            if there is not None and relation.final:
+                continue
+            if there is not None and may_weaken:
+                _require_as_much(relationship, there.relationship, now_us, f"{where}[{index}]")
         view.put(StoredRelationship(relationship, provenance))
-        resource, relation = relationship.resource, relationship.relation
-        if definitions[resource.type].relations[relation].single:
-            singles.setdefault((resource, relation), index)
-    for (resource, relation), index in singles.items():
+        if relation.single:
+            singles.setdefault((resource, relation.name), (relation, index))
+    for (resource, _), (relation, index) in singles.items():
         _check_single(view, resource, relation, now_us, f"{where}[{index}]")
 
 
-def _check_single(view: ReadTransaction, resource: ObjectRef, relation: str, now_us: int, field: str) -> None:
-    filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation)
+def _require_absent(relationship: Relationship, there: StoredRelationship | None, now_us: int, field: str) -> None:
+    """What does not count now is as absent."""
+    if there is not None and there.relationship.qualifiers.counts_at(now_us):
+        raise RelationshipExists(
+            f"`{relationship.key}` is already there; use TOUCH to write it whatever was there",
+            field=field,
+            relationship=relationship.key,
+        )
+
+
+def _require_as_much(relationship: Relationship, there: Relationship, now_us: int, field: str) -> None:
+    """That what is subtracted holds back no less for being written anew. To delete it is to mean that; to write it may
+    be meant to deny."""
+    if not there.qualifiers.is_over(now_us) and not relationship.qualifiers.covers(there.qualifiers, now_us):
+        raise WeakeningRefused(
+            f"`{relationship.key}` is there and holds answers back, and as `{format_relationship(relationship)}` it "
+            "would hold back less: delete it first, or let `replace` mean it",
+            field=field,
+            relationship=relationship.key,
+        )
+
+
+def _check_single(view: ReadTransaction, resource: ObjectRef, relation: Relation, now_us: int, field: str) -> None:
+    filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation.name)
     stored = (each.relationship for each in view.scan(filter))
     _require_single(resource, relation, ((each.subject, each.qualifiers) for each in stored), now_us, field)
 
 
 def _require_single(
-    resource: ObjectRef, relation: str, edges: Iterable[tuple[SubjectRef, Qualifiers]], now_us: int, field: str
+    resource: ObjectRef, relation: Relation, edges: Iterable[tuple[SubjectRef, Qualifiers]], now_us: int, field: str
 ) -> None:
     """One subject at most. What is over is as absent; what has not begun is not, for it will begin."""
     held = [subject for subject, qualifiers in edges if not qualifiers.is_over(now_us)]
     if len(held) > 1:
+        advice = "it is final, and keeps what it has" if relation.final else "delete the one in the same request"
         raise SingleTaken(
-            f"`{resource}#{relation}` is single and would lead to `{held[0]}` and `{held[1]}`: delete the one in "
-            "the same request",
+            f"`{resource}#{relation.name}` is single and would lead to `{held[0]}` and `{held[1]}`: {advice}",
             field=field,
             resource=resource,
-            relation=relation,
+            relation=relation.name,
         )
 
 

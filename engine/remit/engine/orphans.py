@@ -6,7 +6,9 @@ head has it no more, and every revision before, asked for exactly, is under its 
 
 To look takes as long as there are relationships, and writes, a hold among them, must not wait for it: so the looking is
 done on views, and within the write only at what was written since.
-Law: after an accepted schema, every stored relationship is one that a write would accept."""
+What is final stays final: a schema in which its relation is no longer has no place for it either, or whoever may write
+schemas could delete it in two steps.
+Law: after an accepted schema, every stored relationship is one that a write would accept, and none is final no more."""
 
 from __future__ import annotations
 
@@ -40,18 +42,20 @@ def check_orphans(
 ) -> None:
     """That the new schema has a place for every relationship there is. Raises SchemaOrphansRelationships, counting and
     naming them, and what the interrupt raises."""
-    _require_none(list(find_orphans(view, old, new, now_us, interrupt)))
+    _require_none(old, list(find_orphans(view, old, new, now_us, interrupt)))
 
 
-def _require_none(orphans: Sequence[Orphans]) -> None:
+def _require_none(old: Schema, orphans: Sequence[Orphans]) -> None:
     if not orphans:
         return
     count = sum(each.count for each in orphans)
     examples = [example for each in orphans for example in each.examples][:_ORPHANS_NAMED]
     named = ", ".join(f"`{format_relationship(relationship)}` ({reason})" for relationship, reason in examples)
     more = f", and {count - len(examples)} more" if count > len(examples) else ""
+    final = [each for each in orphans if old.definitions[each.type].relations[each.relation].final]
+    advice = f"keep `{final[0].type}#{final[0].relation}`, which is final" if final else "delete them first"
     raise SchemaOrphansRelationships(
-        f"the schema leaves no place for {count} relationships: {named}{more}; delete them first",
+        f"the schema leaves no place for {count} relationships: {named}{more}; {advice}",
         field="schema",
         count=count,
         relations=", ".join(f"{each.type}#{each.relation} ({each.count})" for each in orphans),
@@ -88,7 +92,8 @@ class Judged:
                 over.add(misplaced.key)
             else:
                 orphans.setdefault((misplaced.resource.type, misplaced.relation), []).append((misplaced, reason))
-        _require_none([Orphans(*relation, len(each), tuple(each)) for relation, each in orphans.items()])
+        found = [Orphans(*relation, len(each), tuple(each)) for relation, each in orphans.items()]
+        _require_none(self.old, found)
         _require_few(over, self.over_max)
         return replace(self, revision=view.head.revision, over=frozenset(over))
 
@@ -101,7 +106,8 @@ class Judged:
             stored = view.get(key)
             if stored is not None:
                 neighbour = self._neighbour(view, key, now_us, look)
-                if reason := misfit(self.new, stored.relationship, neighbour, now_us):
+                gone = _gone(self.old, self.new, key.resource.type, key.relation)
+                if reason := gone or misfit(self.new, stored.relationship, neighbour, now_us):
                     yield stored.relationship, reason
 
     def _neighbour(
@@ -174,7 +180,7 @@ def find_orphans(
         count = 0
         examples: list[tuple[Relationship, str]] = []
         last: RelationshipKey | None = None
-        gone = _gone(new, type, relation)
+        gone = _gone(old, new, type, relation)
         for stored in view.scan(RelationshipFilter(resource_type=type, relation=relation), look=look):
             relationship = stored.relationship
             if relationship.qualifiers.is_over(now_us):
@@ -189,13 +195,14 @@ def find_orphans(
             yield Orphans(type, relation, count, tuple(examples))
 
 
-def _gone(schema: Schema, type: str, relation: str) -> str:
+def _gone(old: Schema, new: Schema, type: str, relation: str) -> str:
     """Why no relationship of a relation has a place any more, whatever it says; "" where some may."""
     try:
-        require_relation(schema, type, relation)
+        successor = require_relation(new, type, relation)
     except (UnknownType, RelationshipRefused) as error:
         return error.message
-    return ""
+    loses_final = old.definitions[type].relations[relation].final and not successor.final
+    return f"`{relation}` of `{type}` would no longer be final" if loses_final else ""
 
 
 def has_place(schema: Schema, relationship: Relationship, before: RelationshipKey | None, now_us: int) -> bool:
@@ -228,6 +235,7 @@ def _changed_relations(old: Schema, new: Schema) -> Iterator[tuple[str, str]]:
                 successor is None
                 or not set(relation.subject_types) <= set(successor.subject_types)
                 or (successor.single and not relation.single)
+                or (relation.final and not successor.final)
                 or any(old.caveats[use] != new.caveats[use] for use in _caveats_of(relation))
             ):
                 yield type, name

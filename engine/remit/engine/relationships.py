@@ -77,6 +77,7 @@ class Relationships:
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
         known = KnownContexts.of(loaded.schema, [update.relationship for update in updates], interrupt)
+        written = {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
         removed: set[RelationshipKey] = set()
         expired: tuple[int, ...] = ()
         scanning = Scanning(self._limits.scanned_max, interrupt)
@@ -93,7 +94,7 @@ class Relationships:
             if replace is not None:
                 matches_max = self._limits.matches_max
                 matched, complete, managed = delete_matching(
-                    view, schema, replace, caller, matches_max, "replace", scanning
+                    view, schema, replace, caller, matches_max, "replace", scanning, written=written
                 )
                 if not complete:
                     raise TooManyMatch(
@@ -123,9 +124,7 @@ class Relationships:
             before_bulk=before_bulk,
             interrupt=interrupt,
         )
-        if removed:
-            removed -= {update.relationship.key for update in updates if update.operation is not Operation.DELETE}
-        return WriteResult(committed.token, committed.revision, len(removed), expired)
+        return WriteResult(committed.token, committed.revision, len(removed - written), expired)
 
     def delete(
         self,

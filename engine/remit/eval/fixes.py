@@ -143,7 +143,7 @@ class _Walk:
             is_through = edge.relation and self._evaluation.solve(Goal(edge.object, edge.relation, subject)) != NO
             if fact.bounds != NO and (edge == subject or (edge == everybody and not subject.relation) or is_through):
                 through.append(edge)
-        return _together(_deleting(object, relation, each) for each in through)
+        return _together(self._deleting(object, relation, each) for each in through)
 
     # --- expressions --------------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class _Walk:
                 return _NOTHING if subject.relation else self.no(Goal(subject.object, name, subject))
             case plan.Exists(relation):
                 edges = self._counting(object, relation)
-                return _together(_deleting(object, relation, edge) for edge, fact in edges if fact.bounds != NO)
+                return _together(self._deleting(object, relation, edge) for edge, fact in edges if fact.bounds != NO)
             case plan.Along():
                 return self.no(Goal(object, expression, subject))
             case plan.Self():
@@ -214,14 +214,14 @@ class _Walk:
         target = Goal(edge.object, name, subject)
         if self._evaluation.solve(target) == NO:
             return _NOTHING
-        return self.no(target) if every else _deleting(object, relation, edge)
+        return self.no(target) if every else self._deleting(object, relation, edge)
 
     def _leading(self, object: ObjectRef, relation: str, name: str, every: bool, subject: SubjectRef) -> Changes | None:
         ways: list[Changes | None] = []
         for edge, fact in self._counting(object, relation):
             target = self.yes(Goal(edge.object, name, subject))
             reached = _together((self._kept(object, relation, edge, fact), target))
-            ways.append(self._fewest((reached, _deleting(object, relation, edge))) if every else reached)
+            ways.append(self._fewest((reached, self._deleting(object, relation, edge))) if every else reached)
         if every and ways:
             return _together(ways)
         return self._fewest(
@@ -285,7 +285,14 @@ class _Walk:
         if not declared.takes(plan.SubjectType(subject.type, subject.relation, subject.is_wildcard)):
             return None
         key = RelationshipKey(object, relation, subject)
-        return _together(({key: True}, dict.fromkeys(self.in_the_way(key), False)))
+        in_the_way = (self._deleting(*other) for other in self.in_the_way(key))
+        return _together(({key: True}, *in_the_way))
+
+    def _deleting(self, object: ObjectRef, relation: str, subject: SubjectRef) -> Changes | None:
+        """That a fact is not there; of a `final` relation nobody can have it so."""
+        if self._evaluation.schema.definitions[object.type].relations[relation].final:
+            return None
+        return {RelationshipKey(object, relation, subject): False}
 
     def in_the_way(self, key: RelationshipKey) -> set[RelationshipKey]:
         """What has to be deleted for a fact to be written: of a `single` relation the other one."""
@@ -345,10 +352,6 @@ class _Walk:
 
 
 # --- changes ----------------------------------------------------------------------------------------------------
-
-
-def _deleting(object: ObjectRef, relation: str, subject: SubjectRef) -> Changes:
-    return {RelationshipKey(object, relation, subject): False}
 
 
 def _together(all_changes: Iterable[Changes | None]) -> Changes | None:

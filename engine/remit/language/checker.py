@@ -125,6 +125,8 @@ class _Checker:
         for type_ in relation.types:
             self.effort.step()
             self._subject_type(definition, relation, type_)
+            if relation.final:
+                self._final_type(definition, relation, type_)
             branch = (
                 type_.type,
                 userset_of(type_),
@@ -137,6 +139,16 @@ class _Checker:
                 message = f"relation `{relation.name}` of `{definition.name}` allows `{source_of(type_)}` twice"
                 self.found.error("duplicate-subject-type", message, type_.span, "leave one of them out")
             seen.add(branch)
+
+    def _final_type(self, definition: Declared, relation: RelationSyntax, type_: TypeSyntax) -> None:
+        """What a caveat or a time qualifies may come to an end, or be written again with other ones."""
+        if type_.caveat is None and not type_.expiration and not type_.not_before:
+            return
+        message = (
+            f"`{source_of(type_)}` gives the final relation `{relation.name}` of `{definition.name}` a condition, and "
+            "what is final is so whoever asks and whenever"
+        )
+        self.found.error("final-relation-qualified", message, type_.span, "leave out what stands after `with`")
 
     def _subject_type(self, definition: Declared, relation: RelationSyntax, type_: TypeSyntax) -> None:
         target = self.definitions.get(type_.type)

@@ -5,7 +5,7 @@ Law: the same text and the same imports give an equal plan; a schema with an err
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.checker import check
@@ -16,6 +16,7 @@ from remit.language.imports import Resolver, expand
 from remit.language.lints import lint
 from remit.language.parser import parse
 from remit.language.plan import Schema
+from remit.language.polarity import find_subtracted
 from remit.language.printer import print_schema
 from remit.language.reach import Reach
 from remit.language.source import Issue, Source, refusal
@@ -76,4 +77,6 @@ def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = Non
     reach = Reach(schema, identity=False, effort=effort)
     if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)
+    if declarations.uses_delegation:
+        schema = replace(schema, subtracted=find_subtracted(schema, reach, effort))
     return Compiled(schema, lint(declarations, schema, reach, holders, effort), tree)

@@ -108,7 +108,11 @@ def _subject_types(type: str, was: Relation, now: Relation, subtracted: frozense
 
 
 def _modifiers(type: str, was: Relation, now: Relation) -> Iterator[SchemaChange]:
-    for modifier, before, after in (("single", was.single, now.single), ("managed", was.managed, now.managed)):
+    for modifier, before, after in (
+        ("single", was.single, now.single),
+        ("final", was.final, now.final),
+        ("managed", was.managed, now.managed),
+    ):
         if before != after:
             verb = "is now" if after else "is no longer"
             message = f"relation `{was.name}` of `{type}` {verb} {modifier}"

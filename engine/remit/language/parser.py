@@ -33,7 +33,7 @@ from remit.language.syntax import (
 )
 from remit.language.tokens import DELEGATION, FLAGS, TokenKind
 
-_MODIFIERS = ("single", "managed")
+_MODIFIERS = ("single", "final", "managed")
 _JOINING = (TokenKind.PLUS, TokenKind.AMPERSAND, TokenKind.MINUS, TokenKind.PIPE)
 _TRAITS = ("not_before", "expiration")
 
@@ -247,6 +247,7 @@ class _Parser:
             name.text,
             tuple(types),
             single="single" in modifiers,
+            final="final" in modifiers,
             managed="managed" in modifiers,
             comments=comments,
             name_span=name.span,

@@ -172,6 +172,7 @@ class Relation:
     name: str
     subject_types: tuple[SubjectType, ...]
     single: bool = False
+    final: bool = False  # what is written stays: nobody deletes it or writes it otherwise
     managed: bool = False
     doc: str = ""
     _taken: frozenset[SubjectType] = field(init=False, repr=False, compare=False)
@@ -222,5 +223,7 @@ class Schema:
     caveats: Mapping[str, Caveat]
     text: str = ""
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
+    # Under `use delegation`: the relations, by type and name, that hold answers back (see `polarity.py`).
+    subtracted: frozenset[tuple[str, str]] = frozenset()
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""

@@ -124,8 +124,9 @@ def _block(
 def _member(member: MemberSyntax) -> str:
     match member:
         case RelationSyntax(name, types):
-            modifiers = ("single " if member.single else "") + ("managed " if member.managed else "")
-            return f"{modifiers}relation {name}: {' | '.join(_type(one) for one in types)}"
+            modifiers = (("single ", member.single), ("final ", member.final), ("managed ", member.managed))
+            said = "".join(modifier for modifier, is_said in modifiers if is_said)
+            return f"{said}relation {name}: {' | '.join(_type(one) for one in types)}"
         case PermissionSyntax(name, expression, annotation):
             annotated = f": {' | '.join(annotation)}" if annotation else ""
             return f"permission {name}{annotated} = {print_expression(expression)}"

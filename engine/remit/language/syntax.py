@@ -150,6 +150,7 @@ class RelationSyntax:
     name: str
     types: tuple[TypeSyntax, ...]
     single: bool = False
+    final: bool = False
     managed: bool = False
     comments: tuple[str, ...] = ()  # the comments above it, each as written with its markers
     name_span: Span = field(default=NOWHERE, compare=False, kw_only=True)

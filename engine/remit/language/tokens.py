@@ -88,8 +88,8 @@ KEYWORDS = frozenset({"definition", "caveat", "relation", "permission", "nil", "
 
 DELEGATION = "delegation"
 
-# flag → the words it reserves. `delegation` reserves none: `single`, `managed`, `along`, `exists` are known by where
-# they stand, so that a schema may go on naming its relations with them.
+# flag → the words it reserves. `delegation` reserves none: `single`, `final`, `managed`, `along`, `exists` are known by
+# where they stand, so that a schema may go on naming its relations with them.
 FLAGS: dict[str, frozenset[str]] = {
     "expiration": frozenset({"expiration", "and"}),
     "typechecking": frozenset({"typechecking"}),

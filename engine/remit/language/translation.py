@@ -55,6 +55,7 @@ def _relation(relation: RelationSyntax, effort: Effort) -> plan.Relation:
         relation.name,
         tuple(translate_subject_type(type_) for type_ in relation.types),
         relation.single,
+        relation.final,
         relation.managed,
         doc_of(relation.comments),
     )

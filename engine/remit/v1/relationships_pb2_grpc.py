@@ -74,7 +74,8 @@ class RelationshipsServicer:
     def Write(self, request, context):
         """Applies all updates as one revision, or none. Durable when it returns, and seen by the next check.
         Fails with RELATIONSHIP_EXISTS (ALREADY_EXISTS), PRECONDITION_FAILED, RELATIONSHIP_NOT_ALLOWED,
-        SINGLE_RELATION_TAKEN (FAILED_PRECONDITION) or MANAGED_RELATION (PERMISSION_DENIED), naming the update.
+        SINGLE_RELATION_TAKEN, FINAL_RELATION, SUBTRACTED_WEAKENED (FAILED_PRECONDITION) or MANAGED_RELATION
+        (PERMISSION_DENIED), naming the update.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

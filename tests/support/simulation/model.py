@@ -41,7 +41,7 @@ from remit.model import (
     Update,
 )
 from tests.support.judge import Judge
-from tests.support.simulation.schemas import CAVEATS, plan_of
+from tests.support.simulation.schemas import CAVEATS, SUBTRACTED, plan_of
 
 Facts = Mapping[RelationshipKey, StoredRelationship]
 
@@ -120,6 +120,25 @@ def is_managed(state: State, key: RelationshipKey) -> bool:
     definition = state.schema.definitions.get(key.resource.type)
     relation = definition.relations.get(key.relation) if definition is not None else None
     return relation is not None and relation.managed
+
+
+def is_final(state: State, key: RelationshipKey) -> bool:
+    definition = state.schema.definitions.get(key.resource.type)
+    relation = definition.relations.get(key.relation) if definition is not None else None
+    return relation is not None and relation.final
+
+
+def weakens(state: State, written: Relationship, there: Relationship, now_us: int) -> bool:
+    """Whether what is subtracted would, at some moment from now on, no longer count where it would have."""
+    assert state.schema_text is not None
+    if (written.resource.type, written.relation) not in SUBTRACTED[state.schema_text]:
+        return False
+    was, becomes = there.qualifiers, written.qualifiers
+    times = {now_us} | {time for each in (was, becomes) for time in each[1:] if time is not None and time > now_us}
+    moments = {moment for time in times for moment in (time - 1, time, time + 1) if moment >= now_us}
+    counted = [moment for moment in moments if was.counts_at(moment)]
+    is_shorter = any(not becomes.counts_at(moment) for moment in counted)
+    return bool(counted) and (is_shorter or becomes.caveat not in (None, was.caveat))
 
 
 def filter_faults(state: State, filter: RelationshipFilter) -> set[str]:
@@ -233,7 +252,9 @@ class Model:
         removed: set[RelationshipKey] = set()
         if replacing is not None:
             faults |= removal_faults(before, replacing)
+            written_anew = {each.relationship.key for each in updates if each.operation is not Operation.DELETE}
             removed = {s.relationship.key for s in before.matching(replacing)}
+            removed -= {key for key in written_anew if is_final(before, key)}
         for update in updates:
             if update.operation is Operation.DELETE:
                 faults |= without_place(before, update.relationship)
@@ -241,6 +262,9 @@ class Model:
                 faults |= misfits(before, update.relationship)
         if not caller.may_write_managed and any(is_managed(before, key) for key in (*keys, *removed)):
             faults.add("MANAGED_RELATION")
+        deleted = {each.relationship.key for each in updates if each.operation is Operation.DELETE}
+        if any(is_final(before, key) for key in deleted | removed):
+            faults.add("FINAL_RELATION")
         faults |= precondition_faults(before, preconditions, now_us)
         facts = {key: stored for key, stored in before.facts.items() if key not in removed}
         for update in updates:
@@ -255,8 +279,12 @@ class Model:
             there = facts.get(key)
             if update.operation is Operation.CREATE and there and there.relationship.qualifiers.counts_at(now_us):
                 faults.add("RELATIONSHIP_EXISTS")
-            facts[key] = StoredRelationship(update.relationship, provenance)
             written.append(key)
+            if there and is_final(before, key):
+                continue
+            if there and weakens(before, update.relationship, there.relationship, now_us):
+                faults.add("SUBTRACTED_WEAKENED")
+            facts[key] = StoredRelationship(update.relationship, provenance)
         after = replace(before, facts=facts)
         faults |= single_faults(after, written, now_us)
         return Written(frozenset(faults), after, frozenset(removed - set(written)))
@@ -272,6 +300,8 @@ class Model:
         removed = frozenset(s.relationship.key for s in before.matching(filter))
         if not caller.may_write_managed and any(is_managed(before, key) for key in removed):
             faults.add("MANAGED_RELATION")
+        if any(is_final(before, key) for key in removed):
+            faults.add("FINAL_RELATION")
         return Written(frozenset(faults), self.without(removed), removed)
 
     def without(self, removed: Iterable[RelationshipKey]) -> State:
@@ -284,7 +314,8 @@ class Model:
         after = replace(self.now, schema_text=text)
         placeless = {key: each for key, each in after.facts.items() if misfits(after, each.relationship)}
         over = {key for key, each in placeless.items() if each.relationship.qualifiers.is_over(now_us)}
-        if placeless.keys() - over or single_faults(after, after.facts, now_us):
+        freed = any(is_final(self.now, key) and not is_final(after, key) for key in after.facts)
+        if freed or placeless.keys() - over or single_faults(after, after.facts, now_us):
             return Written(frozenset({"SCHEMA_ORPHANS_RELATIONSHIPS"}), self.now)
         return Written(frozenset(), replace(after, facts={k: s for k, s in after.facts.items() if k not in over}))
 

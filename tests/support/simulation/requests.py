@@ -101,7 +101,7 @@ class Requests:
             case 2 | 3:
                 return Relationship(self.of(RUNS), "delegated_by", self.plain(RUNS, USERS, USERS))
             case 4:
-                return Relationship(self.of(RUNS), "hold", self.plain(GROUPS))
+                return Relationship(self.of(RUNS), self.of(["hold", "ended"]), self.plain(GROUPS))
             case 5 | 6:
                 return Relationship(self.of(THINGS), "parent", self.plain(THINGS))
             case 7 | 8:
@@ -120,6 +120,9 @@ class Requests:
                 ends = Qualifiers(expiration_us=self.of(TIMES_US)) if self.one_in(2) else PLAIN
                 return Relationship(self.of(THINGS), "keeper", self.plain(USERS), ends)
             case _:
+                if self.one_in(2):
+                    time_us = self.of(TIMES_US)
+                    return Relationship(self.of(THINGS), "banned", self.plain(USERS), Qualifiers(expiration_us=time_us))
                 return Relationship(self.of(THINGS), "banned", self.of([self.plain(USERS, RUNS), self.members()]))
 
     def misfitting(self) -> Relationship:
@@ -129,7 +132,7 @@ class Requests:
                 Relationship(thing, "use", user),
                 Relationship(thing, "nothing", user),
                 Relationship(thing, "parent", user),
-                Relationship(thing, "banned", user, Qualifiers(expiration_us=self.of(TIMES_US))),
+                Relationship(thing, "banned", user, Qualifiers(not_before_us=self.of(TIMES_US))),
                 Relationship(thing, "viewer", user, Qualifiers(self.of(ODD_USES))),
                 Relationship(NOBODY, "viewer", user),
             ]

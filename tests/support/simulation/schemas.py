@@ -32,13 +32,14 @@ definition group {{
 definition run {{
     single managed relation delegated_by: run | user
     relation hold: group
-    permission live = self - hold.exists()
+    {ended}: group
+    permission live = self - (hold.exists() + ended.exists())
 }}
 
 definition thing {{
     {parent}: thing
     relation viewer: user | user:* | group#member | run | user with small | user with expiration | user with not_before
-    relation banned: user | run | group#member
+    relation banned: user | run | group#member | user with expiration
     single relation keeper: user | user with expiration
     permission link = {link}
     permission use = link.along(delegated_by)
@@ -49,13 +50,19 @@ definition thing {{
 
 _LINK = "((viewer + parent->link) & subject->live) - banned"
 
-FULL = _FULL.format(caveat=_CAVEAT, parent="relation parent", link=_LINK)
-SINGLE_PARENT = _FULL.format(caveat=_CAVEAT, parent="single relation parent", link=_LINK)
-OTHER_MEANING = _FULL.format(caveat=_CAVEAT, parent="relation parent", link="(viewer & subject->live) - parent->banned")
-STRICTER_CAVEAT = _FULL.format(
+
+def _text(caveat: str, parent: str, link: str, ended: str = "final relation ended") -> str:
+    return _FULL.format(caveat=caveat, parent=parent, link=link, ended=ended)
+
+
+FULL = _text(caveat=_CAVEAT, parent="relation parent", link=_LINK)
+NOT_FINAL = _text(caveat=_CAVEAT, parent="relation parent", link=_LINK, ended="relation ended")
+SINGLE_PARENT = _text(caveat=_CAVEAT, parent="single relation parent", link=_LINK)
+OTHER_MEANING = _text(caveat=_CAVEAT, parent="relation parent", link="(viewer & subject->live) - parent->banned")
+STRICTER_CAVEAT = _text(
     caveat="caveat small(amount int, most int) { amount < most }", parent="relation parent", link=_LINK
 )
-TEXT_CAVEAT = _FULL.format(
+TEXT_CAVEAT = _text(
     caveat="caveat small(amount string, most string) { amount == most }", parent="relation parent", link=_LINK
 )
 
@@ -83,6 +90,7 @@ BROKEN = (
 
 CAVEATS: dict[str, dict[str, dict[str, type]]] = {
     FULL: {"small": {"amount": int, "most": int}},
+    NOT_FINAL: {"small": {"amount": int, "most": int}},
     SINGLE_PARENT: {"small": {"amount": int, "most": int}},
     OTHER_MEANING: {"small": {"amount": int, "most": int}},
     STRICTER_CAVEAT: {"small": {"amount": int, "most": int}},
@@ -90,6 +98,12 @@ CAVEATS: dict[str, dict[str, dict[str, type]]] = {
     PLAIN: {},
 }
 SCHEMAS = tuple(CAVEATS)
+
+# Of those that `use delegation`: the relations with qualifiers that stand behind a `-`, `viewer` by `odd`.
+SUBTRACTED: dict[str, frozenset[tuple[str, str]]] = {
+    text: frozenset({("thing", "banned"), ("thing", "viewer"), ("group", "member")}) if text != PLAIN else frozenset()
+    for text in SCHEMAS
+}
 
 
 @functools.cache

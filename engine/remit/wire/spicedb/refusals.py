@@ -144,6 +144,7 @@ TYPE_ERRORS = frozenset(
         "duplicate-member",
         "duplicate-subject-type",
         "exists-on-permission",
+        "final-relation-qualified",
         "permission-cycle",
         "permission-on-arrow-left",
         "self-reference",
