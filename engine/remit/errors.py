@@ -292,6 +292,19 @@ class WeakeningRefused(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class RecordRefused(InvalidArgument):
+    """A record is of no kind that there is, about another type's object, too large, or not what its digest says."""
+
+    reason = "RECORD_NOT_ALLOWED"
+
+
+class RecordFixed(RemitError):
+    """A record whose document never changes would be written with another one, or removed."""
+
+    reason = "RECORD_FIXED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

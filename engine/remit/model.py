@@ -209,6 +209,15 @@ class RelationshipFilter:
             and (self.subject_relation is None or subject.relation == self.subject_relation)
         )
 
+    def matches_all_of(self, resource: ObjectRef) -> bool:
+        """Whether all relationships of an object are meant. Cost: O(1)."""
+        return (
+            (self.resource_type is None or resource.type == self.resource_type)
+            and (self.resource_id is None or resource.id == self.resource_id)
+            and (self.resource_id_prefix is None or resource.id.startswith(self.resource_id_prefix))
+            and (self.relation, self.subject_type, self.subject_id, self.subject_relation) == (None,) * 4
+        )
+
 
 class Operation(Enum):
     """What an update does to its triple."""
@@ -248,6 +257,49 @@ class Change(NamedTuple):
         return stored.relationship.key
 
 
+class RecordKey(NamedTuple):
+    """What a record is of: its kind, and the object that it is about. There is one record per key."""
+
+    kind: str
+    object: ObjectRef
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.object}"
+
+
+class Record(NamedTuple):
+    """What is kept about an object beside its relationships: bytes that mean something to those who know the kind. No
+    answer is decided by one."""
+
+    kind: str
+    object: ObjectRef
+    document: bytes
+
+    @property
+    def key(self) -> RecordKey:
+        return RecordKey(self.kind, self.object)
+
+
+class StoredRecord(NamedTuple):
+    """A record as the store remembers it."""
+
+    record: Record
+    provenance: Provenance
+
+
+class RecordChange(NamedTuple):
+    """One record's fate in a committed revision: `before` and `after`, None where it was or is absent."""
+
+    before: StoredRecord | None
+    after: StoredRecord | None
+
+    @property
+    def key(self) -> RecordKey:
+        stored = self.after or self.before
+        assert stored is not None, "a change has a before or an after"
+        return stored.record.key
+
+
 class Delta(NamedTuple):
     """Everything one revision did: what the changelog keeps, the graph applies and Watch will tell.
 
@@ -261,6 +313,7 @@ class Delta(NamedTuple):
     schema_text: str | None = None
     metadata_json: str = "{}"
     managed_bypass: bool = False
+    records: tuple[RecordChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

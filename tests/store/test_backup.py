@@ -24,9 +24,18 @@ from remit.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from remit.model import CaveatUse, Delta, Provenance, Qualifiers, Relationship, RelationshipKey, StoredRelationship
+from remit.model import (
+    CaveatUse,
+    Delta,
+    Provenance,
+    Qualifiers,
+    Record,
+    Relationship,
+    RelationshipKey,
+    StoredRelationship,
+)
 from remit.store.backup import BLOCK_BYTES, BLOCK_BYTES_MAX, MAGIC, VERSION, BackupReader
-from remit.store.port import SMALL_WEIGHT_MAX, Draft, StoreIdentity, WriteTransaction
+from remit.store.port import DOCUMENT_BYTES_MAX, SMALL_WEIGHT_MAX, Draft, StoreIdentity, WriteTransaction
 from remit.store.tables.interface import Table
 from remit.store.tables.restoring import PIECE_ROWS
 from remit.store.tables.table_store import TableStore
@@ -34,12 +43,16 @@ from tests.support.restoring import feed
 from tests.support.store.strategies import few_keys, qualifiers
 from tests.support.store.worlds import (
     Ticks,
+    all_records,
     check,
     deleting,
     everything,
+    forgetting,
     open_lmdb,
     open_memory,
     putting,
+    record,
+    recording,
     relationship,
     texts,
     write,
@@ -55,12 +68,16 @@ class Everything:
     def __init__(self) -> None:
         self.schemas: list[str] = []
         self.relationships: list[Relationship] = []
+        self.records: list[Record] = []
 
     def schema(self, text: str) -> None:
         self.schemas.append(text)
 
     def relationship(self, relationship: Relationship) -> None:
         self.relationships.append(relationship)
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
 
 
 def backup(store: TableStore, name: str = "default", taken_at_us: int = 0) -> bytes:
@@ -98,6 +115,7 @@ def told(store: TableStore, name: str) -> tuple[object, ...]:
         head.oldest_revision,
         head.schema_text,
         everything(store, name),
+        all_records(store, name),
         deltas,
         schemas,
     )
@@ -109,6 +127,7 @@ def rows_left(store: TableStore, among: int) -> int:
     snapshot = store._tables.snapshot()
     try:
         tables = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS, Table.HEADS, Table.TOMBSTONES)
+        tables = (*tables, Table.RECORDS)
         numbers = [number.to_bytes(4, "big") for number in range(2, among + 1)]
         return sum(1 for table in tables for key, _ in snapshot.items(table, b"") if key[:4] in numbers)
     finally:
@@ -146,6 +165,10 @@ def filled(store: TableStore) -> TableStore:
     )
     write(store, deleting("doc:0#viewer@user:zoe"))
     write(store, putting(*(f"doc:{'z' * 100}{number}#viewer@user:{'z' * 100}{number}" for number in range(400))))
+    write(
+        store, recording(record("hold", "hold:1", b"why"), record("agent", f"agent:{'x' * 1024}", bytes(BLOCK_BYTES)))
+    )
+    write(store, recording(record("hold", "hold:1", b"why not")))
     while store.trim("default", kept.committed_at_us):
         pass
     return store
@@ -266,9 +289,10 @@ def test_whatever_was_written_comes_back(kind: str, tmp_path: Path) -> None:
 
     @settings(max_examples=40, deadline=None)
     @given(
-        st.lists(st.one_of(st.lists(step, max_size=5), st.sampled_from(["// a", "// b"])), max_size=8), st.floats(0, 1)
+        st.lists(st.one_of(st.lists(step, max_size=5), st.sampled_from(["// a", "// b", *DOCUMENTS])), max_size=8),
+        st.floats(0, 1),
     )
-    def law(history: list[list[tuple[RelationshipKey, Qualifiers | None]] | str], forgotten: float) -> None:
+    def law(history: list[list[tuple[RelationshipKey, Qualifiers | None]] | str | bytes], forgotten: float) -> None:
         name = f"s{next(names)}"
         store.create(name)
         committed = [store.submit(name, _doing(each)).result(60).committed_at_us for each in history]
@@ -278,6 +302,7 @@ def test_whatever_was_written_comes_back(kind: str, tmp_path: Path) -> None:
         restore(store, backup(store, name), f"{name}-copy", judge=judge)
         assert told(store, f"{name}-copy") == told(store, name)
         assert judge.relationships == [each.relationship for each in everything(store, name)]
+        assert judge.records == [each.record for each in all_records(store, name)]
         with store.read(name) as view:
             assert judge.schemas[-1:] == ([view.head.schema_text] if view.head.schema_text is not None else [])
         check_one(store, f"{name}-copy")
@@ -298,8 +323,16 @@ def check_one(store: TableStore, name: str) -> None:
         view.check_invariants()
 
 
-def _doing(what: list[tuple[RelationshipKey, Qualifiers | None]] | str) -> Callable[[WriteTransaction], Draft]:
+DOCUMENTS = [b"", b"1", b"2", b"3" * 100]
+
+
+def _doing(
+    what: list[tuple[RelationshipKey, Qualifiers | None]] | str | bytes,
+) -> Callable[[WriteTransaction], Draft]:
     def admission(transaction: WriteTransaction) -> Draft:
+        if isinstance(what, bytes):
+            about = record("agent", f"agent:a{len(what)}", what)
+            return (recording if what else forgetting)(about)(transaction)
         if isinstance(what, str):
             transaction.put_schema(what)
             return Draft("anne")
@@ -368,6 +401,28 @@ def test_a_version_nobody_knows_yet_is_refused_naming_both(filled: TableStore) -
     assert refusal.metadata == {"found": str(VERSION + 1), "known": str(VERSION)}
 
 
+def old(blocks: list[list[Any]]) -> bytes:
+    """As version 1 wrote it, which knew no records."""
+    data = built(blocks)
+    return sealed(data[: len(MAGIC)] + struct.pack(">I", 1) + data[len(MAGIC) + 4 :])
+
+
+def test_a_backup_of_before_there_were_records_is_restored(store: TableStore) -> None:
+    write(store, putting(ANNE))
+    data = backup(store)
+    *blocks, end = blocks_of(data)
+    restore(store, old([*blocks, end[:4]]))
+    assert told(store, "copy") == told(store, "default")
+    restore(store, data, "again")
+    assert told(store, "again") == told(store, "default")
+
+
+def test_a_backup_of_before_there_were_records_has_none(store: TableStore) -> None:
+    *blocks, end = blocks_of(SMALL_BACKUP)
+    assert isinstance(refused(store, old([*blocks, end[:4]])), BackupDamaged)
+    assert isinstance(refused(store, old([*blocks, end])), BackupDamaged)
+
+
 def test_what_is_no_backup_is_refused_at_its_first_bytes(store: TableStore) -> None:
     restoring = store.restore("copy", Everything())
     with pytest.raises(BackupFormatUnknown, match="not a backup"):
@@ -413,11 +468,16 @@ class Against(Everything):
         if str(relationship.key) == self.wrong:
             raise InvalidArgument("no such relationship")
 
+    def record(self, record: Record) -> None:
+        if str(record.key) == self.wrong:
+            raise InvalidArgument("no such record")
 
-@pytest.mark.parametrize("wrong", ["// schema", ANNE])
+
+@pytest.mark.parametrize("wrong", ["// schema", ANNE, "hold of hold:1"])
 def test_what_the_judge_refuses_is_refused_with_its_words(store: TableStore, wrong: str) -> None:
     schema_written(store, "// schema")
     write(store, putting(ANNE))
+    write(store, recording(record("hold", "hold:1")))
     refusal = refused(store, backup(store), Against(wrong))
     assert isinstance(refusal, BackupRefused)
     assert "no such" in refusal.message
@@ -483,8 +543,9 @@ def built(blocks: list[list[Any]]) -> bytes:
 
 def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     """Backups of the right form and digest that no store could have become."""
-    store, schema, relationships, changelog, end = blocks
+    store, schema, relationships, records, changelog, end = blocks
     triple, value = relationships[1][:2]
+    key, document = records[1]
     row = msgpack.unpackb(changelog[1][2])
 
     def with_row(*fields: Any) -> list[Any]:
@@ -497,11 +558,11 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     yield "no beginning", blocks[1:]
     yield "two beginnings", [store, *blocks]
     yield "no end", blocks[:-1]
-    yield "another order", [store, changelog, relationships, schema, end]
+    yield "another order", [store, changelog, records, relationships, schema, end]
     yield "another kind", [store, ["secret", 1], *blocks[1:]]
     yield "a kind that is no word", [store, [7], *blocks[1:]]
     yield "a block that is no array", [store, "x", *blocks[1:]]  # type: ignore[list-item]
-    yield "another count", [*blocks[:-1], ["end", 1, 2, 9]]
+    yield "another count", [*blocks[:-1], ["end", 1, 2, 9, 1]]
     yield "a short uuid", [["store", "a", b"x", *store[3:]], *blocks[1:]]
     yield "a name that is a number", [["store", 7, *store[2:]], *blocks[1:]]
     yield "a name of other characters", [["store", "../\x1b", *store[2:]], *blocks[1:]]
@@ -509,12 +570,15 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
     yield "an epoch that leaves no room for the next", [[*store[:3], 2**63 - 1, *store[4:]], *blocks[1:]]
     yield "a time beyond reach", [[*store[:7], 2**63], *blocks[1:]]
     yield "a beginning after its end", [[*store[:5], 9, *store[6:]], *blocks[1:]]
-    yield "a schema that is missing", [store, relationships, changelog, ["end", 0, 1, 2]]
-    yield "a schema too many", [store, schema, ["schema", 2, b"//", True], relationships, changelog, ["end", 2, 1, 2]]
+    yield "a schema that is missing", [store, relationships, records, changelog, ["end", 0, 1, 3, 1]]
+    yield "a schema too many", [*blocks[:2], ["schema", 2, b"//", True], *blocks[2:5], ["end", 2, 1, 3, 1]]
     yield "a schema that is not UTF-8", [store, ["schema", 1, b"\xff", True], *blocks[2:]]
     yield "a schema without its end", [store, ["schema", 1, b"//", False], *blocks[2:]]
     yield "a schema in pieces of two", [store, ["schema", 1, b"//", False], ["schema", 2, b"//", True], *blocks[2:]]
-    yield "a relationship twice", [*blocks[:2], ["relationships", [triple, value] * 2], changelog, ["end", 1, 2, 2]]
+    yield (
+        "a relationship twice",
+        [*blocks[:2], ["relationships", [triple, value] * 2], *blocks[3:5], ["end", 1, 2, 3, 1]],
+    )
     yield "half a relationship", [*blocks[:2], ["relationships", [triple]], *blocks[3:]]
     for name, wrong in {
         "a space": triple.replace(b"1", b"1 2"),
@@ -534,7 +598,7 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
         "a writer of the other direction": ("\u202eanne", "", 2),
         "a writer beyond reach": ("a" * 1_025, "", 2),
         "a run of two lines": ("anne", "r\n1", 2),
-        "a revision to come": ("anne", "", 3),
+        "a revision to come": ("anne", "", 4),
         "a revision of nothing": ("anne", "", 0),
         "a revision that is true": ("anne", "", True),
         "a caveat of no name": ("anne", "", 2, "", "{}", None, None),
@@ -545,24 +609,46 @@ def forgeries(blocks: list[list[Any]]) -> Iterator[tuple[str, list[list[Any]]]]:
         "qualifiers that are none": ("anne", "", 2, None, "", None, None),
     }.items():
         yield f"a value of {name}", [*blocks[:2], with_value(*fields), *blocks[3:]]
-    yield "a changelog that is missing", [*blocks[:3], ["end", 1, 1, 0]]
-    yield "a changelog of one", [*blocks[:3], ["changelog", changelog[1][:3]], ["end", 1, 1, 1]]
-    yield "a changelog with a gap", [*blocks[:3], ["changelog", changelog[1][3:]], ["end", 1, 1, 1]]
-    yield "a row of no shape", [*blocks[:3], ["changelog", [1, 0, b"\x07", *changelog[1][3:]]], end]
-    yield "a row without its schema", [*blocks[:3], with_row(*row[:4], False, *row[5:]), end]
-    yield "a row of a second part to come", [*blocks[:3], with_row(*row[:5], 2, []), end]
-    yield "a row of a metadata that is no JSON", [*blocks[:3], with_row(*row[:2], "nonsense", *row[3:]), end]
-    yield "a row of a time to come", [*blocks[:3], with_row(store[7] + 1, *row[1:]), end]
-    yield "a row of a time before all", [*blocks[:3], with_row(-1, *row[1:]), end]
-    yield "a row of a later time than the next", [*blocks[:3], with_row(store[7], *row[1:]), end]
-    yield "a row of a writer of two lines", [*blocks[:3], with_row(row[0], "a\nb", *row[2:]), end]
-    yield "a row of half a part", [*blocks[:3], with_row(*row[:5], 1.0, []), end]
-    yield "a row of no part", [*blocks[:3], with_row(*row[:5], 0, []), end]
-    yield "a row of changes that are bytes", [*blocks[:3], with_row(*row[:6], b""), end]
-    yield "a row of a change of nothing", [*blocks[:3], with_row(*row[:6], [triple, None, None]), end]
-    yield "a row of a time that is a word", [*blocks[:3], with_row("now", *row[1:]), end]
-    yield "a row of a broken triple", [*blocks[:3], with_row(*row[:6], [b"x", None, value]), end]
-    yield "a row of half a change", [*blocks[:3], with_row(*row[:6], [triple]), end]
+    yield "a changelog that is missing", [*blocks[:4], ["end", 1, 1, 0, 1]]
+    yield "a changelog of one", [*blocks[:4], ["changelog", changelog[1][:3]], ["end", 1, 1, 1, 1]]
+    yield "a changelog with a gap", [*blocks[:4], ["changelog", changelog[1][3:]], ["end", 1, 1, 2, 1]]
+    yield "a row of no shape", [*blocks[:4], ["changelog", [1, 0, b"\x07", *changelog[1][3:]]], end]
+    yield "a row without its schema", [*blocks[:4], with_row(*row[:4], False, *row[5:]), end]
+    yield "a row of a second part to come", [*blocks[:4], with_row(*row[:5], 2, []), end]
+    yield "a row of a metadata that is no JSON", [*blocks[:4], with_row(*row[:2], "nonsense", *row[3:]), end]
+    yield "a row of a time to come", [*blocks[:4], with_row(store[7] + 1, *row[1:]), end]
+    yield "a row of a time before all", [*blocks[:4], with_row(-1, *row[1:]), end]
+    yield "a row of a later time than the next", [*blocks[:4], with_row(store[7], *row[1:]), end]
+    yield "a row of a writer of two lines", [*blocks[:4], with_row(row[0], "a\nb", *row[2:]), end]
+    yield "a row of half a part", [*blocks[:4], with_row(*row[:5], 1.0, []), end]
+    yield "a row of no part", [*blocks[:4], with_row(*row[:5], 0, []), end]
+    yield "a row of changes that are bytes", [*blocks[:4], with_row(*row[:6], b""), end]
+    yield "a row of a change of nothing", [*blocks[:4], with_row(*row[:6], [triple, None, None]), end]
+    yield "a row of a time that is a word", [*blocks[:4], with_row("now", *row[1:]), end]
+    yield "a row of a broken triple", [*blocks[:4], with_row(*row[:6], [b"x", None, value]), end]
+    yield "a row of half a change", [*blocks[:4], with_row(*row[:6], [triple]), end]
+    yield "a record twice", [*blocks[:3], ["records", [key, document] * 2], changelog, ["end", 1, 1, 3, 2]]
+    yield "half a record", [*blocks[:3], ["records", [key]], *blocks[4:]]
+    yield "records that are not counted", [*blocks[:5], end[:4]]
+    for name, wrong in {
+        "no mark": key[1:],
+        "four parts": key + b"\0x",
+        "a kind of capitals": key.replace(b"hold\0", b"Hold\0"),
+        "an id of a space": key + b" ",
+        "bytes": b"\0\xff",
+    }.items():
+        yield f"a record's key of {name}", [*blocks[:3], ["records", [wrong, document]], *blocks[4:]]
+    for name, fields in {
+        "no document": ("anne", "", 3),
+        "a document of text": ("anne", "", 3, "why"),
+        "a document beyond all": ("anne", "", 3, bytes(DOCUMENT_BYTES_MAX + 1)),
+        "a key it does not need": ("anne", "", 3, b"why", key),
+        "a writer of two lines": ("a\nb", "", 3, b"why"),
+        "a revision to come": ("anne", "", 4, b"why"),
+    }.items():
+        yield f"a record of {name}", [*blocks[:3], ["records", [key, msgpack.packb(fields)]], *blocks[4:]]
+        changed = msgpack.packb([*msgpack.unpackb(changelog[1][8])[:6], [key, None, msgpack.packb(fields)]])
+        yield f"a change to a record of {name}", [*blocks[:4], ["changelog", [*changelog[1][:8], changed]], end]
 
 
 def small_backup() -> bytes:
@@ -570,6 +656,7 @@ def small_backup() -> bytes:
     store.create("default")
     schema_written(store, "//")
     write(store, putting(ANNE))
+    write(store, recording(record("hold", "hold:1", b"why")))
     data = backup(store)
     store.close()
     return data
@@ -610,7 +697,7 @@ FIELDS = st.sampled_from(
 @example(fields=["relationships", []])
 def test_any_blocks_are_judged_and_never_crash(fields: list[Any]) -> None:
     reader = BackupReader()
-    data = built([*blocks_of(SMALL_BACKUP)[:1], fields, ["end", 0, 0, 0]])
+    data = built([*blocks_of(SMALL_BACKUP)[:1], fields, ["end", 0, 0, 0, 0]])
     with pytest.raises(BackupDamaged):
         list(reader.feed(data))
         reader.finish()

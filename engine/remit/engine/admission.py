@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
+from remit.engine.record_kinds import is_fixed
 from remit.errors import (
     Fault,
     FilterTooBroad,
@@ -19,6 +20,7 @@ from remit.errors import (
     InvalidContext,
     ManagedRefused,
     PreconditionFailed,
+    RecordFixed,
     RelationshipExists,
     RelationshipRefused,
     SingleTaken,
@@ -39,9 +41,11 @@ from remit.model import (
     Precondition,
     Provenance,
     Qualifiers,
+    Record,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
+    StoredRecord,
     StoredRelationship,
     SubjectRef,
     Update,
@@ -445,6 +449,23 @@ def apply_updates(
             singles.setdefault((resource, relation.name), (relation, index))
     for (resource, _), (relation, index) in singles.items():
         _check_single(view, resource, relation, now_us, f"{where}[{index}]")
+
+
+def apply_records(view: WriteTransaction, records: Sequence[Record], caller: Caller) -> None:
+    """Write records that `check_records` has nothing against, in the revision of the facts they go with. What is fixed
+    and there stays as it is. Raises RecordFixed where it would become another."""
+    provenance = Provenance(caller.principal, caller.run, view.next_revision)
+    for index, record in enumerate(records):
+        there = view.get_record(record.key) if is_fixed(record.kind) else None
+        if there is None:
+            view.put_record(StoredRecord(record, provenance))
+        elif there.record.document != record.document:
+            raise RecordFixed(
+                f"record `{record.key}` is there with another document, and stays as it is: give the new one an object "
+                "of its own",
+                field=f"records[{index}]",
+                record=record.key,
+            )
 
 
 def _require_absent(relationship: Relationship, there: StoredRelationship | None, now_us: int, field: str) -> None:

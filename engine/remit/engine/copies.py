@@ -16,12 +16,13 @@ from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.orphans import misfit
+from remit.engine.record_kinds import check_record
 from remit.engine.tokens import encode_token
 from remit.errors import RelationshipRefused
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language import compile_schema
 from remit.language.plan import Schema
-from remit.model import Relationship, RelationshipKey, StoreInfo
+from remit.model import Record, Relationship, RelationshipKey, StoreInfo
 from remit.store.port import Restoration, Scratch, Store, StoreIdentity
 
 
@@ -133,3 +134,8 @@ class Fitting:
             raise RelationshipRefused(reason)
         if not relationship.qualifiers.is_over(self._now_us):
             self._last = relationship.key
+
+    def record(self, record: Record) -> None:
+        """Raises RecordRefused, and what the interrupt raises."""
+        self._look()
+        check_record(record)

@@ -13,6 +13,7 @@ from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.lookups import Lookups
 from remit.engine.questions import Questions
+from remit.engine.records import Records
 from remit.engine.relationships import Relationships
 from remit.engine.request_view import RequestViews
 from remit.engine.results import EngineStats
@@ -50,6 +51,7 @@ class Engine:
         evaluator = quickest_evaluator(limits.evaluation_bytes_max)
         self.questions = Questions(views, evaluator, limits)
         self.lookups = Lookups(views, evaluator, limits)
+        self.records = Records(loaded)
         self.relationships = Relationships(loaded, clock, limits)
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)

@@ -12,6 +12,7 @@ from itertools import islice
 from remit.engine.admission import (
     KnownContexts,
     Scanning,
+    apply_records,
     apply_updates,
     check_bounded,
     check_filter,
@@ -24,6 +25,7 @@ from remit.engine.commits import commit
 from remit.engine.cursors import decode_cursor, encode_cursor
 from remit.engine.limits import REMIT_WIRE, ROWS_BETWEEN_INTERRUPTS, Limits, Wire
 from remit.engine.loaded import LoadedStores
+from remit.engine.record_kinds import check_records
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
@@ -34,11 +36,12 @@ from remit.model import (
     Caller,
     Operation,
     Precondition,
+    Record,
     RelationshipFilter,
     RelationshipKey,
     Update,
 )
-from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
+from remit.store.port import BULK_WEIGHT, SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, Draft, WriteTransaction
 
 
 class Relationships:
@@ -56,6 +59,7 @@ class Relationships:
         *,
         preconditions: Sequence[Precondition] = (),
         replace: RelationshipFilter | None = None,
+        records: Sequence[Record] = (),
         metadata_json: str = "{}",
         dry_run: bool = False,
         caller: Caller = LOCAL_CALLER,
@@ -67,13 +71,15 @@ class Relationships:
         refused, but over SpiceDB's wire, where the revision changes nothing.
 
         Judged inside the store's transaction, at the revision it would become: schema, preconditions, CREATE, `single`,
-        `managed`. What `replace` means is removed first, in the same revision. What has expired already is written as
-        it is, and told. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as long as it is
-        still being judged by its filters; then nothing is written."""
+        `final`, `managed`. What `replace` means is removed first, in the same revision. What has expired already is
+        written as it is, and told. `records` are no request's to bring: by them Remit's own verbs describe, in the same
+        revision, what the facts are about. For `before_bulk` see `commits.commit`. Raises what the interrupt raises, as
+        long as it is still being judged by its filters; then nothing is written."""
         loaded = self._stores.of(store)
-        if not updates and replace is None and not wire.may_write_nothing:
+        if not updates and not records and replace is None and not wire.may_write_nothing:
             raise InvalidArgument("a write needs at least one of `updates`", field="updates")
         self._limits.require_write(updates, len(preconditions), metadata_json, wire)
+        check_records(records)
         if replace is not None:
             check_bounded(loaded.schema or NO_SCHEMA, replace, "replace")
         known = KnownContexts.of(loaded.schema, [update.relationship for update in updates], interrupt)
@@ -107,10 +113,13 @@ class Relationships:
                 removed.update(matched)
                 touches_managed |= managed
             apply_updates(view, schema, updates, caller, now_us)
+            apply_records(view, records, caller)
             expired = _over(updates, now_us)
             return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
 
-        changes = len(updates)
+        changes = len(updates) + len(records)
+        if sum(len(record.document) for record in records) > SMALL_DOCUMENTS_BYTES:
+            changes = max(changes, BULK_WEIGHT)
         changes_max = changes if replace is None else changes + self._limits.matches_max
         committed = commit(
             self._stores,

@@ -17,7 +17,7 @@ from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.tokens import encode_token, revision_of
 from remit.errors import RemitError, RevisionGone
 from remit.interrupt import Interrupt, TooHeavy, never_interrupted, paced
-from remit.model import Change, Delta, Relationship, RelationshipFilter
+from remit.model import Change, Delta, RecordChange, Relationship, RelationshipFilter
 from remit.notation import no_such_store
 
 T = TypeVar("T")
@@ -40,7 +40,8 @@ _SHARED_MAX = 64  # sets of filters for which what was made of a revision is kep
 class Watched:
     """What one revision did, as far as the filters mean it; or a piece of it, where it is too long to be told at once.
 
-    `token` is empty in a piece that others of the same revision follow; `schema_text` is in the last one."""
+    `token` is empty in a piece that others of the same revision follow; `schema_text` and `records` are in the last.
+    Records are meant by a filter that means all of their object."""
 
     token: str
     revision: int
@@ -49,6 +50,7 @@ class Watched:
     changes: tuple[Change, ...]
     schema_text: str | None
     metadata_json: str
+    records: tuple[RecordChange, ...] = ()
 
 
 class _Entry:
@@ -59,6 +61,7 @@ class _Entry:
     def __init__(self, delta: Delta) -> None:
         self.delta = delta
         self.size_bytes = len(delta.metadata_json) + sum(map(_weight, delta.changes))
+        self.size_bytes += sum(map(_record_weight, delta.records))
         self.made: dict[tuple[object, ...], Any] = {}
 
 
@@ -295,12 +298,14 @@ class Watch(Generic[T]):
         is_last = end == len(changes)
         if told and not is_last and begin == 0:
             return 0  # whole in the next step, if it fits into one
-        if is_last and not changes and delta.schema_text is None:
+        records = self._meant_records(delta) if is_last else ()
+        if is_last and not changes and not records and delta.schema_text is None:
             self._revision, self._told = delta.revision, 0
             return room
         token = encode_token(self._loaded.identity, delta.revision) if is_last else ""
-        told.append(self._make(_watched(delta, token, tuple(changes[begin:end]))))
+        told.append(self._make(_watched(delta, token, tuple(changes[begin:end]), records)))
         self._revision, self._told = (delta.revision, 0) if is_last else (self._revision, end)
+        room -= sum(map(_record_weight, records))
         return room - len(delta.metadata_json) - len(delta.schema_text or "")
 
     def _made_of(self, entry: _Entry) -> list[T]:
@@ -309,10 +314,11 @@ class Watch(Generic[T]):
         made: list[T] | None = entry.made.get(key)
         if made is None:
             changes = self._meant(entry.delta.changes, never_interrupted)
+            records = self._meant_records(entry.delta)
             made = []
-            if changes:
+            if changes or records:
                 token = encode_token(self._loaded.identity, entry.delta.revision)
-                made.append(self._make(_watched(entry.delta, token, tuple(changes))))
+                made.append(self._make(_watched(entry.delta, token, tuple(changes), records)))
             if len(entry.made) < _SHARED_MAX:
                 entry.made[key] = made
         return made
@@ -328,8 +334,16 @@ class Watch(Generic[T]):
                 meant.append(change)
         return meant
 
+    def _meant_records(self, delta: Delta) -> tuple[RecordChange, ...]:
+        """Cost: O(records x filters)."""
+        if not self._filters or not delta.records:
+            return delta.records
+        return tuple(
+            change for change in delta.records if any(each.matches_all_of(change.key.object) for each in self._filters)
+        )
 
-def _watched(delta: Delta, token: str, changes: tuple[Change, ...]) -> Watched:
+
+def _watched(delta: Delta, token: str, changes: tuple[Change, ...], records: tuple[RecordChange, ...]) -> Watched:
     return Watched(
         token,
         delta.revision,
@@ -338,6 +352,7 @@ def _watched(delta: Delta, token: str, changes: tuple[Change, ...]) -> Watched:
         changes,
         delta.schema_text if token else None,
         delta.metadata_json,
+        records,
     )
 
 
@@ -345,6 +360,11 @@ def _weight(change: Change) -> int:
     stored = change.after or change.before
     assert stored is not None, "a change has a before or an after"
     return size_bytes(stored.relationship)
+
+
+def _record_weight(change: RecordChange) -> int:
+    documents = (stored.record.document for stored in change if stored is not None)
+    return 48 + len(change.key.kind) + len(change.key.object.id) + sum(map(len, documents))
 
 
 def size_bytes(relationship: Relationship) -> int:

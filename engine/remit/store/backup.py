@@ -8,12 +8,13 @@ Numbers are big-endian. The blocks, in this order:
     ["store", name, uuid, epoch, revision, oldest_revision, schema_revision, taken_at_us]       one, the first
     ["schema", revision, piece, is_last]      the schemas that are still needed, oldest first, each in pieces of UTF-8
     ["relationships", [triple, value, …]]     in the order of triples
+    ["records", [key, value, …]]              in the order of keys; since version 2
     ["changelog", [revision, part, row, …]]   what came after the oldest revision, oldest first
-    ["end", schemas, relationships, rows]     how many there were; one, the last
+    ["end", schemas, relationships, rows, records]   how many there were; one, the last. Without `records` in version 1
 
-`triple`, `value` and `row` are the bytes of `codec.encode_triple`, `codec.encode_value` and `changelog.encode_delta`;
-the order of triples is that of `codec.sort_key`. docs/operate/operations.md tells all of it for those who read
-backups without Remit.
+`triple`, `value` and `row` are the bytes of `codec.encode_triple`, `codec.encode_value` and `changelog.encode_delta`,
+those of a record of `codec.encode_record_key` and `codec.encode_record`; the order of triples and keys is that of
+`codec.sort_key`. docs/operate/operations.md tells all of it for those who read backups without Remit.
 Law: what is decoded is what was encoded, and of any other bytes it is said what is wrong with them."""
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from remit.store.changelog import ChangelogRow
 from remit.store.codec import pack
 
 MAGIC = b"remit-backup"
-VERSION = 1
+VERSION = 2
+VERSIONS_READ = (1, VERSION)
 
 # Blocks are cut at 64 KiB, and are longer by one row at most. What is longer than a mebibyte none of ours has made, so
 # it is refused before it is read: that bounds what a reader holds in memory.
@@ -82,7 +84,14 @@ class ChangelogBlock:
     rows: tuple[ChangelogRow, ...]
 
 
-Block = StoreBlock | SchemaBlock | RelationshipsBlock | ChangelogBlock
+@dataclass(frozen=True, slots=True)
+class RecordsBlock:
+    """(key, value) of some records."""
+
+    rows: tuple[tuple[bytes, bytes], ...]
+
+
+Block = StoreBlock | SchemaBlock | RelationshipsBlock | RecordsBlock | ChangelogBlock
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------
@@ -93,11 +102,13 @@ def encode_backup(
     schemas: Iterable[tuple[int, bytes]],
     relationships: Iterable[tuple[bytes, bytes]],
     changelog: Iterable[ChangelogRow],
+    records: Iterable[tuple[bytes, bytes]],
 ) -> Iterator[bytes]:
-    """The bytes of a backup, some 64 KiB at a time. Each of the arguments is read once, in this order."""
+    """The bytes of a backup, some 64 KiB at a time. Each of the arguments is read once, the records before the
+    changelog."""
     digest = sha256()
-    counts = [0, 0, 0]
-    for data in _blocks(store, schemas, relationships, changelog, counts):
+    counts = [0, 0, 0, 0]
+    for data in _blocks(store, schemas, relationships, changelog, records, counts):
         digest.update(data)
         yield data
     yield digest.digest()
@@ -108,6 +119,7 @@ def _blocks(
     schemas: Iterable[tuple[int, bytes]],
     relationships: Iterable[tuple[bytes, bytes]],
     changelog: Iterable[ChangelogRow],
+    records: Iterable[tuple[bytes, bytes]],
     counts: list[int],
 ) -> Iterator[bytes]:
     yield _START.pack(MAGIC, VERSION)
@@ -118,7 +130,12 @@ def _blocks(
         starts = range(0, max(len(text), 1), BLOCK_BYTES)
         for start in starts:
             yield _block("schema", revision, text[start : start + BLOCK_BYTES], start == starts[-1])
-    for kind, rows, place in (("relationships", relationships, 1), ("changelog", changelog, 2)):
+    sections: tuple[tuple[str, Iterable[Sequence[bytes | int]], int], ...] = (
+        ("relationships", relationships, 1),
+        ("records", records, 3),
+        ("changelog", changelog, 2),
+    )
+    for kind, rows, place in sections:
         for cells in _gathered(rows, counts, place):
             yield _block(kind, cells)
     yield _block("end", *counts)
@@ -157,7 +174,8 @@ class BackupReader:
         self._has_begun = False
         self._has_ended = False
         self._kind = ""  # of the last block
-        self._counts = [0, 0, 0]
+        self._counts = [0, 0, 0, 0]
+        self._version = VERSION
         self._schema: tuple[int, bytearray] | None = None  # of which more is to come
         self._offset = 0  # of what waits, from the beginning of the backup
 
@@ -193,11 +211,11 @@ class BackupReader:
         if len(self._waiting) < _START.size:
             return False
         start = self._taken(_START.size)
-        _, version = _START.unpack(start)
-        if version != VERSION:
+        _, self._version = _START.unpack(start)
+        if self._version not in VERSIONS_READ:
             raise BackupFormatUnknown(
-                f"the backup has version `{version}`, this version of remit knows `{VERSION}`",
-                found=version,
+                f"the backup has version `{self._version}`, this version of remit knows `{VERSION}`",
+                found=self._version,
                 known=VERSION,
             )
         self._has_begun = True
@@ -255,12 +273,16 @@ class BackupReader:
         return SchemaBlock(known, text.decode())
 
     def _relationships(self, cells: tuple[bytes, ...]) -> RelationshipsBlock:
-        _require_some(cells)
-        for cell in cells:
-            _require(bytes, cell)
-        rows = tuple(zip(cells[::2], cells[1::2], strict=True))
+        rows = _pairs(cells)
         self._counts[1] += len(rows)
         return RelationshipsBlock(rows)
+
+    def _records(self, cells: tuple[bytes, ...]) -> RecordsBlock:
+        if self._version == 1:
+            raise ValueError("records, which version 1 has not")
+        rows = _pairs(cells)
+        self._counts[3] += len(rows)
+        return RecordsBlock(rows)
 
     def _changelog(self, cells: tuple[int | bytes, ...]) -> ChangelogBlock:
         _require_some(cells)
@@ -272,14 +294,16 @@ class BackupReader:
         return ChangelogBlock(tuple(rows))  # type: ignore[arg-type]  # `row` was looked at
 
     def _end(self, *counts: int) -> None:
-        if list(counts) != self._counts:
-            raise ValueError(f"{self._counts} schemas, relationships and rows instead of {list(counts)}")
+        found = self._counts[:3] if self._version == 1 else self._counts
+        if list(counts) != found:
+            raise ValueError(f"{found} schemas, relationships, rows and records instead of {list(counts)}")
         self._has_ended = True
 
     _DECODERS: ClassVar[Mapping[str, Callable[..., Block | None]]] = {
         "store": _store,
         "schema": _schema_piece,
         "relationships": _relationships,
+        "records": _records,
         "changelog": _changelog,
         "end": _end,
     }
@@ -291,9 +315,10 @@ class BackupReader:
 # Which blocks may follow one; the first follows none.
 _FOLLOWERS = {
     "": ("store",),
-    "store": ("schema", "relationships", "changelog", "end"),
-    "schema": ("schema", "relationships", "changelog", "end"),
-    "relationships": ("relationships", "changelog", "end"),
+    "store": ("schema", "relationships", "records", "changelog", "end"),
+    "schema": ("schema", "relationships", "records", "changelog", "end"),
+    "relationships": ("relationships", "records", "changelog", "end"),
+    "records": ("records", "changelog", "end"),
     "changelog": ("changelog", "end"),
 }
 
@@ -308,6 +333,13 @@ def _require_some(cells: tuple[object, ...]) -> None:
     _require(tuple, cells)
     if not cells:
         raise ValueError("a block with nothing in it")
+
+
+def _pairs(cells: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    _require_some(cells)
+    for cell in cells:
+        _require(bytes, cell)
+    return tuple(zip(cells[::2], cells[1::2], strict=True))
 
 
 def _number(value: object, most: int = _U64_MAX) -> int:

@@ -11,7 +11,7 @@ from typing import cast
 import msgpack
 
 from remit.errors import BackupDamaged, BackupRefused, Cancelled, DeadlineExceeded, RemitError
-from remit.model import WILDCARD, StoredRelationship
+from remit.model import WILDCARD, Provenance, StoredRecord, StoredRelationship
 from remit.notation import (
     canonical_json,
     checked_caveat,
@@ -24,8 +24,17 @@ from remit.notation import (
     shortened,
 )
 from remit.store.backup import SchemaBlock, StoreBlock
-from remit.store.codec import decode_value, encode_value, sort_key, unpack
-from remit.store.port import Judge
+from remit.store.codec import (
+    RECORD_MARK,
+    decode_record,
+    decode_value,
+    encode_record,
+    encode_record_key,
+    encode_value,
+    sort_key,
+    unpack,
+)
+from remit.store.port import DOCUMENT_BYTES_MAX, Judge
 
 NUMBER_MAX = 2**63  # of revisions and microseconds, which the wire has as signed numbers
 EPOCH_MAX = 2**62  # of epochs: the restored store begins one beyond it, which its own backup has to hold again
@@ -42,6 +51,7 @@ class BackupValidator:
         self._judge = judge
         self._schemas: list[int] = []
         self._last_row = b""
+        self._last_record = b""
         self._revision = store.oldest_revision  # of the changelog, so far
         self._part, self._parts = 1, 1  # the next part of that revision, and how many it has
         self._committed_at_us = 0  # of the changelog, so far
@@ -85,6 +95,19 @@ class BackupValidator:
             ) from error
         return stored
 
+    def record(self, key: bytes, value: bytes) -> None:
+        row = sort_key(key)
+        if row <= self._last_record:
+            raise BackupDamaged(f"the backup's record `{_readable(key)}` is out of its place")
+        self._last_record = row
+        stored = self._stored_record(key, value)
+        try:
+            self._judge.record(stored.record)
+        except RemitError as error:
+            raise BackupRefused(
+                f"the backup's record `{stored.record.key}` is none of ours: {error.message}"
+            ) from error
+
     def changelog(self, revision: int, part: int, row: bytes) -> None:
         follows = (self._revision, self._part) if self._part < self._parts else (self._revision + 1, 0)
         if (revision, part) != follows or revision > self._store.revision:
@@ -103,9 +126,10 @@ class BackupValidator:
                 triple, before, after = cells[at : at + 3]
                 if before is None and after is None:
                     raise ValueError(f"`{_readable(triple)}` was not there before, nor after")
+                judge_row = self._stored_record if triple.startswith(RECORD_MARK) else self._stored
                 for value in (before, after):
                     if value is not None:
-                        self._stored(triple, value)
+                        judge_row(triple, value)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BackupDamaged(f"revision `{revision}` of the backup's changelog cannot be read: {error}") from error
         self._revision, self._part = revision, part + 1
@@ -158,12 +182,7 @@ class BackupValidator:
             for time_us in times:
                 if time_us is not None:
                     format_time(time_us)
-            if not isinstance(provenance.principal, str) or not isinstance(provenance.run, str):
-                raise ValueError("its writer has no name")
-            _check_writer(provenance.principal)
-            _check_writer(provenance.run)
-            if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
-                raise ValueError("its revision cannot be")
+            self._check_provenance(provenance)
             if encode_value(stored, triple) != value:
                 raise ValueError("it is written in another way than ours")
         except RemitError as error:
@@ -171,6 +190,32 @@ class BackupValidator:
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise BackupDamaged(f"the backup's relationship `{_readable(triple)}` cannot be read: {error}") from error
         return stored
+
+    def _stored_record(self, key: bytes, value: bytes) -> StoredRecord:
+        """The record of a row, likewise."""
+        try:
+            stored = decode_record(key, value)
+            checked_name(stored.record.kind)
+            checked_type(stored.record.object.type)
+            checked_id(stored.record.object.id)
+            if len(stored.record.document) > DOCUMENT_BYTES_MAX:
+                raise ValueError(f"its document has more than {DOCUMENT_BYTES_MAX} bytes")
+            self._check_provenance(stored.provenance)
+            if encode_record(stored, key) != value or encode_record_key(stored.record.key) != key:
+                raise ValueError("it is written in another way than ours")
+        except RemitError as error:
+            raise BackupDamaged(f"the backup's record `{_readable(key)}`: {error.message}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BackupDamaged(f"the backup's record `{_readable(key)}` cannot be read: {error}") from error
+        return stored
+
+    def _check_provenance(self, provenance: Provenance) -> None:
+        if not isinstance(provenance.principal, str) or not isinstance(provenance.run, str):
+            raise ValueError("its writer has no name")
+        _check_writer(provenance.principal)
+        _check_writer(provenance.run)
+        if type(provenance.revision) is not int or not 0 < provenance.revision <= self._store.revision:
+            raise ValueError("its revision cannot be")
 
 
 @lru_cache(maxsize=4096)  # a store has few kinds of relationships, and many of each

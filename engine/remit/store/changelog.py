@@ -1,21 +1,22 @@
 """The changelog: what every revision did, as bytes, and the relationships that come of replaying it.
 
 One revision is one or more rows: the first says when and by whom, every row carries changes as (triple, value before,
-value after), in the encoding of `codec`. Old revisions are forgotten, from the
-beginning on, so a changelog has a revision before its first: the oldest that can still be seen.
-Law: replaying the deltas of a store on what was there at its oldest revision gives its relationships; and at revision
-0 nothing was there."""
+value after), in the encoding of `codec`; a record's change has the record's key in place of a triple. Old revisions are
+forgotten, from the beginning on, so a changelog has a revision before its first: the oldest that can still be seen.
+Law: replaying the deltas of a store on what was there at its oldest revision gives its relationships and its records;
+and at revision 0 nothing was there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
 from remit.errors import StoreDamaged
-from remit.model import Change, Delta, RelationshipKey, StoredRelationship
-from remit.store.codec import decode_value, pack, unpack
+from remit.model import Change, Delta, RecordChange, RecordKey, RelationshipKey, StoredRecord, StoredRelationship
+from remit.store.codec import RECORD_MARK, decode_record, decode_value, pack, unpack
 
 # Large rows may have to live on pages of their own, next to each other, and that many free pages in a row must be found
 # first: so a huge delta is cut. Among 4, 32 and 256 kB: 32 wastes little on the last page and is found easily.
@@ -31,7 +32,7 @@ Cells = list[bytes | None]
 def encode_delta(delta: Delta, cells: Cells) -> list[bytes]:
     """The rows of one revision, part by part. The schema text is not repeated: it is kept under the same revision."""
     parts = [cells] if len(cells) <= 3 else _parted(cells)
-    _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass = delta
+    _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass, _ = delta
     first = (committed_at_us, principal, metadata_json, managed_bypass, schema_text is not None, len(parts), parts[0])
     return [pack(first), *map(pack, parts[1:])]
 
@@ -83,11 +84,24 @@ def _decode_delta(revision: int, row: bytes, following: Iterator[ChangelogRow]) 
             if place != [revision, number]:
                 raise StoreDamaged(f"the changelog lacks part `{number}` of revision `{revision}`")
             cells += unpack(row)
-        changes = tuple(_decode_change(*cells[at : at + 3]) for at in range(0, len(cells), 3))
+        changes: list[Change] = []
+        records: list[RecordChange] = []
+        for at in range(0, len(cells), 3):
+            key, before, after = cells[at : at + 3]
+            if key.startswith(RECORD_MARK):
+                records.append(_decode_record_change(key, before, after))
+            else:
+                changes.append(_decode_change(key, before, after))
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise StoreDamaged(f"revision `{revision}` of the changelog cannot be read: {error}") from error
     delta = Delta(
-        revision, committed_at_us, principal, changes, metadata_json=metadata_json, managed_bypass=managed_bypass
+        revision,
+        committed_at_us,
+        principal,
+        tuple(changes),
+        metadata_json=metadata_json,
+        managed_bypass=managed_bypass,
+        records=tuple(records),
     )
     return LoggedDelta(delta, is_schema)
 
@@ -99,6 +113,13 @@ def _decode_change(triple: bytes, before: bytes | None, after: bytes | None) -> 
     )
 
 
+def _decode_record_change(key: bytes, before: bytes | None, after: bytes | None) -> RecordChange:
+    return RecordChange(
+        decode_record(key, before) if before is not None else None,
+        decode_record(key, after) if after is not None else None,
+    )
+
+
 Relationships = Mapping[RelationshipKey, StoredRelationship]
 
 
@@ -107,11 +128,7 @@ def replay(deltas: Iterable[Delta], onto: Relationships | None = None) -> dict[R
     Cost: O(relationships + changes)."""
     relationships = dict(onto or {})
     for delta in deltas:
-        for change in delta.changes:
-            if change.after is None:
-                relationships.pop(change.key, None)
-            else:
-                relationships[change.key] = change.after
+        _replay(relationships, delta.changes)
     return relationships
 
 
@@ -120,9 +137,40 @@ def rewind(relationships: Relationships, deltas: Sequence[Delta]) -> dict[Relati
     something else behind than is there. Cost: O(relationships + changes)."""
     rewound = dict(relationships)
     for delta in reversed(deltas):
-        for change in delta.changes:
-            if rewound.pop(change.key, None) != change.after:
-                raise StoreDamaged(f"revision `{delta.revision}` left another `{change.key}` than there is")
-            if change.before is not None:
-                rewound[change.key] = change.before
+        _rewind(rewound, delta.changes, delta.revision)
     return rewound
+
+
+Records = Mapping[RecordKey, StoredRecord]
+
+
+def replay_records(deltas: Iterable[Delta], onto: Records | None = None) -> dict[RecordKey, StoredRecord]:
+    """The records that remain after the deltas, as `replay`."""
+    records = dict(onto or {})
+    for delta in deltas:
+        _replay(records, delta.records)
+    return records
+
+
+def rewind_records(records: Records, deltas: Sequence[Delta]) -> dict[RecordKey, StoredRecord]:
+    """The records that were there before the deltas, as `rewind`."""
+    rewound = dict(records)
+    for delta in reversed(deltas):
+        _rewind(rewound, delta.records, delta.revision)
+    return rewound
+
+
+def _replay(rows: dict[Any, Any], changes: Iterable[Change | RecordChange]) -> None:
+    for change in changes:
+        if change.after is None:
+            rows.pop(change.key, None)
+        else:
+            rows[change.key] = change.after
+
+
+def _rewind(rows: dict[Any, Any], changes: Iterable[Change | RecordChange], revision: int) -> None:
+    for change in changes:
+        if rows.pop(change.key, None) != change.after:
+            raise StoreDamaged(f"revision `{revision}` left another `{change.key}` than there is")
+        if change.before is not None:
+            rows[change.key] = change.before

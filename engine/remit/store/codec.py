@@ -27,8 +27,11 @@ from remit.model import (
     ObjectRef,
     Provenance,
     Qualifiers,
+    Record,
+    RecordKey,
     Relationship,
     RelationshipKey,
+    StoredRecord,
     StoredRelationship,
     SubjectRef,
 )
@@ -84,6 +87,44 @@ def is_cut(key: bytes) -> bool:
     return len(key) == SORT_KEY_BYTES_MAX and key[BEGINNING_BYTES : BEGINNING_BYTES + 1] == CUT_MARK
 
 
+# --- records ----------------------------------------------------------------------------------------------------
+
+# A record's key begins with a byte that no triple begins with, so that the changelog may hold both among each other.
+RECORD_MARK = b"\0"
+
+
+def encode_record_key(key: RecordKey) -> bytes:
+    return RECORD_MARK + "\0".join((key.kind, *key.object)).encode()
+
+
+def decode_record_key(key: bytes) -> RecordKey:
+    """Raises ValueError where the bytes are no record's key."""
+    mark, kind, type, id = key.decode().split("\0")
+    if mark:
+        raise ValueError(f"`{key!r}` is no record's key")
+    return RecordKey(kind, ObjectRef(type, id))
+
+
+def encode_record(stored: StoredRecord, key: bytes) -> bytes:
+    """Provenance, document, and the whole key where its sort key is cut."""
+    fields = (*stored.provenance, stored.record.document)
+    return pack((*fields, key) if len(key) > SORT_KEY_BYTES_MAX else fields)
+
+
+def decode_record(key: bytes, value: bytes) -> StoredRecord:
+    """The record of a key. Raises StoreDamaged where the value is not one of this very key."""
+    try:
+        principal, run, revision, document, *whole = unpack(value, use_list=False)
+        if whole not in ([], [key]):
+            raise StoreDamaged(f"the row of `{key!r}` holds another record: `{whole!r}`")
+        if not isinstance(document, bytes):
+            raise ValueError("its document is no bytes")
+        record = Record(*decode_record_key(key), document)
+        return StoredRecord(record, Provenance(principal, run, revision))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise StoreDamaged(f"the row of `{key!r}` cannot be read: {error}") from error
+
+
 # --- values -----------------------------------------------------------------------------------------------------
 
 # Fields of a value, by count: 3 for a plain relationship, by far the most frequent; 7 with qualifiers; 8 where the
@@ -118,7 +159,8 @@ def decode_value(triple: bytes, value: bytes) -> StoredRelationship:
 
 
 def whole_triple(key: bytes, value: bytes) -> bytes:
-    """The triple of a row, by its sort key and its value. Raises StoreDamaged where the value has another."""
+    """The triple of a row, or the key of a record's, by its sort key and its value. Raises StoreDamaged where the value
+    has another."""
     if not is_cut(key):
         return key
     try:

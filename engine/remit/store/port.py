@@ -1,8 +1,8 @@
 """What Remit asks of a store: the small interface behind which LMDB stands today and a shared database tomorrow.
 
-A store keeps, for each named store of the process: identity (UUID, epoch), a schema, relationships with their
-provenance, and a changelog of deltas. All writing goes through `submit`: admission (the callable) reads and writes
-inside its own transaction, sees its predecessors of the same batch, and either becomes a revision of its own or
+A store keeps, for each named store of the process: identity (UUID, epoch), a schema, relationships and records with
+their provenance, and a changelog of deltas. All writing goes through `submit`: admission (the callable) reads and
+writes inside its own transaction, sees its predecessors of the same batch, and either becomes a revision of its own or
 leaves no trace.
 Law: an acknowledged write is durable; a write that failed changed nothing; revisions have no gaps."""
 
@@ -14,12 +14,28 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from remit.interrupt import Interrupt, never_interrupted
-from remit.model import Delta, Qualifiers, Relationship, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import (
+    Delta,
+    Qualifiers,
+    Record,
+    RecordKey,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRecord,
+    StoredRelationship,
+)
 
 # What a write weighs is about how many changes it makes. Up to here it is small: a hold, a release, a deletion of a few
 # facts, which pass by what is more. Whoever cannot know says that it is bulk.
 SMALL_WEIGHT_MAX = 10
 BULK_WEIGHT = SMALL_WEIGHT_MAX + 1
+
+
+# Of a record: room for the descriptor of a tool with its whole schema, and what a message may have beside others.
+DOCUMENT_BYTES_MAX = 64 * 1024
+# What the documents of a small write may have in all: enough to say who holds what, and why.
+SMALL_DOCUMENTS_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,14 @@ class ReadTransaction(Protocol):
         do. Cost: O(1) a row, and no step of Python."""
         ...
 
+    def get_record(self, key: RecordKey) -> StoredRecord | None:
+        """The record of a key. Cost: O(log n + bytes)."""
+        ...
+
+    def records(self, kind: str | None = None) -> Iterator[StoredRecord]:
+        """Every record, or those of a kind, in a stable total order."""
+        ...
+
     def changelog(self, after_revision: int) -> Iterator[Delta]:
         """The deltas of revisions > `after_revision`, oldest first. Raises RevisionGone, at once, where that is older
         than the oldest revision that can still be seen."""
@@ -114,6 +138,14 @@ class WriteTransaction(ReadTransaction, Protocol):
 
     def delete(self, key: RelationshipKey) -> None:
         """Remove a triple if it is there; recorded likewise."""
+        ...
+
+    def put_record(self, stored: StoredRecord) -> None:
+        """Write a record, whatever was there; the change (before, after) is recorded for the delta."""
+        ...
+
+    def delete_record(self, key: RecordKey) -> None:
+        """Remove a record if it is there; recorded likewise."""
         ...
 
     def put_schema(self, text: str) -> None:
@@ -151,8 +183,9 @@ store stops the process: memory no longer equals the disk."""
 
 
 class Judge(Protocol):
-    """What a restored store must stand up to that the store itself cannot know: whether its schemas compile, and its
-    relationships fit the one in force. Each raises a RemitError that says why not."""
+    """What a restored store must stand up to that the store itself cannot know: whether its schemas compile, its
+    relationships fit the one in force, and its records are of kinds there are. Each raises a RemitError that says why
+    not."""
 
     def schema(self, text: str) -> None:
         """Called with every schema the store still needs, oldest first: the last is the one in force."""
@@ -160,6 +193,10 @@ class Judge(Protocol):
 
     def relationship(self, relationship: Relationship) -> None:
         """Called with every relationship, in the order of a scan, after the schemas."""
+        ...
+
+    def record(self, record: Record) -> None:
+        """Called with every record, in their order, after the relationships."""
         ...
 
 

@@ -464,6 +464,7 @@ class WatchResponse(_message.Message):
     WRITTEN_BY_FIELD_NUMBER: _builtins.int
     COMMITTED_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Everything up to and including this revision has been sent. Go on after it, in another stream if need be. Empty where
     more of the same revision follows.
@@ -486,6 +487,12 @@ class WatchResponse(_message.Message):
     def committed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed, by the server's clock."""
 
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchedRecord]:
+        """Which records the revision wrote or removed: those of objects all of whose relationships a filter means. What stands
+        in them is not told.
+        """
+
     def __init__(
         self,
         *,
@@ -496,14 +503,47 @@ class WatchResponse(_message.Message):
         written_by: _builtins.str = ...,
         committed_at: _timestamp_pb2.Timestamp | None = ...,
         checkpoint: _builtins.bool = ...,
+        records: _abc.Iterable[Global___WatchedRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "metadata", b"metadata", "schema", b"schema", "token", b"token", "written_by", b"written_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "metadata", b"metadata", "records", b"records", "schema", b"schema", "token", b"token", "written_by", b"written_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class WatchedRecord(_message.Message):
+    """What became of one record: what Remit keeps about an object beside its relationships."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RECORD_KIND_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    kind: Global___WatchedChange.Kind.ValueType
+    """What became of it."""
+    record_kind: _builtins.str
+    """Which kind of record."""
+    @_builtins.property
+    def object(self) -> _core_pb2.ObjectReference:
+        """The object that it is about."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___WatchedChange.Kind.ValueType = ...,
+        record_kind: _builtins.str = ...,
+        object: _core_pb2.ObjectReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "object", b"object", "record_kind", b"record_kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchedRecord: _TypeAlias = WatchedRecord  # noqa: Y015
 
 @_typing.final
 class WatchedChange(_message.Message):

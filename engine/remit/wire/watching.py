@@ -5,9 +5,9 @@ Law: a message is made of its event and nothing else, so that all who watch the 
 from __future__ import annotations
 
 from remit.engine.watching import Watched
-from remit.model import Change
+from remit.model import Change, RecordChange
 from remit.v1 import relationships_pb2
-from remit.wire.facts import encode_relationship
+from remit.wire.facts import encode_object, encode_relationship
 from remit.wire.values import encode_context_json, encode_time
 
 _TOUCHED = relationships_pb2.WatchedChange.KIND_TOUCHED
@@ -21,10 +21,18 @@ def encode_watched(watched: Watched) -> relationships_pb2.WatchResponse:
         schema=watched.schema_text or "",
         written_by=watched.principal,
         committed_at=encode_time(watched.committed_at_us),
+        records=[_encode_record(change) for change in watched.records],
     )
     if watched.metadata_json != "{}":
         message.metadata.CopyFrom(encode_context_json(watched.metadata_json))
     return message
+
+
+def _encode_record(change: RecordChange) -> relationships_pb2.WatchedRecord:
+    """Its name alone: a document may say of somebody what whoever may watch need not know."""
+    kind = _TOUCHED if change.after is not None else _DELETED
+    about = encode_object(change.key.object)
+    return relationships_pb2.WatchedRecord(kind=kind, record_kind=change.key.kind, object=about)
 
 
 def encode_checkpoint(token: str) -> relationships_pb2.WatchResponse:

@@ -31,7 +31,19 @@ from remit.store.lmdb import lmdb_store
 from remit.store.lmdb.directory import LOCK_FILE, RESERVE_FILE_BYTES, DataDirectory
 from remit.store.port import BULK_WEIGHT, Draft, WriteTransaction
 from tests.support.places import ROOT
-from tests.support.store.worlds import MAP_SIZE_BYTES, check, deltas, everything, open_lmdb, putting, texts, write
+from tests.support.store.worlds import (
+    MAP_SIZE_BYTES,
+    all_records,
+    check,
+    deltas,
+    everything,
+    open_lmdb,
+    putting,
+    record,
+    recording,
+    texts,
+    write,
+)
 
 ANNE = "doc:1#viewer@user:anne"
 
@@ -72,11 +84,12 @@ def test_the_bytes_on_disk_are_what_they_have_always_been(tmp_path: Path) -> Non
     store.create("doomed")
     long = f"doc:1#viewer@user:{'x' * 1024}"
     write(store, putting(ANNE, long))
+    write(store, recording(record("hold", "hold:1", b"why"), record("agent", f"agent:{'x' * 1024}", b"")))
     write(store, putting(ANNE), "doomed")
     store.delete("doomed")
     store.close()
 
-    with lmdb.open(str(tmp_path / "data"), max_dbs=8, readonly=True) as environment, environment.begin() as transaction:
+    with lmdb.open(str(tmp_path / "data"), max_dbs=9, readonly=True) as environment, environment.begin() as transaction:
         names = {name for name, _ in transaction.cursor().iternext()}
 
         def rows(name: str) -> dict[bytes, bytes]:
@@ -85,7 +98,8 @@ def test_the_bytes_on_disk_are_what_they_have_always_been(tmp_path: Path) -> Non
             return {key[4:]: value for key, value in found if key[:4] == (1).to_bytes(4, "big")}
 
         assert names == {
-            *(b"meta", b"stores", b"heads", b"schemas", b"relationships", b"by_subject", b"changelog", b"graves")
+            *(b"meta", b"stores", b"heads", b"schemas", b"relationships", b"by_subject", b"changelog", b"graves"),
+            b"records",
         }
         whole = b"doc\x001\0viewer\0user\0" + b"x" * 1024 + b"\0"
         turned = b"user\0" + b"x" * 1024 + b"\0\0doc\x001\0viewer"
@@ -99,11 +113,42 @@ def test_the_bytes_on_disk_are_what_they_have_always_been(tmp_path: Path) -> Non
             b"user\0anne\0\0doc\x001\0viewer": b"",
             turned[:473] + b"\x01" + hashlib.sha256(turned).digest(): turned,
         }
-        assert rows("heads") == {b"": msgpack.packb([1, 0, 0])}
+        assert rows("heads") == {b"": msgpack.packb([2, 0, 0])}
+        hold, agent = b"\0hold\0hold\x001", b"\0agent\0agent\0" + b"x" * 1024
+        why, nothing = msgpack.packb(["anne", "", 2, b"why"]), msgpack.packb(["anne", "", 2, b"", agent])
+        assert rows("records") == {
+            hold: why,
+            agent[:473] + b"\x01" + hashlib.sha256(agent).digest(): nothing,
+        }
         cells = [b"doc\x001\0viewer\0user\0anne\0", None, plain, whole, None, repeated]
         assert rows("changelog") == {
-            (1).to_bytes(8, "big") + bytes(4): msgpack.packb([7, "anne", "{}", False, False, 1, cells])
+            (1).to_bytes(8, "big") + bytes(4): msgpack.packb([7, "anne", "{}", False, False, 1, cells]),
+            (2).to_bytes(8, "big") + bytes(4): msgpack.packb(
+                [7, "anne", "{}", False, False, 1, [hold, None, why, agent, None, nothing]]
+            ),
         }
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_directory_of_before_there_were_records_opens_and_takes_them(tmp_path: Path, version: int) -> None:
+    store = open_lmdb(tmp_path / "data")
+    store.create("default")
+    write(store, putting(ANNE))
+    before = everything(store), deltas(store)
+    store.close()
+    with (
+        lmdb.open(str(tmp_path / "data"), max_dbs=9) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        transaction.drop(environment.open_db(b"records", transaction, create=False))
+    set_format(tmp_path / "data", msgpack.packb(("remit", version)))
+    for _ in range(2):
+        store = open_lmdb(tmp_path / "data")
+        assert (everything(store), deltas(store)[:1]) == before
+        write(store, recording(record("hold", "hold:1", b"why")))
+        assert [each.record.document for each in all_records(store)] == [b"why"]
+        check(store)
+        store.close()
 
 
 def test_only_its_user_may_read_what_is_written(tmp_path: Path) -> None:
@@ -236,9 +281,9 @@ def set_format(path: Path, record: bytes | None) -> None:
 def test_an_unknown_format_is_refused_naming_both(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     set_format(tmp_path / "data", msgpack.packb(("remit", 99)))
-    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`2`") as refused:
+    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`3`") as refused:
         open_lmdb(tmp_path / "data")
-    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "2")
+    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "3")
     set_format(tmp_path / "data", msgpack.packb(("remit", lmdb_store.FORMAT_VERSION)))
     open_lmdb(tmp_path / "data").close()  # a refusal harmed nothing, and let go of the lock
 

@@ -13,9 +13,11 @@ from remit.model import (
     ObjectRef,
     Provenance,
     Qualifiers,
+    Record,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
+    StoredRecord,
     StoredRelationship,
     SubjectRef,
 )
@@ -79,6 +81,36 @@ def deleting(*keys: str) -> Admission:
         return Draft("anne")
 
     return admission
+
+
+def record(kind: str, object: str, document: bytes = b"") -> Record:
+    """`record("hold", "hold:1", b"why")`."""
+    return Record(kind, ObjectRef(*object.split(":", 1)), document)
+
+
+def recording(*records: Record, principal: str = "anne") -> Admission:
+    """An admission that writes them all."""
+
+    def admission(transaction: WriteTransaction) -> Draft:
+        for each in records:
+            transaction.put_record(StoredRecord(each, Provenance(principal, "", transaction.next_revision)))
+        return Draft(principal)
+
+    return admission
+
+
+def forgetting(*records: Record) -> Admission:
+    def admission(transaction: WriteTransaction) -> Draft:
+        for each in records:
+            transaction.delete_record(each.key)
+        return Draft("anne")
+
+    return admission
+
+
+def all_records(store: TableStore, name: str = "default") -> list[StoredRecord]:
+    with store.read(name) as view:
+        return list(view.records())
 
 
 def refusing(error: BaseException, before: Admission) -> Admission:

@@ -36,9 +36,10 @@ from remit.store.tables.writer_thread import stop_process
 
 MAGIC = "remit"
 # 1 kept every revision for ever; 2 forgets old ones. A head of 1 lacks the oldest revision that can still be seen,
-# which is read as 0, so an old directory only has to be marked: a server of before must not take it for its own.
-FORMAT_VERSION = 2
-FORMATS_READ = (1, FORMAT_VERSION)
+# which is read as 0, so an old directory only has to be marked: a server of before must not take it for its own. 3 has
+# a table of records, which an older directory is given; a server of before would leave them behind in what it deletes.
+FORMAT_VERSION = 3
+FORMATS_READ = (1, 2, FORMAT_VERSION)
 
 # The map is address space, not memory or disk: the file grows as pages are written. It cannot grow while anyone reads,
 # so it is large from the start: some 400 million relationships, more than the graph in memory can hold on one machine,
@@ -224,6 +225,7 @@ class LmdbTables:
                 version = self._checked_format(transaction.get(_FORMAT, db=meta))
             if version != FORMAT_VERSION:
                 with self._environment.begin(write=True) as transaction:
+                    self._environment.open_db(_on_disk(Table.RECORDS), txn=transaction)
                     transaction.put(_FORMAT, pack((MAGIC, FORMAT_VERSION)), db=meta)
             return [self._environment.open_db(_on_disk(table), create=False) for table in Table]
         except lmdb.NotFoundError as error:

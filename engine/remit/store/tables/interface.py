@@ -38,6 +38,7 @@ class Table(IntEnum):
     BY_SUBJECT = 5  # number, subject first → nothing: the key says it all
     CHANGELOG = 6  # number, revision, part → what the revision did
     TOMBSTONES = 7  # number of a deleted store whose rows are still being removed; on disk it is called `graves`
+    RECORDS = 8  # number, kind, object → provenance and document
 
 
 class Claim(IntEnum):

@@ -16,7 +16,15 @@ from typing import Any, Protocol, TypeVar
 
 from remit.errors import BackupRefused, StoreExists, StoreUnavailable
 from remit.notation import format_time
-from remit.store.backup import BackupReader, Block, ChangelogBlock, RelationshipsBlock, SchemaBlock, StoreBlock
+from remit.store.backup import (
+    BackupReader,
+    Block,
+    ChangelogBlock,
+    RecordsBlock,
+    RelationshipsBlock,
+    SchemaBlock,
+    StoreBlock,
+)
 from remit.store.backup_validator import BackupValidator
 from remit.store.codec import pack, sort_key
 from remit.store.port import BULK_WEIGHT, Judge, Restoration, StoreIdentity
@@ -206,6 +214,10 @@ class StoreRestoration(Restoration):
                     pointer = subject_first(relationship.resource, relationship.relation, relationship.subject)
                     yield Table.RELATIONSHIPS, prefix + sort_key(triple), value
                     yield Table.BY_SUBJECT, prefix + sort_key(pointer), encode_pointer(pointer)
+            case RecordsBlock():
+                for key, value in block.rows:
+                    validator.record(key, value)
+                    yield Table.RECORDS, prefix + sort_key(key), value
             case ChangelogBlock():
                 for revision, part, row in block.rows:
                     validator.changelog(revision, part, row)

@@ -14,11 +14,28 @@ from typing import NamedTuple
 import msgpack
 
 from remit.errors import RevisionGone, StoreDamaged
-from remit.model import Delta, RelationshipFilter, RelationshipKey, StoredRelationship
+from remit.model import Delta, RecordKey, RelationshipFilter, RelationshipKey, StoredRecord, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
-from remit.store.changelog import ChangelogRow, LoggedDelta, decode_deltas, replay, rewind
-from remit.store.codec import decode_value, encode_triple, sort_key, unpack, whole_triple
+from remit.store.changelog import (
+    ChangelogRow,
+    LoggedDelta,
+    decode_deltas,
+    replay,
+    replay_records,
+    rewind,
+    rewind_records,
+)
+from remit.store.codec import (
+    RECORD_MARK,
+    decode_record,
+    decode_value,
+    encode_record_key,
+    encode_triple,
+    sort_key,
+    unpack,
+    whole_triple,
+)
 from remit.store.port import ReadTransaction, RowBatch, StoreHead, StoreIdentity
 from remit.store.tables.interface import Item, Rows, Table
 from remit.store.tables.keys import (
@@ -160,6 +177,19 @@ class StoreReader(ReadTransaction):
         delta = logged.delta
         return delta._replace(schema_text=self.schema_text_at(delta.revision)) if logged.is_schema else delta
 
+    def get_record(self, key: RecordKey) -> StoredRecord | None:
+        encoded = encode_record_key(key)
+        value = self._snapshot.get(Table.RECORDS, self._prefix + sort_key(encoded))
+        return decode_record(encoded, value) if value is not None else None
+
+    def records(self, kind: str | None = None) -> Iterator[StoredRecord]:
+        prefix = RECORD_MARK + (f"{kind}\0".encode() if kind is not None else b"")
+        return (decode_record(key, value) for key, value in self._record_rows(prefix))
+
+    def _record_rows(self, prefix: bytes = b"") -> Iterator[Item]:
+        for row, value in self._rows(Table.RECORDS, prefix, prefix):
+            yield whole_triple(row[STORE_BYTES:], value), value
+
     def schema_text_at(self, revision: int) -> str | None:
         for _, value in self._rows(Table.SCHEMAS, b"", schema_key(b"", revision)):
             return value.decode()
@@ -175,6 +205,7 @@ class StoreReader(ReadTransaction):
             ((revision, (self.schema_text_at(revision) or "").encode()) for revision in schemas),
             ((whole_triple(key[STORE_BYTES:], value), value) for key, value in self._rows(_RELATIONSHIPS, b"", b"")),
             self._changelog_rows(head.oldest_revision + 1),
+            self._record_rows(),
         )
 
     def _schema_revisions(self) -> Iterator[int]:
@@ -201,6 +232,12 @@ class StoreReader(ReadTransaction):
             raise StoreDamaged(f"the changelog tells nothing of `{len(first)}` relationships")
         if replay(deltas, first) != by_resource:
             raise StoreDamaged("replaying the changelog gives other relationships")
+        records = {stored.record.key: stored for stored in self.records()}
+        first_records = rewind_records(records, deltas)
+        if not head.oldest_revision and first_records:
+            raise StoreDamaged(f"the changelog tells nothing of `{len(first_records)}` records")
+        if replay_records(deltas, first_records) != records:
+            raise StoreDamaged("replaying the changelog gives other records")
         needed = [self.schema_text_at(delta.revision) for delta in deltas if delta.schema_text is not None]
         if None in needed or (head.schema_revision and self.schema_text_at(head.revision) is None):
             raise StoreDamaged("a schema of the changelog is missing")

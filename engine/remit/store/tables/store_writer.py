@@ -1,14 +1,36 @@
 """One named store as a writing transaction: what an admission reads and writes, and the revision that comes of it.
 
-Law: rows by resource and rows by subject name the same triples, and every change is in the changelog."""
+Law: rows by resource and rows by subject name the same triples, and every change, also of a record, is in the
+changelog."""
 
 from __future__ import annotations
 
 from remit.errors import StoreDamaged
-from remit.model import PLAIN, Change, Delta, Provenance, Qualifiers, RelationshipKey, StoredRelationship
+from remit.model import (
+    PLAIN,
+    Change,
+    Delta,
+    Provenance,
+    Qualifiers,
+    RecordChange,
+    RecordKey,
+    RelationshipKey,
+    StoredRecord,
+    StoredRelationship,
+)
 from remit.store.changelog import Cells, encode_delta
-from remit.store.codec import SORT_KEY_BYTES_MAX, decode_value, encode_value, pack, whole_triple
-from remit.store.port import SMALL_WEIGHT_MAX, Draft, StoreHead, WriteTransaction
+from remit.store.codec import (
+    SORT_KEY_BYTES_MAX,
+    decode_record,
+    decode_value,
+    encode_record,
+    encode_record_key,
+    encode_value,
+    pack,
+    sort_key,
+    whole_triple,
+)
+from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, Draft, StoreHead, WriteTransaction
 from remit.store.tables.interface import Claim, Table
 from remit.store.tables.keys import STORE_BYTES, decode_rows, keys_both_ways, revision_key, schema_key
 from remit.store.tables.staging import Staging
@@ -20,6 +42,10 @@ _RELATIONSHIPS, _BY_SUBJECT = Table.RELATIONSHIPS, Table.BY_SUBJECT
 
 _StagedChange = tuple[bytes | None, bytes | None, StoredRelationship | None]
 """What a request has done to a triple so far: its value before and after, and what the latter was encoded from."""
+
+
+_StagedRecord = tuple[bytes | None, bytes | None]
+"""The value of a record before and after."""
 
 
 class StoreWriter(StoreReader, WriteTransaction):
@@ -37,6 +63,7 @@ class StoreWriter(StoreReader, WriteTransaction):
             self._number, self._identity, self._prefix, self._head, self._store_head = known
             self._schemas = schemas
         self._changes: dict[bytes, _StagedChange] = {}
+        self._records: dict[bytes, _StagedRecord] = {}
         self._new_schema: str | None = None
         self._plain: tuple[Provenance | None, bytes] = (None, b"")  # the last plain value, for rows that share it
 
@@ -69,6 +96,26 @@ class StoreWriter(StoreReader, WriteTransaction):
             known = self._changes.get(triple)
             self._changes[triple] = (before if known is None else known[0], None, None)
 
+    def put_record(self, stored: StoredRecord) -> None:
+        """Cost: O(log n + bytes)."""
+        key = encode_record_key(stored.record.key)
+        self._stage_record(key, encode_record(stored, key))
+
+    def delete_record(self, key: RecordKey) -> None:
+        """Cost: O(log n)."""
+        self._stage_record(encode_record_key(key), None)
+
+    def _stage_record(self, key: bytes, value: bytes | None) -> None:
+        row = self._prefix + sort_key(key)
+        before = self._snapshot.get(Table.RECORDS, row)
+        if before is None and value is None:
+            return
+        if before is not None and whole_triple(sort_key(key), before) != key:
+            raise StoreDamaged(f"the row of `{key!r}` holds another record")
+        self._snapshot.put(Table.RECORDS, row, value)
+        known = self._records.get(key)
+        self._records[key] = (before if known is None else known[0], value)
+
     def put_schema(self, text: str) -> None:
         self._snapshot.put(Table.SCHEMAS, schema_key(self._prefix, self.next_revision), text.encode())
         self._new_schema = text
@@ -99,6 +146,7 @@ class StoreWriter(StoreReader, WriteTransaction):
             else:
                 continue  # written and removed by one and the same request
             cells += (triple, before, after)
+        records = self._finish_records(cells) if self._records else ()
         delta = Delta(
             revision,
             committed_at_us,
@@ -107,6 +155,7 @@ class StoreWriter(StoreReader, WriteTransaction):
             self._new_schema,
             draft.metadata_json,
             draft.managed_bypass,
+            records,
         )
         staging = self._snapshot
         for part, changelog_row in enumerate(encode_delta(delta, cells)):
@@ -120,11 +169,24 @@ class StoreWriter(StoreReader, WriteTransaction):
         staging.notes[self._name] = (self._number, self._identity, self._prefix, head, known)
         return delta
 
+    def _finish_records(self, cells: Cells) -> tuple[RecordChange, ...]:
+        changes: list[RecordChange] = []
+        for key, (before, after) in self._records.items():
+            if before is None and after is None:
+                continue  # written and removed by one and the same request
+            was, becomes = (decode_record(key, value) if value is not None else None for value in (before, after))
+            changes.append(RecordChange(was, becomes))
+            cells += (key, before, after)
+        return tuple(changes)
+
     @property
     def claim(self) -> Claim:
         """What this write may take of the last room: that of stops where it changes little, or only removes."""
-        is_stop = self._new_schema is None and (
-            len(self._changes) <= SMALL_WEIGHT_MAX or all(after is None for _, after, _ in self._changes.values())
+        written = [after for _, after in self._records.values() if after is not None]
+        is_small = len(self._changes) + len(self._records) <= SMALL_WEIGHT_MAX
+        is_removing = not written and all(after is None for _, after, _ in self._changes.values())
+        is_stop = (
+            self._new_schema is None and (is_small or is_removing) and sum(map(len, written)) <= SMALL_DOCUMENTS_BYTES
         )
         return Claim.STOP if is_stop else Claim.ORDINARY
 

@@ -35,7 +35,7 @@ SWEEP_ROWS = 1000  # rows of a deleted store removed at a time, so that no write
 
 _CLOCK = b"clock"
 _NEXT_STORE = b"next_store"
-_STORE_TABLES = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS)
+_STORE_TABLES = (Table.RELATIONSHIPS, Table.BY_SUBJECT, Table.CHANGELOG, Table.SCHEMAS, Table.RECORDS)
 
 
 class ReaderContext:
