@@ -100,7 +100,7 @@ def test_the_shape_for_programs(bare_shell: Shell, world: Path, tmp_path: Path) 
     outcome = bare_shell("validate", str(world), str(untrue), str(broken), "--json", *AT)
     assert (outcome.code, outcome.err) == (2, "")
     holds, does_not, is_none = outcome.json
-    counts = {"relationships": 1, "assertions": 1, "expected_sets": 1, "expected_lists": 0}
+    counts = {"relationships": 1, "records": 0, "assertions": 1, "expected_sets": 1, "expected_lists": 0}
     assert holds == {"file": str(world), "ok": True, **counts, "findings": [], "warnings": []}
     assert does_not["findings"] == [
         {

@@ -98,7 +98,7 @@ def test_a_dry_run_sees_its_records_and_leaves_none(store: TableStore) -> None:
     ("records", "claim"),
     [
         ([], Claim.STOP),
-        ([record("hold", "hold:1", bytes(SMALL_DOCUMENTS_BYTES))], Claim.STOP),
+        ([record("hold", "hold:1", bytes(SMALL_DOCUMENTS_BYTES // 2))], Claim.STOP),
         ([record("hold", "hold:1", bytes(SMALL_DOCUMENTS_BYTES + 1))], Claim.ORDINARY),
         ([record("hold", f"hold:{number}") for number in range(SMALL_WEIGHT_MAX - 1)], Claim.STOP),
         ([record("hold", f"hold:{number}") for number in range(SMALL_WEIGHT_MAX)], Claim.ORDINARY),

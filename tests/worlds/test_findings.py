@@ -15,6 +15,7 @@ WORLDS = SMALL_WORLDS / "findings"
 FINDINGS = {
     "conversions": dict.fromkeys(range(25, 30), "CAVEAT_FAILED"),
     "double-overflow": {12: "INVALID_CONTEXT", 17: "CAVEAT_FAILED"},
+    "records": {13: "RECORD_NOT_ALLOWED", 15: "RECORD_NOT_ALLOWED", 17: "UNKNOWN_TYPE", 19: "RECORD_NOT_ALLOWED"},
 }
 
 

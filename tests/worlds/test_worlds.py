@@ -65,6 +65,12 @@ class Asked:
         engine.clock.advance_us(self.now_us - engine.clock.now_us())
         engine.schema(self.world.schema.text)
         self.token = self.write(Operation.TOUCH, self.world.relationships)
+        definitions = self.world.schema.definitions
+        self.passing = [
+            fact
+            for fact in self.world.relationships
+            if not definitions[fact.resource.type].relations[fact.relation].final
+        ]
         said = self.world.assertions
         self.questions = [Question(each.resource, each.permission, each.subject, each.context) for each in said]
         self.expected = [each.expected for each in said]
@@ -130,11 +136,11 @@ def test_a_witness_alone_says_yes_and_a_fix_makes_it(path: Path, empty: EngineOf
         explanation = asked.engine.questions.check("", question, explain=True).explanation
         assert explanation is not None
         if expected is Verdict.YES:
-            asked.write(Operation.DELETE, asked.world.relationships)
+            asked.write(Operation.DELETE, asked.passing)
             if explanation.witness:
                 asked.write(Operation.TOUCH, explanation.witness)
             assert asked.engine.questions.check("", question).verdict is Verdict.YES
-            for each in explanation.witness:
+            for each in [each for each in explanation.witness if each in asked.passing]:
                 asked.write(Operation.DELETE, [each])
                 assert asked.engine.questions.check("", question).verdict is not Verdict.YES
                 asked.write(Operation.TOUCH, [each])
@@ -191,21 +197,17 @@ def test_lists_are_found_as_they_stand_in_a_world(empty: EngineOfTest, limit: in
 @each_world
 def test_a_past_revision_says_it_when_nothing_of_it_is_left(path: Path, empty: EngineOfTest) -> None:
     asked = Asked(path, empty)
-    asked.write(Operation.DELETE, asked.world.relationships)
+    asked.write(Operation.DELETE, asked.passing)
     assert asked.verdicts(at_exactly=asked.token) == asked.expected
     assert asked.verdicts_among_many(at_exactly=asked.token) == asked.expected
 
 
 @each_world
 def test_facts_that_a_request_brings_along_say_it(path: Path, empty: EngineOfTest) -> None:
-    """All but those of a managed relation, which no request may bring: they stay where they are."""
+    """All but those of a managed relation, which no request may bring, and of a final one: they stay where they are."""
     asked = Asked(path, empty)
     definitions = asked.world.schema.definitions
-    brought = [
-        fact
-        for fact in asked.world.relationships
-        if not definitions[fact.resource.type].relations[fact.relation].managed
-    ]
+    brought = [fact for fact in asked.passing if not definitions[fact.resource.type].relations[fact.relation].managed]
     asked.write(Operation.DELETE, brought)
     assert asked.verdicts(contextual=brought) == asked.expected
     assert asked.verdicts_among_many(contextual=brought) == asked.expected

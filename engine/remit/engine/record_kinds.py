@@ -85,5 +85,5 @@ def check_record(record: Record, field: str = "") -> None:
         raise _refused(record, f"`{record.object}` is not the digest of its document: name it `{digest}`", field)
 
 
-def _refused(record: Record, why: str, field: str) -> RecordRefused:
-    return RecordRefused(f"record `{record.key}`: {why}", field=field, record=record.key)
+def _refused(record: Record, problem: str, field: str) -> RecordRefused:
+    return RecordRefused(f"record `{record.key}`: {problem}", field=field, record=record.key)

@@ -6,6 +6,7 @@
                             needed with a context: `… with {"ip": "10.0.0.1"}`
     validation:             `resource#permission` → everyone who has it (see `expected.py`)
     lookups:                Remit's own: a question with a part left away → all that fit (see `expected_lists.py`)
+    records:                Remit's own: an object → by kind, the text that is its document
     now: 2027-01-31T…Z      Remit's own: the time of the world; without it, the time it is asked at
 
 Law: what this reader does not understand it refuses, with the line; no key is skipped in silence."""
@@ -27,14 +28,22 @@ from remit.language.compiler import Compiled, compile_source
 from remit.language.source import Issue, Piece, Source
 from remit.language.suggest import did_you_mean
 from remit.language.syntax import SchemaSyntax
-from remit.model import ObjectRef, Relationship, RelationshipKey, SubjectRef, Verdict
-from remit.notation import parse_context, parse_question, parse_relationship, parse_time, shortened
+from remit.model import ObjectRef, Record, Relationship, RelationshipKey, SubjectRef, Verdict
+from remit.notation import (
+    checked_name,
+    parse_context,
+    parse_object,
+    parse_question,
+    parse_relationship,
+    parse_time,
+    shortened,
+)
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.expected_lists import ExpectedList, parse_entry, parse_lookup
 from remit.world.finding import Finding, FindingKind
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
 
-KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "now")
+KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "records", "now")
 VERDICTS = {"assertTrue": Verdict.YES, "assertCaveated": Verdict.CONDITIONAL, "assertFalse": Verdict.NO}
 _OLD_KEYS = {
     "namespace_configs": "schema",
@@ -55,6 +64,14 @@ class Fact:
 
     line: int
     relationship: Relationship
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRecord:
+    """A record and the line it stands on."""
+
+    line: int
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,7 @@ class World:
     expected_sets: tuple[ExpectedSet, ...]
     expected_lists: tuple[ExpectedList, ...] = ()
     now_us: int | None = None
+    records: tuple[WrittenRecord, ...] = ()
 
     @classmethod
     def read(cls, path: Path | str, schemas: SchemaFiles | None = None) -> World:
@@ -124,6 +142,7 @@ class _Reader:
         assertions = self._assertions(parts.get("assertions"))
         expected_sets = self._expected_sets(parts.get("validation"))
         expected_lists = self._expected_lists(parts.get("lookups"))
+        records = self._records(parts.get("records"))
         now_us = self._now(parts.get("now"))
         if self.findings or schema is None:
             self.findings.sort(key=lambda finding: finding.line)
@@ -142,6 +161,7 @@ class _Reader:
             expected_sets,
             expected_lists,
             now_us,
+            records,
         )
 
     # --- parts --------------------------------------------------------------------------------------------------
@@ -264,6 +284,20 @@ class _Reader:
                     entries.append((_line(item), entry))
             lists.append(ExpectedList(_line(key_node), key_node.value, lookup, tuple(entries)))
         return tuple(lists)
+
+    def _records(self, node: yaml.Node | None) -> tuple[WrittenRecord, ...]:
+        """Of which kinds there are, and what each promises, is for `verify`: it asks the engine."""
+        if node is None or _is_null(node):
+            return ()
+        records = []
+        for object_node, kinds in self._pairs(node, "`records`"):
+            about = self._parsed(_line(object_node), FindingKind.RECORD, object_node.value, parse_object)
+            for kind_node, document in self._pairs(kinds, f"the records of `{shortened(object_node.value)}`"):
+                text = self._text(document, f"a record of `{shortened(object_node.value)}`")
+                kind = self._parsed(_line(kind_node), FindingKind.RECORD, kind_node.value, checked_name)
+                if about is not None and kind is not None:
+                    records.append(WrittenRecord(_line(kind_node), Record(kind, about, text.encode())))
+        return tuple(records)
 
     def _now(self, node: yaml.Node | None) -> int | None:
         if node is None:

@@ -16,6 +16,7 @@ class FindingKind(Enum):
     ASSERTION = "assertion"
     VALIDATION = "validation"
     LOOKUP = "lookup"
+    RECORD = "record"
     KEY = "key"
 
 

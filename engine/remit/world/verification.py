@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from remit.engine.admission import check_relationship
+from remit.engine.record_kinds import check_record
 from remit.errors import RemitError
 from remit.eval.budget import Budget
 from remit.eval.equations import Goal
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
+from remit.language.names import require_type
 from remit.model import Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
@@ -44,13 +46,13 @@ def misfits_of(world: World) -> list[Finding]:
 
 
 def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> list[Outcome]:
-    """An outcome for each relationship, assertion, expected set and member, expected list and entry, in that order,
-    each with what of it does not hold. `observe` sees each assertion answered.
+    """An outcome for each relationship, record, assertion, expected set and member, expected list and entry, in that
+    order, each with what of it does not hold. `observe` sees each assertion answered.
 
     Cost: that of its questions; those with one context share their work."""
     now_us = world.now_us if world.now_us is not None else now_us
     graph = Graph()
-    outcomes = list(_load(world, graph))
+    outcomes = [*_load(world, graph), *_check_records(world)]
     outcomes += _check_assertions(world, graph, now_us, observe)
     for expected in world.expected_sets:
         outcomes += _check_set(world, graph, expected, now_us)
@@ -76,6 +78,21 @@ def _load(world: World, graph: Graph) -> Iterator[Outcome]:
         else:
             graph.add(fact.relationship)
         yield Outcome(FindingKind.RELATIONSHIP, fact.line, text, findings)
+
+
+def _check_records(world: World) -> Iterator[Outcome]:
+    for written in world.records:
+        record = written.record
+        findings: tuple[Finding, ...] = ()
+        try:
+            require_type(world.schema, record.object.type, field="records")
+            check_record(record)
+        except RemitError as error:
+            about = str(record.key)
+            message = f"`{about}` would not be written: {error.message.removeprefix(f'record `{about}`: ')}"
+            expected = "a record that its kind allows"
+            findings = (_finding(world, written.line, FindingKind.RECORD, about, message, expected, error.reason),)
+        yield Outcome(FindingKind.RECORD, written.line, str(record.key), findings)
 
 
 def _check_assertions(world: World, graph: Graph, now_us: int, observe: Observe | None) -> Iterator[Outcome]:

@@ -17,7 +17,7 @@ from google.rpc import status_pb2
 from grpc import aio
 
 from remit.engine.facade import Engine
-from remit.model import Operation, RelationshipFilter, Update
+from remit.model import ObjectRef, Operation, Record, RelationshipFilter, Update
 from remit.notation import format_time, parse_relationship
 from remit.server.limits.serve_limits import ServeLimits
 from remit.server.run.background import BackgroundServer
@@ -110,6 +110,21 @@ def test_a_watch_begins_with_a_checkpoint_tells_every_revision_and_checks_in(fil
         assert next(changes).changes[0].kind == R.WatchedChange.KIND_DELETED
         beat = next(stream)
         assert beat.checkpoint and beat.token == filled.relationships.read("", RelationshipFilter()).token
+
+
+def test_a_watch_names_the_records_of_a_revision_and_keeps_their_documents_back(filled: Engine) -> None:
+    with BackgroundServer(filled) as server, grpc.insecure_channel(server.endpoint) as channel:
+        stream = watching(channel)
+        next(stream)
+        record = Record("hold", ObjectRef("hold", "1"), b"between us")
+        fact = Update(Operation.TOUCH, parse_relationship("folder:a#viewer@user:ann"))
+        token = filled.relationships.write("", [fact], records=[record]).token
+        told = next(message for message in stream if not message.checkpoint)
+        assert (told.token, len(told.changes)) == (token, 1)
+        (named,) = told.records
+        assert (named.kind, named.record_kind) == (R.WatchedChange.KIND_TOUCHED, "hold")
+        assert (named.object.type, named.object.id) == ("hold", "1")
+        assert b"between us" not in told.SerializeToString()
 
 
 def test_a_filtered_watch_checks_in_with_how_far_it_has_looked(filled: Engine) -> None:

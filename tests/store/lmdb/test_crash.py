@@ -14,8 +14,8 @@ import pytest
 
 from remit.store.lmdb.lmdb_store import LmdbStore
 from tests.support.places import ROOT
-from tests.support.store.storm import GROUP_SIZE, THREADS, group, step
-from tests.support.store.worlds import check, deltas, everything, open_lmdb
+from tests.support.store.storm import GROUP_SIZE, THREADS, group, step, told
+from tests.support.store.worlds import all_records, check, deltas, everything, open_lmdb
 
 ROUNDS = 20
 ACKNOWLEDGED_MAX = 120
@@ -62,6 +62,7 @@ def examine(store: LmdbStore, storm: str, said: list[tuple[int, int, int]]) -> N
         assert written == set(group(storm, thread, step(thread, number)[1]))
     sizes = Counter(str(stored.relationship.resource) for stored in everything(store))
     assert set(sizes.values()) <= {GROUP_SIZE}
+    assert {each.record for each in all_records(store)} == {told(name) for name in sizes}
     acknowledged = Counter(thread for thread, _, _ in said)
     for thread in range(THREADS):
         found = {name for name in sizes if name.startswith(f"group:{storm}-{thread}-")}

@@ -209,6 +209,7 @@ def _put_json(examined: Examined) -> None:
 def _contents(world: World) -> str:
     counts = {
         "relationship": len(world.facts),
+        "record": len(world.records),
         "assertion": len(world.assertions),
         "expected set": len(world.expected_sets),
         "expected list": len(world.expected_lists),

@@ -222,6 +222,7 @@ def world_json(world: World, findings: list[Finding]) -> Json:
         "file": str(world.path),
         "ok": not findings,
         "relationships": len(world.facts),
+        "records": len(world.records),
         "assertions": len(world.assertions),
         "expected_sets": len(world.expected_sets),
         "expected_lists": len(world.expected_lists),

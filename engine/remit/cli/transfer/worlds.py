@@ -31,6 +31,8 @@ def import_world(session: Session, world: World, *, dry_run: bool) -> int:
         raise WorldInvalid(told[0].render().splitlines()[0], findings=told, file=world.path)
     for finding in told:
         note(finding.render())
+    if world.records:
+        note("the records stay here: a server takes them from its own verbs alone")
     if dry_run:
         for relationship in world.relationships:
             if relationship.qualifiers.is_over(now_us):
