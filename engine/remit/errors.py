@@ -285,6 +285,13 @@ class FinalRefused(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class SweptRefused(RemitError):
+    """A relationship would be written of an object that was over for good, and was swept with all that it had."""
+
+    reason = "OBJECT_SWEPT"
+    status = Status.FAILED_PRECONDITION
+
+
 class WeakeningRefused(RemitError):
     """A relationship that stands and is subtracted somewhere would be written so that it holds back less."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
-from remit.engine.record_kinds import is_fixed
+from remit.engine.record_kinds import SWEPT, is_fixed
 from remit.errors import (
     Fault,
     FilterTooBroad,
@@ -24,6 +24,7 @@ from remit.errors import (
     RelationshipExists,
     RelationshipRefused,
     SingleTaken,
+    SweptRefused,
     WeakeningRefused,
 )
 from remit.graph.view import GraphView
@@ -42,6 +43,7 @@ from remit.model import (
     Provenance,
     Qualifiers,
     Record,
+    RecordKey,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
@@ -421,7 +423,7 @@ def apply_updates(
 ) -> None:
     """Write the updates. Deletes first, so that one request may replace what a `single` relation holds whatever the
     order of its lines. What is final and there stays as it is, with who wrote it. Raises RelationshipExists,
-    WeakeningRefused and SingleTaken."""
+    SweptRefused, WeakeningRefused and SingleTaken."""
     provenance = Provenance(caller.principal, caller.run, view.next_revision)
     singles: dict[tuple[ObjectRef, str], tuple[Relation, int]] = {}
     definitions, subtracted = schema.definitions, schema.subtracted
@@ -433,7 +435,10 @@ def apply_updates(
         if operation is _DELETE:
             continue
         resource = relationship.resource
-        relation = definitions[resource.type].relations[relationship.relation]
+        definition = definitions[resource.type]
+        relation = definition.relations[relationship.relation]
+        if definition.is_ending:
+            _require_not_swept(view, resource, f"{where}[{index}]")
         # What is written plainly holds back no less than what was there, whatever that is.
         may_weaken = relationship.qualifiers is not PLAIN and (resource.type, relation.name) in subtracted
         if operation is _CREATE or relation.final or may_weaken:
@@ -466,6 +471,15 @@ def apply_records(view: WriteTransaction, records: Sequence[Record], caller: Cal
                 field=f"records[{index}]",
                 record=record.key,
             )
+
+
+def _require_not_swept(view: ReadTransaction, resource: ObjectRef, field: str) -> None:
+    if view.get_record(RecordKey(SWEPT, resource)) is not None:
+        raise SweptRefused(
+            f"`{resource}` was over for good, and is swept: what begins anew has another id",
+            field=field,
+            object=resource,
+        )
 
 
 def _require_absent(relationship: Relationship, there: StoredRelationship | None, now_us: int, field: str) -> None:

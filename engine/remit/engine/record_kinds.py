@@ -28,7 +28,7 @@ class Naming(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """Of which type the objects are that it tells about."""
+    """Of which type the objects are that it tells about; "" where they may be of any."""
 
     type: str
     naming: Naming
@@ -40,8 +40,11 @@ KINDS: Mapping[str, RecordKind] = {
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
     "profile": RecordKind("profile", Naming.FIXED),  # what may be done, and how
+    "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
 }
 """By name. A kind is added, and never changed."""
+
+SWEPT = "swept"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog
 
@@ -76,7 +79,7 @@ def check_record(record: Record, field: str = "") -> None:
     if kind is None:
         guess = did_you_mean(record.kind, KINDS) or f"there are {', '.join(f'`{name}`' for name in sorted(KINDS))}"
         raise _refused(record, f"there is no kind of records `{record.kind}`; {guess}", field)
-    if record.object.type != kind.type:
+    if kind.type and record.object.type != kind.type:
         raise _refused(record, f"a record `{record.kind}` is of a `{kind.type}`, not `{record.object}`", field)
     size = len(record.document)
     if size > DOCUMENT_BYTES_MAX:

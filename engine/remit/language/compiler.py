@@ -78,5 +78,6 @@ def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = Non
     if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)
     if declarations.uses_delegation:
-        schema = replace(schema, subtracted=find_subtracted(schema, reach, effort))
+        relations, counted = find_subtracted(schema, reach, effort)
+        schema = replace(schema, subtracted=relations, counted=counted)
     return Compiled(schema, lint(declarations, schema, reach, holders, effort), tree)

@@ -211,6 +211,16 @@ class Definition:
     permissions: Mapping[str, Permission]
     doc: str = ""
 
+    _is_ending: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_is_ending", any(relation.final for relation in self.relations.values()))
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether something final can be said of its objects. Cost: O(1)."""
+        return self._is_ending
+
     def has(self, name: str) -> bool:
         return name in self.relations or name in self.permissions
 
@@ -225,5 +235,6 @@ class Schema:
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
     # Under `use delegation`: the relations, by type and name, that hold answers back (see `polarity.py`).
     subtracted: frozenset[tuple[str, str]] = frozenset()
+    counted: frozenset[tuple[str, str]] = frozenset()  # of these, those that do so whoever asks
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""

@@ -8,6 +8,7 @@ Law: sound, never tight. Where taking a relationship away raises some answer, it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from remit.language.effort import Effort
 from remit.language.plan import Along, Arrow, Exclusion, Expression, Relation, Schema, operands_of, reads_of
@@ -16,9 +17,18 @@ from remit.language.reach import Reach
 Member = tuple[str, str]  # a relation or permission, by its type and name
 
 
-def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> frozenset[Member]:
+class Subtracted(NamedTuple):
+    """`relations` hold answers back. Of these, `counted` do so whoever asks: by there being an edge, or by what an edge
+    leads to; the others hold back only who is in them."""
+
+    relations: frozenset[Member]
+    counted: frozenset[Member]
+
+
+def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> Subtracted:
     """The relations, by type and name. Cost: O(schema): each permission is looked at twice at most."""
     found: set[Member] = set()
+    counted: set[Member] = set()
     behind: set[Member] = set()  # what is asked behind a `-`
     waiting: list[Member] = []
 
@@ -32,9 +42,9 @@ def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> frozenset[M
     for type, definition in schema.definitions.items():
         for permission in definition.permissions.values():
             for node, is_behind in _nodes(permission.expression, effort):
-                found.update(_edges_of_all(type, node, reach))
+                counted.update(_edges_of_all(type, node, reach))
                 if is_behind:
-                    found.update(_edges(type, node, schema))
+                    counted.update(_edges(type, node, schema))
                     ask(_asked(type, node, reach))
     while waiting:
         type, name = waiting.pop()
@@ -45,9 +55,9 @@ def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> frozenset[M
             continue
         for node, is_before in _nodes(definition.permissions[name].expression, effort):
             if not is_before:
-                found.update(_edges(type, node, schema))
+                counted.update(_edges(type, node, schema))
                 ask(_asked(type, node, reach))
-    return frozenset(found)
+    return Subtracted(frozenset(found | counted), frozenset(counted))
 
 
 def _nodes(expression: Expression, effort: Effort) -> Iterator[tuple[Expression, bool]]:
