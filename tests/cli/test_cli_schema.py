@@ -207,3 +207,17 @@ def test_the_shipped_schema_is_in_canonical_form_or_says_why(bare_shell: Shell) 
     text = AGENTS_SCHEMA.read_text()
     formatted = bare_shell("schema", "format", "-", stdin=text).out
     assert compile_schema(formatted).schema.definitions == compile_schema(text).schema.definitions
+
+
+def test_a_library_stays_an_import_and_is_printed_expanded_where_that_is_asked(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "ours.zed"
+    text = 'use import\n\nimport "remit:agents@1"\n'
+    path.write_text(text)
+    shell("store", "create", "agents")
+    assert shell("--store", "agents", "schema", "write", str(path)).code == 0
+    assert shell("--store", "agents", "schema", "read").out == text
+    expanded = shell("--store", "agents", "schema", "read", "--expanded").out
+    assert "definition agent_version {" in expanded and "remit:agents@1" not in expanded
+    assert shell("--store", "agents", "schema", "diff", str(path)).code == 0
+    assert shell("--store", "agents", "schema", "diff", "-", stdin=expanded).code == 0
+    assert shell("schema", "check", str(path)).out == f"{path}: compiles\n"

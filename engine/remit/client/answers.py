@@ -232,7 +232,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SchemaText:
-    """A store's schema as it was written."""
+    """A store's schema as it was written. In its expansion the libraries are brought in that it imports."""
 
     text: str
     token: str
+    expansion: str

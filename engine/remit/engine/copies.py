@@ -20,7 +20,8 @@ from remit.engine.record_kinds import check_record
 from remit.engine.tokens import encode_token
 from remit.errors import RelationshipRefused
 from remit.interrupt import Interrupt, never_interrupted, paced
-from remit.language import compile_schema
+from remit.language import compile_kept
+from remit.language.kept import kept
 from remit.language.plan import Schema
 from remit.model import Record, Relationship, RelationshipKey, StoreInfo
 from remit.store.port import Restoration, Scratch, Store, StoreIdentity
@@ -100,7 +101,7 @@ class Restore:
         """All bytes were taken: the store is there, if they were right. Waits for the disk. Raises as `pieces`, and
         StoreExists. Cost: O(the store)."""
         if self._fitting.schema_in_force is not None:
-            self._stores.plans.remember(self._fitting.schema_in_force.text, self._fitting.schema_in_force)
+            self._stores.plans.remember(self._fitting.schema_in_force)
         return self._stores.add(self._name, self._restoration.finish).info()
 
     def close(self) -> None:
@@ -121,8 +122,9 @@ class Fitting:
 
     def schema(self, text: str) -> None:
         """Raises LimitExceeded, SchemaInvalid."""
-        self._limits.require_schema(text)
-        self.schema_in_force = compile_schema(text, interrupt=self._interrupt).schema
+        for each in kept(text):
+            self._limits.require_schema(each)
+        self.schema_in_force = compile_kept(text, interrupt=self._interrupt)
 
     def relationship(self, relationship: Relationship) -> None:
         """Raises RelationshipRefused, and what the interrupt raises."""

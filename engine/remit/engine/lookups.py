@@ -106,7 +106,7 @@ class Lookups:
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
-        binding = LookupBinding.of(view.identity, view.schema.text, lookup, contextual)
+        binding = LookupBinding.of(view.identity, view.schema.kept, lookup, contextual)
         after, has_failed, everybody = decode_lookup_cursor(cursor, binding)
         interrupt()
         if isinstance(lookup, SubjectLookup) and cursor:
@@ -186,7 +186,7 @@ class LookupWalk:
         self._now_us = view.now_us
         self._interrupt = interrupt
         self.token = view.token
-        self.binding = LookupBinding.of(view.identity, view.schema.text, lookup, ())  # of its cursors
+        self.binding = LookupBinding.of(view.identity, view.schema.kept, lookup, ())  # of its cursors
 
     def view(self) -> RequestView:
         """What pages are asked of, one or some together; to be let go of then, for it remembers all that is committed

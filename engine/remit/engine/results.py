@@ -125,9 +125,10 @@ class SchemaWritten:
 
 @dataclass(frozen=True, slots=True)
 class SchemaRead:
-    """The schema as it was written."""
+    """The schema as it was written, and as it was compiled: with the libraries that it imports brought in."""
 
     text: str
+    expansion: str
     token: str
 
 

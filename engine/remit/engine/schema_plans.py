@@ -1,4 +1,5 @@
-"""The compiled schemas of all stores, by their texts: those in force, and a few that were, or are about to be.
+"""The compiled schemas of all stores, by the texts that are kept of them: those in force, and a few that were, or are
+about to be.
 
 Law: a text has one plan at a time, so whoever compares plans by identity compares schemas; and what is kept beside
 those in force is what was in force, or was asked for, last."""
@@ -11,7 +12,7 @@ from itertools import islice
 from remit.engine.one_at_a_time import OneAtATime
 from remit.errors import SchemaNotFound
 from remit.interrupt import Interrupt, never_interrupted
-from remit.language import compile_schema
+from remit.language import compile_kept
 from remit.language.plan import Schema
 from remit.store.port import ReadTransaction
 
@@ -34,8 +35,8 @@ class SchemaPlans:
             return plan
         with self._compiling.turn(text, interrupt):
             if (plan := self._plans.get(text)) is None:  # else whoever was before us has compiled it
-                plan = compile_schema(text, interrupt=interrupt).schema
-                self.remember(text, plan)
+                plan = compile_kept(text, interrupt=interrupt)
+                self.remember(plan)
             return plan
 
     def of_transaction(self, view: ReadTransaction) -> Schema:
@@ -45,11 +46,11 @@ class SchemaPlans:
             raise no_schema(head.identity.name)
         return self.of(head.schema_text)
 
-    def remember(self, text: str, plan: Schema) -> None:
+    def remember(self, plan: Schema) -> None:
         """Keep a plan at hand, for the moment its text comes into force; then as long as it is. Cost: O(stores)."""
-        in_force = {schema.text: schema for schema in self._in_force() if schema is not None}
+        in_force = {schema.kept: schema for schema in self._in_force() if schema is not None}
         # Those in force come before those that were: once they are replaced, they are what was in force last.
-        known = {text: plan, **in_force, **self._plans}
+        known = {plan.kept: plan, **in_force, **self._plans}
         newest = islice((each for each in known if each not in in_force), PLANS_MAX)
         kept = in_force.keys() | set(newest)
         # A new dictionary each time: other threads may be reading the old one.

@@ -55,8 +55,9 @@ class Schemas:
         loaded = self._stores.of(store)
         self._limits.require_schema(text)
         compiled = self._compiled(text, caller, interrupt)
+        self._limits.require_schema(compiled.schema.expansion)
         if not dry_run:
-            self._stores.plans.remember(text, compiled.schema)
+            self._stores.plans.remember(compiled.schema)
         before = self._judged_before(loaded, compiled.schema, interrupt)
 
         def admission(view: WriteTransaction) -> Draft:
@@ -64,7 +65,7 @@ class Schemas:
             judged = self._judged(view, compiled.schema, before, never_interrupted)
             for key in judged.over if judged is not None else ():
                 view.delete(key)
-            view.put_schema(text)
+            view.put_schema(compiled.schema.kept)
             return Draft(caller.principal)
 
         # Never small, whatever it removes: the text itself has up to megabytes.
@@ -98,7 +99,7 @@ class Schemas:
         if view.head.schema_text is None:
             return None
         old, now_us = self._stores.plans.of_transaction(view), self._clock.now_us()
-        if before is not None and before.old.text == old.text:
+        if before is not None and before.old.kept == old.kept:
             with suppress(RevisionGone):  # where so much was forgotten meanwhile, it is looked for anew
                 return before.caught_up(view, now_us, interrupt)
         return judge(view, old, new, now_us, self._limits.matches_max, interrupt)
@@ -106,9 +107,9 @@ class Schemas:
     def read(
         self, store: str, *, at_least: str = "", at_exactly: str = "", interrupt: Interrupt = never_interrupted
     ) -> SchemaRead:
-        """The schema as it was written."""
+        """The schema as it was written, and with the libraries brought in that it imports."""
         view = self._views.of(store, at_least=at_least, at_exactly=at_exactly, interrupt=interrupt)
-        return SchemaRead(view.schema.text, view.token)
+        return SchemaRead(view.schema.text, view.schema.expansion, view.token)
 
     def compile(self, text: str, *, caller: Caller = LOCAL_CALLER, interrupt: Interrupt = never_interrupted) -> Schema:
         """The plan of a text that is no store's. Raises SchemaInvalid, LimitExceeded."""

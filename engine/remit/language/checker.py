@@ -28,6 +28,7 @@ from remit.language.syntax import (
     PermissionSyntax,
     RelationSyntax,
     SelfSyntax,
+    TopLevelSyntax,
     TypeSyntax,
     nodes_of,
 )
@@ -81,6 +82,11 @@ class _Checker:
 
     def _top_level_names(self) -> None:
         seen: dict[str, str] = {}
+        imported: dict[str, str] = {}
+        for item in self.declarations.tree.items:
+            library = self._library_of(item)
+            if library is not None and isinstance(item, (DefinitionSyntax, CaveatSyntax)):
+                imported[item.name] = library
         for item in self.declarations.tree.items:
             self.effort.step()
             if not isinstance(item, (DefinitionSyntax, CaveatSyntax)):
@@ -89,10 +95,19 @@ class _Checker:
             pattern = TYPE_PATTERN if isinstance(item, DefinitionSyntax) else CAVEAT_PATTERN
             if len(item.name) > TYPE_LENGTH_MAX or not pattern.fullmatch(item.name):
                 self._name_refused(kind, item.name, item.name_span)
-            if item.name in seen:
+            library = imported.get(item.name)
+            if library is not None and self._library_of(item) is None:
+                message = f"{kind} `{item.name}` has the name of one that `{library}` brings in"
+                advice = "give it another name: what a library defines is used as it is"
+                self.found.error("duplicate-definition", message, item.name_span, advice)
+            elif library is None and item.name in seen:
                 message = f"{kind} `{item.name}` has the name of a {seen[item.name]} above"
                 self.found.error("duplicate-definition", message, item.name_span, "give one of them another name")
             seen.setdefault(item.name, kind)
+
+    def _library_of(self, item: TopLevelSyntax) -> str | None:
+        source = self.declarations.tree.sources.of(item.span)
+        return source.name if source.library is not None else None
 
     def _member_names(self, definition: Declared) -> None:
         seen: dict[str, str] = {}

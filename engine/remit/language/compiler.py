@@ -12,7 +12,8 @@ from remit.language.checker import check
 from remit.language.declarations import declarations_of, require_terms
 from remit.language.delegation import check_reach
 from remit.language.effort import Effort
-from remit.language.imports import Resolver, expand
+from remit.language.imports import Resolver, bring_in
+from remit.language.kept import kept
 from remit.language.lints import lint
 from remit.language.parser import parse
 from remit.language.plan import Schema
@@ -54,9 +55,17 @@ def compile_schema(
 def compile_source(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> Compiled:
     """`compile_schema` of a text that knows where in its file it stands."""
     effort = effort or Effort()
-    tree = expand(source, resolver, effort)
-    is_one_file = len(tree.sources.sources) == 1
-    return compile_tree(tree, source.text if is_one_file else print_schema(tree, effort), effort)
+    expanded = bring_in(source, resolver, effort)
+    text = source.text if expanded.is_one_file else print_schema(expanded.written, effort)
+    expansion = print_schema(expanded.tree, effort) if expanded.has_libraries else text
+    return compile_tree(expanded.tree, text, expansion, effort)
+
+
+def compile_kept(text: str, *, interrupt: Interrupt = never_interrupted) -> Schema:
+    """The plan of a schema that a store keeps (see `kept.py`): of its expansion as it was when it was written. Raises
+    SchemaInvalid where a store never kept it."""
+    source, expansion = kept(text)
+    return replace(compile_schema(expansion, interrupt=interrupt).schema, text=source, expansion=expansion)
 
 
 def format_schema(text: str, *, name: str = "schema") -> str:
@@ -64,7 +73,7 @@ def format_schema(text: str, *, name: str = "schema") -> str:
     return print_schema(parse(Source(name, text)))
 
 
-def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = None) -> Compiled:
+def compile_tree(tree: SchemaSyntax, text: str = "", expansion: str = "", effort: Effort | None = None) -> Compiled:
     """The plan of a tree whose imports and partials are expanded. Raises SchemaInvalid."""
     effort = effort or Effort()
     require_terms(tree, effort)
@@ -73,7 +82,7 @@ def compile_tree(tree: SchemaSyntax, text: str = "", effort: Effort | None = Non
     issues, programs = check(declarations, holders, effort)
     if issues:
         raise refusal(issues)
-    schema = translate(declarations, programs, text, effort)
+    schema = translate(declarations, programs, text, expansion, effort)
     reach = Reach(schema, identity=False, effort=effort)
     if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)

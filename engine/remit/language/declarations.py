@@ -155,4 +155,5 @@ class Findings:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        return tuple(sorted(self._issues.values(), key=lambda issue: (issue.span.start, issue.span.end)))
+        inside_out = sorted(self._issues.values(), key=lambda issue: (issue.span.start, issue.span.end))
+        return tuple(issue.at_import() for issue in inside_out)

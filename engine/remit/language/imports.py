@@ -8,23 +8,29 @@ schema never overlap, and the tree's `sources` (a `SourceMap`) finds file, line 
 
 Members that a partial brings keep the spans of the partial, so their mistakes are shown where they were written.
 
-The language touches no disk. A resolver is a callable `(path, importing_file) -> (name, text)`: `path` as it stands
-in the import (relative, without `..`, checked here), `importing_file` the name of the `Source` it stands in. The name
-it returns is the file's identity: two imports of one name bring it once. It may raise ImportFailed, OSError or
-UnicodeError; the message is shown at the import.
-Law: the expanded tree holds no import, no partial and no reference to one, and its text means what the files meant."""
+A path that begins with `remit:` names a library (see `libraries.py`), on a server as well as beside files. What is
+wrong inside one is shown at its import.
+
+The language touches no disk but for those. A resolver is a callable `(path, importing_file) -> (name, text)`: `path`
+as it stands in the import (relative, without `..`, checked here), `importing_file` the name of the `Source` it stands
+in. The name it returns is the file's identity: two imports of one name bring it once. It may raise ImportFailed,
+OSError or UnicodeError; the message is shown at the import.
+Law: the expanded tree holds no import, no partial and no reference to one, and its text means what the files meant;
+and the written tree, whose only imports are of libraries, expands to it."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from remit.errors import SchemaInvalid
 from remit.language.effort import Effort
+from remit.language.libraries import LIBRARIES, LIBRARY_PREFIX, library_text
 from remit.language.parser import parse
 from remit.language.partials import expand_partials
-from remit.language.source import Issue, Source, SourceMap, Span, refusal
+from remit.language.source import ImportedAt, Issue, Source, SourceMap, Span, refusal
+from remit.language.suggest import did_you_mean
 from remit.language.syntax import ImportSyntax, SchemaSyntax, TopLevelSyntax, UseSyntax
 from remit.language.tokens import FLAGS
 
@@ -38,8 +44,24 @@ class ImportFailed(Exception):
     """A resolver has no text for a path; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class BroughtIn:
+    """A source and what it imports. `tree` has all of it; in `written` the files are brought in, and the libraries are
+    imported still: it is what a server is sent, which knows the libraries and none of the files."""
+
+    tree: SchemaSyntax
+    written: SchemaSyntax
+    is_one_file: bool  # but for libraries
+    has_libraries: bool
+
+
 def expand(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> SchemaSyntax:
-    """The tree of a source and all that it imports: `use` flags first (each once), then what each import brings in
+    """The tree of `bring_in`."""
+    return bring_in(source, resolver, effort).tree
+
+
+def bring_in(source: Source, resolver: Resolver | None = None, effort: Effort | None = None) -> BroughtIn:
+    """The trees of a source and all that it imports: `use` flags first (each once), then what each import brings in
     place of it, partials spelled out.
 
     Raises SchemaInvalid. Cost: O(characters of all files), plus the members that partials repeat."""
@@ -55,8 +77,23 @@ def expand(source: Source, resolver: Resolver | None = None, effort: Effort | No
         else:
             rest.append(item)
     _check_reserved_words(loading, uses)
-    spelled_out = expand_partials(rest, sources, effort)
-    return SchemaSyntax((*uses.values(), *spelled_out), loading.trailing_comments, sources=sources)
+    brought = (*uses.values(), *expand_partials(rest, sources, effort))
+    tree = SchemaSyntax(brought, loading.trailing_comments, sources=sources)
+    written = replace(tree, items=tuple(_with_libraries_imported(brought, sources, loading.libraries)))
+    return BroughtIn(tree, written, len(sources.sources) - len(loading.libraries) == 1, bool(loading.libraries))
+
+
+def _with_libraries_imported(
+    items: Iterable[TopLevelSyntax], sources: SourceMap, libraries: Mapping[str, ImportSyntax]
+) -> Iterator[TopLevelSyntax]:
+    """The items, and in place of those of each library its import. The flags of all files stay, as they came."""
+    left = dict(libraries)
+    for item in items:
+        source = sources.of(item.span)
+        if isinstance(item, UseSyntax) or source.library is None:
+            yield item
+        elif source.name in left:
+            yield left.pop(source.name)
 
 
 def beside(path: str, importing_file: str) -> str:
@@ -72,6 +109,7 @@ class _Loading:
     effort: Effort
     sources: list[Source] = field(default_factory=list)
     flags: list[set[str]] = field(default_factory=list)
+    libraries: dict[str, ImportSyntax] = field(default_factory=dict)
     trailing_comments: tuple[str, ...] = ()
 
     def load(self, source: Source, importers: tuple[str, ...]) -> list[TopLevelSyntax]:
@@ -88,6 +126,8 @@ class _Loading:
         return items
 
     def _import(self, item: ImportSyntax, source: Source, above: tuple[str, ...]) -> list[TopLevelSyntax]:
+        if item.path.startswith(LIBRARY_PREFIX):
+            return self._import_library(item, source, above)
         if self.resolver is None:
             advice = "write what it holds in its place, or compile the file from its folder"
             raise _refused("import-unavailable", f"`{item.path}` cannot be imported here", item.span, source, advice)
@@ -106,9 +146,21 @@ class _Loading:
         if name in above:
             cycle = " imports ".join(f"`{one}`" for one in (*above[above.index(name) :], name))
             raise _refused("import-cycle", f"circular import: {cycle}", item.span, source)
-        if any(name == known.name for known in self.sources):
+        if any(name == known.name and known.library is None for known in self.sources):
             return []  # a diamond: what it holds is already there
         return self.load(Source(name, text, self.sources[-1].end + 1), above)
+
+    def _import_library(self, item: ImportSyntax, source: Source, above: tuple[str, ...]) -> list[TopLevelSyntax]:
+        """A library is of one file, so it imports nothing."""
+        if item.path not in LIBRARIES:
+            advice = did_you_mean(item.path, LIBRARIES) or f"there is {', '.join(f'`{name}`' for name in LIBRARIES)}"
+            message = f"there is no library `{item.path}` in this Remit"
+            raise _refused("unknown-library", message, item.span, source, advice)
+        if item.path in self.libraries:
+            return []
+        self.libraries[item.path] = item
+        text, base = library_text(item.path), self.sources[-1].end + 1
+        return self.load(Source(item.path, text, base, library=ImportedAt(source, item.span)), above)
 
 
 def _path_problem(path: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, assert_never
 
 from remit.language.caveats import Caveat
+from remit.language.kept import keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,14 +228,21 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A compiled schema: definitions and caveats by name, and the text it came from (imports expanded)."""
+    """A compiled schema: definitions and caveats by name, and the text it came from: files that it imports are brought
+    in, libraries of Remit are still imported. In its expansion they are brought in too."""
 
     definitions: Mapping[str, Definition]
     caveats: Mapping[str, Caveat]
     text: str = ""
+    expansion: str = ""
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
     # Under `use delegation`: the relations, by type and name, that hold answers back (see `polarity.py`).
     subtracted: frozenset[tuple[str, str]] = frozenset()
     counted: frozenset[tuple[str, str]] = frozenset()  # of these, those that do so whoever asks
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""
+
+    @property
+    def kept(self) -> str:
+        """The text that a store keeps of it: equal ones are equal schemas. Cost: O(text) where it imports a library."""
+        return keep(self.text, self.expansion)

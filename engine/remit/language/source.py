@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from remit.errors import SchemaInvalid
@@ -55,17 +55,25 @@ class Piece(NamedTuple):
     whole: str
 
 
+class ImportedAt(NamedTuple):
+    """Where a library was imported: the source that did so, and the import in it."""
+
+    source: Source
+    span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One text and the name it is known by. Columns count characters, not bytes and not cells of a terminal.
 
     Where the text is but part of its file, as a block of a world is, `pieces` say which, by rising offset, and its
-    places are those of the file."""
+    places are those of the file. A library says where it was imported; other files are their writer's own."""
 
     name: str
     text: str
     base: int = 0
     pieces: tuple[Piece, ...] = field(default=(), repr=False)
+    library: ImportedAt | None = field(default=None, repr=False, compare=False)
     _line_starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -88,6 +96,10 @@ class Source:
         start = self._line_starts[line - 1]
         stop = self._line_starts[line] if line < len(self._line_starts) else len(self.text)
         return Place(self.name, line, local - start + 1, self.text[start:stop].rstrip("\r\n"))
+
+    def of(self, span: Span) -> Source:
+        """The source a span of this text lies in: itself."""
+        return self
 
     def slice(self, span: Span) -> str:
         """The text a span covers."""
@@ -137,6 +149,14 @@ class Issue:
     def place(self) -> Place:
         return self.source.place(self.span.start)
 
+    def at_import(self) -> Issue:
+        """The issue where its reader can do something about it: one inside a library stands at its import."""
+        written_in = self.source.of(self.span)
+        if written_in.library is None:
+            return self
+        message = f"in `{written_in.name}`, line {self.line}: {self.message}"
+        return replace(self, message=message, span=written_in.library.span, source=written_in.library.source)
+
     @property
     def file(self) -> str:
         return self.place.file
@@ -182,6 +202,7 @@ class Issue:
 
 def refusal(issues: Sequence[Issue]) -> SchemaInvalid:
     """The error that carries these issues, at least one; its message is the first, on one line."""
+    issues = [issue.at_import() for issue in issues]
     first = issues[0]
     return SchemaInvalid(first.summary(), issues=issues, file=first.file, line=first.line, column=first.column)
 

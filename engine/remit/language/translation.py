@@ -32,13 +32,13 @@ from remit.language.syntax import (
 )
 
 
-def translate(declarations: Declarations, programs: Programs, text: str, effort: Effort) -> plan.Schema:
+def translate(declarations: Declarations, programs: Programs, text: str, expansion: str, effort: Effort) -> plan.Schema:
     """The plan of declarations that `check` has found nothing wrong with, their caveats compiled. Cost: O(tree)."""
     definitions = {
         name: _definition(declarations, declared, effort) for name, declared in declarations.definitions.items()
     }
     caveats = {name: _caveat(caveat, programs, effort) for name, caveat in declarations.caveats.items()}
-    return plan.Schema(definitions, caveats, text, _chain_relations(definitions, effort))
+    return plan.Schema(definitions, caveats, text, expansion, _chain_relations(definitions, effort))
 
 
 def _definition(declarations: Declarations, declared: Declared, effort: Effort) -> plan.Definition:

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from remit.v1 import core_pb2 as remit_dot_v1_dot_core__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16remit/v1/schemas.proto\x12\x08remit.v1\x1a\x13remit/v1/core.proto\"D\n\x12WriteSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"M\n\x13WriteSchemaResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\'\n\x08warnings\x18\x02 \x03(\x0b\x32\x15.remit.v1.SchemaIssue\"p\n\x0bSchemaIssue\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nsuggestion\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x05 \x01(\r\x12\x10\n\x08rendered\x18\x06 \x01(\t\"N\n\x11ReadSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\"3\n\x12ReadSchemaResponse\x12\x0e\n\x06schema\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"^\n\x11\x44iffSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12\x0e\n\x06schema\x18\x03 \x01(\t\"\x9f\x01\n\x12\x44iffSchemaResponse\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.remit.v1.SchemaChange\x12(\n\x07orphans\x18\x02 \x03(\x0b\x32\x17.remit.v1.SchemaOrphans\x12\'\n\x08warnings\x18\x03 \x03(\x0b\x32\x15.remit.v1.SchemaIssue\x12\r\n\x05token\x18\x04 \x01(\t\"w\n\x0cSchemaChange\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\ndefinition\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12&\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\x0e\x32\x16.remit.v1.SchemaEffect\"n\n\rSchemaOrphans\x12\x12\n\ndefinition\x18\x01 \x01(\t\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12(\n\x08\x65xamples\x18\x04 \x03(\x0b\x32\x16.remit.v1.Relationship*\x92\x01\n\x0cSchemaEffect\x12\x1d\n\x19SCHEMA_EFFECT_UNSPECIFIED\x10\x00\x12\x16\n\x12SCHEMA_EFFECT_NONE\x10\x01\x12\x18\n\x14SCHEMA_EFFECT_WIDENS\x10\x02\x12\x19\n\x15SCHEMA_EFFECT_NARROWS\x10\x03\x12\x16\n\x12SCHEMA_EFFECT_BOTH\x10\x04\x32\xe7\x01\n\x07Schemas\x12J\n\x0bWriteSchema\x12\x1c.remit.v1.WriteSchemaRequest\x1a\x1d.remit.v1.WriteSchemaResponse\x12G\n\nReadSchema\x12\x1b.remit.v1.ReadSchemaRequest\x1a\x1c.remit.v1.ReadSchemaResponse\x12G\n\nDiffSchema\x12\x1b.remit.v1.DiffSchemaRequest\x1a\x1c.remit.v1.DiffSchemaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16remit/v1/schemas.proto\x12\x08remit.v1\x1a\x13remit/v1/core.proto\"D\n\x12WriteSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"M\n\x13WriteSchemaResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\'\n\x08warnings\x18\x02 \x03(\x0b\x32\x15.remit.v1.SchemaIssue\"p\n\x0bSchemaIssue\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nsuggestion\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x05 \x01(\r\x12\x10\n\x08rendered\x18\x06 \x01(\t\"N\n\x11ReadSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\"F\n\x12ReadSchemaResponse\x12\x0e\n\x06schema\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x11\n\texpansion\x18\x03 \x01(\t\"^\n\x11\x44iffSchemaRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12*\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x15.remit.v1.Consistency\x12\x0e\n\x06schema\x18\x03 \x01(\t\"\x9f\x01\n\x12\x44iffSchemaResponse\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.remit.v1.SchemaChange\x12(\n\x07orphans\x18\x02 \x03(\x0b\x32\x17.remit.v1.SchemaOrphans\x12\'\n\x08warnings\x18\x03 \x03(\x0b\x32\x15.remit.v1.SchemaIssue\x12\r\n\x05token\x18\x04 \x01(\t\"w\n\x0cSchemaChange\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\ndefinition\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12&\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\x0e\x32\x16.remit.v1.SchemaEffect\"n\n\rSchemaOrphans\x12\x12\n\ndefinition\x18\x01 \x01(\t\x12\x10\n\x08relation\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12(\n\x08\x65xamples\x18\x04 \x03(\x0b\x32\x16.remit.v1.Relationship*\x92\x01\n\x0cSchemaEffect\x12\x1d\n\x19SCHEMA_EFFECT_UNSPECIFIED\x10\x00\x12\x16\n\x12SCHEMA_EFFECT_NONE\x10\x01\x12\x18\n\x14SCHEMA_EFFECT_WIDENS\x10\x02\x12\x19\n\x15SCHEMA_EFFECT_NARROWS\x10\x03\x12\x16\n\x12SCHEMA_EFFECT_BOTH\x10\x04\x32\xe7\x01\n\x07Schemas\x12J\n\x0bWriteSchema\x12\x1c.remit.v1.WriteSchemaRequest\x1a\x1d.remit.v1.WriteSchemaResponse\x12G\n\nReadSchema\x12\x1b.remit.v1.ReadSchemaRequest\x1a\x1c.remit.v1.ReadSchemaResponse\x12G\n\nDiffSchema\x12\x1b.remit.v1.DiffSchemaRequest\x1a\x1c.remit.v1.DiffSchemaResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remit.v1.schemas_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCHEMAEFFECT']._serialized_start=945
-  _globals['_SCHEMAEFFECT']._serialized_end=1091
+  _globals['_SCHEMAEFFECT']._serialized_start=964
+  _globals['_SCHEMAEFFECT']._serialized_end=1110
   _globals['_WRITESCHEMAREQUEST']._serialized_start=57
   _globals['_WRITESCHEMAREQUEST']._serialized_end=125
   _globals['_WRITESCHEMARESPONSE']._serialized_start=127
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READSCHEMAREQUEST']._serialized_start=320
   _globals['_READSCHEMAREQUEST']._serialized_end=398
   _globals['_READSCHEMARESPONSE']._serialized_start=400
-  _globals['_READSCHEMARESPONSE']._serialized_end=451
-  _globals['_DIFFSCHEMAREQUEST']._serialized_start=453
-  _globals['_DIFFSCHEMAREQUEST']._serialized_end=547
-  _globals['_DIFFSCHEMARESPONSE']._serialized_start=550
-  _globals['_DIFFSCHEMARESPONSE']._serialized_end=709
-  _globals['_SCHEMACHANGE']._serialized_start=711
-  _globals['_SCHEMACHANGE']._serialized_end=830
-  _globals['_SCHEMAORPHANS']._serialized_start=832
-  _globals['_SCHEMAORPHANS']._serialized_end=942
-  _globals['_SCHEMAS']._serialized_start=1094
-  _globals['_SCHEMAS']._serialized_end=1325
+  _globals['_READSCHEMARESPONSE']._serialized_end=470
+  _globals['_DIFFSCHEMAREQUEST']._serialized_start=472
+  _globals['_DIFFSCHEMAREQUEST']._serialized_end=566
+  _globals['_DIFFSCHEMARESPONSE']._serialized_start=569
+  _globals['_DIFFSCHEMARESPONSE']._serialized_end=728
+  _globals['_SCHEMACHANGE']._serialized_start=730
+  _globals['_SCHEMACHANGE']._serialized_end=849
+  _globals['_SCHEMAORPHANS']._serialized_start=851
+  _globals['_SCHEMAORPHANS']._serialized_end=961
+  _globals['_SCHEMAS']._serialized_start=1113
+  _globals['_SCHEMAS']._serialized_end=1344
 # @@protoc_insertion_point(module_scope)

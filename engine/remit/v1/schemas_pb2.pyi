@@ -62,7 +62,9 @@ class WriteSchemaRequest(_message.Message):
     store: _builtins.str
     """The store; empty means `default`."""
     schema: _builtins.str
-    """The whole schema, imports already expanded; at most 4 MiB."""
+    """The whole schema, at most 4 MiB. What it imports of files is already in it; of imports, only those of Remit's own
+    libraries, such as `import "remit:agents@1"`, are resolved here.
+    """
     dry_run: _builtins.bool
     """Judge everything and write nothing: the answer or the error is the one the write would get now, judged against the
     last revision. Writes that still wait are not seen.
@@ -182,19 +184,25 @@ class ReadSchemaResponse(_message.Message):
 
     SCHEMA_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    EXPANSION_FIELD_NUMBER: _builtins.int
     schema: _builtins.str
-    """The schema's text."""
+    """The schema's text, as it was written."""
     token: _builtins.str
     """The revision this was read at."""
+    expansion: _builtins.str
+    """The same with the libraries of Remit brought in that it imports, as they were when it was written: what is asked.
+    Empty where it imports none.
+    """
     def __init__(
         self,
         *,
         schema: _builtins.str = ...,
         token: _builtins.str = ...,
+        expansion: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schema", b"schema", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expansion", b"expansion", "schema", b"schema", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,7 +218,7 @@ class DiffSchemaRequest(_message.Message):
     store: _builtins.str
     """The store; empty means `default`."""
     schema: _builtins.str
-    """The schema to compare the store's with, imports already expanded."""
+    """The schema to compare the store's with, as WriteSchema takes it."""
     @_builtins.property
     def consistency(self) -> _core_pb2.Consistency:
         """How fresh the comparison must be."""

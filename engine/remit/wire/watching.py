@@ -5,6 +5,7 @@ Law: a message is made of its event and nothing else, so that all who watch the 
 from __future__ import annotations
 
 from remit.engine.watching import Watched
+from remit.language.kept import kept
 from remit.model import Change, RecordChange
 from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_object, encode_relationship
@@ -18,7 +19,7 @@ def encode_watched(watched: Watched) -> relationships_pb2.WatchResponse:
     message = relationships_pb2.WatchResponse(
         token=watched.token,
         changes=[_encode_change(change) for change in watched.changes],
-        schema=watched.schema_text or "",
+        schema=kept(watched.schema_text or "").source,
         written_by=watched.principal,
         committed_at=encode_time(watched.committed_at_us),
         records=[_encode_record(change) for change in watched.records],

@@ -89,9 +89,10 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that one file says. `schema.text` is the schema with its imports expanded, ready to be written to a store;
-    `tree` knows on which line of which file each part of it stands. `warnings` are the compiler's, `unknown_keys` are
-    the file's that mean nothing here, and `warning_findings` are both, for who would not have them."""
+    """All that one file says. `schema.text` is the schema with the files it imports brought in, ready to be written to
+    a store; `tree` knows on which line of which file each part of it stands. `warnings` are the compiler's,
+    `unknown_keys` are the file's that mean nothing here, and `warning_findings` are both, for who would not have
+    them."""
 
     path: Path
     schema: plan.Schema

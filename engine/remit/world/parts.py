@@ -68,10 +68,13 @@ class Part:
 
 
 def parts_of(tree: SchemaSyntax) -> tuple[Part, ...]:
-    """The parts of a tree that compiles, in its order. Cost: O(tree)."""
+    """The parts of a tree that compiles, in its order, without those of libraries, which are Remit's own to cover.
+    Cost: O(tree)."""
     declarations = declarations_of(tree)
     parts: list[Part] = []
     for definition in declarations.definitions.values():
+        if tree.sources.of(definition.syntax.name_span).library is not None:
+            continue
         for member in definition.members.values():
             if isinstance(member, RelationSyntax):
                 parts += _relation(tree, definition, member)

@@ -108,7 +108,7 @@ class _Story:
     def prepared_schema(self) -> Schema | None:
         """The store's schema, once an earlier telling is undone that was cut short; None for another organisation."""
         try:
-            schema = compile_schema(self.client.read_schema().text).schema
+            schema = compile_schema(self.client.read_schema().expansion).schema
             if not {"hold", "run", "team"} <= schema.definitions.keys():
                 return None
             self._undo_earlier()

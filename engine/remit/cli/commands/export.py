@@ -80,7 +80,7 @@ def export(
     if is_whole and cursor:
         raise typer.BadParameter(f"what `{format}` reads is exported whole: leave --cursor away")
     with session.connect() as client, client.export(wanted, at_least=at_least, cursor=cursor) as exporting:
-        head = _head(format, client.store or DEFAULT_STORE, client.read_schema().text) if is_whole else ""
+        head = _head(format, client.store or DEFAULT_STORE, client.read_schema().expansion) if is_whole else ""
         if file == STANDARD_INPUT:
             try:
                 _write(exporting, sys.stdout, format, head, None)

@@ -46,8 +46,9 @@ def write(
 ) -> int:
     """Make this the store's schema.
 
-    Refused, and nothing changed, where it does not compile or has no place for relationships that exist. Imports are
-    brought in: the store holds one text. Prints the write's token; warnings go to standard error.
+    Refused, and nothing changed, where it does not compile or has no place for relationships that exist. Files that it
+    imports are brought in: the store holds one text. A library, such as `import "remit:agents@1"`, stays an import, and
+    its text of now is kept beside. Prints the write's token; warnings go to standard error.
 
     Example:
 
@@ -69,21 +70,26 @@ def write(
 
 def read(
     session: Session,
+    expanded: Annotated[
+        bool, typer.Option("--expanded", help="With the libraries brought in that it imports, as they were then.")
+    ] = False,
     at_least: AtLeast = "",
     at_exactly: AtExactly = "",
 ) -> int:
     """Print the store's schema, as it was written.
 
-    Example:
+    Examples:
 
         remit schema read > backup.zed
+        remit schema read --expanded | less
     """
     with session.connect() as client:
         schema = client.read_schema(at_least=at_least, at_exactly=at_exactly)
+    text = schema.expansion if expanded else schema.text
     if session.json:
-        put_json({"schema": schema.text, "token": schema.token})
+        put_json({"schema": text, "token": schema.token})
     else:
-        put_raw(schema.text)
+        put_raw(text)
     return 0
 
 

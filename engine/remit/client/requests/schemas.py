@@ -24,7 +24,7 @@ def read_schema(store: str, at_least: str, at_exactly: str) -> Request[SchemaTex
         "/remit.v1.Schemas/ReadSchema",
         request,
         schemas_pb2.ReadSchemaResponse,
-        lambda answer: SchemaText(answer.schema, answer.token),
+        lambda answer: SchemaText(answer.schema, answer.token, answer.expansion or answer.schema),
         is_question=True,
     )
 

@@ -22,7 +22,11 @@ def write_schema(
 
 def read_schema(engine: Engine, request: schemas_pb2.ReadSchemaRequest, call: Call) -> schemas_pb2.ReadSchemaResponse:
     schema = engine.schemas.read(request.store, **decode_consistency(request.consistency), interrupt=call.interrupt)
-    return schemas_pb2.ReadSchemaResponse(schema=schema.text, token=schema.token)
+    return schemas_pb2.ReadSchemaResponse(
+        schema=schema.text,
+        token=schema.token,
+        expansion=schema.expansion if schema.expansion != schema.text else "",
+    )
 
 
 def diff_schema(engine: Engine, request: schemas_pb2.DiffSchemaRequest, call: Call) -> schemas_pb2.DiffSchemaResponse:

@@ -43,8 +43,8 @@ def encode_debug(
     explanation: Explanation, question: Question, schema: Schema, grew: Grew = lambda _: None
 ) -> debug_pb2.DebugInformation:
     """Cost: O(the explanation). Raises what `grew` raises."""
-    debug = debug_pb2.DebugInformation(schema_used=schema.text)
-    grew(len(schema.text))
+    debug = debug_pb2.DebugInformation(schema_used=schema.expansion)
+    grew(len(schema.expansion))
     root = explanation.questions[0]
     _Tracing(explanation, question, schema, grew).fill(debug.check, _key(root), root.verdict, 1)
     return debug

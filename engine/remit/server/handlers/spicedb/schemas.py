@@ -42,7 +42,7 @@ def read_schema(
     engine: Engine, request: schema_service_pb2.ReadSchemaRequest, call: Call
 ) -> schema_service_pb2.ReadSchemaResponse:
     read = engine.schemas.read(DEFAULT)
-    return _S.ReadSchemaResponse(schema_text=read.text, read_at=encode_token(read.token))
+    return _S.ReadSchemaResponse(schema_text=read.expansion, read_at=encode_token(read.token))
 
 
 def reflect_schema(
