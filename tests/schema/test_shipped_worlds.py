@@ -2,12 +2,10 @@
 
 Two watchers keep the worlds sharp: taking the flaw away turns their noes into yeses, and taking any single condition
 away from the schema makes some world fail.
-Law: no condition in agents.zed stands there without a world that needs it."""
+Law: no condition in the schema stands there without a world that needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -15,17 +13,16 @@ import pytest
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import SingleTaken
-from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
-from remit.language import compile_schema, plan
+from remit.language import compile_schema
+from remit.language.libraries import AGENTS, library_text
 from remit.model import ObjectRef, Operation, Update, Verdict
-from remit.notation import parse_relationship, parse_time
 from remit.store.memory import MemoryStore
 from remit.world import World, verify
+from tests.support.agent_worlds import NOW_US, Repair, idle_conditions, uncured, weakened
 from tests.support.places import ROOT
 
 WORLDS = ROOT / "schema" / "worlds"
-NOW_US = parse_time("2026-01-01T00:00:00Z")
 NAMES = sorted(path.stem for path in WORLDS.glob("*.yaml"))
 
 
@@ -35,7 +32,7 @@ def world(name: str) -> World:
 
 
 def test_the_agent_schema_compiles_without_a_warning_and_documents_everything() -> None:
-    compiled = compile_schema((ROOT / "schema" / "agents.zed").read_text())
+    compiled = compile_schema(library_text(AGENTS))
     assert not compiled.warnings
     for definition in compiled.schema.definitions.values():
         assert definition.doc, f"definition `{definition.name}` has no words"
@@ -64,10 +61,14 @@ def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
         "dataset#classification",
         "level#above",
         "level#cleared",
+        "profile#holder",
     }
     assert {name for name, relation in relations if relation.single} == {
         "run#delegated_by",
         "run#instance_of",
+        "run#spawned_by",
+        "tool#maps",
+        "tool#risk",
         "agent_version#version_of",
         "domain#estate",
         "agent#domain",
@@ -82,7 +83,11 @@ def test_every_attack_the_design_names_has_a_world() -> None:
         *NAMES
     }
     assert {"second-delegator", "missing-intent", "unlabelled-dataset", "public-label-added"} <= {*NAMES}
-    assert "organisation" in NAMES
+    assert {"edited-profile", "held-profile", "second-guardrail", "denial-touched", "guardrail-and-clearance"} <= {
+        *NAMES
+    }
+    assert {"missing-consent", "foreign-consent", "withdrawn-consent", "tag-removed", "terminated-run"} <= {*NAMES}
+    assert {"retired-agent", "stolen-credential", "organisation"} <= {*NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,17 +139,11 @@ def _depth(graph: Graph, link: ObjectRef) -> int:
 # --- each no is owed to its flaw --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Repair:
-    """What takes the flaw out of a world. Questions that begin with one of `still_no` stay a no: they have no cure."""
-
-    removed: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    still_no: tuple[str, ...] = ()
-
-
 REPAIRS = {
     "agent-acts-alone": Repair(still_no=("tool:", "dataset:")),
+    "bindings": Repair(
+        added=("binding:invoice/881#of@run:r-3", "binding:invoice/881#of@run:r-4", "binding:invoice/882#of@run:r-1")
+    ),
     "borrowed-life": Repair(still_no=("user:", "system:", "agent:", "agent_version:", "run:")),
     "clearance-gap": Repair(
         added=(
@@ -153,38 +152,60 @@ REPAIRS = {
             "level:secret#cleared@agent_version:payer.3",
         )
     ),
-    "denied-data": Repair(
-        removed=("dataset:ledger#denied@user:bob", "dataset:ledger#denied@run:r-3"),
-        added=("user:mallory#registered@directory:people",),
+    "consent-of-a-directory": Repair(
+        added=("user:guest#registered@directory:people", "user:mallory#registered@directory:people")
     ),
+    "denial-touched": Repair(removed=("tool:erp.pay#denied@run:r-2",)),
+    "denied-data": Repair(removed=("dataset:ledger#denied@user:bob", "dataset:ledger#denied@run:r-3")),
     "denied-wildcard": Repair(removed=("tool:erp.pay#denied@user:bob", "tool:erp.wire#denied@run:*")),
     "departed-human": Repair(added=("user:mallory#registered@directory:people",)),
     "departed-owner": Repair(added=("user:mallory#registered@directory:people", "team:mirror#member@user:anne")),
-    "expired-grant": Repair(added=("tool:erp.pay#may_use@run:r-2",)),
+    "edited-profile": Repair(
+        added=(
+            "tool:erp.wire#in_intent@profile:pay#declares",
+            "tool:erp.read#may_use@profile:pay#holds",
+            "profile:pay.copy#holder@run:r-1",
+            "profile:pay.copy#declarer@run:r-1",
+            "profile:pay.copy#holder@user:anne",
+            "profile:pay.copy#holder@agent:payer",
+            "profile:pay.copy#holder@agent_version:payer.2",
+        )
+    ),
+    "expired-grant": Repair(added=("tool:erp.pay#may_use@user:bob", "profile:pay#holder@run:r-2")),
     "expired-registration": Repair(
         added=(
             "user:bob#registered@directory:people",
             "agent:old#registered@directory:agents",
             "tool:erp.wire#registered@directory:tools",
+            "credential:old#registered@directory:keys",
         )
     ),
+    "foreign-consent": Repair(added=("user:bob#consent@consent:c",)),
+    "guardrail": Repair(
+        removed=("guardrail:g1#forbids@run:*", "guardrail:g2#forbids@agent:payer", "guardrail:g3#forbids@run:r-1")
+    ),
+    "guardrail-and-clearance": Repair(removed=("guardrail:g#forbids@user:bob",)),
     "held-agent": Repair(removed=("agent:wild#hold@hold:h-1",)),
     "held-ancestor": Repair(removed=("run:r-2#hold@hold:h-1",)),
     "held-dataset": Repair(removed=("dataset:leaked#hold@hold:h-1",)),
     "held-domain": Repair(removed=("domain:lab#hold@hold:h-1",)),
     "held-estate": Repair(removed=("estate:mill#hold@hold:all-stop",)),
     "held-human": Repair(removed=("user:bob#hold@hold:h-1",)),
+    "held-profile": Repair(removed=("profile:wire#hold@hold:h-1", "profile:about#hold@hold:h-2")),
     "held-system": Repair(removed=("system:cron#hold@hold:h-1", "domain:night#hold@hold:h-2")),
     "held-tool": Repair(removed=("tool:erp.wire#hold@hold:h-1",)),
     "held-version": Repair(removed=("agent_version:payer.3#hold@hold:h-1",)),
     "left-the-team": Repair(added=("team:finance#member@user:bob",)),
-    "missing-intent": Repair(
+    "missing-consent": Repair(
         added=(
-            "run:r-2#intent@intent:settle",
-            "run:r-3#intent@intent:settle",
-            "run:r-5#without_intent@directory:agents",
+            "user:bob#consent@consent:c-bob",
+            "consent:c-bob#agent@agent:payer",
+            "consent:c-bob#run@run:r-2",
+            "consent:c#run@run:r-3",
+            "consent:c#agent@agent:other",
         )
     ),
+    "missing-intent": Repair(added=("profile:pay#declarer@run:r-2", "profile:pay#declarer@run:r-3")),
     "moved-domain": Repair(
         added=(
             "agent:stray#domain@domain:office",
@@ -196,32 +217,51 @@ REPAIRS = {
     "no-agent": Repair(
         added=("run:r-2#instance_of@agent_version:payer.2", "agent_version:forged.1#version_of@agent:payer")
     ),
+    "no-credential": Repair(added=("run:r-2#spawned_by@credential:k", "credential:made-up#registered@directory:keys")),
     "no-human": Repair(added=("run:r-2#delegated_by@user:anne",)),
     "nobody-holds-it": Repair(
         added=(
             "dataset:ledger#reader@user:bob",
-            "dataset:ledger#in_intent@run:r-3",
-            "dataset:ledger#reader@run:r-4",
-            "dataset:ledger#reader@agent_version:payer.3",
+            "dataset:ledger#in_intent@profile:pay#declares",
+            "profile:clear#declarer@run:r-4",
+            "dataset:ledger#reader@run:r-5",
+            "dataset:ledger#reader@agent_version:reader.2",
             "dataset:ledger#reader@agent:plain",
-        )
+        ),
+        still_no=("dataset:ledger#read@agent:", "agent:", "agent_version:", "run:"),
     ),
-    "not-yet": Repair(added=("tool:erp.pay#may_use@run:r-3",)),
-    "outside-intent": Repair(added=("tool:erp.pay#in_intent@run:r-2",)),
+    "not-yet": Repair(added=("profile:pay#holder@run:r-2",)),
+    "observed": Repair(
+        added=(
+            "profile:wire#holder@user:anne",
+            "profile:wire#holder@agent:payer",
+            "profile:wire#holder@agent_version:payer.2",
+            "profile:wire#holder@run:r-1",
+            "profile:wire#declarer@run:r-1",
+            "tool:erp.wire#observed@agent:other[expiration:2099-01-01T00:00:00Z]",
+            "tool:erp.wire#observed@agent:over[expiration:2099-01-01T00:00:00Z]",
+        ),
+        still_no=("tool:erp.wire#observing@user",),
+    ),
+    "outside-intent": Repair(added=("profile:pay#declarer@run:r-2", "profile:pay#declarer@run:r-3")),
     "ownerless-agent": Repair(added=("agent:orphan#owner@user:anne",)),
     "public-label-added": Repair(
         removed=("dataset:riddle#classification@level:whatever",), added=("level:secret#cleared@user:bob",)
     ),
+    "retired-agent": Repair(
+        removed=("agent:old#terminated@directory:agents", "agent_version:payer.1#terminated@directory:reviews")
+    ),
     "retired-tool": Repair(added=("tool:erp.fax#registered@directory:tools",)),
-    "ring-of-runs": Repair(removed=("run:r-11#delegated_by@run:r-13",), added=("run:r-11#delegated_by@user:anne",)),
-    "second-delegator": Repair(added=("tool:erp.pay#may_use@user:bob",)),
-    "self-delegation": Repair(removed=("run:r-2#delegated_by@run:r-2",), added=("run:r-2#delegated_by@user:anne",)),
-    "self-granted": Repair(added=("tool:erp.wire#may_use@run:r-1", "tool:erp.wire#in_intent@run:r-1")),
+    "ring-of-runs": Repair(removed=("run:r-11#delegated_by@run:r-13",), added=("run:r-11#delegated_by@run:r-1",)),
+    "second-delegator": Repair(added=("profile:pay#holder@user:bob",)),
+    "second-guardrail": Repair(removed=("tool:erp.wire#guardrail@guardrail:strict",)),
+    "self-delegation": Repair(removed=("run:r-2#delegated_by@run:r-2",), added=("run:r-2#delegated_by@run:r-1",)),
+    "self-granted": Repair(added=("profile:wire#holder@run:r-1", "profile:wire#declarer@run:r-1")),
+    "stolen-credential": Repair(removed=("credential:stolen#hold@hold:h-1",)),
+    "tag-removed": Repair(removed=("guardrail:g#forbids@run:*",), added=("tool:mail.send#untagged@directory:tools",)),
+    "terminated-run": Repair(removed=("run:r-2#terminated@directory:agents",)),
     "uncertified-version": Repair(
-        added=(
-            "agent_version:payer.3#certified@directory:reviews",
-            "agent_version:payer.1#certified@directory:reviews",
-        )
+        added=("agent_version:payer.3#certified@directory:reviews", "agent_version:payer.1#certified@directory:reviews")
     ),
     "undeclared-system": Repair(
         added=(
@@ -235,15 +275,18 @@ REPAIRS = {
     "unknown": Repair(
         added=(
             "user:nobody#registered@directory:people",
-            "run:r-999#delegated_by@user:nobody",
+            "run:r-999#delegated_by@run:r-1",
             "run:r-999#instance_of@agent_version:payer.2",
-            "run:r-999#intent@intent:settle",
         ),
         still_no=("tool:erp.pay#use@run:r-1000", "tool:erp.none"),
     ),
     "unlabelled-dataset": Repair(added=("dataset:scans#classification@level:secret",)),
     "unregistered-agent": Repair(added=("agent:rogue#registered@directory:agents",)),
+    "unseen-tool": Repair(added=("tool:erp.new#descriptor@descriptor:d9",)),
     "userset-subject": Repair(still_no=("tool:",)),
+    "withdrawn-consent": Repair(
+        removed=("consent:b1#withdrawn@directory:people",), added=("consent:b2#agent@agent:helper",)
+    ),
 }
 
 
@@ -253,70 +296,10 @@ def test_every_attack_has_a_repair() -> None:
 
 @pytest.mark.parametrize("name", sorted(REPAIRS))
 def test_without_the_flaw_the_answer_is_yes(name: str) -> None:
-    """Nothing but the flaw stands in the way: an attack that failed for another reason would show nothing."""
-    shipped, repair = world(name), REPAIRS[name]
-    graph = shipped.graph()
-    for text in repair.removed:
-        key = parse_relationship(text).key
-        assert graph.find(*key) is not None, f"`{text}` is not in {name}"
-        graph.remove(key)
-    for text in repair.added:
-        graph.add(parse_relationship(text))
-    evaluation = Evaluation(shipped.schema, graph, now_us=NOW_US)
-    for assertion in shipped.assertions:
-        cured = assertion.expected is Verdict.YES or not assertion.text.startswith(repair.still_no or ("\0",))
-        answer = evaluation.check(assertion.resource, assertion.permission, assertion.subject)
-        assert answer.verdict is (Verdict.YES if cured else Verdict.NO), assertion.text
-
-
-# --- each condition is needed -----------------------------------------------------------------------------------
-
-
-def weaker(expression: plan.Expression) -> Iterator[plan.Expression]:
-    """The expression with one thing less in it, in every way."""
-    match expression:
-        case plan.Union(children) | plan.Intersection(children):
-            for index, child in enumerate(children):
-                rest = (*children[:index], *children[index + 1 :])
-                yield rest[0] if len(rest) == 1 else type(expression)(rest)
-                for less in weaker(child):
-                    yield type(expression)((*children[:index], less, *children[index + 1 :]))
-        case plan.Exclusion(base, subtracted):
-            yield base
-            yield from (plan.Exclusion(less, subtracted) for less in weaker(base))
-            yield from (plan.Exclusion(base, less) for less in weaker(subtracted))
-        case plan.Arrow(relation, name, all=True):
-            yield plan.Arrow(relation, name)
-        case plan.Along(child, relations):
-            yield plan.Name(child)
-            yield from (plan.Along(child, tuple(r for r in relations if r != gone)) for gone in relations)
-        case plan.SubjectArrow() | plan.Exists() | plan.Arrow() | plan.Name() | plan.Self() | plan.Nil():
-            return  # the smallest parts go as a whole, from what holds them
-
-
-def weakened(schema: plan.Schema) -> Iterator[tuple[str, plan.Schema]]:
-    """The schema with one condition less, in every way."""
-    for definition in schema.definitions.values():
-        for permission in definition.permissions.values():
-            for expression in weaker(permission.expression):
-                changed = {**definition.permissions, permission.name: replace(permission, expression=expression)}
-                definitions = {**schema.definitions, definition.name: replace(definition, permissions=changed)}
-                yield f"{definition.name}#{permission.name} = {expression}", replace(schema, definitions=definitions)
+    assert uncured(world(name), REPAIRS[name]) == []
 
 
 def test_every_condition_of_the_schema_is_needed_by_a_world() -> None:
-    schema = world("organisation").schema
-    graphs = {name: world(name).graph() for name in NAMES}
-    survivors = [
-        what for what, weak in weakened(schema) if all(_agrees(world(name), weak, graphs[name]) for name in NAMES)
-    ]
-    assert len(list(weakened(schema))) > 60, "the schema has lost conditions, or `weaker` its eye for them"
-    assert not survivors, "no world fails without these:\n" + "\n".join(survivors)
-
-
-def _agrees(shipped: World, schema: plan.Schema, graph: Graph) -> bool:
-    evaluation = Evaluation(schema, graph, now_us=NOW_US)
-    return all(
-        evaluation.check(asked.resource, asked.permission, asked.subject).verdict is asked.expected
-        for asked in shipped.assertions
-    )
+    worlds = [world(name) for name in NAMES]
+    assert len(list(weakened(worlds[0].schema))) > 60, "the schema has lost conditions, or `weaker` its eye for them"
+    assert idle_conditions(worlds) == []

@@ -1,0 +1,97 @@
+"""What is asked of shipped worlds, whichever schema they are of: that each no is owed to its flaw, and that no
+condition of the schema is idle.
+
+Law: nothing in here knows what the schema is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from remit.eval.semantics import Evaluation
+from remit.graph.plain import Graph
+from remit.language import plan
+from remit.model import Verdict
+from remit.notation import parse_relationship, parse_time
+from remit.world import World
+
+NOW_US = parse_time("2026-01-01T00:00:00Z")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What takes the flaw out of a world. Questions that begin with one of `still_no` stay a no: they have no cure."""
+
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    still_no: tuple[str, ...] = ()
+
+
+def uncured(shipped: World, repair: Repair) -> list[str]:
+    """The questions of a world that are not answered yes once its flaw is gone, or are although they have no cure.
+    An attack that failed for another reason would show nothing."""
+    graph = shipped.graph()
+    for text in repair.removed:
+        key = parse_relationship(text).key
+        assert graph.find(*key) is not None, f"`{text}` is not in {shipped.path}"
+        graph.remove(key)
+    for text in repair.added:
+        graph.add(parse_relationship(text))
+    evaluation = Evaluation(shipped.schema, graph, now_us=NOW_US)
+    found = []
+    for assertion in shipped.assertions:
+        cured = assertion.expected is Verdict.YES or not assertion.text.startswith(repair.still_no or ("\0",))
+        answer = evaluation.check(assertion.resource, assertion.permission, assertion.subject)
+        if answer.verdict is not (Verdict.YES if cured else Verdict.NO):
+            found.append(assertion.text)
+    return found
+
+
+def idle_conditions(worlds: list[World]) -> list[str]:
+    """The conditions of the worlds' schema that could be left away without any of their assertions telling."""
+    graphs = [world.graph() for world in worlds]
+    return [
+        what
+        for what, weak in weakened(worlds[0].schema)
+        if all(_agrees(world, weak, graph) for world, graph in zip(worlds, graphs, strict=True))
+    ]
+
+
+def weaker(expression: plan.Expression) -> Iterator[plan.Expression]:
+    """The expression with one thing less in it, in every way."""
+    match expression:
+        case plan.Union(children) | plan.Intersection(children):
+            for index, child in enumerate(children):
+                rest = (*children[:index], *children[index + 1 :])
+                yield rest[0] if len(rest) == 1 else type(expression)(rest)
+                for less in weaker(child):
+                    yield type(expression)((*children[:index], less, *children[index + 1 :]))
+        case plan.Exclusion(base, subtracted):
+            yield base
+            yield from (plan.Exclusion(less, subtracted) for less in weaker(base))
+            yield from (plan.Exclusion(base, less) for less in weaker(subtracted))
+        case plan.Arrow(relation, name, all=True):
+            yield plan.Arrow(relation, name)
+        case plan.Along(child, relations):
+            yield plan.Name(child)
+            yield from (plan.Along(child, tuple(r for r in relations if r != gone)) for gone in relations)
+        case plan.SubjectArrow() | plan.Exists() | plan.Arrow() | plan.Name() | plan.Self() | plan.Nil():
+            return  # the smallest parts go as a whole, from what holds them
+
+
+def weakened(schema: plan.Schema) -> Iterator[tuple[str, plan.Schema]]:
+    """The schema with one condition less, in every way."""
+    for definition in schema.definitions.values():
+        for permission in definition.permissions.values():
+            for expression in weaker(permission.expression):
+                changed = {**definition.permissions, permission.name: replace(permission, expression=expression)}
+                definitions = {**schema.definitions, definition.name: replace(definition, permissions=changed)}
+                yield f"{definition.name}#{permission.name} = {expression}", replace(schema, definitions=definitions)
+
+
+def _agrees(shipped: World, schema: plan.Schema, graph: Graph) -> bool:
+    evaluation = Evaluation(schema, graph, now_us=NOW_US)
+    return all(
+        evaluation.check(asked.resource, asked.permission, asked.subject).verdict is asked.expected
+        for asked in shipped.assertions
+    )
