@@ -110,6 +110,29 @@ EARNED = {
         ),
         USER + RUN + define("doc", "relation viewer: user | run", "permission view = viewer.along(boss)"),
     ),
+    "along-leaves-links-out": (
+        USER
+        + define("run", "relation boss: run | user", "relation kind: kind")
+        + define("kind", "relation made: run")
+        + define(
+            "doc",
+            "relation viewer: user | run | kind",
+            "permission view = viewer.along(boss, kind)",
+            "//!",
+            "permission peek = «viewer.along(boss)»",
+        ),
+        USER
+        + define("run", "relation boss: run | user", "relation kind: kind")
+        + "definition kind {}\n"
+        + define("step", "relation before: step | user")
+        + define(
+            "doc",
+            "relation viewer: user | run | kind",
+            "relation walker: step | user",
+            "permission view = viewer.along(boss, kind)",
+            "permission walk = walker.along(before)",
+        ),
+    ),
     "authority-does-not-narrow where anyone may": (
         USER
         + RUN

@@ -174,6 +174,15 @@ def test_nobody_gains_by_any_one_deletion_or_expiry(organisation: Organisation, 
             assert not gained or fact.relation in HOLDING_BACK, f"without {fact}: {gained}"
 
 
+def test_nothing_else_holds_back() -> None:
+    """What the compiler says of the whole language: behind a `-` stand the named exceptions, what is final, and the
+    place of a thing, without which it does not work at all."""
+    schema = profiles_schema()
+    assert {relation for _, relation in schema.subtracted} - HOLDING_BACK - STAYING == {*CHAIN, "domain", "estate"}
+    relations = [each for definition in schema.definitions.values() for each in definition.relations.values()]
+    assert {each.name for each in relations if each.final} == STAYING
+
+
 @pytest.mark.parametrize("relation", sorted(HOLDING_BACK | STAYING))
 def test_each_named_exception_is_one(relation: str) -> None:
     """Somewhere a deletion of each relation that the last law leaves out gives something back: it is named for a

@@ -63,6 +63,13 @@ def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
         "level#cleared",
         "profile#holder",
     }
+    assert {name for name, relation in relations if relation.final} == {
+        "run#terminated",
+        "agent#terminated",
+        "agent_version#terminated",
+        "consent#withdrawn",
+        "run#spawned_by",
+    }
     assert {name for name, relation in relations if relation.single} == {
         "run#delegated_by",
         "run#instance_of",

@@ -17,6 +17,7 @@ from remit.language.printer import print_expression
 from remit.language.reach import Reach
 from remit.language.source import Issue, Span
 from remit.language.syntax import (
+    AlongSyntax,
     ArrowSyntax,
     BinarySyntax,
     ExpressionSyntax,
@@ -36,6 +37,7 @@ LINTS: Mapping[str, str] = {
     "mixed-operators-without-parentheses": "`+` binds tighter than `&`, and `&` tighter than `-`; few expect it",
     "permission-never-satisfied": "nobody can be in this permission, whatever is written",
     "authority-does-not-narrow": "a run may hold this without the links above it holding it",
+    "along-leaves-links-out": "another `along` follows more relations of these links; what those lead to is not asked here",
     "overlooked-wildcard": "a userset brings a wildcard in from elsewhere, which SpiceDB may overlook or refuse",
     "invalid-cidr": "an `in_cidr` whose network cannot be read fails whenever it is asked",
 }
@@ -110,6 +112,8 @@ class _Linter:
                 self._subject_arrow(definition, permission, node)
             elif isinstance(node, ArrowSyntax):
                 self._arrow(definition, permission, node)
+            elif isinstance(node, AlongSyntax):
+                self._along(definition, permission, node)
         if mixed := _mixed(permission.expression):
             message = f"`{permission.name}` mixes operators without parentheses"
             advice = f"it is read as `{print_expression(permission.expression)}`; write it so, or as you mean it"
@@ -156,6 +160,28 @@ class _Linter:
             message = f"`subject->{arrow.name}` is always NO: no type has `{arrow.name}`"
             advice = "declare it on the types that act"
             self._warn(definition, permission, "arrow-references-unreachable-relation", message, arrow.span, advice)
+
+    def _along(self, definition: Declared, permission: PermissionSyntax, along: AlongSyntax) -> None:
+        """A chain is the same for all that is asked of it, unless somebody says why not."""
+        named = frozenset(relation.name for relation in along.relations)
+        others = self.schema.chain_relations - named
+        if not others:
+            return
+        definitions = self.schema.definitions
+        links = set(self.reach.plain_of(definition.name, along.child.name, definitions))
+        waiting = list(links)
+        while waiting:
+            relations = definitions[waiting.pop()].relations
+            for target in (each.type for name in named & relations.keys() for each in relations[name].subject_types):
+                self.effort.step()
+                if target not in links:
+                    links.add(target)
+                    waiting.append(target)
+        left = sorted(name for name in others if any(name in definitions[type_].relations for type_ in links))
+        if left:
+            message = f"`{print_expression(along)}` does not follow {_listed(left)}, which another `along` does"
+            advice = "name all the relations that make the chain, or say in a comment why those are left out"
+            self._warn(definition, permission, "along-leaves-links-out", message, along.span, advice)
 
     # --- authority that does not narrow -------------------------------------------------------------------------
 
