@@ -37,7 +37,7 @@ LINTS: Mapping[str, str] = {
     "mixed-operators-without-parentheses": "`+` binds tighter than `&`, and `&` tighter than `-`; few expect it",
     "permission-never-satisfied": "nobody can be in this permission, whatever is written",
     "authority-does-not-narrow": "a run may hold this without the links above it holding it",
-    "along-leaves-links-out": "another `along` follows more relations of these links; what those lead to is not asked here",
+    "along-leaves-links-out": "another `along` follows more of these links' relations, and asks more of the chain",
     "overlooked-wildcard": "a userset brings a wildcard in from elsewhere, which SpiceDB may overlook or refuse",
     "invalid-cidr": "an `in_cidr` whose network cannot be read fails whenever it is asked",
 }
