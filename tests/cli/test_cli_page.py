@@ -32,6 +32,7 @@ from remit.world import World, verify
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
+from tests.support.places import AGENTS_SCHEMA
 
 PAGE = "cli.md"
 
@@ -113,6 +114,9 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("import file WORLD", "import", str(tmp / "untrue.yaml"))
     yield run("store create", "store", "create", "other")
     yield run("store list", "store", "list")
+    assert shell("--store", "other", "schema", "write", str(AGENTS_SCHEMA)).code == 0
+    yield run("schema upgrade-agents", "--store", "other", "schema", "upgrade-agents", "--dry-run")
+    yield run("schema upgrade-agents", "--store", "other", "schema", "upgrade-agents")
     yield run("store backup", "store", "backup", "default", str(tmp / "backup"))
     yield run("store restore", "store", "restore", "again", str(tmp / "backup"))
     yield run("store delete", "store", "delete", "other", "--yes")

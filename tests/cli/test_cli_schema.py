@@ -9,7 +9,7 @@ import pytest
 from remit.language.compiler import compile_schema
 from remit.server.run.background import BackgroundServer
 from tests.support.cli_shell import SCHEMA, Shell
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_SCHEMA, ROOT
 
 BROKEN = "definition user {}\ndefinition doc { relation viewer: usr }\n"
 
@@ -221,3 +221,29 @@ def test_a_library_stays_an_import_and_is_printed_expanded_where_that_is_asked(s
     assert shell("--store", "agents", "schema", "diff", str(path)).code == 0
     assert shell("--store", "agents", "schema", "diff", "-", stdin=expanded).code == 0
     assert shell("schema", "check", str(path)).out == f"{path}: compiles\n"
+
+
+def test_a_store_of_the_schema_before_profiles_comes_along(shell: Shell) -> None:
+    """Shown first, then done, then nothing left to do; and a run that could pay still can."""
+    shell("store", "create", "old")
+    before = ("--store", "old")
+    world = ROOT / "tests" / "schema" / "before_profiles" / "organisation.yaml"
+    assert shell(*before, "import", "file", str(world)).code == 0
+    shown = shell(*before, "schema", "upgrade-agents", "--dry-run")
+    assert shown.code == 0 and "nothing is written" in shown.err
+    assert [line[:3] for line in shown.lines if line[0].isdigit()] == [f"{n}. " for n in range(1, 7)]
+    assert "   - tool:erp.pay#in_intent@run:r-1" in shown.out or "more" in shown.out
+    assert shell(*before, "schema", "read").out == AGENTS_SCHEMA.read_text()
+
+    done = shell(*before, "schema", "upgrade-agents", "--json").json
+    assert [bool(step.get("token")) for step in done] == [True] * 6
+    assert shell(*before, "schema", "read").out == 'use import\n\nimport "remit:agents@1"\n'
+    assert shell(*before, "check", "tool:erp.pay#use@run:r-7").code == 0
+    assert shell(*before, "check", "tool:erp.pay#use@run:r-8").code == 1
+    assert "already" in shell(*before, "schema", "upgrade-agents").err
+
+
+def test_another_schema_is_not_brought_along(shell: Shell) -> None:
+    refused = shell("schema", "upgrade-agents")
+    assert refused.code == 2 and "is not the agent schema before profiles" in refused.err
+    assert shell("schema", "read").out == SCHEMA

@@ -177,7 +177,7 @@ class _Linter:
                 if target not in links:
                     links.add(target)
                     waiting.append(target)
-        left = sorted(name for name in others if any(name in definitions[type_].relations for type_ in links))
+        left = frozenset(name for name in others if any(name in definitions[type_].relations for type_ in links))
         if left:
             message = f"`{print_expression(along)}` does not follow {_listed(left)}, which another `along` does"
             advice = "name all the relations that make the chain, or say in a comment why those are left out"

@@ -1,10 +1,11 @@
-"""`remit schema write`, `read`, `diff`, `check` and `format`.
+"""`remit schema write`, `read`, `diff`, `check`, `format` and `upgrade-agents`.
 
 Law: what `check` accepts, `write` writes, unless facts stand in the way, and those `diff` counts; what `format` changes
 means the same."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +18,14 @@ from remit.cli.render.as_json import issue_json
 from remit.cli.render.failures import report
 from remit.cli.render.output import note, put, put_json, put_raw
 from remit.cli.session import Session, command
+from remit.cli.transfer.agents_upgrade import Step, steps_left, take
 from remit.client import SchemaDiff
 from remit.errors import SchemaInvalid
 from remit.language.compiler import Compiled, compile_schema, format_schema
 from remit.language.diff import Effect
+from remit.language.libraries import AGENTS
 from remit.language.source import Issue
+from remit.model import Relationship
 from remit.notation import format_relationship
 from remit.world import read_schema
 from remit.world.schema_file import read_text
@@ -34,6 +38,7 @@ def register(app: typer.Typer) -> None:
     command(schema, "write")(write)
     command(schema, "read")(read)
     command(schema, "diff")(diff)
+    command(schema, "upgrade-agents")(upgrade_agents)
     command(schema, "check", offline=True)(check)
     command(schema, "format", offline=True)(format_)
     app.add_typer(schema, name="schema", help="Write, read, compare, check and format schemas.")
@@ -52,7 +57,7 @@ def write(
 
     Example:
 
-        remit schema write schema/agents.zed
+        remit schema write agents.zed
     """
     compiled = _compiled(file)
     with session.connect() as client:
@@ -102,7 +107,7 @@ def diff(session: Session, file: Annotated[str, _FILE]) -> int:
 
     Examples:
 
-        remit schema diff schema/agents.zed
+        remit schema diff agents.zed
         remit schema read | remit --store staging schema diff -
     """
     compiled = _compiled(file)
@@ -153,6 +158,56 @@ def _diff_json(found: SchemaDiff, warnings: tuple[Issue, ...]) -> dict[str, obje
     }
 
 
+def upgrade_agents(
+    session: Session,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+) -> int:
+    """Bring a store from the agent schema before profiles, schema/agents.zed, to the library `remit:agents@1`.
+
+    Schema and facts, in six steps, after each of which every answer of `use` and `read` is what it was. Nothing that
+    starts runs should do so meanwhile: it writes the old facts, and the new schema asks for the new ones. A step that
+    is cut short can be done again; a store that is on the way goes on where it stopped. It takes a key with the rights
+    `read`, `write`, `write-managed` and `schema`.
+
+    Examples:
+
+        remit schema upgrade-agents --dry-run
+        remit store backup default before.remit-backup && remit schema upgrade-agents
+    """
+    with session.connect() as client:
+        text = client.read_schema().text
+        steps = steps_left(text, client.export(), time.time_ns() // 1_000)
+        if not steps and not session.json:
+            note(f"the store's schema is `{AGENTS}` already")
+        for number, step in enumerate(steps, 1):
+            token = "" if dry_run else take(client, step)
+            if session.json:
+                put_json(_step_json(step, token))
+                continue
+            put(f"{number}. {step.title}")
+            for sign, facts in (("+", step.written), ("-", tuple(Relationship(*key) for key in step.deleted))):
+                for fact in facts[:_SHOWN_MAX]:
+                    put(f"   {sign} {format_relationship(fact)}")
+                if len(facts) > _SHOWN_MAX:
+                    put(f"   {sign} … {len(facts) - _SHOWN_MAX:,} more")
+    if dry_run and steps:
+        note("nothing is written")
+    return 0
+
+
+_SHOWN_MAX = 8  # facts of a step; `--json` has them all
+
+
+def _step_json(step: Step, token: str) -> dict[str, object]:
+    return {
+        "step": step.title,
+        **({"schema": step.schema} if step.schema else {}),
+        "written": [format_relationship(fact) for fact in step.written],
+        "deleted": [str(key) for key in step.deleted],
+        **({"token": token} if token else {}),
+    }
+
+
 def format_(
     session: Session,
     files: Annotated[list[str], _FILE],
@@ -167,7 +222,7 @@ def format_(
     Examples:
 
         remit schema format --check schema/*.zed
-        remit schema format --write schema/agents.zed
+        remit schema format --write agents.zed
     """
     if check and write:
         raise typer.BadParameter("--check only says what --write would do: choose one")
@@ -203,7 +258,7 @@ def check(session: Session, files: Annotated[list[str], _FILE]) -> int:
 
     Example:
 
-        remit schema check schema/agents.zed
+        remit schema check agents.zed
     """
     return max([_check(session, file) for file in files], default=0)
 
