@@ -91,7 +91,15 @@ def test_kept_texts_are_both_found_again(source: str, expansion: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "forged", ["{", "{}", '{"source": 1, "expansion": ""}', '{"source": "definition user {}"}', "{" * 99_999]
+    "forged",
+    [
+        "{",
+        "{}",
+        '{"source": 1, "expansion": ""}',
+        '{"source": "definition user {}"}',
+        "{" * 99_999,
+        '{"a":' + "[" * 99_999,
+    ],
 )
 def test_what_no_store_kept_is_taken_for_a_schema_and_is_none(forged: str) -> None:
     assert kept(forged) == Kept(forged, forged)

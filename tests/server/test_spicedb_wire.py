@@ -522,3 +522,18 @@ def test_what_is_final_stays_here_too(tmp_path: Path) -> None:
 
 def _managed(engine: Engine) -> None:
     engine.schemas.write("", "use delegation\ndefinition user {}\ndefinition tool {\n managed relation held: user\n}\n")
+
+
+def test_a_library_is_brought_in_for_spicedbs_clients(channel: grpc.Channel, client: Client) -> None:
+    """They know no library of Remit's: they read the expansion, and writing that back means the same."""
+    written = 'use import\n\nimport "remit:agents@1"\n'
+    client.delete(*client.export())
+    token = client.write_schema(written).token
+    read = SchemaServiceStub(channel).ReadSchema(schemas.ReadSchemaRequest())
+    assert read.read_at.token == token
+    assert client.read_schema().text == written
+    assert client.read_schema().expansion == read.schema_text != written
+    assert client.diff_schema(read.schema_text).changes == ()
+    with client.watch(after=token) as watching:
+        client.write_schema(written)
+        assert next(event.schema for event in watching if event.schema) == written

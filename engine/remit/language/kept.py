@@ -29,7 +29,7 @@ def kept(text: str) -> Kept:
     if text.startswith("{"):
         try:
             both = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Kept(text, text)
         if isinstance(both, dict) and both.keys() == {"source", "expansion"}:
             source, expansion = both["source"], both["expansion"]

@@ -235,6 +235,7 @@ class Schema:
     caveats: Mapping[str, Caveat]
     text: str = ""
     expansion: str = ""
+    kept: str = field(init=False, repr=False, compare=False)  # what a store keeps of it: equal ones are equal schemas
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
     # Under `use delegation`: the relations, by type and name, that hold answers back (see `polarity.py`).
     subtracted: frozenset[tuple[str, str]] = frozenset()
@@ -242,7 +243,5 @@ class Schema:
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""
 
-    @property
-    def kept(self) -> str:
-        """The text that a store keeps of it: equal ones are equal schemas. Cost: O(text) where it imports a library."""
-        return keep(self.text, self.expansion)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kept", keep(self.text, self.expansion))
