@@ -28,6 +28,7 @@ from tests.support.native.worlds import (
 )
 from tests.support.organisations import ACTION, Organisation, agents_schema, organisations
 from tests.support.organisations import NOW_US as ORGANISATION_NOW_US
+from tests.support.profile_organisations import STAGES, profile_organisations, profiles_schema
 from tests.support.random_worlds import NOW_US, OBJECTS, random_world
 from tests.support.seeds import Seeds
 
@@ -142,6 +143,22 @@ def test_organisations_are_judged_the_same(organisation: Organisation) -> None:
         for link in organisation.objects("user", "system", "run", "agent", "agent_version")
     ]
     counts = compare(agents_schema(), graph, organisation.facts, asked, ORGANISATION_NOW_US)
+    assert not counts["elsewhere"]
+
+
+@settings(max_examples=15)
+@given(profile_organisations())
+def test_organisations_with_profiles_are_judged_the_same(organisation: Organisation) -> None:
+    """Of the whole and of one of its stages each."""
+    graph = NativeGraph(organisation.facts)
+    native.install(graph, profiles_schema())
+    asked = [
+        (resource, permission, SubjectRef(*link))
+        for resource in organisation.objects("tool", "dataset")
+        for permission in (ACTION[resource.type], *STAGES[resource.type])
+        for link in organisation.objects("user", "system", "run", "agent", "agent_version")
+    ]
+    counts = compare(profiles_schema(), graph, organisation.facts, asked, ORGANISATION_NOW_US)
     assert not counts["elsewhere"]
 
 

@@ -12,11 +12,12 @@ import pytest
 
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
-from remit.errors import SingleTaken
+from remit.errors import FinalRefused, RelationshipRefused, RemitError, SingleTaken
 from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.language.libraries import AGENTS, library_text
 from remit.model import ObjectRef, Operation, Update, Verdict
+from remit.notation import parse_relationship
 from remit.store.memory import MemoryStore
 from remit.world import World, verify
 from tests.support.agent_worlds import NOW_US, Repair, idle_conditions, uncured, weakened
@@ -310,3 +311,48 @@ def test_every_condition_of_the_schema_is_needed_by_a_world() -> None:
     worlds = [world(name) for name in NAMES]
     assert len(list(weakened(worlds[0].schema))) > 60, "the schema has lost conditions, or `weaker` its eye for them"
     assert idle_conditions(worlds) == []
+
+
+# --- what no writer can undo ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "error"),
+    [
+        ("denial-touched", "tool:erp.pay#denied@run:r-2[expiration:2026-01-02T00:00:00Z]", RelationshipRefused),
+        ("terminated-run", "delete run:r-2#terminated@directory:agents", FinalRefused),
+        ("retired-agent", "delete agent:old#terminated@directory:agents", FinalRefused),
+        ("retired-agent", "delete agent_version:payer.1#terminated@directory:reviews", FinalRefused),
+        ("withdrawn-consent", "delete consent:b1#withdrawn@directory:people", FinalRefused),
+        ("stolen-credential", "delete run:r-4#spawned_by@credential:stolen", FinalRefused),
+        ("stolen-credential", "run:r-4#spawned_by@credential:k", SingleTaken),
+        ("guardrail-and-clearance", "guardrail:g#forbids@team:finance#member", RelationshipRefused),
+        ("guardrail-and-clearance", "guardrail:g#forbids@level:secret#cleared", RelationshipRefused),
+        ("guardrail", "guardrail:g1#forbids@run:*[expiration:2026-01-02T00:00:00Z]", RelationshipRefused),
+        ("outside-intent", "tool:erp.pay#in_intent@run:r-2", RelationshipRefused),
+    ],
+)
+def test_what_an_attacker_would_write_is_refused_to_whoever_may_write_everything(
+    name: str, line: str, error: type[RemitError]
+) -> None:
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    engine.schemas.write("", world(name).schema.text)
+    engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in world(name).relationships])
+    operation = Operation.DELETE if line.startswith("delete ") else Operation.TOUCH
+    with pytest.raises(error):
+        engine.relationships.write("", [Update(operation, parse_relationship(line.removeprefix("delete ")))])
+    engine.close()
+
+
+def test_a_run_below_a_run_is_four_facts_however_many_tools_it_has() -> None:
+    """One below a person brings its credential and its consent along."""
+    facts = world("organisation").relationships
+
+    def about(run: str) -> list[str]:
+        object = ObjectRef("run", run)
+        below = [fact for fact in facts if fact.relation == "delegated_by" and fact.subject.object == object]
+        return [fact.relation for fact in facts if object in (fact.resource, fact.subject.object) and fact not in below]
+
+    assert sorted(about("r-9")) == ["declarer", "delegated_by", "holder", "instance_of"]
+    assert sorted(about("r-20")) == ["declarer", "delegated_by", "holder", "instance_of", "run", "spawned_by"]
