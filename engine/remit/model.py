@@ -167,6 +167,20 @@ class PermissionLookup(NamedTuple):
 Lookup = ResourceLookup | SubjectLookup | PermissionLookup
 
 
+class WatchedPermission(NamedTuple):
+    """A permission of a type of resources, and a kind of subjects: who of them has it of which is watched. With a
+    `subject_relation` they are usersets."""
+
+    resource_type: str
+    permission: str
+    subject_type: str
+    subject_relation: str = ""
+
+    def __str__(self) -> str:
+        subjects = f"{self.subject_type}#{self.subject_relation}" if self.subject_relation else self.subject_type
+        return f"{self.resource_type}#{self.permission}@{subjects}"
+
+
 class Provenance(NamedTuple):
     """Who wrote a relationship and when: the key's principal, the run it came from (empty if none), the revision."""
 

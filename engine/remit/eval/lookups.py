@@ -77,7 +77,8 @@ def lookup_resources(
         if isinstance(answer, Answer) and answer.verdict is Verdict.NO:
             return None
         is_itself = resource == subject.object
-        return answer if is_itself or _occurs(evaluation, resource, occurring) else None
+        graph, now_us = evaluation.equations.graph, evaluation.equations.now_us
+        return answer if is_itself or occurs(evaluation.schema, graph, now_us, resource, occurring) else None
 
     return _page(candidates, entry_of, place, budget, occurring)
 
@@ -92,11 +93,11 @@ def lookup_subjects(
 
     def entry_of(id: str) -> Answer | RemitError | None:
         if id == WILDCARD:
-            return None if _same(everybody, Answer(Verdict.NO)) else everybody
+            return None if is_same(everybody, Answer(Verdict.NO)) else everybody
         answer = _answer(evaluation, resource, permission, SubjectRef(type, id, relation), budget)
-        if not _same(answer, everybody):
+        if not is_same(answer, everybody):
             return answer
-        return answer if id in candidates.named and not _same(answer, Answer(Verdict.NO)) else None
+        return answer if id in candidates.named and not is_same(answer, Answer(Verdict.NO)) else None
 
     return _page([WILDCARD, *candidates.ids], entry_of, place, budget, budget)
 
@@ -164,16 +165,16 @@ def _answer(
         return error
 
 
-def _same(one: Answer | RemitError, other: Answer | RemitError) -> bool:
+def is_same(one: Answer | RemitError, other: Answer | RemitError) -> bool:
+    """Whether a list says the same of both; of errors only their kind is compared, for words may name other facts."""
     if isinstance(one, Answer) and isinstance(other, Answer):
         return (one.verdict, one.missing) == (other.verdict, other.missing)
     return type(one) is type(other)
 
 
-def _occurs(evaluation: Evaluation, object: ObjectRef, budget: Budget) -> bool:
+def occurs(schema: plan.Schema, graph: GraphView, now_us: int, object: ObjectRef, budget: Budget) -> bool:
     """Whether a relationship that counts begins at the object or leads to it, or to a userset of it."""
-    graph, now_us = evaluation.equations.graph, evaluation.equations.now_us
-    definition = evaluation.schema.definitions[object.type]
+    definition = schema.definitions[object.type]
     for relation in definition.relations:
         budget.spend()
         for _, qualifiers in graph.edges(object, relation):
