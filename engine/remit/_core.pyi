@@ -39,7 +39,9 @@ class NativeStore:
         revision: int | None = None,
         schema: SchemaTuple | None = None,
     ) -> None: ...
-    def load(self, rows: list[tuple[bytes, bytes]], triple_start: int) -> list[tuple[int, list[str]]]: ...
+    def load(
+        self, rows: list[tuple[bytes, bytes]], triple_start: int
+    ) -> list[tuple[int | None, int | None, list[str]]]: ...
     def check(
         self,
         resource: ObjectRef,

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from remit.graph.expirations import Due
 from remit.graph.native import NativeGraph
 from remit.graph.plain import Graph
 from remit.model import (
@@ -122,12 +121,12 @@ def test_rows_of_the_store_are_loaded_as_they_were_written(
     """In two batches, the second of which has again what the first had, perhaps qualified otherwise."""
     batches = [dict(facts[:early]), dict(facts)]
     graph = NativeGraph()
-    due: list[Due] = []
-    graph.load(((list(_rows(each)), len(BEFORE)) for each in batches), told=due.append)
+    timed: list[tuple[RelationshipKey, int | None, int | None]] = []
+    graph.load(((list(_rows(each)), len(BEFORE)) for each in batches), told=lambda *each: timed.append(each))
     graph.check_invariants()
     assert {each.key: each.qualifiers for each in graph.relationships()} == batches[-1]
-    told = [(key, each.expiration_us) for batch in batches for key, each in batch.items()]
-    assert sorted(due) == sorted((expiration_us, key) for key, expiration_us in told if expiration_us is not None)
+    told = [(key, each.not_before_us, each.expiration_us) for batch in batches for key, each in batch.items()]
+    assert sorted(timed, key=str) == sorted((each for each in told if each[1:] != (None, None)), key=str)
 
 
 def _rows(held: dict[RelationshipKey, Qualifiers]) -> Iterator[tuple[bytes, bytes]]:
@@ -141,7 +140,7 @@ def test_a_damaged_row_is_refused() -> None:
     key = BEFORE + b"doc\0a\0viewer\0user\0anne\0"
     for row in ((key, b""), (key, b"\x81\xa1a\x01"), (key[:-6], b"\x93\xa4anne\xa0\x01")):
         with pytest.raises(ValueError, match="cannot be read"):
-            NativeGraph().load([([row], len(BEFORE))], told=lambda due: None)
+            NativeGraph().load([([row], len(BEFORE))], told=lambda *timed: None)
 
 
 def test_a_size_that_changes_under_a_reader_is_noticed() -> None:

@@ -133,6 +133,7 @@ class EngineOfTest:
             for delta in deltas:
                 rebuilt.apply(delta.changes)
             assert set(rebuilt.relationships()) == held
+            loaded.beginnings.check_invariants(held)
             loaded.expirations.check_invariants(held)
 
 

@@ -55,7 +55,7 @@ class Engine:
         self.relationships = Relationships(loaded, clock, limits)
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)
-        self.streams = Streams(loaded, watches, clock, limits)
+        self.streams = Streams(loaded, watches, evaluator, clock, limits)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:

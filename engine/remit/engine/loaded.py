@@ -11,22 +11,42 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from remit.engine.schema_plans import SchemaPlans
 from remit.engine.tokens import decode_token, encode_token
 from remit.errors import StoreDamaged, StoreExists, StoreUnavailable
 from remit.eval.native_plan import schema_of
-from remit.graph.expirations import Due, Expirations
+from remit.graph.moments import Beginnings, Expirations, Moment
 from remit.graph.native import ROWS_AT_ONCE, NativeGraph, available, registry
 from remit.graph.plain import Graph
 from remit.graph.revisions import PinnedGraph, Stride
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
-from remit.model import DEFAULT_STORE, Delta, Relationship, RelationshipFilter, StoredRelationship, StoreInfo
+from remit.model import (
+    DEFAULT_STORE,
+    PLAIN,
+    Delta,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRelationship,
+    StoreInfo,
+)
 from remit.notation import no_such_store
 from remit.store.port import Admission, CommitListener, Draft, ReadTransaction, Store, StoreIdentity, WriteTransaction
 
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
+
+
+class Timed(NamedTuple):
+    """A store as it was pinned, with what begins and ends in it."""
+
+    schema: Schema | None
+    graph: PinnedGraph
+    revision: int
+    moments: list[Moment]
+    next_us: int | None
 
 
 class LoadedStore:
@@ -37,6 +57,7 @@ class LoadedStore:
         identity: StoreIdentity,
         schema: Schema | None,
         graph: Graph | NativeGraph,
+        beginnings: Beginnings,
         expirations: Expirations,
         revision: int,
     ) -> None:
@@ -46,6 +67,7 @@ class LoadedStore:
         self.native = graph if isinstance(graph, NativeGraph) else None  # answers most checks by itself
         if self.native is not None:
             self.native.apply((), revision, schema_of(schema) if schema is not None else None)
+        self.beginnings = beginnings
         self.expirations = expirations
         self.revision = revision
         self.lock = threading.Lock()
@@ -56,6 +78,16 @@ class LoadedStore:
         """The schema, the graph and the revision as they are now, and stay for whoever has them. Cost: O(1)."""
         with self.lock:
             return self.schema, PinnedGraph(self.graph, self.lock, self._stride, undone_max), self.revision
+
+    def pin_with_moments(self, undone_max: int, after_us: int, until_us: int, count_max: int) -> Timed:
+        """The same, with what of it begins or ends later than one time and not later than another, `count_max` of each
+        at most, and when something does next. Cost: O(moments), during which no commit is applied."""
+        with self.lock:
+            lists = (self.beginnings, self.expirations)
+            moments = [moment for each in lists for moment in each.between(after_us, until_us, count_max)]
+            later = [moment_us for each in lists if (moment_us := each.next_after(until_us)) is not None]
+            graph = PinnedGraph(self.graph, self.lock, self._stride, undone_max)
+            return Timed(self.schema, graph, self.revision, moments, min(later, default=None))
 
     def advance(self, deltas: Sequence[Delta], schema: Schema | None) -> None:
         """Be as the next revisions left the store, which one commit made durable. Cost: O(changes)."""
@@ -69,6 +101,7 @@ class LoadedStore:
                 self.native.apply(changes, last, schema_of(new) if new is not None else None)
             else:
                 self.graph.apply(changes)
+            self.beginnings.apply(changes)
             self.expirations.apply(changes)
             self.schema = schema
             self.revision = last
@@ -248,13 +281,36 @@ class LoadedStores:
         with self._store.read(name) as view:
             head = view.head
             schema = self.plans.of(head.schema_text) if head.schema_text is not None else None
-            due: list[Due] = []
+            times = _Times()
             graph: Graph | NativeGraph
             if available():
-                graph = _native_graph(head.identity, view, due)
+                graph = _native_graph(head.identity, view, times)
             else:
-                graph = Graph(_telling_expirations(view.scan(RelationshipFilter()), due))
-        return LoadedStore(head.identity, schema, graph, Expirations(due), head.revision)
+                graph = Graph(times.told_of(view.scan(RelationshipFilter())))
+        beginnings, expirations = Beginnings(times.beginnings), Expirations(times.expirations)
+        return LoadedStore(head.identity, schema, graph, beginnings, expirations, head.revision)
+
+
+class _Times:
+    """When relationships that are loaded begin and end: one look at each for this and for the graph."""
+
+    def __init__(self) -> None:
+        self.beginnings: list[Moment] = []
+        self.expirations: list[Moment] = []
+
+    def add(self, key: RelationshipKey, not_before_us: int | None, expiration_us: int | None) -> None:
+        if not_before_us is not None:
+            self.beginnings.append((not_before_us, key))
+        if expiration_us is not None:
+            self.expirations.append((expiration_us, key))
+
+    def told_of(self, rows: Iterable[StoredRelationship]) -> Iterator[Relationship]:
+        for stored in rows:
+            relationship = stored.relationship
+            if relationship.qualifiers is not PLAIN:
+                _, not_before_us, expiration_us = relationship.qualifiers
+                self.add(relationship.key, not_before_us, expiration_us)
+            yield relationship
 
 
 def _require(view: ReadTransaction, identity: StoreIdentity) -> None:
@@ -271,20 +327,11 @@ def _there(identity: StoreIdentity, admission: Admission) -> Admission:
     return admission_there
 
 
-def _native_graph(identity: StoreIdentity, view: ReadTransaction, due: list[Due]) -> NativeGraph:
+def _native_graph(identity: StoreIdentity, view: ReadTransaction, times: _Times) -> NativeGraph:
     """All relationships of a view, in the core. Raises StoreDamaged."""
     graph = NativeGraph(name=identity.name, uuid=identity.uuid, epoch=identity.epoch)
     try:
-        graph.load(view.rows(ROWS_AT_ONCE), told=due.append)
+        graph.load(view.rows(ROWS_AT_ONCE), told=times.add)
     except ValueError as error:
         raise StoreDamaged(f"a relationship of store `{identity.name}` cannot be read: {error}") from error
     return graph
-
-
-def _telling_expirations(rows: Iterable[StoredRelationship], due: list[Due]) -> Iterator[Relationship]:
-    """The relationships, and on the side when they expire: one look at each row for both."""
-    for stored in rows:
-        relationship = stored.relationship
-        if relationship.qualifiers.expiration_us is not None:
-            due.append((relationship.qualifiers.expiration_us, relationship.key))
-        yield relationship

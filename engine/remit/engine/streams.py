@@ -16,10 +16,12 @@ from remit.engine.importing import Backlog, Import
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.past_rows import PastRows, Remember, remember_all
+from remit.engine.permission_watching import Around, Made, PermissionsTold, PermissionWatch
 from remit.engine.results import ExportPage, RevisionPage
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least, revision_of
 from remit.engine.watching import Watch, Watched, Watches, size_bytes
+from remit.eval.evaluator import Evaluator
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import (
     LOCAL_CALLER,
@@ -29,6 +31,7 @@ from remit.model import (
     RelationshipFilter,
     RelationshipKey,
     StoredRelationship,
+    WatchedPermission,
 )
 from remit.store.port import ReadTransaction
 
@@ -41,9 +44,12 @@ LOOKED_AT_MAX = 10_000  # rows of one step, counted or not: some tens of millise
 class Streams:
     """The streams of all stores. Safe from many threads."""
 
-    def __init__(self, stores: LoadedStores, watches: Watches, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, stores: LoadedStores, watches: Watches, evaluator: Evaluator, clock: Clock, limits: Limits
+    ) -> None:
         self._stores = stores
         self._watches = watches
+        self._evaluator = evaluator
         self._clock = clock
         self._limits = limits
         self._imports = Backlog()
@@ -142,6 +148,21 @@ class Streams:
         `make` turns what is told into what the caller sends, once for all who watch the same. See `watching`."""
         self._limits.require_filters(len(filters))
         return self._watches.open(store, after, filters, make)
+
+    def watch_permission(
+        self,
+        store: str,
+        watched: WatchedPermission,
+        make: Callable[[PermissionsTold], Made],
+        *,
+        after: str = "",
+        evaluated_at_us: int | None = None,
+    ) -> PermissionWatch:
+        """Who has a permission of which resources, as that changes after a token and a time, which an answer named
+        together (without them: from now on). `make` turns what is told into the bytes that are sent. See
+        `permission_watching`."""
+        around = Around(self._stores, self._watches, self._evaluator, self._clock, self._limits)
+        return PermissionWatch.open(around, store, watched, make, after, evaluated_at_us)
 
     @property
     def is_watched(self) -> bool:

@@ -62,7 +62,7 @@ class Upkeep:
     def _sweep(self, loaded: LoadedStore, until_us: int) -> int:
         """Remove some relationships that were over at a time; how many. Cost: O(swept log n)."""
         with loaded.lock:
-            due = loaded.expirations.over_by(until_us, SWEEP_MAX)
+            due = loaded.expirations.by(until_us, SWEEP_MAX)
         if not due:
             return 0
         swept = 0

@@ -135,9 +135,7 @@ class Watches:
     ) -> Watch[T]:
         """Whether the changelog reaches back so far is for `Watch.require_reachable`, which may read more. Raises
         StoreNotFound, InvalidToken, ForeignToken and FutureToken."""
-        loaded = self._stores.of(store)
-        revision = self._revision_of(after, loaded) if after else loaded.revision
-        self._count(loaded, +1)
+        loaded, revision = self.joined(store, after)
         return Watch(self, loaded, revision, tuple(filters), make)
 
     def _revision_of(self, token: str, loaded: LoadedStore) -> int:
@@ -160,12 +158,25 @@ class Watches:
 
     # --- what a watch needs -------------------------------------------------------------------------------------
 
+    def joined(self, store: str, after: str) -> tuple[LoadedStore, int]:
+        """The store that is watched from now on, until it is `left`, and the revision of a token, its head for "".
+        Raises as `open`."""
+        loaded = self._stores.of(store)
+        revision = self._revision_of(after, loaded) if after else loaded.revision
+        self._count(loaded, +1)
+        return loaded, revision
+
     def left(self, loaded: LoadedStore) -> None:
         self._count(loaded, -1)
 
     def recent(self, loaded: LoadedStore, revision: int) -> _Entry | None:
         recent = self._recent.get(loaded)
         return recent.get(revision) if recent is not None else None
+
+    def recent_delta(self, loaded: LoadedStore, revision: int) -> Delta | None:
+        """What memory holds of a recent revision; None where only the changelog has it."""
+        entry = self.recent(loaded, revision)
+        return None if entry is None else entry.delta
 
     def require_there(self, loaded: LoadedStore) -> None:
         """Raises StoreNotFound where the store was removed, or made anew under its name."""

@@ -94,6 +94,12 @@ class Dependents:
         while self._waiting:
             self._read(*self._waiting.pop())
 
+    def may_concern(self, key: RelationshipKey) -> bool:
+        """Whether an edge can have a part in it at all: whether it is read, or names an object that may be a resource
+        for it, which occurs by that. Cost: O(1)."""
+        slot, type = (key.resource.type, key.relation), self.top[0]
+        return slot in self.askers or slot in self.askings or type in (key.resource.type, key.subject.type)
+
     def _of(self, slot: Slot) -> _Askers:
         if slot not in self.askers:
             self.askers[slot] = _Askers()
@@ -118,9 +124,9 @@ class Dependents:
                     self._of((type, child)).here.append(slot)
                 case plan.Along(child, relations):
                     self._of((type, child)).along.append(slot)
-                    for each in relations:
-                        for link in self._with.get(each, ()):
-                            self._asking(link, each).chains.append(slot)
+                    for relation_name in relations:
+                        for link in self._with.get(relation_name, ()):
+                            self._asking(link, relation_name).chains.append(slot)
                 case plan.Arrow(through, child, every):
                     self._asking(type, through).targets.append((slot, child, every))
                     for target in {each.type for each in definition.relations[through].subject_types}:
@@ -128,8 +134,8 @@ class Dependents:
                         if self._definitions[target].has(child):
                             self._of((target, child)).behind.setdefault((type, through), []).append(slot)
                 case plan.SubjectArrow(child):
-                    for each in self._with.get(child, ()):
-                        self._of((each, child)).of_subject.append(slot)
+                    for acting in self._with.get(child, ()):
+                        self._of((acting, child)).of_subject.append(slot)
                 case plan.Exists(through):
                     self._asking(type, through).exists.append(slot)
 

@@ -61,13 +61,12 @@ class PermissionChanges:
             if one is None and other is None:
                 continue
             subjects = met.get(id, frozenset())
-            occurs_in_both = one is not None and other is not None
-            if occurs_in_both and subjects is not None and is_same(one, NO_ANSWER) and is_same(other, NO_ANSWER):
+            if subjects is not None and _is_no(one) and _is_no(other):
                 for each in sorted(subjects - {WILDCARD}):
                     waiting.append(_question(watched, id, each))
                     if len(waiting) == _ASKED_AT_ONCE:
                         yield from self._answers(watched, waiting)
-            elif id in met or not occurs_in_both:
+            elif id in met or one is None or other is None:
                 yield from self._answers(watched, waiting)
                 yield from self._lists(watched, id, one is not None, other is not None)
         yield from self._answers(watched, waiting)
@@ -184,6 +183,10 @@ def _question(watched: WatchedPermission, resource_id: str, subject_id: str) -> 
     return Question(
         resource, watched.permission, SubjectRef(watched.subject_type, subject_id, watched.subject_relation)
     )
+
+
+def _is_no(said: Said | None) -> bool:
+    return said is not None and is_same(said, NO_ANSWER)
 
 
 def _listed(id: str, answer: Said) -> Listed:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
-from remit.graph.expirations import Due
 from remit.graph.view import NodeKey
 from remit.interrupt import Interrupt, never_interrupted
 from remit.model import (
@@ -31,6 +30,10 @@ ROWS_AT_ONCE = 10_000
 _PAGE = 64  # edges copied out at once: most nodes whole, of a node of a million what an early answer needs
 
 Row = tuple[bytes, bytes]
+_TimedRow = tuple[int | None, int | None, list[str]]
+
+Timed = Callable[[RelationshipKey, int | None, int | None], None]
+"""Told of a triple when it begins and when it ends."""
 
 _new_tuple = tuple.__new__
 
@@ -72,20 +75,20 @@ class NativeGraph:
         """What `NativeCore.add` takes."""
         return self._store
 
-    def load(self, batches: Iterable[tuple[list[Row], int]], *, told: Callable[[Due], None]) -> None:
+    def load(self, batches: Iterable[tuple[list[Row], int]], *, told: Timed) -> None:
         """Add relationships as the store hands them out (`RowBatch` in `store/port.py`): rows, and where the triple
-        begins in the key of each. Tell of each that expires.
+        begins in the key of each. Tell of each that begins or ends at some time.
 
         While the core takes a batch in, the next is read: the one needs no Python, the other little else.
         Cost: about two microseconds a row. Raises ValueError where a row cannot be read."""
         with ThreadPoolExecutor(1, thread_name_prefix="remit-load") as taking:
-            under_way: list[Future[list[tuple[int, list[str]]]]] = []
+            under_way: list[Future[list[_TimedRow]]] = []
             for rows, triple_start in batches:
                 under_way.append(taking.submit(self._store.load, rows, triple_start))
                 if len(under_way) > 1:
-                    _tell_due(under_way.pop(0).result(), told)
+                    _tell_timed(under_way.pop(0).result(), told)
             for each in under_way:
-                _tell_due(each.result(), told)
+                _tell_timed(each.result(), told)
 
     def __len__(self) -> int:
         return self._store.count()
@@ -181,10 +184,10 @@ class NativeGraph:
         self._store.check_invariants()
 
 
-def _tell_due(found: Iterable[tuple[int, list[str]]], told: Callable[[Due], None]) -> None:
-    for expiration_us, parts in found:
+def _tell_timed(found: Iterable[_TimedRow], told: Timed) -> None:
+    for not_before_us, expiration_us, parts in found:
         resource, subject = ObjectRef(*parts[:2]), SubjectRef(*parts[3:])
-        told((expiration_us, RelationshipKey(resource, parts[2], subject)))
+        told(RelationshipKey(resource, parts[2], subject), not_before_us, expiration_us)
 
 
 def qualifiers_of(found: _core.QualifiersTuple) -> Qualifiers:

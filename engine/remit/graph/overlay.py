@@ -41,6 +41,15 @@ class Overlay:
             if self._changed_of is not None:
                 self._changed_of.setdefault(subject, set()).add((resource, relation))
 
+    def redo(self, changes: Iterable[Change]) -> None:
+        """Lay over it what was after a commit that was undone, the earliest that still is. Cost: O(changes)."""
+        for change in changes:
+            resource, relation, subject = change.key
+            after = change.after.relationship.qualifiers if change.after is not None else None
+            self._changed.setdefault((resource, relation), {})[subject] = after
+            if self._changed_of is not None:
+                self._changed_of.setdefault(subject, set()).add((resource, relation))
+
     def find(self, resource: ObjectRef, relation: str, subject: SubjectRef) -> Qualifiers | None:
         changed = self._changed.get((resource, relation))
         if changed is not None and subject in changed:

@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use remit_core::check::caveats::Context;
 use remit_core::expand::{ExpandRequest, Object};
-use remit_core::graph::rows::Rows;
+use remit_core::graph::rows::{Rows, TimedRow};
 use remit_core::graph::view::GraphView;
 use remit_core::graph::{End, NONE};
 use remit_core::lookup::Place;
@@ -73,13 +73,14 @@ impl NativeStore {
         Ok(())
     }
 
-    /// Add relationships by their rows in the store, and tell of those that expire: (expiration_us, the six parts).
+    /// Add relationships by their rows in the store, and tell of those that begin or end at some time: (not_before_us,
+    /// expiration_us, the six parts).
     fn load<'py>(
         &self,
         py: Python<'py>,
         rows: &Bound<'py, PyList>,
         triple_start: usize,
-    ) -> PyResult<Vec<(i64, Vec<String>)>> {
+    ) -> PyResult<Vec<TimedRow>> {
         let mut batch = Rows::default();
         for row in rows.iter() {
             let row = row.cast_into::<PyTuple>()?;
@@ -92,7 +93,7 @@ impl NativeStore {
             let _whole = WholeOrNothing; // let go of before the lock is
             state.load(batch.iter());
         });
-        Ok(batch.due())
+        Ok(batch.timed())
     }
 
     // --- asking -----------------------------------------------------------------------------------------------

@@ -73,18 +73,21 @@ impl Rows {
         })
     }
 
-    /// The relationships that expire, each with its six parts.
-    pub fn due(&self) -> Vec<(i64, Vec<String>)> {
-        let expiring = self.qualified.iter().filter_map(|(row, each)| Some((*row, each.expiration_us?)));
-        let due = expiring.map(|(row, expiration_us)| {
+    /// The relationships that begin or end at some time, each with both and its six parts.
+    pub fn timed(&self) -> Vec<TimedRow> {
+        let timed = self.qualified.iter().filter(|(_, each)| each.not_before_us.or(each.expiration_us).is_some());
+        let timed = timed.map(|(row, each)| {
             let Triple { resource_type, resource_id, relation, subject_type, subject_id, subject_relation } =
-                self.triple(row as usize);
+                self.triple(*row as usize);
             let parts = [resource_type, resource_id, relation, subject_type, subject_id, subject_relation];
-            (expiration_us, parts.map(str::to_owned).to_vec())
+            (each.not_before_us, each.expiration_us, parts.map(str::to_owned).to_vec())
         });
-        due.collect()
+        timed.collect()
     }
 }
+
+/// When a relationship begins, when it ends, and its six parts.
+pub type TimedRow = (Option<i64>, Option<i64>, Vec<String>);
 
 /// As much of msgpack as values have; each of them None where the bytes are something else.
 struct Reader<'a> {
@@ -151,17 +154,17 @@ mod tests {
         let (triple, qualifiers) = rows.iter().next().expect("one row");
         assert_eq!((triple.resource_id, triple.subject_id, triple.subject_relation), ("a", "anne", ""));
         assert!(qualifiers.is_plain());
-        assert!(rows.due().is_empty());
+        assert!(rows.timed().is_empty());
     }
 
     #[test]
-    fn a_qualified_row_tells_when_it_is_due() {
+    fn a_qualified_row_tells_when_it_begins_and_ends() {
         let mut rows = Rows::default();
         rows.push(TRIPLE, b"\x97\xa4anne\xa0\xcd\x01\x00\xa1c\xa2{}\xc0\xd1\xff\xfe", 4).expect("it can be read");
         let (_, qualifiers) = rows.iter().next().expect("one row");
         let caveat = Some(("c".to_owned(), "{}".to_owned()));
         assert_eq!(*qualifiers, QualifiersText { caveat, not_before_us: None, expiration_us: Some(-2) });
-        assert_eq!(rows.due()[0].0, -2);
+        assert_eq!(rows.timed()[0].1, Some(-2));
     }
 
     #[test]
