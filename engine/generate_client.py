@@ -15,7 +15,7 @@ import unasync
 CLIENT = Path(__file__).parent / "remit" / "client"
 FILES = ("client.py", "streams.py")
 ASYNCIO_ONLY = "# asyncio only"
-NAMES = {"aio": "sync"} | {f"Async{name}": name for name in ("Backup", "Client", "Export", "Watch")}
+NAMES = {"aio": "sync"} | {f"Async{name}": name for name in ("Backup", "Client", "Export", "PermissionWatch", "Watch")}
 PROSE = {
     "The asyncio client": "The synchronous client",
     "Streams of the asyncio client": "Streams of the synchronous client",

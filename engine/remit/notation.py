@@ -13,7 +13,17 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 
 from remit.errors import Fault, InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
-from remit.model import DEFAULT_STORE, PLAIN, WILDCARD, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
+from remit.model import (
+    DEFAULT_STORE,
+    PLAIN,
+    WILDCARD,
+    CaveatUse,
+    ObjectRef,
+    Qualifiers,
+    Relationship,
+    SubjectRef,
+    WatchedPermission,
+)
 
 ID_BYTES_MAX = 1024
 NAME_PATTERN = re.compile(r"[a-z](?:[a-z0-9_]{0,62}[a-z0-9])?")
@@ -195,6 +205,19 @@ def parse_subject_lookup(text: str) -> tuple[ObjectRef, str, str, str]:
         )
     relation = checked_name(relation) if relation and relation != "..." else ""
     return parse_object(resource), checked_name(permission), checked_type(type_name), relation
+
+
+def parse_watched_permission(text: str) -> WatchedPermission:
+    """`type#permission@type` or `…@type#relation`, a check with neither id: who has it of what?"""
+    type_name, hash_sign, rest = text.partition("#")
+    permission, at_sign, subject = rest.partition("@")
+    subject_type, relation_sign, relation = subject.partition("#")
+    if not hash_sign or not at_sign or ":" in type_name or ":" in subject_type or (relation_sign and not relation):
+        raise InvalidReference(
+            f"`{shortened(text)}` is no permission to watch: write `type#permission@type`, without an id on either side"
+        )
+    relation = checked_name(relation) if relation and relation != "..." else ""
+    return WatchedPermission(checked_type(type_name), checked_name(permission), checked_type(subject_type), relation)
 
 
 def parse_permission_lookup(text: str) -> tuple[ObjectRef, SubjectRef]:

@@ -8,7 +8,7 @@ with Client("127.0.0.1:50051") as remit:
         ..."""
 
 from remit.client.aio.client import AsyncClient
-from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncWatch
+from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWatch, AsyncWatch
 from remit.client.answers import (
     Answer,
     ChangeKind,
@@ -21,6 +21,10 @@ from remit.client.answers import (
     Imported,
     LookupPage,
     Page,
+    PermissionEvent,
+    Permissionship,
+    PermissionUpdate,
+    Reset,
     SchemaDiff,
     SchemaOrphans,
     SchemaText,
@@ -33,7 +37,7 @@ from remit.client.answers import (
 from remit.client.channel import Tls
 from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
-from remit.client.sync.streams import Backup, Export, Watch
+from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.errors import RemoteError
 from remit.model import Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
@@ -42,6 +46,7 @@ __all__ = [
     "AsyncBackup",
     "AsyncClient",
     "AsyncExport",
+    "AsyncPermissionWatch",
     "AsyncWatch",
     "Backup",
     "ChangeKind",
@@ -57,10 +62,15 @@ __all__ = [
     "LookupPage",
     "Operation",
     "Page",
+    "PermissionEvent",
+    "PermissionUpdate",
+    "PermissionWatch",
+    "Permissionship",
     "Precondition",
     "Question",
     "RelationshipFilter",
     "RemoteError",
+    "Reset",
     "SchemaDiff",
     "SchemaOrphans",
     "SchemaText",

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
-from remit.model import Relationship, StoredRelationship, SubjectRef, Verdict
+from remit.model import ObjectRef, Relationship, StoredRelationship, SubjectRef, Verdict
 from remit.wire.schemas import Finding
 
 T = TypeVar("T")
@@ -176,6 +176,48 @@ class WatchEvent:
     metadata: Mapping[str, object] = field(default_factory=dict)
     written_by: str = ""
     committed_at_us: int = 0
+    checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permissionship:
+    """What a subject has of a resource, and whether the resource's list names it: who is not named has what `*` has,
+    and nothing where there is no `*`. `error` is set, and `verdict` None, where a check of it is an error."""
+
+    verdict: Verdict | None
+    missing: tuple[str, ...] = ()
+    listed: bool = False
+    error: RemoteError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionUpdate:
+    """A subject whose entry in the list of a resource is another than before; the id `*` means everybody whom the list
+    does not name."""
+
+    resource: ObjectRef
+    subject: SubjectRef
+    before: Permissionship
+    now: Permissionship
+
+
+class Reset(Enum):
+    """Why what was told and looked up before is no longer enough."""
+
+    SCHEMA = "schema"  # it was changed
+    BUDGET = "budget"  # to tell it would have cost more than an evaluation may
+    GONE = "gone"  # the changelog no longer reaches back so far
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionEvent:
+    """What a revision, or a moment, changed of a permission; or a `reset`: look up anew as of the token, and go on; or
+    a checkpoint, which only says that everything up to its token and time has been told."""
+
+    token: str
+    evaluated_at_us: int
+    updates: tuple[PermissionUpdate, ...] = ()
+    reset: Reset | None = None
     checkpoint: bool = False
 
 

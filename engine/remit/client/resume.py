@@ -12,15 +12,27 @@ from typing import Protocol
 
 from google.protobuf.message import Message
 
-from remit.client.answers import ChangeKind, ExportPage, WatchedChange, WatchEvent
+from remit.client.answers import (
+    ChangeKind,
+    ExportPage,
+    PermissionEvent,
+    Permissionship,
+    PermissionUpdate,
+    Reset,
+    WatchedChange,
+    WatchEvent,
+)
 from remit.client.attempts import is_away, spread_s
 from remit.errors import RemoteError
-from remit.model import RelationshipFilter
-from remit.v1 import core_pb2, relationships_pb2
-from remit.wire.facts import checked_filter, decode_relationship, encode_filter
-from remit.wire.values import decode_context, decode_time
+from remit.model import RelationshipFilter, SubjectRef
+from remit.notation import parse_watched_permission
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
+from remit.wire.facts import checked_filter, decode_object, decode_relationship, encode_filter
+from remit.wire.status import decode_status
+from remit.wire.values import decode_context, decode_time, decode_verdict, encode_time
 
 WATCH = "/remit.v1.Relationships/Watch"
+WATCH_PERMISSION = "/remit.v1.Permissions/WatchPermission"
 EXPORT = "/remit.v1.Relationships/Export"
 
 PAUSE_FIRST_S = 0.1
@@ -122,6 +134,74 @@ def _decode_change(message: relationships_pb2.WatchedChange) -> WatchedChange:
 _KINDS: dict[int, ChangeKind] = {
     relationships_pb2.WatchedChange.KIND_TOUCHED: ChangeKind.TOUCHED,
     relationships_pb2.WatchedChange.KIND_DELETED: ChangeKind.DELETED,
+}
+
+
+class ResumablePermissionWatch:
+    """Puts the pieces of long steps together."""
+
+    path = WATCH_PERMISSION
+    response: type[Message] = permissions_pb2.WatchPermissionResponse
+
+    def __init__(
+        self, store: str, permission: str, after: str, evaluated_at_us: int | None, checkpoint_interval_ms: int
+    ) -> None:
+        self._store = store
+        self._watched = parse_watched_permission(permission)
+        self._checkpoint_interval_ms = checkpoint_interval_ms
+        self.token = after  # everything up to it was received
+        self.evaluated_at_us = evaluated_at_us
+        self._pieces: list[PermissionUpdate] = []
+
+    def request(self) -> permissions_pb2.WatchPermissionRequest:
+        self._pieces = []
+        resource_type, permission, subject_type, subject_relation = self._watched
+        return permissions_pb2.WatchPermissionRequest(
+            store=self._store,
+            resource_type=resource_type,
+            permission=permission,
+            subject_type=subject_type,
+            subject_relation=subject_relation,
+            after=self.token,
+            evaluated_at=encode_time(self.evaluated_at_us) if self.evaluated_at_us is not None else None,
+            checkpoint_interval_ms=self._checkpoint_interval_ms,
+        )
+
+    def receive(self, message: Message) -> PermissionEvent | None:
+        assert isinstance(message, permissions_pb2.WatchPermissionResponse), "the method answers with these"
+        self._pieces += [_decode_update(update) for update in message.updates]
+        if not message.token:
+            return None
+        updates, self._pieces = tuple(self._pieces), []
+        self.token = message.token
+        self.evaluated_at_us = decode_time(message.evaluated_at, "evaluated_at")
+        return PermissionEvent(
+            self.token, self.evaluated_at_us, updates, _RESETS[message.reset], checkpoint=message.checkpoint
+        )
+
+
+def _decode_update(message: permissions_pb2.PermissionUpdate) -> PermissionUpdate:
+    subject = message.subject
+    return PermissionUpdate(
+        decode_object(message.resource, "resource"),
+        SubjectRef(subject.object.type, subject.object.id, subject.relation),  # whose id may be `*`
+        _decode_permissionship(message.before),
+        _decode_permissionship(message.now),
+    )
+
+
+def _decode_permissionship(message: permissions_pb2.Permissionship) -> Permissionship:
+    if message.HasField("error"):
+        return Permissionship(None, (), message.listed, decode_status(message.error))
+    return Permissionship(decode_verdict(message.verdict), tuple(message.missing), message.listed)
+
+
+# A reset that this client does not know raises: to pass over it would be to hold what counts no more.
+_RESETS: dict[int, Reset | None] = {
+    permissions_pb2.WatchPermissionResponse.RESET_UNSPECIFIED: None,
+    permissions_pb2.WatchPermissionResponse.RESET_SCHEMA: Reset.SCHEMA,
+    permissions_pb2.WatchPermissionResponse.RESET_BUDGET: Reset.BUDGET,
+    permissions_pb2.WatchPermissionResponse.RESET_GONE: Reset.GONE,
 }
 
 

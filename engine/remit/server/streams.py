@@ -114,6 +114,13 @@ class Stream:
                 self._remembered.take(self.call.client_id, size)
                 self._remembered_bytes += size
 
+    def let_go(self, size: int) -> None:
+        """So many bytes of what was counted are kept no more."""
+        with self._lock:
+            if not self._is_over:
+                self._remembered.give_back(self.call.client_id, size)
+                self._remembered_bytes -= size
+
     def forget(self) -> None:
         """It is over."""
         with self._lock:

@@ -140,6 +140,10 @@ VERBS: tuple[UnaryVerb, ...] = (
          right=None, about=About.ALL, queue=_READS),
 )
 STREAMS: tuple[StreamVerb, ...] = (
+    Verb(service="remit.v1.Permissions", method="WatchPermission",
+         handler=watch.watch_permission,
+         request=_P.WatchPermissionRequest, response=_P.WatchPermissionResponse,
+         right=Right.CHECK, about=About.STORE, queue=_STREAMS),
     Verb(service="remit.v1.Relationships", method="Import",
          handler=relationships.import_, request=_R.ImportRequest, response=_R.ImportResponse,
          right=Right.WRITE, about=About.STORE, queue=_STREAMS, sizes=_FOR_IMPORT),

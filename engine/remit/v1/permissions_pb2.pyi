@@ -1530,3 +1530,208 @@ class FailedPermission(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FailedPermission: _TypeAlias = FailedPermission  # noqa: Y015
+
+@_typing.final
+class WatchPermissionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_TYPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_RELATION_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    resource_type: _builtins.str
+    """The type of the resources."""
+    permission: _builtins.str
+    """A relation or permission of its definition."""
+    subject_type: _builtins.str
+    """The type of the subjects."""
+    subject_relation: _builtins.str
+    """Which of their usersets are meant; empty means the objects themselves."""
+    after: _builtins.str
+    """Begin with the lists as of this token's revision, judged at `evaluated_at`. Both are of the same answer, of a lookup
+    or of this method; empty: as of now.
+    """
+    checkpoint_interval_ms: _builtins.int
+    """Send a checkpoint after about this long without a message, in milliseconds; at least 100; 0 means 10,000."""
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The time that `after` was answered at."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        resource_type: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        subject_type: _builtins.str = ...,
+        subject_relation: _builtins.str = ...,
+        after: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        checkpoint_interval_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checkpoint_interval_ms", b"checkpoint_interval_ms", "evaluated_at", b"evaluated_at", "permission", b"permission", "resource_type", b"resource_type", "store", b"store", "subject_relation", b"subject_relation", "subject_type", b"subject_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPermissionRequest: _TypeAlias = WatchPermissionRequest  # noqa: Y015
+
+@_typing.final
+class WatchPermissionResponse(_message.Message):
+    """What a revision, or a moment, changed. What is too long for one message (64 KiB, or thereabouts) comes in several that
+    follow each other; only the last of them has a token.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Reset:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ResetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WatchPermissionResponse._Reset.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RESET_UNSPECIFIED: WatchPermissionResponse._Reset.ValueType  # 0
+        """It is."""
+        RESET_SCHEMA: WatchPermissionResponse._Reset.ValueType  # 1
+        """The schema was changed."""
+        RESET_BUDGET: WatchPermissionResponse._Reset.ValueType  # 2
+        """To tell it would have cost more than an evaluation may: steps, memory, or bytes of an answer."""
+        RESET_GONE: WatchPermissionResponse._Reset.ValueType  # 3
+        """The changelog no longer reaches back so far."""
+
+    class Reset(_Reset, metaclass=_ResetEnumTypeWrapper):
+        """Why what was told and looked up before is no longer enough."""
+
+    RESET_UNSPECIFIED: WatchPermissionResponse.Reset.ValueType  # 0
+    """It is."""
+    RESET_SCHEMA: WatchPermissionResponse.Reset.ValueType  # 1
+    """The schema was changed."""
+    RESET_BUDGET: WatchPermissionResponse.Reset.ValueType  # 2
+    """To tell it would have cost more than an evaluation may: steps, memory, or bytes of an answer."""
+    RESET_GONE: WatchPermissionResponse.Reset.ValueType  # 3
+    """The changelog no longer reaches back so far."""
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATES_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """All updates up to and including this revision have been sent. Empty where more of the same step follows."""
+    reset: Global___WatchPermissionResponse.Reset.ValueType
+    """Look up anew, as of `token`, and go on."""
+    checkpoint: _builtins.bool
+    """Nothing changed, of this permission, up to this token and time."""
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """And all up to this time: it is by this that relationships have begun and ended."""
+
+    @_builtins.property
+    def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___PermissionUpdate]:
+        """By resource, then by subject. Empty in a checkpoint and in a reset."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+        updates: _abc.Iterable[Global___PermissionUpdate] | None = ...,
+        reset: Global___WatchPermissionResponse.Reset.ValueType = ...,
+        checkpoint: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "evaluated_at", b"evaluated_at", "reset", b"reset", "token", b"token", "updates", b"updates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPermissionResponse: _TypeAlias = WatchPermissionResponse  # noqa: Y015
+
+@_typing.final
+class PermissionUpdate(_message.Message):
+    """A subject whose entry in the list of a resource is another than before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resource(self) -> _core_pb2.ObjectReference:
+        """The resource."""
+
+    @_builtins.property
+    def subject(self) -> _core_pb2.SubjectReference:
+        """The subject. The id `*` means everybody whom the list does not name."""
+
+    @_builtins.property
+    def before(self) -> Global___Permissionship:
+        """What it had."""
+
+    @_builtins.property
+    def now(self) -> Global___Permissionship:
+        """What it has."""
+
+    def __init__(
+        self,
+        *,
+        resource: _core_pb2.ObjectReference | None = ...,
+        subject: _core_pb2.SubjectReference | None = ...,
+        before: Global___Permissionship | None = ...,
+        now: Global___Permissionship | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "now", b"now", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "now", b"now", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PermissionUpdate: _TypeAlias = PermissionUpdate  # noqa: Y015
+
+@_typing.final
+class Permissionship(_message.Message):
+    """What a subject has of a resource."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    verdict: _core_pb2.Verdict.ValueType
+    """What Check says. VERDICT_UNSPECIFIED where that is an error."""
+    listed: _builtins.bool
+    """Whether the list names the subject. Who is not named has what `*` has, and nothing where there is no `*`. Who is
+    named with VERDICT_NO is somebody whom `*` does not stand for.
+    """
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why there is no verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _core_pb2.Verdict.ValueType = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+        listed: _builtins.bool = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "listed", b"listed", "missing", b"missing", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Permissionship: _TypeAlias = Permissionship  # noqa: Y015

@@ -65,6 +65,11 @@ class PermissionsStub:
                 request_serializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.FromString,
                 _registered_method=True)
+        self.WatchPermission = channel.unary_stream(
+                '/remit.v1.Permissions/WatchPermission',
+                request_serializer=remit_dot_v1_dot_permissions__pb2.WatchPermissionRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_permissions__pb2.WatchPermissionResponse.FromString,
+                _registered_method=True)
 
 
 class PermissionsServicer:
@@ -124,6 +129,28 @@ class PermissionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPermission(self, request, context):
+        """Who has a permission of which resources, as that changes: for caches and search indexes. Every subject whose entry
+        in the list that LookupSubjects has of a resource is another than before is told, of every resource that occurs in a
+        relationship: revision by revision, and as relationships begin and end. Applied in order to the lists as they were,
+        the updates make the lists as they are.
+
+        To begin, open a watch, take the token of its first message, look up as of it (`at_exactly`), and apply what the
+        watch tells from then on; or look up first, and open the watch from the `token` and the `evaluated_at` of the
+        answer. Updates say what holds from now on, so one that is applied twice does no harm.
+
+        Where the server cannot tell, it tells a reset: what was looked up before counts no more; look up anew as of the
+        reset's token, and go on. It is told where the schema was changed, where a step would cost more than an evaluation
+        may, and where the changelog no longer reaches back to `after`.
+
+        A consumer who takes no message for too long is ended with SLOW_CONSUMER (ABORTED), a server that stops ends it with
+        DRAINING (UNAVAILABLE): both name the `token` and the `evaluated_at` to go on from. Fails with UNKNOWN_TYPE or
+        UNKNOWN_RELATION (FAILED_PRECONDITION) where the schema knows no such name, also once it was changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PermissionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +183,11 @@ def add_PermissionsServicer_to_server(servicer, server):
                     servicer.LookupPermissions,
                     request_deserializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.FromString,
                     response_serializer=remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.SerializeToString,
+            ),
+            'WatchPermission': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPermission,
+                    request_deserializer=remit_dot_v1_dot_permissions__pb2.WatchPermissionRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_permissions__pb2.WatchPermissionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -321,6 +353,33 @@ class Permissions:
             '/remit.v1.Permissions/LookupPermissions',
             remit_dot_v1_dot_permissions__pb2.LookupPermissionsRequest.SerializeToString,
             remit_dot_v1_dot_permissions__pb2.LookupPermissionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/remit.v1.Permissions/WatchPermission',
+            remit_dot_v1_dot_permissions__pb2.WatchPermissionRequest.SerializeToString,
+            remit_dot_v1_dot_permissions__pb2.WatchPermissionResponse.FromString,
             options,
             channel_credentials,
             insecure,

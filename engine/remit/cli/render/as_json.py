@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Found, Unanswered, WatchEvent
+from remit.client import Answer, Expanded, Found, PermissionEvent, Permissionship, Unanswered, WatchEvent
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
@@ -202,6 +202,36 @@ def event_json(event: WatchEvent) -> Json:
     shape["written_by"] = event.written_by
     shape["committed_at"] = format_time(event.committed_at_us)
     return shape
+
+
+def permission_event_json(event: PermissionEvent) -> Json:
+    """An event of a watch of a permission: updates, a reset, or a checkpoint."""
+    shape: Json = {"token": event.token, "evaluated_at": format_time(event.evaluated_at_us)}
+    if event.checkpoint:
+        return {**shape, "checkpoint": True}
+    if event.reset is not None:
+        return {**shape, "reset": event.reset.value}
+    updates = [
+        {
+            "resource": str(each.resource),
+            "subject": str(each.subject),
+            "before": _permissionship_json(each.before),
+            "now": _permissionship_json(each.now),
+        }
+        for each in event.updates
+    ]
+    return {**shape, "updates": updates}
+
+
+def _permissionship_json(permissionship: Permissionship) -> Json:
+    shape: Json = {}
+    if permissionship.verdict is not None:
+        shape["verdict"] = WORDS[permissionship.verdict]
+    if permissionship.missing:
+        shape["missing"] = list(permissionship.missing)
+    if permissionship.error is not None:
+        shape["error"] = permissionship.error.reason
+    return {**shape, "listed": permissionship.listed}
 
 
 # --- schemas and worlds -----------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Generic, TypeVar
 
 from remit.client.aio.connection import Closed, Connection, Stream
-from remit.client.answers import ExportPage, WatchEvent
-from remit.client.resume import Resumable, ResumableExport, ResumableWatch, Retries
+from remit.client.answers import ExportPage, PermissionEvent, WatchEvent
+from remit.client.resume import Resumable, ResumableExport, ResumablePermissionWatch, ResumableWatch, Retries
 from remit.errors import RemoteError
 from remit.model import Relationship
 from remit.store.backup import BackupReader
@@ -100,6 +100,42 @@ class AsyncWatch(AsyncIterator[WatchEvent]):
         self._resuming.close()
 
     async def __aenter__(self) -> AsyncWatch:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class AsyncPermissionWatch(AsyncIterator[PermissionEvent]):
+    """Who has a permission of which resources, as that changes, for as long as it is open. `token` and
+    `evaluated_at_us` are where to go on, some other day."""
+
+    def __init__(self, watch: ResumablePermissionWatch, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(watch, connection, resume=resume)
+
+    @property
+    def token(self) -> str:
+        """Everything up to this revision has been given."""
+        return self._resuming.resumable.token
+
+    @property
+    def evaluated_at_us(self) -> int | None:
+        """And up to this time; None where nothing was given yet, and none was named."""
+        return self._resuming.resumable.evaluated_at_us
+
+    async def __anext__(self) -> PermissionEvent:
+        """Waits for the next event. Raises RemoteError."""
+        event = await self._resuming.next()
+        if event is None:
+            raise StopAsyncIteration
+        assert isinstance(event, PermissionEvent), "a watch of a permission receives these"
+        return event
+
+    def close(self) -> None:
+        """End it; whoever waits for the next event is given none."""
+        self._resuming.close()
+
+    async def __aenter__(self) -> AsyncPermissionWatch:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -31,9 +31,9 @@ from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, me
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
-from remit.client.resume import ResumableExport, ResumableWatch
+from remit.client.resume import ResumableExport, ResumablePermissionWatch, ResumableWatch
 from remit.client.sync.connection import Connection, Items
-from remit.client.sync.streams import Backup, Export, Watch
+from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
 from remit.errors import RemoteError
 from remit.model import (
@@ -383,6 +383,23 @@ class Client:
         REVISION_GONE says that the changelog does not reach back so far: export, then watch from the export's token."""
         watch = ResumableWatch(self.store, after, filters, checkpoint_interval_ms)
         return Watch(watch, self._connection, resume=resume)
+
+    def watch_permission(
+        self,
+        permission: str,
+        *,
+        after: str = "",
+        evaluated_at_us: int | None = None,
+        checkpoint_interval_ms: int = 0,
+        resume: bool = True,
+    ) -> PermissionWatch:
+        """Who has `type#permission@type` (or `…@type#relation`) of what, as that changes after the token and the time
+        of an answer (without them: from now on), for as long as it is open. Begins with a checkpoint: look up as of its
+        token, then apply what comes. A `reset` says to look up anew.
+
+        A stream that breaks or is ended in passing is asked for again from where it was, unless `resume` is false."""
+        watch = ResumablePermissionWatch(self.store, permission, after, evaluated_at_us, checkpoint_interval_ms)
+        return PermissionWatch(watch, self._connection, resume=resume)
 
     def export(
         self, filter: RelationshipFilter | None = None, *, at_least: str = "", cursor: str = "", resume: bool = True

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Generic, TypeVar
 
-from remit.client.answers import ExportPage, WatchEvent
-from remit.client.resume import Resumable, ResumableExport, ResumableWatch, Retries
+from remit.client.answers import ExportPage, PermissionEvent, WatchEvent
+from remit.client.resume import Resumable, ResumableExport, ResumablePermissionWatch, ResumableWatch, Retries
 from remit.client.sync.connection import Closed, Connection, Stream
 from remit.errors import RemoteError
 from remit.model import Relationship
@@ -96,6 +96,42 @@ class Watch(Iterator[WatchEvent]):
         self._resuming.close()
 
     def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class PermissionWatch(Iterator[PermissionEvent]):
+    """Who has a permission of which resources, as that changes, for as long as it is open. `token` and
+    `evaluated_at_us` are where to go on, some other day."""
+
+    def __init__(self, watch: ResumablePermissionWatch, connection: Connection, *, resume: bool) -> None:
+        self._resuming = _Resuming(watch, connection, resume=resume)
+
+    @property
+    def token(self) -> str:
+        """Everything up to this revision has been given."""
+        return self._resuming.resumable.token
+
+    @property
+    def evaluated_at_us(self) -> int | None:
+        """And up to this time; None where nothing was given yet, and none was named."""
+        return self._resuming.resumable.evaluated_at_us
+
+    def __next__(self) -> PermissionEvent:
+        """Waits for the next event. Raises RemoteError."""
+        event = self._resuming.next()
+        if event is None:
+            raise StopIteration
+        assert isinstance(event, PermissionEvent), "a watch of a permission receives these"
+        return event
+
+    def close(self) -> None:
+        """End it; whoever waits for the next event is given none."""
+        self._resuming.close()
+
+    def __enter__(self) -> PermissionWatch:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
