@@ -140,6 +140,13 @@ def everything_watched(target: Target, number: int) -> Sequence[bytes]:
     return [relationships_pb2.WatchRequest(store=STORE, checkpoint_interval_ms=100).SerializeToString()]
 
 
+def permission_watched(target: Target, number: int) -> Sequence[bytes]:
+    asked = permissions_pb2.WatchPermissionRequest(
+        store=STORE, resource_type="doc", permission="may", subject_type="user", checkpoint_interval_ms=100
+    )
+    return [asked.SerializeToString()]
+
+
 def _facts(resource: str, target: Target) -> list[core_pb2.Relationship]:
     return [fact(resource, f"u{each}") for each in range(target.sizes.updates)]
 

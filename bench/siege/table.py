@@ -110,6 +110,7 @@ ATTACKERS: dict[str, Attacker] = {
     "pages": asks(_R + "Read", messages.pages, HEAVY),
     "exports": reads(_R + "Export", messages.whole_store, HEAVY),
     "watches": reads(_R + "Watch", messages.everything_watched, 100),
+    "watches of a permission": reads(_P + "WatchPermission", messages.permission_watched, 100),
     "large schemas": asks(_S + "WriteSchema", messages.schemas_written, HEAVY),
     "schema comparisons": asks(_S + "DiffSchema", messages.schemas_compared, HEAVY),
     "schema reads": asks(_S + "ReadSchema", messages.schema_read, HEAVY),

@@ -23,7 +23,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import RemitError
 from remit.model import Operation, Update
-from remit.notation import parse_relationship
+from remit.notation import format_time, parse_relationship
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from remit.v1 import relationships_pb2
@@ -98,11 +98,15 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     (tmp / "model.fga").write_text("model\n  schema 1.1\ntype user\ntype d\n  relations\n    define canView: [user]\n")
     yield run("import openfga", "import", "openfga", str(tmp / "model.fga"), "--dry-run")
     yield run("watch", "watch", "--from", token, "--limit", "2")
+    shell("touch", *WATCHED)
+    of_permission = ("watch", "--permission", "doc#view@user", "--evaluated-at", format_time(NOW_US), "--limit", "1")
+    yield run("watch --permission", *of_permission, "--from", token)
     token = shell("schema", "read", "--json").json[0]["token"]
     (tmp / "schema.zed").write_text(WIDE.replace("view = viewer + owner", "view = viewer + viewer & owner"))
     (tmp / "wrong.zed").write_text("definition doc {\n  relation viewer: dok\n}\n")
     yield run("schema write", "schema", "write", str(tmp / "schema.zed"))
     yield run("watch", "watch", "--from", token, "--limit", "1")
+    yield run("watch --permission", *of_permission, "--from", token)
     yield run("schema read", "schema", "read")
     (tmp / "narrow.zed").write_text(WIDE.replace("relation owner: user", "relation owner: doc"))
     yield run("schema diff", "schema", "diff", str(tmp / "narrow.zed"))
@@ -152,6 +156,11 @@ QUALIFIED = (
     "doc:plan#viewer@user:emil[not_before:2026-01-01T00:00:00Z]",
     'doc:plan#viewer@user:fred[on_ip:{"cidr":"10.0.0.0/8"}]',
     "doc:plan#viewer@team:sales#member",
+)
+
+WATCHED = (
+    'doc:watched#viewer@user:fred[on_ip:{"cidr":"10.0.0.0/8"}]',
+    'doc:watched#viewer@user:gus[on_ip:{"cidr":"no network","ip":"10.0.0.1"}]',
 )
 
 # What the small schema of these tests lacks, so that every operator is expanded.

@@ -18,9 +18,9 @@ from remit.cli.render.as_json import relationship_json
 from remit.client import Client
 from remit.errors import RemitError
 from remit.model import Relationship
-from remit.notation import parse_relationship
+from remit.notation import format_time, parse_relationship
 from remit.server.run.background import BackgroundServer
-from tests.support.cli_shell import FACTS, SCHEMA, Shell
+from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
 
 
 def token_of(shell: Shell) -> str:
@@ -100,6 +100,71 @@ def test_a_watch_that_cannot_be_is_an_error(shell: Shell, arguments: tuple[str, 
     outcome = shell("watch", *arguments)
     assert outcome.code == 2
     assert f"({reason})" in outcome.err
+
+
+def test_a_watch_of_a_permission_tells_who_gets_it_and_who_loses_it(shell: Shell) -> None:
+    token = token_of(shell)
+    shell("touch", "team:sales#member@user:dora", "doc:plan#viewer@user:*")
+    shell("delete", "team:sales#member@user:carl")
+    place = ("--from", token, "--evaluated-at", format_time(NOW_US))
+    outcome = shell("watch", "--permission", "doc#view@user", *place, "--limit", "1")
+    assert outcome.code == 0, outcome.err
+    *lines, end = outcome.lines
+    assert sorted(lines) == sorted(
+        [
+            *(f"doc:{doc}#view@user:*\tno → yes" for doc in ("part", "plan")),
+            *(f"doc:{doc}#view@user:ben\tconditional (missing: ip) → yes" for doc in ("part", "plan")),
+            *(f"doc:{doc}#view@user:dora\tno → yes" for doc in ("part", "plan")),
+        ]
+    )
+    _, token, at = end.split(" ")
+    outcome = shell("watch", "--permission", "doc#view@user", "--from", token, "--evaluated-at", at, "--limit", "1")
+    *lines, end = outcome.lines
+    assert sorted(lines) == [f"doc:{doc}#view@user:carl\tyes → yes, as user:*" for doc in ("part", "plan")]
+    shell("schema", "write", "-", stdin=SCHEMA + "// again\n")
+    _, token, at = end.split(" ")
+    outcome = shell("watch", "--permission", "doc#view@user", "--from", token, "--evaluated-at", at, "--limit", "1")
+    (line,) = outcome.lines
+    assert line.endswith(" reset (schema): look up anew")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--permission", "doc:a#view@user"), "INVALID_REFERENCE"),
+        (("--permission", "doc#view"), "INVALID_REFERENCE"),
+        (("--permission", "doc#veiw@user"), "UNKNOWN_RELATION"),
+        (("--permission", "doc#view@user", "--filter", "doc"), "--filter"),
+        (("--evaluated-at", "2026-01-01T00:00:00Z"), "--permission"),
+        (("--permission", "doc#view@user", "--evaluated-at", "2026-01-01T00:00:00Z"), "INVALID_ARGUMENT"),
+    ],
+)
+def test_a_watch_of_a_permission_that_cannot_be_is_an_error(
+    shell: Shell, arguments: tuple[str, ...], problem: str
+) -> None:
+    outcome = shell("watch", *arguments)
+    assert outcome.code == 2
+    assert problem in outcome.err
+
+
+def test_an_interrupted_watch_of_a_permission_says_where_to_go_on(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remit.client import PermissionWatch
+
+    real = PermissionWatch.__next__
+    begun: list[object] = []
+
+    def interrupted(watch: PermissionWatch) -> object:
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(real(watch))
+        return begun[0]
+
+    monkeypatch.setattr(PermissionWatch, "__next__", interrupted)
+    outcome = shell("watch", "--permission", "doc#view@user")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert re.fullmatch(r"go on with `--from r1\.\S+ --evaluated-at \S+Z`\n", outcome.err)
 
 
 # --- JSON lines -------------------------------------------------------------------------------------------------

@@ -30,7 +30,15 @@ from tests.support.keyed import Keyed, Refusal, ask, keyed_server
 
 # Written down a second time, by hand and in another shape: a slip in one of the two shows.
 EXPECTED = {
-    "check": ["Check", "CheckMany", "Expand", "LookupResources", "LookupSubjects", "LookupPermissions"],
+    "check": [
+        "Check",
+        "CheckMany",
+        "Expand",
+        "LookupResources",
+        "LookupSubjects",
+        "LookupPermissions",
+        "WatchPermission",
+    ],
     "read": ["Read", "Export", "Watch", "ReadSchema", "DiffSchema"],
     "write": ["Write", "Delete", "Import"],
     "schema": ["WriteSchema"],
@@ -67,6 +75,14 @@ def request(verb: str, store: str) -> Message:
             return P.LookupSubjectsRequest(store=store, resource=_FOLDER, permission="view", subject_type="user")
         case "LookupPermissions":
             return P.LookupPermissionsRequest(store=store, resource=_FOLDER, subject=_ANN)
+        case "WatchPermission":
+            return P.WatchPermissionRequest(
+                store=store,
+                resource_type="folder",
+                permission="view",
+                subject_type="user",
+                checkpoint_interval_ms=100,
+            )
         case "Write":
             return R.WriteRequest(store=store, updates=[update])
         case "Read":

@@ -286,7 +286,7 @@ class LoadedStores:
             if available():
                 graph = _native_graph(head.identity, view, times)
             else:
-                graph = Graph(times.told_of(view.scan(RelationshipFilter())))
+                graph = Graph(times.noted(view.scan(RelationshipFilter())))
         beginnings, expirations = Beginnings(times.beginnings), Expirations(times.expirations)
         return LoadedStore(head.identity, schema, graph, beginnings, expirations, head.revision)
 
@@ -304,7 +304,7 @@ class _Times:
         if expiration_us is not None:
             self.expirations.append((expiration_us, key))
 
-    def told_of(self, rows: Iterable[StoredRelationship]) -> Iterator[Relationship]:
+    def noted(self, rows: Iterable[StoredRelationship]) -> Iterator[Relationship]:
         for stored in rows:
             relationship = stored.relationship
             if relationship.qualifiers is not PLAIN:

@@ -432,9 +432,9 @@ def _weight(update: PermissionUpdate) -> int:
     """About how many bytes it is on a wire."""
     resource, subject, before, now = update
     text = len(resource.type) + len(resource.id) + len(subject.type) + len(subject.id) + len(subject.relation)
-    return _UPDATE_BYTES + text + _said(before) + _said(now)
+    return _UPDATE_BYTES + text + _answer_bytes(before) + _answer_bytes(now)
 
 
-def _said(permissionship: Permissionship) -> int:
+def _answer_bytes(permissionship: Permissionship) -> int:
     answer = permissionship.answer
     return len(answer.message) if isinstance(answer, RemitError) else sum(map(len, answer.missing))

@@ -14,7 +14,7 @@ from remit.eval.affected import Affected, Changed, State
 from remit.eval.budget import GOAL_BYTES, Budget, budget_spent
 from remit.eval.evaluator import EvaluationView, Evaluator
 from remit.eval.lookups import NOBODY, LookupPage, Place, is_same, occurs
-from remit.eval.permission_sets import NO_ANSWER, Listed, PermissionUpdate, Said, updates_of
+from remit.eval.permission_sets import NO_ANSWER, EntryAnswer, Listed, PermissionUpdate, updates_of
 from remit.interrupt import Interrupt
 from remit.model import WILDCARD, ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, WatchedPermission
 
@@ -104,7 +104,9 @@ class PermissionChanges:
 
     # --- asking -------------------------------------------------------------------------------------------------
 
-    def _everybody(self, watched: WatchedPermission, ids: set[str], *views: EvaluationView) -> list[dict[str, Said]]:
+    def _everybody(
+        self, watched: WatchedPermission, ids: set[str], *views: EvaluationView
+    ) -> list[dict[str, EntryAnswer]]:
         """In each view, what whoever occurs nowhere has of the resources that occur there."""
         found = []
         for view in views:
@@ -133,7 +135,7 @@ class PermissionChanges:
     def _occurs(self, view: EvaluationView, resource: ObjectRef) -> bool:
         return occurs(view.schema, view.graph, view.now_us, resource, self._budget)
 
-    def _check(self, view: EvaluationView, questions: list[Question]) -> list[Said]:
+    def _check(self, view: EvaluationView, questions: list[Question]) -> list[EntryAnswer]:
         if not questions:
             return []
         left = self._left()
@@ -157,7 +159,7 @@ class PermissionChanges:
 
     def _whole(self, page_of: Callable[[Place], LookupPage]) -> Listed:
         """Every page of a list."""
-        found: dict[str, Said] = {}
+        found: dict[str, EntryAnswer] = {}
         after: str | None = ""
         while after is not None:
             page = page_of(Place(after, _PAGE, self._left(), self._effort.interrupt))
@@ -185,9 +187,9 @@ def _question(watched: WatchedPermission, resource_id: str, subject_id: str) -> 
     )
 
 
-def _is_no(said: Said | None) -> bool:
+def _is_no(said: EntryAnswer | None) -> bool:
     return said is not None and is_same(said, NO_ANSWER)
 
 
-def _listed(id: str, answer: Said) -> Listed:
+def _listed(id: str, answer: EntryAnswer) -> Listed:
     return {} if is_same(answer, NO_ANSWER) else {id: answer}

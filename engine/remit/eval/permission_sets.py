@@ -19,8 +19,8 @@ from remit.model import WILDCARD, ObjectRef, SubjectLookup, SubjectRef, Verdict,
 
 NO_ANSWER = Answer(Verdict.NO)
 
-Said = Answer | RemitError
-Listed = Mapping[str, Said]
+EntryAnswer = Answer | RemitError
+Listed = Mapping[str, EntryAnswer]
 """What the list of one resource says of ids, `*` among them."""
 
 
@@ -28,7 +28,7 @@ class Permissionship(NamedTuple):
     """What a subject has of a resource, and whether the resource's list names it. Whoever is not listed has what `*`
     has; nothing, where `*` is not listed."""
 
-    answer: Said
+    answer: EntryAnswer
     listed: bool
 
 

@@ -58,7 +58,7 @@ HELP: Mapping[str, str] = {
     "default_deadline_s":             "How long a request that names no deadline may take.",
     "slow_consumer_s":                "How long a reader may leave a message.",
     "unsent_bytes_max":               "Answers that wait to be read; no caller may hold more than it leaves free.",
-    "remembered_bytes_max":           "What lists of the past remember; no caller may hold more than it leaves free.",
+    "remembered_bytes_max":           "Lists of the past and watches of permissions, by fair shares of callers.",
     "unanswered_bytes_max":           "Requests not yet answered; no caller may hold more than it leaves free.",
     "request_s":                      "How long a message of a request may take to come whole.",
     "calls_per_connection_max":       "Calls at once on one connection.",

@@ -65,12 +65,8 @@ async def watch_permission(
     with contextlib.closing(watching), stream.commits(watching.store) as committed:
         await stream.run_until_heavy(Queue.READS, watching.require_known, stream.call.interrupt)
         checkpoint_due_s = clock()
+        told: list[Made] = []
         while True:
-            committed.clear()
-            told: list[Made] = []
-            if not watching.pass_over():
-                told = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
-            stream.remember(sum(len(each.data) for each in told))
             for data, token, evaluated_at_us in told:
                 stream.will_resume(**(_place(token, evaluated_at_us) if token else {}))
                 yield data
@@ -92,6 +88,11 @@ async def watch_permission(
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(min(due_s)):
                         await committed.wait()
+            committed.clear()
+            told = []
+            if not watching.pass_over():
+                told = await stream.run_until_heavy(Queue.READS, watching.catch_up, stream.call.interrupt)
+                stream.remember(sum(len(each.data) for each in told))
 
 
 def _permission_watch(engine: Engine, request: permissions_pb2.WatchPermissionRequest) -> PermissionWatch:
