@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 CHECKPOINT_MS = 10_000
 CHECKPOINT_MS_MIN = 100
+DUE_S_MIN = 0.005  # where the server's clock stands still, because the machine's was set back, nobody spins on it
 
 
 async def watch(
@@ -64,6 +65,7 @@ async def watch_permission(
     clock = asyncio.get_running_loop().time
     with contextlib.closing(watching), stream.commits(watching.store) as committed:
         await stream.run_until_heavy(Queue.READS, watching.require_known, stream.call.interrupt)
+        stream.resume |= _place(watching.token, watching.evaluated_at_us)
         checkpoint_due_s = clock()
         told: list[Made] = []
         while True:
@@ -84,7 +86,7 @@ async def watch_permission(
                 stream.caught_up()
                 due_s = [checkpoint_due_s]
                 if (due_in_us := watching.due_in_us) is not None:
-                    due_s.append(clock() + due_in_us / 1_000_000)
+                    due_s.append(clock() + max(due_in_us / 1_000_000, DUE_S_MIN))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(min(due_s)):
                         await committed.wait()
