@@ -218,6 +218,44 @@ def test_an_async_watch_goes_on_after_a_restart_and_ends_when_it_is_closed(tmp_p
     assert replayed(events) == {f"doc:{n}#reader@user:a": f"doc:{n}#reader@user:a" for n in (1, 2)}
 
 
+def test_an_async_watch_of_a_permission_goes_on_after_its_server_was_killed(tmp_path: Path, impatient: None) -> None:
+    """What it holds, from its beginning on, is what the lists have: also of what was written while nobody listened."""
+
+    async def follow(endpoint: str, restart: Callable[[], None]) -> set[tuple[str, str]]:
+        held: set[tuple[str, str]] = set()
+        async with AsyncClient(endpoint) as client, client.watch_permission("doc#read@user") as watch:
+            begun = await anext(watch)
+            assert begun.checkpoint
+            async for found in client.lookup_resources("doc#read@user:a", at_exactly=begun.token):
+                held.add((str(found.what), "user:a"))
+            await client.touch("doc:2#reader@user:b")
+            await asyncio.to_thread(restart)
+            await client.delete("doc:1#reader@user:a")
+            token = await client.touch("doc:3#owner@user:c")
+            async for event in watch:
+                for update in event.updates:
+                    pair = (str(update.resource), str(update.subject))
+                    assert update.now.verdict is not None
+                    (held.add if update.now.listed else held.discard)(pair)
+                if event.token == token:
+                    break
+            assert watch.token == token and watch.evaluated_at_us is not None
+            watch.close()
+        return held
+
+    with served(tmp_path) as process:
+        with Client(process.endpoint) as client:
+            client.write_schema(SCHEMA)
+            client.touch("doc:1#reader@user:a", "doc:4#owner@user:a")
+
+        def killed() -> None:
+            process.kill()
+            process.start(process.endpoint)
+
+        held = asyncio.run(follow(process.endpoint, killed))
+    assert held == {("doc:4", "user:a"), ("doc:2", "user:b"), ("doc:3", "user:c")}
+
+
 async def _drained(watch: Any) -> int:
     count = 0
     async for _ in watch:

@@ -10,16 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.client import resume, uploads
-from remit.client.answers import ChangeKind, Imported
-from remit.client.resume import ResumableExport, ResumableWatch, Retries
+from remit.client.answers import ChangeKind, Imported, Permissionship, Reset
+from remit.client.resume import ResumableExport, ResumablePermissionWatch, ResumableWatch, Retries
 from remit.client.uploads import ImportUpload
-from remit.errors import InvalidArgument, InvalidRelationship, RemoteError, Status
-from remit.model import RelationshipFilter
+from remit.errors import CaveatFailed, InvalidArgument, InvalidRelationship, RemoteError, Status
+from remit.model import RelationshipFilter, Verdict
 from remit.notation import format_relationship, parse_relationship
-from remit.v1 import core_pb2, relationships_pb2
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2
 from remit.wire.facts import encode_relationship
+from remit.wire.status import encode_status
+from remit.wire.values import encode_time
 
-R = relationships_pb2
+P, R = permissions_pb2, relationships_pb2
+P_RESET_GONE = P.WatchPermissionResponse.RESET_GONE
+YES = core_pb2.VERDICT_YES
 
 
 def change(number: int, kind: R.WatchedChange.Kind.ValueType = R.WatchedChange.KIND_TOUCHED) -> R.WatchedChange:
@@ -102,6 +106,80 @@ def test_a_change_of_a_kind_that_is_not_known_is_not_passed_over() -> None:
 def test_a_filter_that_no_server_would_take_is_refused_here() -> None:
     with pytest.raises(InvalidArgument, match="exclude each other"):
         ResumableWatch("", "", [RelationshipFilter(resource_id="a", resource_id_prefix="a")], 0)
+
+
+# --- a watch of a permission ------------------------------------------------------------------------------------
+
+
+def update(number: int) -> P.PermissionUpdate:
+    resource = core_pb2.ObjectReference(type="doc", id=str(number))
+    subject = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
+    before, now = P.Permissionship(verdict=core_pb2.VERDICT_NO), P.Permissionship(verdict=YES, listed=True)
+    return P.PermissionUpdate(resource=resource, subject=subject, before=before, now=now)
+
+
+@settings(deadline=None)
+@given(pieces_of=revisions, breaks=st.sets(st.integers(0, 30)))
+def test_each_step_is_given_once_and_whole_wherever_the_stream_breaks(
+    pieces_of: list[list[int]], breaks: set[int]
+) -> None:
+    """`pieces_of` says how many updates each piece of each step has."""
+    messages: list[P.WatchPermissionResponse] = []
+    wanted: list[list[str]] = []
+    count = 0
+    for step, sizes in enumerate(pieces_of, start=1):
+        ids = []
+        for place, size in enumerate(sizes):
+            token = str(step) if place + 1 == len(sizes) else ""
+            updates = [update(count + n) for n in range(size)]
+            messages.append(P.WatchPermissionResponse(token=token, evaluated_at=encode_time(step), updates=updates))
+            ids += [str(count + n) for n in range(size)]
+            count += size
+        wanted.append(ids)
+    watch = ResumablePermissionWatch("", "doc#view@user", "0", 0, 0)
+    given_: list[list[str]] = []
+    sent = 0
+    while watch.token != str(len(pieces_of)):
+        request = watch.request()
+        assert request.evaluated_at == encode_time(int(request.after)), "the time goes with its token"
+        begin = next((n + 1 for n, message in enumerate(messages) if message.token == request.after), 0)
+        for message in messages[begin:]:
+            event = watch.receive(message)
+            if event is not None:
+                assert (event.token, event.evaluated_at_us) == (watch.token, watch.evaluated_at_us)
+                given_.append([each.resource.id for each in event.updates])
+            sent += 1
+            if sent in breaks:
+                break
+    assert given_ == wanted
+
+
+def test_an_update_holds_what_the_message_says() -> None:
+    watch = ResumablePermissionWatch("tenant", "doc#view@group#member", "", None, 250)
+    request = watch.request()
+    assert (request.store, request.after, request.HasField("evaluated_at")) == ("tenant", "", False)
+    assert (request.resource_type, request.permission) == ("doc", "view")
+    assert (request.subject_type, request.subject_relation) == ("group", "member")
+    everybody = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="group", id="*"), relation="member")
+    failed = P.Permissionship(listed=True, error=encode_status(CaveatFailed("it failed")))
+    maybe = P.Permissionship(verdict=core_pb2.VERDICT_CONDITIONAL, missing=["day"], listed=True)
+    told = P.PermissionUpdate(resource=update(1).resource, subject=everybody, before=maybe, now=failed)
+    event = watch.receive(P.WatchPermissionResponse(token="t", evaluated_at=encode_time(5), updates=[told]))
+    assert event is not None
+    (found,) = event.updates
+    assert (str(found.resource), str(found.subject)) == ("doc:1", "group:*#member")
+    assert found.before == Permissionship(Verdict.CONDITIONAL, ("day",), True)
+    assert found.now.verdict is None and found.now.error is not None
+    assert found.now.error.reason == "CAVEAT_FAILED"
+    reset = watch.receive(P.WatchPermissionResponse(token="u", evaluated_at=encode_time(6), reset=P_RESET_GONE))
+    assert reset is not None and reset.reset is Reset.GONE
+
+
+def test_a_reset_of_a_kind_that_is_not_known_is_not_passed_over() -> None:
+    watch = ResumablePermissionWatch("", "doc#view@user", "", None, 0)
+    unknown = P.WatchPermissionResponse.FromString(b"\x0a\x01t" + b"\x20\x63")
+    with pytest.raises(KeyError):
+        watch.receive(unknown)
 
 
 # --- export -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from remit.engine.tokens import decode_token, encode_token
 from remit.model import RelationshipFilter
 from remit.store.port import StoreIdentity
-from remit.v1 import relationships_pb2
+from remit.v1 import permissions_pb2, relationships_pb2
 from tests.support.simulation.hostile import OTHER, OWN, Hostile, ask, fill_own, method_of, require_decent, template_of
 
 LOOKUPS = ["LookupResources", "LookupSubjects", "LookupPermissions"]
@@ -67,6 +67,19 @@ def test_a_watch_from_a_wrong_token_is_refused(hostile: Hostile) -> None:
         if token:  # empty means from now on
             request = relationships_pb2.WatchRequest(store=OWN, after=token)
             assert ask(hostile, method, [request.SerializeToString()]).reason == reason
+
+
+def test_a_watch_of_a_permission_from_a_wrong_token_is_refused(hostile: Hostile) -> None:
+    method = method_of("WatchPermission")
+    for token, reason in wrong_tokens(hostile).items():
+        if token:  # empty means from now on
+            request = permissions_pb2.WatchPermissionRequest(
+                store=OWN, resource_type="thing", permission="use", subject_type="user", after=token
+            )
+            request.evaluated_at.FromSeconds(1)
+            answer = ask(hostile, method, [request.SerializeToString()])
+            require_decent(method, answer)
+            assert answer.reason == reason, f"{token[:60]}: {answer}"
 
 
 @pytest.mark.parametrize("name", ["Read", "Export"])
