@@ -10,7 +10,7 @@ whose list names others than before; that some are met whose answer is the same 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -186,11 +186,11 @@ class Affected:
         """The objects of the permission's type that an edge that was changed names: each may be new, or be no more."""
         return self._touched
 
-    def resources(self, type: str, relation: str) -> dict[str, frozenset[str] | None]:
+    def resources(self, type: str, relation: str) -> dict[str, Collection[str] | None]:
         """By id the resources that were met, and with each the subjects of a kind whose answers may differ; None for
         all. Raises what the budget does."""
         top, name = self._dependents.top
-        found: dict[str, frozenset[str] | None] = {}
+        found: dict[str, Collection[str] | None] = {}
         for (object, above), whom in self._above.items():
             if (object.type, above) == (top, name) and object.id != WILDCARD:
                 found[object.id] = self._ids_of(whom, type, relation)
@@ -290,7 +290,7 @@ class Affected:
     def _ids_of(self, whom: set[_Whom] | tuple[()], type: str, relation: str) -> frozenset[str] | None:
         if _EVERYBODY in whom:
             return None
-        found: set[str] = set()
+        found: frozenset[str] = frozenset()
         for each in whom:
             key = (each, type, relation)
             if key not in self._ids:
@@ -299,8 +299,9 @@ class Affected:
             if ids is None:
                 return None
             self._budget.look()
-            found |= ids
-        return frozenset(found)
+            if not ids <= found:
+                found = found | ids if found else ids  # most are of one userset, and share its ids
+        return found
 
     def _expanded(self, whom: _Whom, type: str, relation: str) -> frozenset[str] | None:
         """The ids of a kind of subjects; None for everybody."""

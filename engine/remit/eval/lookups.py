@@ -117,7 +117,8 @@ def _page(
     """`budget` is of the checks, `occurring` of what is asked besides."""
     entries: list[Entry] = []
     last = place.after
-    for id in _in_order(candidates, place):
+    later = (id for id in candidates if order_of(id) > order_of(place.after))
+    for id in in_order(later, place.interrupt):
         if len(entries) == place.limit:
             return LookupPage(tuple(entries), last, budget.steps)
         budget.look()  # whose answer is settled already costs no step
@@ -135,13 +136,13 @@ def _page(
     return LookupPage(tuple(entries), None, budget.steps)
 
 
-def _in_order(candidates: Iterable[str], place: Place) -> Iterator[str]:
-    """Those that come after the place, sorted in runs: one of a million would hold Python's lock for a second."""
-    later = [id for id in candidates if order_of(id) > order_of(place.after)]
+def in_order(ids: Iterable[str], interrupt: Interrupt) -> Iterator[str]:
+    """Sorted in runs: one of a million would hold Python's lock for a second."""
+    listed = list(ids)
     runs = []
-    for begin in range(0, len(later), _RUN):
-        place.interrupt()
-        runs.append(sorted(later[begin : begin + _RUN], key=order_of))
+    for begin in range(0, len(listed), _RUN):
+        interrupt()
+        runs.append(sorted(listed[begin : begin + _RUN], key=order_of))
     return merge(*runs, key=order_of)
 
 

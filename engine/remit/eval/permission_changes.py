@@ -6,14 +6,15 @@ Law: what is found is what the sets of `permission_sets.py` differ by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.affected import Affected, Changed, State
 from remit.eval.budget import GOAL_BYTES, Budget, budget_spent
 from remit.eval.evaluator import EvaluationView, Evaluator
-from remit.eval.lookups import NOBODY, LookupPage, Place, is_same, occurs
+from remit.eval.lookups import NOBODY, LookupPage, Place, in_order, is_same, occurs
 from remit.eval.permission_sets import NO_ANSWER, EntryAnswer, Listed, PermissionUpdate, updates_of
 from remit.interrupt import Interrupt
 from remit.model import WILDCARD, ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, WatchedPermission
@@ -54,16 +55,24 @@ class PermissionChanges:
         met = affected.resources(watched.subject_type, watched.subject_relation)
         self._add_anywhere(watched, affected, met)
         touched = {each.id for each in affected.touched}
-        before, now = self._everybody(watched, met.keys() | touched, self._before, self._now)
+        ids = in_order(met.keys() | touched, self._effort.interrupt)
+        while run := list(islice(ids, _ASKED_AT_ONCE)):
+            yield from self._of_resources(watched, run, met)
+
+    def _of_resources(
+        self, watched: WatchedPermission, ids: list[str], met: Mapping[str, Collection[str] | None]
+    ) -> Iterator[PermissionUpdate]:
+        before, now = (self._everybody(watched, ids, view) for view in (self._before, self._now))
         waiting: list[Question] = []
-        for id in sorted(met.keys() | touched):
+        for id in ids:
             one, other = before.get(id), now.get(id)
             if one is None and other is None:
                 continue
-            subjects = met.get(id, frozenset())
+            subjects = met.get(id, ())
             if subjects is not None and _is_no(one) and _is_no(other):
-                for each in sorted(subjects - {WILDCARD}):
-                    waiting.append(_question(watched, id, each))
+                for each in in_order(subjects, self._effort.interrupt):
+                    if each != WILDCARD:
+                        waiting.append(_question(watched, id, each))
                     if len(waiting) == _ASKED_AT_ONCE:
                         yield from self._answers(watched, waiting)
             elif id in met or one is None or other is None:
@@ -81,7 +90,7 @@ class PermissionChanges:
         return self._affected[top]
 
     def _add_anywhere(
-        self, watched: WatchedPermission, affected: Affected, met: dict[str, frozenset[str] | None]
+        self, watched: WatchedPermission, affected: Affected, met: dict[str, Collection[str] | None]
     ) -> None:
         """Of subjects whose answers may differ of every resource, those of which they do."""
         subjects = affected.anywhere(watched.subject_type, watched.subject_relation)
@@ -92,28 +101,28 @@ class PermissionChanges:
                     if id != WILDCARD:
                         met[id] = None
             return
-        for each in sorted(subjects):
+        found: dict[str, set[str]] = {}
+        for each in subjects:
             subject = SubjectRef(watched.subject_type, each, watched.subject_relation)
             lookup = ResourceLookup(watched.resource_type, watched.permission, subject)
             before, now = (self._resources(view, lookup) for view in (self._before, self._now))
             for id in before.keys() | now.keys():
                 self._budget.spend()
                 if not is_same(before.get(id, NO_ANSWER), now.get(id, NO_ANSWER)):
-                    known = met.get(id, frozenset())
-                    met[id] = None if known is None else known | {each}
+                    self._budget.bytes += GOAL_BYTES
+                    found.setdefault(id, set()).add(each)
+        for id, ids in found.items():
+            self._budget.look()
+            known = met.get(id, ())
+            met[id] = None if known is None else ids.union(known)
 
     # --- asking -------------------------------------------------------------------------------------------------
 
-    def _everybody(
-        self, watched: WatchedPermission, ids: set[str], *views: EvaluationView
-    ) -> list[dict[str, EntryAnswer]]:
-        """In each view, what whoever occurs nowhere has of the resources that occur there."""
-        found = []
-        for view in views:
-            there = [id for id in sorted(ids) if self._occurs(view, ObjectRef(watched.resource_type, id))]
-            answers = self._check(view, [_question(watched, id, NOBODY) for id in there])
-            found.append(dict(zip(there, answers, strict=True)))
-        return found
+    def _everybody(self, watched: WatchedPermission, ids: list[str], view: EvaluationView) -> Listed:
+        """What whoever occurs nowhere has of those resources that occur in a view."""
+        there = [id for id in ids if self._occurs(view, ObjectRef(watched.resource_type, id))]
+        answers = self._check(view, [_question(watched, id, NOBODY) for id in there])
+        return dict(zip(there, answers, strict=True))
 
     def _answers(self, watched: WatchedPermission, waiting: list[Question]) -> Iterator[PermissionUpdate]:
         """Of resources where `*` has nothing: who is listed has an answer other than no. None is waiting then."""
@@ -129,7 +138,7 @@ class PermissionChanges:
         lookup = SubjectLookup(ObjectRef(type, id), permission, subject_type, relation)
         one = self._subjects(self._before, lookup) if before else {}
         other = self._subjects(self._now, lookup) if now else {}
-        yield from updates_of(watched, id, one, other)
+        yield from updates_of(watched, id, one, other, self._budget.look)
         self._budget.bytes -= GOAL_BYTES * (len(one) + len(other))
 
     def _occurs(self, view: EvaluationView, resource: ObjectRef) -> bool:

@@ -9,19 +9,21 @@ first, is the second."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import NamedTuple
 
 from remit.errors import RemitError
 from remit.eval.budget import Budget
-from remit.eval.lookups import Place, all_subjects, is_same, lookup_subjects, occurs
+from remit.eval.lookups import Place, all_subjects, is_same, lookup_subjects, occurs, order_of
 from remit.eval.semantics import Answer, Evaluation
+from remit.interrupt import Interrupt, never_interrupted
 from remit.model import WILDCARD, ObjectRef, SubjectLookup, SubjectRef, Verdict, WatchedPermission
 
 NO_ANSWER = Answer(Verdict.NO)
 
 EntryAnswer = Answer | RemitError
 Listed = Mapping[str, EntryAnswer]
-"""What the list of one resource says of ids, `*` among them."""
+"""What the list of one resource says of ids, in order, `*` first where it is among them."""
 
 
 class Permissionship(NamedTuple):
@@ -64,10 +66,17 @@ def updates_between(
         yield from updates_of(watched, id, before.get(id, {}), now.get(id, {}))
 
 
-def updates_of(watched: WatchedPermission, id: str, before: Listed, now: Listed) -> Iterator[PermissionUpdate]:
-    """What the lists of one resource differ by. Cost: O(their length)."""
+def updates_of(
+    watched: WatchedPermission, id: str, before: Listed, now: Listed, look: Interrupt = never_interrupted
+) -> Iterator[PermissionUpdate]:
+    """What the lists of one resource differ by; both are in order. Cost: O(their length)."""
     resource = ObjectRef(watched.resource_type, id)
-    for each in sorted({*before, *now}, key=lambda each: (each != WILDCARD, each)):
+    last = ""
+    for each in merge(before, now, key=order_of):
+        look()
+        if each == last:
+            continue
+        last = each
         one, other = permissionship(before, each), permissionship(now, each)
         if one.listed == other.listed and (not one.listed or is_same(one.answer, other.answer)):
             continue
