@@ -3,6 +3,7 @@ what is told, applied to the set as it was, is the set; or a reset is told."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from random import Random
@@ -256,6 +257,44 @@ def test_what_is_told_applied_to_the_set_is_the_set(seeds: Seeds) -> None:
         engine.close()
     for kind in (*Verdict, WILDCARD):
         seeds.require(kinds[kind] >= 1, f"{kind} in {kinds}")
+
+
+def test_a_watch_beside_concurrent_writers_misses_nothing(engine: EngineOfTest) -> None:
+    """Steps are of revisions that others have written over meanwhile."""
+    engine.schema(AGENTS)
+    past = Past(engine.engine)
+    watching = watch(engine.engine, WATCHED[1])
+    held = past.set_at(WATCHED[1], watching.token, watching.evaluated_at_us)
+
+    def write(writer: int) -> None:
+        for number in range(25):
+            engine.write(
+                f"tool:{'stu'[number % 3]}#may_use@user:w{writer}-{number % 7}",
+                f"tool:{'stu'[writer]}#may_use@group:a#member",
+                f"delete tool:{'stu'[number % 3]}#may_use@user:w{writer}-{(number + 3) % 7}",
+                f"group:a#member@user:w{writer}-{number}",
+            )
+
+    def take() -> None:
+        for each in everything(watching):
+            assert each.reset is None
+            for resource, subject, before, now in each.updates:
+                listed = held.setdefault(resource.id, {})
+                assert before.listed == (subject.id in listed)
+                if now.listed:
+                    listed[subject.id] = said(now.answer)
+                else:
+                    del listed[subject.id]
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for each in writers:
+        each.start()
+    while any(each.is_alive() for each in writers):
+        take()
+    take()
+    past.note()
+    found = past.set_at(WATCHED[1], watching.token, watching.evaluated_at_us)
+    assert {id: listed for id, listed in held.items() if listed} == found
 
 
 # --- what is told -----------------------------------------------------------------------------------------------
