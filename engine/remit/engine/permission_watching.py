@@ -23,7 +23,7 @@ from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.request_view import RequestView
 from remit.engine.schema_plans import no_schema
 from remit.engine.tokens import encode_token
-from remit.engine.watching import STEP_BYTES, STEP_REVISIONS, Watches
+from remit.engine.watching import STEP_BYTES, STEP_MATCHES, STEP_REVISIONS, Watches
 from remit.errors import InvalidArgument, RemitError, RevisionGone, StepBudgetSpent
 from remit.eval.affected import Dependents, Edge, dependents_of
 from remit.eval.budget import Budget
@@ -195,20 +195,21 @@ class PermissionWatch:
 
     def pass_over(self) -> bool:
         """Move on over what cannot matter to the permission, as far as that can be told without a look at the store;
-        whether that is all there is. Never waits. Raises StoreNotFound. Cost: O(changes), of STEP_REVISIONS at most."""
+        whether that is all there is. Never waits. Raises StoreNotFound. Cost: O(changes), STEP_MATCHES at most."""
         self._around.watches.require_there(self._loaded)
         now_us, head = self._around.clock.now_us(), self._loaded.revision
         if self._known is None or self._known[0] is not self._loaded.schema:
             return False
-        dependents = self._known[1]
-        for _ in range(STEP_REVISIONS):
-            if self._revision >= head:
-                break
+        dependents, looked_at = self._known[1], 0
+        while self._revision < head:
             delta = self._around.watches.recent_delta(self._loaded, self._revision + 1)
-            if delta is None or any(dependents.may_concern(change.key) for change in delta.changes):
+            if delta is None:
+                return False
+            looked_at += 1 + len(delta.changes)
+            if looked_at > STEP_MATCHES or any(dependents.may_concern(change.key) for change in delta.changes):
                 return False
             self._revision = delta.revision
-        if self._revision < head or self._is_due(now_us):
+        if self._is_due(now_us):
             return False
         self._now_us = max(self._now_us, now_us)  # nothing that matters began or ended
         return True
