@@ -75,12 +75,7 @@ impl NativeStore {
 
     /// Add relationships by their rows in the store, and tell of those that begin or end at some time: (not_before_us,
     /// expiration_us, the six parts).
-    fn load<'py>(
-        &self,
-        py: Python<'py>,
-        rows: &Bound<'py, PyList>,
-        triple_start: usize,
-    ) -> PyResult<Vec<TimedRow>> {
+    fn load<'py>(&self, py: Python<'py>, rows: &Bound<'py, PyList>, triple_start: usize) -> PyResult<Vec<TimedRow>> {
         let mut batch = Rows::default();
         for row in rows.iter() {
             let row = row.cast_into::<PyTuple>()?;
