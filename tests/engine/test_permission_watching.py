@@ -15,6 +15,7 @@ from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.permission_watching import Made, PermissionsTold, PermissionWatch, ResetReason
+from remit.engine.tokens import encode_token
 from remit.errors import (
     InvalidArgument,
     SchemaNotFound,
@@ -107,8 +108,9 @@ class Past:
         self.note()
 
     def note(self) -> None:
-        found = self.engine.relationships.read("", RelationshipFilter(), limit=1_000)
-        self.graphs[found.token] = Graph(item.relationship for item in found.items)
+        with self.engine._store.read("default") as view:
+            token = encode_token(view.head.identity, view.head.revision)
+            self.graphs[token] = Graph(stored.relationship for stored in view.scan(RelationshipFilter()))
 
     def set_at(self, watched: WatchedPermission, token: str, now_us: int) -> Set:
         """By definition: everybody is tried."""
