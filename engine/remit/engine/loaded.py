@@ -39,8 +39,8 @@ from remit.store.port import Admission, CommitListener, Draft, ReadTransaction, 
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
 
 
-class Timed(NamedTuple):
-    """A store as it was pinned, with what begins and ends in it."""
+class PinnedStore(NamedTuple):
+    """A store as it is at one revision, with what begins and ends in it."""
 
     schema: Schema | None
     graph: PinnedGraph
@@ -79,7 +79,7 @@ class LoadedStore:
         with self.lock:
             return self.schema, PinnedGraph(self.graph, self.lock, self._stride, undone_max), self.revision
 
-    def pin_with_moments(self, undone_max: int, after_us: int, until_us: int, count_max: int) -> Timed:
+    def pin_with_moments(self, undone_max: int, after_us: int, until_us: int, count_max: int) -> PinnedStore:
         """The same, with what of it begins or ends later than one time and not later than another, `count_max` of each
         at most, and when something does next. Cost: O(moments), during which no commit is applied."""
         with self.lock:
@@ -87,7 +87,7 @@ class LoadedStore:
             moments = [moment for each in lists for moment in each.between(after_us, until_us, count_max)]
             later = [moment_us for each in lists if (moment_us := each.next_after(until_us)) is not None]
             graph = PinnedGraph(self.graph, self.lock, self._stride, undone_max)
-            return Timed(self.schema, graph, self.revision, moments, min(later, default=None))
+            return PinnedStore(self.schema, graph, self.revision, moments, min(later, default=None))
 
     def advance(self, deltas: Sequence[Delta], schema: Schema | None) -> None:
         """Be as the next revisions left the store, which one commit made durable. Cost: O(changes)."""

@@ -321,12 +321,12 @@ class PermissionWatch:
     def _head(self, now_us: int) -> _Head:
         """Raises SchemaNotFound, and _Reset where more begins or ends than is told. Cost: O(moments), during which no
         commit is applied."""
-        timed = self._loaded.pin_with_moments(self._around.limits.undone_max, self._now_us, now_us, MOMENTS_MAX + 1)
-        if timed.schema is None:
+        pinned = self._loaded.pin_with_moments(self._around.limits.undone_max, self._now_us, now_us, MOMENTS_MAX + 1)
+        if pinned.schema is None:
             raise no_schema(self.store)
-        if len(timed.moments) > MOMENTS_MAX:
+        if len(pinned.moments) > MOMENTS_MAX:
             raise _Reset(ResetReason.BUDGET)
-        return _Head(timed.schema, timed.graph, timed.revision, timed.moments, timed.next_us)
+        return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.next_us)
 
     def _deltas(self, head: int, look: Interrupt) -> list[Delta]:
         """What was committed from the place up to a revision. Raises RevisionGone, and StepBudgetSpent where it is more
