@@ -62,6 +62,35 @@ def test_an_overlay_that_undoes_commits_reads_backwards_what_was(
         assert_reversed(base, held, subject)
 
 
+@given(FACTS, st.lists(CHANGES, max_size=5), st.data())
+def test_commits_that_were_undone_are_done_again_one_by_one(
+    facts: dict[RelationshipKey, Qualifiers],
+    commits: list[dict[RelationshipKey, Qualifiers | None]],
+    data: st.DataObject,
+) -> None:
+    """Each leads to what was after it, whether it was asked before or not."""
+    base, held = graph_of(facts), dict(facts)
+    overlay = Overlay(base, {})
+    asked = sorted({key.subject for key in facts} | {key.subject for written in commits for key in written})
+    deltas = []
+    for written in commits:
+        fates = [(key, held.get(key), qualifiers) for key, qualifiers in written.items()]
+        changes = tuple(_change(*each) for each in fates if each[1:] != (None, None))
+        base.apply(changes)
+        overlay.undo(changes)
+        held = {key: value for key, value in {**held, **written}.items() if value is not None}
+        deltas.append((changes, held))
+    for changes, after in deltas:
+        if asked and data.draw(st.booleans()):
+            overlay.nodes_of(data.draw(st.sampled_from(asked)))
+        overlay.redo(changes)
+        graph = graph_of(after)
+        for key in {*facts, *after}:
+            assert dict(overlay.edges(*key[:2])) == dict(graph.edges(*key[:2]))
+        for subject in asked:
+            assert_reversed(overlay, after, subject)
+
+
 def _change(key: RelationshipKey, before: Qualifiers | None, after: Qualifiers | None) -> Change:
     by = Provenance("test", "", 1)
     stored = [
