@@ -10,6 +10,7 @@ pub(crate) mod equations;
 pub(crate) mod evaluator;
 pub(crate) mod fixpoint;
 pub(crate) mod goals;
+pub(crate) mod met_targets;
 pub(crate) mod operands;
 pub(crate) mod stack;
 pub(crate) mod walk;

@@ -19,6 +19,7 @@ pub use edge::{EPHEMERAL, End, NONE, Qualifiers, QualifiersText, Triple, WILDCAR
 
 use crate::memory::adjacency::{List, Lists, MARK};
 use crate::memory::chunked::{Chunked, Slab};
+use crate::memory::grouped::{Grouped, GroupedLists};
 use crate::memory::index::{Index, mix};
 use crate::memory::interner::{Names, Words};
 use hashbrown::{HashMap, HashSet};
@@ -30,15 +31,15 @@ pub struct Node {
     pub direct: List,   // of objects
     pub usersets: List, // of nodes
     next: u32,          // node of the object, unless these are in the index
-    reverse: List,      // of nodes that have this one among their usersets; few have any
+    reverse: Grouped,   // of nodes that have this one among their usersets; few have any
 }
 
 /// What an object leads to.
 #[derive(Clone, Copy, Debug)]
 struct Object {
-    reverse: List, // of nodes that have it among their direct edges
-    first: u32,    // of its nodes, unless these are in the index
-    nodes: u32,    // how many it has; with MARK where they are in the index
+    reverse: Grouped, // of nodes that have it among their direct edges
+    first: u32,       // of its nodes, unless these are in the index
+    nodes: u32,       // how many it has; with MARK where they are in the index
 }
 
 /// Nodes of an object that are looked through one by one; with more of them they go into an index.
@@ -65,11 +66,12 @@ pub struct Graph {
     nodes: Slab<Node>,
     node_index: Index, // of those whose objects have many
     lists: Lists,
+    reverse: GroupedLists, // by kind of node
     beside: Slab<Beside>,
     beside_index: Index,
-    /// Nodes that some other node holds, a bit each. A walk back meets many that nobody holds and need not be looked at:
-    /// this stays in the processor's cache where the rows of nodes do not.
-    held: Vec<u64>,
+    /// Nodes of objects of which some other node holds a userset, a bit each. A walk back meets many of whose objects
+    /// nobody does, and which need not be looked at: this stays in the processor's cache where the rows of nodes do not.
+    near_held: Vec<u64>,
     /// Which kinds of nodes have held usersets of which kinds, and (a bit each, modulo 64) objects of which types. They
     /// are few, and kept when the last such edge goes.
     shapes: HashSet<(u32, u32)>,
@@ -178,7 +180,7 @@ impl Graph {
     /// Have the nodes' numbers fetched that hold something, after its own row.
     #[inline]
     pub fn fetch_reverse(&self, end: End) {
-        self.lists.fetch(self.reverse_at(end));
+        self.reverse.fetch(*self.reverse_at(end));
     }
 
     #[inline]
@@ -197,12 +199,6 @@ impl Graph {
     pub fn edge_at(&self, list: List, place: u32) -> (u32, bool) {
         let value = self.lists.at(list, place);
         (value & !MARK, value & MARK != 0)
-    }
-
-    /// The numbers of a list of edges, marked where they are qualified, in pieces that lie side by side.
-    #[inline]
-    pub fn pieces<'a>(&'a self, list: &'a List) -> impl Iterator<Item = &'a [u32]> {
-        self.lists.pieces(list)
     }
 
     /// Whether a list of edges has an end, and if so whether it is qualified.
@@ -247,32 +243,36 @@ impl Graph {
         self.node_of(object, self.find_kind(type_, relation)?).map(End::Node)
     }
 
-    /// Whether some other node has this one among its usersets. Cost: O(1), and hardly ever a cache line.
+    /// Whether some other node has this one among its usersets.
     #[inline]
     pub fn is_held(&self, node: u32) -> bool {
-        self.held.get(node as usize / 64).is_some_and(|bits| bits & 1 << (node & 63) != 0)
+        !self.nodes[node].reverse.is_empty()
     }
 
-    fn set_held(&mut self, node: u32, is_held: bool) {
-        let place = node as usize / 64;
-        if self.held.len() <= place {
-            self.held.resize(place + 1, 0);
-        }
-        let bit = 1 << (node & 63);
-        self.held[place] = if is_held { self.held[place] | bit } else { self.held[place] & !bit };
+    /// Whether that may be so of this node or another of its object. Cost: O(1), and hardly ever a cache line.
+    #[inline]
+    pub fn is_near_held(&self, node: u32) -> bool {
+        self.near_held.get(node as usize / 64).is_some_and(|bits| bits & 1 << (node & 63) != 0)
     }
 
     #[inline]
-    pub fn reverse_at(&self, end: End) -> List {
+    fn reverse_at(&self, end: End) -> &Grouped {
         match end {
-            End::Object(object) => self.reverse_of(object),
-            End::Node(node) => self.nodes[node].reverse,
+            End::Object(object) => &self.ends[object as usize].reverse,
+            End::Node(node) => &self.nodes[node].reverse,
         }
     }
 
+    /// How many nodes hold an end that are of kinds that are wanted; others may be counted where they are few.
     #[inline]
-    pub fn reverse_of(&self, object: u32) -> List {
-        self.ends[object as usize].reverse
+    pub fn holders_len(&self, end: End, is_wanted: impl Fn(u32) -> bool) -> u32 {
+        self.reverse.len_of(*self.reverse_at(end), is_wanted)
+    }
+
+    /// These nodes' numbers, marked where the edge is qualified; those of other kinds may be among them.
+    #[inline(always)]
+    pub fn holders(&self, end: End, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> {
+        self.reverse.pieces(self.reverse_at(end), is_wanted).flatten().copied()
     }
 
     /// Numbers of nodes lie below this; those that are not given out have no object.
@@ -290,10 +290,11 @@ impl Graph {
             + self.objects.bytes()
             + self.caveats.bytes()
             + self.ends.bytes()
-            + self.held.capacity() * size_of::<u64>()
+            + self.near_held.capacity() * size_of::<u64>()
             + self.nodes.bytes()
             + self.node_index.bytes()
             + self.lists.bytes()
+            + self.reverse.bytes()
             + self.beside.bytes()
             + self.beside_index.bytes()
     }

@@ -5,6 +5,7 @@
 pub mod adjacency;
 pub mod arena;
 pub mod chunked;
+pub mod grouped;
 pub mod index;
 pub mod interner;
 pub mod prefetch;

@@ -1,6 +1,9 @@
-//! The schema that questions are answered by: compiled (`plan`), what can lead to what at all (`reach`), and
-//! what has to hold for a permission to hold (`drivers`).
+//! The schema that questions are answered by: compiled (`plan`), what can lead to what at all (`reach`), what has to hold
+//! for a permission to hold (`drivers`), and which relations of its object that comes down to (`sources`).
 
 pub(crate) mod drivers;
 pub mod plan;
+#[cfg(test)]
+mod random_plans;
 pub(crate) mod reach;
+pub(crate) mod sources;

@@ -322,7 +322,7 @@ impl NativeStore {
             let Some(end) = graph.find_end(&parts.0, &parts.1, &parts.2) else {
                 return Vec::new();
             };
-            let nodes = graph.nodes_of(end).map(|(number, _)| {
+            let nodes = graph.nodes_of(end, |_| true).map(|(number, _)| {
                 let [type_, id, relation] = node_text(graph, number);
                 ((type_, id), relation)
             });

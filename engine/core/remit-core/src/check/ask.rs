@@ -5,7 +5,7 @@
 use super::evaluator::{Evaluation, PendingGoal, Stoppable};
 use super::goals::{ANYONE, Goal, NO, Subject, Value, YES};
 use crate::graph::NONE;
-use crate::graph::view::{GraphView, Row};
+use crate::graph::view::GraphView;
 use crate::schema::plan::Body;
 
 /// What asking for a goal came to.
@@ -33,19 +33,17 @@ impl<G: GraphView> Evaluation<'_, G> {
                     return Ok(Next::Known(NO));
                 };
                 let known = self.direct(node, subject);
-                if known == YES || self.view.row(node).usersets_len() == 0 {
+                let (usersets, known) = self.usersets(node, definition.kind, subject, known)?;
+                if known == YES || usersets.is_empty() {
                     return Ok(Next::Known(known));
                 }
-                if let Some(value) = self.by_closure(node, definition.kind, subject, known)? {
-                    return Ok(Next::Known(value));
-                }
-                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node, known };
+                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node, known, usersets };
                 Ok(Next::Pending)
             }
             Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),
             Body::Permission { .. } | Body::Along { .. } => {
                 let subject = if definition.is_for_all && subject.kind == NONE { ANYONE } else { subject };
-                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node: NONE, known: NO };
+                self.pending.goal = Goal { object, slot, subject };
                 Ok(Next::Pending)
             }
         }

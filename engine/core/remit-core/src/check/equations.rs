@@ -8,7 +8,7 @@ use super::evaluator::{Evaluation, Stoppable};
 use super::goals::{NO, Subject, Value, YES};
 use super::operands::{Links, Operand, Operands, Part, Targets, Usersets};
 use crate::graph::NONE;
-use crate::graph::view::{GraphView, Row};
+use crate::graph::view::GraphView;
 use crate::schema::plan::Node;
 
 /// Parts that come one at a time. Nothing is asked of them once one has decided.
@@ -52,14 +52,15 @@ impl Parts for Usersets {
 
     #[inline(always)]
     fn is_last(&self) -> bool {
-        self.next == self.len
+        self.next == self.to
     }
 
     #[inline(always)]
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
-        while self.next < self.len {
+        while self.next < self.to {
             self.next += 1;
-            if let Some((fact, object, slot)) = evaluation.userset(self.node, self.next - 1, self.subject)? {
+            let userset = evaluation.userset_at(self.node, self.next - 1, self.is_met);
+            if let Some((fact, object, slot)) = evaluation.userset(self.node, userset, self.subject)? {
                 return Ok(Some(Part::Goal { fact, object, slot, subject: self.subject }));
             }
         }
@@ -75,15 +76,18 @@ impl Parts for Targets {
 
     #[inline(always)]
     fn is_last(&self) -> bool {
-        self.next == self.len
+        self.next == self.to
     }
 
     #[inline(always)]
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
         let is_first = self.next == 0; // after the first part, an edge has counted
-        while self.next < self.len {
+        while self.next < self.to {
             self.next += 1;
-            if let Some(edge) = evaluation.edge(self.node, self.next - 1)? {
+            let place = self.next - 1;
+            let edge =
+                if self.is_met { evaluation.met_edge(self.node, place) } else { evaluation.edge(self.node, place) };
+            if let Some(edge) = edge? {
                 let slot = evaluation.plan.target(self.targets, evaluation.type_of(edge.object));
                 return Ok(Some(Part::Goal { fact: edge.fact, object: edge.object, slot, subject: self.subject }));
             }
@@ -167,13 +171,8 @@ impl<G: GraphView> Evaluation<'_, G> {
         })
     }
 
-    /// The parts of a relation besides what its own edges say.
-    #[inline(always)]
-    pub(super) fn usersets(&self, node: u32, subject: Subject) -> Usersets {
-        Usersets { node, next: 0, len: self.view.row(node).usersets_len(), subject }
-    }
-
-    /// The parts of an arrow; None where the object has no such edge, which is a no for any and for every.
+    /// The parts of an arrow; None where the object has no such edge, which is a no for any and for every. Of any, those
+    /// may be left out of which the subject has not the name (`met_targets.rs`).
     #[inline(always)]
     pub(super) fn targets(
         &mut self,
@@ -182,9 +181,15 @@ impl<G: GraphView> Evaluation<'_, G> {
         targets: u32,
         every: bool,
         subject: Subject,
-    ) -> Option<Targets> {
-        let node = self.node_of(object, kind)?;
-        Some(Targets { node, next: 0, len: self.edges_len(node), targets, subject, every })
+    ) -> Stoppable<Option<Targets>> {
+        let Some(node) = self.node_of(object, kind) else {
+            return Ok(None);
+        };
+        if every {
+            let to = self.edges_len(node);
+            return Ok(Some(Targets { node, next: 0, to, targets, subject, every, is_met: false }));
+        }
+        self.any_targets(node, kind, targets, subject).map(Some)
     }
 
     #[inline]

@@ -147,7 +147,8 @@ impl<G: GraphView> Evaluation<'_, G> {
             Body::Relation => {
                 let node = self.node_of(object, definition.kind).expect("a relation that was walked has a node");
                 let direct = self.direct(node, subject);
-                self.wire_parts(circuit, self.usersets(node, subject), direct, gate, false)
+                let (usersets, known) = self.usersets(node, definition.kind, subject, direct)?;
+                self.wire_parts(circuit, usersets, known, gate, false)
             }
             Body::Permission { node } => self.wire_expression(circuit, node, object, subject, gate, false),
             Body::Along { .. } => self.wire_parts(circuit, Links::of(slot, object, subject), YES, gate, false),
@@ -211,7 +212,7 @@ impl<G: GraphView> Evaluation<'_, G> {
                 }
                 Ok(circuit.close(inner))
             }
-            Operand::Arrow { kind, targets, every } => match self.targets(object, kind, targets, every, subject) {
+            Operand::Arrow { kind, targets, every } => match self.targets(object, kind, targets, every, subject)? {
                 Some(targets) => self.wire_parts(circuit, targets, if every { YES } else { NO }, gate, negated),
                 None => Ok(Some(read(NO, negated))),
             },

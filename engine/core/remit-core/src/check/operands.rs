@@ -55,24 +55,33 @@ pub struct Operands<const EVERY: bool> {
     pub(super) subject: Subject,
 }
 
-/// The usersets of a relation's node.
+/// The usersets of a relation's node: those at places of its row, or (`is_met`) at places of `Scratch::met`.
 #[derive(Clone, Copy, Debug)]
 pub struct Usersets {
     pub(super) node: u32,
     pub(super) next: u32,
-    pub(super) len: u32,
+    pub(super) to: u32,
     pub(super) subject: Subject,
+    pub(super) is_met: bool,
 }
 
-/// The targets of an arrow: of any edge, or of `every` edge of a node.
+impl Usersets {
+    pub(super) fn is_empty(&self) -> bool {
+        self.next == self.to
+    }
+}
+
+/// The targets of an arrow: of any edge, or of `every` edge of a node; those at places of its row, or (`is_met`) of
+/// `Scratch::met`.
 #[derive(Clone, Copy, Debug)]
 pub struct Targets {
     pub(super) node: u32,
     pub(super) next: u32,
-    pub(super) len: u32,
+    pub(super) to: u32,
     pub(super) targets: u32,
     pub(super) subject: Subject,
     pub(super) every: bool,
+    pub(super) is_met: bool,
 }
 
 /// The child of an `along`, then the links of the subject's chain, relation by relation.

@@ -68,9 +68,9 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     #[inline(always)]
     fn begin(&mut self, pending: PendingGoal) -> Stoppable<Step> {
-        let PendingGoal { goal: Goal { object, slot, subject }, node, known } = pending;
+        let PendingGoal { goal: Goal { object, slot, subject }, usersets, known, .. } = pending;
         match self.plan.slots[slot as usize].body {
-            Body::Relation => self.combine(self.usersets(node, subject), known),
+            Body::Relation => self.combine(usersets, known),
             Body::Permission { node } => Ok(self.later(node, object, subject)),
             Body::Along { .. } => self.combine(Links::of(slot, object, subject), YES),
         }
@@ -87,7 +87,7 @@ impl<G: GraphView> Evaluation<'_, G> {
                 self.scratch.stack.push(Frame::Base { subtracted, object, subject });
                 Ok(self.later(base, object, subject))
             }
-            Operand::Arrow { kind, targets, every } => match self.targets(object, kind, targets, every, subject) {
+            Operand::Arrow { kind, targets, every } => match self.targets(object, kind, targets, every, subject)? {
                 Some(targets) => self.combine(targets, if every { YES } else { NO }),
                 None => Ok(Step::Value(NO)),
             },

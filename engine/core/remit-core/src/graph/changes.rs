@@ -4,16 +4,17 @@
 
 use super::{Beside, CHAIN_MAX, End, Graph, NONE, Node, Object, Qualifiers, QualifiersText, Triple, WILDCARD};
 use crate::memory::adjacency::{List, MARK};
+use crate::memory::grouped::Grouped;
 use crate::memory::index::mix;
 use crate::memory::interner::Probe;
 
 /// Edges whose subjects are fetched together when many are written.
 const FETCHED: usize = 16;
 
-const NO_OBJECT: Object = Object { reverse: List::EMPTY, first: NONE, nodes: 0 };
+const NO_OBJECT: Object = Object { reverse: Grouped::EMPTY, first: NONE, nodes: 0 };
 
 const NO_NODE: Node =
-    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: List::EMPTY };
+    Node { object: NONE, kind: NONE, direct: List::EMPTY, usersets: List::EMPTY, next: NONE, reverse: Grouped::EMPTY };
 
 impl Graph {
     /// Write an edge, whatever was at its triple. The number of its caveat, or NONE. Cost: O(1).
@@ -93,14 +94,15 @@ impl Graph {
         match end {
             End::Object(object) => {
                 self.lists.remove(&mut self.nodes[node].direct, object);
-                self.lists.remove(&mut self.ends[object as usize].reverse, node);
+                self.reverse.remove(&mut self.ends[object as usize].reverse, self.nodes[node].kind, node);
                 self.let_go(object);
             }
             End::Node(userset) => {
                 self.lists.remove(&mut self.nodes[node].usersets, userset);
-                self.lists.remove(&mut self.nodes[userset].reverse, node);
-                if self.nodes[userset].reverse.is_empty() {
-                    self.set_held(userset, false);
+                let kind = self.nodes[node].kind;
+                self.reverse.remove(&mut self.nodes[userset].reverse, kind, node);
+                if !self.is_held(userset) {
+                    self.find_near_held(self.nodes[userset].object);
                 }
                 self.drop_if_empty(userset);
             }
@@ -143,11 +145,11 @@ impl Graph {
         end.nodes += 1;
         let is_indexed = end.nodes & MARK != 0;
         let number = self.nodes.add(Node { object, kind, next: end.first, ..NO_NODE });
+        let before = std::mem::replace(&mut end.first, if is_indexed { NONE } else { number });
         if is_indexed {
             self.index_node(number);
-        } else {
-            end.first = number;
         }
+        self.set_near_held(number, is_indexed || (before != NONE && self.is_near_held(before)));
         number
     }
 
@@ -159,6 +161,7 @@ impl Graph {
         while number != NONE {
             let next = std::mem::replace(&mut self.nodes[number].next, NONE);
             self.index_node(number);
+            self.set_near_held(number, true);
             number = next;
         }
     }
@@ -167,6 +170,32 @@ impl Graph {
         let nodes = &self.nodes;
         let hash_of = |node| mix(nodes[node].object, nodes[node].kind);
         self.node_index.add(hash_of(number), number, hash_of);
+    }
+
+    /// Whether a node of the object is held, told to all its nodes. Where these are in the index it is not known which they
+    /// are, and all count as if it were so.
+    fn find_near_held(&mut self, object: u32) {
+        let first = self.ends[object as usize].first;
+        let is_near_held = self.chain(first).any(|number| self.is_held(number));
+        let mut number = first;
+        while number != NONE {
+            self.set_near_held(number, is_near_held);
+            number = self.nodes[number].next;
+        }
+    }
+
+    fn chain(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
+        let some = |number: u32| (number != NONE).then_some(number);
+        std::iter::successors(some(first), move |number| some(self.nodes[*number].next))
+    }
+
+    fn set_near_held(&mut self, node: u32, is_near_held: bool) {
+        let place = node as usize / 64;
+        if self.near_held.len() <= place {
+            self.near_held.resize(place + 1, 0);
+        }
+        let bit = 1 << (node & 63);
+        self.near_held[place] = if is_near_held { self.near_held[place] | bit } else { self.near_held[place] & !bit };
     }
 
     /// Take a node away from its object.
@@ -206,14 +235,21 @@ impl Graph {
                 self.objects.hold(object);
                 self.see_type(self.nodes[node].kind, self.objects.tag(object));
                 self.lists.push(&mut self.nodes[node].direct, object);
-                self.lists.push(&mut self.ends[object as usize].reverse, node);
+                let nodes = &self.nodes;
+                let reverse = &mut self.ends[object as usize].reverse;
+                self.reverse.push(reverse, nodes[node].kind, node, |node| nodes[node].kind);
             }
             End::Node(userset) => {
                 let shape = (self.nodes[node].kind, self.nodes[userset].kind);
                 self.shapes_seen += usize::from(self.shapes.insert(shape));
                 self.lists.push(&mut self.nodes[node].usersets, userset);
-                self.lists.push(&mut self.nodes[userset].reverse, node);
-                self.set_held(userset, true);
+                let mut reverse = self.nodes[userset].reverse;
+                let nodes = &self.nodes;
+                self.reverse.push(&mut reverse, nodes[node].kind, node, |node| nodes[node].kind);
+                self.nodes[userset].reverse = reverse;
+                if !self.is_near_held(userset) {
+                    self.find_near_held(self.nodes[userset].object);
+                }
             }
         }
     }
@@ -273,11 +309,12 @@ impl Graph {
         match end {
             End::Object(object) => {
                 self.lists.mark(&mut self.nodes[node].direct, object, marked);
-                self.lists.mark(&mut self.ends[object as usize].reverse, node, marked);
+                self.reverse.mark(&mut self.ends[object as usize].reverse, self.nodes[node].kind, node, marked);
             }
             End::Node(userset) => {
                 self.lists.mark(&mut self.nodes[node].usersets, userset, marked);
-                self.lists.mark(&mut self.nodes[userset].reverse, node, marked);
+                let kind = self.nodes[node].kind;
+                self.reverse.mark(&mut self.nodes[userset].reverse, kind, node, marked);
             }
         }
     }

@@ -13,6 +13,7 @@ impl Graph {
         let mut caveats: HashMap<u32, u32> = HashMap::new();
         let (mut forward, mut backward, mut indexed, mut beside) = (0, 0, 0, 0);
         let mut of_object: HashMap<u32, u32> = HashMap::new();
+        let mut near_held: HashMap<u32, bool> = HashMap::new();
         for number in 0..self.nodes.numbers() {
             let node = self.nodes[number];
             if node.object == NONE {
@@ -20,11 +21,7 @@ impl Graph {
             }
             let is_indexed = self.ends[node.object as usize].nodes & MARK != 0;
             indexed += usize::from(is_indexed);
-            assert_eq!(
-                self.is_held(number),
-                !node.reverse.is_empty(),
-                "a node that is held, or not, and not known for it"
-            );
+            *near_held.entry(node.object).or_default() |= is_indexed || self.is_held(number);
             *of_object.entry(node.object).or_default() += 1;
             *held.entry(node.object).or_default() += 1;
             assert_eq!(self.node_of(node.object, node.kind), Some(number), "a node leads elsewhere");
@@ -33,9 +30,10 @@ impl Graph {
                 !(node.direct.is_empty() && node.usersets.is_empty() && node.reverse.is_empty()),
                 "an empty node is kept"
             );
-            for list in [node.direct, node.usersets, node.reverse] {
+            for list in [node.direct, node.usersets] {
                 self.lists.check_invariants(list);
             }
+            self.reverse.check_invariants(node.reverse, |number| self.nodes[number].kind);
             let direct = self.lists.iter(node.direct).map(|value| (value, End::Object(value & !MARK)));
             let usersets = self.lists.iter(node.usersets).map(|value| (value, End::Node(value & !MARK)));
             for (value, end) in direct.chain(usersets) {
@@ -45,14 +43,14 @@ impl Graph {
                         *held.entry(object).or_default() += 1;
                         let types = self.subject_types(node.kind);
                         assert!(types & 1 << (self.objects.tag(object) & 63) != 0, "an unknown type of subject");
-                        self.reverse_of(object)
+                        self.ends[object as usize].reverse
                     }
                     End::Node(userset) => {
                         assert!(self.shapes.contains(&(node.kind, self.nodes[userset].kind)), "an unknown shape");
                         self.nodes[userset].reverse
                     }
                 };
-                let reverse = self.lists.find(back, number);
+                let reverse = self.reverse.find(back, node.kind, number);
                 assert_eq!(reverse, Some(number | value & MARK), "an edge without its reverse, or marked otherwise");
                 let row = self.find_beside(number, end);
                 assert_eq!(row.is_some(), value & MARK != 0, "a mark and what it stands for differ");
@@ -66,8 +64,16 @@ impl Graph {
             }
             backward += node.reverse.len() as usize;
         }
+        for number in (0..self.nodes.numbers()).filter(|number| self.nodes[*number].object != NONE) {
+            let expected = near_held[&self.nodes[number].object];
+            assert_eq!(
+                self.is_near_held(number),
+                expected,
+                "a userset of the object is held, and not known to be, or not"
+            );
+        }
         for (object, end) in self.ends.iter().enumerate() {
-            self.lists.check_invariants(end.reverse);
+            self.reverse.check_invariants(end.reverse, |number| self.nodes[number].kind);
             backward += end.reverse.len() as usize;
             let counted = of_object.get(&(object as u32)).copied().unwrap_or_default();
             assert_eq!(end.nodes & !MARK, counted, "an object's nodes are miscounted");

@@ -257,14 +257,15 @@ impl<'a> GraphView for Overlaid<'a> {
         }
     }
 
-    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)> {
+    fn nodes_of(self, end: End, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = (u32, bool)> {
         let Overlay { edges, reverse, .. } = self.overlay;
         let is_qualified = move |node, in_graph| {
             edges.get(&(node, end)).map_or(in_graph, |qualifiers| *qualifiers != Qualifiers::PLAIN)
         };
         let begin = reverse.partition_point(|each| each.0 < end);
         let added = reverse[begin..].iter().take_while(move |each| each.0 == end);
-        let in_graph = self.graph.nodes_of(end).map(move |(node, marked)| (node, is_qualified(node, marked)));
+        let in_graph =
+            self.graph.nodes_of(end, is_wanted).map(move |(node, marked)| (node, is_qualified(node, marked)));
         in_graph.chain(added.map(move |each| (each.1, is_qualified(each.1, false))))
     }
 
@@ -353,7 +354,7 @@ mod tests {
                 graph.find_kind(type_, relation).and_then(|kind| view.find_node(object, kind)).map(End::Node)
             };
             if let Some(end) = end {
-                backward.extend(view.nodes_of(end).map(|(node, is_qualified)| (node, end, is_qualified)));
+                backward.extend(view.nodes_of(end, |_| true).map(|(node, is_qualified)| (node, end, is_qualified)));
             }
         }
         forward.sort_unstable();

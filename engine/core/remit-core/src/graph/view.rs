@@ -7,7 +7,7 @@
 
 use super::shape::Shape;
 use super::{EPHEMERAL, End, Graph, Node, Qualifiers};
-use crate::memory::adjacency::{List, MARK};
+use crate::memory::adjacency::MARK;
 
 /// The edges of a node, ready to be looked at.
 pub trait Row: Copy {
@@ -37,9 +37,10 @@ pub trait GraphView: Copy {
     /// What qualifies a qualified edge.
     fn qualifiers(self, node: u32, end: End) -> Qualifiers;
 
-    /// The nodes that have an edge to this very end, and whether something qualifies that edge: the same edges, marked the
-    /// same, that the rows of these nodes have. Cost: O(nodes).
-    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)>;
+    /// The nodes of wanted kinds that have an edge to this very end, and whether something qualifies that edge: the same
+    /// edges, marked the same, that the rows of these nodes have. Where they are few, those of other kinds come along.
+    /// Cost: O(nodes).
+    fn nodes_of(self, end: End, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = (u32, bool)>;
 
     /// A caveat that the graph does not know: its name, and its context as JSON.
     fn passing_caveat(&self, caveat: u32) -> Option<(u32, &str)>;
@@ -109,9 +110,10 @@ impl GraphView for &Graph {
         *self.beside(node, end)
     }
 
-    fn nodes_of(self, end: End) -> impl Iterator<Item = (u32, bool)> {
-        let list = if end.number() & EPHEMERAL == 0 { self.reverse_at(end) } else { List::EMPTY };
-        self.lists.iter(list).map(|value| (value & !MARK, value & MARK != 0))
+    fn nodes_of(self, end: End, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = (u32, bool)> {
+        let is_here = end.number() & EPHEMERAL == 0;
+        let holders = is_here.then(|| self.holders(end, is_wanted)).into_iter().flatten();
+        holders.map(|value| (value & !MARK, value & MARK != 0))
     }
 
     #[inline(always)]

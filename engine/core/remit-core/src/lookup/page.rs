@@ -144,7 +144,7 @@ fn occurs<G: GraphView>(evaluation: &mut Evaluation<'_, G>, object: u32, kinds: 
                 }
             }
         };
-        for (node, is_qualified) in view.nodes_of(end) {
+        for (node, is_qualified) in view.nodes_of(end, |_| true) {
             evaluation.spend()?;
             if evaluation.fact_of_time(node, end, is_qualified) != NO {
                 return Ok(true);

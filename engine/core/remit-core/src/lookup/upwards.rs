@@ -30,6 +30,14 @@ impl Consequences {
     fn leads_on(&self) -> bool {
         self.is_held || !self.behind.is_empty() || !self.of_subject.is_empty()
     }
+
+    /// What follows behind edges of that kind.
+    #[inline]
+    fn behind(&self, kind: u32) -> &[(u32, u32)] {
+        let begin = self.behind.partition_point(|(through, _)| *through < kind);
+        let len = self.behind[begin..].iter().take_while(|(through, _)| *through == kind).count();
+        &self.behind[begin..begin + len]
+    }
 }
 
 pub struct Upwards {
@@ -39,10 +47,15 @@ pub struct Upwards {
     consequences: Vec<Consequences>,
     selves: Vec<u32>,
     exists: Vec<(u32, u32)>, // a slot, and the kind of edge that it asks for
+    looks: u32,
+}
+
+/// The edges being followed.
+struct Walk<'u> {
+    upwards: &'u Upwards,
     seen: HashSet<(u32, u32)>,
     queue: Vec<(u32, u32)>, // objects and places
     found: Vec<u32>,
-    looks: u32,
 }
 
 /// Things of a schema between two looks whether to go on: some 50 µs.
@@ -62,9 +75,6 @@ impl Upwards {
             consequences: Vec::new(),
             selves: Vec::new(),
             exists: Vec::new(),
-            seen: HashSet::new(),
-            queue: Vec::new(),
-            found: Vec::new(),
             looks: 0,
         };
         let led = Led::of(evaluation);
@@ -240,36 +250,44 @@ impl Upwards {
     }
 
     /// The objects found, some of them more than once. Cost: O(edges followed), a step each.
-    pub fn walk<G: GraphView>(mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Vec<u32>> {
-        self.begin(evaluation)?;
+    pub fn walk<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Vec<u32>> {
+        let mut walk = Walk { upwards: self, seen: HashSet::new(), queue: Vec::new(), found: Vec::new() };
+        walk.begin(evaluation)?;
+        walk.go_on(evaluation)?;
+        Ok(walk.found)
+    }
+}
+
+impl Walk<'_> {
+    fn go_on<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<()> {
+        let Upwards { lookup, slots, consequences, .. } = self.upwards;
         while let Some((object, place)) = self.queue.pop() {
-            let kind = evaluation.plan.slots[self.slots[place as usize] as usize].kind;
-            let place = place as usize;
-            if self.consequences[place].is_held
+            let consequences_here = &consequences[place as usize];
+            let kind = evaluation.plan.slots[slots[place as usize] as usize].kind;
+            if consequences_here.is_held
                 && let Some(node) = evaluation.view.find_node(object, kind)
             {
                 self.follow(evaluation, End::Node(node))?;
             }
-            if !self.consequences[place].behind.is_empty() {
-                self.follow_behind(evaluation, object, place)?;
+            if !consequences_here.behind.is_empty() {
+                self.follow_behind(evaluation, object, consequences_here)?;
             }
-            if object == self.lookup.subject.object && self.lookup.subject.kind == NONE {
-                for slot in self.consequences[place].of_subject.clone() {
-                    self.reach_all(evaluation, slot)?;
+            if object == lookup.subject.object && lookup.subject.kind == NONE {
+                for slot in &consequences_here.of_subject {
+                    self.reach_all(evaluation, *slot)?;
                 }
             }
-            for at in 0..self.consequences[place].here.len() {
+            for next in &consequences_here.here {
                 evaluation.spend()?;
-                let next = self.consequences[place].here[at] as usize;
-                self.land(object, self.consequences[next].lands);
+                self.land(object, consequences[*next as usize].lands);
             }
         }
-        Ok(self.found)
+        Ok(())
     }
 
     /// With what follows from one edge, or from none.
     fn begin<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<()> {
-        let Lookup { subject, .. } = self.lookup;
+        let Upwards { lookup: Lookup { subject, .. }, selves, exists, .. } = self.upwards;
         let type_ = evaluation.type_of(subject.object);
         if subject.kind == NONE {
             self.follow(evaluation, End::Object(subject.object))?;
@@ -277,9 +295,9 @@ impl Upwards {
                 NONE => {}
                 wildcard => self.follow(evaluation, End::Object(wildcard))?,
             }
-            for slot in std::mem::take(&mut self.selves) {
-                if type_of_slot(evaluation, slot) == type_ {
-                    self.reach(evaluation, subject.object, slot)?;
+            for slot in selves {
+                if type_of_slot(evaluation, *slot) == type_ {
+                    self.reach(evaluation, subject.object, *slot)?;
                 }
             }
         } else {
@@ -288,15 +306,15 @@ impl Upwards {
             }
             self.reach(evaluation, subject.object, evaluation.plan.slot_of_kind(subject.kind))?;
         }
-        for (slot, kind) in std::mem::take(&mut self.exists) {
-            for object in self.all_of(evaluation, type_of_slot(evaluation, slot)) {
+        for (slot, kind) in exists {
+            for object in all_of(evaluation, type_of_slot(evaluation, *slot)) {
                 evaluation.spend()?;
-                let Some(node) = evaluation.view.find_node(object, kind) else {
+                let Some(node) = evaluation.view.find_node(object, *kind) else {
                     continue;
                 };
                 for place in 0..evaluation.edges_len(node) {
                     if evaluation.end_at(node, place)?.is_some() {
-                        self.reach(evaluation, object, slot)?;
+                        self.reach(evaluation, object, *slot)?;
                         break;
                     }
                 }
@@ -307,10 +325,14 @@ impl Upwards {
 
     /// Whatever holds an end.
     fn follow<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, end: End) -> Stoppable<()> {
-        let view = evaluation.view;
-        for (node, _) in view.nodes_of(end) {
+        let (view, plan, upwards) = (evaluation.view, evaluation.plan, self.upwards);
+        let is_wanted = |kind| {
+            let slot = plan.slot_of_kind(kind);
+            slot != NONE && upwards.places[slot as usize] != NONE
+        };
+        for (node, _) in view.nodes_of(end, is_wanted) {
             let (object, kind) = view.name_of(node);
-            self.reach(evaluation, object, evaluation.plan.slot_of_kind(kind))?;
+            self.reach(evaluation, object, plan.slot_of_kind(kind))?;
         }
         Ok(())
     }
@@ -320,13 +342,13 @@ impl Upwards {
         &mut self,
         evaluation: &mut Evaluation<'_, G>,
         object: u32,
-        place: usize,
+        consequences: &Consequences,
     ) -> Stoppable<()> {
-        self.follow_behind_end(evaluation, End::Object(object), place)?;
-        for at in 0..self.consequences[place].usersets.len() {
+        self.follow_behind_end(evaluation, End::Object(object), consequences)?;
+        for kind in &consequences.usersets {
             evaluation.spend()?;
-            if let Some(node) = evaluation.view.find_node(object, self.consequences[place].usersets[at]) {
-                self.follow_behind_end(evaluation, End::Node(node), place)?;
+            if let Some(node) = evaluation.view.find_node(object, *kind) {
+                self.follow_behind_end(evaluation, End::Node(node), consequences)?;
             }
         }
         Ok(())
@@ -336,46 +358,34 @@ impl Upwards {
         &mut self,
         evaluation: &mut Evaluation<'_, G>,
         end: End,
-        place: usize,
+        consequences: &Consequences,
     ) -> Stoppable<()> {
         let view = evaluation.view;
-        for (node, _) in view.nodes_of(end) {
+        for (node, _) in view.nodes_of(end, |kind| !consequences.behind(kind).is_empty()) {
             evaluation.spend()?;
             let (from, kind) = view.name_of(node);
-            let behind = &self.consequences[place].behind;
-            let begin = behind.partition_point(|(through, _)| *through < kind);
-            let slots = behind[begin..].iter().take_while(|(through, _)| *through == kind).count();
-            for at in begin..begin + slots {
-                self.reach(evaluation, from, self.consequences[place].behind[at].1)?;
+            for (_, slot) in consequences.behind(kind) {
+                self.reach(evaluation, from, *slot)?;
             }
         }
         Ok(())
     }
 
     fn reach_all<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, slot: u32) -> Stoppable<()> {
-        for object in self.all_of(evaluation, type_of_slot(evaluation, slot)) {
+        for object in all_of(evaluation, type_of_slot(evaluation, slot)) {
             self.reach(evaluation, object, slot)?;
         }
         Ok(())
     }
 
-    /// Every object of a type that there is, and those that only the request names.
-    fn all_of<'g, G: GraphView>(
-        &self,
-        evaluation: &Evaluation<'g, G>,
-        type_: u32,
-    ) -> impl Iterator<Item = u32> + use<'g, G> {
-        let others = evaluation.ephemerals.iter().enumerate().filter(move |(_, each)| **each == type_);
-        evaluation.graph.objects.held(type_, 0).chain(others.map(|(number, _)| number as u32 | EPHEMERAL))
-    }
-
     #[inline]
     fn reach<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, object: u32, slot: u32) -> Stoppable<()> {
         evaluation.spend()?;
-        if slot == NONE || self.places[slot as usize] == NONE {
+        if slot == NONE || self.upwards.places[slot as usize] == NONE {
             return Ok(());
         }
-        let Consequences { is_found, lands, .. } = self.consequences[self.places[slot as usize] as usize];
+        let place = self.upwards.places[slot as usize];
+        let Consequences { is_found, lands, .. } = self.upwards.consequences[place as usize];
         if is_found {
             self.found.push(object);
         }
@@ -389,6 +399,12 @@ impl Upwards {
             self.queue.push((object, place));
         }
     }
+}
+
+/// Every object of a type that there is, and those that only the request names.
+fn all_of<'g, G: GraphView>(evaluation: &Evaluation<'g, G>, type_: u32) -> impl Iterator<Item = u32> + use<'g, G> {
+    let others = evaluation.ephemerals.iter().enumerate().filter(move |(_, each)| **each == type_);
+    evaluation.graph.objects.held(type_, 0).chain(others.map(|(number, _)| number as u32 | EPHEMERAL))
 }
 
 fn type_of_slot<G: GraphView>(evaluation: &Evaluation<'_, G>, slot: u32) -> u32 {

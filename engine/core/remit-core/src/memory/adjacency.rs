@@ -20,8 +20,8 @@ const WIDE_MIN: u32 = 64;
 /// A handle; what it leads to lies in `Lists`. Eight bytes, half of what a vector's would cost.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct List {
-    len: u32,
-    at: u32, // the only number itself, a block, or a wide list
+    pub(super) len: u32,
+    pub(super) at: u32, // the only number itself, a block, or a wide list
 }
 
 impl List {
@@ -242,6 +242,17 @@ impl Lists {
             list.at = block;
         }
         true
+    }
+
+    /// Take all numbers out of a list that is not wide. Cost: O(list).
+    pub(super) fn take(&mut self, list: &mut List) -> Vec<u32> {
+        let taken: Vec<u32> = self.iter(*list).collect();
+        if list.len > 1 {
+            assert!(!self.is_wide(*list), "only a short list is taken whole");
+            self.runs.give(list.at, list.len as usize);
+        }
+        *list = List::default();
+        taken
     }
 
     pub fn bytes(&self) -> usize {

@@ -146,10 +146,8 @@ impl Widening {
 mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::schema::plan::{Definition, Expression};
+    use crate::schema::random_plans::definitions;
     use proptest::prelude::*;
-
-    const NAMES: usize = 6;
 
     /// What it means, as plainly as it can be said.
     fn is_wide(plan: &Plan, wide: &[bool], node: u32) -> bool {
@@ -184,45 +182,11 @@ mod tests {
         }
     }
 
-    fn name() -> impl Strategy<Value = String> {
-        (0..NAMES).prop_map(|number| format!("p{number}"))
-    }
-
-    fn expression() -> impl Strategy<Value = Expression> {
-        let leaf = prop_oneof![
-            4 => name().prop_map(Expression::Name),
-            2 => name().prop_map(|name| Expression::Arrow { relation: "r".to_owned(), name, every: false }),
-            1 => name().prop_map(Expression::SubjectArrow),
-            1 => Just(Expression::Exists("r".to_owned())),
-            1 => name().prop_map(|child| Expression::Along { child, relations: vec!["r".to_owned()] }),
-            1 => Just(Expression::Itself),
-            1 => Just(Expression::Nil),
-            1 => Just(Expression::Name("r".to_owned())),
-        ];
-        leaf.prop_recursive(3, 12, 3, |inner| {
-            let boxed = inner.clone().prop_map(Box::new);
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 1..4).prop_map(Expression::Union),
-                prop::collection::vec(inner, 1..4).prop_map(Expression::Intersection),
-                (boxed.clone(), boxed).prop_map(|(base, subtracted)| Expression::Exclusion(base, subtracted)),
-            ]
-        })
-    }
-
     proptest! {
         #[test]
         fn what_is_wide_is_what_repeating_its_meaning_finds(
-            expressions in prop::collection::vec(prop::collection::vec(expression(), NAMES), 1..3)
+            definitions in definitions()
         ) {
-            let definitions: Vec<Definition> = expressions
-                .into_iter()
-                .enumerate()
-                .map(|(number, of)| Definition {
-                    name: format!("t{number}"),
-                    relations: vec!["r".to_owned()],
-                    permissions: of.into_iter().enumerate().map(|(place, it)| (format!("p{place}"), it)).collect(),
-                })
-                .collect();
             let plan = Plan::compile(&definitions, &mut Graph::default());
             prop_assert_eq!(Drivers::of(&plan).is_wide, plainly(&plan));
         }

@@ -68,7 +68,8 @@ impl View<'_> {
         asked: &LookupRequest<'_>,
         stop: &dyn Fn() -> bool,
     ) -> (LookupAnswer, u64) {
-        let State { graph, plan: Some(plan), drivers, caveats, version, installed, closed, reach, .. } = &*self.state
+        let State { graph, plan: Some(plan), drivers, sources, caveats, version, installed, closed, reach, .. } =
+            &*self.state
         else {
             return (LookupAnswer::Elsewhere, 0);
         };
@@ -89,7 +90,7 @@ impl View<'_> {
         let resource = object_of(names.resource_type, question.resource_id);
         let subject = object_of(names.subject_type, question.subject_id);
         let goal = names.goal(resource, subject);
-        let state = closure::State { store: self.store.number, version: *version, closed, reach };
+        let state = closure::State { store: self.store.number, version: *version, closed, sources, reach };
         let looking = Looking { view: self, asked, names: &names, goal, graph, drivers, ephemerals };
         let evaluation = Evaluation {
             graph,

@@ -119,8 +119,9 @@ impl View<'_> {
         steps_max: u64,
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
-        let State { graph, plan: Some(plan), caveats, version, installed, written, closed, reach, found, .. } =
-            &*self.state
+        let State {
+            graph, plan: Some(plan), caveats, version, installed, written, closed, sources, reach, found, ..
+        } = &*self.state
         else {
             return (Answer::Elsewhere, 0);
         };
@@ -166,7 +167,7 @@ impl View<'_> {
             plan,
             caveats,
             context,
-            state: closure::State { store: stamp.0, version: *version, closed, reach },
+            state: closure::State { store: stamp.0, version: *version, closed, sources, reach },
             now_us,
             scratch: &mut session.scratch,
             ephemerals: &session.ephemerals.types,

@@ -9,6 +9,7 @@ use crate::graph::{Graph, QualifiersText, Triple};
 use crate::schema::drivers::Drivers;
 use crate::schema::plan::{Definition, Plan};
 use crate::schema::reach::Reach;
+use crate::schema::sources::Sources;
 
 /// What the lock guards.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub struct State {
     pub graph: Graph,
     pub(super) plan: Option<Plan>,
     pub(super) drivers: Drivers, // of the plan
+    pub(super) sources: Sources, // likewise
     pub(super) caveats: Caveats,
     pub(super) revision: u64,
     pub(super) version: u64,   // counts every change, so that it tells any two states apart
@@ -32,6 +34,7 @@ impl State {
     pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], revision: u64) {
         let plan = Plan::compile(definitions, &mut self.graph);
         self.drivers = Drivers::of(&plan);
+        self.sources = Sources::of(&plan, &self.drivers);
         self.plan = Some(plan);
         self.caveats = Caveats::install(caveats, &mut self.graph);
         self.revision = revision;
@@ -46,7 +49,7 @@ impl State {
         self.shapes_seen = self.graph.shapes_seen();
         self.found = self.version;
         if let Some(plan) = &self.plan {
-            self.closed = Closed::of(plan, &self.graph);
+            self.closed = Closed::of(plan, &self.sources, &self.graph);
             self.reach = Reach::of(plan, &self.graph, &[]);
         }
     }
