@@ -24,6 +24,7 @@ from remit.notation import parse_question, parse_relationship, parse_subject, pa
 from remit.world import World
 from tests.support.engines import EngineOpener
 from tests.support.native.worlds import (
+    HubWorlds,
     LargerWorlds,
     Questions,
     WideWorlds,
@@ -94,6 +95,13 @@ def judge_wide_world(seed: int) -> Counter[object]:
     return requests_in_turn(random, worlds.schema, facts.values(), worlds.questions(40), now_us=2)
 
 
+def judge_hub_world(seed: int) -> Counter[object]:
+    random = Random(seed)
+    worlds = HubWorlds(random, caveats=random.random() < 0.3)
+    facts = {fact.key: fact for fact in (worlds.fact() for _ in range(random.choice((40, 120))))}
+    return requests_in_turn(random, worlds.schema, facts.values(), worlds.questions(40), now_us=2)
+
+
 @pytest.mark.seeds(48)
 @pytest.mark.parametrize("cached", [0, 4096])
 def test_with_facts_of_a_request_the_core_answers_as_semantics_does(seeds: Seeds, cached: int) -> None:
@@ -104,6 +112,7 @@ def test_with_facts_of_a_request_the_core_answers_as_semantics_does(seeds: Seeds
             if seed % 4 == 0:
                 counts += judge_larger_world(seed)
                 counts += judge_wide_world(seed)
+                counts += judge_hub_world(seed)
     for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere"):
         seeds.require(counts[kind] >= 30, f"{kind} in {counts}")
 
@@ -114,7 +123,7 @@ def test_with_facts_of_a_request_the_core_answers_as_semantics_does_on_fresh_see
     counts: Counter[object] = Counter()
     for seed in seeds:
         with cache_of(seed % 2 * 4096):
-            for judge in (judge_world, judge_larger_world, judge_wide_world):
+            for judge in (judge_world, judge_larger_world, judge_wide_world, judge_hub_world):
                 counts += judge(seed)
     print(counts)
 

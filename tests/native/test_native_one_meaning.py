@@ -19,6 +19,7 @@ from remit.notation import parse_question, parse_relationship, parse_time
 from remit.world import World
 from tests.support.native.worlds import (
     WORLD_FILES,
+    HubWorlds,
     LargerWorlds,
     WideWorlds,
     cache_of,
@@ -103,6 +104,26 @@ def test_what_is_shared_with_many_is_met_from_the_subject_and_means_the_same(see
         seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
 
 
+def judge_hub_world(seed: int) -> Counter[object]:
+    random = Random(seed)
+    worlds = HubWorlds(random, caveats=random.random() < 0.3)
+    facts = list({fact.key: fact for fact in (worlds.fact() for _ in range(random.choice((40, 80, 160))))}.values())
+    graph = NativeGraph(facts)
+    native.install(graph, worlds.schema)
+    graph.check_invariants()
+    context = {name: random.choice((1, 50)) for name in ("x", "y", "z") if random.random() < 0.5}
+    return compare(worlds.schema, graph, facts, worlds.questions(60), now_us=2, context=context)
+
+
+@pytest.mark.seeds(160, shards=2)
+def test_what_much_leads_from_is_met_from_the_subject_and_means_the_same(seeds: Seeds) -> None:
+    counts: Counter[object] = Counter()
+    for seed in seeds:
+        counts += judge_hub_world(seed)
+    for kind in (Verdict.NO, Verdict.YES, "NegativeCycle", "elsewhere"):
+        seeds.require(counts[kind] >= 3, f"{kind} in {counts}")
+
+
 def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
     schema = compile_schema(
         """
@@ -130,6 +151,7 @@ def test_the_core_answers_as_semantics_does_on_fresh_seeds(seeds: Seeds) -> None
         judge_world(seed)
         judge_larger_world(seed)
         judge_wide_world(seed)
+        judge_hub_world(seed)
 
 
 @settings(max_examples=25)

@@ -18,7 +18,7 @@ from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 from tests.support.places import CONFORMANCE, SHIPPED_WORLDS, SMALL_WORLDS
-from tests.support.random_worlds import CHAIN, random_schema
+from tests.support.random_worlds import CHAIN, USES, random_schema
 
 needs_core = pytest.mark.skipif(not available(), reason="the native core is not built here")
 
@@ -166,6 +166,49 @@ class LargerWorlds:
         return self.random.sample(asked, min(count, len(asked)))
 
 
+class HubWorlds(LargerWorlds):
+    """The same with a few objects that everything leads from, by usersets of a few names and by plain edges that arrows
+    follow, and with subjects that much leads to: so that which side is met from which differs from question to
+    question. Now and then with caveats, which its questions' context decides or not."""
+
+    def __init__(self, random: Random, caveats: bool = False) -> None:
+        super().__init__(random, ids=random.choice((12, 24)))
+        self.caveats = caveats
+        self.hubs = [ObjectRef(type, "0") for type in ("doc", "run")]
+        self.held = [SubjectRef(random.choice(("doc", "run")), "", name) for name in random.sample(HELD, 2)]
+
+    def fact(self) -> Relationship:
+        random = self.random
+        kind = random.random()
+        other = random.choice(self.objects)
+        if kind < 0.5:
+            resource, relation = random.choice(self.hubs), random.choice(("r0", "r1"))
+            held = random.choice(self.held)
+            userset = SubjectRef(held.type, random.choice(self.ids), held.relation)
+            subject = SubjectRef(*other) if relation == "r1" and random.random() < 0.8 else userset
+        elif kind < 0.8:
+            resource = ObjectRef(random.choice(("doc", "run")), random.choice(self.ids))
+            relation = random.choice(("r0", "r1"))
+            subject = SubjectRef(*random.choice((self.objects[-1], self.objects[-2], *self.hubs, other)))
+        else:
+            resource, relation, subject = super().fact().key
+        return Relationship(resource, relation, subject, self.qualifiers())
+
+    def qualifiers(self) -> Qualifiers:
+        random = self.random
+        if random.random() < 0.6:
+            return PLAIN
+        use = random.choice(USES) if self.caveats and random.random() < 0.5 else None
+        return Qualifiers(use, random.choice(TIMES), random.choice(TIMES))
+
+    def questions(self, count: int) -> Questions:
+        """Half of them about the hubs."""
+        subjects = [*(SubjectRef(*each) for each in self.objects), SubjectRef("run", "unknown"), SubjectRef("user", "*")]
+        about_hubs = every_question(self.schema, self.hubs, subjects)
+        return self.random.sample(about_hubs, count // 2) + super().questions(count - count // 2)
+
+
+HELD = ("r0", "r1", "p0", "p1", "p2", "p0", "p1", "p2")
 WIDE = {
     "closed": "relation viewer: user | user:* | group#member",
     "open": "relation viewer: user | user:* | group#member | group#trusted",
