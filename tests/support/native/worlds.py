@@ -185,7 +185,7 @@ class HubWorlds(LargerWorlds):
             resource, relation = random.choice(self.hubs), random.choice(("r0", "r1"))
             held = random.choice(self.held)
             userset = SubjectRef(held.type, random.choice(self.ids), held.relation)
-            subject = SubjectRef(*other) if relation == "r1" and random.random() < 0.8 else userset
+            subject = SubjectRef(*other) if relation == "r1" else userset
         elif kind < 0.8:
             resource = ObjectRef(random.choice(("doc", "run")), random.choice(self.ids))
             relation = random.choice(("r0", "r1"))
@@ -213,10 +213,22 @@ WIDE = {
     "closed": "relation viewer: user | user:* | group#member",
     "open": "relation viewer: user | user:* | group#member | group#trusted",
 }
+# What `trusted` may be: all but the last two come down to relations of the group.
+TRUSTED = (
+    "member - banned",
+    "(member + deputy) - banned",
+    "deputy & member",
+    "(member & above->trusted) - banned",
+    "self + deputy",
+    "(self & above.exists()) + member",
+    "deputy + above->trusted",
+    "above.exists() - banned",
+)
 
 
 class WideWorlds:
-    """Documents shared with dozens of groups, which hold each other; times, now and then a permission among them."""
+    """Documents shared with dozens of groups, which hold each other, and kept in dozens of them, which arrows follow;
+    times, now and then a permission among them."""
 
     def __init__(self, random: Random, caveats: bool = False) -> None:
         self.random = random
@@ -228,18 +240,24 @@ class WideWorlds:
     def change_schema(self) -> None:
         """Between one where all that is beneath a viewer is a relation, and one where it is not."""
         text = f"""
+        use delegation
+        use self
         caveat weekday(day int) {{ day < 6 }}
         definition user {{}}
         definition group {{
-          relation member: user | group#member
+          relation member: user | group | group#member
+          relation deputy: user | user:*
           relation banned: user
-          permission trusted = member - banned
+          relation above: group
+          permission trusted = {self.random.choice(TRUSTED)}
         }}
         definition doc {{
-          {WIDE["open" if self.random.random() < 0.4 else "closed"]}
+          {WIDE["open" if self.random.random() < 0.6 else "closed"]}
           relation parent: doc
+          relation kept: group
           relation banned: user | group#member
-          permission view = (viewer + parent->view) - banned
+          permission keeper = kept->{self.random.choice(("trusted", "trusted", "member", "deputy"))}
+          permission view = (viewer + parent->view + keeper) - banned
         }}
         """
         self.schema = compile_schema(text).schema
@@ -256,26 +274,30 @@ class WideWorlds:
         document = ObjectRef("doc", random.choice("012"))
         user = SubjectRef("user", random.choice(self.users))
         kind = random.random()
-        if kind < 0.6:
+        if kind < 0.4:
             names = [each.relation for each in self.schema.definitions["doc"].relations["viewer"].subject_types]
             userset = SubjectRef(*group, random.choice([name for name in names if name]))
             return Relationship(document, random.choice(("viewer", "viewer", "viewer", "banned")), userset, qualifiers)
+        if kind < 0.65:
+            return Relationship(document, "kept", SubjectRef(*group), qualifiers)
         if kind < 0.75:
-            return Relationship(group, "member", user, qualifiers)
+            member = random.choice((user, user, SubjectRef(*other)))
+            return Relationship(group, random.choice(("member", "member", "deputy")), member, qualifiers)
         if kind < 0.9:
             return Relationship(group, "member", SubjectRef(*other, "member"), qualifiers)
         if kind < 0.95:
-            return Relationship(document, "parent", SubjectRef("doc", random.choice("012")), qualifiers)
+            above = Relationship(group, "above", SubjectRef(*other), qualifiers)
+            return random.choice((above, Relationship(document, "parent", SubjectRef("doc", random.choice("012")))))
         if kind < 0.97:
             return Relationship(group, "banned", user, qualifiers)
-        crowd = random.choice((group, document))
-        relation = "member" if crowd is group else "viewer"
+        crowd, relation = random.choice(((group, "member"), (group, "deputy"), (document, "viewer")))
         return Relationship(crowd, relation, SubjectRef("user", "*"), qualifiers)
 
     def questions(self, count: int) -> Questions:
         random = self.random
         subjects = [
             *(SubjectRef("user", id) for id in (*self.users, "unknown", "*")),
+            *(SubjectRef("group", id) for id in ("1", "2", "unknown")),
             SubjectRef("group", "1", "member"),
         ]
         objects = [*(ObjectRef("doc", id) for id in ("0", "1", "2", "unknown")), ObjectRef("group", "1")]
