@@ -98,8 +98,8 @@ def judge_wide_world(seed: int) -> Counter[object]:
 def judge_hub_world(seed: int) -> Counter[object]:
     random = Random(seed)
     worlds = HubWorlds(random, caveats=random.random() < 0.3)
-    facts = {fact.key: fact for fact in (worlds.fact() for _ in range(random.choice((40, 120))))}
-    return requests_in_turn(random, worlds.schema, facts.values(), worlds.questions(40), now_us=2)
+    world = worlds.world()
+    return requests_in_turn(random, world.schema, world.relationships, worlds.questions(40), NOW_US, world.context)
 
 
 @pytest.mark.seeds(48)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
 
@@ -33,7 +34,7 @@ from remit.model import (
 )
 from remit.notation import parse_relationship
 from tests.support.lookup_worlds import LookupWorld, place, told_of, whole
-from tests.support.native.worlds import needs_core, split
+from tests.support.native.worlds import HubWorlds, needs_core, split
 from tests.support.random_worlds import NOW_US
 from tests.support.seeds import Seeds
 
@@ -73,10 +74,9 @@ def in_pages(view: View, lookup: ResourceLookup | SubjectLookup, limit: int) -> 
     return LookupPage(tuple(entries), None, 0)
 
 
-def compare(seed: int) -> Counter[object]:
+def compare(world: LookupWorld, seed: int) -> Counter[object]:
     """Every lookup of a world: over a graph of all facts, and over one that lacks some which the request
     brings, with others in it that the request takes away."""
-    world = LookupWorld(seed)
     stored, (changed,) = split(world.random, world.world.relationships, requests=1)
     views = []
     for facts, laid_over in ((world.world.relationships, None), (stored, changed)):
@@ -104,7 +104,26 @@ def compare(seed: int) -> Counter[object]:
 def test_the_core_finds_what_the_meaning_finds(seeds: Seeds) -> None:
     kinds: Counter[object] = Counter()
     for seed in seeds:
-        kinds += compare(seed)
+        kinds += compare(LookupWorld(seed), seed)
+    for kind in (*Verdict, "decided"):
+        seeds.require(kinds[kind] >= 3, f"{kind} in {kinds}")
+
+
+def hub_world(seed: int) -> LookupWorld:
+    """Of subjects that much leads to, among them who is in more relations than are kept together."""
+    random = Random(seed)
+    worlds = HubWorlds(random, caveats=random.random() < 0.3)
+    world = worlds.world()
+    known = SubjectRef(*worlds.objects[-1])
+    subject = known if random.random() < 0.5 else world.subject
+    return LookupWorld(seed, replace(world, subject=subject), worlds.objects)
+
+
+@pytest.mark.seeds(120, shards=2)
+def test_what_much_leads_to_is_found_as_the_meaning_finds_it(seeds: Seeds) -> None:
+    kinds: Counter[object] = Counter()
+    for seed in seeds:
+        kinds += compare(hub_world(seed), seed)
     for kind in (*Verdict, "decided"):
         seeds.require(kinds[kind] >= 3, f"{kind} in {kinds}")
 
@@ -113,7 +132,8 @@ def test_the_core_finds_what_the_meaning_finds(seeds: Seeds) -> None:
 @pytest.mark.seeds(100_000, shards=8, fresh=True)
 def test_the_core_finds_what_the_meaning_finds_on_fresh_seeds(seeds: Seeds) -> None:
     for seed in seeds:
-        compare(seed)
+        compare(LookupWorld(seed), seed)
+        compare(hub_world(seed), seed)
 
 
 # --- what it may cost -------------------------------------------------------------------------------------------

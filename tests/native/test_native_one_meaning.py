@@ -107,12 +107,11 @@ def test_what_is_shared_with_many_is_met_from_the_subject_and_means_the_same(see
 def judge_hub_world(seed: int) -> Counter[object]:
     random = Random(seed)
     worlds = HubWorlds(random, caveats=random.random() < 0.3)
-    facts = list({fact.key: fact for fact in (worlds.fact() for _ in range(random.choice((40, 80, 160))))}.values())
-    graph = NativeGraph(facts)
-    native.install(graph, worlds.schema)
+    world = worlds.world()
+    graph = NativeGraph(world.relationships)
+    native.install(graph, world.schema)
     graph.check_invariants()
-    context = {name: random.choice((1, 50)) for name in ("x", "y", "z") if random.random() < 0.5}
-    return compare(worlds.schema, graph, facts, worlds.questions(60), now_us=2, context=context)
+    return compare(world.schema, graph, world.relationships, worlds.questions(60), NOW_US, world.context)
 
 
 @pytest.mark.seeds(160, shards=2)

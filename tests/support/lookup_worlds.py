@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -46,8 +46,10 @@ def declaring(world: RandomWorld) -> plan.Schema:
 class LookupWorld:
     """A random world, and what it is asked with."""
 
-    def __init__(self, seed: int) -> None:
-        self.world = random_world(seed)
+    def __init__(self, seed: int, world: RandomWorld | None = None, objects: Sequence[ObjectRef] = OBJECTS) -> None:
+        """`world` instead of the seed's own, with those of its objects that are asked about."""
+        self.world = world or random_world(seed)
+        self.objects = objects
         self.schema = declaring(self.world)
         self.graph = Graph(self.world.relationships)
         self.random = Random(seed)
@@ -64,7 +66,7 @@ class LookupWorld:
         for type in TYPES:
             for name in self.random.sample(self.names(type), 2):
                 yield ResourceLookup(type, name, self.world.subject, self.world.context)
-        for resource in (*self.random.sample(OBJECTS, 3), ObjectRef("doc", UNSEEN)):
+        for resource in (*self.random.sample(self.objects, 3), ObjectRef("doc", UNSEEN)):
             for name in self.random.sample(self.names(resource.type), 2):
                 for type, relation in [*((each, "") for each in TYPES), ("doc", "r0"), ("run", "p0")]:
                     yield SubjectLookup(resource, name, type, relation, self.world.context)

@@ -17,8 +17,9 @@ from remit.graph.overlay import Changed
 from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
+from tests.support import random_worlds
 from tests.support.places import CONFORMANCE, SHIPPED_WORLDS, SMALL_WORLDS
-from tests.support.random_worlds import CHAIN, USES, random_schema
+from tests.support.random_worlds import CHAIN, USES, RandomWorld, random_schema
 
 needs_core = pytest.mark.skipif(not available(), reason="the native core is not built here")
 
@@ -186,10 +187,11 @@ class HubWorlds(LargerWorlds):
             held = random.choice(self.held)
             userset = SubjectRef(held.type, random.choice(self.ids), held.relation)
             subject = SubjectRef(*other) if relation == "r1" else userset
-        elif kind < 0.8:
+        elif kind < 0.85:
             resource = ObjectRef(random.choice(("doc", "run")), random.choice(self.ids))
             relation = random.choice(("r0", "r1"))
-            subject = SubjectRef(*random.choice((self.objects[-1], self.objects[-2], *self.hubs, other)))
+            known = self.objects[-1]  # who ends up in more relations than are kept together
+            subject = SubjectRef(*random.choice((known, known, known, *self.hubs, other)))
         else:
             resource, relation, subject = super().fact().key
         return Relationship(resource, relation, subject, self.qualifiers())
@@ -199,11 +201,21 @@ class HubWorlds(LargerWorlds):
         if random.random() < 0.6:
             return PLAIN
         use = random.choice(USES) if self.caveats and random.random() < 0.5 else None
-        return Qualifiers(use, random.choice(TIMES), random.choice(TIMES))
+        return Qualifiers(use, random.choice(random_worlds.TIMES), random.choice(random_worlds.TIMES))
+
+    def world(self) -> RandomWorld:
+        """As many facts as are few and as are many; of times about `NOW_US`."""
+        facts = {fact.key: fact for fact in (self.fact() for _ in range(self.random.choice((40, 80, 300))))}
+        context: dict[str, object] = {name: self.random.choice((1, 50)) for name in "xyz" if self.random.random() < 0.5}
+        return RandomWorld(self.schema, list(facts.values()), self.subject(), context)
 
     def questions(self, count: int) -> Questions:
         """Half of them about the hubs."""
-        subjects = [*(SubjectRef(*each) for each in self.objects), SubjectRef("run", "unknown"), SubjectRef("user", "*")]
+        subjects = [
+            *(SubjectRef(*each) for each in self.objects),
+            SubjectRef("run", "unknown"),
+            SubjectRef("user", "*"),
+        ]
         about_hubs = every_question(self.schema, self.hubs, subjects)
         return self.random.sample(about_hubs, count // 2) + super().questions(count - count // 2)
 

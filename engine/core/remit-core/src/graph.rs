@@ -264,15 +264,21 @@ impl Graph {
     }
 
     /// How many nodes hold an end that are of kinds that are wanted; others may be counted where they are few.
-    #[inline]
+    #[inline(always)]
     pub fn holders_len(&self, end: End, is_wanted: impl Fn(u32) -> bool) -> u32 {
         self.reverse.len_of(*self.reverse_at(end), is_wanted)
     }
 
     /// These nodes' numbers, marked where the edge is qualified; those of other kinds may be among them.
-    #[inline(always)]
+    #[inline]
     pub fn holders(&self, end: End, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> {
         self.reverse.pieces(self.reverse_at(end), is_wanted).flatten().copied()
+    }
+
+    /// The same, told in pieces that lie side by side.
+    #[inline(always)]
+    pub fn each_holders(&self, end: End, is_wanted: impl Fn(u32) -> bool, tell: impl FnMut(&[u32])) {
+        self.reverse.each_piece(self.reverse_at(end), is_wanted, tell);
     }
 
     /// Numbers of nodes lie below this; those that are not given out have no object.

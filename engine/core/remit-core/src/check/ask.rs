@@ -37,7 +37,7 @@ impl<G: GraphView> Evaluation<'_, G> {
                 if known == YES || usersets.is_empty() {
                     return Ok(Next::Known(known));
                 }
-                self.pending = PendingGoal { goal: Goal { object, slot, subject }, node, known, usersets };
+                self.pending = PendingGoal::of_relation(Goal { object, slot, subject }, usersets, known);
                 Ok(Next::Pending)
             }
             Body::Along { .. } if subject.kind != NONE => Ok(Next::Known(NO)),

@@ -20,7 +20,7 @@ const WIDE_MIN: u32 = 8;
 impl<G: GraphView> Evaluation<'_, G> {
     /// The targets of any edge of a node: all of them, or those that the subject may have the name of.
     /// Cost: O(1), or O(the smaller of edges here and edges that lead to the subject).
-    #[inline]
+    #[inline(always)]
     pub(super) fn any_targets(&mut self, node: u32, kind: u32, targets: u32, subject: Subject) -> Stoppable<Targets> {
         let len = self.edges_len(node);
         let all = Targets { node, next: 0, to: len, targets, subject, every: false, is_met: false };

@@ -68,9 +68,9 @@ impl<G: GraphView> Evaluation<'_, G> {
 
     #[inline(always)]
     fn begin(&mut self, pending: PendingGoal) -> Stoppable<Step> {
-        let PendingGoal { goal: Goal { object, slot, subject }, usersets, known, .. } = pending;
+        let PendingGoal { goal: Goal { object, slot, subject }, known, .. } = pending;
         match self.plan.slots[slot as usize].body {
-            Body::Relation => self.combine(usersets, known),
+            Body::Relation => self.combine(pending.usersets(), known),
             Body::Permission { node } => Ok(self.later(node, object, subject)),
             Body::Along { .. } => self.combine(Links::of(slot, object, subject), YES),
         }

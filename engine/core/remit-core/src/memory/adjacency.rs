@@ -111,13 +111,19 @@ impl Lists {
     /// some seventy.
     #[inline(always)]
     pub fn pieces<'a>(&'a self, list: &'a List) -> impl Iterator<Item = &'a [u32]> {
-        let (piece, pieces): (&[u32], &[Vec<u32>]) = match list.len {
-            0 => (&[], &[]),
-            1 => (std::slice::from_ref(&list.at), &[]),
-            _ if self.is_wide(*list) => (&[], self.wide(*list).values.pieces()),
-            len => (self.runs.get(list.at, len as usize), &[]),
-        };
+        let (piece, pieces): (&[u32], &[Vec<u32>]) =
+            if self.is_wide(*list) { (&[], self.wide(*list).values.pieces()) } else { (self.short(list), &[]) };
         std::iter::once(piece).chain(pieces.iter().map(Vec::as_slice))
+    }
+
+    /// All numbers of a list that is not wide, side by side.
+    #[inline(always)]
+    pub(super) fn short<'a>(&'a self, list: &'a List) -> &'a [u32] {
+        match list.len {
+            0 => &[],
+            1 => std::slice::from_ref(&list.at),
+            len => self.runs.get(list.at, len as usize),
+        }
     }
 
     /// Add a number that is not in the list.

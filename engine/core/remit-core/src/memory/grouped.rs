@@ -70,8 +70,20 @@ impl GroupedLists {
         together.into_iter().chain(wanted).flat_map(|list| self.lists.pieces(list))
     }
 
+    /// The same, told piece by piece: an iterator of pieces costs 45 instructions more, and a closure looks at some seven lists.
+    #[inline(always)]
+    pub fn each_piece(&self, grouped: &Grouped, is_wanted: impl Fn(u32) -> bool, mut tell: impl FnMut(&[u32])) {
+        let (together, split) = self.parts(grouped);
+        if let Some(list) = together {
+            return tell(self.lists.short(list));
+        }
+        for (_, list) in split.iter().filter(|each| is_wanted(each.0)) {
+            self.lists.pieces(list).for_each(&mut tell);
+        }
+    }
+
     /// How many numbers these are.
-    #[inline]
+    #[inline(always)]
     pub fn len_of(&self, grouped: Grouped, is_wanted: impl Fn(u32) -> bool) -> u32 {
         let (together, split) = self.parts(&grouped);
         let wanted = split.iter().filter(|each| is_wanted(each.0)).map(|each| each.1.len());
