@@ -65,12 +65,18 @@ class Running:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def own_bytes(self) -> int | None:
-        """Memory in use without the pages of files, which the system takes back when it needs room."""
-        try:
-            lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
-        except OSError:
-            return None
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), None)
+        """As of `own_bytes`."""
+        return own_bytes(self.pid)
+
+
+def own_bytes(pid: int) -> int | None:
+    """Memory of a process without the pages of files, which the system takes back when it needs room; None where the
+    system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), None)
 
 
 @dataclass(frozen=True, slots=True)

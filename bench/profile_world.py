@@ -1,9 +1,9 @@
 """Agents whose tools are said in profiles: many profiles on one tool, chains of runs, many consents of one person.
 
-The schema beside it (`profiles.zed`) is the agent schema's next shape. A run holds a profile of its own and declares it;
-what stands above it (its version and agent, the person at the root) holds a broad one. All runs are of one version, as
-they are in a service, so that a hundred thousand relationships may lead to what each chain goes through.
-Law: whoever is below the break of a chain may not, whoever is above it may; and a link asks for no profile but its own."""
+The schema beside it (`profiles.zed`) says in profiles what a tool may be used by. A run holds a profile of its own and
+declares it; what stands above it (its version and agent, the person at the root) holds a broad one. All runs are of one
+version, as in a service, so that tens of thousands of relationships lead to what each chain goes through.
+Law: a chain is sound or broken at one link, and a consent stands or is withdrawn; that is all it takes to know."""
 
 from __future__ import annotations
 

@@ -10,12 +10,14 @@ import pytest
 
 from bench.known_question import KnownQuestion
 from bench.lists import PAGE, pages
+from bench.profile_world import CHAINS, ProfileWorld, conversation
+from bench.profile_world import Sizes as ProfileSizes
 from bench.run import in_requests
 from bench.worlds import BULK, Sizes, World
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import compile_schema
-from remit.model import Operation, Update, Verdict
+from remit.model import ObjectRef, Operation, SubjectRef, Update, Verdict
 from tests.support.engines import EngineOfTest
 
 SMALL = Sizes(6_000, group_members=100, folder_depth=12, chain_depth=5, wide_groups=30, questions=400)
@@ -77,6 +79,34 @@ def test_every_list_is_what_a_lookup_finds(tmp_path: Path) -> None:
         for number in range(2 * sum(-(-len(each.ids) // PAGE) for each in lists)):
             take(number)  # raises WrongAnswer
     made.engine.close()
+
+
+def test_of_profiles_every_expected_verdict_is_what_check_answers() -> None:
+    world = ProfileWorld(ProfileSizes(profiles=20, consents=20, runs=10))
+    facts = list(world.relationships())
+    assert len({fact.key for fact in facts}) == len(facts)
+    schema, graph = compile_schema(world.schema).schema, Graph(facts)
+    evaluation = Evaluation(schema, graph, now_us=0)
+    for name, questions in world.workloads().items():
+        assert len(questions) >= CHAINS // 3, name
+        assert {each.expected for each in questions} == {
+            Verdict.YES if name.endswith(("allowed", "given")) else Verdict.NO
+        }
+        for each in questions[:: len(questions) // 10]:
+            asked = each.question
+            found = evaluation.check(asked.resource, asked.permission, asked.subject).verdict
+            assert found is each.expected, f"{name}: {asked}"
+
+
+def test_a_run_below_a_run_is_four_facts_and_may_use_what_is_in_its_profile() -> None:
+    world = ProfileWorld(ProfileSizes(profiles=10, consents=10, runs=0))
+    below = conversation(1, ObjectRef("run", "consented-1"))
+    assert len(below) == 4
+    schema, graph = compile_schema(world.schema).schema, Graph([*world.relationships(), *below])
+    evaluation = Evaluation(schema, graph, now_us=0)
+    run = SubjectRef(*below[0].resource)
+    assert evaluation.check(ObjectRef("tool", "t0"), "use", run).verdict is Verdict.YES
+    assert evaluation.check(ObjectRef("tool", "t1"), "use", run).verdict is Verdict.NO
 
 
 def test_what_is_served_is_a_workload() -> None:

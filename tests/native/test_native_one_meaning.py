@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from bench.profile_world import ProfileWorld, Sizes
 from remit.errors import Cancelled, StepBudgetSpent
 from remit.eval import native
 from remit.graph.native import NativeGraph
@@ -141,6 +142,24 @@ def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
             answered = native.check(graph, ObjectRef("doc", "a"), "viewer", SubjectRef("user", name), now_us=0)
             assert answered is not None and answered.verdict is expected
             assert answered.steps < 50
+
+
+def test_ten_thousand_profiles_on_a_tool_and_as_many_consents_cost_what_ten_do() -> None:
+    costs = []
+    for count in (10, 10_000):
+        world = ProfileWorld(Sizes(profiles=count, consents=count, runs=5_000))
+        graph = NativeGraph(world.relationships())
+        native.install(graph, compile_schema(world.schema).schema)
+        steps: Counter[str] = Counter()
+        with cache_of(0):
+            for name, questions in world.workloads().items():
+                for asked, expected in questions:
+                    found = native.check(graph, asked.resource, asked.permission, asked.subject, now_us=0)
+                    assert found is not None and found.verdict is expected, asked
+                    steps[name] += found.steps
+        costs.append(steps)
+    few, many = costs
+    assert all(many[name] <= 1.01 * few[name] for name in few), costs
 
 
 @pytest.mark.long
