@@ -7,18 +7,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import chains, drive
+from bench import chains, drive, fleet
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.fleet import Fleet
 from bench.known_question import KnownQuestion
 from bench.lists import PAGE, KnownList
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 
-_CHAINS_SHARE = 0.15  # of what the shapes leave; the drive has the rest
+_CHAINS_SHARE = 0.15  # of what the shapes leave
+_FLEET_SHARE = 0.1  # likewise; the drive has the rest
 _HOT_PAIRS = 200
 _LISTS = 5
 BULK = 50
+RECURSIVE_UNIONS = "tool use by recursive unions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class World:
     def __init__(self, sizes: Sizes, seed: int) -> None:
         self.sizes = sizes
         self.seed = seed
-        self.schema = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA
+        self.schema = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA + fleet.SCHEMA
         self.deep = DeepFolders(sizes.folder_depth)
         self.group = LargeGroup(sizes.group_members)
         self.wide = WideDocument(sizes.wide_groups)
@@ -55,13 +58,15 @@ class World:
         left = sizes.relationships - shapes
         try:
             self.chains = Chains(int(left * _CHAINS_SHARE), sizes.chain_depth, seed)
-            self.drive = Drive(left - sum(1 for _ in self.chains.relationships()), seed)
+            self.fleet = Fleet(int(left * _FLEET_SHARE), seed)
+            others = sum(1 for part in (self.chains, self.fleet) for _ in part.relationships())
+            self.drive = Drive(left - others, seed)
         except ValueError as error:
             raise ValueError(f"a world of {sizes.relationships} relationships is too small: {error}") from error
 
     def relationships(self) -> Iterator[Relationship]:
         """Every fact once, made as they are asked for."""
-        for part in (self.drive, self.chains, self.deep, self.group, self.wide):
+        for part in (self.drive, self.chains, self.fleet, self.deep, self.group, self.wide):
             yield from part.relationships()
 
     def workloads(self) -> dict[str, list[KnownQuestion]]:
@@ -77,6 +82,7 @@ class World:
             f"agents, 1-{self.chains.depth_max} deep": self.chains.questions(most // 4, seed),
             "agents, 4 deep, allowed": self.chains.allowed(min(4, self.chains.depth_max)),
             "agents, denied": self.chains.denied(),
+            RECURSIVE_UNIONS: self.fleet.questions(most, seed),
             f"folders {self.deep.depth} deep, allowed": self.deep.allowed(),
             f"folders {self.deep.depth} deep, denied": self.deep.denied(),
             f"group of {self.group.members:,}, allowed": self.group.allowed(most // 4, seed),
@@ -111,6 +117,7 @@ class World:
             "random documents, denied",
             f"agents, 1-{self.chains.depth_max} deep",
             "agents, 4 deep, allowed",
+            RECURSIVE_UNIONS,
             f"folders {self.deep.depth} deep, denied",
             f"group of {self.group.members:,}, denied",
             f"bulk of {BULK}, random documents",

@@ -34,7 +34,7 @@ from remit.model import (
 )
 from remit.notation import parse_relationship
 from tests.support.lookup_worlds import LookupWorld, place, told_of, whole
-from tests.support.native.worlds import HubWorlds, needs_core, split
+from tests.support.native.worlds import HubWorlds, dear_from, needs_core, split
 from tests.support.random_worlds import NOW_US
 from tests.support.seeds import Seeds
 
@@ -74,6 +74,10 @@ def in_pages(view: View, lookup: ResourceLookup | SubjectLookup, limit: int) -> 
     return LookupPage(tuple(entries), None, 0)
 
 
+def told_of_core(found: native.LookedUp | None) -> object:
+    return None if found is None else (told_of(found.decided), found.left)
+
+
 def compare(world: LookupWorld, seed: int) -> Counter[object]:
     """Every lookup of a world: over a graph of all facts, and over one that lacks some which the request
     brings, with others in it that the request takes away."""
@@ -89,8 +93,11 @@ def compare(world: LookupWorld, seed: int) -> Counter[object]:
         for view in views:
             expected = told_of(page_of(PlainEvaluator(), view, lookup, whole()))
             assert view.native is not None
+            with dear_from(seed % 12):
+                soon = native.look_up(view.native, lookup, whole(), now_us=NOW_US, changed=view.changed)
             decided = native.look_up(view.native, lookup, whole(), now_us=NOW_US, changed=view.changed)
             kinds["decided"] += decided is not None
+            assert told_of_core(soon) == told_of_core(decided), f"seed {seed}: {lookup} over {view.changed}"
             for page in (
                 page_of(NativeEvaluator(PlainEvaluator()), view, lookup, whole()),
                 in_pages(view, lookup, world.random.choice((1, 2, 3))),

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from bench.profile_world import ProfileWorld, Sizes
 from remit.errors import Cancelled, StepBudgetSpent
 from remit.eval import native
+from remit.eval.semantics import Evaluation
 from remit.graph.native import NativeGraph
+from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_question, parse_relationship, parse_time
@@ -160,6 +162,69 @@ def test_ten_thousand_profiles_on_a_tool_and_as_many_consents_cost_what_ten_do()
         costs.append(steps)
     few, many = costs
     assert all(many[name] <= 1.01 * few[name] for name in few), costs
+
+
+CREWS = compile_schema(
+    """
+    caveat weekday(day int) { day < 6 }
+    definition agent {
+      relation delegate: agent
+      permission acting = delegate + delegate->acting
+    }
+    definition crew {
+      relation member: agent | agent with weekday | agent#acting
+      relation barred: agent
+      relation part: crew
+      permission everyone = member + part->everyone
+      permission trusted = everyone - barred
+    }
+    definition tool {
+      relation holder: crew#everyone | crew#trusted
+      relation box: tool
+      permission use = holder + box->use
+      permission use_alone = use - barred
+      relation barred: agent
+    }
+    """
+).schema
+
+
+def test_a_walk_through_thousands_is_met_from_the_subject() -> None:
+    """Tools that a crew of two thousand families holds; whoever is asked about is in one of them, or in none."""
+    facts = [f"agent:{n}-0#delegate@agent:{n}-1\nagent:{n}-1#delegate@agent:{n}-2" for n in range(2_001)]
+    facts += [f"crew:{n}#member@agent:{n}-0\ncrew:{n}#member@agent:{n}-0#acting" for n in range(2_000)]
+    facts += [f"crew:all#part@crew:{n}" for n in range(2_000)]
+    facts += ["tool:box#holder@crew:all#everyone", "tool:saw#box@tool:box", "tool:saw#barred@agent:1-2"]
+    facts += ["tool:axe#holder@crew:all#trusted", "crew:all#barred@agent:7-1"]
+    facts += ['crew:1#member@agent:2000-1[weekday:{"day":7}]', "crew:2#member@agent:2000-2[weekday:{}]"]
+    relationships = [parse_relationship(line) for lines in facts for line in lines.splitlines()]
+    graph = NativeGraph(relationships)
+    native.install(graph, CREWS)
+    yes, no = Verdict.YES, Verdict.NO
+    expected = {
+        "tool:saw#use@agent:1999-2": yes,
+        "tool:saw#use@agent:2000-0": no,
+        "tool:saw#use@agent:2000-1": no,  # as of a Sunday
+        "tool:saw#use@agent:2000-2": None,  # hangs on the day
+        "tool:saw#use@agent:nobody": no,
+        "tool:saw#use_alone@agent:1-2": no,
+        "tool:saw#use_alone@agent:1-1": yes,
+        "tool:axe#use@agent:7-1": no,
+        "tool:axe#use@agent:7-2": yes,
+        "tool:axe#use@agent:2000-0": no,
+        "crew:all#everyone@agent:3-1": yes,
+        "crew:all#trusted@agent:2000-0": no,
+    }
+    evaluation = Evaluation(CREWS, Graph(relationships), now_us=0)
+    with cache_of(0):
+        for text, verdict in expected.items():
+            question = parse_question(text)
+            if verdict is None:
+                assert native.check(graph, *question, now_us=0) is None
+                continue
+            assert evaluation.check(*question).verdict is verdict
+            answered = native.check(graph, *question, now_us=0, steps_max=1_500)
+            assert answered is not None and answered.verdict is verdict, text
 
 
 @pytest.mark.long

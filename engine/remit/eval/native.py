@@ -327,6 +327,12 @@ def _answered(checked: _core.Checked, revision: int, steps_max: int) -> Answered
     return budget_spent(steps_max, steps) if is_spent else None
 
 
+def set_dear(steps: int) -> None:
+    """From which step of a walk on this thread looks from the subject's side as well. For tests: few of their walks are
+    dear."""
+    _core.set_dear(steps)
+
+
 # --- the cache --------------------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,16 @@ def cache_of(answers: int) -> Iterator[None]:
         native.set_cache(2**14)
 
 
+@contextmanager
+def dear_from(steps: int) -> Iterator[None]:
+    """This thread's walks, dear from that step on for a while."""
+    native.set_dear(steps)
+    try:
+        yield
+    finally:
+        native.set_dear(256)
+
+
 def compare(
     schema: plan.Schema,
     graph: NativeGraph,
@@ -57,8 +67,9 @@ def compare(
     context: Mapping[str, object] | None = None,
     changed: Changed | None = None,
 ) -> Counter[object]:
-    """Ask the core what `semantics.py` is asked, one by one and all together; count what was answered by whom. What the
-    request changes, the core has laid over its graph, and `semantics.py` among its relationships."""
+    """Ask the core what `semantics.py` is asked, one by one and all together, from the resource's side and, sooner or
+    later, from the subject's; count what was answered by whom. What the request changes, the core has laid over its
+    graph, and `semantics.py` among its relationships."""
     stored = {each.key: each.qualifiers for each in relationships}
     edges = {**stored, **(changed or {})}.items()
     relationships = [Relationship(*key, qualifiers) for key, qualifiers in edges if qualifiers is not None]
@@ -67,19 +78,24 @@ def compare(
     counts: Counter[object] = Counter()
     contexts = [context or {}] * len(asked)
     for place, question in enumerate(asked):  # what is given up leaves nothing behind for those who ask next
-        with suppress(StepBudgetSpent):
+        with suppress(StepBudgetSpent), dear_from(place % 3):
             native.check(graph, *question, now_us=now_us, context=context, changed=changed, steps_max=1 + place % 5)
     together = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed)
-    for question, shared in zip(asked, together, strict=True):
-        assert not isinstance(shared, StepBudgetSpent)
+    with dear_from(len(asked) % 7):
+        upwards = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed)
+    for place, (question, shared, met) in enumerate(zip(asked, together, upwards, strict=True)):
+        assert not isinstance(shared, StepBudgetSpent) and not isinstance(met, StepBudgetSpent)
+        with dear_from(place % 12):
+            soon = native.check(graph, *question, now_us=now_us, context=context, changed=changed)
         alone = native.check(graph, *question, now_us=now_us, context=context, changed=changed)
         try:
             expected = evaluation.check(*question).verdict
         except (NegativeCycle, CaveatFailed) as error:
-            assert alone is None and shared is None, f"{question} is undefined, answered {alone} and {shared}"
+            answers = (alone, shared, met, soon)
+            assert answers == (None,) * 4, f"{question} is undefined, answered {answers}"
             counts[type(error).__name__] += 1
             continue
-        for answered in (alone, shared):
+        for answered in (alone, shared, met, soon):
             if answered is None:
                 assert has_caveats, f"{question} is {expected}, left to Python"
                 counts["elsewhere"] += 1

@@ -100,7 +100,7 @@ const PIECE: usize = 50;
 /// In pieces of fifty checks: the tenth of them that was quickest tells what it costs where nobody disturbs.
 fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, cases: &[Case]) {
     let mut pieces: Vec<(f64, f64)> = Vec::new();
-    let mut steps_all = 0;
+    let (mut steps_all, mut steps_most) = (0, 0);
     let mut at = 0;
     while at < CHECKS {
         let before = meter.read();
@@ -110,6 +110,7 @@ fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, case
             let (answer, steps) = store.read().check(session, question, &Context::default(), 0, u64::MAX, &|| false);
             assert_eq!(answer, *expected, "{question:?}");
             steps_all += steps;
+            steps_most = steps_most.max(steps);
             at += 1;
         }
         let after = meter.read();
@@ -122,7 +123,8 @@ fn measure(name: &str, meter: &Meter, store: &Store, session: &mut Session, case
     let (quick, median) = (ns[ns.len() / 10], ns[ns.len() / 2]);
     let steps = steps_all as f64 / at as f64;
     println!(
-        "{name:36} {quick:8.0} ns undisturbed {median:8.0} median {instructions:8.0} instructions {steps:7.1} steps"
+        "{name:36} {quick:8.0} ns undisturbed {median:8.0} median {instructions:8.0} instructions {steps:7.1} steps, \
+         {steps_most} at most"
     );
 }
 

@@ -13,5 +13,7 @@ pub(crate) mod goals;
 pub(crate) mod met_targets;
 pub(crate) mod operands;
 pub(crate) mod stack;
+pub(crate) mod subject_side;
 pub(crate) mod walk;
 pub(crate) mod walk_back;
+pub(crate) mod walk_up;

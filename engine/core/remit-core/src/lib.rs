@@ -3,9 +3,10 @@
 //! Follow a Check: `remit-py` (or the frontend, `remit-front`) brings a question to `store/queries`, which turns its names
 //! into numbers (`store/names`, `memory/interner`), looks whether the answer is known (`check/cache`) and otherwise walks the
 //! `graph` by the `schema/plan`: `check/walk` takes goals apart by `check/equations`, which says what each operator means.
-//! Beside it stand `check/fixpoint` where goals form cycles, `check/walk_back` from the subject's side, `schema/reach` where
-//! nothing can lead, `check/caveats` where conditions stand beside facts, and `graph/overlay` where a request brings facts
-//! of its own. An Expand is `expand`'s, a lookup `lookup`'s, which has what it finds checked.
+//! Beside it stand `check/fixpoint` where goals form cycles, `check/walk_back` and, where a walk becomes dear,
+//! `check/walk_up` from the subject's side, `schema/reach` where nothing can lead, `check/caveats` where conditions stand
+//! beside facts, and `graph/overlay` where a request brings facts of its own. An Expand is `expand`'s, a lookup `lookup`'s,
+//! which has what it finds checked.
 //!
 //! Law: rooms know only those before them: memory, graph, schema, check, expand, lookup, store. `tests/native/test_core_layers.py`
 //! holds it.

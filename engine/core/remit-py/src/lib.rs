@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use crate::holdings::PyHoldings;
     #[pymodule_export]
-    use crate::session::{all_caches, cache_stats, panics, set_cache};
+    use crate::session::{all_caches, cache_stats, panics, set_cache, set_dear};
     #[pymodule_export]
     use crate::store::{NativeCore, NativeStore};
 

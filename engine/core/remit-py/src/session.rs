@@ -22,6 +22,12 @@ pub fn set_cache(answers: usize) {
     with_session(|session| session.set_cache(answers));
 }
 
+/// From which step of a walk on this thread looks from the subject's side as well.
+#[pyfunction]
+pub fn set_dear(steps: u64) {
+    with_session(|session| session.set_dear(steps));
+}
+
 /// This thread's cache so far: (hits, misses, evictions, bytes).
 #[pyfunction]
 pub fn cache_stats() -> (u64, u64, u64, u64) {

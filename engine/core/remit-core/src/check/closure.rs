@@ -5,6 +5,7 @@
 //! Law: what is remembered is of one state of one store, and of an interval of time.
 
 use crate::graph::Graph;
+use crate::schema::backwards::Backwards;
 use crate::schema::plan::Plan;
 use crate::schema::reach::Reach;
 use crate::schema::sources::Sources;
@@ -163,4 +164,5 @@ pub struct State<'a> {
     pub closed: &'a Closed,
     pub sources: &'a Sources,
     pub reach: &'a Reach,
+    pub backwards: &'a Backwards,
 }

@@ -11,6 +11,7 @@ use super::closure::{Closures, State};
 use super::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
 use super::operands::Usersets;
 use super::stack::{Frame, Open};
+use super::subject_side::{Dear, SubjectSide};
 use crate::graph::view::{GraphView, Row};
 use crate::graph::{EPHEMERAL, End, Graph, NONE, Qualifiers};
 use crate::memory::adjacency::MARK;
@@ -95,6 +96,7 @@ pub struct Scratch {
     /// Ends of edges that were met from a subject's side, marked where qualified: parts of equations lie here side by side.
     pub met: Vec<u32>,
     pub circuit: Circuit,
+    pub sides: Vec<SubjectSide>,
     pub closures: Closures, // these stay between requests
 }
 
@@ -107,6 +109,7 @@ impl Scratch {
         self.path.clear();
         self.waiting.clear();
         self.met.clear();
+        self.sides.clear();
     }
 
     pub fn bytes(&self) -> usize {
@@ -114,6 +117,7 @@ impl Scratch {
             + self.stack.capacity() * size_of::<Frame>()
             + self.path.capacity() * size_of::<Open>()
             + (self.waiting.capacity() + self.met.capacity()) * size_of::<u32>()
+            + self.sides.iter().map(SubjectSide::bytes).sum::<usize>()
             + self.closures.bytes()
     }
 }
@@ -133,6 +137,7 @@ pub struct Evaluation<'a, G: GraphView> {
     /// The types of ephemeral objects.
     pub ephemerals: &'a [u32],
     pub pending: PendingGoal,
+    pub dear: Dear,
     pub steps: u64,
     pub steps_max: u64,
     pub stop: &'a dyn Fn() -> bool,
@@ -142,7 +147,7 @@ impl<'a> Evaluation<'a, &'a Graph> {
     /// The same evaluation, looking at something else.
     pub fn over<G: GraphView>(self, view: G) -> Evaluation<'a, G> {
         let Evaluation { graph, plan, caveats, context, state, now_us, scratch, ephemerals, .. } = self;
-        let Evaluation { pending, steps, steps_max, stop, .. } = self;
+        let Evaluation { pending, dear, steps, steps_max, stop, .. } = self;
         Evaluation {
             graph,
             view,
@@ -154,6 +159,7 @@ impl<'a> Evaluation<'a, &'a Graph> {
             scratch,
             ephemerals,
             pending,
+            dear,
             steps,
             steps_max,
             stop,

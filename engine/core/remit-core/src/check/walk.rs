@@ -47,12 +47,16 @@ impl<G: GraphView> Evaluation<'_, G> {
     /// The value of a goal, everything it rests on settled. After `Stopped` the scratch must be cleared.
     /// Cost: O(goals reached + edges looked at).
     pub fn solve(&mut self, root: Goal) -> Stoppable<Value> {
+        self.begin_cheaply();
         let mut step = Step::from(self.ask(root.object, root.slot, root.subject)?);
         loop {
             step = match step {
                 Step::Goal => match self.open(self.pending.goal) {
                     Some(value) => Step::Value(value),
-                    None => self.begin(self.pending)?,
+                    None => match if self.steps >= self.dear.at { self.by_subject(self.pending.goal)? } else { None } {
+                        Some(value) => Step::Value(value),
+                        None => self.begin(self.pending)?,
+                    },
                 },
                 Step::Expression => {
                     let PendingGoal { goal: Goal { object, subject, .. }, node, .. } = self.pending;
@@ -172,12 +176,15 @@ impl<G: GraphView> Evaluation<'_, G> {
         let (number, was_there) = scratch.goals.enter(goal);
         if was_there {
             let entry = scratch.goals.entry(number);
-            if !entry.is_settled {
+            if entry.is_settled {
+                return Some(entry.value);
+            }
+            if entry.order != WAITING_NOT {
                 let top = scratch.path.last_mut().expect("a goal waits below one that is worked on");
                 top.lowest = top.lowest.min(entry.order);
                 top.is_cut = true;
-            }
-            return Some(entry.value);
+                return Some(entry.value);
+            } // else its walk was left (`walk_up.rs`)
         }
         let order = scratch.waiting.len() as u32;
         scratch.goals.entry_mut(number).order = order;

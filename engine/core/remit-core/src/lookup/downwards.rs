@@ -34,7 +34,7 @@ impl Downwards {
         let mut down =
             Downwards { lookup, selves: Vec::new(), named: HashSet::new(), is_for_all: false, is_personal: false };
         let plan = evaluation.plan;
-        down.through(evaluation, |node, tell| drivers.each(plan, node, &mut |leaf| tell(leaf)))?;
+        down.through(evaluation, |node, tell| drivers.each(plan, node, &mut |leaf, _| tell(leaf)))?;
         if down.is_for_all {
             down.through(evaluation, |node, tell| each_node(plan, node, &mut |leaf| tell(leaf)))?;
         }

@@ -113,7 +113,7 @@ impl Upwards {
                 Body::Along { child, .. } => self.asks(asking, child),
                 Body::Permission { node } => {
                     leaves.clear();
-                    drivers.each(plan, node, &mut |leaf| leaves.push(leaf));
+                    drivers.each(plan, node, &mut |leaf, _| leaves.push(leaf));
                     for leaf in &leaves {
                         self.look(evaluation)?;
                         match *leaf {

@@ -17,22 +17,27 @@ impl Drivers {
         Widening::of(plan).drivers(plan)
     }
 
-    /// Of an `&` those of one operand, of a `-` those of what is subtracted from: all that `tell` hears of.
-    pub fn each(&self, plan: &Plan, node: u32, tell: &mut impl FnMut(Node)) {
+    /// Of an `&` those of one operand, of a `-` those of what is subtracted from: all that `tell` hears of, and of each
+    /// whether its yes is enough for the whole.
+    pub fn each(&self, plan: &Plan, node: u32, tell: &mut impl FnMut(Node, bool)) {
+        self.each_of(plan, node, true, tell);
+    }
+
+    fn each_of(&self, plan: &Plan, node: u32, alone: bool, tell: &mut impl FnMut(Node, bool)) {
         match plan.nodes[node as usize] {
             Node::Union { from, to } => {
                 for operand in &plan.operands[from as usize..to as usize] {
-                    self.each(plan, *operand, tell);
+                    self.each_of(plan, *operand, alone, tell);
                 }
             }
             Node::Intersection { from, to } => {
                 let operands = plan.operands[from as usize..to as usize].iter();
                 if let Some(narrowest) = operands.min_by_key(|operand| self.is_wide[**operand as usize]) {
-                    self.each(plan, *narrowest, tell);
+                    self.each_of(plan, *narrowest, alone && to - from == 1, tell);
                 }
             }
-            Node::Exclusion { base, .. } => self.each(plan, base, tell),
-            leaf => tell(leaf),
+            Node::Exclusion { base, .. } => self.each_of(plan, base, false, tell),
+            leaf => tell(leaf, alone),
         }
     }
 }

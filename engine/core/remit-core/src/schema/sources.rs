@@ -43,7 +43,7 @@ impl Sources {
             match slot.body {
                 Body::Relation => waiting.push((number, Source::Kind(slot.kind))),
                 Body::Along { child, .. } => readers[child as usize].push(number),
-                Body::Permission { node } => drivers.each(plan, node, &mut |leaf| match leaf {
+                Body::Permission { node } => drivers.each(plan, node, &mut |leaf, _| match leaf {
                     Node::Goal { slot } => readers[slot as usize].push(number),
                     Node::Itself => waiting.push((number, Source::Itself)),
                     Node::Nil => {}
@@ -126,7 +126,7 @@ mod tests {
             match slot.body {
                 Body::Relation => sources.kinds.push(slot.kind),
                 Body::Along { child, .. } => asked.push(child),
-                Body::Permission { node } => drivers.each(plan, node, &mut |leaf| match leaf {
+                Body::Permission { node } => drivers.each(plan, node, &mut |leaf, _| match leaf {
                     Node::Goal { slot } => asked.push(slot),
                     Node::Itself => sources.is_itself = true,
                     Node::Nil => {}

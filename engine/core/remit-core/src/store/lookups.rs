@@ -14,6 +14,7 @@ use crate::check::caveats::Context;
 use crate::check::closure;
 use crate::check::evaluator::{Evaluation, PendingGoal, Stoppable, Stopped};
 use crate::check::goals::{Goal, NO, YES};
+use crate::check::subject_side::Dear;
 use crate::graph::overlay::{Changed, Overlaid};
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, Graph};
@@ -68,8 +69,19 @@ impl View<'_> {
         asked: &LookupRequest<'_>,
         stop: &dyn Fn() -> bool,
     ) -> (LookupAnswer, u64) {
-        let State { graph, plan: Some(plan), drivers, sources, caveats, version, installed, closed, reach, .. } =
-            &*self.state
+        let State {
+            graph,
+            plan: Some(plan),
+            drivers,
+            sources,
+            caveats,
+            version,
+            installed,
+            closed,
+            reach,
+            backwards,
+            ..
+        } = &*self.state
         else {
             return (LookupAnswer::Elsewhere, 0);
         };
@@ -84,13 +96,13 @@ impl View<'_> {
         let Some(names) = QuestionNames::of(graph, plan, (self.store.number, *installed), &question) else {
             return (LookupAnswer::Elsewhere, 0);
         };
-        let Session { scratch, ephemerals, overlay, .. } = session;
+        let Session { scratch, ephemerals, overlay, dear_steps, .. } = session;
         // The object whose id is left away is the one with an id that no relationship can have.
         let mut object_of = |type_, id| graph.objects.find(type_, id).unwrap_or_else(|| ephemerals.number(type_, id));
         let resource = object_of(names.resource_type, question.resource_id);
         let subject = object_of(names.subject_type, question.subject_id);
         let goal = names.goal(resource, subject);
-        let state = closure::State { store: self.store.number, version: *version, closed, sources, reach };
+        let state = closure::State { store: self.store.number, version: *version, closed, sources, reach, backwards };
         let looking = Looking { view: self, asked, names: &names, goal, graph, drivers, ephemerals };
         let evaluation = Evaluation {
             graph,
@@ -103,6 +115,7 @@ impl View<'_> {
             scratch,
             ephemerals: &ephemerals.types,
             pending: PendingGoal::default(),
+            dear: Dear::from(*dear_steps),
             steps: 0,
             steps_max,
             stop,

@@ -13,6 +13,7 @@ use crate::check::caveats::Context;
 use crate::check::closure;
 use crate::check::evaluator::{Dependencies, Evaluation, PendingGoal, Stoppable};
 use crate::check::goals::{Goal, NO, Value, YES};
+use crate::check::subject_side::Dear;
 use crate::expand::{Budget, ExpandError, ExpandRequest, ExpandResult, Expansion, expand};
 use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
 use crate::graph::{EPHEMERAL, End, Graph};
@@ -120,7 +121,18 @@ impl View<'_> {
         stop: &dyn Fn() -> bool,
     ) -> (Answer, u64) {
         let State {
-            graph, plan: Some(plan), caveats, version, installed, written, closed, sources, reach, found, ..
+            graph,
+            plan: Some(plan),
+            caveats,
+            version,
+            installed,
+            written,
+            closed,
+            sources,
+            reach,
+            backwards,
+            found,
+            ..
         } = &*self.state
         else {
             return (Answer::Elsewhere, 0);
@@ -167,11 +179,12 @@ impl View<'_> {
             plan,
             caveats,
             context,
-            state: closure::State { store: stamp.0, version: *version, closed, sources, reach },
+            state: closure::State { store: stamp.0, version: *version, closed, sources, reach, backwards },
             now_us,
             scratch: &mut session.scratch,
             ephemerals: &session.ephemerals.types,
             pending: PendingGoal::default(),
+            dear: Dear::from(session.dear_steps),
             steps: 0,
             steps_max,
             stop,

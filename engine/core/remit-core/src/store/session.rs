@@ -8,6 +8,7 @@ use crate::check::cache::Cache;
 use crate::check::cache_stats::CacheStats;
 use crate::check::caveats::Context;
 use crate::check::evaluator::Scratch;
+use crate::check::subject_side::DEAR_STEPS;
 use crate::graph::Graph;
 use crate::graph::overlay::{Changed, Overlay};
 use crate::schema::reach::Reaches;
@@ -22,6 +23,7 @@ pub struct Session {
     pub(super) reaches: Reaches, // this stays between requests
     pub(super) names: QuestionNames,
     pub(super) cache: Cache,
+    pub(super) dear_steps: u64,
 }
 
 impl Session {
@@ -36,6 +38,7 @@ impl Session {
             reaches: Reaches::default(),
             names: QuestionNames::default(),
             cache: Cache::new(cached_answers),
+            dear_steps: DEAR_STEPS,
         }
     }
 
@@ -63,6 +66,11 @@ impl Session {
     /// Forget every remembered answer, and have room for so many from now on; 0 switches the cache off.
     pub fn set_cache(&mut self, cached_answers: usize) {
         self.cache = Cache::new(cached_answers);
+    }
+
+    /// From which step of a walk on it looks from the subject's side as well: for tests, of which few walks are dear.
+    pub fn set_dear(&mut self, steps: u64) {
+        self.dear_steps = steps;
     }
 
     /// Bytes of scratch and cache.

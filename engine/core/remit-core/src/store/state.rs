@@ -6,6 +6,7 @@ use crate::check::cache::Written;
 use crate::check::caveats::{Caveats, Declared};
 use crate::check::closure::Closed;
 use crate::graph::{Graph, QualifiersText, Triple};
+use crate::schema::backwards::Backwards;
 use crate::schema::drivers::Drivers;
 use crate::schema::plan::{Definition, Plan};
 use crate::schema::reach::Reach;
@@ -25,7 +26,8 @@ pub struct State {
     pub(super) written: Written,
     pub(super) closed: Closed,
     pub(super) reach: Reach,
-    shapes_seen: usize,    // when `closed` and `reach` were found
+    pub(super) backwards: Backwards,
+    shapes_seen: usize,    // when `closed`, `reach` and `backwards` were found
     pub(super) found: u64, // the version that they were found in
 }
 
@@ -51,6 +53,7 @@ impl State {
         if let Some(plan) = &self.plan {
             self.closed = Closed::of(plan, &self.sources, &self.graph);
             self.reach = Reach::of(plan, &self.graph, &[]);
+            self.backwards = Backwards::of(plan, &self.drivers, &self.graph);
         }
     }
 
