@@ -177,6 +177,41 @@ def test_a_long_list_comes_in_order_whatever_its_pages_are() -> None:
     )
 
 
+def test_a_page_anywhere_in_a_long_list_is_that_part_of_it() -> None:
+    """Wherever the page before was: back, on, and far ahead. Some are found twice, and some not to be listed."""
+    schema = compile_schema(
+        "definition user {}\n"
+        "definition group { relation member: user }\n"
+        "definition document {\nrelation viewer: user | group#member\nrelation barred: user\n"
+        "permission view = viewer - barred\n}"
+    ).schema
+    count = 9_000
+    lines = ["group:all#member@user:zoe"]
+    for number in range(count):
+        lines += [f"document:d{number}#viewer@user:zoe", f"document:plan#viewer@user:u{number}"]
+        if not number % 3:
+            lines += [f"document:d{number}#viewer@group:all#member", f"document:d{number}#barred@user:zoe"]
+            lines += [f"group:all#member@user:u{number}", f"document:plan#barred@user:u{number}"]
+    lines += ["document:plan#viewer@group:all#member"]
+    graph = NativeGraph(parse_relationship(line) for line in lines)
+    native.install(graph, schema)
+    left = [number for number in range(count) if number % 3]
+    lists: list[tuple[ResourceLookup | SubjectLookup, list[str]]] = [
+        (ResourceLookup("document", "view", SubjectRef("user", "zoe")), sorted([*(f"d{n}" for n in left), "plan"])),
+        (SubjectLookup(ObjectRef("document", "plan"), "view", "user"), sorted([*(f"u{n}" for n in left), "zoe"])),
+    ]
+    random = Random(7)
+    for lookup, ids in lists:
+        at = 0
+        for _ in range(60):
+            at = random.choice((at, at + 100, at + 1_990, max(at - 50, 0), random.randrange(len(ids)))) % len(ids)
+            limit = random.choice((1, 100, 100, 2_500))
+            page = native.look_up(graph, lookup, place(ids[at], limit), now_us=NOW_US)
+            assert page is not None
+            assert [id for id, _ in page.decided.entries] == ids[at + 1 : at + 1 + limit]
+            at += limit
+
+
 OF_A_TIME = """
 use expiration
 use delegation

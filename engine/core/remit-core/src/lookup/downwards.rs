@@ -16,8 +16,7 @@ pub struct Downwards {
     lookup: SubjectLookup,
     /// Objects whose own object, or own userset, was met.
     selves: Vec<u32>,
-    /// Those that an edge beneath leads to.
-    pub named: HashSet<u32>,
+    named: Vec<u32>, // those that an edge beneath leads to; sorted, once the walk is over
     /// Somebody whom no edge names may have it.
     pub is_for_all: bool,
     /// What a subject has itself was asked, or what is above it.
@@ -32,13 +31,20 @@ impl Downwards {
         lookup: SubjectLookup,
     ) -> Stoppable<Downwards> {
         let mut down =
-            Downwards { lookup, selves: Vec::new(), named: HashSet::new(), is_for_all: false, is_personal: false };
+            Downwards { lookup, selves: Vec::new(), named: Vec::new(), is_for_all: false, is_personal: false };
         let plan = evaluation.plan;
         down.through(evaluation, |node, tell| drivers.each(plan, node, &mut |leaf, _| tell(leaf)))?;
         if down.is_for_all {
             down.through(evaluation, |node, tell| each_node(plan, node, &mut |leaf| tell(leaf)))?;
         }
+        down.named.sort_unstable();
+        down.named.dedup();
         Ok(down)
+    }
+
+    /// How many of the candidates, the first of them, are those that an edge beneath leads to; sorted by number.
+    pub fn named_len(&self) -> usize {
+        self.named.len()
     }
 
     /// Whoever is to be checked, some of them more than once. Cost: O(found), or O(objects) where everybody may have it
@@ -92,13 +98,13 @@ impl Downwards {
                                 if evaluation.is_wildcard(subject) {
                                     self.is_for_all = true;
                                 } else {
-                                    self.named.insert(subject);
+                                    self.named.push(subject);
                                 }
                             }
                             Some(End::Node(userset)) => {
                                 let (object, kind) = evaluation.view.name_of(userset);
                                 if kind == asked {
-                                    self.named.insert(object);
+                                    self.named.push(object);
                                 }
                                 add(object, plan.slot_of_kind(kind));
                             }

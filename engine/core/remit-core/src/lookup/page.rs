@@ -40,7 +40,7 @@ pub fn page_of_resources<'t, G: GraphView>(
     evaluation: &mut Evaluation<'_, G>,
     lookup: Lookup,
     place: Place<'_>,
-    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
+    candidates: &mut dyn FnMut() -> Stoppable<Option<Candidate<'t>>>,
 ) -> Stoppable<Page> {
     let Lookup { slot, type_, subject } = lookup;
     let mut kinds = evaluation.plan.kinds_of(type_).to_vec();
@@ -57,7 +57,7 @@ pub fn page_of_subjects<'t, G: GraphView>(
     lookup: SubjectLookup,
     place: Place<'_>,
     everybody: bool,
-    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
+    candidates: &mut dyn FnMut() -> Stoppable<Option<Candidate<'t>>>,
 ) -> Stoppable<Page> {
     let SubjectLookup { object, slot, kind, .. } = lookup;
     let mut page = Page::default();
@@ -82,12 +82,12 @@ fn fill<'t, G: GraphView>(
     evaluation: &mut Evaluation<'_, G>,
     place: Place<'_>,
     mut page: Page,
-    candidates: &mut dyn FnMut() -> Option<Candidate<'t>>,
+    candidates: &mut dyn FnMut() -> Stoppable<Option<Candidate<'t>>>,
     mut judge: impl FnMut(&mut Evaluation<'_, G>, Candidate<'t>) -> Stoppable<Option<Judged>>,
 ) -> Stoppable<Page> {
     let walked = std::mem::take(&mut evaluation.steps);
     let mut last: Option<&str> = page.entries.first().map(|_| "*");
-    while let Some(candidate) = candidates() {
+    while let Some(candidate) = candidates()? {
         let Candidate { id, object, is_named } = candidate;
         if last == Some(id) || evaluation.is_wildcard(object) {
             continue;

@@ -213,7 +213,7 @@ impl Names {
         self.page_tags[(number >> PAGE_SHIFT) as usize]
     }
 
-    fn bytes_of(&self, number: u32) -> &[u8] {
+    pub fn bytes_of(&self, number: u32) -> &[u8] {
         bytes_of(&self.rows, &self.texts, &self.long, number)
     }
 

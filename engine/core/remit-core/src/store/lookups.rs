@@ -9,7 +9,7 @@ use super::names::QuestionNames;
 use super::question::Question;
 use super::session::Session;
 use super::state::State;
-use super::walked::{Candidates, LookupKey};
+use super::walked::{Candidates, InOrder, LookupKey};
 use crate::check::caveats::Context;
 use crate::check::closure;
 use crate::check::evaluator::{Evaluation, PendingGoal, Stoppable, Stopped};
@@ -45,6 +45,9 @@ pub enum LookupAnswer {
     /// `eval/lookups.py` answers it: a name is unknown, there is no schema yet, or everybody's answer is not decided here.
     Elsewhere,
 }
+
+/// Candidates of a list that are put in order at once: to sort 2,000 takes less than to look at each of 20,000. Not tuned.
+const IN_ORDER: usize = 2_000;
 
 /// What a page comes to, None where Python has to find it.
 type Found = Stoppable<Option<Page>>;
@@ -166,34 +169,39 @@ impl<'a> Looking<'a> {
     fn resources<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: Lookup) -> Found {
         let place = self.asked.place;
         let is_of_graph = lookup.subject.object & EPHEMERAL == 0;
+        let stop = evaluation.stop;
         if let Some(known) = self.known(evaluation, is_of_graph, LookupKey::Resources(lookup)) {
-            return page_of_resources(evaluation, lookup, place, &mut self.later(&known)).map(Some);
+            return page_of_resources(evaluation, lookup, place, &mut self.later(&known, stop)).map(Some);
         }
-        let found = Upwards::of(evaluation, self.drivers, lookup)?.walk(evaluation)?;
+        let mut found = Upwards::of(evaluation, self.drivers, lookup)?.walk(evaluation)?;
         if self.is_worth_keeping(is_of_graph) {
-            let kept = self.kept(evaluation, LookupKey::Resources(lookup), &found, |_| false, false)?;
-            return page_of_resources(evaluation, lookup, place, &mut self.later(&kept)).map(Some);
+            found.sort_unstable();
+            found.dedup();
+            let candidates = Candidates::of(found, 0, false);
+            let kept = self.kept(evaluation, LookupKey::Resources(lookup), candidates);
+            return page_of_resources(evaluation, lookup, place, &mut self.later(&kept, stop)).map(Some);
         }
-        let mut ordered = self.ordered(evaluation, place.after, &found)?;
-        let mut next = || ordered.next().map(|(id, object)| Candidate { id, object, is_named: false });
+        let mut ordered = self.ordered(place, &found, stop);
+        let mut next = || Ok(ordered.next()?.map(|object| self.candidate(object, false)));
         page_of_resources(evaluation, lookup, place, &mut next).map(Some)
     }
 
     fn subjects<G: GraphView>(&self, evaluation: &mut Evaluation<'_, G>, lookup: SubjectLookup) -> Found {
         let is_of_graph = lookup.object & EPHEMERAL == 0;
+        let stop = evaluation.stop;
         if let Some(known) = self.known(evaluation, is_of_graph, LookupKey::Subjects(lookup)) {
-            return self.subjects_among(evaluation, lookup, known.is_for_all, &mut self.later(&known));
+            return self.subjects_among(evaluation, lookup, known.is_for_all, &mut self.later(&known, stop));
         }
         let down = Downwards::walk(evaluation, self.drivers, lookup)?;
-        let found = down.candidates(evaluation)?;
-        let is_named = |object: u32| down.named.contains(&object);
+        let candidates = Candidates::of(down.candidates(evaluation)?, down.named_len(), down.is_for_all);
         if self.is_worth_keeping(is_of_graph) {
-            let kept = self.kept(evaluation, LookupKey::Subjects(lookup), &found, is_named, down.is_for_all)?;
-            return self.subjects_among(evaluation, lookup, kept.is_for_all, &mut self.later(&kept));
+            let kept = self.kept(evaluation, LookupKey::Subjects(lookup), candidates);
+            return self.subjects_among(evaluation, lookup, kept.is_for_all, &mut self.later(&kept, stop));
         }
-        let mut ordered = self.ordered(evaluation, self.after(), &found)?;
-        let mut next = || ordered.next().map(|(id, object)| Candidate { id, object, is_named: is_named(object) });
-        self.subjects_among(evaluation, lookup, down.is_for_all, &mut next)
+        let place = Place { after: self.after(), ..self.asked.place };
+        let mut ordered = self.ordered(place, &candidates.found, stop);
+        let mut next = || Ok(ordered.next()?.map(|object| self.candidate(object, candidates.is_named(object))));
+        self.subjects_among(evaluation, lookup, candidates.is_for_all, &mut next)
     }
 
     fn subjects_among<G: GraphView>(
@@ -201,7 +209,7 @@ impl<'a> Looking<'a> {
         evaluation: &mut Evaluation<'_, G>,
         lookup: SubjectLookup,
         is_for_all: bool,
-        candidates: &mut dyn FnMut() -> Option<Candidate<'a>>,
+        candidates: &mut dyn FnMut() -> Stoppable<Option<Candidate<'a>>>,
     ) -> Found {
         let walked = std::mem::take(&mut evaluation.steps);
         let everybody = match if is_for_all { self.everybody(evaluation)? } else { Some(false) } {
@@ -219,13 +227,21 @@ impl<'a> Looking<'a> {
         if self.asked.place.after == "*" { "" } else { self.asked.place.after }
     }
 
-    fn ordered<G: GraphView>(
+    fn ordered<'f>(
         &self,
-        evaluation: &Evaluation<'_, G>,
-        after: &str,
-        found: &[u32],
-    ) -> Stoppable<Ordered<'a>> {
-        Ordered::after(after, found, &|object| self.id_of(object), &mut || evaluation.pause())
+        place: Place<'a>,
+        found: &'f [u32],
+        stop: &'f dyn Fn() -> bool,
+    ) -> Ordered<'f, 'a, impl Fn(u32) -> &'a [u8]> {
+        let (graph, ephemerals) = (self.graph, self.ephemerals);
+        let bytes_of = move |object: u32| {
+            if object & EPHEMERAL == 0 { graph.objects.bytes_of(object) } else { ephemerals.id(object).as_bytes() }
+        };
+        Ordered::after(place, found, bytes_of, stop)
+    }
+
+    fn candidate(&self, object: u32, is_named: bool) -> Candidate<'a> {
+        Candidate { id: self.id_of(object), object, is_named }
     }
 
     fn known<G: GraphView>(
@@ -245,34 +261,58 @@ impl<'a> Looking<'a> {
         is_of_graph && self.asked.changed.is_empty() && !self.asked.place.after.is_empty()
     }
 
-    /// What a walk has found, sorted, and kept for the pages to come. All of it is objects of the graph.
+    /// What a walk has found, kept for the pages to come. All of it is objects of the graph.
     fn kept<G: GraphView>(
         &self,
         evaluation: &Evaluation<'_, G>,
         asked: LookupKey,
-        found: &[u32],
-        is_named: impl Fn(u32) -> bool,
-        is_for_all: bool,
-    ) -> Stoppable<Arc<Candidates>> {
-        let objects = self.ordered(evaluation, "", found)?.sorted(&mut || evaluation.pause())?;
-        let named = objects.iter().map(|object| is_named(*object)).collect();
-        let candidates = Arc::new(Candidates { objects, named, is_for_all });
+        candidates: Candidates,
+    ) -> Arc<Candidates> {
+        let candidates = Arc::new(candidates);
         let seen = evaluation.scratch.dependencies;
         self.view.store.walked.keep(evaluation.state.version, asked, seen, &candidates);
-        Ok(candidates)
+        candidates
     }
 
-    /// Those of the page and of all after it. Cost: O(log n), and O(1) for each.
-    fn later<'c>(&'c self, sorted: &'c Candidates) -> impl FnMut() -> Option<Candidate<'a>> + 'c {
-        let begin = sorted.objects.partition_point(|object| self.id_of(*object) <= self.after());
-        let mut later = sorted.objects[begin..].iter().zip(&sorted.named[begin..]);
+    /// Those of the page and of all after it. Cost: O(1) for each, and O(candidates) for every `IN_ORDER` of them.
+    fn later<'c>(
+        &'c self,
+        candidates: &'c Candidates,
+        stop: &'c dyn Fn() -> bool,
+    ) -> impl FnMut() -> Stoppable<Option<Candidate<'a>>> + 'c {
+        let mut after = self.after();
+        let mut place = 0;
+        let mut in_order: Option<Arc<InOrder>> = None;
         move || {
-            later.next().map(|(object, is_named)| Candidate {
-                id: self.id_of(*object),
-                object: *object,
-                is_named: *is_named,
-            })
+            loop {
+                if let Some(known) = &in_order {
+                    if let Some(object) = known.objects.get(place) {
+                        place += 1;
+                        return Ok(Some(self.candidate(*object, candidates.is_named(*object))));
+                    }
+                    if known.is_rest {
+                        return Ok(None);
+                    }
+                    after = known.objects.last().map_or(after, |object| self.id_of(*object));
+                }
+                let next = self.in_order(candidates, after, stop)?;
+                place = next.objects.partition_point(|object| self.id_of(*object) <= after);
+                in_order = Some(next);
+            }
         }
+    }
+
+    /// What comes after an id: known from a page before, or put in order now for those to come.
+    fn in_order(&self, candidates: &Candidates, after: &'a str, stop: &dyn Fn() -> bool) -> Stoppable<Arc<InOrder>> {
+        let known = Arc::clone(&candidates.next.lock());
+        let is_before = |object: &u32| self.id_of(*object) > after;
+        if *known.after <= *after && (known.is_rest || known.objects.last().is_some_and(is_before)) {
+            return Ok(known);
+        }
+        let (objects, is_rest) = self.ordered(Place { after, limit: IN_ORDER }, &candidates.found, stop).least()?;
+        let next = Arc::new(InOrder { after: after.to_owned(), objects, is_rest });
+        *candidates.next.lock() = Arc::clone(&next);
+        Ok(next)
     }
 
     /// Whether one that occurs nowhere has it; None where that is not decided here.

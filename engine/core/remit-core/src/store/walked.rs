@@ -1,5 +1,5 @@
-//! What walks of lookups found, kept for the pages after: whoever reads a long list page by page has it walked and sorted
-//! once, as long as nobody writes meanwhile.
+//! What walks of lookups found, kept for the pages after: whoever reads a long list page by page has it walked once, and
+//! sorted some twenty pages at a time, as long as nobody writes meanwhile.
 //!
 //! Law: what is kept is given only of the version of the store that it was found in, and at times at which the same would
 //! be found.
@@ -19,11 +19,31 @@ pub(super) enum LookupKey {
     Subjects(SubjectLookup),
 }
 
-/// Candidates of a lookup, none of them twice.
+/// Candidates of a lookup.
 pub(super) struct Candidates {
-    pub objects: Vec<u32>, // sorted by id
-    pub named: Vec<bool>,  // of each, whether an edge beneath leads to it
+    pub found: Vec<u32>,
+    pub named_len: usize, // those that an edge beneath leads to come first, sorted by number
     pub is_for_all: bool,
+    pub next: Mutex<Arc<InOrder>>, // those of the pages asked for last
+}
+
+impl Candidates {
+    pub(super) fn of(found: Vec<u32>, named_len: usize, is_for_all: bool) -> Candidates {
+        Candidates { found, named_len, is_for_all, next: Mutex::default() }
+    }
+
+    /// Whether an edge beneath leads to it. Cost: O(log candidates).
+    pub(super) fn is_named(&self, object: u32) -> bool {
+        self.found[..self.named_len].binary_search(&object).is_ok()
+    }
+}
+
+/// Candidates in the order of their ids: all of those after an id, up to the last of them.
+#[derive(Default)]
+pub(super) struct InOrder {
+    pub after: String,
+    pub objects: Vec<u32>,
+    pub is_rest: bool, // none comes after them
 }
 
 struct List {
@@ -55,7 +75,7 @@ impl Walked {
 
     /// `seen` says at which times a walk finds the same.
     pub(super) fn keep(&self, version: u64, asked: LookupKey, seen: Dependencies, candidates: &Arc<Candidates>) {
-        if candidates.objects.len() > LEN_MAX {
+        if candidates.found.len() > LEN_MAX {
             return;
         }
         let mut lists = self.lists.lock();
@@ -68,7 +88,10 @@ impl Walked {
 
     pub(super) fn bytes(&self) -> usize {
         let lists = self.lists.lock();
-        let of_list = |list: &List| size_of_val(&*list.candidates.objects) + list.candidates.named.len();
+        let of_list = |list: &List| {
+            let Candidates { found, next, .. } = &*list.candidates;
+            size_of_val(&**found) + size_of_val(&*next.lock().objects)
+        };
         lists.capacity() * size_of::<List>() + lists.iter().map(of_list).sum::<usize>()
     }
 }
