@@ -25,6 +25,8 @@ def lines(world: World) -> Iterator[str]:
         yield from (f"R\t{relation}" for relation in relations)
         yield from ("\t".join(("P", permission, *_words(expression))) for permission, expression in permissions)
     for fact in world.relationships():
+        if fact.qualifiers.caveat is not None:
+            continue  # the file has no word for it, and no workload asks about it
         yield "\t".join(("F", *fact.resource, fact.relation, *fact.subject))
     for workload, questions in world.workloads().items():
         yield f"W\t{workload}"

@@ -36,7 +36,7 @@ definition instrument {
 TOOLS_IN_TOOLBOX = 8
 _DELEGATES = 3  # of an assistant, in a family four deep
 _FAMILY = 40
-_FAMILIES_OF_CREW = 5
+_FAMILIES_OF_CREW = 4
 _PARTS = 4  # of a crew
 _FACTS_OF_FAMILY = 44  # with its part of what crews and tools need
 _FOR_ALL_SHARE = 0.03  # of the tools: given to the crew that all others are parts of

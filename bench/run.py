@@ -25,7 +25,7 @@ from bench.in_process import (
     write_slice,
     written,
 )
-from bench.lists import pages
+from bench.lists import first_pages, list_load, pages, wholes
 from bench.over_grpc import Client, Load, check_load, check_many_load, write_load
 from bench.processes import Processors, Running, echo_server, remit_server
 from bench.worlds import BULK, World
@@ -153,6 +153,16 @@ def _questions_in_process(
             progress(f"{IN_PROCESS}: {name}")
             slices = _sliced(options, partial(timed_slice, pages(engine, lists)))
             yield Figure.of(name, IN_PROCESS, slices, unit="pages")
+    for name, lists in world.first_pages().items():
+        if options.wants(IN_PROCESS, name):
+            progress(f"{IN_PROCESS}: {name}")
+            slices = _sliced(options, partial(timed_slice, first_pages(engine, lists)))
+            yield Figure.of(name, IN_PROCESS, slices, unit="pages")
+    for name, lists in world.whole_lists().items():
+        if options.wants(IN_PROCESS, name):
+            progress(f"{IN_PROCESS}: {name}")
+            slices = _sliced(options, partial(timed_slice, wholes(engine, lists)))
+            yield Figure.of(name, IN_PROCESS, slices, unit="lists")
 
 
 def _sliced(options: RunOptions, measure: Callable[[float, int], Slice]) -> list[Slice]:
@@ -200,7 +210,8 @@ def _loads(world: World, options: RunOptions) -> list[_Asking]:
     served = world.served()
     checks = [_Asking(name, check_load(questions)) for name, questions in world.workloads().items()]
     bulks = [_Asking(name, check_many_load(bulk), "items", BULK) for name, bulk in world.bulks().items()]
-    return [each for each in (*checks, *bulks) if each.name in served and options.wants(GRPC, each.name)]
+    lists = [_Asking(name, list_load(known), "pages") for name, known in world.first_pages().items()]
+    return [each for each in (*checks, *bulks, *lists) if each.name in served and options.wants(GRPC, each.name)]
 
 
 async def _over_grpc(

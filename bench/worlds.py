@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import chains, drive, fleet
+from bench import chains, drive, fleet, library
 from bench.chains import Chains
 from bench.drive import Drive
 from bench.fleet import Fleet
 from bench.known_question import KnownQuestion
+from bench.library import Library
 from bench.lists import PAGE, KnownList
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave
 _FLEET_SHARE = 0.1  # likewise; the drive has the rest
+LISTED_OF = 50  # a list is so much of all relationships long: 20,000 of a million
 _HOT_PAIRS = 200
 _LISTS = 5
 BULK = 50
@@ -50,12 +52,14 @@ class World:
     def __init__(self, sizes: Sizes, seed: int) -> None:
         self.sizes = sizes
         self.seed = seed
-        self.schema = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA + fleet.SCHEMA
+        agents = chains.SCHEMA_FILE.read_text(encoding="utf-8")
+        self.schema = agents + drive.SCHEMA + fleet.SCHEMA + library.RECORDS_SCHEMA
         self.deep = DeepFolders(sizes.folder_depth)
         self.group = LargeGroup(sizes.group_members)
         self.wide = WideDocument(sizes.wide_groups)
-        shapes = sum(1 for shape in (self.deep, self.group, self.wide) for _ in shape.relationships())
-        left = sizes.relationships - shapes
+        self.library = Library(sizes.relationships // LISTED_OF)
+        shapes = sum(1 for shape in (self.deep, self.group, self.wide, self.library) for _ in shape.relationships())
+        left = sizes.relationships - shapes - sum(1 for _ in self.library.records())
         try:
             self.chains = Chains(int(left * _CHAINS_SHARE), sizes.chain_depth, seed)
             self.fleet = Fleet(int(left * _FLEET_SHARE), seed)
@@ -66,8 +70,9 @@ class World:
 
     def relationships(self) -> Iterator[Relationship]:
         """Every fact once, made as they are asked for."""
-        for part in (self.drive, self.chains, self.fleet, self.deep, self.group, self.wide):
+        for part in (self.drive, self.chains, self.fleet, self.deep, self.group, self.wide, self.library):
             yield from part.relationships()
+        yield from self.library.records()
 
     def workloads(self) -> dict[str, list[KnownQuestion]]:
         """Questions asked one by one, round and round. A workload's name is the same in every result."""
@@ -103,9 +108,31 @@ class World:
 
     def lists(self) -> dict[str, list[KnownList]]:
         """Lists asked for a page at a time, from beginning to end."""
+        listed = self.library.listed
         return {
             f"documents of a person, by {PAGE}": self.drive.lists(_LISTS, str(self.seed)),
             f"people of a group of {self.group.members:,}, by {PAGE}": [self.group.people()],
+            f"{listed:,} documents, some barred, by {PAGE}": [self.library.documents()],
+            f"{listed:,} subjects, some barred, by {PAGE}": [self.library.readers()],
+            f"records with caveats, by {PAGE}": [self.library.open_records()],
+        }
+
+    def first_pages(self) -> dict[str, list[KnownList]]:
+        """Lists of which only the beginning is asked for, again and again."""
+        listed = self.library.listed
+        return {
+            f"{listed:,} documents, first {PAGE}": [self.library.documents()],
+            f"{listed:,} subjects, first {PAGE}": [self.library.readers()],
+            f"records with caveats, first {PAGE}": [self.library.open_records()],
+            "permissions of a document": self.library.permissions(),
+        }
+
+    def whole_lists(self) -> dict[str, list[KnownList]]:
+        """Lists asked for in as few pages as they come in."""
+        listed = self.library.listed
+        return {
+            f"{listed:,} documents, all": [self.library.documents()],
+            f"{listed:,} subjects, all": [self.library.readers()],
         }
 
     def served(self) -> tuple[str, ...]:
@@ -121,4 +148,5 @@ class World:
             f"folders {self.deep.depth} deep, denied",
             f"group of {self.group.members:,}, denied",
             f"bulk of {BULK}, random documents",
+            *self.first_pages(),
         )

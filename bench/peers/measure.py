@@ -17,11 +17,25 @@ from typing import Any
 import grpc.aio
 
 from bench.in_process import WrongAnswer
+from bench.lists import KnownList
 from bench.peers.generator import Generator, Overrun, Stretch, timed
 from bench.peers.histogram import Histogram
+from bench.peers.listing import listed
 from bench.peers.peer import CannotAsk, Occupied, Refused, refusal
 from bench.peers.rows import FIXED, IMPORT, Row, row_of
-from bench.peers.run import MIXED, SPAWN, SPAWN_ALONG, WRITES, WRONG, Held, Measured, Memory, RunOptions
+from bench.peers.run import (
+    FIRST_OF_LIST,
+    MIXED,
+    SPAWN,
+    SPAWN_ALONG,
+    WHOLE_LIST,
+    WRITES,
+    WRONG,
+    Held,
+    Measured,
+    Memory,
+    RunOptions,
+)
 from bench.peers.storms import SteadyWriter, Written, spawn_storm, write_storm
 from bench.peers.world import IN_A_TENTH, PEER_SCHEMA, PeerWorld, Spawned, Workload
 from remit.model import Relationship
@@ -66,6 +80,10 @@ class Run:
                     await self._closed(workload, in_flight, asked)
                 if workload.fixed_rate:
                     await self._fixed(workload, asked)
+        for name, known in self._world.lists().items():
+            for suffix, first_only in ((FIRST_OF_LIST, True), (WHOLE_LIST, False)):
+                if self._options.wants(f"{name}, {suffix}"):
+                    await self._listed(f"{name}, {suffix}", known, asked, first_only=first_only)
         if self._options.wants(MIXED):
             await self._mixed(asked)
         await self._storms(asked)
@@ -163,6 +181,17 @@ class Run:
         rows = [row for row in self.measured.rows if (row.workload, row.peer) == (workload.name, held.name)]
         found = [row.rate for row in rows if row.rate]
         return _FIXED_SHARE * found[-1] if found else 0.0
+
+    async def _listed(self, name: str, known: KnownList, asked: Sequence[Held], *, first_only: bool) -> None:
+        self._progress(name)
+
+        def take(held: Held) -> Take:
+            ask = partial(listed, held.peer, known, held.costs, first_only=first_only)
+            return lambda share: ask(seconds=self._options.seconds * share)
+
+        blank = Row(name, "", in_flight=1, unit="lists")
+        for peer, stretches in (await self._in_turns(asked, take, blank)).items():
+            self.measured.rows.append(row_of(name, peer, stretches, in_flight=1, unit="lists"))
 
     async def _mixed(self, asked: Sequence[Held]) -> None:
         """Random documents while facts are written, every answer fresh; and how the writes fared."""

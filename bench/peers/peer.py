@@ -5,7 +5,7 @@ Law: adapters translate and judge answers; none of them measures, and none knows
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -17,7 +17,7 @@ from bench.in_process import WrongAnswer
 from bench.known_question import KnownQuestion
 from bench.over_grpc import Load
 from bench.peers.world import Expected, Kind, Workload
-from remit.model import Question, Relationship, SubjectRef, Update, Verdict
+from remit.model import Question, Relationship, ResourceLookup, SubjectLookup, SubjectRef, Update, Verdict
 
 T = TypeVar("T")
 Metadata = tuple[tuple[str, str], ...]
@@ -73,6 +73,16 @@ class Peer(ABC):
         answer: bytes = await method(request, metadata=self.metadata)
         return answer
 
+    async def stream(self, path: str, request: bytes) -> AsyncGenerator[bytes, None]:
+        """One request and all answers to it. Raises grpc.aio.AioRpcError."""
+        method = self.channel.unary_stream(path, request_serializer=bytes, response_deserializer=bytes)
+        call = method(request, metadata=self.metadata)
+        try:
+            async for answer in call:
+                yield answer
+        finally:
+            call.cancel()  # nobody may want the rest
+
     async def call_if_there(self, path: str, request: bytes) -> bytes:
         """As `call`; nothing where the server says that there is none such."""
         try:
@@ -122,6 +132,10 @@ class Peer(ABC):
 
     @abstractmethod
     def writes(self, requests: Sequence[Sequence[Update]]) -> Load: ...
+
+    @abstractmethod
+    def listing(self, lookup: ResourceLookup | SubjectLookup) -> AsyncGenerator[list[str], None]:
+        """All ids that a lookup finds, as they come. Raises grpc.aio.AioRpcError."""
 
     @abstractmethod
     def check_after(self, asked: KnownQuestion, written: bytes) -> bytes:

@@ -4,14 +4,15 @@ Law: nothing here asks for less than Remit always gives: no consistency is lower
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from bench.in_process import WrongAnswer
 from bench.known_question import KnownQuestion
+from bench.lists import page_of, page_request, path_of
 from bench.over_grpc import WRITE, Load, check_load, check_many_load
 from bench.peers.peer import Imported, Occupied, Peer, as_stream, require_subjects
 from bench.peers.world import ALONG_SCHEMA, Expected
-from remit.model import Relationship, SubjectRef, Update
+from remit.model import Relationship, ResourceLookup, SubjectLookup, SubjectRef, Update
 from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2
 from remit.wire.facts import encode_object, encode_relationship, encode_update
 
@@ -20,6 +21,7 @@ _EXPAND = "/remit.v1.Permissions/Expand"
 _WRITE_SCHEMA = "/remit.v1.Schemas/WriteSchema"
 _READ_SCHEMA = "/remit.v1.Schemas/ReadSchema"
 _ROWS_A_MESSAGE = 1_000
+_FIRST_PAGE = 100
 
 
 class RemitPeer(Peer):
@@ -72,6 +74,17 @@ class RemitPeer(Peer):
             require_subjects(expands[number], named)
 
         return Load(_EXPAND, requests, require)
+
+    async def listing(self, lookup: ResourceLookup | SubjectLookup) -> AsyncGenerator[list[str], None]:
+        """A page at a time, a short one first."""
+        limit, cursor = _FIRST_PAGE, ""
+        while True:
+            request = page_request(lookup, limit, cursor).SerializeToString()
+            ids, cursor = page_of(lookup, await self.call(path_of(lookup), request))
+            yield ids
+            if not cursor:
+                break
+            limit = 0  # as many as a page may have
 
     def writes(self, requests: Sequence[Sequence[Update]]) -> Load:
         encoded = [

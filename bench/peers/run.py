@@ -14,6 +14,8 @@ MIXED = "random documents, fresh, with writes"
 SPAWN = "spawn storm, mandates"
 SPAWN_ALONG = "spawn storm, along"
 WRITES = "durable writes"
+FIRST_OF_LIST = "the first"
+WHOLE_LIST = "all"
 WRONG = "WRONG ANSWER"
 
 

@@ -6,7 +6,7 @@ Law: SpiceDB and Remit are sent the same bytes, so what differs between their fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from authzed.api.v1 import core_pb2, permission_service_pb2, schema_service_pb2
 
@@ -26,12 +26,23 @@ from bench.peers.peer import (
     require_subjects,
 )
 from bench.peers.world import ALONG_SCHEMA, Expected
-from remit.model import ObjectRef, Operation, Relationship, SubjectRef, Update, Verdict
+from remit.model import (
+    ObjectRef,
+    Operation,
+    Relationship,
+    ResourceLookup,
+    SubjectLookup,
+    SubjectRef,
+    Update,
+    Verdict,
+)
 
 _PERMISSIONS = "/authzed.api.v1.PermissionsService/"
 _CHECK = _PERMISSIONS + "CheckPermission"
 _BULK = _PERMISSIONS + "CheckBulkPermissions"
 _EXPAND = _PERMISSIONS + "ExpandPermissionTree"
+_LOOKUP_RESOURCES = _PERMISSIONS + "LookupResources"
+_LOOKUP_SUBJECTS = _PERMISSIONS + "LookupSubjects"
 _WRITE = _PERMISSIONS + "WriteRelationships"
 _IMPORT = _PERMISSIONS + "ImportBulkRelationships"
 _WRITE_SCHEMA = "/authzed.api.v1.SchemaService/WriteSchema"
@@ -125,6 +136,26 @@ class SpicedbPeer(Peer):
             require_subjects(expands[number], named)
 
         return Load(_EXPAND, requests, judge)
+
+    async def listing(self, lookup: ResourceLookup | SubjectLookup) -> AsyncGenerator[list[str], None]:
+        if isinstance(lookup, ResourceLookup):
+            resources = permission_service_pb2.LookupResourcesRequest(
+                consistency=self._consistency,
+                resource_object_type=lookup.resource_type,
+                permission=lookup.permission,
+                subject=_subject(lookup.subject),
+            )
+            async for answer in self.stream(_LOOKUP_RESOURCES, resources.SerializeToString()):
+                yield [permission_service_pb2.LookupResourcesResponse.FromString(answer).resource_object_id]
+        else:
+            subjects = permission_service_pb2.LookupSubjectsRequest(
+                consistency=self._consistency,
+                resource=_object(lookup.resource),
+                permission=lookup.permission,
+                subject_object_type=lookup.subject_type,
+            )
+            async for answer in self.stream(_LOOKUP_SUBJECTS, subjects.SerializeToString()):
+                yield [permission_service_pb2.LookupSubjectsResponse.FromString(answer).subject.subject_object_id]
 
     def writes(self, requests: Sequence[Sequence[Update]]) -> Load:
         encoded = [_write(updates).SerializeToString() for updates in requests]

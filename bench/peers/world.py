@@ -10,26 +10,30 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from bench import chains, drive
+from bench import chains, drive, fleet
 from bench.chains import Chains
 from bench.drive import Drive
+from bench.fleet import Fleet
 from bench.known_question import KnownQuestion, known
+from bench.library import Library
+from bench.lists import KnownList
 from bench.peers import mandates
 from bench.peers.mandates import Mandates, mandate_of
 from bench.peers.zipf import ALPHA, Zipf
 from bench.shapes import DeepFolders, LargeGroup, WideDocument
-from bench.worlds import BULK, Sizes
+from bench.worlds import BULK, LISTED_OF, RECURSIVE_UNIONS, Sizes
 from remit.model import ObjectRef, Operation, Question, Relationship, SubjectRef, Update
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave, as facts under `along`; their mandates come to half as many
+_FLEET_SHARE = 0.1  # likewise
 _HOT_PAIRS = 200
 _COLD_TIMES = 10  # as many random questions as elsewhere: a native server asks 20,000 of them in a blink
 _SHARED = 500  # documents whose viewers are expanded
 IN_A_TENTH = "random documents, in a tenth"
 _TENTH = "tenth-"  # before every id of the smaller world, so that both live in one store
 
-PEER_SCHEMA = "definition user {}\n\ndefinition run {}\n" + drive.SCHEMA + mandates.SCHEMA
-ALONG_SCHEMA = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA + mandates.SCHEMA
+PEER_SCHEMA = "definition user {}\n\ndefinition run {}\n" + drive.SCHEMA + fleet.SCHEMA + mandates.SCHEMA
+ALONG_SCHEMA = chains.SCHEMA_FILE.read_text(encoding="utf-8") + drive.SCHEMA + fleet.SCHEMA + mandates.SCHEMA
 
 
 class Kind(Enum):
@@ -99,11 +103,15 @@ class PeerWorld:
             LargeGroup(sizes.group_members),
             WideDocument(sizes.wide_groups),
         )
-        left = sizes.relationships - sum(1 for shape in self._shapes for _ in shape.relationships())
+        self._library = Library(sizes.relationships // LISTED_OF)
+        shapes = (*self._shapes, self._library)
+        left = sizes.relationships - sum(1 for shape in shapes for _ in shape.relationships())
         try:
             self._chains = Chains(int(left * _CHAINS_SHARE), sizes.chain_depth, seed)
             self._mandates = Mandates(self._chains)
-            self._drive = Drive(left - sum(1 for _ in self._mandates.relationships()), seed)
+            self._fleet = Fleet(int(left * _FLEET_SHARE), seed)
+            others = sum(1 for part in (self._mandates, self._fleet) for _ in part.relationships())
+            self._drive = Drive(left - others, seed)
             self._tenth = Drive(sizes.relationships // 10, seed)
         except ValueError as error:
             raise ValueError(f"a world of {sizes.relationships} relationships is too small: {error}") from error
@@ -114,7 +122,7 @@ class PeerWorld:
 
     def facts(self) -> Iterator[Relationship]:
         """What every server holds, made as it is asked for."""
-        for part in (self._drive, self._mandates, *self._shapes):
+        for part in (self._drive, self._mandates, self._fleet, *self._shapes, self._library):
             yield from part.relationships()
 
     def chain_facts(self) -> Iterator[Relationship]:
@@ -149,6 +157,7 @@ class PeerWorld:
             check(f"mandates, {four} deep, allowed", self._mandates.allowed(four)),
             check(f"along, 1-{depth} deep", self._chains.questions(most // 4, self.seed), needs_along=True),
             check(f"along, {four} deep, allowed", self._chains.allowed(four), needs_along=True),
+            check(RECURSIVE_UNIONS, self._fleet.questions(most, self.seed)),
             check(f"folders {deep.depth} deep, denied", deep.denied()),
             check(f"group of {group.members:,}, denied", group.denied()),
             check(f"shared with {wide.groups:,} groups, denied", wide.denied()),
@@ -165,6 +174,14 @@ class PeerWorld:
                 in_flight=(16,),
             ),
         ]
+
+    def lists(self) -> dict[str, KnownList]:
+        """Lists of which the first id and the last are waited for."""
+        listed = self._library.listed
+        return {
+            f"{listed:,} documents, some barred": self._library.documents(),
+            f"{listed:,} subjects, some barred": self._library.readers(),
+        }
 
     def random_documents(self) -> Workload:
         """Other draws than those of `workloads`, for asking them beside writes."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.in_process import WrongAnswer
 from bench.known_question import KnownQuestion
-from bench.lists import PAGE, pages
+from bench.lists import PAGE, first_pages, pages, wholes
 from bench.profile_world import CHAINS, ProfileWorld, conversation
 from bench.profile_world import Sizes as ProfileSizes
 from bench.run import in_requests
@@ -78,6 +79,14 @@ def test_every_list_is_what_a_lookup_finds(tmp_path: Path) -> None:
         take = pages(made.engine, lists)
         for number in range(2 * sum(-(-len(each.ids) // PAGE) for each in lists)):
             take(number)  # raises WrongAnswer
+    for lists, taking in ((world.first_pages(), first_pages), (world.whole_lists(), wholes)):
+        for known in lists.values():
+            take = taking(made.engine, known)
+            for number in range(len(known) + 1):
+                take(number)
+            lacking = [each._replace(ids=each.ids[1:]) for each in known if each.ids]
+            with pytest.raises(WrongAnswer):
+                taking(made.engine, lacking)(0)
     made.engine.close()
 
 
@@ -111,7 +120,7 @@ def test_a_run_below_a_run_is_four_facts_and_may_use_what_is_in_its_profile() ->
 
 def test_what_is_served_is_a_workload() -> None:
     world = world_of(1)
-    assert set(world.served()) < {*world.workloads(), *world.bulks()}
+    assert set(world.served()) < {*world.workloads(), *world.bulks(), *world.first_pages()}
 
 
 @pytest.mark.parametrize("relationships", (5_000, 5_001, 5_002, 5_003, 5_004, 7_777))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
 from bench.in_process import WrongAnswer
 from bench.known_question import known
+from bench.peers.costs import Costs
+from bench.peers.listing import listed
 from bench.peers.openfga_messages import message
 from bench.peers.openfga_wire import OpenfgaPeer
 from bench.peers.peer import CannotAsk, Occupied, Peer, Refused
@@ -154,6 +157,25 @@ def test_a_check_bears_what_staleness_it_is_told_to_and_none_when_it_must_be_fre
         assert asyncio.run(spicedb_request(consistency, fresh)) == expected + rest
 
 
+@pytest.mark.parametrize("make", (RemitPeer, RemitBySpicedbPeer))
+def test_lists_come_whole_and_one_that_is_not_as_expected_is_told(make: Callable[[str], Peer]) -> None:
+    world = tiny_world()
+
+    async def go(peer: Peer) -> None:
+        await peer.prepare("world", PEER_SCHEMA)
+        await peer.load(world.facts())
+        for known_list in world.lists().values():
+            for first_only in (True, False):
+                take = partial(listed, peer, costs=Costs(()), seconds=0, first_only=first_only)
+                assert (await take(known_list)).answered == 1
+                with pytest.raises(WrongAnswer, match="should not"):
+                    await take(known_list._replace(ids=("nobody",)))
+            with pytest.raises(Refused, match="no word of the others"):
+                await take(known_list._replace(ids=(*known_list.ids, "zoe")))
+
+    with_peer(make, go)
+
+
 # --- OpenFGA's ------------------------------------------------------------------------------------------------------
 
 
@@ -237,7 +259,7 @@ def test_openfga_is_not_asked_what_it_has_no_word_for() -> None:
 def test_only_what_the_proto_file_describes_is_a_message() -> None:
     assert message("CheckResponse").FromString(b"\x08\x01").allowed
     with pytest.raises(KeyError):
-        message("ListUsersRequest")
+        message("ReadChangesRequest")
 
 
 def test_a_verdict_is_never_taken_for_granted() -> None:

@@ -139,12 +139,14 @@ def test_the_model_means_what_the_schema_means() -> None:
                 allowed = interpreter.holds(str(question.subject), question.permission, str(question.resource))
                 assert allowed == (expected is Verdict.YES), question
                 seen.add((question.resource.type, expected))
-    assert seen == {(kind, verdict) for kind in ("document", "mandate") for verdict in (Verdict.YES, Verdict.NO)}
+    assert seen == {
+        (kind, verdict) for kind in ("document", "mandate", "instrument") for verdict in (Verdict.YES, Verdict.NO)
+    }
 
 
 def test_a_relation_says_in_the_model_whom_it_takes() -> None:
     types = {each["type"]: each for each in model_of(PEER_SCHEMA)}
-    assert set(types) == {"user", "run", "group", "folder", "document", "mandate"}
+    assert set(types) == {"user", "run", "group", "folder", "document", "mandate", "assistant", "crew", "instrument"}
     assert types["group"]["metadata"] == {
         "relations": {
             "member": {"directly_related_user_types": [{"type": "user"}, {"type": "group", "relation": "member"}]}
