@@ -47,6 +47,22 @@ def test_every_ratio_is_that_of_the_kept_result() -> None:
     assert f"of {result['sizes']['relationships']:,} relationships" in TEXT
 
 
+def test_the_processor_time_of_lists_is_that_of_the_kept_result() -> None:
+    taken = {(row["workload"], row["peer"]): row.get("cpu_us") for row in kept("lists")["rows"]}
+    rows = table_cells(PAGE, "## What lists came to")
+    assert len(rows) == 5
+    for workload, *told in rows:
+        for peer, time_ms in zip(("Remit", "SpiceDB", "OpenFGA"), told, strict=True):
+            cpu_us = taken[workload, peer]
+            assert time_ms == ("none in time" if cpu_us is None else two_digits_ms(cpu_us)), (workload, peer)
+
+
+def two_digits_ms(us: float) -> str:
+    digits = 1 - floor(log10(us / 1000))
+    rounded = round(us / 1000, digits)
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:.{digits}f}"
+
+
 def test_the_large_world_is_answered_and_loaded_as_fast_as_both_pages_say() -> None:
     result = kept("large")
     assert result["sizes"]["relationships"] == 1_000_000
