@@ -18,7 +18,7 @@ from bench.shapes import DeepFolders, LargeGroup, WideDocument
 from remit.model import Relationship
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave
-_FLEET_SHARE = 0.1  # likewise; the drive has the rest
+_FLEET_SHARE = 0.15  # likewise; the drive has the rest
 LISTED_OF = 50  # a list is so much of all relationships long: 20,000 of a million
 _HOT_PAIRS = 200
 _LISTS = 5

@@ -25,7 +25,7 @@ from bench.worlds import BULK, LISTED_OF, RECURSIVE_UNIONS, Sizes
 from remit.model import ObjectRef, Operation, Question, Relationship, SubjectRef, Update
 
 _CHAINS_SHARE = 0.15  # of what the shapes leave, as facts under `along`; their mandates come to half as many
-_FLEET_SHARE = 0.1  # likewise
+_FLEET_SHARE = 0.15  # likewise
 _HOT_PAIRS = 200
 _COLD_TIMES = 10  # as many random questions as elsewhere: a native server asks 20,000 of them in a blink
 _SHARED = 500  # documents whose viewers are expanded

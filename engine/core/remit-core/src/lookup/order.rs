@@ -44,7 +44,7 @@ impl<'f, 't, B: Fn(u32) -> &'t [u8]> Ordered<'f, 't, B> {
     }
 
     /// The next one; of equal ids one or more. Cost: O(1), and now and then O(found).
-    pub fn next(&mut self) -> Stoppable<Option<u32>> {
+    pub fn pop(&mut self) -> Stoppable<Option<u32>> {
         if self.selected.is_empty() && self.rest.is_none() {
             self.select()?;
         }
@@ -198,7 +198,7 @@ mod tests {
             expected.dedup();
             let mut ordered = of(&after);
             let mut told: Vec<&str> = Vec::new();
-            while let Some(object) = ordered.next().expect("nothing stops it") {
+            while let Some(object) = ordered.pop().expect("nothing stops it") {
                 told.push(&texts[object as usize]);
             }
             prop_assert!(told.is_sorted());

@@ -182,7 +182,7 @@ impl<'a> Looking<'a> {
             return page_of_resources(evaluation, lookup, place, &mut self.later(&kept, stop)).map(Some);
         }
         let mut ordered = self.ordered(place, &found, stop);
-        let mut next = || Ok(ordered.next()?.map(|object| self.candidate(object, false)));
+        let mut next = || Ok(ordered.pop()?.map(|object| self.candidate(object, false)));
         page_of_resources(evaluation, lookup, place, &mut next).map(Some)
     }
 
@@ -200,7 +200,7 @@ impl<'a> Looking<'a> {
         }
         let place = Place { after: self.after(), ..self.asked.place };
         let mut ordered = self.ordered(place, &candidates.found, stop);
-        let mut next = || Ok(ordered.next()?.map(|object| self.candidate(object, candidates.is_named(object))));
+        let mut next = || Ok(ordered.pop()?.map(|object| self.candidate(object, candidates.is_named(object))));
         self.subjects_among(evaluation, lookup, candidates.is_for_all, &mut next)
     }
 
