@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from remit.engine.limits import Limits
 from remit.server.grpc.open_methods import READS_MAX
-from remit.server.grpc.server import SLOW_READINGS_MAX
 from remit.server.limits.open_calls import STRANGERS_MAX
+from remit.server.limits.readings import SLOW_READINGS_MAX
 from remit.server.limits.serve_limits import ServeLimits, calls_max
 
 CALL_BYTES = 3 * 1024  # of one that is open, as docs/operate/security.md has it

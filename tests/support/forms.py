@@ -45,7 +45,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "server/test_commit_notifier.py": ONCE,
     "server/test_streams.py": ONCE,
     "server/test_unseen_errors.py": ONCE,
-    "server/grpc/test_readings.py": ONCE,
     "server/run/test_garbage.py": ONCE,
     "server/run/test_watchdog.py": ONCE,
     # These end before an engine is asked anything.

@@ -27,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.engine.facade import Engine
-from remit.errors import RemitError, SlowConsumer, SlowRequest, UnknownMethod
+from remit.errors import RemitError, SlowConsumer, UnknownMethod
 from remit.interrupt import TooHeavy
 from remit.server.answering import is_heavy, respond, respond_each
 from remit.server.call import Call, Metadata
@@ -36,6 +36,7 @@ from remit.server.commit_notifier import CommitNotifier
 from remit.server.error_mapping import remit_error_of, unexpected
 from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
+from remit.server.limits.readings import slow_request
 from remit.server.limits.serve_limits import ServeLimits, calls_max
 from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, SCHEMA_THREADS, ThreadPool
 from remit.server.limits.work_queue import WorkQueue
@@ -397,14 +398,6 @@ class Pipeline:
         """Wait for what is at work; what still waits for a thread is dropped."""
         closes = [each.close for each in self.queues] + [each.close for each in self._pools]
         await asyncio.gather(*map(asyncio.to_thread, closes))
-
-
-def slow_request(limit_s: float) -> SlowRequest:
-    return SlowRequest(
-        f"a message of the request did not come whole within {limit_s:g} s: send it again, faster or in smaller parts",
-        name="request_s",
-        limit=f"{limit_s:g}",
-    )
 
 
 def _tell(observed: Observed, call: Call, outcome: Outcome | None) -> None:

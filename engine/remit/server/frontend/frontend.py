@@ -34,10 +34,11 @@ from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
 from remit.server.limits.fair_quota import FairQuota, fair_share_spent, overloaded
 from remit.server.limits.open_calls import MESSAGE_BYTES_MAX, STRANGERS_MAX, any_message_too_long
+from remit.server.limits.readings import slow_request
 from remit.server.limits.serve_limits import ServeLimits, received_bytes_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
-from remit.server.pipeline import SMALL_BYTES, Pipeline, slow_request
+from remit.server.pipeline import SMALL_BYTES, Pipeline
 from remit.server.telemetry.metrics import SECONDS, STEPS
 from remit.server.telemetry.server_stats import NativeVerb
 from remit.server.telemetry.telemetry import Telemetry

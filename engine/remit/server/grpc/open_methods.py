@@ -27,7 +27,6 @@ from grpc import aio
 from remit.errors import MalformedRequest, NotOneRequest, RemitError, SlowConsumer, TooManyStreams
 from remit.server.call import peer_of
 from remit.server.grpc.grpc_compat import add_methods
-from remit.server.grpc.readings import Readings
 from remit.server.limits.by_address import HoldingsByAddress, address_of
 from remit.server.limits.open_calls import (
     CALLS_MAX,
@@ -37,6 +36,7 @@ from remit.server.limits.open_calls import (
     WATCHES_PER_PEER_MAX,
     message_too_long,
 )
+from remit.server.limits.readings import Readings
 
 T = TypeVar("T")
 _END: Any = aio.EOF  # type: ignore[attr-defined]  # unknown to the stubs

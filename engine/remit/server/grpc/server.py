@@ -22,12 +22,12 @@ from remit.server.call import Call, Metadata, call_of, new_request_id, peer_of
 from remit.server.grpc.grpc_compat import accepting_server, add_any_other, add_methods
 from remit.server.grpc.health import Health
 from remit.server.grpc.open_methods import OpenMethods
-from remit.server.grpc.readings import Readings
 from remit.server.limits.open_calls import STRANGERS_MAX
+from remit.server.limits.readings import PATIENCE_S, SLOW_READINGS_MAX, Readings, slow_request
 from remit.server.limits.serve_limits import ServeLimits, calls_max, received_bytes_max
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
-from remit.server.pipeline import Pipeline, slow_request
+from remit.server.pipeline import Pipeline
 from remit.server.verbs import SERVICES, STREAMING, UNARY, StreamVerb, UnaryVerb
 from remit.wire.status import encode_status
 
@@ -37,9 +37,6 @@ Context = aio.ServicerContext[bytes, bytes]
 
 _ABORT_S = 1.0  # for an error to be taken by a stream's reader
 _BEING_REFUSED_MAX = 8_192
-# Of callers whose key counts, messages that may come slowly, of at most 32 MiB each: see `readings`.
-SLOW_READINGS_MAX = 64
-_PATIENCE_S = 2.0
 
 
 class GrpcServer:
@@ -55,7 +52,7 @@ class GrpcServer:
             methods |= {verb.method: self._stream(verb) for verb in STREAMING if verb.service == service}
             add_methods(server, service, methods)
         self.open_methods = OpenMethods(server, lambda context, error: _abort_soon(context, error, new_request_id()))
-        self._readings = Readings(SLOW_READINGS_MAX, _PATIENCE_S, lambda: slow_request(_PATIENCE_S))
+        self._readings = Readings(SLOW_READINGS_MAX, PATIENCE_S, lambda: slow_request(PATIENCE_S))
         self.health = Health(("", *SERVICES))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.open_methods)
         named = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

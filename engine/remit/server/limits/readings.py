@@ -1,8 +1,9 @@
-"""The messages that grpcio's server waits for, of which each may come slowly and be large.
+"""The messages that a server waits for on its event loop, of which each may come slowly and be large.
 
-gRPC makes room for a message of any size that is allowed, as it is sent, before Python sees a byte of it. So but few
-are waited for beyond a moment: where there are more, the caller who keeps us waiting for most of them gives up the one
-that we have waited for longest. An honest message comes with its call, in milliseconds.
+gRPC makes room for a message of any size that is allowed, as it is sent, before Python sees a byte of it; over HTTP one
+holds a connection, of which there are few. So but few are waited for beyond a moment: where there are more, the caller
+who keeps us waiting for most of them gives up the one that we have waited for longest. An honest message comes with its
+call, in milliseconds.
 Law: how many messages come slowly is bounded, whoever sends them."""
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from remit.errors import RemitError
+from remit.errors import RemitError, SlowRequest
+
+# Of callers whose key counts, messages of one transport that may come slowly: over gRPC of at most 32 MiB each.
+SLOW_READINGS_MAX = 64
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +101,11 @@ class Readings:
             self._count -= 1
             if not of_client:
                 del self._by_client[client_id]
+
+
+def slow_request(limit_s: float) -> SlowRequest:
+    return SlowRequest(
+        f"a message of the request did not come whole within {limit_s:g} s: send it again, faster or in smaller parts",
+        name="request_s",
+        limit=f"{limit_s:g}",
+    )

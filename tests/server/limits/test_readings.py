@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from remit.errors import SlowRequest
-from remit.server.grpc.readings import Readings
+from remit.server.limits.readings import Readings
 
 
 def readings(slow_max: int, patience_s: float) -> Readings:
