@@ -25,8 +25,9 @@ from remit.notation import parse_relationship
 from remit.server.http.server import http_app
 from remit.server.rights import HTTP_RIGHTS
 from remit.server.verbs import STREAMING, STREAMS, UNARY, VERBS
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from remit.v1 import core_pb2, relationships_pb2, stores_pb2
 from tests.support.keyed import Keyed, Refusal, ask, keyed_server
+from tests.support.verb_requests import request
 
 # Written down a second time, by hand and in another shape: a slip in one of the two shows.
 EXPECTED = {
@@ -47,73 +48,6 @@ EXPECTED = {
 }
 WANTED = {verb: right for right, verbs in EXPECTED.items() for verb in verbs}
 MAKES = ("CreateStore", "Restore")
-
-_FOLDER = core_pb2.ObjectReference(type="folder", id="top")
-_ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
-_FACT = core_pb2.Relationship(resource=_FOLDER, relation="viewer", subject=_ANN)
-_FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
-_SCHEMA = "use expiration\ncaveat small(amount int, most int) { amount <= most }\ndefinition user {}\n"
-_SCHEMA += "definition folder { relation parent: folder\n"
-_SCHEMA += "relation viewer: user | user with small | user with expiration }"
-
-
-def request(verb: str, store: str) -> Message:
-    """A request that a server would carry out."""
-    P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-    update = R.Update(operation=R.OPERATION_TOUCH, relationship=_FACT)
-    item = P.CheckItem(resource=_FOLDER, permission="view", subject=_ANN)
-    match verb:
-        case "Check":
-            return P.CheckRequest(store=store, resource=_FOLDER, permission="view", subject=_ANN)
-        case "CheckMany":
-            return P.CheckManyRequest(store=store, items=[item])
-        case "Expand":
-            return P.ExpandRequest(store=store, resource=_FOLDER, permission="view")
-        case "LookupResources":
-            return P.LookupResourcesRequest(store=store, resource_type="folder", permission="view", subject=_ANN)
-        case "LookupSubjects":
-            return P.LookupSubjectsRequest(store=store, resource=_FOLDER, permission="view", subject_type="user")
-        case "LookupPermissions":
-            return P.LookupPermissionsRequest(store=store, resource=_FOLDER, subject=_ANN)
-        case "WatchPermission":
-            return P.WatchPermissionRequest(
-                store=store,
-                resource_type="folder",
-                permission="view",
-                subject_type="user",
-                checkpoint_interval_ms=100,
-            )
-        case "Write":
-            return R.WriteRequest(store=store, updates=[update])
-        case "Read":
-            return R.ReadRequest(store=store)
-        case "Delete":
-            return R.DeleteRequest(store=store, filter=_FILTER)
-        case "Import":
-            return R.ImportRequest(store=store, relationships=[_FACT])
-        case "Export":
-            return R.ExportRequest(store=store)
-        case "Watch":
-            return R.WatchRequest(store=store, checkpoint_interval_ms=100)
-        case "WriteSchema":
-            return S.WriteSchemaRequest(store=store, schema=_SCHEMA + "\n// again")
-        case "ReadSchema":
-            return S.ReadSchemaRequest(store=store)
-        case "DiffSchema":
-            return S.DiffSchemaRequest(store=store, schema=_SCHEMA)
-        case "CreateStore":
-            return T.CreateStoreRequest(name=store)
-        case "ListStores":
-            return T.ListStoresRequest()
-        case "DeleteStore":
-            return T.DeleteStoreRequest(name=store)
-        case "Backup":
-            return T.BackupRequest(name=store)
-        case "Restore":
-            return T.RestoreRequest(name=store, chunk=b"no backup")
-        case "WhoAmI":
-            return T.WhoAmIRequest()
-    raise AssertionError(f"the test knows no request for `{verb}`: add one")
 
 
 def declared() -> dict[str, str]:

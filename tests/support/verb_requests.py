@@ -1,0 +1,74 @@
+"""A request for each verb of remit.v1."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+
+FOLDER = core_pb2.ObjectReference(type="folder", id="top")
+ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
+FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
+FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
+SCHEMA = "use expiration\ncaveat small(amount int, most int) { amount <= most }\ndefinition user {}\n"
+SCHEMA += "definition folder { relation parent: folder\n"
+SCHEMA += "relation viewer: user | user with small | user with expiration }"
+
+
+def request(verb: str, store: str) -> Message:
+    """A request that a server would carry out."""
+    P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+    update = R.Update(operation=R.OPERATION_TOUCH, relationship=FACT)
+    item = P.CheckItem(resource=FOLDER, permission="view", subject=ANN)
+    match verb:
+        case "Check":
+            return P.CheckRequest(store=store, resource=FOLDER, permission="view", subject=ANN)
+        case "CheckMany":
+            return P.CheckManyRequest(store=store, items=[item])
+        case "Expand":
+            return P.ExpandRequest(store=store, resource=FOLDER, permission="view")
+        case "LookupResources":
+            return P.LookupResourcesRequest(store=store, resource_type="folder", permission="view", subject=ANN)
+        case "LookupSubjects":
+            return P.LookupSubjectsRequest(store=store, resource=FOLDER, permission="view", subject_type="user")
+        case "LookupPermissions":
+            return P.LookupPermissionsRequest(store=store, resource=FOLDER, subject=ANN)
+        case "WatchPermission":
+            return P.WatchPermissionRequest(
+                store=store,
+                resource_type="folder",
+                permission="view",
+                subject_type="user",
+                checkpoint_interval_ms=100,
+            )
+        case "Write":
+            return R.WriteRequest(store=store, updates=[update])
+        case "Read":
+            return R.ReadRequest(store=store)
+        case "Delete":
+            return R.DeleteRequest(store=store, filter=FILTER)
+        case "Import":
+            return R.ImportRequest(store=store, relationships=[FACT])
+        case "Export":
+            return R.ExportRequest(store=store)
+        case "Watch":
+            return R.WatchRequest(store=store, checkpoint_interval_ms=100)
+        case "WriteSchema":
+            return S.WriteSchemaRequest(store=store, schema=SCHEMA + "\n// again")
+        case "ReadSchema":
+            return S.ReadSchemaRequest(store=store)
+        case "DiffSchema":
+            return S.DiffSchemaRequest(store=store, schema=SCHEMA)
+        case "CreateStore":
+            return T.CreateStoreRequest(name=store)
+        case "ListStores":
+            return T.ListStoresRequest()
+        case "DeleteStore":
+            return T.DeleteStoreRequest(name=store)
+        case "Backup":
+            return T.BackupRequest(name=store)
+        case "Restore":
+            return T.RestoreRequest(name=store, chunk=b"no backup")
+        case "WhoAmI":
+            return T.WhoAmIRequest()
+    raise AssertionError(f"the test knows no request for `{verb}`: add one")
