@@ -1,13 +1,16 @@
-"""Generates what comes from the .proto files beside this script: engine/remit/v1, and the numbers by which the core's
-frontend knows fields and enum values. `--check` only says whether they are up to date."""
+"""Generates what comes from the .proto files beside this script: engine/remit/v1, with the comments that protoc leaves
+out of it, and the numbers by which the core's frontend knows fields and enum values. `--check` only says whether they
+are up to date."""
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from authzed.api.v1 import core_pb2, permission_service_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
@@ -16,6 +19,7 @@ from grpc_tools import protoc
 PROTO = Path(__file__).parent
 ENGINE = PROTO.parent / "engine"
 OUTPUT = Path("remit") / "v1"
+COMMENTS = "comments.json"
 FIELD_NUMBERS = ENGINE / "core" / "remit-front" / "src" / "codec" / "field_numbers.rs"
 
 # What the core reads and writes by itself: a module of constants for each message and enum, by its package.
@@ -60,6 +64,7 @@ def generate(into: Path) -> FileDescriptorSet:
             f"--grpc_python_out={into}",
             f"--descriptor_set_out={descriptors}",
             "--include_imports",
+            "--include_source_info",
             *files,
         ]
     )
@@ -110,13 +115,38 @@ def _snake(name: str) -> str:
     return words.removeprefix("_").replace("struct", "r#struct")  # which is a word of Rust's
 
 
+def comments(read: FileDescriptorSet) -> str:
+    """What the .proto files of `remit.v1` say of each service, method, message, field, enum and value, by full name."""
+    found = {}
+    for file in read.file:
+        if file.package != "remit.v1":
+            continue
+        for location in file.source_code_info.location:
+            if text := location.leading_comments.strip():
+                found[_full_name(file, location.path)] = "\n".join(line.strip() for line in text.splitlines())
+    found.pop("remit.v1", None)  # of a file
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _full_name(file: FileDescriptorProto, path: Sequence[int]) -> str:
+    """Of what stands at a path of numbers of fields and places in them, as `SourceCodeInfo` has it."""
+    at: Any = file
+    names = [file.package]
+    for number, index in zip(path[::2], path[1::2], strict=False):
+        at = getattr(at, at.DESCRIPTOR.fields_by_number[number].name)[index]
+        names.append(at.name)
+    return ".".join(names)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        numbers = field_numbers(generate(Path(scratch)))
+        read = generate(Path(scratch))
+        numbers = field_numbers(read)
         fresh = {path.name: path.read_text() for path in (Path(scratch) / OUTPUT).iterdir()}
+        fresh[COMMENTS] = comments(read)
     target = ENGINE / OUTPUT
     target.mkdir(parents=True, exist_ok=True)
-    kept = {path.name: path.read_text() for path in target.glob("*_pb2*")}
+    kept = {path.name: path.read_text() for pattern in ("*_pb2*", COMMENTS) for path in target.glob(pattern)}
     if "--check" in sys.argv:
         stale = sorted(name for name in fresh.keys() | kept.keys() if fresh.get(name) != kept.get(name))
         if stale:
