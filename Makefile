@@ -51,8 +51,8 @@ else
 endif
 	@touch $@
 
-run: setup ## serve on 127.0.0.1:50051 with data in ./data and a small organisation to try
-	@$(BIN)/remit serve --data data --grpc 127.0.0.1:50051 --with-example
+run: setup ## serve on 127.0.0.1:50051, as JSON on 50052, with data in ./data and a small organisation to try
+	@$(BIN)/remit serve --data data --grpc 127.0.0.1:50051 --http 127.0.0.1:50052 --http-api --with-example
 
 # Everything, with the native core where it was built; then without it what an engine answers, and through the frontend what
 # goes over the wire: tests/support/forms.py says which tests those are.

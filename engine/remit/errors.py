@@ -394,6 +394,19 @@ class KeyExpired(Unauthenticated):
     reason = "KEY_EXPIRED"
 
 
+class CertificateMissing(Unauthenticated):
+    """The server lets in only clients with a certificate, and the connection over HTTP has shown none."""
+
+    reason = "CERTIFICATE_MISSING"
+
+
+class OriginRefused(RemitError):
+    """The request over HTTP was sent by a web page, which the server answers none of."""
+
+    reason = "ORIGIN_REFUSED"
+    status = Status.PERMISSION_DENIED
+
+
 class RightMissing(RemitError):
     """The key does not hold the right that the verb needs. The metadata names both."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,24 @@ def test_an_address_that_cannot_be_is_refused(bare_shell: Shell, address: str, r
     outcome = bare_shell("serve", "--in-memory", "--grpc", address)
     assert (outcome.code, outcome.out) == (2, "")
     assert f"({reason})" in outcome.err
+
+
+def test_calls_in_json_are_answered_by_a_process_that_is_told_to() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        http = "{}:{}".format(*free.getsockname())
+    with serving("--in-memory", "--http", http, "--http-api") as (said, _), Client(str(said["serving"])) as client:
+        asked = urllib.request.Request(
+            f"http://{http}/remit.v1.Stores/WhoAmI", b"{}", {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            assert json.load(response)["principal"] == client.who_am_i().principal
+
+
+def test_calls_in_json_need_an_address(bare_shell: Shell) -> None:
+    outcome = bare_shell("serve", "--in-memory", "--grpc", "127.0.0.1:0", "--http-api")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "--http" in outcome.err
 
 
 def test_the_example_is_the_shipped_organisation_and_is_written_once() -> None:

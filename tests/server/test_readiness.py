@@ -125,7 +125,7 @@ def test_a_server_that_loads_its_store_lives_and_is_not_ready() -> None:
         assert asked(http, "/healthz") == (200, "ok\n")
         assert asked(http, "/readyz") == (503, '{"ready": false, "why": ["loading"]}\n')
         status, body = asked(http, "/metrics")
-        assert (status, json.loads(body)["error"]["reason"]) == (503, "STORE_UNAVAILABLE")
+        assert (status, json.loads(body)["reason"]) == (503, "STORE_UNAVAILABLE")
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("\n")
         process.stdin.flush()

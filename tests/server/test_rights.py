@@ -243,7 +243,7 @@ def test_every_path_of_the_edge_is_answered_exactly_where_the_table_says(tmp_pat
         for path, needed in HTTP_RIGHTS.items():
             for text, reason in ((None, "KEY_MISSING"), ("rk_nobodys", "KEY_MISTYPED")):
                 code, body = asked_over_http(edge, path, text)
-                assert (code, json.loads(body)["error"]["reason"]) == (401, reason)
+                assert (code, json.loads(body)["reason"]) == (401, reason)
             for right in Right:
                 for store in ("own", "other", "never"):
                     code, body = asked_over_http(edge, path, edge.make(right, stores=[store]))
@@ -252,7 +252,7 @@ def test_every_path_of_the_edge_is_answered_exactly_where_the_table_says(tmp_pat
                         shown = set(re.findall(r'store="([^"]*)"', body))
                         assert shown == {store} - {"never"}
                     else:
-                        assert (code, json.loads(body)["error"]["reason"]) == (403, "RIGHT_MISSING")
+                        assert (code, json.loads(body)["reason"]) == (403, "RIGHT_MISSING")
                         assert not any(f'"{name}"' in body for name in ("own", "other", "default"))
 
 

@@ -38,7 +38,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "server": (WITHOUT_CORE, FRONTEND),
     # Each of these has both ways in side by side, and none is there without a core.
     "server/frontend": ONCE,
-    # These need no server.
+    # These need no server, or none that is asked over gRPC.
     "server/http": ONCE,
     "server/limits": ONCE,
     "server/net/test_listen.py": ONCE,

@@ -68,7 +68,9 @@ class Keyed:
 
 
 @contextmanager
-def keyed_server(folder: Path, http: str | None = None, limits: ServeLimits = DEFAULT_LIMITS) -> Iterator[Keyed]:
+def keyed_server(
+    folder: Path, http: str | None = None, limits: ServeLimits = DEFAULT_LIMITS, *, http_api: bool = False
+) -> Iterator[Keyed]:
     """The keys file is there, and holds a key that nobody has."""
     clock = ManualClock(NOW_US)
     store = MemoryStore(clock_us=clock.now_us)
@@ -85,7 +87,9 @@ def keyed_server(folder: Path, http: str | None = None, limits: ServeLimits = DE
         change.keys, _, _ = change.keys.with_new(
             principal="nobody", stores=["own"], rights=[Right.AUDIT], now_us=NOW_US
         )
-    with BackgroundServer(engine, http=http, limits=limits, keys=KeyRing(path, clock.now_us)) as server:
+    with BackgroundServer(
+        engine, http=http, http_api=http_api, limits=limits, keys=KeyRing(path, clock.now_us)
+    ) as server:
         yield Keyed(server, path, clock, engine)
     engine.close()
 

@@ -34,7 +34,7 @@ def refused(server: BackgroundServer, path: str, token: str = "") -> tuple[int, 
     """Status and reason."""
     status, body = fetched(server, path, token)
     told: dict[str, Any] = json.loads(body)
-    return status, told["error"]["reason"]
+    return status, told["reason"]
 
 
 def counts(sample: Sample, name: str) -> dict[str, int]:

@@ -19,6 +19,8 @@ MIB = 1024 * 1024
 
 # How large a message may be: the server refuses what is larger, and the client is ready for it.
 REQUEST_BYTES_MAX = 8 * MIB  # a thousand updates with long ids and full contexts come to some 6 MiB
+# In JSON, over HTTP: what Python makes of it to read it may take some thirty times as much.
+JSON_BYTES_MAX = MIB
 RESPONSE_BYTES_MAX = 64 * MIB  # an expansion of some half a million facts
 
 # A protobuf Struct has fewer bytes than this for each byte of its JSON: a number in a list has 11, and 2 as `1,`.
@@ -82,6 +84,7 @@ class Limits:
     # itself what has less than the lowest that may be chosen.
     expanded_max: int = 50_000
     request_bytes_max: int = REQUEST_BYTES_MAX
+    json_bytes_max: int = JSON_BYTES_MAX
     response_bytes_max: int = RESPONSE_BYTES_MAX
 
     def require_request(self, size: int) -> None:
@@ -91,6 +94,17 @@ class Limits:
                 f"the request has {size} bytes, more than the {self.request_bytes_max} allowed: send it in parts",
                 "request_bytes_max",
                 self.request_bytes_max,
+                size,
+            )
+
+    def require_json(self, size: int) -> None:
+        """Of the bytes of a whole request in JSON."""
+        if size > self.json_bytes_max:
+            raise _exceeded(
+                f"the body has {size} bytes, more than the {self.json_bytes_max} allowed: send it in parts, or over "
+                "gRPC",
+                "json_bytes_max",
+                self.json_bytes_max,
                 size,
             )
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.errors import MalformedRequest
+from remit.interrupt import Interrupt
 from remit.server.call import LIGHT_BYTES_MAX, Call
 from remit.server.rights import require_store
 from remit.server.streams import Stream
@@ -21,23 +22,49 @@ from remit.server.verb import Queue, Verb
 _PARSED_AT_ONCE_BYTES = 64 * 1024  # some 0.1 ms; more is a thread's work
 
 
+class Codec(Protocol):
+    """How a unary call is written on its way: what was sent becomes the bytes of a message, and an answer what is to be
+    sent. Whatever is judged of a request is judged of those bytes, so it is the same over every transport."""
+
+    def request(self, verb: Verb[Any], data: bytes, limits: Limits) -> bytes:
+        """Raises RemitError."""
+
+    def answer(self, response: Message, limits: Limits | None, interrupt: Interrupt) -> bytes:
+        """Where there are limits, raises AnswerTooLarge, and what the interrupt raises. Where there are none it is to
+        be told whatever its size, and nothing ends it: what was written is told however much there is to tell.
+        Refused, it would look as if nothing had happened."""
+
+
+class _Protobuf:
+    """As it is."""
+
+    def request(self, verb: Verb[Any], data: bytes, limits: Limits) -> bytes:
+        return data
+
+    def answer(self, response: Message, limits: Limits | None, interrupt: Interrupt) -> bytes:
+        return response.SerializeToString() if limits is None else _serialized(response, limits)
+
+
+PROTOBUF: Codec = _Protobuf()
+
+
 def is_heavy(verb: Verb[Any], data: bytes) -> bool:
     """Whether a call is known to be heavy before its request is read."""
     return verb.is_heavy or len(data) > LIGHT_BYTES_MAX
 
 
-def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call) -> bytes:
+def respond(verb: Verb[Any], engine: Engine, data: bytes, call: Call, codec: Codec = PROTOBUF) -> bytes:
     """Of a unary call, on a thread. Raises RemitError, and TooHeavy where the call is heavy from now on and is to begin
     again."""
     call.begin()
     call.interrupt()
-    call.request = request = _parsed(verb, data, engine.limits)
+    sent = codec.request(verb, data, engine.limits)
+    call.request = request = _parsed(verb, sent, engine.limits)
     require_store(verb.about, request, call)
-    verb.sizes.require(request, engine.limits, len(data))
+    verb.sizes.require(request, engine.limits, len(sent))
     response: Message = verb.handler(engine, request, call)
-    # What was written is told, however much there is to tell: refused, it would look as if nothing had happened.
     is_done = verb.queue is Queue.WRITES
-    answer = response.SerializeToString() if is_done else _serialized(response, engine.limits)
+    answer = codec.answer(response, None if is_done else engine.limits, call.interrupt)
     call.response = response
     return answer
 

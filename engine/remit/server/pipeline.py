@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from remit.engine.facade import Engine
 from remit.errors import RemitError, SlowConsumer, UnknownMethod
 from remit.interrupt import TooHeavy
-from remit.server.answering import is_heavy, respond, respond_each
+from remit.server.answering import PROTOBUF, Codec, is_heavy, respond, respond_each
 from remit.server.call import Call, Metadata
 from remit.server.call_places import CallPlaces
 from remit.server.commit_notifier import CommitNotifier
@@ -69,8 +69,8 @@ class StreamTransport(Protocol):
 
 
 class Pipeline:
-    """The pipeline of one server. Made on the event loop, to which `answer_in_turn`, `stream` and `close` belong; all
-    else is safe from many threads."""
+    """The pipeline of one server. Made on the event loop, to which `answer_in_turn`, `stream`, `hurry` and `close`
+    belong; all else is safe from many threads."""
 
     def __init__(
         self,
@@ -126,6 +126,7 @@ class Pipeline:
         self._slow_consumer_s = limits.slow_consumer_s
         self._request_s = limits.request_s
         self._under_way: dict[int, Call] = {}
+        self._reading: dict[int, asyncio.Timeout] = {}  # calls whose request is waited for, on the event loop
         self._queued: dict[int, tuple[Call, Future[bytes]]] = {}  # calls that wait for a thread, or are on one
 
     # --- the ways through ---------------------------------------------------------------------------------------
@@ -188,7 +189,12 @@ class Pipeline:
         end(outcome)
 
     async def answer_in_turn(
-        self, verb: Verb[Any], metadata: Metadata, call: Call, read: Callable[[], Awaitable[bytes]]
+        self,
+        verb: Verb[Any],
+        metadata: Metadata,
+        call: Call,
+        read: Callable[[], Awaitable[bytes]],
+        codec: Codec = PROTOBUF,
     ) -> Outcome:
         """A call on the event loop, between `enter` and `leave`. Its request is read once it is admitted, and waits for
         a thread. Raises CancelledError where the caller went away."""
@@ -201,7 +207,7 @@ class Pipeline:
             call.is_heavy = is_heavy(verb, data)
             queue = self._queue(verb)
             pool = self._heavy_pool(verb) if call.is_heavy else queue.light
-            future = queue.submit_among(pool, call.client_id, respond, verb, engine, data, call)
+            future = queue.submit_among(pool, call.client_id, respond, verb, engine, data, call, codec)
             self._note_queued(call, future)
             outcome = await asyncio.wrap_future(future)
             self._release_unanswered(call)
@@ -280,13 +286,19 @@ class Pipeline:
         return engine
 
     async def _read(self, call: Call, message: Awaitable[bytes]) -> bytes:
-        """A message of a call, counted until the call leaves. Raises SlowRequest, Overloaded."""
+        """A message of a call, counted until the call leaves. Raises SlowRequest, Overloaded, and where the call was
+        told to stop, why."""
         try:
-            async with asyncio.timeout(self._request_s):
+            async with asyncio.timeout(self._request_s) as waiting:
+                self._reading[id(call)] = waiting
                 data = await message
         except TimeoutError:
+            if call.cancelled:
+                raise call.ending() from None
             raise slow_request(self._request_s) from None
-        self._hold_unanswered(call, len(data))
+        finally:
+            self._reading.pop(id(call), None)
+        self.hold_unanswered(call, len(data))
         return data
 
     async def _read_each(self, call: Call, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -295,10 +307,10 @@ class Pipeline:
             yield await self._read(call, anext(frames))
             while True:
                 data = await anext(frames)
-                self._hold_unanswered(call, len(data))
+                self.hold_unanswered(call, len(data))
                 yield data
 
-    def _hold_unanswered(self, call: Call, size: int) -> None:
+    def hold_unanswered(self, call: Call, size: int) -> None:
         """Count a message, of a stream the largest so far: one is worked on at a time. Raises Overloaded."""
         if size > max(SMALL_BYTES, call.unanswered_bytes):
             self._release_unanswered(call)
@@ -392,6 +404,9 @@ class Pipeline:
         """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
         for call in self.calls():
             call.cancel()
+        for waiting in self._reading.values():
+            if not waiting.expired():
+                waiting.reschedule(asyncio.get_running_loop().time())
         self.give_up_ended()
 
     async def close(self) -> None:

@@ -8,9 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from remit.engine.limits import Limits
+from remit.errors import StoreUnavailable
 from remit.server.http.connections import ConnectionLimits
+from remit.server.http.json_calls import JsonCalls
 from remit.server.http.server import HttpServer, http_app
+from remit.server.limits.serve_limits import ServeLimits
 from remit.server.net.listen import Address
+from remit.server.pipeline import Pipeline
 from tests.support.serving import PATIENCE_S
 
 ANSWERS_MIB = 64
@@ -163,3 +168,84 @@ def test_an_answer_that_is_not_taken_in_time_is_dropped() -> None:
             assert len(edge.server.connections) == 0
 
     asyncio.run(run())
+
+
+def test_whose_key_counts_stays_before_all_others_of_its_address() -> None:
+    async def run() -> None:
+        async with opened_edge(connections_max=4) as edge:
+            caller, _ = await edge.open()
+            while not len(edge.server.connections):
+                await asyncio.sleep(0)
+            (admitted,) = edge.server.connections._open
+            admitted.admit(NEVER_S)
+            for _ in range(40):
+                _, writer = await edge.open()
+                writer.write(ASKING % b"/metrics")  # which takes its sender long to take
+            for _ in range(40):
+                await edge.open()
+            assert b" 200 " in await edge.ask(b"/healthz")
+            assert admitted in edge.server.connections._open
+            assert not caller.at_eof()
+
+    asyncio.run(run())
+
+
+def test_whose_key_counted_may_rest_for_longer_before_it_asks_again() -> None:
+    async def run() -> None:
+        async with opened_edge(request_s=0.05) as edge:
+            resting, writer = await edge.open()
+            while not len(edge.server.connections):
+                await asyncio.sleep(0)
+            (admitted,) = edge.server.connections._open
+            admitted.admit(NEVER_S)
+            writer.write(ASKING % b"/healthz")
+            assert b" 200 " in await resting.readuntil(b"ok\n")
+            stranger, writer = await edge.open()
+            writer.write(ASKING % b"/healthz")
+            assert b" 200 " in await stranger.readuntil(b"ok\n")
+            assert await ended(stranger)
+            assert not resting.at_eof()
+            assert admitted in edge.server.connections._open
+
+    asyncio.run(run())
+
+
+def test_garbage_after_a_request_ends_the_connection_and_leaves_no_trace_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> None:
+        async with opened_edge() as edge:
+            for sent in (
+                b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+                b"Content-Length: 1\r\n\r\n1\x00garbage\r\n\r\n",
+            ):
+                for path in (b"/metrics", b"/healthz", b"/none"):
+                    reader, writer = await edge.open()
+                    writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n%s" % (path, sent))
+                    while await reader.read(1 << 20):
+                        pass
+            assert b" 200 " in await edge.ask(b"/healthz")
+
+    asyncio.run(run())
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_what_is_still_sent_keeps_no_stop_waiting_and_leaves_no_trace_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remit.server.http.server._STOP_GRACE_S", 0.01)
+
+    def not_serving() -> Pipeline:
+        raise StoreUnavailable("nothing is served here")
+
+    async def run() -> None:
+        server = HttpServer(http_app(lambda: [], lambda _: b"", JsonCalls(not_serving, Limits(), ServeLimits())))
+        address = await server.start(Address("127.0.0.1", 0))
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"POST /remit.v1.Stores/WhoAmI HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        assert b" 503 " in await reader.readline()
+        await server.stop()
+        writer.close()
+
+    asyncio.run(run())
+    assert not [record for record in caplog.records if record.exc_info]

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -423,3 +424,90 @@ def test_options_and_environment_say_the_same(
             assert client.who_am_i()
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["principal"] for answer in answers] == ["local"] * 4
+
+
+# --- calls over HTTP ----------------------------------------------------------------------------------------------
+
+
+def who_is_told(server: BackgroundServer, tls: Tls, *, certified: bool, version: ssl.TLSVersion) -> tuple[int, str]:
+    """The status of a call over HTTP, and who was told that it is, or why nobody."""
+    context = ssl.create_default_context(cafile=tls.ca)
+    context.maximum_version = version
+    if certified:
+        assert tls.cert is not None
+        context.load_cert_chain(tls.cert, tls.cert_key)
+    asked = urllib.request.Request(
+        f"{server.http_endpoint}/remit.v1.Stores/WhoAmI", b"{}", {"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S, context=context) as response:
+            return response.status, json.load(response)["principal"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)["reason"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_may_call_over_http_shows_a_certificate_as_over_grpc_and_probes_need_none(
+    engine: Engine, authority: trustme.CA, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    client_authority = trustme.CA()
+    client = issued(client_authority, tmp_path / "client", "client.example")
+    shown = Tls(tls.ca, client.cert, client.cert_key)
+    certificates = Certificates(files(tls, client.ca))
+    with BackgroundServer(engine, http="127.0.0.1:0", http_api=True, certificates=certificates) as server:
+        assert is_served(server, shown)
+        assert not is_served(server, Tls(tls.ca))
+        assert who_is_told(server, shown, certified=True, version=version) == (200, "local")
+        assert who_is_told(server, shown, certified=False, version=version) == (401, "CERTIFICATE_MISSING")
+        context = ssl.create_default_context(cafile=tls.ca)
+        with urllib.request.urlopen(f"{server.http_endpoint}/healthz", context=context, timeout=PATIENCE_S) as probe:
+            assert probe.status == 200
+        stranger = issued(trustme.CA(), tmp_path / "stranger", "client.example")
+        with pytest.raises((urllib.error.URLError, OSError)):
+            who_is_told(server, Tls(tls.ca, stranger.cert, stranger.cert_key), certified=True, version=version)
+    with BackgroundServer(engine, http="127.0.0.1:0", http_api=True, certificates=Certificates(files(tls))) as server:
+        assert who_is_told(server, shown, certified=False, version=version) == (200, "local")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_authority_that_counts_no_more_vouches_for_no_call_over_http_nor_does_a_session_of_before(
+    engine: Engine, authority: trustme.CA, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    tls = issued(authority, tmp_path / "ours")
+    client = issued(trustme.CA(), tmp_path / "client", "client.example")
+    later = issued(trustme.CA(), tmp_path / "later", "client.example")
+    vouching = tmp_path / "vouching.pem"
+    vouching.write_bytes(Path(str(client.ca)).read_bytes())
+    certificates = Certificates(files(tls, vouching))
+    with BackgroundServer(engine, http="127.0.0.1:0", http_api=True, certificates=certificates) as server:
+        context = ssl.create_default_context(cafile=tls.ca)
+        context.maximum_version = version
+        context.load_cert_chain(str(client.cert), client.cert_key)
+        host, _, port = server.http_endpoint.removeprefix("https://").rpartition(":")
+
+        def told(session: ssl.SSLSession | None = None) -> tuple[bytes, ssl.SSLSession | None]:
+            with (
+                socket.create_connection((host, int(port)), timeout=PATIENCE_S) as plain,
+                context.wrap_socket(plain, server_hostname=host, session=session) as wrapped,
+            ):
+                head = b"POST /remit.v1.Stores/WhoAmI HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                wrapped.sendall(head + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+                heard = b""
+                while more := wrapped.recv(65_536):
+                    heard += more
+                if not heard:
+                    raise ConnectionError("the handshake failed, as this side sees it late")
+                return heard.split()[1], wrapped.session
+
+        status, session = told()
+        assert status == b"200"
+        vouching.write_bytes(Path(str(later.ca)).read_bytes())
+        server.look_at_files()
+        for each in (session, None):
+            try:
+                assert told(each)[0] == b"401"
+            except OSError:  # by the handshake itself
+                continue
+        assert who_is_told(server, Tls(tls.ca, later.cert, later.cert_key), certified=True, version=version)[0] == 200

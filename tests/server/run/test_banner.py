@@ -23,9 +23,11 @@ from tests.support.keyed import Keyed, keyed_server
 GRPC, HTTP = Address("127.0.0.1", 50051), Address("127.0.0.1", 8080)
 
 
-def said(engine: Engine, config: Config, keyed: Keyed | None = None, http: Address | None = HTTP) -> str:
+def said(
+    engine: Engine, config: Config, keyed: Keyed | None = None, http: Address | None = HTTP, *, http_api: bool = False
+) -> str:
     ring = keyed.server.server.pipeline.gate.ring if keyed is not None else None
-    return banner(engine, "nowhere", ring, None, config, GRPC, http, Telemetry())
+    return banner(engine, "nowhere", ring, None, config, GRPC, http, Telemetry(), http_api=http_api)
 
 
 def test_a_server_as_it_comes_says_that_it_is_open_to_its_machine(engine: Engine) -> None:
@@ -42,6 +44,8 @@ def test_a_server_as_it_comes_says_that_it_is_open_to_its_machine(engine: Engine
     ):
         assert line in text.splitlines()
     assert "metrics" not in said(engine, Config(), http=None)
+    assert "  json    none, no --http-api" in text.splitlines()
+    assert "  json    answered over HTTP too, see /openapi.json" in said(engine, Config(), http_api=True).splitlines()
 
 
 @pytest.mark.parametrize("field", fields(Limits), ids=lambda field: field.name)

@@ -43,6 +43,7 @@ HELP: Mapping[str, str] = {
     "evaluation_bytes_max":           "What may be remembered of a question while it is answered.",
     "expanded_max":                   "Sets and relationships in an expansion.",
     "request_bytes_max":              "A request.",
+    "json_bytes_max":                 "A request in JSON, over HTTP.",
     "response_bytes_max":             "An answer.",
     # What the server takes on at once.
     "readers":                        "Threads for questions.",
@@ -62,6 +63,7 @@ HELP: Mapping[str, str] = {
     "unanswered_bytes_max":           "Requests not yet answered; no caller may hold more than it leaves free.",
     "request_s":                      "How long a message of a request may take to come whole.",
     "calls_per_connection_max":       "Calls at once on one connection.",
+    "http_connections_max":           "Connections to the HTTP port; beyond that the least useful is ended.",
     "handshake_s":                    "How long a new connection may take to begin to speak.",
     "sandboxes_max":                  "Tokens that have a store of their own, with --testing.",
     "idle_connection_s":              "How long a connection may stay without a call.",

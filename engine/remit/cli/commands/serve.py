@@ -48,6 +48,9 @@ def serve(
     http: Annotated[
         str | None, typer.Option("--http", metavar="HOST:PORT", help="Also answer health and metrics over HTTP here.")
     ] = None,
+    http_api: Annotated[
+        bool, typer.Option("--http-api", help="Answer calls in JSON there too, by the same keys and limits as gRPC's.")
+    ] = False,
     keys: Annotated[
         Path | None,
         typer.Option(
@@ -145,12 +148,15 @@ def serve(
         remit serve --in-memory --with-example
         remit serve --data /var/lib/remit --grpc 127.0.0.1:50051 --http 127.0.0.1:8080
         remit serve --data /var/lib/remit --grpc 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key
+        remit serve --data /var/lib/remit --http 127.0.0.1:8080 --http-api
         remit serve --testing --grpc 127.0.0.1:0 --json
     """
     if testing and (data is not None or keys is not None or with_example):
         raise typer.BadParameter("with --testing every token has an empty store: leave --data, --keys, --with-example")
     if data is not None and in_memory:
         raise typer.BadParameter("a server keeps its facts in --data or --in-memory, not both")
+    if http_api and http is None:
+        raise typer.BadParameter("--http-api answers where --http says: give it --http HOST:PORT")
     if (tls_cert is None) != (tls_key is None) or (tls_client_ca is not None and tls_cert is None):
         raise typer.BadParameter("TLS takes --tls-cert and --tls-key together, and --tls-client-ca only with them")
     # Only this command pays for loading a server.
@@ -184,6 +190,7 @@ def serve(
             in_memory=in_memory,
             grpc=grpc,
             http=http,
+            http_api=http_api,
             keys=keys,
             tls=TlsFiles(tls_cert, tls_key, tls_client_ca) if tls_cert is not None and tls_key is not None else None,
             insecure_plaintext=insecure_plaintext,

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -17,10 +18,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import remit
-from remit.errors import RemitError, Status
-from remit.server.http.connections import Connection, ConnectionLimits, Connections
+from remit.engine.limits import Limits
+from remit.errors import MalformedRequest, RemitError, UnknownMethod
+from remit.server.http.answers import Answer, send_answer
+from remit.server.http.connections import CONNECTION, Connection, ConnectionLimits, Connections
+from remit.server.http.json_calls import JsonCalls, Serving
+from remit.server.http.openapi import document_bytes
+from remit.server.http.paths import STREAMING_AT, UNARY_AT
+from remit.server.http.problems import problem
+from remit.server.http.request_head import is_ambiguous, wrong_method
+from remit.server.limits.serve_limits import ServeLimits
 from remit.server.net.listen import Address, listening_socket
 from remit.server.net.tls import Certificates
 from remit.server.telemetry.metrics import CONTENT_TYPE
@@ -36,8 +46,8 @@ MetricsText = Callable[[Sequence[tuple[str, str]]], bytes]
 """The metrics a caller with these headers may see. Raises Unauthenticated, RightMissing, StoreUnavailable."""
 
 
-def http_app(problems: Problems, metrics_text: MetricsText) -> Starlette:
-    """The routes."""
+def http_app(problems: Problems, metrics_text: MetricsText, calls: JsonCalls | None = None) -> ASGIApp:
+    """`calls` None: none are answered, and whoever makes one is told so."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -53,34 +63,80 @@ def http_app(problems: Problems, metrics_text: MetricsText) -> Starlette:
             # Nothing of what was sent stands in it but the address, which is the socket's.
             peer = request.client.host if request.client is not None else ""
             log.warning("metrics refused", extra={"reason": error.reason, "peer": peer})
-            return _refused(error)
+            return _response(problem(error))
 
     async def version(_: Request) -> Response:
         return _json({"name": "remit", "version": remit.__version__})
 
-    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
-    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
+    async def openapi(_: Request) -> Response:
+        return Response(document_bytes(), media_type="application/json")
+
+    async def no_such_path(request: Request, _: Exception) -> Response:
+        return _response(problem(_no_such_path(request.scope, has_calls=calls is not None), 404))
+
+    async def no_such_method(request: Request, error: Exception) -> Response:
+        allowed = {"allow": (getattr(error, "headers", None) or {}).get("Allow", "GET")}
+        return _response(problem(wrong_method(request.method, "GET"), 405, allowed))
+
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
+    if calls is not None:
+        pages["/openapi.json"] = openapi
+    edge = Starlette(
+        routes=[Route(path, answer) for path, answer in pages.items()],
+        exception_handlers={404: no_such_path, 405: no_such_method},
+    )
+    edge.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if is_ambiguous(scope):
+            error = MalformedRequest("the request says in two ways where its body ends: send `Content-Length` alone")
+            await send_answer(problem(error, 400, {"connection": "close"}), send)
+            return
+        answer = calls.app(scope["raw_path"]) if calls is not None else None
+        try:
+            await (answer or edge)(scope, receive, send)
+        except asyncio.CancelledError:  # the port is closed, and its grace is over
+            scope["state"][CONNECTION].give_up()
+
+    return app
 
 
-_HTTP_STATUS = {Status.UNAUTHENTICATED: 401, Status.PERMISSION_DENIED: 403, Status.UNAVAILABLE: 503}
+def json_calls(
+    serving: Serving, limits: Limits, serve_limits: ServeLimits, certificates: Certificates | None
+) -> JsonCalls:
+    """For a server with these certificates. On its event loop."""
+    needs_certificate = certificates is not None and certificates.files.client_authorities is not None
+    return JsonCalls(serving, limits, serve_limits, needs_certificate=needs_certificate)
 
 
-def _refused(error: RemitError) -> Response:
-    body = {"error": {"reason": error.reason, "message": error.message}}
-    status = _HTTP_STATUS.get(error.status, 500)
-    return _json(body, status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
+def connection_limits(serve_limits: ServeLimits) -> ConnectionLimits:
+    return ConnectionLimits(connections_max=serve_limits.http_connections_max)
 
 
-def _json(body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(body) + "\n", status, headers, media_type="application/json")
+def _no_such_path(scope: Scope, *, has_calls: bool) -> UnknownMethod:
+    path = scope["raw_path"]
+    if not has_calls and (path in UNARY_AT or path in STREAMING_AT):
+        return UnknownMethod("calls in JSON are not answered here: start the server with `--http-api`, or use gRPC")
+    if has_calls and scope["path"].encode() in UNARY_AT:
+        return UnknownMethod("a path is taken as it is, without `%`")
+    return UnknownMethod("there is no such path" + ("; `/openapi.json` lists those there are" if has_calls else ""))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, answer.headers)
+
+
+def _json(body: Mapping[str, object], status: int = 200) -> Response:
+    return Response(json.dumps(body) + "\n", status, media_type="application/json")
 
 
 class HttpServer:
     """The app on one address, from `start` to `stop`, on the running event loop."""
 
     def __init__(
-        self, app: Starlette, certificates: Certificates | None = None, limits: ConnectionLimits | None = None
+        self, app: ASGIApp, certificates: Certificates | None = None, limits: ConnectionLimits | None = None
     ) -> None:
+        limits = limits or ConnectionLimits()
         tls = None if certificates is None else certificates.http_context()
         config = uvicorn.Config(
             app,
@@ -88,10 +144,13 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # or a caller on this machine could name another address as its own
+            ws="none",
+            timeout_keep_alive=math.ceil(limits.rest_s),
             timeout_graceful_shutdown=_STOP_GRACE_S,
             ssl_context_factory=None if tls is None else lambda *_: tls,
         )
-        self.connections = Connections(limits or ConnectionLimits())
+        self.connections = Connections(limits)
         self._server = _Uvicorn(config, self.connections)
         self._running: asyncio.Task[None] | None = None
 

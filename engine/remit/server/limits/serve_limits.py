@@ -35,6 +35,8 @@ class ServeLimits:
     remembered_bytes_max: int = 320 * MIB
     request_s: float = 30.0  # for a message of a request to come whole: the largest by 5 Mbit/s
     calls_per_connection_max: int = 1_024
+    # Of HTTP: each may ask at any moment, and a probe stands behind all that do; some third of a millisecond each.
+    http_connections_max: int = 256
     handshake_s: float = 20.0  # for a connection to begin to speak, TLS included
     sandboxes_max: int = 1_000  # of a server for testing: tokens with a store of their own
     idle_connection_s: float = 900.0  # without a call; clients connect again by themselves

@@ -90,8 +90,8 @@ class Certificates:
         )
 
     def http_context(self) -> ssl.SSLContext:
-        """A context that follows the certificate. It asks no client for one: what HTTP tells, probes without
-        certificates must be able to read."""
+        """A context that follows the certificate and the authorities for clients. It insists on no client's: what HTTP
+        tells, probes without certificates must be able to read. Whoever answers calls looks whether there is one."""
 
         # OpenSSL calls this at the beginning of every handshake, whether or not a name is asked for. To change the
         # certificate of a context that is in use would leave a moment in which it has the new one and the old key.
@@ -171,6 +171,11 @@ def _context(files: TlsFiles, pem: tuple[bytes, ...]) -> ssl.SSLContext:
                 f"`{files.client_authorities}` cannot be used to vouch for clients ({_why(error)}): name a PEM file of "
                 "certificates"
             ) from error
+    if authorities:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        # No session is gone on from: nobody would look whether its certificate is still one that counts.
+        context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET
     return context
 
 

@@ -24,9 +24,11 @@ from remit.engine.upkeep import Housekeeper
 from remit.errors import InvalidArgument, StoreUnavailable
 from remit.native_core import absence
 from remit.server.frontend.frontend import is_wanted
-from remit.server.http.server import HttpServer, http_app
+from remit.server.http.server import HttpServer, connection_limits, http_app, json_calls
+from remit.server.limits.thread_pool import stopping
 from remit.server.net.listen import Address, Protection, checked_address, probe
 from remit.server.net.tls import Certificates, TlsFiles
+from remit.server.pipeline import Pipeline
 from remit.server.run.banner import banner
 from remit.server.run.config import DRAIN_DELAY_S, Config
 from remit.server.run.garbage import short_collections
@@ -60,6 +62,7 @@ def serve(
     data: Path | None,
     grpc: str = DEFAULT_GRPC,
     http: str | None = None,
+    http_api: bool = False,
     in_memory: bool = False,
     keys: Path | None = None,
     tls: TlsFiles | None = None,
@@ -72,9 +75,12 @@ def serve(
     where gRPC failed and there is nothing left to serve with.
 
     `keys` names a file that must be there; without it `keys.json` of the data directory counts as soon as there is one.
+    `http_api`: calls in JSON are answered there too.
     `prepare` is called with the engine before any question is answered, `ready` with the gRPC address (its port as
     bound) once they are. Raises RemitError where the store cannot be opened or an address cannot be had."""
     config = config or Config()
+    if http_api and http is None:
+        raise InvalidArgument("calls in JSON need an address for HTTP: name one")
     logs.configure(config.log_level, config.log_format)
     if config.testing and keys is not None:
         raise InvalidArgument("a server for testing takes any token and knows no keys: leave the keys file out")
@@ -102,7 +108,9 @@ def serve(
     where = "memory only: it is gone when the server stops" if data is None else str(data.resolve())
     watchdog = Watchdog()
     try:
-        serving = _serve_until_signalled(opened(), addresses, ring, certificates, config, where, ready, watchdog)
+        serving = _serve_until_signalled(
+            opened(), addresses, ring, certificates, config, where, ready, watchdog, http_api=http_api
+        )
         with nullcontext() if absence() else short_collections():
             return asyncio.run(serving)
     finally:
@@ -154,6 +162,8 @@ async def _serve_until_signalled(
     where: str,
     ready: Callable[[str], None] | None,
     watchdog: Watchdog,
+    *,
+    http_api: bool,
 ) -> int:
     """The HTTP edge answers first, so that a store that takes minutes to load is not taken for a process that hangs."""
     grpc_address, http_address = addresses
@@ -167,6 +177,11 @@ async def _serve_until_signalled(
         if server is None:
             raise StoreUnavailable("the store is being loaded: there are no numbers yet")
         return server.metrics(headers, is_open=config.open_metrics)
+
+    def answering() -> Pipeline:
+        if server is None:
+            raise stopping()
+        return server.answering()
 
     def on_signal(name: str) -> None:
         if server is None:
@@ -182,7 +197,8 @@ async def _serve_until_signalled(
 
     frontend = is_wanted(config.frontend)
     probe(grpc_address)  # better now than once everything is loaded
-    edge = HttpServer(http_app(problems, metrics), certificates)
+    calls = json_calls(answering, config.limits, config.serve_limits, certificates) if http_api else None
+    edge = HttpServer(http_app(problems, metrics, calls), certificates, connection_limits(config.serve_limits))
     bound_http = await edge.start(http_address) if http_address is not None else None
     finished = True
     try:
@@ -205,7 +221,9 @@ async def _serve_until_signalled(
             loop.add_signal_handler(signal.SIGHUP, server.look_at_files_soon)
             try:
                 bound = await server.start(grpc_address)
-                _announce(banner(engine, where, ring, certificates, config, bound, bound_http, telemetry))
+                _announce(
+                    banner(engine, where, ring, certificates, config, bound, bound_http, telemetry, http_api=http_api)
+                )
                 log.info("serving", extra={"grpc": str(bound), "http": str(bound_http or ""), "pid": os.getpid()})
                 if ready is not None:
                     ready(str(bound))

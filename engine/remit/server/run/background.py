@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from remit.access.keyring import KeyRing
 from remit.engine.facade import Engine
 from remit.server.frontend.frontend import FrontendChoice, is_wanted
-from remit.server.http.server import HttpServer, http_app
+from remit.server.http.server import HttpServer, connection_limits, http_app, json_calls
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.net.listen import Protection, checked_address
 from remit.server.net.tls import Certificates
@@ -30,7 +30,8 @@ FRONTEND = FrontendChoice.OFF
 
 
 class BackgroundServer:
-    """gRPC on `address` and HTTP on `http` where given; port 0 chooses one that is free."""
+    """gRPC on `address` and HTTP on `http` where given, with calls in JSON where `http_api`; port 0 chooses one that is
+    free."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class BackgroundServer:
         address: str = "127.0.0.1:0",
         *,
         http: str | None = None,
+        http_api: bool = False,
         limits: ServeLimits = DEFAULT_LIMITS,
         keys: KeyRing | None = None,
         certificates: Certificates | None = None,
@@ -50,6 +52,7 @@ class BackgroundServer:
         self._engine = engine
         self._address = checked_address(address, protection)
         self._http_address = checked_address(http, protection) if http else None
+        self._has_http_api = http_api
         self._keys = keys
         self._certificates = certificates
         self._limits = limits
@@ -109,9 +112,11 @@ class BackgroundServer:
             sandboxes=self._sandboxes,
             frontend=self._has_frontend,
         )
-        self._edge = HttpServer(
-            http_app(server.problems, lambda headers: server.metrics(headers, is_open=False)), self._certificates
-        )
+        calls = None
+        if self._has_http_api:
+            calls = json_calls(server.answering, self._engine.limits, self._limits, self._certificates)
+        app = http_app(server.problems, lambda headers: server.metrics(headers, is_open=False), calls)
+        self._edge = HttpServer(app, self._certificates, connection_limits(self._limits))
         self.endpoint = str(await self._server.start(self._address))
         if self._http_address is not None:
             scheme = "http" if self._certificates is None else "https"

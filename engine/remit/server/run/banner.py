@@ -30,6 +30,8 @@ def banner(
     grpc: Address,
     http: Address | None,
     telemetry: Telemetry,
+    *,
+    http_api: bool,
 ) -> str:
     lines = [f"remit {remit.__version__}", f"  data    {where}", f"  stores  {_stores(engine, config)}"]
     if not config.testing:
@@ -42,6 +44,7 @@ def banner(
     lines += _keys(ring, config)
     lines += _limits(config)
     if http is not None:
+        lines.append(f"  json    {'answered over HTTP too, see /openapi.json' if http_api else 'none, no --http-api'}")
         is_keyed = ring is not None and not ring.is_open and not config.open_metrics
         lines.append(f"  metrics /metrics, to {'keys with the right `audit`' if is_keyed else 'everyone'}")
     lines.append(f"  traces  {'to the OpenTelemetry SDK' if telemetry.tracing.is_on else 'none: no OpenTelemetry SDK'}")

@@ -17,6 +17,7 @@ from remit.server.frontend.frontend import Frontend, may_ever_answer, shared_hol
 from remit.server.grpc.server import GrpcServer
 from remit.server.limits.fair_quota import Holdings
 from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
+from remit.server.limits.thread_pool import stopping
 from remit.server.net.listen import Address, probe
 from remit.server.net.tls import Certificates
 from remit.server.pipeline import Pipeline
@@ -77,6 +78,7 @@ class Server:
         self.grpc: GrpcServer | None = None
         self._unsubscribe: list[Callable[[], None]] = []  # what ends our listening to engines
         self._is_draining = False
+        self._takes_calls = True
         self._hurried = asyncio.Event()
         self.ended = asyncio.Event()  # gRPC gave up by itself: nothing will be served here any more
 
@@ -120,6 +122,7 @@ class Server:
             await self._in_no_hurry(delay_s)
             grace_s -= delay_s
         self._refresher.stop()
+        self._takes_calls = False
         if self.frontend is not None:
             self.frontend.drain()
         await self.grpc.drain(grace_s + CANCELLED_GRACE_S)
@@ -178,6 +181,13 @@ class Server:
     @property
     def serving(self) -> bool:
         return self.grpc is not None and not self._is_draining and not self.ended.is_set()
+
+    def answering(self) -> Pipeline:
+        """The pipeline, for calls that come another way than gRPC's: as long as that takes calls, so while a stop waits
+        for balancers too. Raises StoreUnavailable."""
+        if self.grpc is None or not self._takes_calls or self.ended.is_set():
+            raise stopping()
+        return self.pipeline
 
     def problems(self) -> list[str]:
         """Why the server is not ready; empty where it is."""

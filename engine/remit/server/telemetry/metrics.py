@@ -269,7 +269,7 @@ def _families(stats: ServerStats, sees: Callable[[str], bool]) -> Iterator[Metri
     yield from (in_flight, most, refused)
     yield _gauge("remit_unsent_bytes", "Bytes of large answers that wait to be read.", stats.unsent_bytes)
     yield _gauge("remit_unanswered_bytes", "Bytes of large requests until they are answered.", stats.unanswered_bytes)
-    yield _gauge("remit_calls", "Calls under way over grpcio whose key counts.", stats.calls)
+    yield _gauge("remit_calls", "Calls under way over grpcio and HTTP whose key counts.", stats.calls)
     calls_refused = CounterMetricFamily(
         "remit_calls_refused", "Calls refused because their caller, or all, had too many."
     )

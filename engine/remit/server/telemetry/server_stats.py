@@ -39,10 +39,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """What there is now. `calls` and `calls_refused` are of those over grpcio. `stores`: how many relationships each
-    holds, and its revision. `keys` None: the server has none. `frontend`: what it counts of connections and calls;
-    `native_verbs`: what it answered by itself; `refused_early`: what it refused, by verb and reason; all empty where
-    there is none. `caches`: of all threads; None without the core."""
+    """What there is now. `calls` and `calls_refused` are of those over grpcio and HTTP. `stores`: how many
+    relationships each holds, and its revision. `keys` None: the server has none. `frontend`: what it counts of
+    connections and calls; `native_verbs`: what it answered by itself; `refused_early`: what it refused, by verb and
+    reason; all empty where there is none. `caches`: of all threads; None without the core."""
 
     uptime_s: float = 0.0
     is_ready: bool = True
