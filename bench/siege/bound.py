@@ -12,9 +12,13 @@ from remit.server.grpc.open_methods import READS_MAX
 from remit.server.limits.open_calls import STRANGERS_MAX
 from remit.server.limits.readings import SLOW_READINGS_MAX
 from remit.server.limits.serve_limits import ServeLimits, calls_max
+from remit.server.limits.thread_pool import SCHEMA_THREADS
 
 CALL_BYTES = 3 * 1024  # of one that is open, as docs/operate/security.md has it
 STRANGER_BYTES = 64 * 1024  # of a message whose sender is not known: a window of HTTP/2
+
+JSON_TIMES = 32  # of the bytes of a request in JSON, while a message is made of it
+HTTP_BYTES = 2 * 64 * 1024  # that came on a connection before anybody asked for them, and once more while they are read
 
 # Of a set or relationship while an answer is made of it, as measured; its context is part of the answer.
 EXPANDED_BYTES = 1_200
@@ -22,6 +26,10 @@ EXPANDED_BYTES = 1_200
 # What is held, by the limits that say how much of it.
 _HELD: Mapping[str, Callable[[Limits, ServeLimits], int]] = {
     "answers that wait to be taken": lambda _, serve: serve.unsent_bytes_max,
+    "requests in JSON at work": lambda limits, serve: (
+        (serve.heavy_readers + serve.heavy_writers + SCHEMA_THREADS) * JSON_TIMES * limits.json_bytes_max
+    ),
+    "connections of HTTP": lambda _, serve: serve.http_connections_max * HTTP_BYTES,
     "lists of the past": lambda _, serve: serve.remembered_bytes_max,
     "answers at work": lambda limits, serve: (serve.readers + serve.heavy_readers) * limits.response_bytes_max,
     # What Python remembers, and of a past as much again; what is light is over before it has anything to remember.

@@ -13,11 +13,13 @@ from authzed.api.v1 import watch_service_pb2 as spicedb_watch
 
 from bench.siege.target import Target
 from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
+from remit.engine.limits import JSON_BYTES_MAX
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
 
 _TOUCH, _REMOVE = relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE
-_NOTE = "x" * 1_900  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
+_NOTE_LENGTH = 1_900
+_NOTE = "x" * _NOTE_LENGTH  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
 
 
 def fact(resource: str, subject: str, relation: str = "viewer") -> core_pb2.Relationship:
@@ -66,11 +68,20 @@ def explained(target: Target, number: int) -> Sequence[bytes]:
 
 def with_contexts(target: Target, number: int) -> Sequence[bytes]:
     """Each question needs a caveat, with a context of its own; and a fact is brought, so that Python answers."""
+    return [_with_contexts(number, target.sizes.caveated)]
+
+
+def some_contexts(target: Target, number: int) -> Sequence[bytes]:
+    """The same, of as many as a body in JSON has room for."""
+    return [_with_contexts(number, min(target.sizes.caveated, JSON_BYTES_MAX // (_NOTE_LENGTH + 300)))]
+
+
+def _with_contexts(number: int, count: int) -> bytes:
     asked = permissions_pb2.CheckManyRequest(store=STORE, contextual=[fact("brought", "u0")])
-    for each in range(target.sizes.caveated):
+    for each in range(count):
         item = asked.items.add(resource=doc(CAVEATED), permission="view", subject=user(f"u{each}"))
         item.context.update({"amount": number + each, "note": _NOTE})
-    return [asked.SerializeToString()]
+    return asked.SerializeToString()
 
 
 def expanded(target: Target, number: int) -> Sequence[bytes]:

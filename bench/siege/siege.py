@@ -66,7 +66,7 @@ class Terms:
 
     @property
     def flags(self) -> Iterator[str]:
-        yield from ("--front-door", self.way.front_door, "--grace-s", str(GRACE_S))
+        yield from ("--http-api", "--front-door", self.way.front_door, "--grace-s", str(GRACE_S))
         if self.certificate is not None:
             yield from ("--tls-cert", str(self.certificate.certificate), "--tls-key", str(self.certificate.key))
 

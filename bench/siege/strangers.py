@@ -201,7 +201,7 @@ def _connections(target: Target, endpoint: str, said: bytes) -> Iterator[bool]:
                 held.append(_opened(target, endpoint, said))
                 yield True
             time.sleep(LOOK_S)
-            ended = [each for each in held if _is_over(each)]
+            ended = [each for each in held if is_over(each)]
             for each in ended:
                 held.remove(each)
                 each.close()
@@ -218,7 +218,7 @@ def _opened(target: Target, endpoint: str, said: bytes) -> socket.socket:
     return connection
 
 
-def _is_over(connection: socket.socket) -> bool:
+def is_over(connection: socket.socket) -> bool:
     try:
         return not connection.recv(4_096)
     except BlockingIOError:

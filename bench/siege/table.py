@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import grpc
 
-from bench.siege import messages, strangers
+from bench.siege import http_calls, messages, strangers
 from bench.siege.attacker import RETRY_S, Attacker, asks, by_verbs, reads, sends
+from bench.siege.http_calls import asks_json
 from bench.siege.target import Target
 from bench.siege.world import SCRATCH
 from remit.access.keys import Right
@@ -85,6 +86,8 @@ ATTACKERS: dict[str, Attacker] = {
     "reflection": Attacker(strangers.reflection, 4),
     "rapid resets": Attacker(strangers.rapid_resets, 2),
     "half handshakes": Attacker(strangers.half_handshakes, 1, needs_tls=True),
+    "wrong JSON of strangers": Attacker(http_calls.wrong_calls, 2),
+    "begun JSON of strangers": Attacker(http_calls.begun_json, 1),
     "false keys": Attacker(strangers.false_keys, 2),
     "revoked keys": Attacker(strangers.revoked_keys, 2),
 
@@ -92,6 +95,8 @@ ATTACKERS: dict[str, Attacker] = {
     "bodiless calls": Attacker(strangers.bodiless, 20, rights=(Right.CHECK,)),
     "begun bodies": Attacker(strangers.begun_bodies, 20, rights=(Right.CHECK, Right.WRITE)),
     "garbage with a key": Attacker(strangers.garbage, 2, rights=(Right.CHECK, Right.READ, Right.WRITE)),
+    "wrong JSON": Attacker(http_calls.wrong_calls, 2, rights=(Right.CHECK,)),
+    "begun JSON": Attacker(http_calls.begun_json, 1, rights=(Right.CHECK,)),
     "unread answers": Attacker(strangers.unread_answers, 4, rights=(Right.CHECK, Right.READ)),
     "slow watches": by_verbs(strangers.slow_watches, 2, _R + "Watch"),
 
@@ -118,6 +123,15 @@ ATTACKERS: dict[str, Attacker] = {
     "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
     "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),
     "copies": by_verbs(_copies, 4, _T + "Backup", _T + "Restore", _T + "DeleteStore"),
+    # The same in JSON, of each kind that costs Python much to read, to do or to write.
+    "JSON explanations": asks_json(_P + "Check", messages.explained, HEAVY),
+    "JSON contexts": asks_json(_P + "CheckMany", messages.some_contexts, HEAVY),
+    "JSON expansions": asks_json(_P + "Expand", messages.expanded, HEAVY),
+    "JSON pages": asks_json(_R + "Read", messages.pages, HEAVY),
+    "JSON writes": asks_json(_R + "Write", messages.writes, HEAVY),
+    "JSON schemas": asks_json(_S + "DiffSchema", messages.schemas_compared, HEAVY),
+    "JSON SpiceDB trees": asks_json(_SP + "ExpandPermissionTree", messages.spicedb_trees, HEAVY),
+
     "SpiceDB questions": asks(_SP + "CheckPermission", messages.spicedb_question, HEAVY),
     "SpiceDB bulks": asks(_SP + "CheckBulkPermissions", messages.spicedb_questions, HEAVY),
     "SpiceDB writes": asks(_SP + "WriteRelationships", messages.spicedb_writes, 40),
@@ -158,6 +172,8 @@ BEYOND_GRPCIO = frozenset(
         "garbage",
         "begun bodies of strangers",
         "reflection",
+        "wrong JSON of strangers",
+        "wrong JSON",
         "rapid resets",
         "false keys",
         "revoked keys",

@@ -1,4 +1,4 @@
-"""A short siege over each way in: fourteen attackers at once, for two seconds, but for the floods that grpcio by
+"""A short siege over each way in: sixteen attackers at once, for two seconds, but for the floods that grpcio by
 itself does not withstand (`BEYOND_GRPCIO`). `make siege` is the whole.
 
 Law: beside them a steady client is answered, each hold it was told of is a hold to the very next check and each release
@@ -30,6 +30,8 @@ CHOSEN = (
     "rapid resets",
     "revoked keys",
     "bodiless calls",
+    "wrong JSON",
+    "begun JSON",
     "begun bodies",
     "unread answers",
     "contexts",
