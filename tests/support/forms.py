@@ -67,6 +67,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "test_make.py": ONCE,
     "test_native_core.py": ONCE,
     "test_notation.py": ONCE,
+    "test_precedence.py": ONCE,
     "test_tests.py": ONCE,
 }
 

@@ -17,6 +17,7 @@ from remit.access.keys import Key
 from remit.errors import Cancelled, DeadlineExceeded, RemitError
 from remit.interrupt import TooHeavy, TurnEnded
 from remit.model import NOBODY, Caller
+from remit.precedence import python_lock
 
 Metadata = Sequence[tuple[str, str | bytes]]
 AUTHORIZATION = "authorization"
@@ -140,6 +141,7 @@ class Call:
             raise self.ended_by
         if self.cancelled or (self.is_gone is not None and self.is_gone()):
             raise Cancelled("the caller went away before there was an answer")
+        python_lock.stand_aside()
         if self._light_until_s is None or threading.get_ident() != self._thread:
             return  # the writer asks too, while it judges a filter: its time is not this call's
         if time.thread_time() >= self._light_until_s:

@@ -104,6 +104,7 @@ class Pipeline:
             heavy=self.heavy_writes,
             in_flight_max=writes,
             holdings=holdings(writes),
+            stands_aside=False,
         )
         # To compile a schema takes seconds, and a caller has one compiled at a time (`engine/one_at_a_time.py`): on a
         # thread of the others' pools, the second of a caller would sleep there, and keep everybody else from it.

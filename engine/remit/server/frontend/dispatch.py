@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from remit.precedence import python_lock
 from remit.server.call import Call, call_of
 from remit.server.error_mapping import status_parts
 from remit.server.pipeline import Outcome, Pipeline
+from remit.server.verb import Queue
 from remit.server.verbs import UNARY
 
 if TYPE_CHECKING:
@@ -78,7 +81,8 @@ class Dispatcher:
         if not others:
             self._start_another(queue)
         verb, call = UNARY[number], call_of(metadata, peer, left_s, reply.is_gone)
-        self._pipeline.answer(verb, metadata, call, data, reply.make_room, partial(_send, reply, call))
+        with python_lock.working() if verb.queue is Queue.READS else nullcontext():
+            self._pipeline.answer(verb, metadata, call, data, reply.make_room, partial(_send, reply, call))
         return True
 
 

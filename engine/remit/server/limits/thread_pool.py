@@ -13,11 +13,13 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from remit.errors import RemitError, StoreUnavailable
 from remit.interrupt import TooHeavy, TurnEnded
+from remit.precedence import python_lock
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,12 +34,22 @@ class ThreadPool:
     """`threads` at work at once, started as they are needed."""
 
     def __init__(
-        self, name: str, *, threads: int, per_client_max: int | None = None, heavy: ThreadPool | None = None
+        self,
+        name: str,
+        *,
+        threads: int,
+        per_client_max: int | None = None,
+        heavy: ThreadPool | None = None,
+        stands_aside: bool = True,
     ) -> None:
         """`per_client_max`: so many of one client are at work at most, and none begins that has more at work than
         threads are free; None: as many as there are threads. `heavy`: where work begins again that raises TooHeavy;
-        where there is none, here if that has ended its turn, and otherwise whoever asked gets it."""
+        where there is none, here if that has ended its turn, and otherwise whoever asked gets it. `stands_aside`: its
+        threads let writers go first (see `precedence`)."""
         self.name = name
+        self._at_its_work: Callable[[], AbstractContextManager[None]] = (
+            python_lock.working if stands_aside else nullcontext
+        )
         self._heavy = heavy
         self._threads_max = threads
         self._per_client_max = per_client_max
@@ -156,7 +168,9 @@ class ThreadPool:
 
     def _settle(self, client_id: str, future: Future[Any], work: Callable[[], Any]) -> None:
         try:
-            future.set_result(work())
+            with self._at_its_work():
+                result = work()
+            future.set_result(result)
         except TooHeavy as reason:
             if self._heavy is None and not isinstance(reason, TurnEnded):
                 future.set_exception(reason)  # whoever asked begins it again elsewhere, or finds a defect

@@ -36,13 +36,14 @@ class WorkQueue:
         in_flight_max: int,
         heavy: ThreadPool | None = None,
         holdings: Holdings | _core.Holdings | None = None,
+        stands_aside: bool = True,
     ) -> None:
         """`heavy`: where work begins again that raises TooHeavy; None: whoever asked gets that. `holdings`: of its
         places, where others take of them too."""
         self.name = name
         self.in_flight_max = in_flight_max
         self.places = FairQuota(f"{name}_in_flight_max", in_flight_max, f"requests of `{name}`", holdings)
-        self.light = ThreadPool(name, threads=threads, heavy=heavy)
+        self.light = ThreadPool(name, threads=threads, heavy=heavy, stands_aside=stands_aside)
 
     def submit(self, client_id: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """The work's future, on behalf of a client (a key's id, or a peer). Raises Overloaded where every place is

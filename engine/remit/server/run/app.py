@@ -23,6 +23,7 @@ from remit.engine.facade import Engine
 from remit.engine.upkeep import Housekeeper
 from remit.errors import InvalidArgument, StoreUnavailable
 from remit.native_core import absence
+from remit.precedence import python_lock
 from remit.server.frontend.frontend import is_wanted
 from remit.server.http.server import HttpServer, connection_limits, http_app, json_calls
 from remit.server.limits.thread_pool import stopping
@@ -111,10 +112,16 @@ def serve(
         serving = _serve_until_signalled(
             opened(), addresses, ring, certificates, config, where, ready, watchdog, http_api=http_api
         )
-        with nullcontext() if absence() else short_collections():
-            return asyncio.run(serving)
+        collections = nullcontext() if absence() else short_collections()
+        with collections, asyncio.Runner(loop_factory=_event_loop) as runner:
+            return runner.run(serving)
     finally:
         watchdog.cancel()
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One that goes before the threads that work (see `precedence`)."""
+    return asyncio.SelectorEventLoop(python_lock.selector())
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from remit.errors import RemitError, StoreFull, StoreUnavailable
+from remit.precedence import python_lock
 from remit.store.port import SMALL_WEIGHT_MAX, Commit
 from remit.store.tables.interface import Claim, Transaction, TransactionPoisoned
 from remit.store.tables.reserve_shares import ReserveShares
@@ -242,9 +243,10 @@ class WriterThread:
         try:
             for task in tasks:
                 tried.append(task)
-                if transaction is None:
-                    transaction = StagedCommit(self._begin())
-                outcome = _attempt(task, transaction, self._shares)
+                with python_lock.writing():
+                    if transaction is None:
+                        transaction = StagedCommit(self._begin())
+                    outcome = _attempt(task, transaction, self._shares)
                 if isinstance(outcome[2], StoreFull) and task.claim > Claim.ORDINARY and transaction.writes:
                     postponed.append(tried.pop())
                     break
@@ -263,9 +265,11 @@ class WriterThread:
     def _commit(self, transaction: StagedCommit, requests: int) -> None:
         rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
         try:
-            transaction.write_down()
-            self._answer()
-            transaction.commit()
+            with python_lock.at_disk():
+                with python_lock.writing():
+                    transaction.write_down()
+                    self._answer()
+                transaction.commit()
             failed = ""
         except RemitError as error:
             failed = error.reason
@@ -289,10 +293,11 @@ class WriterThread:
     def _settle(self, outcomes: list[_Outcome]) -> None:
         """The commit is durable: memory follows, and then every caller may be answered."""
         try:
-            for task, result, refusal in outcomes:
-                if refusal is None:
-                    task.settled(result)
-            self._apply()
+            with python_lock.writing():
+                for task, result, refusal in outcomes:
+                    if refusal is None:
+                        task.settled(result)
+                self._apply()
         except BaseException as error:  # whatever it was, memory no longer equals the disk
             message = f"a committed write could not be applied in memory, the process must stop: {error}"
             logger.critical(message, exc_info=True)
