@@ -157,16 +157,17 @@ class UpstreamConfig(TypedDict):
     socket: str
 
 class PoolsConfig(TypedDict):
-    """What all callers share: calls carried to Python, of who may make them and of all others; and bytes of requests,
-    until they are answered."""
+    """What all callers share: calls carried to Python, of who may make them and of all others; watches of health; and
+    bytes of requests, until they are answered."""
 
     proxied: PoolRow
     strangers: PoolRow
+    health_watches: PoolRow
     unanswered: PoolRow
 
 class LimitsConfig(TypedDict):
     """What one request may ask for. Of messages: above which grpcio says that they are too large, up to which they are
-    counted nowhere, and the largest of a method that needs no key."""
+    counted nowhere, and the largest of a method that needs no key. Watches of health of one address."""
 
     steps_max: int
     items_max: int
@@ -177,6 +178,7 @@ class LimitsConfig(TypedDict):
     carried_bytes_max: int
     small_bytes: int
     open_message_bytes_max: int
+    health_watches_per_peer_max: int
 
 class TimeoutsConfig(TypedDict):
     handshake_s: float

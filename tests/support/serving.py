@@ -15,6 +15,7 @@ from remit.engine.results import CheckResult, WriteResult
 from remit.errors import RemitError
 from remit.interrupt import Interrupt, TooHeavy, never_interrupted
 from remit.model import Question
+from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 
 NOW_US = 1_800_000_000_000_000
@@ -98,3 +99,9 @@ class GatedEngine(Engine):
             with contextlib.suppress(TooHeavy):  # what waits here is no work, however often it asks
                 interrupt()
             assert time.monotonic() < until, "nobody opened the gate"
+
+
+def health_watches(server: BackgroundServer) -> int:
+    """How many watch health, behind the frontend and before it."""
+    native = server.server.frontend
+    return server.server.grpc.open_methods.watches + (native.stats()["strangers"] if native is not None else 0)

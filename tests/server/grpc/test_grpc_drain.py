@@ -23,7 +23,7 @@ from remit.server.run.server import Server
 from remit.server.verbs import SERVICES
 from tests.support.raw_http2 import Connection
 from tests.support.scraping import fetched
-from tests.support.serving import PATIENCE_S, GatedEngine, opened, until
+from tests.support.serving import PATIENCE_S, GatedEngine, health_watches, opened, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -145,7 +145,7 @@ def test_a_watcher_of_health_who_reads_nothing_keeps_no_server_from_stopping(eng
         stuck.wait_until_open()
         for _ in range(20):
             stuck.begin("/grpc.health.v1.Health/Watch", 0, b"")
-        until(lambda: server.server.grpc.open_methods.watches == 20)
+        until(lambda: health_watches(server) == 20)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
         assert next(health).status == SERVING
         told = others.submit(next, health)

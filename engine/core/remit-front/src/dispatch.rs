@@ -2,4 +2,5 @@
 
 pub mod dispatched_call;
 pub mod queues;
+pub mod turns;
 pub mod work_queue;

@@ -107,6 +107,11 @@ impl Holdings {
         true
     }
 
+    /// How many a client holds.
+    pub fn held(&self, client_id: &str) -> usize {
+        self.counts.lock().by_client.get(client_id).copied().unwrap_or(0)
+    }
+
     pub fn limit(&self) -> usize {
         self.limit
     }

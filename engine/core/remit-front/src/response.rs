@@ -102,7 +102,7 @@ fn has_window(body: &mut SendStream<Bytes>, size: usize) -> bool {
     body.capacity() >= size
 }
 
-fn head() -> Response<()> {
+pub fn head() -> Response<()> {
     let mut response = Response::new(());
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
     response

@@ -36,6 +36,11 @@ impl Status {
         Self::bare(5, "")
     }
 
+    /// What its caller waited for no longer.
+    pub fn too_late() -> Self {
+        Self::bare(4, "")
+    }
+
     /// What a stream means that ended before it began to answer: the table of gRPC over HTTP/2.
     pub fn of_reset(reason: Option<Reason>, unavailable: &Self) -> Self {
         match reason {

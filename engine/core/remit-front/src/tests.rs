@@ -115,6 +115,8 @@ fn open(name: &str, proxied_max: usize, timeouts: Timeouts) -> (Stage, PathBuf) 
         has_rates: false,
         proxied: pool(proxied_max),
         strangers: pool(proxied_max),
+        health_watches: pool(proxied_max),
+        health_watches_per_peer_max: 3,
         unanswered: pool(UNANSWERED_BYTES_MAX),
         unsent: Holdings::new(1 << 20),
         services: [String::new()].into(),
@@ -337,6 +339,106 @@ fn a_probe_is_answered_though_nothing_else_can_be() {
     });
 }
 
+/// The next message of an answer that goes on.
+async fn next(body: &mut h2::RecvStream) -> Bytes {
+    let data = body.data().await.unwrap().unwrap();
+    body.flow_control().release_capacity(data.len()).unwrap();
+    data
+}
+
+#[test]
+fn who_watches_health_is_told_at_once_and_whenever_it_changes_until_it_is_over() {
+    run(async {
+        let (stage, _) = open("watched", 16, PATIENT);
+        let shared = stage.frontend.shared();
+        let mut sender = caller(stage.address).await;
+        let mut watch = async |message: &[u8], extra| {
+            let (response, mut sending) = call(&mut sender, WATCH, extra);
+            sending.send_data(body(message), true).unwrap();
+            response.await.unwrap().into_body()
+        };
+        let mut server = watch(b"", &[]).await;
+        let mut unknown = watch(b"\x0a\x01x", &[]).await;
+        assert_eq!((next(&mut server).await, next(&mut unknown).await), (body(&[8, 1]), body(&[8, 3])));
+        assert_eq!((shared.strangers.holdings.taken(), shared.health_watches.holdings.taken()), (2, 2));
+        let mut hasty = watch(b"", &[("grpc-timeout", "50m")]).await;
+        assert_eq!(next(&mut hasty).await, body(&[8, 1]));
+        assert!(hasty.data().await.is_none());
+        assert_eq!(hasty.trailers().await.unwrap().unwrap()["grpc-status"], "4");
+        for (is_serving, status) in [(false, 2), (true, 1), (false, 2)] {
+            shared.health.set_serving(is_serving);
+            assert_eq!(next(&mut server).await, body(&[8, status]));
+        }
+        shared.health.end();
+        shared.health.set_serving(true);
+        assert!(server.data().await.is_none(), "nothing more is told");
+        assert!(unknown.data().await.is_none(), "nothing changes for a service that is not there");
+        for mut each in [server, unknown] {
+            assert_eq!(each.trailers().await.unwrap().unwrap()["grpc-status"], "14");
+        }
+        while shared.strangers.holdings.taken() + shared.health_watches.holdings.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn one_address_watches_health_so_often_and_no_more_and_takes_nothing_from_probes() {
+    run(async {
+        let (stage, _) = open("watches", 16, PATIENT);
+        let mut sender = caller(stage.address).await;
+        let mut ask = async |path| {
+            let (response, mut sending) = call(&mut sender, path, &[]);
+            sending.send_data(body(b""), true).unwrap();
+            response.await.unwrap()
+        };
+        let mut watching = Vec::new();
+        for _ in 0..3 {
+            watching.push(ask(WATCH).await);
+        }
+        assert_eq!(ask(WATCH).await.headers()["grpc-status"], "8");
+        assert!(!ask(PROBE).await.headers().contains_key("grpc-status"));
+        watching.pop();
+        // What was let go of has its place back once its reset has come.
+        while ask(WATCH).await.headers().contains_key("grpc-status") {}
+    });
+}
+
+#[test]
+fn a_watch_that_is_no_plain_one_is_carried_and_one_that_nobody_reads_is_let_go() {
+    run(async {
+        let (stage, upstream) = open("odd-watch", 16, Timeouts { taken: Duration::from_millis(50), ..PATIENT });
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = caller(stage.address).await;
+        let (response, mut sending) = call(&mut sender, WATCH, &[]);
+        sending.send_data(body(b"\xff"), true).unwrap();
+        let (head, echoed, _) = answer(response).await;
+        assert_eq!((head.contains_key("x-peer"), echoed), (true, body(b"\xff")));
+        let mut unread = who_reads_nothing(stage.address).await;
+        let (response, mut sending) = call(&mut unread, WATCH, &[]);
+        sending.send_data(body(b""), true).unwrap();
+        assert_eq!(how_it_ends(response).await, (Some(Reason::CANCEL), false));
+        behind.abort();
+    });
+}
+
+#[test]
+fn calls_that_wait_for_their_own_callers_keep_nobody_from_being_let_in() {
+    run(async {
+        let (stage, upstream) = open("let-in", 200, PATIENT);
+        let behind = tokio::spawn(behind(UnixListener::bind(upstream).unwrap(), Behind::Echo));
+        let mut sender = caller(stage.address).await;
+        // Each has the head of its answer, and all else is still to come.
+        let mut open = Vec::new();
+        for _ in 0..50 {
+            let (response, sending) = call(&mut sender, STREAM, &[]);
+            assert!(response.await.unwrap().headers().contains_key("x-peer"));
+            open.push(sending);
+        }
+        behind.abort();
+    });
+}
+
 /// A connection of a caller that lets nothing be sent to it.
 async fn who_reads_nothing(address: SocketAddr) -> SendRequest<Bytes> {
     let socket = TcpStream::connect(address).await.unwrap();
@@ -360,6 +462,7 @@ async fn how_it_ends(response: ResponseFuture) -> (Option<Reason>, bool) {
 }
 
 const PROBE: &str = crate::transport::health::CHECK;
+const WATCH: &str = crate::transport::health::WATCH;
 
 #[test]
 fn an_answer_that_nobody_reads_is_counted_with_whose_it_is() {
@@ -559,12 +662,13 @@ fn calls_that_come_at_once_share_a_few_ways_to_python() {
             let mut open = Vec::new();
             while let Ok((socket, _)) = listener.accept().await {
                 counting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                // Who is let in is never answered, so nobody makes room for others.
+                // Whose answer has begun never sees its end, so nobody makes room for others.
                 open.push(tokio::spawn(async move {
                     let mut connection = h2::server::handshake(socket).await.unwrap();
                     let mut kept = Vec::new();
-                    while let Some(Ok(call)) = connection.accept().await {
-                        kept.push(call);
+                    while let Some(Ok((request, mut respond))) = connection.accept().await {
+                        let body = respond.send_response(Response::new(()), false).unwrap();
+                        kept.push((request, respond, body));
                     }
                 }));
             }

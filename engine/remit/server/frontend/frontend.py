@@ -33,7 +33,14 @@ from remit.notation import shortened
 from remit.server.error_mapping import status_parts
 from remit.server.frontend.dispatch import Dispatcher, QueueThreads
 from remit.server.limits.fair_quota import FairQuota, fair_share_spent, overloaded
-from remit.server.limits.open_calls import MESSAGE_BYTES_MAX, STRANGERS_MAX, any_message_too_long
+from remit.server.limits.open_calls import (
+    MESSAGE_BYTES_MAX,
+    STRANGERS_MAX,
+    WATCHES_MAX,
+    WATCHES_PER_PEER_MAX,
+    any_message_too_long,
+    too_many_open,
+)
 from remit.server.limits.readings import slow_request
 from remit.server.limits.serve_limits import ServeLimits, received_bytes_max
 from remit.server.net.listen import Address, listening_socket
@@ -189,11 +196,13 @@ class Frontend:
                 "carried_bytes_max": received_bytes_max(limits),
                 "small_bytes": SMALL_BYTES,
                 "open_message_bytes_max": MESSAGE_BYTES_MAX,
+                "health_watches_per_peer_max": WATCHES_PER_PEER_MAX,
             },
             "unsent": _shared(pipeline.unsent),
             "pools": {
                 "proxied": _pool_row(pipeline.places.admitted),
                 "strangers": _pool_row(FairQuota("strangers_max", STRANGERS_MAX, "calls without a valid key")),
+                "health_watches": _health_watches_row(),
                 # Not those of `pipeline`: what is carried there waits here and there.
                 "unanswered": _pool_row(pipeline.unanswered),
             },
@@ -345,6 +354,15 @@ def _verb_row(verb: Verb[Any]) -> _core.VerbRow:
 def _pool_row(quota: FairQuota) -> _core.PoolRow:
     """As much as `quota` has, and in its words."""
     return quota.limit, *_refusals(quota)
+
+
+def _health_watches_row() -> _core.PoolRow:
+    """As `grpc/open_methods.py` bounds and refuses those that come to it."""
+    return (
+        WATCHES_MAX,
+        status_parts(too_many_open("watches_max", WATCHES_MAX, "watches of health")),
+        status_parts(too_many_open("watches_per_peer_max", WATCHES_PER_PEER_MAX, "watches of health from one address")),
+    )
 
 
 def _queue_row(places: FairQuota) -> _core.WorkQueueRow:

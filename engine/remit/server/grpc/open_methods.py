@@ -24,7 +24,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from remit.errors import MalformedRequest, NotOneRequest, RemitError, SlowConsumer, TooManyStreams
+from remit.errors import MalformedRequest, NotOneRequest, RemitError, SlowConsumer
 from remit.server.call import peer_of
 from remit.server.grpc.grpc_compat import add_methods
 from remit.server.limits.by_address import HoldingsByAddress, address_of
@@ -35,6 +35,7 @@ from remit.server.limits.open_calls import (
     WATCHES_MAX,
     WATCHES_PER_PEER_MAX,
     message_too_long,
+    too_many_open,
 )
 from remit.server.limits.readings import Readings
 
@@ -76,6 +77,7 @@ class OpenMethods:
         self._watches_max = watches_max
         self._watches_per_peer_max = watches_per_peer_max
         self._answer_s = answer_s
+        self.says_when_let_in = False  # by the head of its answer, for a frontend that waits for that
         self._watches: Counter[str] = Counter()  # by address
         kind = partial(_Kind, reads_max, patience_s)
         self._checks = kind("checks_max", checks_max, "questions of health")
@@ -140,7 +142,7 @@ class OpenMethods:
             address = address_of(_peer(context))
             if self._watches[address] >= self._watches_per_peer_max:
                 what = "watches of health from one address"
-                await self._refuse(context, _too_many("watches_per_peer_max", self._watches_per_peer_max, what))
+                await self._refuse(context, too_many_open("watches_per_peer_max", self._watches_per_peer_max, what))
                 return
 
             async def watch(place: _Place) -> None:
@@ -180,10 +182,12 @@ class OpenMethods:
         """Do a call's work in a place that it has until it is done, which is when its answer was taken."""
         place = kind.place(_peer(context))
         if place is None:
-            await self._refuse(context, _too_many(kind.name, kind.limit, kind.what))
+            await self._refuse(context, too_many_open(kind.name, kind.limit, kind.what))
             return None
         _when_done(context, place.give_back)
         try:
+            if self.says_when_let_in:
+                await context.send_initial_metadata(())
             return await work(place)
         except RemitError as error:
             await self._refuse(context, error)
@@ -198,7 +202,7 @@ class _Kind:
         self.limit = limit
         self.what = what
         self.readings = Readings(
-            reads_max, patience_s, lambda: _too_many("reads_max", reads_max, f"messages of {what}")
+            reads_max, patience_s, lambda: too_many_open("reads_max", reads_max, f"messages of {what}")
         )
         self._holdings = HoldingsByAddress(limit)
 
@@ -268,12 +272,3 @@ def _parsed(parse: Parse, data: bytes) -> Any:
         return parse(data)
     except DecodeError as error:
         raise MalformedRequest("the request is not a message of this method: its bytes are damaged") from error
-
-
-def _too_many(name: str, limit: int, what: str) -> TooManyStreams:
-    return TooManyStreams(
-        f"the server waits for {limit} {what} at once, and for no more: try again a little later",
-        name=f"open_{name}",
-        limit=limit,
-        given=limit + 1,
-    )

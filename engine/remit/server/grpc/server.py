@@ -59,6 +59,7 @@ class GrpcServer:
         reflecting = reflection.aio.ReflectionServicer(named)  # type: ignore[attr-defined]  # unknown to the stubs
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self.open_methods)
         add_any_other(server, self._any_other())
+        self._is_behind = False  # a frontend, which waits for the head of an answer before it sends the next call
         self._is_draining = False
         self._stopping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -66,6 +67,7 @@ class GrpcServer:
     def listen_behind(self, socket: str) -> None:
         """Listen at a unix socket, `unix:/…`, where only the frontend connects. Call this or `listen`, then `start`."""
         self._server.add_insecure_port(socket)
+        self._is_behind = self.open_methods.says_when_let_in = True
 
     def listen(self, address: Address, certificates: Certificates | None) -> Address:
         """Encrypted where there are certificates. The address with the port that was bound. Raises AddressRefused."""
@@ -163,6 +165,8 @@ class GrpcServer:
 
     async def _only_message(self, context: Context, call: Call) -> bytes:
         """The one message of a call that was admitted. Raises NotOneRequest, SlowRequest."""
+        if self._is_behind:
+            await context.send_initial_metadata(())
         data = await self._readings.read(call.client_id, context.read())
         if not isinstance(data, bytes):
             raise NotOneRequest("the call ended without a request: the method takes exactly one")

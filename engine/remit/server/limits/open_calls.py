@@ -5,7 +5,7 @@ Law: nothing of this takes away from callers whose key counts."""
 
 from __future__ import annotations
 
-from remit.errors import LimitExceeded
+from remit.errors import LimitExceeded, TooManyStreams
 
 # Calls to methods that need a key, until it is known: a moment for all who read what they are told.
 ARRIVING_MAX = 2_048
@@ -35,4 +35,13 @@ def any_message_too_long() -> LimitExceeded:
         f"a message is larger than the {MESSAGE_BYTES_MAX} bytes that this method takes",
         name="open_message_bytes_max",
         limit=MESSAGE_BYTES_MAX,
+    )
+
+
+def too_many_open(name: str, limit: int, what: str) -> TooManyStreams:
+    return TooManyStreams(
+        f"the server waits for {limit} {what} at once, and for no more: try again a little later",
+        name=f"open_{name}",
+        limit=limit,
+        given=limit + 1,
     )

@@ -5,11 +5,11 @@
 //! What is heavy is not told apart here: the thread that takes a call gives it on where it is, in moments (`thread_pool.py`).
 //! Law: what a queue takes is given to a thread or forgotten with its caller; what it does not, it refuses at once.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::turns::Turns;
 use crate::fair_quota::{ClientId, Holding, Holdings};
 use crate::status::Status;
 
@@ -23,9 +23,7 @@ pub struct WorkQueue<Call> {
 }
 
 struct State<Call> {
-    /// Whose turn is next, each once; exactly those who have a queue.
-    turns: VecDeque<ClientId>,
-    queues: HashMap<ClientId, VecDeque<Call>>,
+    turns: Turns<Call>,
     threads_waiting: usize,
     is_closed: bool,
 }
@@ -38,7 +36,7 @@ pub struct QueuePlace<Call> {
 
 impl<Call> WorkQueue<Call> {
     pub fn new(places: Arc<Holdings>, stopping: Status) -> Arc<Self> {
-        let state = State { turns: VecDeque::new(), queues: HashMap::new(), threads_waiting: 0, is_closed: false };
+        let state = State { turns: Turns::default(), threads_waiting: 0, is_closed: false };
         Arc::new(Self { places, stopping, state: Mutex::new(state), arrived: Condvar::new() })
     }
 
@@ -50,13 +48,7 @@ impl<Call> WorkQueue<Call> {
         if state.is_closed {
             return Some(call);
         }
-        match state.queues.get_mut(client_id) {
-            Some(queue) => queue.push_back(call),
-            None => {
-                state.queues.insert(Arc::clone(client_id), VecDeque::from([call]));
-                state.turns.push_back(Arc::clone(client_id));
-            }
-        }
+        state.turns.push(client_id, call);
         self.arrived.notify_one();
         None
     }
@@ -65,7 +57,7 @@ impl<Call> WorkQueue<Call> {
     pub fn take(&self) -> Option<(Call, usize)> {
         let mut state = self.state.lock();
         loop {
-            if let Some(call) = state.next() {
+            if let Some(call) = state.turns.take() {
                 return Some((call, state.threads_waiting));
             }
             if state.is_closed {
@@ -79,36 +71,15 @@ impl<Call> WorkQueue<Call> {
 
     /// The caller has gone: nobody need begin with its call. Cost: O(what it waits for).
     pub fn forget(&self, client_id: &ClientId, is_it: impl Fn(&Call) -> bool) {
-        let mut state = self.state.lock();
-        let Some(queue) = state.queues.get_mut(client_id) else { return };
-        let found = queue.iter().position(is_it).and_then(|at| queue.remove(at));
-        if queue.is_empty() {
-            state.queues.remove(client_id);
-            state.turns.retain(|each| each != client_id);
-        }
-        drop(state);
-        drop(found); // and with it, its place
+        // The lock is let go before the call, and with it its place.
+        let found = self.state.lock().turns.forget(client_id, is_it);
+        drop(found);
     }
 
     /// Let threads go once nothing waits any more.
     pub fn close(&self) {
         self.state.lock().is_closed = true;
         self.arrived.notify_all();
-    }
-}
-
-impl<Call> State<Call> {
-    /// The oldest call of the caller whose turn it is, who goes behind everybody else.
-    fn next(&mut self) -> Option<Call> {
-        let client_id = self.turns.pop_front()?;
-        let queue = self.queues.get_mut(&client_id)?;
-        let call = queue.pop_front();
-        if queue.is_empty() {
-            self.queues.remove(&client_id);
-        } else {
-            self.turns.push_back(client_id);
-        }
-        call
     }
 }
 

@@ -21,13 +21,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::health::{ProbeAnswer, is_probe};
+use super::health::{HealthMethod, ProbeAnswer, WatchTerms, health_method};
 use super::messages::Messages;
 use super::paced_io::PacedIo;
 use super::peers::{host_text, peer_text};
 use super::proxy::{Call, carry};
 use super::request_meta::RequestMeta;
-use super::worker::{Stage, Timeouts, Worker};
+use super::worker::{Shared, Stage, Timeouts, Worker};
 use crate::credentials::Client;
 use crate::dispatch::dispatched_call::{UnaryCall, dispatch, metadata};
 use crate::fair_quota::{ClientId, Full, Holding};
@@ -214,8 +214,12 @@ impl Caller {
     /// Answer a request, or see to it that it is. Cost: that of the answer; never waits.
     fn answer(self: &Arc<Self>, (request, respond): Arrival, began: Instant) {
         let (head, body) = request.into_parts();
-        if is_probe(&head) {
-            return self.probe(Arriving { head, reading: Reading::new(body), respond });
+        if let Some(method) = health_method(&head) {
+            let arriving = Arriving { head, reading: Reading::new(body), respond };
+            return match method {
+                HealthMethod::Check => self.probe(arriving),
+                HealthMethod::Watch => self.watch_health(arriving),
+            };
         }
         // Who may not call is told so before the message has come, and grpcio's server tells it.
         let Some(route) = self.route(&head, began) else {
@@ -430,6 +434,52 @@ impl Caller {
                 }
             },
         }
+    }
+
+    /// Tell how we are from now on. Who watches has a place among strangers and one among watches, whatever it takes.
+    fn watch_health(self: &Arc<Self>, mut arriving: Arriving) {
+        let Some(RequestMeta { deadline, .. }) = RequestMeta::read(&arriving.head.headers, Instant::now()) else {
+            return self.carry_strangers(arriving, false);
+        };
+        let places = match self.place_to_watch() {
+            Ok(places) => places,
+            Err(status) => return status.send(&mut arriving.respond),
+        };
+        let caller = Arc::clone(self);
+        tokio::spawn(async move {
+            let shared = &caller.worker.shared;
+            arriving.reading.copy();
+            let most = PREFIX_BYTES + shared.open_message_bytes_max;
+            let reading = poll_fn(|context| arriving.reading.poll(context, most));
+            let read = match timeout(shared.timeouts.request, reading).await {
+                Ok(Read::Gone) => return arriving.respond.send_reset(Reason::CANCEL),
+                Ok(read) => read,
+                Err(_) => return shared.statuses.slow_request.send(&mut arriving.respond),
+            };
+            let is_whole = matches!(read, Read::Whole);
+            arriving.reading.first = arriving.reading.take();
+            let message = if is_whole { only_message(&arriving.reading.first) } else { None };
+            let Some(is_known) = message.and_then(|message| shared.health.knows(message)) else {
+                drop(places); // it is given others
+                return caller.carry_strangers(arriving, is_whole);
+            };
+            let terms =
+                WatchTerms { taken_within: shared.timeouts.taken, deadline, over: &shared.statuses.unavailable };
+            let Arriving { reading, respond, .. } = arriving;
+            drop(reading); // nothing of the request is kept while it watches
+            shared.health.watch(is_known, respond, terms).await;
+            drop(places);
+        });
+    }
+
+    fn place_to_watch(&self) -> Result<[Holding; 2], &Status> {
+        let Shared { strangers, health_watches, health_watches_per_peer_max, .. } = &*self.worker.shared;
+        if health_watches.holdings.held(&self.host) >= *health_watches_per_peer_max {
+            return Err(health_watches.status(Full::FairShareSpent));
+        }
+        let stranger = strangers.take(&self.host, 1).map_err(|why| strangers.status(why))?;
+        let watch = health_watches.take(&self.host, 1).map_err(|why| health_watches.status(why))?;
+        Ok([stranger, watch])
     }
 
     /// `place`: what it has among strangers, where it has one already.

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, 
 use tokio::time::{sleep, timeout};
 
 use super::messages::Messages;
+use super::openings::{OPENING, Opening};
 use super::worker::{Shared, Worker};
 use crate::fair_quota::{ClientId, Full, Holding};
 use crate::metrics::Refusal;
@@ -73,6 +74,12 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };
+    let openings = if verb.is_some() { &shared.openings } else { &shared.openings_of_strangers };
+    let opening = tokio::select! {
+        biased;
+        _ = gone(&mut respond) => return,
+        opening = openings.turn(&client_id) => opening,
+    };
     let opened = tokio::select! {
         biased;
         _ = gone(&mut respond) => return,
@@ -88,7 +95,7 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
     let mut down = None;
     let answered = {
         let mut uploading = std::pin::pin!(upload.run(begun, ended, &mut up));
-        let mut downloading = std::pin::pin!(download(shared, response, &mut respond, &mut down));
+        let mut downloading = std::pin::pin!(download(shared, response, opening, &mut respond, &mut down));
         tokio::select! {
             biased;
             answered = &mut downloading => answered.map_err(Stopped::from),
@@ -236,10 +243,12 @@ async fn wait_for_ever() -> Result<(), Stopped> {
     std::future::pending().await
 }
 
-/// From Python to the caller; `begun` once it has begun. `Gone` where the caller is, or takes nothing.
+/// From Python to the caller; `begun` once it has begun, which is when others have their turn to be let in. `Gone` where
+/// the caller is, or takes nothing.
 async fn download(
     shared: &Shared,
     response: ResponseFuture,
+    opening: Opening,
     respond: &mut SendResponse<Bytes>,
     begun: &mut Option<SendStream<Bytes>>,
 ) -> Result<(), Gone> {
@@ -248,7 +257,14 @@ async fn download(
         Poll::Ready(_) => Poll::Ready(None),
         Poll::Pending => Pin::new(&mut response).poll(context).map(Some),
     });
-    let (head, mut body) = match answered.await {
+    let mut answered = std::pin::pin!(answered);
+    let in_its_turn = timeout(OPENING, &mut answered).await;
+    drop(opening);
+    let answered = match in_its_turn {
+        Ok(answered) => answered,
+        Err(_) => answered.await,
+    };
+    let (head, mut body) = match answered {
         None => return Err(Gone),
         Some(Ok(response)) => response.into_parts(),
         Some(Err(error)) => {

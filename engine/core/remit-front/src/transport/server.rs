@@ -57,6 +57,9 @@ pub struct Config {
     pub has_rates: bool,
     pub proxied: Pool,
     pub strangers: Pool,
+    /// Of strangers that watch health, and how many there may be of one address.
+    pub health_watches: Pool,
+    pub health_watches_per_peer_max: usize,
     pub unanswered: Pool,
     pub unsent: Arc<Holdings>,
     /// Of which health is asked.
@@ -106,6 +109,10 @@ impl Frontend {
             tls: RwLock::new(tls),
             proxied: config.proxied,
             strangers: config.strangers,
+            health_watches: config.health_watches,
+            health_watches_per_peer_max: config.health_watches_per_peer_max,
+            openings: Arc::default(),
+            openings_of_strangers: Arc::default(),
             unanswered: config.unanswered,
             unsent: Arc::new(Unsent {
                 holdings: config.unsent,
@@ -192,6 +199,7 @@ impl Frontend {
     /// Drain, wait for what is under way, and end. Whether everything ended by itself.
     pub fn close(&self, within: Duration) -> bool {
         self.drain();
+        self.shared.health.end();
         let until = Instant::now() + within;
         let mut count = self.running.count.lock();
         while *count > 0 && !self.running.ended.wait_until(&mut count, until).timed_out() {}

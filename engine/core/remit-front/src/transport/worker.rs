@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::handshakes::Handshakes;
 use super::health::Health;
+use super::openings::Openings;
 use super::pool::Pool;
 use super::request_meta::RequestMeta;
 use super::upstream::Upstream;
@@ -83,6 +84,12 @@ pub struct Shared {
     pub proxied: Pool,
     /// All others, whose key does not, or which need none; by address.
     pub strangers: Pool,
+    /// Of those that watch health.
+    pub health_watches: Pool,
+    pub health_watches_per_peer_max: usize,
+    /// Whose call is carried next, of those and of these.
+    pub openings: Arc<Openings>,
+    pub openings_of_strangers: Arc<Openings>,
     /// Bytes of requests, from when they begin to arrive until they are answered.
     pub unanswered: Pool,
     pub unsent: Arc<Unsent>,

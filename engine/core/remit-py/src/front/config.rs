@@ -92,6 +92,8 @@ struct PoolsConfig {
     /// Calls carried to Python: of who may make them, and of all others.
     proxied: PoolRow,
     strangers: PoolRow,
+    /// Of those that watch health; the second status is also told where too many are of one address.
+    health_watches: PoolRow,
     /// Bytes of requests, until they are answered.
     unanswered: PoolRow,
 }
@@ -111,6 +113,8 @@ struct LimitsConfig {
     carried_bytes_max: usize,
     small_bytes: usize,
     open_message_bytes_max: usize,
+    /// Watches of health, of one address.
+    health_watches_per_peer_max: usize,
 }
 
 #[derive(FromPyObject)]
@@ -156,6 +160,7 @@ impl FrontendConfig {
             carried_bytes_max: self.limits.carried_bytes_max,
             small_bytes: self.limits.small_bytes,
             open_message_bytes_max: self.limits.open_message_bytes_max,
+            health_watches_per_peer_max: self.limits.health_watches_per_peer_max,
             has_rates: self.listener.has_rates,
             hot_path: core.map(|core| HotPath { engine: core, clock: Arc::clone(&clock), limits: self.limits.into() }),
             verbs: verbs_of(self.verbs, self.queues.len()).map_err(PyValueError::new_err)?,
@@ -181,6 +186,7 @@ impl FrontendConfig {
             calls_per_connection_max: self.listener.calls_per_connection_max,
             proxied: pool_of(self.pools.proxied),
             strangers: pool_of(self.pools.strangers),
+            health_watches: pool_of(self.pools.health_watches),
             unanswered: pool_of(self.pools.unanswered),
             services: self.services,
             unsent: Arc::clone(&self.unsent.get().holdings),
