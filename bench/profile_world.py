@@ -145,7 +145,7 @@ def below(run: ObjectRef, above: ObjectRef) -> Iterator[Relationship]:
 def conversation(number: int, above: ObjectRef) -> list[Relationship]:
     """All that is written for a run below a run, whatever its profile has in it."""
     run = ObjectRef("run", f"01JDQ{number:021}")  # as long as the ids that a server makes
-    return [*below(run, above), *_holds(run, "broad")]
+    return [*below(run, above), *_holds(run, "desk")]
 
 
 def _rooted(run: ObjectRef, person: ObjectRef) -> Iterator[Relationship]:
@@ -180,6 +180,8 @@ def _registry() -> Iterator[Relationship]:
         yield from _offers(_tool(0), ObjectRef("profile", profile))
     for number in range(1, TOOLS_OF_A_PROFILE):
         yield from _offers(_tool(number), ObjectRef("profile", "elsewhere"))
+    for number in range(TOOLS_OF_A_PROFILE):
+        yield from _offers(_tool(number), ObjectRef("profile", "desk"))
     yield Relationship(ObjectRef("profile", "held"), "hold", SubjectRef("hold", "h"))
     for holder in (_AGENT, _VERSION, SubjectRef(*BUSY)):
         yield Relationship(ObjectRef("profile", "broad"), "holder", holder)

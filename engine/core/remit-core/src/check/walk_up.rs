@@ -12,6 +12,7 @@ use super::evaluator::{Evaluation, Stoppable, Stopped};
 use super::goals::{ANYONE, Goal, NO, Subject, UNKNOWN, Value, WAITING_NOT, YES};
 use super::stack::Frame;
 use super::subject_side::SubjectSide;
+use crate::graph::shape::bit;
 use crate::graph::view::GraphView;
 use crate::graph::{End, NONE};
 use crate::schema::backwards::{Backwards, Follows};
@@ -202,8 +203,9 @@ impl<'a> Upwards<'a> {
 
     /// Whatever holds an end.
     fn follow<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>, end: End, value: Value) -> Stoppable<()> {
-        let view = evaluation.view;
-        for (node, is_qualified) in view.nodes_of(end, |_| true) {
+        let (view, kinds) = (evaluation.view, self.side.kinds);
+        // Of much that leads to an end, only what is asked is gone through: an agent's version has a million runs.
+        for (node, is_qualified) in view.nodes_of(end, |kind| kinds & bit(kind) != 0) {
             let (object, kind) = view.name_of(node);
             if evaluation.plan.is_relation(kind) {
                 let follows = Follows { slot: evaluation.plan.slot_of_kind(kind), alone: true };
