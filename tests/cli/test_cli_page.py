@@ -163,7 +163,10 @@ WATCHED = (
     'doc:watched#viewer@user:gus[on_ip:{"cidr":"no network","ip":"10.0.0.1"}]',
 )
 
-# What the small schema of these tests lacks, so that every operator is expanded.
+# What the small schema of these tests lacks, of which the page's world keeps a record.
+HELD = "definition hold {}\n"
+
+# And so that every operator is expanded.
 WIDE = SCHEMA.replace("use expiration", "use expiration\nuse self\nuse not_before").replace(
     "definition user {}", "definition user {\n  relation boss: user\n  permission live = self\n}"
 ).replace(
@@ -177,7 +180,7 @@ WIDE = SCHEMA.replace("use expiration", "use expiration\nuse self\nuse not_befor
 
 @pytest.fixture
 def wide_schema(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "wide.zed").write_text(WIDE)
+    (tmp_path / "wide.zed").write_text(WIDE + HELD)
     assert shell("schema", "write", str(tmp_path / "wide.zed")).code == 0
 
 
@@ -310,7 +313,7 @@ def test_the_environment_is_the_one_on_the_page(bare_shell: Shell) -> None:
 
 
 def test_the_world_on_the_page_holds(tmp_path: Path) -> None:
-    (tmp_path / "schema.zed").write_text(SCHEMA)
+    (tmp_path / "schema.zed").write_text(SCHEMA + HELD)
     text = blocks_of(PAGE, "yaml")[0].text.replace("../agents.zed", "schema.zed")
     (tmp_path / "world.yaml").write_text(text)
     try:
