@@ -22,7 +22,7 @@ from remit.engine.tokens import decode_token, encode_token
 from remit.errors import Cancelled, RemitError, StepBudgetSpent
 from remit.eval import budget
 from remit.interrupt import Interrupt
-from remit.language import compile_schema
+from remit.language import compile_kept
 from remit.model import Question, RelationshipFilter, Verdict
 from remit.notation import parse_question
 from tests.support.engines import EngineOfTest, EngineOpener, facts, update
@@ -312,9 +312,9 @@ def test_what_is_in_force_stays_compiled_whatever_else_is(
 
     def counting(text: str, **how: Any) -> Any:
         compiled.append(text)
-        return compile_schema(text, **how)
+        return compile_kept(text, **how)
 
-    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", counting)
+    monkeypatch.setattr("remit.engine.schema_plans.compile_kept", counting)
     engine.write("doc:a#viewer@user:ann")
     engine.engine.relationships.write("other", [update("doc:a#viewer@user:ann")])
     engine.engine.schemas.diff("", SCHEMA)
@@ -335,7 +335,7 @@ def test_of_the_schemas_that_were_the_last_ones_stay_compiled(
     def refused(text: str, **_: Any) -> Any:
         raise AssertionError(f"compiled again: {text[-6:]}")
 
-    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", refused)
+    monkeypatch.setattr("remit.engine.schema_plans.compile_kept", refused)
     for token in tokens[-PLANS_MAX:]:  # what is in force is one of them, and one that is about to be has room
         engine.verdict("doc:a#view@user:ann", at_exactly=token)
 
@@ -354,12 +354,12 @@ def test_a_schema_of_long_ago_is_compiled_once_and_as_long_as_somebody_waits(
         begun.set()
         assert may_go_on.wait(PATIENCE_S)
         interrupt()
-        return compile_schema(text, interrupt=interrupt)
+        return compile_kept(text, interrupt=interrupt)
 
     def gone() -> None:
         raise Cancelled("nobody waits")
 
-    monkeypatch.setattr("remit.engine.schema_plans.compile_schema", slowly)
+    monkeypatch.setattr("remit.engine.schema_plans.compile_kept", slowly)
     plans = engine.engine.loaded.plans
     with ThreadPoolExecutor() as threads:
         asked = [threads.submit(engine.engine.schemas.read, "", at_exactly=token)]

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -211,7 +211,7 @@ TABLE: dict[str, Line] = {
 """Where the request itself is too much. What is shortened instead of refused, and what is of the server and not of a
 request, has a test of its own below."""
 
-ELSEWHERE = {"page_max", "undone_max", "evaluation_bytes_max", "expanded_max"}
+ELSEWHERE = {"page_max", "undone_max", "evaluation_bytes_max", "expanded_max", "json_bytes_max"}
 
 
 def test_every_limit_of_a_request_has_its_line_or_its_test() -> None:
@@ -561,6 +561,20 @@ def a_connection_is_told_how_many_calls_it_may_have() -> None:
 def a_connection_that_never_speaks_is_closed() -> None:
     with raw(ServeLimits(handshake_s=0.05), b"") as connection:
         until_closed(connection)
+
+
+@of_the_server("http_connections_max")
+def of_the_http_port_the_least_useful_connection_makes_room() -> None:
+    engine = Engine(MemoryStore(clock_us=ManualClock(NOW_US).now_us), ManualClock(NOW_US))
+    with BackgroundServer(engine, http="127.0.0.1:0", limits=ServeLimits(http_connections_max=2)) as server:
+        host, _, port = server.http_endpoint.rpartition("/")[2].rpartition(":")
+        with ExitStack() as opened:
+            first, *others = [opened.enter_context(socket.create_connection((host, int(port)))) for _ in range(3)]
+            until_closed(first)
+            for each in others:
+                each.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+                assert each.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    engine.close()
 
 
 GOAWAY = b"\x07\x00" + bytes(4)  # the frame's kind and flags, and stream 0

@@ -22,7 +22,7 @@ import remit.v1
 from remit.access.keys import ALL_STORES, Right
 from remit.model import Operation, RelationshipFilter, Update
 from remit.notation import parse_relationship
-from remit.server.http.server import http_app
+from remit.server.http.server import pages
 from remit.server.rights import HTTP_RIGHTS
 from remit.server.verbs import STREAMING, STREAMS, UNARY, VERBS
 from remit.v1 import core_pb2, relationships_pb2, stores_pb2
@@ -231,7 +231,7 @@ def asked_over_http(edge: Keyed, path: str, text: str | None) -> tuple[int, str]
 
 def test_every_path_of_the_edge_is_answered_exactly_where_the_table_says(tmp_path: Path) -> None:
     """Every path × {no key, one that is none, every right on its own} × {own store, another, one that is not there}."""
-    routes = {cast(Route, route).path for route in http_app(list, lambda _: b"").routes}
+    routes = {cast(Route, route).path for route in pages(list, lambda _: b"", has_calls=False).routes}
     assert routes == HTTP_OPEN | set(HTTP_RIGHTS)
     with keyed_server(tmp_path, http="127.0.0.1:0") as edge:
         for path in sorted(HTTP_OPEN):

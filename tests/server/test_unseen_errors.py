@@ -22,7 +22,7 @@ def test_a_commit_that_nobody_waits_for_may_fail_unheard(is_refused_first: bool)
         delta = loop.create_future()
 
         async def receive() -> _Queued:
-            return _Queued(1, lambda _: "", delta)
+            return _Queued(1, (), lambda _: "", delta)
 
         reading = asyncio.create_task(receive())
         await reading

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
@@ -39,6 +40,10 @@ from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.model import PLAIN, Change, Delta, Qualifiers, RelationshipKey, WatchedPermission
 from remit.notation import format_time
+
+T = TypeVar("T")
+
+_PIECE_UPDATES = 250  # of a message: to make one of so many takes some milliseconds, without a look
 
 # Relationships that begin or end between two looks: what is more is told as a reset. The commits of a store wait while
 # they are read from the list, some microseconds each.
@@ -241,10 +246,13 @@ class PermissionWatch:
         head = self._head(now_us)
         try:
             dependents = self._dependents_in(head.schema, interrupt)
-            deltas = self._deltas(head.revision, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
+            look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+            deltas = self._deltas(head.revision, look)
             if any(delta.schema_text is not None for delta in deltas):
                 raise _Reset(ResetReason.SCHEMA)
-            moments = _Moments([*head.moments, *_moments_of(deltas, self._now_us, now_us)], dependents)
+            moments = _Moments(
+                chain(_looked(head.moments, look), _moments_of(deltas, self._now_us, now_us, look)), dependents, look
+            )
             before = _Revision(head, deltas, interrupt) if deltas else None
             now = _Revision(head, deltas, interrupt) if len(deltas) > 1 else None
             for number, delta in enumerate(deltas[:STEP_REVISIONS], 1):
@@ -256,7 +264,7 @@ class PermissionWatch:
                 is_last = number == len(deltas)
                 one = self._view(head, before, self._now_us)
                 other = self._view(head, None if is_last else now, at_us)
-                keys = {*filter(dependents.may_concern, (change.key for change in delta.changes))}
+                keys = {*filter(dependents.may_concern, (change.key for change in _looked(delta.changes, look)))}
                 self._step(one, other, keys | moments.between(self._now_us, at_us), delta.revision, told, interrupt)
                 assert before is not None, "there is one where there is a delta"
                 before.go_on(delta)
@@ -281,7 +289,8 @@ class PermissionWatch:
     ) -> None:
         """Tell what is another in the second view, and be there."""
         if keys:
-            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in keys}
+            looked = _looked(keys, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
+            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in looked}
             limits = self._around.limits
             effort = Effort(limits.steps_max, limits.evaluation_bytes_max, interrupt)
             changes = PermissionChanges(self._around.evaluator, before, now, changed, effort)
@@ -294,7 +303,7 @@ class PermissionWatch:
         waiting: list[PermissionUpdate] = []
         room, left = STEP_BYTES, self._around.limits.response_bytes_max
         for update in updates:
-            if room <= 0:
+            if room <= 0 or len(waiting) == _PIECE_UPDATES:
                 pieces.append(self._make(PermissionsTold("", at_us, tuple(waiting))))
                 left -= len(pieces[-1].data)
                 if left <= 0:
@@ -385,7 +394,7 @@ class _Revision:
 
     def __init__(self, head: _Head, deltas: Sequence[Delta], interrupt: Interrupt) -> None:
         """Cost: O(changes). Raises what the interrupt raises."""
-        look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+        self._look = look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         self.graph = Overlay(head.graph, {}, look)
         self.changed: dict[RelationshipKey, Qualifiers | None] = {}  # what the graph has laid over the head
         for delta in deltas:
@@ -398,7 +407,7 @@ class _Revision:
     def go_on(self, delta: Delta) -> None:
         """To the next revision, which did this."""
         self.graph.redo(delta.changes)
-        for change in delta.changes:
+        for change in _looked(delta.changes, self._look):
             after = change.after
             self.changed[change.key] = None if after is None else after.relationship.qualifiers
 
@@ -406,17 +415,25 @@ class _Revision:
 class _Moments:
     """When relationships that matter begin and end."""
 
-    def __init__(self, moments: Iterable[Moment], dependents: Dependents) -> None:
+    def __init__(self, moments: Iterable[Moment], dependents: Dependents, look: Interrupt) -> None:
+        """`look` is called while they are gone through, again and again."""
+        self._look = look
         self._moments = sorted(each for each in moments if dependents.may_concern(each[1]))
 
     def between(self, after_us: int, until_us: int) -> set[RelationshipKey]:
-        return {key for at_us, key in self._moments if after_us < at_us <= until_us}
+        return {key for at_us, key in _looked(self._moments, self._look) if after_us < at_us <= until_us}
 
 
-def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int) -> Iterator[Moment]:
+def _looked(items: Iterable[T], look: Interrupt) -> Iterator[T]:
+    for each in items:
+        look()
+        yield each
+
+
+def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int, look: Interrupt) -> Iterator[Moment]:
     """Of relationships as they were before or after one of the deltas: the store's own lists have them no more."""
     for delta in deltas:
-        for change in delta.changes:
+        for change in _looked(delta.changes, look):
             for at_us in _times_of(change):
                 if after_us < at_us <= until_us:
                     yield at_us, change.key

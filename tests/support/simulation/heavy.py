@@ -24,6 +24,7 @@ from remit.model import PLAIN, CaveatUse, ObjectRef, Operation, Qualifiers, Rela
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
+from remit.wire.values import encode_time
 from tests.support.large_schemas import SHAPES
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
@@ -379,6 +380,22 @@ def _export(world: HeavyWorld, chance: Random) -> Messages:
     return [R.ExportRequest(filter=_read(world, chance)[0].filter)]  # type: ignore[attr-defined]
 
 
+def _watch_permission(world: HeavyWorld, chance: Random) -> Messages:
+    """From the first revision on, of what is worth listing."""
+    resource, permission, type, relation = _listed(chance)
+    return [
+        P.WatchPermissionRequest(
+            resource_type=resource.partition(":")[0],
+            permission=permission,
+            subject_type=type,
+            subject_relation=relation,
+            after=world.first_token,
+            evaluated_at=encode_time(NOW_US),
+            checkpoint_interval_ms=100,
+        )
+    ]
+
+
 def _watch(world: HeavyWorld, chance: Random) -> Messages:
     """The whole past, through filters that mean little of it."""
     filters = [
@@ -654,6 +671,7 @@ HEAVY: Mapping[str, Generator] = {
     "/remit.v1.Permissions/LookupResources": _lookup_resources,
     "/remit.v1.Permissions/LookupSubjects": _lookup_subjects,
     "/remit.v1.Permissions/LookupPermissions": _lookup_permissions,
+    "/remit.v1.Permissions/WatchPermission": _watch_permission,
     "/remit.v1.Relationships/Write": _write,
     "/remit.v1.Relationships/Delete": _delete,
     "/remit.v1.Relationships/Read": _read,

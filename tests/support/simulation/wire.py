@@ -260,7 +260,7 @@ class WireSchemas:
     def read(self, store: str, *, at_least: str = "", at_exactly: str = "") -> SchemaRead:
         request = _S.ReadSchemaRequest(store=store, consistency=_consistency(at_least, at_exactly))
         answer = self._send("Schemas/ReadSchema", request, _S.ReadSchemaResponse)
-        return SchemaRead(answer.schema, answer.token)
+        return SchemaRead(answer.schema, answer.expansion or answer.schema, answer.token)
 
 
 def _consistency(at_least: str, at_exactly: str) -> core_pb2.Consistency | None:

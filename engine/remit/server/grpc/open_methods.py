@@ -212,15 +212,19 @@ class _Kind:
 
     def place(self, peer: str) -> _Place | None:
         """A place for a connection; None where there is none. Who only keeps us waiting makes room: a call from the
-        same address, or anybody's where nothing is left for any address."""
+        same address, of a connection that holds as much at least, or anybody's where nothing is left for any address.
+        So who holds many answers that it does not read ends no probe that has only just come."""
         if self._holdings.take(peer, 1) is not None:
-            is_room_made = self._make_room(address_of(peer))
+            is_room_made = self._make_room(peer)
             if not is_room_made or self._holdings.take(peer, 1) is not None:
                 return None
         return _Place(self.readings, self._holdings, peer)
 
-    def _make_room(self, address: str) -> bool:
-        if self.readings.end_oldest_of_most(lambda peer: address_of(peer) == address):
+    def _make_room(self, peer: str) -> bool:
+        address, held = address_of(peer), self._holdings.held(peer)
+        if self.readings.end_oldest_of_most(
+            lambda other: address_of(other) == address and self._holdings.held(other) >= held
+        ):
             return True
         return self.taken >= self.limit and self.readings.end_oldest_of_most()
 

@@ -46,8 +46,8 @@ MetricsText = Callable[[Sequence[tuple[str, str]]], bytes]
 """The metrics a caller with these headers may see. Raises Unauthenticated, RightMissing, StoreUnavailable."""
 
 
-def http_app(problems: Problems, metrics_text: MetricsText, calls: JsonCalls | None = None) -> ASGIApp:
-    """`calls` None: none are answered, and whoever makes one is told so."""
+def pages(problems: Problems, metrics_text: MetricsText, *, has_calls: bool) -> Starlette:
+    """What is asked for with GET."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -72,20 +72,27 @@ def http_app(problems: Problems, metrics_text: MetricsText, calls: JsonCalls | N
         return Response(document_bytes(), media_type="application/json")
 
     async def no_such_path(request: Request, _: Exception) -> Response:
-        return _response(problem(_no_such_path(request.scope, has_calls=calls is not None), 404))
+        return _response(problem(_no_such_path(request.scope, has_calls=has_calls), 404))
 
     async def no_such_method(request: Request, error: Exception) -> Response:
         allowed = {"allow": (getattr(error, "headers", None) or {}).get("Allow", "GET")}
         return _response(problem(wrong_method(request.method, "GET"), 405, allowed))
 
-    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
-    if calls is not None:
-        pages["/openapi.json"] = openapi
+    answers = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": version}
+    if has_calls:
+        answers["/openapi.json"] = openapi
     edge = Starlette(
-        routes=[Route(path, answer) for path, answer in pages.items()],
+        routes=[Route(path, answer) for path, answer in answers.items()],
         exception_handlers={404: no_such_path, 405: no_such_method},
     )
     edge.router.redirect_slashes = False
+    return edge
+
+
+def http_app(problems: Problems, metrics_text: MetricsText, calls: JsonCalls | None = None) -> ASGIApp:
+    """`calls` None: none are answered, and whoever makes one is told so."""
+
+    edge = pages(problems, metrics_text, has_calls=calls is not None)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if is_ambiguous(scope):

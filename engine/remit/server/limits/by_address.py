@@ -51,6 +51,11 @@ class HoldingsByAddress:
                 del self._by_connection[address]
             return self._by_address.give_back(address, amount)
 
+    def held(self, peer: str) -> int:
+        """How many a connection holds."""
+        by_connection = self._by_connection.get(address_of(peer))
+        return by_connection.held(peer) if by_connection is not None else 0
+
     def stats(self) -> tuple[int, int, int]:
         """How much is taken, how many addresses hold something, and how many were refused."""
         taken, addresses, _ = self._by_address.stats()

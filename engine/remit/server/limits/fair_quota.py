@@ -78,6 +78,10 @@ class Holdings:
                 del self._by_client[client_id]
             return True
 
+    def held(self, client_id: str) -> int:
+        """How many a client holds."""
+        return self._by_client.get(client_id, 0)
+
     def stats(self) -> tuple[int, int, int]:
         """How much is taken, how many hold something, and how many were refused."""
         return self._taken, len(self._by_client), self._refused
