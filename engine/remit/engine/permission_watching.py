@@ -247,7 +247,7 @@ class PermissionWatch:
         try:
             dependents = self._dependents_in(head.schema, interrupt)
             look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
-            deltas = self._deltas(head.revision, look)
+            deltas = self._deltas(head.revision, interrupt)
             if any(delta.schema_text is not None for delta in deltas):
                 raise _Reset(ResetReason.SCHEMA)
             moments = _Moments(
@@ -337,7 +337,7 @@ class PermissionWatch:
             raise _Reset(ResetReason.BUDGET)
         return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.next_us)
 
-    def _deltas(self, head: int, look: Interrupt) -> list[Delta]:
+    def _deltas(self, head: int, interrupt: Interrupt) -> list[Delta]:
         """What was committed from the place up to a revision. Raises RevisionGone, and StepBudgetSpent where it is more
         than may be taken back."""
         watches, found = self._around.watches, []
@@ -351,13 +351,13 @@ class PermissionWatch:
                 return found
         found.clear()
         limits = self._around.limits
-        undone = Budget(limits.undone_max, look, name="undone_max", bytes_max=limits.evaluation_bytes_max)
+        undone = Budget(limits.undone_max, interrupt, name="undone_max", bytes_max=limits.evaluation_bytes_max)
         deltas = watches.changelog(self._loaded, self._revision)
         try:
             for delta in deltas:
                 if delta.revision > head:
                     break
-                look()
+                interrupt()  # to read one of many changes takes milliseconds
                 for change in delta.changes:
                     before = change.before.relationship.qualifiers if change.before is not None else PLAIN
                     undone.bytes += bytes_of(change.key.subject, before)
