@@ -93,6 +93,8 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
         has_rates: false,
         proxied: pool(100),
         strangers: pool(100),
+        health_watches: pool(100),
+        health_watches_per_peer_max: 128,
         unanswered: pool(1 << 20),
         unsent: Holdings::new(1 << 20),
         services: [String::new()].into(),

@@ -40,8 +40,11 @@ fuzz_target!(|given: Given| {
         })
         .collect();
     assert_eq!(found, second);
-    let due = second.into_iter().filter_map(|(parts, each)| Some((each.expiration_us?, parts)));
-    assert_eq!(rows.due(), due.collect::<Vec<_>>());
+    let timed = second.into_iter().filter_map(|(parts, each)| {
+        each.not_before_us.or(each.expiration_us)?;
+        Some((each.not_before_us, each.expiration_us, parts))
+    });
+    assert_eq!(rows.timed(), timed.collect::<Vec<_>>());
 });
 
 /// What a row that could be read says: six parts, and what qualifies them.
