@@ -185,6 +185,7 @@ def test_any_context_is_read_as_it_was_written(context: dict[str, object]) -> No
         ("permission p = r.exists()", "no word for `r.exists()`"),
         ("permission p = r.along(r)", "no word for `r.along(r)`"),
         ("single relation q: user", "relation `q` of `doc` cannot be exported to OpenFGA: it is `single`"),
+        ("final relation q: user", "it is `final`"),
         ("managed relation q: user", "it is `managed`"),
         ("relation q: user with expiration", "it takes `user with expiration`, and OpenFGA knows no times"),
         ("relation q: user with not_before", "knows no times"),

@@ -83,7 +83,8 @@ def _type(definition: plan.Definition, schema: plan.Schema) -> Type:
 def _relation(relation: plan.Relation, type_: str) -> Relation:
     name = _name(f"relation of `{type_}`", relation.name)
     what = f"relation `{name}` of `{type_}`"
-    for trait, is_there in (("single", relation.single), ("managed", relation.managed)):
+    traits = (("single", relation.single), ("final", relation.final), ("managed", relation.managed))
+    for trait, is_there in traits:
         if is_there:
             _refuse(what, f"it is `{trait}`, which OpenFGA does not keep")
     for each in relation.subject_types:
