@@ -26,8 +26,9 @@ CODEC = JsonCodec()
 LIMITS = Limits()
 WORDS = ["folder", "top", "view", 'a"b\\c\n', "ü€🙂", "</script>", "\x00\x7f\u2028"]
 VERBS = {f"{verb.service}/{verb.method}": verb for verb in UNARY}
-CHECK, READ, CHECK_MANY = (
-    VERBS[f"remit.v1.{name}"] for name in ("Permissions/Check", "Relationships/Read", "Permissions/CheckMany")
+CHECK, READ, CHECK_MANY, WRITE = (
+    VERBS[f"remit.v1.{name}"]
+    for name in ("Permissions/Check", "Relationships/Read", "Permissions/CheckMany", "Relationships/Write")
 )
 ANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -115,6 +116,41 @@ def with_a_fault(draw: st.DrawFn, found: Any) -> Any:
         | st.text(st.characters(), max_size=8)
         | st.sampled_from(["NaN", "1e400", "-1", "2027-13-01T00:00:00Z", "PT1S", "10000000000000s", [], {}, [[]], [{}]])
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1.9", "3.99", "4294967297", "2147483648", "-2147483649", "1e300", "true", "[]", "{}", '"1"', '"TOUCH"', '""'],
+)
+@pytest.mark.parametrize(
+    "verb, body",
+    [
+        (WRITE, '{"updates": [{"operation": %s}]}'),
+        (WRITE, '{"preconditions": [{"kind": %s}]}'),
+        (VERBS["authzed.api.v1.PermissionsService/WriteRelationships"], '{"updates": [{"operation": %s}]}'),
+    ],
+)
+def test_what_is_no_value_of_an_enum_becomes_none(verb: Verb[Any], body: str, value: str) -> None:
+    with pytest.raises(
+        MalformedRequest, match=r"s\[0\]\.(operation|kind)` is no value of .*: it is one of `"
+    ) as caught:
+        CODEC.request(verb, (body % value).encode(), LIMITS)
+    assert "UNSPECIFIED" not in caught.value.message
+
+
+def test_a_value_of_an_enum_is_named_or_its_number() -> None:
+    for value in ('"OPERATION_DELETE"', "3", "3.0"):
+        sent = CODEC.request(WRITE, b'{"updates": [{"operation": %b}]}' % value.encode(), LIMITS)
+        (update,) = relationships_pb2.WriteRequest.FromString(sent).updates
+        assert update.operation == relationships_pb2.OPERATION_DELETE
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", "\u0661", "+1", "\t1", "1\n", "0x1", "1.", ".1", "1.5", "nan", "", "1" * 5_000]
+)
+def test_a_text_that_is_no_whole_number_becomes_none(text: str) -> None:
+    with pytest.raises(MalformedRequest, match="limit"):
+        CODEC.request(READ, json.dumps({"limit": text}).encode(), LIMITS)
 
 
 def test_numbers_that_json_has_not_are_text() -> None:

@@ -1,9 +1,9 @@
 """JSON as protobuf maps messages to it, in and out.
 
-`json_format` reads, once it is sure what is read: names that no message has, and fields named twice (by one name, or by
-both that protobuf knows a field by), are refused here with the place where they stand. What is written is written
-here, piece by piece: `json_format` first makes objects of all of an answer, which take many times its text, and asks
-nobody whether it is still waited for.
+`json_format` reads, once it is sure what is read: names that no message has, fields named twice (by one name, or by
+both that protobuf knows a field by), and numbers that it would make others of, are refused here with the place where
+they stand. What is written is written here, piece by piece: `json_format` first makes objects of all of an answer,
+which take many times its text, and asks nobody whether it is still waited for.
 Laws: what is read is a message as gRPC would have brought it, or a MalformedRequest; what is written is what
 `json_format` writes, with the fields that have no presence."""
 
@@ -12,13 +12,14 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import EncodeError, Message
 
 from remit.engine.limits import Limits
@@ -35,6 +36,13 @@ _DIGITS_MAX = 400  # of a whole number: what is longer, no number of JSON's can 
 _SAID_MAX = 300  # characters of what was found wrong
 _PARTS_BETWEEN_LOOKS = 512  # of an answer's text, each a value or a sign: some hundred microseconds
 _GOOGLES = "google.protobuf."  # messages with a form of their own
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_WHOLE = {
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
 
 
 class JsonCodec:
@@ -126,8 +134,8 @@ def _names_of(kind: Descriptor) -> Mapping[str, FieldDescriptor]:
 
 
 def _require_fields(found: Mapping[str, object], kind: Descriptor, where: str) -> None:
-    """That each name is a field's, each field is named once, and what should be an object or a list is one. Raises
-    MalformedRequest."""
+    """That each name is a field's, each field is named once, and what should be an object, a list, a value of an enum
+    or a number is one. Raises MalformedRequest."""
     known, named = _names_of(kind), set()
     for name, value in found.items():
         place = f"{where}{shortened(name)}"
@@ -146,6 +154,10 @@ def _require_fields(found: Mapping[str, object], kind: Descriptor, where: str) -
             each_in = ((f"{place}[{number}]", each) for number, each in enumerate(value))
         if (inner := field.message_type) is not None and not inner.full_name.startswith(_GOOGLES):
             _require_objects(each_in, inner)
+        elif field.enum_type is not None:
+            _require_values(each_in, field.enum_type)
+        elif field.cpp_type in _WHOLE:
+            _require_numbers(each_in)
 
 
 def _require_objects(found: Iterable[tuple[str, object]], kind: Descriptor) -> None:
@@ -155,6 +167,30 @@ def _require_objects(found: Iterable[tuple[str, object]], kind: Descriptor) -> N
         if not isinstance(each, dict):
             raise MalformedRequest(f"`{place}` is not an object, of the fields of a `{kind.full_name}`", field=place)
         _require_fields(each, kind, f"{place}.")
+
+
+def _require_values(found: Iterable[tuple[str, object]], kind: EnumDescriptor) -> None:
+    """`json_format` would cut a number, 1.9 or 2³² + 1, to that of another value. One that nobody knows yet is left to
+    whoever reads the message, as over gRPC."""
+    for place, each in found:
+        if not _is_value(each, kind):
+            names = ", ".join(f"`{value.name}`" for value in kind.values if value.number)
+            raise MalformedRequest(f"`{place}` is no value of `{kind.full_name}`: it is one of {names}", field=place)
+
+
+def _is_value(found: object, kind: EnumDescriptor) -> bool:
+    if isinstance(found, str):
+        return found in kind.values_by_name
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return False
+    return found == int(found) and -(2**31) <= found < 2**31
+
+
+def _require_numbers(found: Iterable[tuple[str, object]]) -> None:
+    """Whatever else Python reads as one, `1_0` or the digits of other scripts, is none of JSON's."""
+    for place, each in found:
+        if isinstance(each, str) and not _NUMBER.fullmatch(each):
+            raise MalformedRequest(f"`{place}` is no number: `{shortened(_utf8(each))}`", field=place)
 
 
 def _said(error: Exception) -> str:
