@@ -193,6 +193,8 @@ def test_a_call_acts_for_a_run_and_has_a_name_as_over_grpc(edge: Keyed, key: str
     assert "r-7" in [item["writtenByRun"] for item in found["items"]]
     status, found, response = post(edge.server, CHECK, b'{"store": "none"}', key, X_Request_Id="abc123")
     assert (found["requestId"], response.headers["X-Request-Id"]) == ("abc123", "abc123")
+    status, found, response = post(edge.server, CHECK, b'{"store": "none"}', key, X_Request_Id="\xe9\xe9")
+    assert len(found["requestId"]) == 16 and response.headers["X-Request-Id"] == found["requestId"]
     status, found, _ = post(edge.server, CHECK, ASKED, key, X_Remit_Run="no run")
     assert (status, found["field"]) == (400, "x-remit-run")
 

@@ -166,11 +166,12 @@ def call_of(sent: Metadata, peer: str, left_s: float | None, is_gone: Callable[[
         and key not in (AUTHORIZATION, PEER)  # a secret, which the gate alone sees; the frontend's
     }
     named = metadata.get("x-request-id", "")
+    is_name = 0 < len(named) <= 64 and named.isascii() and named.isalnum()
     return Call(
         deadline_s=None if left_s is None else time.monotonic() + left_s,
         metadata=metadata,
         peer=peer,
-        request_id=named if 0 < len(named) <= 64 and named.isalnum() else new_request_id(),
+        request_id=named if is_name else new_request_id(),
         is_gone=is_gone,
     )
 
