@@ -70,7 +70,8 @@ test: setup ## the suite: laws, worlds, crashes, conformance; over both engines 
 test-long: setup ## the longer runs, seeds printed: a million relationships, many more random worlds
 	@$(BIN)/python -m pytest -n 0 -m long -s -v --timeout 3600
 
-# Of a nightly compiler and cargo-fuzz; nothing else here needs either, and `make check` compiles the targets without. `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
+# Of a nightly compiler and cargo-fuzz; nothing else here needs either, and `make check` compiles the targets without.
+# `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
 FUZZ   ?= questions answers tokens notation rows frames
 FUZZ_S ?= 60
 

@@ -1,1 +1,1 @@
-"""HTTP: whether the server is well, and its metrics."""
+"""HTTP: whether the server is well, its metrics, and calls in JSON."""

@@ -2,7 +2,7 @@
 
 A connection that says nothing costs its sender nothing. So it has a few seconds for a whole request, counted from when
 it opened or had its last answer, however many bytes come meanwhile, and a little more to take an answer. A call whose
-key counts has the time that the call has (`allow`), and its caller may rest for longer before the next. Where there
+key counts has the time that the call has (`admit`), and its caller may rest for longer before the next. Where there
 are as many as may be, a new one is let in all the same: the address that has most of them gives up the one that has
 said nothing for longest, before any that is answered, and before any whose key counts. A probe connects, asks and
 leaves within milliseconds; it finds a place whoever holds others.

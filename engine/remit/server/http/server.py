@@ -1,4 +1,5 @@
-"""The HTTP edge: is the process alive, is it ready and if not why; its metrics and version. More verbs come later.
+"""The HTTP edge: is the process alive, is it ready and if not why; its metrics and version; and, where a flag says so,
+calls in JSON (`json_calls.py`) and the document that describes them (`openapi.py`).
 
 It runs on the gRPC server's event loop and so answers exactly as long as that does.
 Law: it tells of a store only to a caller who may see it."""
