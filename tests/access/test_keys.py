@@ -340,6 +340,33 @@ def test_keys_are_revoked_one_after_the_other_on_a_full_disk(tmp_path: Path) -> 
         assert [key.id for key in read_keys(path) or ()] == ids[10:]
 
 
+def without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no file can be made."""
+    open_, created = os.open, os.O_CREAT
+
+    def full(name: Any, flags: int, *mode: int) -> int:
+        if flags & created:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return open_(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", full)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_on_a_full_disk_too_the_keys_stay_those_of_the_servers_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server that cannot read them goes on with the keys it knows, the revoked one among them."""
+    path = tmp_path / "keys.json"
+    with changing_keys(path) as change:
+        change.keys = several(3)
+    os.chown(path, 4_711, 4_712)  # and not the reserve
+    without_room(monkeypatch)
+    with changing_keys(path) as change:
+        change.keys = several(2)
+    assert (path.stat().st_uid, path.stat().st_gid) == (4_711, 4_712)
+
+
 @pytest.mark.parametrize(
     "made", ["a link", "a second name", "readable", "somebody else's", "small", "a pipe", "nothing"]
 )
@@ -372,14 +399,7 @@ def test_a_reserve_that_others_may_have_made_is_not_used(
             os.mkfifo(reserve, 0o600)
         case "nothing":
             reserve.unlink()
-    open_, created = os.open, os.O_CREAT
-
-    def full(name: Any, flags: int, *mode: int) -> int:
-        if flags & created:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return open_(name, flags, *mode)
-
-    monkeypatch.setattr(os, "open", full)
+    without_room(monkeypatch)
     with pytest.raises(KeysUnreadable, match="no space left"), changing_keys(path) as change:
         change.keys = Keys()
     assert path.read_bytes() == before and elsewhere.read_bytes() == bytes(2 * len(before))

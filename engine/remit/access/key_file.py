@@ -159,9 +159,7 @@ def _write_new(path: Path, data: bytes, owner: os.stat_result) -> None:
     fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            if os.geteuid() == 0:
-                # An administrator's command must not take the file away from the user the server runs as.
-                os.fchown(fd, owner.st_uid, owner.st_gid)
+            _give(fd, owner)
             file.write(data)
             file.flush()
             os.fsync(fd)
@@ -182,10 +180,17 @@ def _write_over(path: Path, data: bytes, owner: os.stat_result) -> bool:
         is_ours = found.st_uid in (os.geteuid(), owner.st_uid) and stat.S_ISREG(found.st_mode) and found.st_nlink == 1
         if not is_ours or found.st_mode & 0o077 or found.st_size < len(data):
             return False
+        _give(fd, owner)
         file.write(data)
         file.truncate()
         os.fsync(fd)
     return True
+
+
+def _give(fd: int, owner: os.stat_result) -> None:
+    """An administrator's command must not take the file away from the user the server runs as."""
+    if os.geteuid() == 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 def _unreadable(path: Path, error: OSError) -> KeysUnreadable:
