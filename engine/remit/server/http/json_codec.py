@@ -2,19 +2,15 @@
 
 `json_format` reads, once it is sure what is read: names that no message has, fields named twice (by one name, or by
 both that protobuf knows a field by), and numbers that it would make others of, are refused here with the place where
-they stand. What is written is written here, piece by piece: `json_format` first makes objects of all of an answer,
-which take many times its text, and asks nobody whether it is still waited for.
-Laws: what is read is a message as gRPC would have brought it, or a MalformedRequest; what is written is what
-`json_format` writes, with the fields that have no presence."""
+they stand. What is written is written by ours, see `json_writer.py`.
+Law: what is read is a message as gRPC would have brought it, or a MalformedRequest."""
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -26,6 +22,7 @@ from remit.engine.limits import Limits
 from remit.errors import LimitExceeded, MalformedRequest
 from remit.interrupt import Interrupt
 from remit.notation import shortened
+from remit.server.http.json_writer import GOOGLES, JsonWriter, map_entry
 from remit.server.verb import Verb
 
 # Of a body: values, or more exactly the signs before them, also those within text. `json` makes objects of all of it
@@ -34,8 +31,6 @@ from remit.server.verb import Verb
 VALUES_MAX = 100_000
 _DIGITS_MAX = 400  # of a whole number: what is longer, no number of JSON's can carry
 _SAID_MAX = 300  # characters of what was found wrong
-_PARTS_BETWEEN_LOOKS = 512  # of an answer's text, each a value or a sign: some hundred microseconds
-_GOOGLES = "google.protobuf."  # messages with a form of their own
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WHOLE = {
     FieldDescriptor.CPPTYPE_INT32,
@@ -79,12 +74,9 @@ class JsonCodec:
             raise MalformedRequest(f"the body is not a `{kind.DESCRIPTOR.full_name}`: {_said(error)}") from error
 
     def answer(self, response: Message, limits: Limits | None, interrupt: Interrupt) -> bytes:
-        writer = _Writer(limits, interrupt)
+        writer = JsonWriter(limits, interrupt)
         writer.message(response)
         return writer.text()
-
-
-# --- what comes -------------------------------------------------------------------------------------------------
 
 
 def _read(data: bytes, name: str) -> dict[str, object]:
@@ -148,11 +140,11 @@ def _require_fields(found: Mapping[str, object], kind: Descriptor, where: str) -
         if value is None:
             continue
         each_in: Iterable[tuple[str, object]] = [(place, value)]
-        if field.is_repeated and _map_entry(field) is None:
+        if field.is_repeated and map_entry(field) is None:
             if not isinstance(value, list):
                 raise MalformedRequest(f"`{place}` is not a list", field=place)
             each_in = ((f"{place}[{number}]", each) for number, each in enumerate(value))
-        if (inner := field.message_type) is not None and not inner.full_name.startswith(_GOOGLES):
+        if (inner := field.message_type) is not None and not inner.full_name.startswith(GOOGLES):
             _require_objects(each_in, inner)
         elif field.enum_type is not None:
             _require_values(each_in, field.enum_type)
@@ -203,159 +195,3 @@ def _said(error: Exception) -> str:
 def _utf8(text: str) -> str:
     """The text as it can be sent: without halves of characters."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-# --- what goes --------------------------------------------------------------------------------------------------
-
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
-_WHOLE_AS_TEXT = frozenset(
-    {
-        FieldDescriptor.TYPE_INT64,
-        FieldDescriptor.TYPE_UINT64,
-        FieldDescriptor.TYPE_FIXED64,
-        FieldDescriptor.TYPE_SFIXED64,
-        FieldDescriptor.TYPE_SINT64,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """How a field is written. `begins`: its name as text. `scalar`: how one of its values is, None where that is a
-    message. `of_key`: of a map, how its keys are."""
-
-    name: str
-    begins: str
-    is_repeated: bool
-    has_presence: bool
-    scalar: Callable[[Any], str] | None
-    of_key: Callable[[Any], str] | None
-
-
-@cache
-def _fields_of(kind: Descriptor) -> tuple[_Field, ...]:
-    return tuple(map(_field, kind.fields))
-
-
-def _field(field: FieldDescriptor) -> _Field:
-    entry = _map_entry(field)
-    value = field if entry is None else entry.fields_by_name["value"]
-    return _Field(
-        field.name,
-        f"{_quoted(field.json_name)}:",
-        field.is_repeated,
-        field.has_presence,
-        None if value.message_type is not None else _scalar(value),
-        None if entry is None else _key(entry.fields_by_name["key"]),
-    )
-
-
-def _key(field: FieldDescriptor) -> Callable[[Any], str]:
-    """Of a map: text, whatever it is."""
-    scalar = _scalar(field)
-    return scalar if field.cpp_type == FieldDescriptor.CPPTYPE_STRING else lambda key: f'"{scalar(key).strip(chr(34))}"'
-
-
-def _scalar(field: FieldDescriptor) -> Callable[[Any], str]:
-    if field.type in _WHOLE_AS_TEXT:
-        return lambda value: f'"{value}"'
-    match field.cpp_type:
-        case FieldDescriptor.CPPTYPE_STRING:
-            if field.type == FieldDescriptor.TYPE_BYTES:
-                return lambda value: f'"{base64.b64encode(value).decode()}"'
-            return _quoted
-        case FieldDescriptor.CPPTYPE_BOOL:
-            return lambda value: "true" if value else "false"
-        case FieldDescriptor.CPPTYPE_ENUM:
-            assert field.enum_type is not None, "it is of an enum"
-            names = {number: f'"{each.name}"' for number, each in field.enum_type.values_by_number.items()}
-            return lambda value: names.get(value, str(value))
-        case FieldDescriptor.CPPTYPE_INT32 | FieldDescriptor.CPPTYPE_UINT32:
-            return str
-        case _:  # the rest are no numbers of JSON's where they are infinite or none
-            return lambda value: json.dumps(value) if math.isfinite(value) else _NOT_FINITE[str(value)]
-
-
-_NOT_FINITE = {"inf": '"Infinity"', "-inf": '"-Infinity"', "nan": '"NaN"'}
-
-
-def _map_entry(field: FieldDescriptor) -> Descriptor | None:
-    """What each entry of a map is, where the field is one."""
-    kind = field.message_type
-    return kind if kind is not None and kind.GetOptions().map_entry else None
-
-
-class _Writer:
-    """The text of one answer as it grows, measured and looked after."""
-
-    def __init__(self, limits: Limits | None, interrupt: Interrupt) -> None:
-        self._limits = limits
-        self._interrupt = interrupt
-        self._parts: list[str] = []
-        self._text = bytearray()
-
-    def message(self, message: Message) -> None:
-        """Raises AnswerTooLarge, and what the interrupt raises."""
-        kind = message.DESCRIPTOR
-        if kind.full_name.startswith(_GOOGLES):
-            found = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
-            self._parts.append(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
-            self._look()
-            return
-        put, separator = self._parts.append, "{"
-        for field in _fields_of(kind):
-            if field.has_presence and not message.HasField(field.name):
-                continue
-            put(separator)
-            separator = ","
-            put(field.begins)
-            value = getattr(message, field.name)
-            if field.of_key is not None:
-                self._map(value, field)
-            elif field.is_repeated:
-                self._list(value, field.scalar)
-            else:
-                self._value(value, field.scalar)
-        put("{}" if separator == "{" else "}")
-        self._look()
-
-    def _value(self, value: Any, scalar: Callable[[Any], str] | None) -> None:
-        if scalar is None:
-            self.message(value)
-        else:
-            self._parts.append(scalar(value))
-
-    def _list(self, values: Iterable[Any], scalar: Callable[[Any], str] | None) -> None:
-        separator = "["
-        for each in values:
-            self._parts.append(separator)
-            separator = ","
-            self._value(each, scalar)
-            self._look()
-        self._parts.append("[]" if separator == "[" else "]")
-
-    def _map(self, values: Mapping[Any, Any], field: _Field) -> None:
-        separator = "{"
-        for key in values:
-            assert field.of_key is not None, "it is a map's"
-            self._parts.append(f"{separator}{field.of_key(key)}:")
-            separator = ","
-            self._value(values[key], field.scalar)
-            self._look()
-        self._parts.append("{}" if separator == "{" else "}")
-
-    def _look(self) -> None:
-        if len(self._parts) >= _PARTS_BETWEEN_LOOKS:
-            self._flush()
-            if self._limits is not None:
-                self._interrupt()
-
-    def _flush(self) -> None:
-        self._text += "".join(self._parts).encode()
-        self._parts.clear()
-        if self._limits is not None:
-            self._limits.require_response(len(self._text))
-
-    def text(self) -> bytes:
-        self._flush()
-        return bytes(self._text)
