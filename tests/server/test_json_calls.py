@@ -576,7 +576,7 @@ def test_probes_are_answered_while_calls_take_every_place(gated: GatedEngine) ->
             each.join(PATIENCE_S)
 
 
-def test_calls_of_a_key_that_is_revoked_end(edge: Keyed) -> None:
+def test_a_key_that_is_revoked_is_answered_no_more(edge: Keyed) -> None:
     key = edge.make(Right.CHECK, stores=("other",))
     body = json_format.MessageToJson(request("Check", "other")).encode()
     assert post(edge.server, CHECK, body, key)[0] == 200

@@ -323,6 +323,12 @@ def test_what_is_no_run_is_refused(keyed: Keyed, channel: grpc.Channel, run: str
     assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REFERENCE")
 
 
+def test_a_call_acts_for_one_run_and_not_for_two(keyed: Keyed, channel: grpc.Channel) -> None:
+    text, runs = keyed.make(Right.WRITE), [("x-remit-run", "r-7"), ("x-remit-run", "r-8")]
+    refused = _of(ask(channel, "/remit.v1.Relationships/Write", request("Write", "own"), text, runs))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
+
+
 def test_who_am_i_tells_what_the_key_is(keyed: Keyed, channel: grpc.Channel) -> None:
     until_us = keyed.clock.now_us() + 86_400_000_000
     text = keyed.make(Right.READ, Right.CHECK, stores=["own", "other"], principal="anne", expiration_us=until_us)

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from remit.access.keyring import KeyRing
 from remit.access.keys import ALL_STORES, Key, Right
-from remit.errors import KeyMissing, KeyUnknown, RemitError, RightMissing, StoreNotAllowed
+from remit.errors import KeyMissing, KeyUnknown, MalformedRequest, RemitError, RightMissing, StoreNotAllowed
 from remit.model import DEFAULT_STORE, LOCAL_CALLER, Caller
 from remit.notation import checked_id, no_such_store, shortened
 from remit.server.call import AUTHORIZATION, Call, Metadata
@@ -35,8 +35,8 @@ class Gate:
 
     def admit(self, verb: str, right: Right | None, metadata: Metadata, call: Call) -> None:
         """Write on the call who makes it. `right` is what `verb` needs, None where any key will do. Raises
-        Unauthenticated, RightMissing, or InvalidReference for a bad run. Nothing of the request has been read yet.
-        Cost: one SHA-256."""
+        Unauthenticated, RightMissing, or InvalidReference for a bad run, MalformedRequest for two. Nothing of the
+        request has been read yet. Cost: one SHA-256."""
         call.key = self._key(metadata, call)
         call.caller = _caller(call.key, call.client_id)  # who is refused from here on is refused by name
         if call.key is not None and right is not None and not call.key.holds(right):
@@ -80,7 +80,10 @@ def _caller(key: Key | None, client_id: str) -> Caller:
 
 
 def _only(metadata: Metadata, name: str) -> str:
-    return next((str(value) for key, value in metadata if key == name), "")
+    found = [str(value) for key, value in metadata if key == name]
+    if len(found) > 1:  # whoever reads them on the way may have taken the other
+        raise MalformedRequest(f"the request carries `{name}` {len(found)} times: send one", field=name)
+    return found[0] if found else ""
 
 
 _FIELDS = {About.STORE: "store", About.NAMED: "name", About.NEW: "name"}
