@@ -5,18 +5,16 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from tests.support.serving import SCHEMA
 
 FOLDER = core_pb2.ObjectReference(type="folder", id="top")
 ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
-SCHEMA = "use expiration\ncaveat small(amount int, most int) { amount <= most }\ndefinition user {}\n"
-SCHEMA += "definition folder { relation parent: folder\n"
-SCHEMA += "relation viewer: user | user with small | user with expiration }"
 
 
 def request(verb: str, store: str) -> Message:
-    """A request that a server would carry out."""
+    """A request that a server would carry out, and that leaves the store such that it would carry out every other."""
     P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
     update = R.Update(operation=R.OPERATION_TOUCH, relationship=FACT)
     item = P.CheckItem(resource=FOLDER, permission="view", subject=ANN)
