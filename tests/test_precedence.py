@@ -30,7 +30,7 @@ def workers(lock: Precedence, count: int) -> Iterator[list[threading.Thread]]:
     """Each stands aside once, at its work."""
 
     def work() -> None:
-        with lock.working():
+        with lock.working:
             lock.stand_aside()
 
     threads = [threading.Thread(target=work) for _ in range(count)]
@@ -55,15 +55,15 @@ def test_nobody_stands_aside_where_nobody_goes_first(lock: Precedence) -> None:
 
 
 def test_all_who_work_stand_aside_for_a_writer_until_it_is_done(lock: Precedence) -> None:
-    with lock.writing(), workers(lock, 3) as threads:
+    with lock.writing, workers(lock, 3) as threads:
         assert ended(threads) == 0
-        lock._end(lock._writing)  # as the end of the `with` does it
+        lock.writing.leave()  # as the end of the `with` does it
         assert ended(threads, PATIENCE_S) == 3
 
 
 def test_who_waits_for_the_disk_in_the_middle_keeps_them_until_it_has_come(lock: Precedence) -> None:
-    with lock.at_disk():
-        with lock.writing():
+    with lock.at_disk:
+        with lock.writing:
             held = workers(lock, 2)
             threads = held.__enter__()
             assert ended(threads) == 0
@@ -73,16 +73,16 @@ def test_who_waits_for_the_disk_in_the_middle_keeps_them_until_it_has_come(lock:
 
 
 def test_one_works_while_a_writer_only_waits_for_the_disk(lock: Precedence) -> None:
-    with lock.at_disk(), lock.working():
+    with lock.at_disk, lock.working:
         lock.stand_aside()  # at once: nobody else is at work
         with workers(lock, 1) as threads:
             assert ended(threads) == 0
-            lock._end(lock._at_disk)
+            lock.at_disk.leave()
             assert ended(threads, PATIENCE_S) == 1
 
 
 def test_a_writer_and_who_is_not_at_work_stand_aside_for_nobody(lock: Precedence) -> None:
-    with lock.writing():
+    with lock.writing:
         lock.stand_aside()
         with ThreadPoolExecutor(1) as other:
             other.submit(lock.stand_aside).result(PATIENCE_S)
@@ -91,7 +91,7 @@ def test_a_writer_and_who_is_not_at_work_stand_aside_for_nobody(lock: Precedence
 def test_all_go_on_in_the_end_though_a_writer_is_never_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precedence, "PATIENCE_S", 0.001)
     lock = Precedence()
-    with lock.writing(), workers(lock, 5) as threads:
+    with lock.writing, workers(lock, 5) as threads:
         assert ended(threads, PATIENCE_S) == 5
 
 

@@ -29,6 +29,8 @@ ROOMS = {
     ],
     "remit-front": [
         "fair_quota",
+        "turns",
+        "fair_semaphore",
         "status",
         "codec",
         "credentials",

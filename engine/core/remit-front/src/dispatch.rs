@@ -2,5 +2,4 @@
 
 pub mod dispatched_call;
 pub mod queues;
-pub mod turns;
 pub mod work_queue;

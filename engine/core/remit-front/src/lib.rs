@@ -12,6 +12,7 @@ pub mod codec;
 pub mod credentials;
 pub mod dispatch;
 pub mod fair_quota;
+mod fair_semaphore;
 pub mod hot_path;
 pub mod metrics;
 mod response;
@@ -19,4 +20,5 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod transport;
+mod turns;
 pub mod verbs;

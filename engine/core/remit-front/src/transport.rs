@@ -4,7 +4,6 @@ mod connection;
 mod handshakes;
 pub mod health;
 mod messages;
-mod openings;
 mod paced_io;
 pub mod peers;
 pub mod pool;

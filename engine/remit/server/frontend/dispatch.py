@@ -81,7 +81,7 @@ class Dispatcher:
         if not others:
             self._start_another(queue)
         verb, call = UNARY[number], call_of(metadata, peer, left_s, reply.is_gone)
-        with python_lock.working() if verb.queue is Queue.READS else nullcontext():
+        with python_lock.working if verb.queue is Queue.READS else nullcontext():
             self._pipeline.answer(verb, metadata, call, data, reply.make_room, partial(_send, reply, call))
         return True
 

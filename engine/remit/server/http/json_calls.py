@@ -23,13 +23,15 @@ from remit.server.http.json_codec import JsonCodec
 from remit.server.http.paths import STREAMING_AT, UNARY_AT
 from remit.server.http.problems import problem
 from remit.server.http.request_head import Head, HeadRefused, read_head
+from remit.server.limits.fair_semaphore import FairSemaphore, Permit
 from remit.server.limits.readings import PATIENCE_S, SLOW_READINGS_MAX, Readings, slow_request
 from remit.server.limits.serve_limits import ServeLimits
-from remit.server.limits.turns import Turn, Turns
 from remit.server.pipeline import Pipeline
 from remit.server.verbs import UnaryVerb
 
-_TAKEN_AT_ONCE = 8  # each is a millisecond of the loop, in a round of which a probe has one step
+# Let in or refused at once. Each is a millisecond of the loop, which goes through everything that is ready before it
+# looks for what is new: with a few hundred, a probe needed four rounds of a third of a second each.
+_LET_IN_AT_ONCE = 8
 _LATER_S = 1.0  # after a call's own end its connection's, so that its caller hears why
 
 Serving = Callable[[], Pipeline]
@@ -48,7 +50,7 @@ class JsonCalls:
         self._serve_limits = serve_limits
         self._needs_certificate = needs_certificate
         self._codec = JsonCodec()
-        self._turns = Turns(_TAKEN_AT_ONCE)
+        self._letting_in = FairSemaphore(_LET_IN_AT_ONCE)
         self._readings = Readings(SLOW_READINGS_MAX, PATIENCE_S, lambda: slow_request(PATIENCE_S))
 
     def app(self, path: bytes) -> ASGIApp | None:
@@ -65,21 +67,21 @@ class JsonCalls:
 
     async def _answer(self, verb: UnaryVerb, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["state"][CONNECTION]
-        turn = await self._turns.turn(connection.address)
+        permit = await self._letting_in.acquire(connection.address)
         try:
-            await self._answer_in_turn(verb, connection, turn, scope, receive, send)
+            await self._answer_with(permit, verb, connection, scope, receive, send)
         finally:
-            turn.end()
+            permit.release()
 
-    async def _answer_in_turn(
-        self, verb: UnaryVerb, connection: Connection, turn: Turn, scope: Scope, receive: Receive, send: Send
+    async def _answer_with(
+        self, permit: Permit, verb: UnaryVerb, connection: Connection, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """`turn` lasts until it is refused, or let in: then it waits for its own caller, or for a thread."""
+        """The permit is released once the call is refused, or let in: then it waits for its own caller, or a thread."""
         try:
             pipeline = self._serving()
         except RemitError as error:
             answer = problem(verb.told(error), None, {"connection": "close"}, of_spicedb=verb.of_spicedb)
-            turn.end()
+            permit.release()
             await refuse(answer, scope, receive, send)
             return
         try:
@@ -92,10 +94,10 @@ class JsonCalls:
             pipeline.telemetry.metrics.request(verb.label, refused.error.reason, None)
             told = verb.told(refused.error)
             answer = problem(told, refused.status, refused.headers, of_spicedb=verb.of_spicedb)
-            turn.end()
+            permit.release()
             await refuse(answer, scope, receive, send)
             return
-        await self._exchange(verb, head, pipeline, connection, turn, scope, receive, send)
+        await self._exchange(verb, head, pipeline, connection, permit, scope, receive, send)
 
     async def _exchange(
         self,
@@ -103,7 +105,7 @@ class JsonCalls:
         head: Head,
         pipeline: Pipeline,
         connection: Connection,
-        turn: Turn,
+        permit: Permit,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -113,7 +115,7 @@ class JsonCalls:
 
         async def read() -> bytes:
             """The body of a call that was admitted."""
-            turn.end()
+            permit.release()
             caller.is_known = True
             self._limits.require_json(head.body_bytes)
             pipeline.hold_unanswered(call, head.body_bytes)
@@ -142,7 +144,7 @@ class JsonCalls:
             caller.may_go()
             pipeline.leave(call)
         answer = problem(outcome, request_id=call.request_id, of_spicedb=verb.of_spicedb)
-        turn.end()
+        permit.release()
         await refuse(answer, scope, receive, send, is_read=caller.was_heard, is_known=caller.is_known)
 
 

@@ -39,6 +39,7 @@ from remit.server.telemetry.metrics import CONTENT_TYPE
 log = logging.getLogger(__name__)
 
 _STOP_GRACE_S = 2
+_ACCEPTED_AT_ONCE = 16  # connections in one round of the loop, which others wait for
 
 Problems = Callable[[], Sequence[str]]
 """Why questions are not answered now; nothing where they are."""
@@ -193,10 +194,12 @@ class _Uvicorn(uvicorn.Server):
                 sock=each,
                 ssl=config.ssl,
                 ssl_handshake_timeout=within_s,
-                backlog=config.backlog,
+                backlog=_ACCEPTED_AT_ONCE,
             )
             for each in sockets
         ]
+        for each in sockets:
+            each.listen(config.backlog)  # by which asyncio means both, and the kernel keeps those that wait
         self.started = True
 
     @contextlib.contextmanager

@@ -47,9 +47,7 @@ class ThreadPool:
         where there is none, here if that has ended its turn, and otherwise whoever asked gets it. `stands_aside`: its
         threads let writers go first (see `precedence`)."""
         self.name = name
-        self._at_its_work: Callable[[], AbstractContextManager[None]] = (
-            python_lock.working if stands_aside else nullcontext
-        )
+        self._working: AbstractContextManager[None] = python_lock.working if stands_aside else nullcontext()
         self._heavy = heavy
         self._threads_max = threads
         self._per_client_max = per_client_max
@@ -168,7 +166,7 @@ class ThreadPool:
 
     def _settle(self, client_id: str, future: Future[Any], work: Callable[[], Any]) -> None:
         try:
-            with self._at_its_work():
+            with self._working:
                 result = work()
             future.set_result(result)
         except TooHeavy as reason:

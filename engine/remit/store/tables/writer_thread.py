@@ -243,7 +243,7 @@ class WriterThread:
         try:
             for task in tasks:
                 tried.append(task)
-                with python_lock.writing():
+                with python_lock.writing:
                     if transaction is None:
                         transaction = StagedCommit(self._begin())
                     outcome = _attempt(task, transaction, self._shares)
@@ -265,8 +265,8 @@ class WriterThread:
     def _commit(self, transaction: StagedCommit, requests: int) -> None:
         rows, began_s, failed = transaction.writes, time.perf_counter(), "INTERNAL"
         try:
-            with python_lock.at_disk():
-                with python_lock.writing():
+            with python_lock.at_disk:
+                with python_lock.writing:
                     transaction.write_down()
                     self._answer()
                 transaction.commit()
@@ -293,7 +293,7 @@ class WriterThread:
     def _settle(self, outcomes: list[_Outcome]) -> None:
         """The commit is durable: memory follows, and then every caller may be answered."""
         try:
-            with python_lock.writing():
+            with python_lock.writing:
                 for task, result, refusal in outcomes:
                     if refusal is None:
                         task.settled(result)

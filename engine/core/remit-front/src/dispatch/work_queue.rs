@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::turns::Turns;
 use crate::fair_quota::{ClientId, Holding, Holdings};
 use crate::status::Status;
+use crate::turns::Turns;
 
 /// Calls at work or waiting. The lock is held for a few memory accesses at a time, and never with a wish for the GIL.
 pub struct WorkQueue<Call> {

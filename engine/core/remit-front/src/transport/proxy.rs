@@ -18,9 +18,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, 
 use tokio::time::{sleep, timeout};
 
 use super::messages::Messages;
-use super::openings::{OPENING, Opening};
 use super::worker::{Shared, Worker};
 use crate::fair_quota::{ClientId, Full, Holding};
+use crate::fair_semaphore::Permit;
 use crate::metrics::Refusal;
 use crate::response::{Gone, send};
 use crate::status::Status;
@@ -34,6 +34,15 @@ const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times as long as anything may take to be taken. Python ends a stream whose reader takes nothing in the first of
 /// these times, and says where to go on: that waits for the reader until the second one is over.
 const TAKEN_FACTOR: u32 = 2;
+
+/// Calls that Python's event loop is given before it has let one of them in, or refused it: as many as keep it busy while
+/// their answers are on the way. To let a stream in is a millisecond or more of that loop, and what it is given it takes in
+/// the order in which it comes: behind a thousand streams of one caller, the first of another waited half a minute. So they
+/// wait here, where callers take turns.
+pub const LET_IN_AT_ONCE: usize = 16;
+/// Python says by the head of an answer that a call was let in. What has waited for that for so long is not waited for any
+/// longer by others.
+const LET_IN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A call on its way: who makes it, what came of it so far, and where the rest comes from and goes to.
 pub struct Call {
@@ -74,11 +83,11 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };
-    let openings = if verb.is_some() { &shared.openings } else { &shared.openings_of_strangers };
-    let opening = tokio::select! {
+    let letting_in = if verb.is_some() { &shared.letting_in } else { &shared.letting_strangers_in };
+    let permit = tokio::select! {
         biased;
         _ = gone(&mut respond) => return,
-        opening = openings.turn(&client_id) => opening,
+        permit = letting_in.acquire(&client_id) => permit,
     };
     let opened = tokio::select! {
         biased;
@@ -95,7 +104,7 @@ pub async fn carry(worker: &Worker, call: Call, peer: &str, _place: Holding) {
     let mut down = None;
     let answered = {
         let mut uploading = std::pin::pin!(upload.run(begun, ended, &mut up));
-        let mut downloading = std::pin::pin!(download(shared, response, opening, &mut respond, &mut down));
+        let mut downloading = std::pin::pin!(download(shared, response, permit, &mut respond, &mut down));
         tokio::select! {
             biased;
             answered = &mut downloading => answered.map_err(Stopped::from),
@@ -248,7 +257,7 @@ async fn wait_for_ever() -> Result<(), Stopped> {
 async fn download(
     shared: &Shared,
     response: ResponseFuture,
-    opening: Opening,
+    permit: Permit,
     respond: &mut SendResponse<Bytes>,
     begun: &mut Option<SendStream<Bytes>>,
 ) -> Result<(), Gone> {
@@ -258,8 +267,8 @@ async fn download(
         Poll::Pending => Pin::new(&mut response).poll(context).map(Some),
     });
     let mut answered = std::pin::pin!(answered);
-    let in_its_turn = timeout(OPENING, &mut answered).await;
-    drop(opening);
+    let in_its_turn = timeout(LET_IN_WITHIN, &mut answered).await;
+    drop(permit);
     let answered = match in_its_turn {
         Ok(answered) => answered,
         Err(_) => answered.await,

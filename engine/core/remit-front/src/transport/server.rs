@@ -25,11 +25,13 @@ use super::connection::serve;
 use super::handshakes::Handshakes;
 use super::health::Health;
 use super::pool::Pool;
+use super::proxy::LET_IN_AT_ONCE;
 use super::upstream::Upstream;
 use super::worker::{Shared, Stage, Statuses, Timeouts, Worker};
 use crate::credentials::Credentials;
 use crate::dispatch::queues::{QueueConfig, WorkQueues};
 use crate::fair_quota::Holdings;
+use crate::fair_semaphore::FairSemaphore;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::METHODS;
 use crate::metrics::{Bounds, MethodMetrics, MethodTotals, RefusedCalls};
@@ -111,8 +113,8 @@ impl Frontend {
             strangers: config.strangers,
             health_watches: config.health_watches,
             health_watches_per_peer_max: config.health_watches_per_peer_max,
-            openings: Arc::default(),
-            openings_of_strangers: Arc::default(),
+            letting_in: Arc::new(FairSemaphore::new(LET_IN_AT_ONCE)),
+            letting_strangers_in: Arc::new(FairSemaphore::new(LET_IN_AT_ONCE)),
             unanswered: config.unanswered,
             unsent: Arc::new(Unsent {
                 holdings: config.unsent,

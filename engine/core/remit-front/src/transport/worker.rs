@@ -12,12 +12,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::handshakes::Handshakes;
 use super::health::Health;
-use super::openings::Openings;
 use super::pool::Pool;
 use super::request_meta::RequestMeta;
 use super::upstream::Upstream;
 use crate::credentials::{Client, Credentials};
 use crate::dispatch::queues::WorkQueues;
+use crate::fair_semaphore::FairSemaphore;
 use crate::hot_path::answer::HotPath;
 use crate::hot_path::methods::{METHODS, Method};
 use crate::metrics::{Bounds, MethodMetrics, RefusedCalls};
@@ -87,9 +87,9 @@ pub struct Shared {
     /// Of those that watch health.
     pub health_watches: Pool,
     pub health_watches_per_peer_max: usize,
-    /// Whose call is carried next, of those and of these.
-    pub openings: Arc<Openings>,
-    pub openings_of_strangers: Arc<Openings>,
+    /// To let calls in to Python, of those and of these.
+    pub(super) letting_in: Arc<FairSemaphore>,
+    pub(super) letting_strangers_in: Arc<FairSemaphore>,
     /// Bytes of requests, from when they begin to arrive until they are answered.
     pub unanswered: Pool,
     pub unsent: Arc<Unsent>,

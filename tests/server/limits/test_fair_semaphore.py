@@ -1,4 +1,4 @@
-"""Turns of callers on an event loop."""
+"""Permits of a fair semaphore on an event loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.server.limits.turns import Turn, Turns
+from remit.server.limits.fair_semaphore import FairSemaphore, Permit
 
 
 async def settle() -> None:
@@ -16,11 +16,13 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def taken(turns: Turns, callers: Sequence[str], order: list[str], held: list[Turn]) -> list[asyncio.Task[None]]:
+async def taken(
+    semaphore: FairSemaphore, callers: Sequence[str], order: list[str], held: list[Permit]
+) -> list[asyncio.Task[None]]:
     async def take(caller: str) -> None:
-        turn = await turns.turn(caller)
+        permit = await semaphore.acquire(caller)
         order.append(caller)
-        held.append(turn)
+        held.append(permit)
 
     tasks = []
     for caller in callers:
@@ -32,12 +34,12 @@ async def taken(turns: Turns, callers: Sequence[str], order: list[str], held: li
 def test_callers_take_turns_and_each_has_its_own_in_order() -> None:
     async def run() -> list[str]:
         order: list[str] = []
-        held: list[Turn] = []
-        turns = Turns(1)
-        tasks = await taken(turns, ["ann", "ann", "ann", "ann", "bob", "cy", "bob"], order, held)
+        held: list[Permit] = []
+        semaphore = FairSemaphore(1)
+        tasks = await taken(semaphore, ["ann", "ann", "ann", "ann", "bob", "cy", "bob"], order, held)
         assert order == ["ann"]
         for _ in tasks:
-            held[-1].end()
+            held[-1].release()
             await settle()
         return order
 
@@ -45,31 +47,31 @@ def test_callers_take_turns_and_each_has_its_own_in_order() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["end", "cancel", "keep"])), max_size=30))
-def test_no_turn_is_lost_and_none_is_made(steps: list[tuple[str, str]]) -> None:
-    """Whoever goes while it waits, or in the moment in which its turn comes."""
+def test_no_permit_is_lost_and_none_is_made(steps: list[tuple[str, str]]) -> None:
+    """Whoever goes while it waits, or in the moment in which its permit comes."""
 
     async def run() -> None:
-        turns = Turns(2)
+        semaphore = FairSemaphore(2)
         order: list[str] = []
-        held: list[Turn] = []
+        held: list[Permit] = []
         tasks: list[asyncio.Task[None]] = []
         for caller, then in steps:
-            tasks += await taken(turns, [caller], order, held)
+            tasks += await taken(semaphore, [caller], order, held)
             if then == "cancel":
                 tasks[-1].cancel()
             elif then == "end" and held:
-                turn = held.pop()
-                turn.end()
-                turn.end()  # no more than once
+                permit = held.pop()
+                permit.release()
+                permit.release()  # no more than once
                 if len(tasks) > 1:
                     tasks[-2].cancel()
             await settle()
             assert len(held) <= 2
         for _ in steps:
             while held:
-                held.pop().end()
+                held.pop().release()
             await settle()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert turns._free == 2 and not turns._waiting
+        assert semaphore._free == 2 and not semaphore._waiting
 
     asyncio.run(run())
