@@ -29,10 +29,12 @@ use delegation
 use expiration
 definition directory {}
 definition hold {}
+definition credential {}
 definition user { permission live = registered; relation registered: user }
 definition run {
     single relation delegated_by: run | user
     relation hold: hold
+    single final managed relation spawned_by: credential
     final managed relation terminated: directory
     permission live = delegated_by.exists() - (hold.exists() + terminated.exists())
 }
@@ -56,8 +58,8 @@ def world(engine: EngineOfTest) -> EngineOfTest:
     return engine
 
 
-def sweep(world: EngineOfTest, object: ObjectRef = RUN) -> int:
-    (count,) = sweep_ended(world.engine.loaded, world.engine.loaded.of(""), [object])
+def sweep(world: EngineOfTest, object: ObjectRef = RUN, end: str = "terminated") -> int:
+    (count,) = sweep_ended(world.engine.loaded, world.engine.loaded.of(""), [object], end)
     return count
 
 
@@ -111,6 +113,18 @@ def test_it_is_not_swept_before_its_end_is_long_past(world: EngineOfTest) -> Non
     assert sweep(world) == 2
 
 
+def test_what_is_final_and_no_end_is_no_reason_to_sweep(world: EngineOfTest) -> None:
+    """With which credential a run was started is final from its first moment on."""
+    world.write("run:r#delegated_by@user:u", "run:r#spawned_by@credential:c", "run:r#hold@hold:h")
+    let_pass(world)
+    assert sweep(world) == 0
+    world.write("run:r#terminated@directory:d")
+    let_pass(world)
+    assert [sweep(world, end=end) for end in ("hold", "live", "unheard_of")] == [0, 0, 0], "none of these is final"
+    assert sweep(world, ObjectRef("rum", "r")) == 0
+    assert sweep(world) == 4
+
+
 @pytest.mark.parametrize(
     ("tied", "is_put_off"),
     [
@@ -155,7 +169,7 @@ def test_runs_that_were_swept_leave_nothing_in_memory(world: EngineOfTest) -> No
     for run in runs:
         world.write(f"{run}#delegated_by@user:u", f"profile:p#holder@{run}", f"{run}#terminated@directory:d")
     let_pass(world)
-    assert sweep_ended(world.engine.loaded, world.engine.loaded.of(""), runs) == [3] * len(runs)
+    assert sweep_ended(world.engine.loaded, world.engine.loaded.of(""), runs, "terminated") == [3] * len(runs)
     assert len(world.graph()) == 0
     let_pass(world)
     world.check_laws()
@@ -164,12 +178,15 @@ def test_runs_that_were_swept_leave_nothing_in_memory(world: EngineOfTest) -> No
 # --- nobody else gains --------------------------------------------------------------------------------------------
 
 
+END = "r1"
+
+
 def with_ends(schema: plan.Schema) -> plan.Schema:
     """The schema with a relation of each type that is final."""
     definitions = {
         type: replace(
             definition,
-            relations={name: replace(each, final=name == "r1") for name, each in definition.relations.items()},
+            relations={name: replace(each, final=name == END) for name, each in definition.relations.items()},
         )
         for type, definition in schema.definitions.items()
     }
@@ -192,7 +209,7 @@ def kept(world_facts: list[Relationship], schema: plan.Schema, object: ObjectRef
         store.submit("default", put).result(60)
         store.trim("default", 1)
         with store.read("default") as view:
-            gone = set(sweepable(view, schema, object, ROWS_MAX))
+            gone = set(sweepable(view, schema, object, END, ROWS_MAX))
     finally:
         store.close()
     return [each for each in world_facts if each.key not in gone] if gone else None
