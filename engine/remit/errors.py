@@ -286,7 +286,7 @@ class FinalRefused(RemitError):
 
 
 class SweptRefused(RemitError):
-    """A relationship would be written of an object that was over for good, and was swept with all that it had."""
+    """A relationship would be written that names an object which was over for good, and was swept with all it had."""
 
     reason = "OBJECT_SWEPT"
     status = Status.FAILED_PRECONDITION

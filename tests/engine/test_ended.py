@@ -16,6 +16,7 @@ from remit.language.effort import Effort
 from remit.language.polarity import find_subtracted
 from remit.language.reach import Reach
 from remit.model import ObjectRef, Provenance, RecordKey, Relationship, StoredRelationship, Verdict
+from remit.notation import format_time
 from remit.store.memory import MemoryStore
 from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
 from tests.support.engines import EngineOfTest, facts
@@ -90,6 +91,22 @@ def test_all_that_names_it_goes_in_one_revision_and_its_name_never_returns(world
     world.write("delete run:r#hold@hold:h", "run:s#delegated_by@user:u")
     assert sweep(world) == 0, "and is not swept again"
     world.check_laws()
+
+
+def test_what_its_end_would_hold_back_is_not_put_below_a_name_that_was_swept(world: EngineOfTest) -> None:
+    world.write("profile:p#holder@user:u", "run:r#terminated@directory:d")
+    let_pass(world)
+    assert sweep(world) == 1
+    for line in (
+        "run:below#delegated_by@run:r",
+        "tool:t#stopped_by@run:r",
+        "tool:t#denied@run:r#delegated_by",
+        f"profile:p#holder@run:r[expiration:{format_time(NOW_US + 2 * LONG_US)}]",
+    ):
+        with pytest.raises(SweptRefused) as refused:
+            world.write("tool:t#may_use@run:s", line)
+        assert (refused.value.field, refused.value.metadata["object"]) == ("updates[1]", "run:r")
+    assert world.facts() == ["profile:p#holder@user:u"]
 
 
 def test_the_past_still_has_it_for_as_long_as_it_can_be_asked(world: EngineOfTest) -> None:

@@ -434,11 +434,13 @@ def apply_updates(
         operation, relationship = update.operation, update.relationship
         if operation is _DELETE:
             continue
-        resource = relationship.resource
+        resource, subject = relationship.resource, relationship.subject
         definition = definitions[resource.type]
         relation = definition.relations[relationship.relation]
         if definition.is_ending:
             _require_not_swept(view, resource, f"{where}[{index}]")
+        if definitions[subject.type].is_ending:
+            _require_not_swept(view, subject.object, f"{where}[{index}]")
         # What is written plainly holds back no less than what was there, whatever that is.
         may_weaken = relationship.qualifiers is not PLAIN and (resource.type, relation.name) in subtracted
         if operation is _CREATE or relation.final or may_weaken:
@@ -473,12 +475,13 @@ def apply_records(view: WriteTransaction, records: Sequence[Record], caller: Cal
             )
 
 
-def _require_not_swept(view: ReadTransaction, resource: ObjectRef, field: str) -> None:
-    if view.get_record(RecordKey(SWEPT, resource)) is not None:
+def _require_not_swept(view: ReadTransaction, object: ObjectRef, field: str) -> None:
+    """Also as a subject: its end would be missed by whoever asks for it through that relationship."""
+    if view.get_record(RecordKey(SWEPT, object)) is not None:
         raise SweptRefused(
-            f"`{resource}` was over for good, and is swept: what begins anew has another id",
+            f"`{object}` was over for good, and is swept: what begins anew has another id",
             field=field,
-            object=resource,
+            object=object,
         )
 
 
