@@ -251,9 +251,12 @@ def _final_refused(key: RelationshipKey, field: str) -> FinalRefused:
     )
 
 
-def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Relationship], now_us: int) -> None:
+def check_contextual(
+    schema: Schema, stored: GraphView, graph: GraphView, contextual: Sequence[Relationship], now_us: int
+) -> None:
     """That facts of one request are such as a write would accept, and that none is of a managed relation, which no
-    caller may claim for itself. `graph` has them laid over it. Raises as a write would, and ManagedRefused."""
+    caller may claim for itself. `graph` has them laid over what is stored. Raises as a write would, and
+    ManagedRefused."""
     for index, relationship in enumerate(contextual):
         field = f"contextual[{index}]"
         relation = check_relationship(schema, relationship, field)
@@ -264,6 +267,10 @@ def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Rela
                 field=field,
                 relationship=relationship.key,
             )
+        if _may_weaken(schema, relationship):
+            there = stored.find(*relationship.key)
+            advice = "no contextual fact takes its place"
+            _require_as_much(relationship, there, now_us, field, advice)
         if relation.single:
             resource = relationship.resource
             _require_single(resource, relation, graph.edges(resource, relation.name), now_us, field)
@@ -426,7 +433,7 @@ def apply_updates(
     SweptRefused, WeakeningRefused and SingleTaken."""
     provenance = Provenance(caller.principal, caller.run, view.next_revision)
     singles: dict[tuple[ObjectRef, str], tuple[Relation, int]] = {}
-    definitions, subtracted = schema.definitions, schema.subtracted
+    definitions = schema.definitions
     for update in updates:
         if update.operation is _DELETE:
             view.delete(update.relationship.key)
@@ -441,8 +448,7 @@ def apply_updates(
             _require_not_swept(view, resource, f"{where}[{index}]")
         if definitions[subject.type].is_ending:
             _require_not_swept(view, subject.object, f"{where}[{index}]")
-        # What is written plainly holds back no less than what was there, whatever that is.
-        may_weaken = relationship.qualifiers is not PLAIN and (resource.type, relation.name) in subtracted
+        may_weaken = _may_weaken(schema, relationship)
         if operation is _CREATE or relation.final or may_weaken:
             there = view.get(relationship.key)
             if operation is _CREATE:
@@ -450,7 +456,8 @@ def apply_updates(
             if there is not None and relation.final:
                 continue
             if there is not None and may_weaken:
-                _require_as_much(relationship, there.relationship, now_us, f"{where}[{index}]")
+                advice = "delete it first, or let `replace` mean it"
+                _require_as_much(relationship, there.relationship.qualifiers, now_us, f"{where}[{index}]", advice)
         view.put(StoredRelationship(relationship, provenance))
         if relation.single:
             singles.setdefault((resource, relation.name), (relation, index))
@@ -495,13 +502,21 @@ def _require_absent(relationship: Relationship, there: StoredRelationship | None
         )
 
 
-def _require_as_much(relationship: Relationship, there: Relationship, now_us: int, field: str) -> None:
+def _may_weaken(schema: Schema, relationship: Relationship) -> bool:
+    """What is written plainly holds back no less than what was there, whatever that is. Cost: O(1)."""
+    place = relationship.resource.type, relationship.relation
+    return relationship.qualifiers is not PLAIN and place in schema.subtracted
+
+
+def _require_as_much(
+    relationship: Relationship, there: Qualifiers | None, now_us: int, field: str, advice: str
+) -> None:
     """That what is subtracted holds back no less for being written anew. To delete it is to mean that; to write it may
     be meant to deny."""
-    if not there.qualifiers.is_over(now_us) and not relationship.qualifiers.covers(there.qualifiers, now_us):
+    if there is not None and not there.is_over(now_us) and not relationship.qualifiers.covers(there, now_us):
         raise WeakeningRefused(
             f"`{relationship.key}` is there and holds answers back, and as `{format_relationship(relationship)}` it "
-            "would hold back less: delete it first, or let `replace` mean it",
+            f"would hold back less: {advice}",
             field=field,
             relationship=relationship.key,
         )
