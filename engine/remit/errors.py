@@ -306,7 +306,7 @@ class RecordRefused(InvalidArgument):
 
 
 class RecordFixed(RemitError):
-    """A record whose document never changes would be written with another one, or removed."""
+    """A record whose document never changes would be written with another one."""
 
     reason = "RECORD_FIXED"
     status = Status.FAILED_PRECONDITION

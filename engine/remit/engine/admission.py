@@ -269,8 +269,7 @@ def check_contextual(
             )
         if _may_weaken(schema, relationship):
             there = stored.find(*relationship.key)
-            advice = "no contextual fact takes its place"
-            _require_as_much(relationship, there, now_us, field, advice)
+            _require_as_much(relationship, there, now_us, field, "no contextual fact takes its place")
         if relation.single:
             resource = relationship.resource
             _require_single(resource, relation, graph.edges(resource, relation.name), now_us, field)
@@ -504,8 +503,9 @@ def _require_absent(relationship: Relationship, there: StoredRelationship | None
 
 def _may_weaken(schema: Schema, relationship: Relationship) -> bool:
     """What is written plainly holds back no less than what was there, whatever that is. Cost: O(1)."""
-    place = relationship.resource.type, relationship.relation
-    return relationship.qualifiers is not PLAIN and place in schema.subtracted
+    if relationship.qualifiers is PLAIN:
+        return False
+    return (relationship.resource.type, relationship.relation) in schema.subtracted
 
 
 def _require_as_much(
