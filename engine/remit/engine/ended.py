@@ -6,7 +6,8 @@ left is a record on the disk, by which the name never returns: who ended it is b
 is an end (with which credential a run was started is none), so whoever asks for a sweep says which relation is.
 
 Nobody else may gain by it. So an object to which others are still tied by what holds them back (the runs below it, by
-their chain) is not swept before they are.
+their chain) is not swept before they are. Of the object itself nothing is left to ask: to the schema its name is one
+that was never heard of. So a sweep is for types that let nobody through without a fact, as all of `remit:agents` do.
 Law: after a sweep no relationship names the object, none that does can be written, and no answer about another subject
 has become more of a yes."""
 
