@@ -286,7 +286,7 @@ class FinalRefused(RemitError):
 
 
 class SweptRefused(RemitError):
-    """A relationship would be written of an object that was over for good, and was swept with all that it had."""
+    """A relationship would be written that names an object which was over for good, and was swept with all it had."""
 
     reason = "OBJECT_SWEPT"
     status = Status.FAILED_PRECONDITION
@@ -306,7 +306,7 @@ class RecordRefused(InvalidArgument):
 
 
 class RecordFixed(RemitError):
-    """A record whose document never changes would be written with another one, or removed."""
+    """A record whose document never changes would be written with another one."""
 
     reason = "RECORD_FIXED"
     status = Status.FAILED_PRECONDITION

@@ -42,6 +42,7 @@ from remit.errors import (
     StoreUnavailable,
     UnknownRelation,
     UnknownType,
+    WeakeningRefused,
 )
 from remit.eval.evaluator import EvaluationView
 from remit.eval.semantics import Answer, Evaluation
@@ -63,11 +64,14 @@ definition group {
 }
 definition doc {
     relation viewer: user | user:* | group#member
+    relation reader: user with small | user with expiration
     relation banned: user
+    relation barred: user | user with expiration | user with small
     relation parent: doc
     single relation owner: user
     managed relation seal: user
-    permission view = (viewer + parent->view + owner) - banned
+    permission view = (viewer + reader + parent->view + owner) - banned
+    permission open = viewer - barred
     permission odd = viewer - parent->odd
 }
 """
@@ -480,10 +484,10 @@ def test_contextual_facts_count_for_their_request_alone(world: EngineOfTest) -> 
 
 
 def test_a_contextual_fact_replaces_the_stored_one(world: EngineOfTest) -> None:
-    world.write("group:g#member@user:a[small]")
-    fixed = facts('group:g#member@user:a[small:{"x":1}]')
-    assert world.verdict("group:g#member@user:a", contextual=fixed) is YES
-    assert world.verdict("group:g#member@user:a", contextual=facts(f"group:g#member@user:a[expiration:{AT}]")) is NO
+    world.write("doc:1#reader@user:a[small]")
+    fixed = facts('doc:1#reader@user:a[small:{"x":1}]')
+    assert world.verdict("doc:1#view@user:a", contextual=fixed) is YES
+    assert world.verdict("doc:1#view@user:a", contextual=facts(f"doc:1#reader@user:a[expiration:{AT}]")) is NO
 
 
 def test_contextual_facts_are_held_to_the_rules_of_a_write(world: EngineOfTest) -> None:
@@ -500,6 +504,26 @@ def test_contextual_facts_are_held_to_the_rules_of_a_write(world: EngineOfTest) 
         with pytest.raises(error):
             world.check("doc:1#view@user:a", contextual=facts(*lines))
     assert world.verdict("doc:2#view@user:b", contextual=facts("doc:2#owner@user:b", "doc:1#owner@user:a")) is YES
+
+
+def test_no_contextual_fact_makes_less_of_what_is_subtracted(world: EngineOfTest) -> None:
+    """Or who asks could ask a denial away. Laid over what is not there it only holds back."""
+    world.write(
+        "doc:1#viewer@user:a", "doc:1#viewer@user:b", "doc:1#barred@user:a", f"doc:1#barred@user:b[expiration:{AT}]"
+    )
+    token = world.check("doc:1#open@user:a").token
+    for at_exactly in ("", token):
+        for qualified in (f"[expiration:{AT}]", f"[expiration:{AFTER}]", "[small]", '[small:{"x":50}]'):
+            with pytest.raises(WeakeningRefused, match="no contextual fact takes its place") as refused:
+                world.check(
+                    "doc:1#open@user:a", contextual=facts(f"doc:1#barred@user:a{qualified}"), at_exactly=at_exactly
+                )
+            assert (refused.value.reason, refused.value.field) == ("SUBTRACTED_WEAKENED", "contextual[0]")
+        assert world.verdict("doc:1#open@user:a", contextual=facts("doc:1#barred@user:a"), at_exactly=at_exactly) is NO
+        world.write("delete doc:1#barred@user:a")  # what was there then is there then
+    over = facts(f"doc:1#barred@user:b[expiration:{AFTER}]")
+    assert (world.verdict("doc:1#open@user:b"), world.verdict("doc:1#open@user:b", contextual=over)) == (YES, NO)
+    assert world.verdict("doc:1#open@user:a", contextual=facts('doc:1#barred@user:a[small:{"x":50}]')) is YES
 
 
 def test_no_managed_relation_is_contextual_whoever_asks(world: EngineOfTest) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import remit
+from remit.engine import copies
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.results import CheckResult
@@ -39,6 +40,7 @@ from remit.store.port import Draft, WriteTransaction
 from remit.world import World
 from tests.support.engines import EngineOfTest, EngineOpener, update
 from tests.support.restoring import feed
+from tests.support.store.worlds import record
 
 ORGANISATION = Path(remit.__file__).parent / "schema" / "worlds" / "organisation.yaml"
 SCHEMA = """
@@ -588,12 +590,16 @@ class _Agreeing:
 
     def relationship(self, relationship: object) -> None: ...
 
+    def record(self, record: object) -> None: ...
+
 
 @pytest.mark.parametrize("gone", [Cancelled("gone"), DeadlineExceeded("late")], ids=["cancelled", "late"])
 def test_whoever_goes_while_a_restore_is_judged_is_told_so_and_not_that_the_backup_is_wrong(
-    engine: EngineOfTest, gone: RemitError
+    engine: EngineOfTest, gone: RemitError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(copies, "ROWS_BETWEEN_INTERRUPTS", 1)
     fill(engine, "default")
+    engine.engine.relationships.write("", [], records=[record("hold", "hold:1", b"why")])
     data = backup(engine)
     looks, last = 0, -1
 
@@ -610,7 +616,7 @@ def test_whoever_goes_while_a_restore_is_judged_is_told_so_and_not_that_the_back
 
     restored("whole")
     counted = looks
-    assert counted > 3
+    assert counted > 4
     for last in range(1, counted + 1):
         looks = 0
         with pytest.raises(type(gone)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from abc import abstractmethod
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.schemas: dict[str, list[str | None]] = {}  # likewise
         self.oldest: dict[str, int] = {}
 
+    @abstractmethod
     def open(self) -> TableStore:
-        raise NotImplementedError
+        """The store, empty when it is first opened."""
 
     @initialize()
     def begin(self) -> None:

@@ -251,9 +251,12 @@ def _final_refused(key: RelationshipKey, field: str) -> FinalRefused:
     )
 
 
-def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Relationship], now_us: int) -> None:
+def check_contextual(
+    schema: Schema, stored: GraphView, graph: GraphView, contextual: Sequence[Relationship], now_us: int
+) -> None:
     """That facts of one request are such as a write would accept, and that none is of a managed relation, which no
-    caller may claim for itself. `graph` has them laid over it. Raises as a write would, and ManagedRefused."""
+    caller may claim for itself. `graph` has them laid over what is stored. Raises as a write would, and
+    ManagedRefused."""
     for index, relationship in enumerate(contextual):
         field = f"contextual[{index}]"
         relation = check_relationship(schema, relationship, field)
@@ -264,6 +267,9 @@ def check_contextual(schema: Schema, graph: GraphView, contextual: Sequence[Rela
                 field=field,
                 relationship=relationship.key,
             )
+        if _may_weaken(schema, relationship):
+            there = stored.find(*relationship.key)
+            _require_as_much(relationship, there, now_us, field, "no contextual fact takes its place")
         if relation.single:
             resource = relationship.resource
             _require_single(resource, relation, graph.edges(resource, relation.name), now_us, field)
@@ -426,7 +432,7 @@ def apply_updates(
     SweptRefused, WeakeningRefused and SingleTaken."""
     provenance = Provenance(caller.principal, caller.run, view.next_revision)
     singles: dict[tuple[ObjectRef, str], tuple[Relation, int]] = {}
-    definitions, subtracted = schema.definitions, schema.subtracted
+    definitions = schema.definitions
     for update in updates:
         if update.operation is _DELETE:
             view.delete(update.relationship.key)
@@ -434,13 +440,14 @@ def apply_updates(
         operation, relationship = update.operation, update.relationship
         if operation is _DELETE:
             continue
-        resource = relationship.resource
+        resource, subject = relationship.resource, relationship.subject
         definition = definitions[resource.type]
         relation = definition.relations[relationship.relation]
         if definition.is_ending:
             _require_not_swept(view, resource, f"{where}[{index}]")
-        # What is written plainly holds back no less than what was there, whatever that is.
-        may_weaken = relationship.qualifiers is not PLAIN and (resource.type, relation.name) in subtracted
+        if definitions[subject.type].is_ending:
+            _require_not_swept(view, subject.object, f"{where}[{index}]")
+        may_weaken = _may_weaken(schema, relationship)
         if operation is _CREATE or relation.final or may_weaken:
             there = view.get(relationship.key)
             if operation is _CREATE:
@@ -448,7 +455,8 @@ def apply_updates(
             if there is not None and relation.final:
                 continue
             if there is not None and may_weaken:
-                _require_as_much(relationship, there.relationship, now_us, f"{where}[{index}]")
+                advice = "delete it first, or let `replace` mean it"
+                _require_as_much(relationship, there.relationship.qualifiers, now_us, f"{where}[{index}]", advice)
         view.put(StoredRelationship(relationship, provenance))
         if relation.single:
             singles.setdefault((resource, relation.name), (relation, index))
@@ -473,12 +481,13 @@ def apply_records(view: WriteTransaction, records: Sequence[Record], caller: Cal
             )
 
 
-def _require_not_swept(view: ReadTransaction, resource: ObjectRef, field: str) -> None:
-    if view.get_record(RecordKey(SWEPT, resource)) is not None:
+def _require_not_swept(view: ReadTransaction, object: ObjectRef, field: str) -> None:
+    """Also as a subject: its end would be missed by whoever asks for it through that relationship."""
+    if view.get_record(RecordKey(SWEPT, object)) is not None:
         raise SweptRefused(
-            f"`{resource}` was over for good, and is swept: what begins anew has another id",
+            f"`{object}` was over for good, and is swept: what begins anew has another id",
             field=field,
-            object=resource,
+            object=object,
         )
 
 
@@ -492,13 +501,22 @@ def _require_absent(relationship: Relationship, there: StoredRelationship | None
         )
 
 
-def _require_as_much(relationship: Relationship, there: Relationship, now_us: int, field: str) -> None:
+def _may_weaken(schema: Schema, relationship: Relationship) -> bool:
+    """What is written plainly holds back no less than what was there, whatever that is. Cost: O(1)."""
+    if relationship.qualifiers is PLAIN:
+        return False
+    return (relationship.resource.type, relationship.relation) in schema.subtracted
+
+
+def _require_as_much(
+    relationship: Relationship, there: Qualifiers | None, now_us: int, field: str, advice: str
+) -> None:
     """That what is subtracted holds back no less for being written anew. To delete it is to mean that; to write it may
     be meant to deny."""
-    if not there.qualifiers.is_over(now_us) and not relationship.qualifiers.covers(there.qualifiers, now_us):
+    if there is not None and not there.is_over(now_us) and not relationship.qualifiers.covers(there, now_us):
         raise WeakeningRefused(
             f"`{relationship.key}` is there and holds answers back, and as `{format_relationship(relationship)}` it "
-            "would hold back less: delete it first, or let `replace` mean it",
+            f"would hold back less: {advice}",
             field=field,
             relationship=relationship.key,
         )

@@ -2,12 +2,14 @@
 
 What is final is deleted by nobody, so a million runs that have ended would stay in memory. The store's own sweep alone
 takes it, once the end is older than anybody can ask about, and with it everything else that names the object. What is
-left is a record on the disk, by which the name never returns: who ended it is believed for ever.
+left is a record on the disk, by which the name never returns: who ended it is believed for ever. Not everything final
+is an end (with which credential a run was started is none), so whoever asks for a sweep says which relation is.
 
 Nobody else may gain by it. So an object to which others are still tied by what holds them back (the runs below it, by
-their chain) is not swept before they are.
-Law: after a sweep no relationship names the object, none can be written of it, and no answer about another subject has
-become more of a yes."""
+their chain) is not swept before they are. Of the object itself nothing is left to ask: to the schema its name is one
+that was never heard of. So a sweep is for types that let nobody through without a fact, as all of `remit:agents` do.
+Law: after a sweep no relationship names the object, none that does can be written, and no answer about another subject
+has become more of a yes."""
 
 from __future__ import annotations
 
@@ -36,13 +38,13 @@ PRINCIPAL = "remit"
 METADATA = canonical_json({"sweep": True})
 
 
-def sweep_ended(stores: LoadedStores, loaded: LoadedStore, objects: Sequence[ObjectRef]) -> list[int]:
-    """Sweep objects that are over for good; of each, how many relationships went. 0 where it is not over, not for as
-    long as the changelog reaches back, tied to others still, or in more than `ROWS_MAX`. One revision an object, or
-    none. Cost: O(their relationships log n)."""
+def sweep_ended(stores: LoadedStores, loaded: LoadedStore, objects: Sequence[ObjectRef], end: str) -> list[int]:
+    """Sweep objects that are over for good, as the final relation `end` says; of each, how many relationships went. 0
+    where it is not over, not for as long as the changelog reaches back, tied to others still, or in more than
+    `ROWS_MAX`. One revision an object, or none. Cost: O(their relationships log n)."""
 
     def submit(object: ObjectRef, rows_max: int, weight: int) -> Future[Delta]:
-        return stores.submit(loaded.identity, _sweeping(stores, object, rows_max), weight=weight)
+        return stores.submit(loaded.identity, _sweeping(stores, object, end, rows_max), weight=weight)
 
     # Most have few, and those go to the disk together; one with many is a commit of its own.
     few = [submit(each, SMALL_WEIGHT_MAX, SMALL_WEIGHT_MAX) for each in objects]
@@ -55,9 +57,9 @@ def sweep_ended(stores: LoadedStores, loaded: LoadedStore, objects: Sequence[Obj
     return counts
 
 
-def _sweeping(stores: LoadedStores, object: ObjectRef, rows_max: int) -> Admission:
+def _sweeping(stores: LoadedStores, object: ObjectRef, end: str, rows_max: int) -> Admission:
     def admission(view: WriteTransaction) -> Draft:
-        keys = sweepable(view, stores.plans.of_transaction(view), object, rows_max)
+        keys = sweepable(view, stores.plans.of_transaction(view), object, end, rows_max)
         if not keys:
             raise _NothingToSweep
         for key in keys:
@@ -94,9 +96,15 @@ class _MoreRows(Exception):  # not an error: likewise
     """More relationships name the object than were asked for."""
 
 
-def sweepable(view: ReadTransaction, schema: Schema, object: ObjectRef, rows_max: int) -> list[RelationshipKey]:
+def sweepable(
+    view: ReadTransaction, schema: Schema, object: ObjectRef, end: str, rows_max: int
+) -> list[RelationshipKey]:
     """All relationships that name the object, where it may be swept; else none. Raises where there are more than
     `rows_max`. Cost: O(those)."""
+    definition = schema.definitions.get(object.type)
+    relation = definition.relations.get(end) if definition is not None else None
+    if relation is None or not relation.final:
+        return []  # what could be deleted again is no end
     keys: list[RelationshipKey] = []
     is_over = False
     for stored in view.scan(RelationshipFilter(object.type, object.id)):
@@ -104,7 +112,7 @@ def sweepable(view: ReadTransaction, schema: Schema, object: ObjectRef, rows_max
         keys.append(key)
         # The end is of a revision that is forgotten: nobody can ask any more how it was before.
         was_long_ago = stored.provenance.revision <= view.head.oldest_revision
-        is_over |= schema.definitions[object.type].relations[key.relation].final and was_long_ago
+        is_over |= key.relation == end and was_long_ago
         _require_few(keys, rows_max)
     if not is_over:
         return []

@@ -100,7 +100,7 @@ class RequestViews:
         self._limits.require_contextual(contextual)
         changed = {each.key: each.qualifiers for each in contextual}
         laid_over = Overlay(view.graph, changed)
-        check_contextual(view.schema, laid_over, contextual, view.now_us)
+        check_contextual(view.schema, view.graph, laid_over, contextual, view.now_us)
         return view._replace(graph=laid_over, changed=changed)
 
     def _past(self, head: RequestView, revision: int, interrupt: Interrupt) -> RequestView:

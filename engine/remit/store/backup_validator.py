@@ -103,6 +103,8 @@ class BackupValidator:
         stored = self._stored_record(key, value)
         try:
             self._judge.record(stored.record)
+        except NOBODY_WAITS:
+            raise
         except RemitError as error:
             raise BackupRefused(
                 f"the backup's record `{stored.record.key}` is none of ours: {error.message}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -13,26 +12,23 @@ from pathlib import Path
 import pytest
 
 from remit.errors import (
-    DeadlineExceeded,
     FairShareSpent,
     LimitExceeded,
     RemitError,
     StoreDamaged,
     StoreFull,
-    StoreNotFound,
     StoreOverloaded,
     StoreUnavailable,
 )
-from remit.interrupt import never_interrupted
-from remit.model import Delta, RelationshipFilter
+from remit.model import Delta
 from remit.store import memory
 from remit.store.codec import encode_triple
 from remit.store.lmdb import lmdb_store
-from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Admission, Commit, Draft, WriteTransaction
+from remit.store.port import BULK_WEIGHT, SMALL_WEIGHT_MAX, Commit, Draft, WriteTransaction
 from remit.store.tables import writer_thread
 from remit.store.tables.interface import Snapshot, Table, Tables, Transaction, TransactionPoisoned, Written
-from remit.store.tables.rehearsals import REHEARSALS_MAX, Rehearsals
 from remit.store.tables.table_store import TableStore
+from tests.support.store.held_writer import HeldWriter
 from tests.support.store.worlds import MAP_SIZE_BYTES, Ticks, check, deltas, everything, key, putting, texts, write
 
 NAMES = [f"doc:{number}#viewer@user:anne" for number in range(10)]
@@ -283,37 +279,8 @@ def test_a_full_queue_refuses_and_later_takes_again() -> None:
     world.store.close()
 
 
-class HeldWriter:
-    """The writer at a bulk task that ends when it is let go; `order` is who was written, in order."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.order: list[str] = []
-        self._gate, entered = threading.Event(), threading.Event()
-
-        def hold(transaction: WriteTransaction) -> Draft:
-            entered.set()
-            assert self._gate.wait(60)
-            return Draft("gate")
-
-        self.first = world.store.submit("default", hold, "gate", BULK_WEIGHT)
-        assert entered.wait(60)
-
-    def submit(self, name: str, client_id: str, weight: int) -> Future[Delta]:
-        def admission(transaction: WriteTransaction) -> Draft:
-            self.order.append(name)
-            return Draft(client_id)
-
-        return self.world.store.submit("default", admission, client_id, weight)
-
-    def let_go(self, *futures: Future[Delta]) -> None:
-        self._gate.set()
-        for future in (self.first, *futures):
-            future.result(60)
-
-
 def test_a_small_write_overtakes_bulk_ones_that_wait(world: World) -> None:
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     world.tables.begun = 0
     bulk = [held.submit(f"bulk {number}", "eve", 1_000) for number in range(20)]
     hold = held.submit("hold", "ann", 1)
@@ -326,7 +293,7 @@ def test_a_small_write_overtakes_bulk_ones_that_wait(world: World) -> None:
 
 def test_what_is_before_a_hold_is_bounded_whatever_others_queue(world: World) -> None:
     """The bulk task under way, and of each client one turn of small ones."""
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     others = [
         held.submit(client_id, client_id, weight)
         for weight in (1, 10, 1_000, 10_000)
@@ -341,7 +308,7 @@ def test_what_is_before_a_hold_is_bounded_whatever_others_queue(world: World) ->
 
 def test_bulk_writes_are_written_though_small_ones_never_end(world: World) -> None:
     """Each small write queues the next: there is always one that waits."""
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     bulk, ended = held.submit("bulk", "eve", 1_000), threading.Event()
     done: list[Future[Delta]] = []
 
@@ -367,7 +334,7 @@ def test_a_batch_ends_when_it_has_taken_long(world: World, monkeypatch: pytest.M
 
 
 def test_writes_of_one_client_and_class_happen_in_the_order_they_were_queued(world: World) -> None:
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     weights = [1, 50, 3, 2_000, 10, 11, 1, 1]
     futures = [
         held.submit(f"{client_id} {weight} {number}", client_id, weight)
@@ -385,7 +352,7 @@ def test_writes_of_one_client_and_class_happen_in_the_order_they_were_queued(wor
 
 def test_a_write_sent_after_an_answer_comes_after_what_was_answered(world: World) -> None:
     """Whatever the two weigh: who waits for its answers sees its own order."""
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     others = [held.submit("other", "eve", weight) for weight in (1_000, 1, 5_000, 10)]
     held.let_go()
     revisions = []
@@ -399,156 +366,12 @@ def test_a_write_sent_after_an_answer_comes_after_what_was_answered(world: World
 
 def test_a_client_that_fills_the_queue_is_refused_while_others_are_taken() -> None:
     world = World(FaultyTables(memory.MemoryTables()), queue_max=10)
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     greedy = [held.submit("greedy", "eve", 1_000) for _ in range(12)]
     assert [type(future.exception(0)) for future in greedy[5:]] == [FairShareSpent] * 7
     hold = held.submit("hold", "ann", 1)
     held.let_go(*greedy[:5], hold)
     world.store.close()
-
-
-# --- rehearsals -------------------------------------------------------------------------------------------------
-
-
-def test_a_rehearsal_waits_for_no_write_and_sees_what_is_committed(world: World) -> None:
-    write(world.store, putting(NAMES[0]))
-    held = HeldWriter(world)
-    waiting = world.store.submit("default", putting(NAMES[1]), "ann")
-    seen: list[list[str]] = []
-    revisions: list[int] = []
-
-    def admission(view: WriteTransaction) -> Draft:
-        putting(NAMES[2])(view)
-        view.delete(key(NAMES[0]))
-        seen.append(texts(view.scan(RelationshipFilter())))
-        revisions.append(view.next_revision)
-        return Draft("ann")
-
-    world.store.rehearse("default", admission, "ann")  # while the writer is held
-    assert (seen, revisions) == ([[NAMES[2]]], [2])
-    held.let_go(waiting)
-    assert texts(everything(world.store)) == NAMES[:2]
-    with pytest.raises(StoreNotFound):
-        world.store.rehearse("elsewhere", admission)
-
-
-def test_a_rehearsal_that_is_refused_says_why_and_keeps_no_turn(world: World) -> None:
-    refusal = RemitError("no")
-    for _ in range(REHEARSALS_MAX + 1):
-        with pytest.raises(RemitError) as caught:
-            world.store.rehearse("default", refuse(refusal), "ann")  # type: ignore[arg-type]
-        assert caught.value is refusal
-    assert everything(world.store) == []
-
-
-def test_rehearsals_are_judged_one_at_a_time_and_clients_take_turns(world: World) -> None:
-    gate, entered = threading.Event(), threading.Event()
-    order: list[str] = []
-    at_work: list[int] = [0]
-
-    def first(view: WriteTransaction) -> Draft:
-        entered.set()
-        assert gate.wait(60)
-        return Draft("gate")
-
-    def noting(client_id: str) -> Admission:
-        def admission(view: WriteTransaction) -> Draft:
-            at_work[0] += 1
-            assert at_work[0] == 1
-            order.append(client_id)
-            at_work[0] -= 1
-            return Draft(client_id)
-
-        return admission
-
-    def start(admission: Admission, client_id: str, queued: int) -> threading.Thread:
-        thread = threading.Thread(target=world.store.rehearse, args=("default", admission, client_id))
-        thread.start()
-        while world.store._rehearsing.taken < queued:
-            time.sleep(0)  # until it waits, so that the order is known
-        return thread
-
-    threads = [start(first, "gate", 1)]
-    assert entered.wait(60)
-    for client_id in ("eve", "eve", "eve", "eve", "ann", "bob"):
-        threads.append(start(noting(client_id), client_id, len(threads) + 1))
-    gate.set()
-    for thread in threads:
-        thread.join(60)
-    assert order == ["eve", "ann", "bob", "eve", "eve", "eve"]
-
-
-def test_a_rehearsal_that_nobody_waits_for_any_more_leaves_its_turn_to_others() -> None:
-    rehearsals, order = Rehearsals(), list[str]()
-    given_up = threading.Event()
-
-    def interrupt() -> None:
-        if given_up.is_set():
-            raise DeadlineExceeded("nobody waits")
-
-    def rehearse(client_id: str) -> None:
-        try:
-            with rehearsals.turn(client_id, interrupt if client_id == "eve" else never_interrupted):
-                order.append(client_id)
-        except DeadlineExceeded:
-            order.append("given up")
-
-    threads = [threading.Thread(target=rehearse, args=(client_id,)) for client_id in ("eve", "ann")]
-    with rehearsals.turn("gate"):
-        for number, thread in enumerate(threads):
-            thread.start()
-            while rehearsals.taken < number + 2:
-                time.sleep(0)  # until it waits
-        given_up.set()
-        threads[0].join(60)
-        assert (order, rehearsals.taken) == (["given up"], 2)
-    threads[1].join(60)
-    assert (order, rehearsals.taken) == (["given up", "ann"], 0)
-
-
-def test_of_a_greedy_client_only_so_many_rehearsals_wait_and_others_are_taken() -> None:
-    """Each that waits keeps a thread, which a hold may need."""
-    rehearsals, done = Rehearsals(), threading.Semaphore(0)
-
-    def rehearse(client_id: str) -> None:
-        with rehearsals.turn(client_id):
-            done.release()
-
-    threads: list[threading.Thread] = []
-    with rehearsals.turn("eve"):
-        for client_id in ["eve"] * (REHEARSALS_MAX // 2 - 1) + ["ann", "bob"]:
-            threads.append(threading.Thread(target=rehearse, args=(client_id,)))
-            threads[-1].start()
-            while rehearsals.taken <= len(threads):
-                time.sleep(0)  # until it waits
-            if rehearsals.taken == REHEARSALS_MAX // 2:
-                with pytest.raises(FairShareSpent):
-                    rehearse("eve")
-    for thread in threads:
-        thread.join(60)
-    assert rehearsals.taken == 0
-    assert sum(done.acquire(blocking=False) for _ in range(99)) == len(threads)
-
-
-def test_only_so_many_rehearsals_of_all_are_taken_on() -> None:
-    rehearsals, gate = Rehearsals(), threading.Event()
-
-    def rehearse(client_id: str) -> None:
-        with rehearsals.turn(client_id):
-            assert gate.wait(60)
-
-    threads = [threading.Thread(target=rehearse, args=(f"client {at}",)) for at in range(REHEARSALS_MAX)]
-    for taken, thread in enumerate(threads, 1):
-        thread.start()
-        while rehearsals.taken < taken:
-            time.sleep(0)  # until it waits
-    with pytest.raises(StoreOverloaded) as caught:
-        rehearse("one more")
-    assert caught.value.metadata["waiting"] == str(REHEARSALS_MAX)
-    gate.set()
-    for thread in threads:
-        thread.join(60)
-    assert rehearsals.taken == 0
 
 
 def test_a_write_given_up_while_it_waits_is_never_tried(world: World) -> None:
@@ -869,7 +692,7 @@ def test_an_answer_is_told_when_the_next_small_commit_is_on_its_way(
         seen.append(("committed", first.done()))
         return None
 
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     first = held.submit("first", "ann", 1)
     futures = [first, world.store.submit("default", second)]
     world.tables.commit_fails = committing
@@ -880,7 +703,7 @@ def test_an_answer_is_told_when_the_next_small_commit_is_on_its_way(
 
 def test_an_answer_is_told_though_the_next_small_commit_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_thread, "BATCH_TASKS_MAX", 1)
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     futures = [held.submit("first", "ann", 1), world.store.submit("default", refuse(RemitError("no")))]  # type: ignore[arg-type]
     futures += [held.submit("third", "ann", 1), world.store.submit("default", putting(NAMES[0]))]
     world.tables.write_errors = [None, None, None, TransactionPoisoned(StoreUnavailable("broken"))]
@@ -897,7 +720,7 @@ def test_a_bulk_task_begins_when_everybody_before_it_was_told(world: World) -> N
         told.extend(future.done() for future in before)
         return Draft("bulk")
 
-    held = HeldWriter(world)
+    held = HeldWriter(world.store)
     before.append(held.first)
     before.append(held.submit("small", "ann", 1))
     last = world.store.submit("default", bulk, "eve", BULK_WEIGHT)

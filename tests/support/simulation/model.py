@@ -346,6 +346,9 @@ def seen(state: State, contextual: Sequence[Relationship], now_us: int) -> Seen:
         faults |= misfits(state, each)
         if is_managed(state, each.key):
             faults.add("MANAGED_RELATION")
+        there = state.facts.get(each.key)
+        if there and state.schema_text is not None and weakens(state, each, there.relationship, now_us):
+            faults.add("SUBTRACTED_WEAKENED")
     nobody = Provenance("", "", 0)
     laid_over = {**state.facts, **{each.key: StoredRelationship(each, nobody) for each in contextual}}
     after = replace(state, facts=laid_over)
