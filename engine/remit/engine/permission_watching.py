@@ -296,6 +296,7 @@ class PermissionWatch:
             changes = PermissionChanges(self._around.evaluator, before, now, changed, effort)
             told += self._pieces(changes.of(self._watched), revision, now.now_us)
         self._revision, self._now_us = revision, now.now_us
+        self._next_us = now.now_us  # or later: what this step brought may begin or end soon, and the head will tell
 
     def _pieces(self, updates: Iterator[PermissionUpdate], revision: int, at_us: int) -> list[Made]:
         """The updates of a step as they are sent; nothing of none. Raises what looking for them does."""
