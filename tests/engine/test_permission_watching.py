@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from remit.engine import permission_watching
+from remit.engine import loaded, permission_watching
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
@@ -388,6 +388,30 @@ def test_what_was_told_in_part_and_then_passed_over_ends_when_it_does(
     watching.catch_up()
     engine.clock.advance_us(10)
     assert one_by_one(watching) == ["group:a user:anne YES NO"]
+
+
+def test_what_begins_and_ends_and_has_no_part_in_it_wakes_nobody(
+    engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.schema(AGENTS)
+    end = NOW_US + 10
+    engine.write(f"group:a#member@user:ben[not_before:{format_time(NOW_US)}][expiration:{format_time(end + 3)}]")
+    watching = watch(engine.engine, WatchedPermission("group", "member", "user"))
+    engine.write(*(f"run:{number}#hold@hold:h[expiration:{format_time(end + number)}]" for number in range(3)))
+    assert one_by_one(watching) == []
+    assert watching.due_in_us == 13, "when ben's ends"
+    for module in (loaded, permission_watching):
+        monkeypatch.setattr(module, "LATER_MAX", 2)
+    engine.clock.advance_us(1)
+    engine.write("group:b#member@user:ann")
+    assert one_by_one(watching) == ["group:b user:ann NO YES"]
+    assert watching.due_in_us == 10, "as far as was looked ahead"
+    engine.clock.advance_us(10)
+    assert one_by_one(watching) == []
+    assert watching.due_in_us == 2
+    engine.clock.advance_us(2)
+    assert one_by_one(watching) == ["group:a user:ben YES NO"]
+    assert watching.due_in_us is None
 
 
 def test_a_wildcard_is_told_with_those_it_does_not_stand_for(engine: EngineOfTest) -> None:

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
-from remit.engine.loaded import LoadedStore, LoadedStores
+from remit.engine.loaded import LATER_MAX, LoadedStore, LoadedStores
 from remit.engine.request_view import RequestView
 from remit.engine.schema_plans import no_schema
 from remit.engine.tokens import encode_token
@@ -100,13 +100,13 @@ class _Reset(Exception):
 
 
 class _Head(NamedTuple):
-    """A store as it is now, and what begins or ends from the place of the watch on until now, and next."""
+    """A store as it is now, and what begins or ends from the place of the watch on until now, and later."""
 
     schema: Schema
     graph: PinnedGraph
     revision: int
     moments: list[Moment]
-    next_us: int | None
+    later: list[Moment]
 
 
 class PermissionWatch:
@@ -274,7 +274,7 @@ class PermissionWatch:
                 one, other = self._view(head, None, self._now_us), self._view(head, None, now_us)
                 keys = moments.between(self._now_us, other.now_us)
                 self._step(one, other, keys, head.revision, told, interrupt)
-                self._next_us = head.next_us
+                self._next_us = _next_us(head.later, dependents)
         finally:
             head.graph.forget()
 
@@ -336,7 +336,7 @@ class PermissionWatch:
             raise no_schema(self.store)
         if len(pinned.moments) > MOMENTS_MAX:
             raise _Reset(ResetReason.BUDGET)
-        return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.next_us)
+        return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.later)
 
     def _deltas(self, head: int, interrupt: Interrupt) -> list[Delta]:
         """What was committed from the place up to a revision. Raises RevisionGone, and StepBudgetSpent where it is more
@@ -438,6 +438,15 @@ def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int, look: Int
             for at_us in _times_of(change):
                 if after_us < at_us <= until_us:
                     yield at_us, change.key
+
+
+def _next_us(later: Sequence[Moment], dependents: Dependents) -> int | None:
+    """When it is time to look again: at the first that matters; at the last of them where none does and others may
+    follow; None for never."""
+    for at_us, key in later:
+        if dependents.may_concern(key):
+            return at_us
+    return later[-1][0] if len(later) >= LATER_MAX else None
 
 
 def _times_of(change: Change) -> Iterator[int]:

@@ -41,10 +41,9 @@ class Moments:
         found = self._moments.irange((after_us + 1,), (until_us + 1,), inclusive=(True, False))
         return list(islice(found, count_max))
 
-    def next_after(self, after_us: int) -> int | None:
-        """The next moment that is later than a time. Cost: O(log n)."""
-        found = next(iter(self._moments.irange(minimum=(after_us + 1,))), None)
-        return None if found is None else found[0]
+    def after(self, after_us: int, count_max: int) -> list[Moment]:
+        """Those whose moment is later than a time, soonest first. Cost: O(log n + found)."""
+        return list(islice(self._moments.irange(minimum=(after_us + 1,)), count_max))
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Bring it from before a delta to after it."""
