@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
@@ -35,13 +35,11 @@ from remit.eval.permission_sets import Permissionship, PermissionUpdate
 from remit.graph.moments import Moment
 from remit.graph.overlay import Overlay
 from remit.graph.revisions import PinnedGraph
-from remit.interrupt import Interrupt, TooHeavy, never_interrupted, paced
+from remit.interrupt import Interrupt, TooHeavy, looked_at, never_interrupted, paced
 from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.model import PLAIN, Change, Delta, Qualifiers, RelationshipKey, WatchedPermission
 from remit.notation import format_time
-
-T = TypeVar("T")
 
 _PIECE_UPDATES = 250  # of a message: to make one of so many takes some milliseconds, without a look
 
@@ -251,7 +249,7 @@ class PermissionWatch:
             if any(delta.schema_text is not None for delta in deltas):
                 raise _Reset(ResetReason.SCHEMA)
             moments = _Moments(
-                chain(_looked(head.moments, look), _moments_of(deltas, self._now_us, now_us, look)), dependents, look
+                chain(looked_at(head.moments, look), _moments_of(deltas, self._now_us, now_us, look)), dependents, look
             )
             before = _Revision(head, deltas, interrupt) if deltas else None
             now = _Revision(head, deltas, interrupt) if len(deltas) > 1 else None
@@ -264,7 +262,7 @@ class PermissionWatch:
                 is_last = number == len(deltas)
                 one = self._view(head, before, self._now_us)
                 other = self._view(head, None if is_last else now, at_us)
-                keys = {*filter(dependents.may_concern, (change.key for change in _looked(delta.changes, look)))}
+                keys = {*filter(dependents.may_concern, (change.key for change in looked_at(delta.changes, look)))}
                 self._step(one, other, keys | moments.between(self._now_us, at_us), delta.revision, told, interrupt)
                 assert before is not None, "there is one where there is a delta"
                 before.go_on(delta)
@@ -289,8 +287,8 @@ class PermissionWatch:
     ) -> None:
         """Tell what is another in the second view, and be there."""
         if keys:
-            looked = _looked(keys, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
-            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in looked}
+            look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in looked_at(keys, look)}
             limits = self._around.limits
             effort = Effort(limits.steps_max, limits.evaluation_bytes_max, interrupt)
             changes = PermissionChanges(self._around.evaluator, before, now, changed, effort)
@@ -400,15 +398,14 @@ class _Revision:
         self.changed: dict[RelationshipKey, Qualifiers | None] = {}  # what the graph has laid over the head
         for delta in deltas:
             self.graph.undo(delta.changes)
-            for change in delta.changes:
-                look()
+            for change in looked_at(delta.changes, look):
                 before = change.before
                 self.changed.setdefault(change.key, None if before is None else before.relationship.qualifiers)
 
     def go_on(self, delta: Delta) -> None:
         """To the next revision, which did this."""
         self.graph.redo(delta.changes)
-        for change in _looked(delta.changes, self._look):
+        for change in looked_at(delta.changes, self._look):
             after = change.after
             self.changed[change.key] = None if after is None else after.relationship.qualifiers
 
@@ -422,19 +419,13 @@ class _Moments:
         self._moments = sorted(each for each in moments if dependents.may_concern(each[1]))
 
     def between(self, after_us: int, until_us: int) -> set[RelationshipKey]:
-        return {key for at_us, key in _looked(self._moments, self._look) if after_us < at_us <= until_us}
-
-
-def _looked(items: Iterable[T], look: Interrupt) -> Iterator[T]:
-    for each in items:
-        look()
-        yield each
+        return {key for at_us, key in looked_at(self._moments, self._look) if after_us < at_us <= until_us}
 
 
 def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int, look: Interrupt) -> Iterator[Moment]:
     """Of relationships as they were before or after one of the deltas: the store's own lists have them no more."""
     for delta in deltas:
-        for change in _looked(delta.changes, look):
+        for change in looked_at(delta.changes, look):
             for at_us in _times_of(change):
                 if after_us < at_us <= until_us:
                     yield at_us, change.key
