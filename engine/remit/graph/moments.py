@@ -5,6 +5,7 @@ Law: each holds exactly the relationships that have such a moment, each by the o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import islice
 
@@ -15,7 +16,7 @@ from remit.model import Change, Qualifiers, Relationship, RelationshipKey, Store
 Moment = tuple[int, RelationshipKey]
 
 
-class Moments:
+class Moments(ABC):
     """Mutable; it takes no lock, like the graph beside it. A change costs O(log n) where it concerns a moment."""
 
     __slots__ = ("_moments",)
@@ -24,9 +25,9 @@ class Moments:
         self._moments: SortedList[Moment] = SortedList(moments)
 
     @staticmethod
+    @abstractmethod
     def of(qualifiers: Qualifiers) -> int | None:
         """The moment of a relationship; None where it has none."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self._moments)
