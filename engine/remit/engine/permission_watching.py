@@ -12,10 +12,12 @@ revision that is told; or a reset is told."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from remit.engine.clock import Clock
@@ -253,7 +255,8 @@ class PermissionWatch:
             )
             before = _Revision(head, deltas, interrupt) if deltas else None
             now = _Revision(head, deltas, interrupt) if len(deltas) > 1 else None
-            for number, delta in enumerate(deltas[:STEP_REVISIONS], 1):
+            left = STEP_REVISIONS  # of those that matter: all that was read is gone through, for it is read anew else
+            for number, delta in enumerate(deltas, 1):
                 interrupt()
                 # One that was committed after the clock was read is told as of then.
                 at_us = max(self._now_us, min(delta.committed_at_us, now_us))
@@ -263,10 +266,12 @@ class PermissionWatch:
                 one = self._view(head, before, self._now_us)
                 other = self._view(head, None if is_last else now, at_us)
                 keys = {*filter(dependents.may_concern, (change.key for change in looked_at(delta.changes, look)))}
-                self._step(one, other, keys | moments.between(self._now_us, at_us), delta.revision, told, interrupt)
+                keys |= moments.between(self._now_us, at_us)
+                self._step(one, other, keys, delta.revision, told, interrupt)
                 assert before is not None, "there is one where there is a delta"
                 before.go_on(delta)
-                if sum(len(each.data) for each in told) >= STEP_BYTES:
+                left -= bool(keys)
+                if not left or sum(len(each.data) for each in told) >= STEP_BYTES:
                     break
             if self._revision == head.revision:
                 one, other = self._view(head, None, self._now_us), self._view(head, None, now_us)
@@ -419,7 +424,9 @@ class _Moments:
         self._moments = sorted(each for each in moments if dependents.may_concern(each[1]))
 
     def between(self, after_us: int, until_us: int) -> set[RelationshipKey]:
-        return {key for at_us, key in looked_at(self._moments, self._look) if after_us < at_us <= until_us}
+        """Cost: O(log n + found)."""
+        begin, end = (bisect_right(self._moments, each, key=itemgetter(0)) for each in (after_us, until_us))
+        return {key for _, key in looked_at(self._moments[begin:end], self._look)}
 
 
 def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int, look: Interrupt) -> Iterator[Moment]:
