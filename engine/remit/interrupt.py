@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Interrupt = Callable[[], None]
 """Raises DeadlineExceeded or Cancelled when the caller no longer waits; otherwise returns."""
@@ -32,3 +35,10 @@ def paced(interrupt: Interrupt, steps: int) -> Interrupt:
         count += 1
 
     return look
+
+
+def looked_at(items: Iterable[T], look: Interrupt) -> Iterator[T]:
+    """The items, with a look before each."""
+    for item in items:
+        look()
+        yield item

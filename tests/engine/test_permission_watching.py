@@ -10,12 +10,13 @@ from random import Random
 
 import pytest
 
-from remit.engine import permission_watching
+from remit.engine import loaded, permission_watching
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
 from remit.engine.permission_watching import Made, PermissionsTold, PermissionWatch, ResetReason
 from remit.engine.tokens import encode_token
+from remit.engine.watching import STEP_REVISIONS
 from remit.errors import (
     InvalidArgument,
     SchemaNotFound,
@@ -232,12 +233,13 @@ def random_write(engine: Engine, random: Random, most: int) -> None:
 
 
 @pytest.mark.seeds(80, shards=4)
-def test_what_is_told_applied_to_the_set_is_the_set(seeds: Seeds) -> None:
-    """Whatever is written, however much between two looks, wherever it is broken off, as time passes and what is over
-    is swept."""
+def test_what_is_told_applied_to_the_set_is_the_set(seeds: Seeds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is written, however much between two looks and however little of it at once, wherever it is broken off,
+    as time passes and what is over is swept."""
     kinds: Counter[object] = Counter()
     for seed in seeds:
         random = Random(seed)
+        monkeypatch.setattr(permission_watching, "STEP_REVISIONS", random.choice((1, 2, STEP_REVISIONS)))
         clock = ManualClock(NOW_US)
         engine = Engine(MemoryStore(clock_us=clock.now_us), clock, retention_us=random.choice((0, 3, 1_000)))
         engine.schemas.write("", AGENTS)
@@ -370,6 +372,45 @@ def test_what_time_changes_is_told_with_the_time(engine: EngineOfTest) -> None:
     assert watching.due_in_us == 10
     engine.clock.advance_us(10)
     assert one_by_one(watching) == ["tool:t user:anne YES NO"]
+    assert watching.due_in_us is None
+
+
+def test_what_was_told_in_part_and_then_passed_over_ends_when_it_does(
+    engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was many revisions behind has seen less than the head when the rest turns out not to matter."""
+    monkeypatch.setattr(permission_watching, "STEP_REVISIONS", 1)
+    engine.schema(AGENTS)
+    watching = watch(engine.engine, WatchedPermission("group", "member", "user"))
+    assert one_by_one(watching) == []
+    engine.write(f"group:a#member@user:anne[not_before:{format_time(NOW_US)}][expiration:{format_time(NOW_US + 10)}]")
+    engine.write("domain:x#hold@hold:h")
+    watching.catch_up()
+    engine.clock.advance_us(10)
+    assert one_by_one(watching) == ["group:a user:anne YES NO"]
+
+
+def test_what_begins_and_ends_and_has_no_part_in_it_wakes_nobody(
+    engine: EngineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.schema(AGENTS)
+    end = NOW_US + 10
+    engine.write(f"group:a#member@user:ben[not_before:{format_time(NOW_US)}][expiration:{format_time(end + 3)}]")
+    watching = watch(engine.engine, WatchedPermission("group", "member", "user"))
+    engine.write(*(f"run:{number}#hold@hold:h[expiration:{format_time(end + number)}]" for number in range(3)))
+    assert one_by_one(watching) == []
+    assert watching.due_in_us == 13, "when ben's ends"
+    for module in (loaded, permission_watching):
+        monkeypatch.setattr(module, "LATER_MAX", 2)
+    engine.clock.advance_us(1)
+    engine.write("group:b#member@user:ann")
+    assert one_by_one(watching) == ["group:b user:ann NO YES"]
+    assert watching.due_in_us == 10, "as far as was looked ahead"
+    engine.clock.advance_us(10)
+    assert one_by_one(watching) == []
+    assert watching.due_in_us == 2
+    engine.clock.advance_us(2)
+    assert one_by_one(watching) == ["group:a user:ben YES NO"]
     assert watching.due_in_us is None
 
 

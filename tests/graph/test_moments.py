@@ -46,7 +46,7 @@ def test_they_hold_what_begins_and_ends_and_nothing_else(
         assert moments.by(until_us, count_max) == [key for each, key in known if each <= until_us][:count_max]
         between = [moment for moment in known if after_us < moment[0] <= until_us]
         assert moments.between(after_us, until_us, count_max) == between[:count_max]
-        assert moments.next_after(after_us) == min((each for each, _ in known if each > after_us), default=None)
+        assert moments.after(after_us, count_max) == [moment for moment in known if moment[0] > after_us][:count_max]
 
 
 def test_what_is_loaded_is_what_would_have_been_applied() -> None:

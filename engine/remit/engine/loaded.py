@@ -36,17 +36,20 @@ from remit.model import (
 from remit.notation import no_such_store
 from remit.store.port import Admission, CommitListener, Draft, ReadTransaction, Store, StoreIdentity, WriteTransaction
 
+# Of what begins and ends in a store, so much is told beforehand: who waits for some of it passes over the rest.
+LATER_MAX = 128
 _LOOK_UP_S = 1.0  # how often one who waits for memory looks whether its writer is still there
 
 
 class PinnedStore(NamedTuple):
-    """A store as it is at one revision, with what begins and ends in it."""
+    """A store as it is at one revision, with what begins and ends in it up to a time, and later: soonest first, and all
+    of it where that is less than LATER_MAX."""
 
     schema: Schema | None
     graph: PinnedGraph
     revision: int
     moments: list[Moment]
-    next_us: int | None
+    later: list[Moment]
 
 
 class LoadedStore:
@@ -81,13 +84,14 @@ class LoadedStore:
 
     def pin_with_moments(self, undone_max: int, after_us: int, until_us: int, count_max: int) -> PinnedStore:
         """The same, with what of it begins or ends later than one time and not later than another, `count_max` of each
-        at most, and when something does next. Cost: O(moments), during which no commit is applied."""
+        at most, and the first LATER_MAX that will. Cost: O(moments), during which no commit is applied."""
         with self.lock:
             lists = (self.beginnings, self.expirations)
             moments = [moment for each in lists for moment in each.between(after_us, until_us, count_max)]
-            later = [moment_us for each in lists if (moment_us := each.next_after(until_us)) is not None]
+            later = [moment for each in lists for moment in each.after(until_us, LATER_MAX)]
+            schema, revision = self.schema, self.revision
             graph = PinnedGraph(self.graph, self.lock, self._stride, undone_max)
-            return PinnedStore(self.schema, graph, self.revision, moments, min(later, default=None))
+        return PinnedStore(schema, graph, revision, moments, sorted(later)[:LATER_MAX])
 
     def advance(self, deltas: Sequence[Delta], schema: Schema | None) -> None:
         """Be as the next revisions left the store, which one commit made durable. Cost: O(changes)."""

@@ -12,15 +12,17 @@ revision that is told; or a reset is told."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from operator import itemgetter
+from typing import NamedTuple
 
 from remit.engine.clock import Clock
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
-from remit.engine.loaded import LoadedStore, LoadedStores
+from remit.engine.loaded import LATER_MAX, LoadedStore, LoadedStores
 from remit.engine.request_view import RequestView
 from remit.engine.schema_plans import no_schema
 from remit.engine.tokens import encode_token
@@ -35,13 +37,11 @@ from remit.eval.permission_sets import Permissionship, PermissionUpdate
 from remit.graph.moments import Moment
 from remit.graph.overlay import Overlay
 from remit.graph.revisions import PinnedGraph
-from remit.interrupt import Interrupt, TooHeavy, never_interrupted, paced
+from remit.interrupt import Interrupt, TooHeavy, looked_at, never_interrupted, paced
 from remit.language.names import require_name, require_type
 from remit.language.plan import Schema
 from remit.model import PLAIN, Change, Delta, Qualifiers, RelationshipKey, WatchedPermission
 from remit.notation import format_time
-
-T = TypeVar("T")
 
 _PIECE_UPDATES = 250  # of a message: to make one of so many takes some milliseconds, without a look
 
@@ -100,13 +100,13 @@ class _Reset(Exception):
 
 
 class _Head(NamedTuple):
-    """A store as it is now, and what begins or ends from the place of the watch on until now, and next."""
+    """A store as it is now, and what begins or ends from the place of the watch on until now, and later."""
 
     schema: Schema
     graph: PinnedGraph
     revision: int
     moments: list[Moment]
-    next_us: int | None
+    later: list[Moment]
 
 
 class PermissionWatch:
@@ -251,11 +251,12 @@ class PermissionWatch:
             if any(delta.schema_text is not None for delta in deltas):
                 raise _Reset(ResetReason.SCHEMA)
             moments = _Moments(
-                chain(_looked(head.moments, look), _moments_of(deltas, self._now_us, now_us, look)), dependents, look
+                chain(looked_at(head.moments, look), _moments_of(deltas, self._now_us, now_us, look)), dependents, look
             )
             before = _Revision(head, deltas, interrupt) if deltas else None
             now = _Revision(head, deltas, interrupt) if len(deltas) > 1 else None
-            for number, delta in enumerate(deltas[:STEP_REVISIONS], 1):
+            left = STEP_REVISIONS  # of those that matter: all that was read is gone through, for it is read anew else
+            for number, delta in enumerate(deltas, 1):
                 interrupt()
                 # One that was committed after the clock was read is told as of then.
                 at_us = max(self._now_us, min(delta.committed_at_us, now_us))
@@ -264,17 +265,19 @@ class PermissionWatch:
                 is_last = number == len(deltas)
                 one = self._view(head, before, self._now_us)
                 other = self._view(head, None if is_last else now, at_us)
-                keys = {*filter(dependents.may_concern, (change.key for change in _looked(delta.changes, look)))}
-                self._step(one, other, keys | moments.between(self._now_us, at_us), delta.revision, told, interrupt)
+                keys = {*filter(dependents.may_concern, (change.key for change in looked_at(delta.changes, look)))}
+                keys |= moments.between(self._now_us, at_us)
+                self._step(one, other, keys, delta.revision, told, interrupt)
                 assert before is not None, "there is one where there is a delta"
                 before.go_on(delta)
-                if sum(len(each.data) for each in told) >= STEP_BYTES:
+                left -= bool(keys)
+                if not left or sum(len(each.data) for each in told) >= STEP_BYTES:
                     break
             if self._revision == head.revision:
                 one, other = self._view(head, None, self._now_us), self._view(head, None, now_us)
                 keys = moments.between(self._now_us, other.now_us)
                 self._step(one, other, keys, head.revision, told, interrupt)
-                self._next_us = head.next_us
+                self._next_us = _next_us(head.later, dependents)
         finally:
             head.graph.forget()
 
@@ -289,13 +292,14 @@ class PermissionWatch:
     ) -> None:
         """Tell what is another in the second view, and be there."""
         if keys:
-            looked = _looked(keys, paced(interrupt, ROWS_BETWEEN_INTERRUPTS))
-            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in looked}
+            look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+            changed = {key: Edge(before.graph.find(*key), now.graph.find(*key)) for key in looked_at(keys, look)}
             limits = self._around.limits
             effort = Effort(limits.steps_max, limits.evaluation_bytes_max, interrupt)
             changes = PermissionChanges(self._around.evaluator, before, now, changed, effort)
             told += self._pieces(changes.of(self._watched), revision, now.now_us)
         self._revision, self._now_us = revision, now.now_us
+        self._next_us = now.now_us  # or later: what this step brought may begin or end soon, and the head will tell
 
     def _pieces(self, updates: Iterator[PermissionUpdate], revision: int, at_us: int) -> list[Made]:
         """The updates of a step as they are sent; nothing of none. Raises what looking for them does."""
@@ -335,7 +339,7 @@ class PermissionWatch:
             raise no_schema(self.store)
         if len(pinned.moments) > MOMENTS_MAX:
             raise _Reset(ResetReason.BUDGET)
-        return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.next_us)
+        return _Head(pinned.schema, pinned.graph, pinned.revision, pinned.moments, pinned.later)
 
     def _deltas(self, head: int, interrupt: Interrupt) -> list[Delta]:
         """What was committed from the place up to a revision. Raises RevisionGone, and StepBudgetSpent where it is more
@@ -399,15 +403,14 @@ class _Revision:
         self.changed: dict[RelationshipKey, Qualifiers | None] = {}  # what the graph has laid over the head
         for delta in deltas:
             self.graph.undo(delta.changes)
-            for change in delta.changes:
-                look()
+            for change in looked_at(delta.changes, look):
                 before = change.before
                 self.changed.setdefault(change.key, None if before is None else before.relationship.qualifiers)
 
     def go_on(self, delta: Delta) -> None:
         """To the next revision, which did this."""
         self.graph.redo(delta.changes)
-        for change in _looked(delta.changes, self._look):
+        for change in looked_at(delta.changes, self._look):
             after = change.after
             self.changed[change.key] = None if after is None else after.relationship.qualifiers
 
@@ -421,22 +424,27 @@ class _Moments:
         self._moments = sorted(each for each in moments if dependents.may_concern(each[1]))
 
     def between(self, after_us: int, until_us: int) -> set[RelationshipKey]:
-        return {key for at_us, key in _looked(self._moments, self._look) if after_us < at_us <= until_us}
-
-
-def _looked(items: Iterable[T], look: Interrupt) -> Iterator[T]:
-    for each in items:
-        look()
-        yield each
+        """Cost: O(log n + found)."""
+        begin, end = (bisect_right(self._moments, each, key=itemgetter(0)) for each in (after_us, until_us))
+        return {key for _, key in looked_at(self._moments[begin:end], self._look)}
 
 
 def _moments_of(deltas: Sequence[Delta], after_us: int, until_us: int, look: Interrupt) -> Iterator[Moment]:
     """Of relationships as they were before or after one of the deltas: the store's own lists have them no more."""
     for delta in deltas:
-        for change in _looked(delta.changes, look):
+        for change in looked_at(delta.changes, look):
             for at_us in _times_of(change):
                 if after_us < at_us <= until_us:
                     yield at_us, change.key
+
+
+def _next_us(later: Sequence[Moment], dependents: Dependents) -> int | None:
+    """When it is time to look again: at the first that matters; at the last of them where none does and others may
+    follow; None for never."""
+    for at_us, key in later:
+        if dependents.may_concern(key):
+            return at_us
+    return later[-1][0] if len(later) >= LATER_MAX else None
 
 
 def _times_of(change: Change) -> Iterator[int]:

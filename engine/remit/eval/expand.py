@@ -7,7 +7,6 @@ Law: evaluating the sets for a subject, asking Check where they ask about the su
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import assert_never
 
@@ -31,6 +30,7 @@ from remit.eval.trees import (
     Expansion,
 )
 from remit.graph.view import GraphView
+from remit.interrupt import looked_at
 from remit.language import plan
 from remit.language.names import require_name
 from remit.model import ObjectRef, Qualifiers, Relationship, SubjectRef
@@ -123,7 +123,7 @@ class _Expanding:
                 Relationship(resource, relation, subject, qualifiers),
                 self._reference(subject.object, subject.relation, depth) if subject.relation and depth else None,
             )
-            for subject, qualifiers in self._looked_at(self._edges(resource, relation))
+            for subject, qualifiers in looked_at(self._edges(resource, relation), self._budget.look)
         )
 
     def _targets(self, resource: ObjectRef, relation: str, name: str, depth: int) -> tuple[ExpandSubject, ...]:
@@ -134,7 +134,7 @@ class _Expanding:
                 if self._schema.definitions[subject.type].has(name)
                 else None,
             )
-            for subject, qualifiers in self._looked_at(self._edges(resource, relation))
+            for subject, qualifiers in looked_at(self._edges(resource, relation), self._budget.look)
         )
 
     def _edges(self, resource: ObjectRef, relation: str) -> list[Edge]:
@@ -151,13 +151,7 @@ class _Expanding:
         for begin in range(0, len(found), _SORTED_AT_ONCE):
             self._budget.interrupt()
             parts.append(sorted(found[begin : begin + _SORTED_AT_ONCE], key=_subject_of))
-        return list(self._looked_at(merge(*parts, key=_subject_of)))
-
-    def _looked_at(self, edges: Iterable[Edge]) -> Iterator[Edge]:
-        """The edges, with a look at the caller now and then: what takes time and is no step."""
-        for edge in edges:
-            self._budget.look()
-            yield edge
+        return list(looked_at(merge(*parts, key=_subject_of), self._budget.look))
 
     def _reference(self, resource: ObjectRef, name: str, depth: int) -> ExpandReference:
         key = (resource, name)

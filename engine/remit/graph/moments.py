@@ -5,6 +5,7 @@ Law: each holds exactly the relationships that have such a moment, each by the o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import islice
 
@@ -15,7 +16,7 @@ from remit.model import Change, Qualifiers, Relationship, RelationshipKey, Store
 Moment = tuple[int, RelationshipKey]
 
 
-class Moments:
+class Moments(ABC):
     """Mutable; it takes no lock, like the graph beside it. A change costs O(log n) where it concerns a moment."""
 
     __slots__ = ("_moments",)
@@ -24,9 +25,9 @@ class Moments:
         self._moments: SortedList[Moment] = SortedList(moments)
 
     @staticmethod
+    @abstractmethod
     def of(qualifiers: Qualifiers) -> int | None:
         """The moment of a relationship; None where it has none."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self._moments)
@@ -41,10 +42,9 @@ class Moments:
         found = self._moments.irange((after_us + 1,), (until_us + 1,), inclusive=(True, False))
         return list(islice(found, count_max))
 
-    def next_after(self, after_us: int) -> int | None:
-        """The next moment that is later than a time. Cost: O(log n)."""
-        found = next(iter(self._moments.irange(minimum=(after_us + 1,))), None)
-        return None if found is None else found[0]
+    def after(self, after_us: int, count_max: int) -> list[Moment]:
+        """Those whose moment is later than a time, soonest first. Cost: O(log n + found)."""
+        return list(islice(self._moments.irange(minimum=(after_us + 1,)), count_max))
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Bring it from before a delta to after it."""

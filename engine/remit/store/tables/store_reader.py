@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgpack
 
 from remit.errors import RevisionGone, StoreDamaged
+from remit.interrupt import looked_at
 from remit.model import Delta, RecordKey, RelationshipFilter, RelationshipKey, StoredRecord, StoredRelationship
 from remit.notation import no_such_store
 from remit.store.backup import StoreBlock, encode_backup
@@ -141,7 +142,7 @@ class StoreReader(ReadTransaction):
         start = prefix if after is None else max(prefix, start_after(table, after))
         rows = self._rows(table, prefix, start)
         if look is not None:
-            rows = _looked_at(rows, look)
+            rows = looked_at(rows, look)
         if table is Table.BY_SUBJECT:
             return self._scan_by_subject(rows, filter)
         decoded = decode_rows(rows)
@@ -275,9 +276,3 @@ class StoreReader(ReadTransaction):
                 if stored is None:
                     raise StoreDamaged(f"`{triple}` is listed by subject and is not there")
                 yield stored
-
-
-def _looked_at(rows: Iterator[Item], look: Callable[[], None]) -> Iterator[Item]:
-    for row in rows:
-        look()
-        yield row
