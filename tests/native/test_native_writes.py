@@ -22,7 +22,8 @@ from remit.model import (
     SubjectRef,
     Verdict,
 )
-from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, needs_core
+from remit.notation import parse_question, parse_relationship
+from tests.support.native.worlds import LargerWorlds, WideWorlds, cache_of, compare, dear_from, needs_core
 from tests.support.seeds import Seeds
 
 pytestmark = needs_core
@@ -60,6 +61,8 @@ def live_through(seed: int, steps: int) -> Counter[object]:
         graph.apply(changes, revision, schema_of(schema) if schema is not None else None)
         now_us = random.choice((now_us, now_us, now_us + 1, random.randrange(6)))
         questions = asked_again + worlds.questions(4)
+        with dear_from(revision % 20):  # so that what is remembered was met from the subject's side, now and then
+            native.check_many(graph, questions, now_us=now_us)
         counts += compare(worlds.schema, graph, held.values(), questions, now_us)
         rebuilt = NativeGraph(held.values())
         native.install(rebuilt, worlds.schema, revision)
@@ -94,6 +97,57 @@ def test_what_rests_on_the_schema_alone_is_forgotten_with_it() -> None:
             for _ in range(2):
                 answered = native.check(graph, anne, "own", SubjectRef(*anne), now_us=0)
                 assert answered is not None and answered[::2] == (expected, revision)
+
+
+FROM_THE_SUBJECT = {
+    # Each a way to meet an answer from the subject's side: what is shared with, what is asked, and what makes it a yes.
+    "a closure of relations": (
+        "definition group { relation member: user | group#member }\n"
+        "definition tool { relation holder: group#member\n permission use = holder }",
+        "tool:saw#holder@group:{}#member\ngroup:{}#member@user:bob",
+        "group:1999#member@user:anne",
+    ),
+    "a closure of permissions": (
+        "definition group { relation member: user\n relation hold: user\n permission holds = member - hold }\n"
+        "definition tool { relation holder: group#holds\n permission use = holder }",
+        "tool:saw#holder@group:{}#holds\ngroup:{}#member@user:bob",
+        "group:1999#member@user:anne",
+    ),
+    "targets of an arrow": (
+        "definition group { relation member: user }\n"
+        "definition tool { relation holder: group\n permission use = holder->member }",
+        "tool:saw#holder@group:{}\ngroup:{}#member@user:bob",
+        "group:1999#member@user:anne",
+    ),
+    "a walk that has become dear": (
+        "definition group { relation member: user\n relation part: group\n permission all = member + part->all }\n"
+        "definition lab { relation fellow: user\n relation wing: lab\n permission all = fellow + wing->all }\n"
+        "definition tool { relation holder: group | lab\n permission use = holder->all }",
+        "tool:saw#holder@group:{}\ngroup:{}#member@user:bob\ntool:saw#holder@lab:{}",
+        "lab:1999#fellow@user:anne",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", FROM_THE_SUBJECT)
+def test_a_no_met_from_the_subject_is_forgotten_when_what_was_not_looked_at_is_written(way: str) -> None:
+    """Few of what the answer rests on are looked at, so what was looked at is not enough to tell when it changes."""
+    definitions, shared, lets_in = FROM_THE_SUBJECT[way]
+    lines = [line.replace("{}", str(number)) for line in shared.splitlines() for number in range(2_000)]
+    facts = [*lines, "group:elsewhere#member@user:anne"]
+    graph = NativeGraph(parse_relationship(line) for line in facts)
+    native.install(graph, compile_schema(f"definition user {{}}\n{definitions}").schema)
+    asked = parse_question("tool:saw#use@user:anne")
+    fact = _stored(parse_relationship(lets_in))
+    with cache_of(4096):
+        for revision in range(1, 6):
+            for _ in range(2):
+                answered = native.check(graph, *asked, now_us=0)
+                assert answered is not None and answered.steps < 1_000, "the walk from the tool takes thousands"
+                assert answered.verdict is (Verdict.NO if revision % 2 else Verdict.YES)
+            assert native.cache_stats()[0] == revision, "the second answer is a remembered one"
+            change = Change(None, fact) if revision % 2 else Change(fact, None)
+            graph.apply([change], revision, None)
 
 
 @pytest.mark.long
