@@ -146,6 +146,39 @@ def test_a_relation_of_many_usersets_costs_what_the_subject_is_in() -> None:
             assert answered.steps < 50
 
 
+def test_whoever_is_in_too_much_is_so_however_often_they_are_asked_about() -> None:
+    """Of a hundred profiles, each held by a name of its own, a person may have two permissions: more than a narrow
+    relation looks at. A circle asks its goals again, and has to be told the same."""
+    schema = compile_schema(
+        """
+        definition user {}
+        definition group { relation member: user | group#member }
+        definition profile {
+          relation viewer: user
+          relation holder: user
+          permission holds = holder
+          permission declares = holder
+        }
+        definition doc {
+          relation shown: profile#viewer | profile#holds | profile#declares
+          relation team: group
+          relation parent: doc
+          permission view = team->member + parent->view
+        }
+        """
+    ).schema
+    facts = [f"profile:{n}#holder@user:anne\ndoc:else#shown@profile:{n}#viewer" for n in range(100)]
+    facts += ["doc:else#shown@profile:none#holds\ndoc:else#shown@profile:none#declares"]
+    facts += ["group:a#member@group:b#member\ngroup:b#member@group:c#member\ngroup:c#member@user:bob"]
+    facts += ["doc:1#team@group:a\ndoc:1#parent@doc:2\ndoc:2#parent@doc:1"]
+    graph = NativeGraph(parse_relationship(line) for lines in facts for line in lines.splitlines())
+    native.install(graph, schema)
+    with cache_of(0):
+        for name, expected in (("anne", Verdict.NO), ("bob", Verdict.YES)):
+            answered = native.check(graph, ObjectRef("doc", "1"), "view", SubjectRef("user", name), now_us=0)
+            assert answered is not None and answered.verdict is expected
+
+
 def test_ten_thousand_profiles_on_a_tool_and_as_many_consents_cost_what_ten_do() -> None:
     costs = []
     for count in (10, 10_000):

@@ -311,6 +311,9 @@ impl<G: GraphView> Evaluation<'_, G> {
             }
             let leads = closed.leads(kind);
             *looked += leads.len() as u32;
+            if *looked > edges_max {
+                break; // or whoever asks again for this closure would be told that there is none
+            }
             for held in leads {
                 self.doubt(object, *held)?;
             }
@@ -323,7 +326,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             }
         }
         self.scratch.closures.waiting = waiting;
-        Ok(true)
+        Ok(*looked <= edges_max)
     }
 
     /// Most subjects are in a handful of usersets, and to search these takes less than to hash one.
