@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from remit.cli.transfer.agents_upgrade import AFTER, schema_before, steps_left, take
+from remit.client import Client
 from remit.language.compiler import compile_schema
 from remit.server.run.background import BackgroundServer
-from tests.support.cli_shell import SCHEMA, Shell
+from remit.world import World
+from tests.support.cli_shell import NOW_US, SCHEMA, Shell
 from tests.support.places import AGENTS_SCHEMA, ROOT
 
 BROKEN = "definition user {}\ndefinition doc { relation viewer: usr }\n"
@@ -241,6 +244,23 @@ def test_a_store_of_the_schema_before_profiles_comes_along(shell: Shell) -> None
     assert shell(*before, "check", "tool:erp.pay#use@run:r-7").code == 0
     assert shell(*before, "check", "tool:erp.pay#use@run:r-8").code == 1
     assert "already" in shell(*before, "schema", "upgrade-agents").err
+
+
+def test_an_intent_that_is_withdrawn_while_a_store_comes_along_stays_withdrawn(empty_server: BackgroundServer) -> None:
+    """Its run was allowed when the facts were read, and is not when the new meaning asks for other ones."""
+    world = World.read(ROOT / "tests" / "schema" / "before_profiles" / "organisation.yaml")
+    question = "tool:crm.find#use@run:r-20"
+    with Client(empty_server.endpoint) as client:
+        client.write_schema(schema_before())
+        client.import_(world.relationships)
+        assert client.check(question)
+        for step in steps_left(schema_before(), client.export(), NOW_US):
+            if step.is_turn:
+                client.delete("run:r-20#intent@intent:case-4711")
+                assert not client.check(question)
+            take(client, step, NOW_US)
+        assert client.read_schema().text == AFTER
+        assert not client.check(question)
 
 
 def test_another_schema_is_not_brought_along(shell: Shell) -> None:
