@@ -1,4 +1,4 @@
-"""Laws 2, 4 and 5 of the design, on random organisations over the shipped agent schema.
+"""Laws 2, 4 and 5 of the design, on random organisations over the agent schema before profiles.
 
 Each question is asked of every tool and dataset for every person, system, run, agent and release of a world, so that
 one example is some fifty questions; the last tests watch that enough of them are answered yes for the laws to bite.

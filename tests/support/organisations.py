@@ -1,4 +1,4 @@
-"""Random organisations over schema/agents.zed, and the rules of docs/agents.md said again in plain Python.
+"""Random organisations over the agent schema before profiles, and its rules said again in plain Python.
 
 An organisation is a healthy one of a seed, then damaged: facts gone, out of date or not yet due, holds, denials,
 labels, other delegators, rings. The seed makes it quick, the damages are Hypothesis's to draw and to shrink.
@@ -20,7 +20,7 @@ from remit.language.compiler import compile_schema
 from remit.language.plan import Schema, SubjectType
 from remit.model import PLAIN, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_BEFORE_PROFILES
 
 NOW_US = 1_000_000
 OVER = Qualifiers(expiration_us=NOW_US)  # expired iff expiration ≤ now: the last instant it could be
@@ -35,7 +35,7 @@ LEVELS = ("public", "internal", "secret")  # each is below the next
 
 @functools.cache
 def agents_schema() -> Schema:
-    return compile_schema(AGENTS_SCHEMA.read_text(), name=str(AGENTS_SCHEMA)).schema
+    return compile_schema(AGENTS_BEFORE_PROFILES.read_text(), name=str(AGENTS_BEFORE_PROFILES)).schema
 
 
 @dataclass(frozen=True)
