@@ -194,6 +194,12 @@ def test_a_store_that_stopped_on_the_way_goes_on_where_it_stopped() -> None:
     assert steps_left(f"// ours\n{schema_before()}", facts, NOW_US) == steps
 
 
+def test_a_store_that_has_the_library_is_done_whatever_stands_beside_it() -> None:
+    assert steps_left(AFTER, (), NOW_US) == ()
+    ours = "caveat weekday(day int) { day < 6 }\ndefinition note { relation reader: user with weekday }\n"
+    assert steps_left(AFTER + ours, (), NOW_US) == ()
+
+
 @pytest.mark.parametrize(
     "text", ["definition user {}", schema_before().replace("permission actor = self", "permission actor = nil", 1)]
 )

@@ -74,10 +74,12 @@ def plan(facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
 
 def steps_left(text: str, facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
     """The steps for a store of this schema that holds these facts: all of them, those after the one it stopped at, or
-    none where it is done. Raises InvalidArgument where it is neither schema nor on the way from one to the other."""
+    none where it has the library, whatever stands beside that. Raises InvalidArgument where it is neither schema nor on
+    the way from one to the other."""
     schemas = [_beside_the_old(), _with_old_places()]
     before, after, there = (compile_schema(each).schema for each in (schema_before(), AFTER, text))
-    if not diff(there, after):
+    in_library = {name: each for name, each in there.definitions.items() if name in after.definitions}
+    if not diff(replace(there, definitions=in_library, caveats={}), after):
         return ()
     if text not in schemas and (changes := diff(before, there)):
         raise InvalidArgument(
