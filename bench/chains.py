@@ -1,4 +1,4 @@
-"""Agents at work under the shipped schema: people delegate to runs, runs to runs, each in a chain of its own.
+"""Agents at work under the agent schema before profiles: people delegate to runs, runs to runs, each in its own chain.
 
 Most chains are sound; some are broken at one link, which is held, was not granted the tool, or has no intent that
 covers it. Whoever is below the break may not, whoever is above it may: that is all it takes to know the answers.

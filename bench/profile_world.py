@@ -1,22 +1,22 @@
 """Agents whose tools are said in profiles: many profiles on one tool, chains of runs, many consents of one person.
 
-The schema beside it (`profiles.zed`) says in profiles what a tool may be used by. A run holds a profile of its own and
-declares it; what stands above it (its version and agent, the person at the root) holds a broad one. All runs are of one
-version, as in a service, so that tens of thousands of relationships lead to what each chain goes through.
+The schema is the shipped `remit:agents@1`. A run holds a profile of its own and declares it; what stands above it (its
+version and agent, the person at the root) holds a broad one. All runs are of one version, as in a service, so that tens
+of thousands of relationships lead to what each chain goes through.
 Law: a chain is sound or broken at one link, and a consent stands or is withdrawn; that is all it takes to know."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 from bench.known_question import KnownQuestion, known
 from bench.lists import KnownList
+from remit.language.libraries import AGENTS
 from remit.model import ObjectRef, Relationship, ResourceLookup, SubjectRef
 
-SCHEMA_FILE = Path(__file__).parent / "profiles.zed"
+SCHEMA = f'use import\n\nimport "{AGENTS}"\n'
 
 TOOLS_OF_A_PROFILE = 6
 CHAINS = 60  # of each depth: a third sound, a third with a profile that is held, a third with none for the tool
@@ -40,7 +40,7 @@ class ProfileWorld:
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
-        self.schema = SCHEMA_FILE.read_text(encoding="utf-8")
+        self.schema = SCHEMA
         self._chains = [_Chain(depth, number) for depth in DEPTHS for number in range(CHAINS)]
 
     def relationships(self) -> Iterator[Relationship]:

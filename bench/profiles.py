@@ -44,12 +44,12 @@ def main() -> None:
     if not available():
         raise SystemExit("the native core is not built: it is what this measures")
     print(f"{short_name(machine())}, load {load_average()}")
+    facts, counted, grown = _conversation_bytes(conversations)  # first: what is let go is taken again, and hides growth
     print(f"{'steps (µs) of one, by profiles and consents':44}" + "".join(f"{count:>18,}" for count in COUNTS))
     columns = [_measured(ProfileWorld(Sizes(count, count, RUNS))) for count in COUNTS]
     for name in columns[0]:
         cells = (f"{steps:.0f} ({cpu_us:.1f})" for steps, cpu_us in (column[name] for column in columns))
         print(f"{name:44}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
-    facts, counted, grown = _conversation_bytes(conversations)
     print(
         f"\na conversation: {facts} facts with a profile of {TOOLS_OF_A_PROFILE} tools, {WANTED_BYTES:,} bytes at most;"
     )
@@ -116,11 +116,6 @@ def _conversation_bytes(conversations: int) -> tuple[int, float, float]:
     engine takes them in."""
     world = ProfileWorld(Sizes(10, 10, 0))
     facts = [conversation(number, BUSY) for number in range(conversations)]
-    graph = NativeGraph(world.relationships())
-    before = graph.bytes()
-    more = NativeGraph([*world.relationships(), *(fact for each in facts for fact in each)])
-    counted = (more.bytes() - before) / conversations
-    del graph, more
     with tempfile.TemporaryDirectory(prefix="remit-profiles-") as folder, engine_on(Path(folder, "data")) as engine:
         engine.schemas.write("", world.schema)
         for rows in in_requests(world.relationships(), ROWS_A_WRITE):
@@ -132,6 +127,9 @@ def _conversation_bytes(conversations: int) -> tuple[int, float, float]:
         gc.collect()
         ended = own_bytes(os.getpid())
     grown = float("nan") if begun is None or ended is None else (ended - begun) / conversations
+    before = NativeGraph(world.relationships()).bytes()
+    more = NativeGraph([*world.relationships(), *(fact for each in facts for fact in each)])
+    counted = (more.bytes() - before) / conversations
     return len(facts[0]), counted, grown
 
 

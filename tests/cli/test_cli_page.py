@@ -32,7 +32,7 @@ from remit.world import World, verify
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_BEFORE_PROFILES
 
 PAGE = "cli.md"
 
@@ -118,7 +118,7 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("import file WORLD", "import", str(tmp / "untrue.yaml"))
     yield run("store create", "store", "create", "other")
     yield run("store list", "store", "list")
-    assert shell("--store", "other", "schema", "write", str(AGENTS_SCHEMA)).code == 0
+    assert shell("--store", "other", "schema", "write", str(AGENTS_BEFORE_PROFILES)).code == 0
     yield run("schema upgrade-agents", "--store", "other", "schema", "upgrade-agents", "--dry-run")
     yield run("schema upgrade-agents", "--store", "other", "schema", "upgrade-agents")
     yield run("store backup", "store", "backup", "default", str(tmp / "backup"))

@@ -162,6 +162,26 @@ EARNED = {
         + define("doc", "relation viewer: user | run", "permission view = viewer.along(boss)")
         + define("door", "permission alive = subject->live", "permission open = alive.along(boss)"),
     ),
+    "authority-does-not-narrow under the name of what links are asked": (
+        USER
+        + RUN
+        + define(
+            "doc",
+            "relation viewer: user | run",
+            "permission alive = viewer & subject->live",
+            "permission view = alive.along(boss)",
+        )
+        + define("desk", "relation clerk: user | run", "//!", "permission «live» = clerk"),
+        USER
+        + RUN
+        + define(
+            "doc",
+            "relation viewer: user | run",
+            "permission alive = viewer & subject->live",
+            "permission view = alive.along(boss)",
+        )
+        + define("desk", "relation clerk: user | run", "permission live = clerk.along(boss)"),
+    ),
     "authority-does-not-narrow by an exclusion": (
         USER
         + RUN

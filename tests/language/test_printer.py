@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from remit.language import syntax as sx
 from remit.language.expressions import CHAIN_MAX
+from remit.language.libraries import AGENTS, library_text
 from remit.language.parser import parse
 from remit.language.printer import print_expression, print_schema
 from remit.language.source import Source
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_BEFORE_PROFILES
 from tests.support.syntax_strategies import expressions, schemas
 
 
@@ -139,8 +140,8 @@ def test_a_long_member_goes_on_below_after_an_operator_and_no_line_is_longer_tha
     assert " ".join(printed.split()) == " ".join(text.split())
 
 
-def test_the_shipped_schema_is_canonical():
-    text = AGENTS_SCHEMA.read_text()
+@pytest.mark.parametrize("text", [library_text(AGENTS), AGENTS_BEFORE_PROFILES.read_text()], ids=["now", "before"])
+def test_the_shipped_schemas_are_canonical(text):
     assert print_schema(read(text)) == text
 
 

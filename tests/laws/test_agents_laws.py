@@ -1,4 +1,4 @@
-"""Laws 2, 4 and 5 of the design, on random organisations over the shipped agent schema.
+"""Laws 2, 4 and 5 of the design, on random organisations over the agent schema before profiles.
 
 Each question is asked of every tool and dataset for every person, system, run, agent and release of a world, so that
 one example is some fifty questions; the last tests watch that enough of them are answered yes for the laws to bite.
@@ -6,7 +6,6 @@ Law: a test here compares two answers, or an answer with what the facts say, nev
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -30,6 +29,8 @@ from tests.support.organisations import (
     admitted,
     agents_schema,
     answers,
+    assert_answered_yes_and_no_often,
+    assert_matters,
     healthy,
     hold_on,
     holdable,
@@ -239,27 +240,7 @@ def test_holds_are_released_in_any_order(data: st.DataObject, organisation: Orga
 
 
 def test_random_organisations_are_answered_yes_and_no_often() -> None:
-    """Worlds in which nearly all is forbidden would keep every law above, and so would worlds without chains."""
-    counts: Counter[str] = Counter()
-
-    @settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(organisations())
-    def count(organisation: Organisation) -> None:
-        found, reading = answered(organisation), Reading(organisation)
-        runs = {run: len(reading.chain(run) or ()) for run in organisation.objects("run")}
-        for (resource, link), is_yes in found.items():
-            counts[f"{link.type} {ACTION[resource.type]} {'yes' if is_yes else 'no'}"] += 1
-            counts["deep yes"] += is_yes and runs.get(link, 0) >= 7  # three runs with their agents, and a root
-        counts["ring"] += any(reading.chain(run) is None and reading.has(run, "delegated_by") for run in runs)
-
-    count()
-    for action in ("use", "read"):
-        for type in ACTORS:
-            asked = counts[f"{type} {action} yes"] + counts[f"{type} {action} no"]
-            share = counts[f"{type} {action} yes"] / asked
-            assert 0.1 < share < 0.95, f"{share:.0%} of `{action}` for a {type}: {counts}"
-    assert counts["deep yes"] > 20, counts
-    assert counts["ring"] > 5, counts
+    assert_answered_yes_and_no_often(organisations(), answered, Reading, deep=20)
 
 
 @pytest.mark.parametrize(
@@ -286,11 +267,4 @@ def test_random_organisations_are_answered_yes_and_no_often() -> None:
 )
 def test_every_kind_of_fact_matters(relation: str) -> None:
     """Somewhere in the first healthy organisations, losing all facts of the relation takes a yes away."""
-    for seed in range(20):
-        organisation = healthy(seed)
-        before = answered(organisation)
-        bare = organisation.without(*(fact for fact in organisation.facts if fact.relation == relation))
-        after = answered(bare, asked=organisation)
-        if any(not after[question] for question in yes(before)):
-            return
-    raise AssertionError(f"no fact of `{relation}` ever mattered")
+    assert_matters(relation, map(healthy, range(20)), answered)

@@ -30,7 +30,7 @@ def test_what_is_told_is_what_the_sets_differ_by(seeds: Seeds) -> None:
         seeds.require(kinds[kind] >= 1, f"{kind} in {kinds}")
 
 
-@pytest.mark.seeds(16, shards=2)
+@pytest.mark.seeds(24, shards=2)
 def test_a_hold_or_a_fact_that_is_gone_is_told_of_all_that_it_stops(seeds: Seeds) -> None:
     kinds: Counter[object] = Counter()
     for seed in seeds:

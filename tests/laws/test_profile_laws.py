@@ -7,7 +7,6 @@ Law: a test here compares two answers, or an answer with what the facts say, nev
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,17 @@ from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.model import ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_relationship
-from tests.support.organisations import ACTORS, CHAIN, NOW_US, OVER, Answers, Organisation
+from tests.support.organisations import (
+    ACTORS,
+    CHAIN,
+    NOW_US,
+    OVER,
+    Answers,
+    Organisation,
+    assert_answered_yes_and_no_often,
+    assert_matters,
+    hold_on,
+)
 from tests.support.profile_organisations import (
     ACTION,
     HOLDING_BACK,
@@ -29,7 +38,6 @@ from tests.support.profile_organisations import (
     admitted,
     answers,
     healthy,
-    hold_on,
     holdable,
     profile_organisations,
     profiles_schema,
@@ -315,27 +323,7 @@ def test_a_held_profile_gives_nothing_and_is_about_nothing(data: st.DataObject, 
 
 
 def test_random_organisations_are_answered_yes_and_no_often() -> None:
-    """Worlds in which nearly all is forbidden would keep every law above, and so would worlds without chains."""
-    counts: Counter[str] = Counter()
-
-    @settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(profile_organisations())
-    def count(organisation: Organisation) -> None:
-        found, reading = answered(organisation), Reading(organisation)
-        runs = {run: len(reading.chain(run) or ()) for run in organisation.objects("run")}
-        for (resource, link), is_yes in found.items():
-            counts[f"{link.type} {ACTION[resource.type]} {'yes' if is_yes else 'no'}"] += 1
-            counts["deep yes"] += is_yes and runs.get(link, 0) >= 7  # three runs with their agents, and a root
-        counts["ring"] += any(reading.chain(run) is None and reading.has(run, "delegated_by") for run in runs)
-
-    count()
-    for action in ("use", "read"):
-        for type in ACTORS:
-            asked = counts[f"{type} {action} yes"] + counts[f"{type} {action} no"]
-            share = counts[f"{type} {action} yes"] / asked
-            assert 0.1 < share < 0.95, f"{share:.0%} of `{action}` for a {type}: {counts}"
-    assert counts["deep yes"] > 10, counts
-    assert counts["ring"] > 5, counts
+    assert_answered_yes_and_no_often(profile_organisations(), answered, Reading, deep=10)
 
 
 @pytest.mark.parametrize(
@@ -351,11 +339,4 @@ def test_random_organisations_are_answered_yes_and_no_often() -> None:
 )
 def test_every_kind_of_fact_matters(relation: str) -> None:
     """Somewhere in the first healthy organisations, losing all facts of the relation takes a yes away."""
-    for seed in range(40):
-        organisation = healthy(seed)
-        before = answered(organisation)
-        bare = organisation.without(*(fact for fact in organisation.facts if fact.relation == relation))
-        after = answered(bare, asked=organisation)
-        if any(not after[question] for question in yes(before)):
-            return
-    raise AssertionError(f"no fact of `{relation}` ever mattered")
+    assert_matters(relation, map(healthy, range(40)), answered)

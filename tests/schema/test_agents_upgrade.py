@@ -1,4 +1,5 @@
-"""Bringing a store along from an older agent schema to today's, with its facts in place and no answer lost on the way.
+"""Bringing a store along by hand, from an agent schema of old to the one before profiles: its facts stay in place, and
+no answer is lost on the way.
 
 The steps are those of docs/agents.md, "Upgrading"."""
 
@@ -11,9 +12,9 @@ from remit.language.diff import Effect
 from remit.model import Operation, RelationshipFilter, Update, Verdict
 from remit.notation import parse_relationship
 from tests.support.engines import EngineOfTest
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_BEFORE_PROFILES
 
-TODAY = AGENTS_SCHEMA.read_text()
+NEWER = AGENTS_BEFORE_PROFILES.read_text()
 
 # As it might have been: grants are called `allowed`, nothing is placed, tools need no registry, and a run needs no
 # intent. Lines with a `+` came with the first step of the upgrade.
@@ -66,7 +67,7 @@ definition tool {
 """
 THEN = "".join(line for line in OLDER.splitlines(keepends=True) if not line.startswith("+"))
 WIDENED = "".join(line.removeprefix("+") for line in OLDER.splitlines(keepends=True))
-BRIDGE = TODAY.replace(
+BRIDGE = NEWER.replace(
     "definition tool {\n", "definition tool {\n\trelation allowed: user | agent | agent_version | run\n", 1
 )
 
@@ -124,11 +125,11 @@ def test_the_older_schema_answers_as_it_did(old: EngineOfTest) -> None:
 
 
 def test_todays_schema_is_refused_while_it_leaves_facts_without_a_place(old: EngineOfTest) -> None:
-    found = old.engine.schemas.diff("", TODAY)
+    found = old.engine.schemas.diff("", NEWER)
     assert [(orphans.type, orphans.relation, orphans.count) for orphans in found.orphans] == [("tool", "allowed", 6)]
     assert {change.effect for change in found.changes} > {Effect.NARROWS}
     with pytest.raises(SchemaOrphansRelationships, match="6 relationships"):
-        old.schema(TODAY)
+        old.schema(NEWER)
     assert answers(old) == ANSWERS
 
 
@@ -147,7 +148,7 @@ def test_a_store_comes_along_step_by_step_and_no_answer_changes_on_the_way(old: 
     assert answers(old) == ANSWERS
 
     # 3. Change the meaning, and keep a place for the old facts.
-    assert BRIDGE != TODAY
+    assert BRIDGE != NEWER
     assert old.engine.schemas.diff("", BRIDGE).orphans == ()
     token = old.schema(BRIDGE)
     assert answers(old) == ANSWERS
@@ -155,12 +156,12 @@ def test_a_store_comes_along_step_by_step_and_no_answer_changes_on_the_way(old: 
     # 4. Remove them, and then their place.
     deleted = old.engine.relationships.delete("", RelationshipFilter(resource_type="tool", relation="allowed"))
     assert (deleted.deleted, deleted.complete) == (6, True)
-    last = old.engine.schemas.diff("", TODAY)
+    last = old.engine.schemas.diff("", NEWER)
     assert [(change.definition, change.name) for change in last.changes] == [("tool", "allowed")]
     assert last.orphans == ()
-    old.schema(TODAY)
+    old.schema(NEWER)
     assert answers(old) == ANSWERS
-    assert old.engine.schemas.diff("", TODAY).changes == ()
+    assert old.engine.schemas.diff("", NEWER).changes == ()
 
     # And what was said before is still understood: the past is asked under its own schema.
     for question, verdict in ANSWERS.items():

@@ -5,13 +5,15 @@ their facts begins or ends."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
-from remit.cli.transfer.agents_upgrade import AFTER, Step, plan, schema_before, steps_left
+from remit.cli.transfer.agents_upgrade import AFTER, Step, outlasting, plan, schema_before, steps_left
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.errors import InvalidArgument
@@ -23,6 +25,7 @@ from remit.model import (
     Caller,
     ObjectRef,
     Operation,
+    Qualifiers,
     Question,
     Relationship,
     RelationshipFilter,
@@ -125,6 +128,37 @@ def test_a_store_takes_every_step_and_what_is_done_twice_is_done_once(path: Path
     engine.close()
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.data(), organisations.organisations(damages_max=1), st.sampled_from([1, 2]))
+def test_an_intent_that_is_withdrawn_or_cut_short_on_the_way_stays_so(
+    data: st.DataObject, world: Organisation, after: int
+) -> None:
+    """Between the reading of the facts and the change of the meaning, which opens nothing again, now or later."""
+    now_us = organisations.NOW_US
+    graph, steps = Graph(world.facts), plan(world.facts, now_us)
+    old, new = compiled(steps[0].schema), compiled(steps[3].schema)
+    for step in steps[1:3]:
+        for fact in step.written:
+            graph.add(fact)
+        for key in step.deleted:
+            graph.remove(key)
+        if step is steps[after]:
+            intents = [fact for fact in world.facts if fact.relation in ("intent", "without_intent")]
+            for fact in data.draw(st.lists(st.sampled_from(intents), max_size=4, unique=True)) if intents else ():
+                graph.remove(fact.key)
+                if data.draw(st.booleans(), label="cut short"):
+                    graph.add(replace(fact, qualifiers=Qualifiers(expiration_us=now_us + 5)))
+    times = [*times_of(world, now_us), now_us + 4, now_us + 5]
+    before = answers(old, graph, world, times)
+    written, deleted = outlasting(list(graph.relationships()), now_us)
+    for key in (*deleted, *(fact.key for fact in written)):
+        graph.remove(key)
+    for fact in written:
+        graph.add(fact)
+    event("something had to go" if written or deleted else "nothing had to go")
+    assert answers(new, graph, world, times) == before
+
+
 def do(engine: Engine, step: Step, owner: Caller) -> None:
     if step.schema:
         engine.schemas.write("", step.schema, caller=owner)
@@ -158,6 +192,12 @@ def test_a_store_that_stopped_on_the_way_goes_on_where_it_stopped() -> None:
             ]
     assert steps_left(schema_before(), facts, NOW_US) == steps
     assert steps_left(f"// ours\n{schema_before()}", facts, NOW_US) == steps
+
+
+def test_a_store_that_has_the_library_is_done_whatever_stands_beside_it() -> None:
+    assert steps_left(AFTER, (), NOW_US) == ()
+    ours = "caveat weekday(day int) { day < 6 }\ndefinition note { relation reader: user with weekday }\n"
+    assert steps_left(AFTER + ours, (), NOW_US) == ()
 
 
 @pytest.mark.parametrize(

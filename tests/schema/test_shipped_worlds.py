@@ -6,21 +6,28 @@ Law: no condition in the schema stands there without a world that needs it."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 
 import pytest
 
-from remit.engine.clock import ManualClock
-from remit.engine.facade import Engine
 from remit.errors import FinalRefused, RelationshipRefused, RemitError, SingleTaken
 from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.language.libraries import AGENTS, library_text
 from remit.model import ObjectRef, Operation, Update, Verdict
 from remit.notation import parse_relationship
-from remit.store.memory import MemoryStore
 from remit.world import World, verify
-from tests.support.agent_worlds import NOW_US, Repair, idle_conditions, uncured, weakened
+from tests.support.agent_worlds import (
+    NOW_US,
+    Repair,
+    idle_conditions,
+    relations_that,
+    uncured,
+    undocumented,
+    weakened,
+    written,
+)
 from tests.support.places import ROOT
 
 WORLDS = ROOT / "schema" / "worlds"
@@ -35,23 +42,13 @@ def world(name: str) -> World:
 def test_the_agent_schema_compiles_without_a_warning_and_documents_everything() -> None:
     compiled = compile_schema(library_text(AGENTS))
     assert not compiled.warnings
-    for definition in compiled.schema.definitions.values():
-        assert definition.doc, f"definition `{definition.name}` has no words"
-        for member in (*definition.relations.values(), *definition.permissions.values()):
-            assert member.doc.startswith(f"{member.name} "), (
-                f"`{definition.name}#{member.name}` has no words of its own"
-            )
+    assert undocumented(compiled.schema) == []
 
 
 def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
     """A table to proofread: what is not in it only Remit's verbs write, or a key with the right to."""
     schema = world("organisation").schema
-    relations = [
-        (f"{definition.name}#{name}", relation)
-        for definition in schema.definitions.values()
-        for name, relation in definition.relations.items()
-    ]
-    assert {name for name, relation in relations if not relation.managed} == {
+    assert relations_that(schema, lambda relation: not relation.managed) == {
         "team#member",
         "tool#may_use",
         "tool#in_intent",
@@ -64,14 +61,14 @@ def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
         "level#cleared",
         "profile#holder",
     }
-    assert {name for name, relation in relations if relation.final} == {
+    assert relations_that(schema, lambda relation: relation.final) == {
         "run#terminated",
         "agent#terminated",
         "agent_version#terminated",
         "consent#withdrawn",
         "run#spawned_by",
     }
-    assert {name for name, relation in relations if relation.single} == {
+    assert relations_that(schema, lambda relation: relation.single) == {
         "run#delegated_by",
         "run#instance_of",
         "run#spawned_by",
@@ -107,16 +104,9 @@ def test_every_world_is_as_it_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_world_can_be_written_but_the_one_with_a_second_delegator(name: str) -> None:
-    clock = ManualClock(NOW_US)
-    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.schemas.write("", world(name).schema.text)
-    updates = [Update(Operation.TOUCH, fact) for fact in world(name).relationships]
-    if name == "second-delegator":
-        with pytest.raises(SingleTaken):
-            engine.relationships.write("", updates)
-    else:
-        engine.relationships.write("", updates)
-    engine.close()
+    refused = pytest.raises(SingleTaken) if name == "second-delegator" else nullcontext()
+    with refused, written(world(name)):
+        pass
 
 
 def test_every_world_says_what_it_is_about_and_the_page_tells_of_it() -> None:
@@ -335,14 +325,9 @@ def test_every_condition_of_the_schema_is_needed_by_a_world() -> None:
 def test_what_an_attacker_would_write_is_refused_to_whoever_may_write_everything(
     name: str, line: str, error: type[RemitError]
 ) -> None:
-    clock = ManualClock(NOW_US)
-    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.schemas.write("", world(name).schema.text)
-    engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in world(name).relationships])
     operation = Operation.DELETE if line.startswith("delete ") else Operation.TOUCH
-    with pytest.raises(error):
+    with written(world(name)) as engine, pytest.raises(error):
         engine.relationships.write("", [Update(operation, parse_relationship(line.removeprefix("delete ")))])
-    engine.close()
 
 
 def test_a_run_below_a_run_is_four_facts_however_many_tools_it_has() -> None:

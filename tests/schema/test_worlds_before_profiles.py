@@ -6,18 +6,25 @@ Law: no condition in agents.zed stands there without a world that needs it."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 
 import pytest
 
-from remit.engine.clock import ManualClock
-from remit.engine.facade import Engine
 from remit.errors import SingleTaken
 from remit.language import compile_schema
-from remit.model import Operation, Update, Verdict
-from remit.store.memory import MemoryStore
+from remit.model import Verdict
 from remit.world import World, verify
-from tests.support.agent_worlds import NOW_US, Repair, idle_conditions, uncured, weakened
+from tests.support.agent_worlds import (
+    NOW_US,
+    Repair,
+    idle_conditions,
+    relations_that,
+    uncured,
+    undocumented,
+    weakened,
+    written,
+)
 from tests.support.places import ROOT
 
 WORLDS = ROOT / "tests" / "schema" / "before_profiles"
@@ -32,23 +39,13 @@ def world(name: str) -> World:
 def test_the_agent_schema_compiles_without_a_warning_and_documents_everything() -> None:
     compiled = compile_schema((ROOT / "schema" / "agents.zed").read_text())
     assert not compiled.warnings
-    for definition in compiled.schema.definitions.values():
-        assert definition.doc, f"definition `{definition.name}` has no words"
-        for member in (*definition.relations.values(), *definition.permissions.values()):
-            assert member.doc.startswith(f"{member.name} "), (
-                f"`{definition.name}#{member.name}` has no words of its own"
-            )
+    assert undocumented(compiled.schema) == []
 
 
 def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
     """A table to proofread: what is not in it only Remit's verbs write, or a key with the right to."""
     schema = world("organisation").schema
-    relations = [
-        (f"{definition.name}#{name}", relation)
-        for definition in schema.definitions.values()
-        for name, relation in definition.relations.items()
-    ]
-    assert {name for name, relation in relations if not relation.managed} == {
+    assert relations_that(schema, lambda relation: not relation.managed) == {
         "team#member",
         "tool#may_use",
         "tool#in_intent",
@@ -60,7 +57,7 @@ def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
         "level#above",
         "level#cleared",
     }
-    assert {name for name, relation in relations if relation.single} == {
+    assert relations_that(schema, lambda relation: relation.single) == {
         "run#delegated_by",
         "run#instance_of",
         "agent_version#version_of",
@@ -89,16 +86,9 @@ def test_every_world_is_as_it_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_world_can_be_written_but_the_one_with_a_second_delegator(name: str) -> None:
-    clock = ManualClock(NOW_US)
-    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
-    engine.schemas.write("", world(name).schema.text)
-    updates = [Update(Operation.TOUCH, fact) for fact in world(name).relationships]
-    if name == "second-delegator":
-        with pytest.raises(SingleTaken):
-            engine.relationships.write("", updates)
-    else:
-        engine.relationships.write("", updates)
-    engine.close()
+    refused = pytest.raises(SingleTaken) if name == "second-delegator" else nullcontext()
+    with refused, written(world(name)):
+        pass
 
 
 # --- each no is owed to its flaw --------------------------------------------------------------------------------

@@ -1,18 +1,22 @@
-"""What is asked of shipped worlds, whichever schema they are of: that each no is owed to its flaw, and that no
-condition of the schema is idle.
+"""What is asked of an agent schema and its worlds, whichever of the two it is: that its words are there, that each no
+is owed to its flaw, and that no condition of the schema is idle.
 
 Law: nothing in here knows what the schema is about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from remit.engine.clock import ManualClock
+from remit.engine.facade import Engine
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import plan
-from remit.model import Verdict
+from remit.model import Operation, Update, Verdict
 from remit.notation import parse_relationship, parse_time
+from remit.store.memory import MemoryStore
 from remit.world import World
 
 NOW_US = parse_time("2026-01-01T00:00:00Z")
@@ -25,6 +29,37 @@ class Repair:
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     still_no: tuple[str, ...] = ()
+
+
+def undocumented(schema: plan.Schema) -> list[str]:
+    """The definitions without words, and the relations and permissions without words of their own."""
+    found = [name for name, definition in schema.definitions.items() if not definition.doc]
+    for definition in schema.definitions.values():
+        members = (*definition.relations.values(), *definition.permissions.values())
+        found += [f"{definition.name}#{each.name}" for each in members if not each.doc.startswith(f"{each.name} ")]
+    return found
+
+
+def relations_that(schema: plan.Schema, are: Callable[[plan.Relation], bool]) -> set[str]:
+    return {
+        f"{definition.name}#{name}"
+        for definition in schema.definitions.values()
+        for name, relation in definition.relations.items()
+        if are(relation)
+    }
+
+
+@contextmanager
+def written(world: World) -> Iterator[Engine]:
+    """An engine whose store holds the schema and the facts of a world, written as anyone would."""
+    clock = ManualClock(NOW_US)
+    engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    try:
+        engine.schemas.write("", world.schema.text)
+        engine.relationships.write("", [Update(Operation.TOUCH, fact) for fact in world.relationships])
+        yield engine
+    finally:
+        engine.close()
 
 
 def uncured(shipped: World, repair: Repair) -> list[str]:

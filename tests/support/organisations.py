@@ -1,4 +1,4 @@
-"""Random organisations over schema/agents.zed, and the rules of docs/agents.md said again in plain Python.
+"""Random organisations over the agent schema before profiles, and its rules said again in plain Python.
 
 An organisation is a healthy one of a seed, then damaged: facts gone, out of date or not yet due, holds, denials,
 labels, other delegators, rings. The seed makes it quick, the damages are Hypothesis's to draw and to shrink.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remit.eval.semantics import Evaluation
@@ -20,7 +22,7 @@ from remit.language.compiler import compile_schema
 from remit.language.plan import Schema, SubjectType
 from remit.model import PLAIN, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
-from tests.support.places import AGENTS_SCHEMA
+from tests.support.places import AGENTS_BEFORE_PROFILES
 
 NOW_US = 1_000_000
 OVER = Qualifiers(expiration_us=NOW_US)  # expired iff expiration ≤ now: the last instant it could be
@@ -35,7 +37,7 @@ LEVELS = ("public", "internal", "secret")  # each is below the next
 
 @functools.cache
 def agents_schema() -> Schema:
-    return compile_schema(AGENTS_SCHEMA.read_text(), name=str(AGENTS_SCHEMA)).schema
+    return compile_schema(AGENTS_BEFORE_PROFILES.read_text(), name=str(AGENTS_BEFORE_PROFILES)).schema
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def healthy(seed: int) -> Organisation:
     lines = [*_people(random), *_agents(random)]
     runs = [f"run:r{i}" for i in range(random.randint(2, 6))]
     free = {run for run in runs if random.random() < 0.35}  # those that may go without an intent
-    lines += _chains(random, runs, free, _of(lines, "user", "system"), _of(lines, "agent_version"))
-    links = [*_of(lines, "user", "system", "agent", "agent_version"), *runs]
+    lines += _chains(random, runs, free, objects_in(lines, "user", "system"), objects_in(lines, "agent_version"))
+    links = [*objects_in(lines, "user", "system", "agent", "agent_version"), *runs]
     for i in range(random.randint(1, 2)):
         lines += _tool(random, f"tool:t{i}", links, free)
     lines += [f"level:{low}#above@level:{high}" for low, high in itertools.pairwise(LEVELS)]
@@ -86,11 +88,11 @@ def healthy(seed: int) -> Organisation:
     return Organisation(()).having(*map(parse_relationship, lines))
 
 
-def _of(lines: Iterable[str], *types: str) -> list[str]:
+def objects_in(lines: Iterable[str], *types: str) -> list[str]:
     return sorted({line.partition("#")[0] for line in lines if line.partition(":")[0] in types})
 
 
-def _domain(random: Random) -> str:
+def some_domain(random: Random) -> str:
     return f"domain:m{random.randint(0, 1)}"
 
 
@@ -111,7 +113,7 @@ def _people(random: Random) -> Iterator[str]:
     if random.random() < 0.5:
         yield "system:s#registered@directory:systems"
         yield f"system:s#owner@{_named(random, 'user:u0')}"
-        yield f"system:s#domain@{_domain(random)}"
+        yield f"system:s#domain@{some_domain(random)}"
 
 
 def _agents(random: Random) -> Iterator[str]:
@@ -119,7 +121,7 @@ def _agents(random: Random) -> Iterator[str]:
         agent = f"agent:a{i}"
         yield f"{agent}#registered@directory:agents"
         yield from (f"{agent}#owner@{_named(random, 'user:u0')}" for _ in range(random.randint(1, 2)))
-        yield f"{agent}#domain@{_domain(random)}"
+        yield f"{agent}#domain@{some_domain(random)}"
         if random.random() < 0.5:
             yield f"{agent}#inherits_data@directory:agents"
         for j in range(random.randint(1, 2)):
@@ -144,7 +146,7 @@ def _chains(random: Random, runs: list[str], free: set[str], roots: list[str], v
 
 def _tool(random: Random, tool: str, links: list[str], free: set[str]) -> Iterator[str]:
     yield f"{tool}#registered@directory:tools"
-    yield f"{tool}#domain@{_domain(random)}"
+    yield f"{tool}#domain@{some_domain(random)}"
     if random.random() < 0.3:
         yield f"{tool}#may_use@agent_version:*"
     for link in links:
@@ -155,7 +157,7 @@ def _tool(random: Random, tool: str, links: list[str], free: set[str]) -> Iterat
 
 
 def _dataset(random: Random, dataset: str, links: list[str], free: set[str]) -> Iterator[str]:
-    yield f"{dataset}#domain@{_domain(random)}"
+    yield f"{dataset}#domain@{some_domain(random)}"
     for label in random.choice((("public",), ("public",), ("internal",), ("secret",), ("public", "secret"))):
         yield f"{dataset}#classification@level:{label}"
     for link in links:
@@ -168,19 +170,13 @@ def _dataset(random: Random, dataset: str, links: list[str], free: set[str]) -> 
 # --- damage -----------------------------------------------------------------------------------------------------
 
 
-def admitted(fact: Relationship) -> bool:
-    """Whether the schema admits the subject with these times."""
-    relation = agents_schema().definitions[fact.resource.type].relations[fact.relation]
+def admitted(fact: Relationship, schema: Schema | None = None) -> bool:
+    """Whether the schema, the one before profiles where none is named, admits the subject with these times."""
+    relation = (schema or agents_schema()).definitions[fact.resource.type].relations[fact.relation]
     subject, times = fact.subject, fact.qualifiers
-    return (
-        SubjectType(
-            subject.type,
-            subject.relation,
-            subject.is_wildcard,
-            expiration=times.expiration_us is not None,
-            not_before=times.not_before_us is not None,
-        )
-        in relation.subject_types
+    expires, begins = times.expiration_us is not None, times.not_before_us is not None
+    return relation.takes(
+        SubjectType(subject.type, subject.relation, subject.is_wildcard, expiration=expires, not_before=begins)
     )
 
 
@@ -189,22 +185,25 @@ def organisations(draw: st.DrawFn, damages_max: int = 3) -> Organisation:
     """A healthy organisation, damaged up to so many times."""
     organisation = healthy(draw(st.integers(0, 2**32), label="seed"))
     for _ in range(draw(st.integers(0, damages_max), label="damages")):
-        organisation = _damaged(draw, organisation)
+        organisation = damaged(draw, draw(st.sampled_from(DAMAGES)), organisation, agents_schema())
     return organisation
 
 
-def _damaged(draw: st.DrawFn, organisation: Organisation) -> Organisation:
-    kind = draw(st.sampled_from(("gone", "gone", "over", "later", "hold", "denied", "label", "delegator", "ring")))
+DAMAGES = ("gone", "gone", "over", "later", "hold", "denied", "label", "delegator", "ring")
+
+
+def damaged(draw: st.DrawFn, kind: str, organisation: Organisation, schema: Schema) -> Organisation:
+    """With one damage more, of a kind in DAMAGES."""
     runs = organisation.objects("run")
     match kind:
         case "gone":
             return organisation.without(draw(st.sampled_from(organisation.facts)))
         case "over" | "later":
             times = OVER if kind == "over" else DUE_LATER
-            timed = [late for fact in organisation.facts if admitted(late := replace(fact, qualifiers=times))]
+            timed = [late for fact in organisation.facts if admitted(late := replace(fact, qualifiers=times), schema)]
             return organisation.having(draw(st.sampled_from(timed))) if timed else organisation
         case "hold":
-            return organisation.having(hold_on(draw(st.sampled_from(holdable(organisation)))))
+            return organisation.having(hold_on(draw(st.sampled_from(holdable(organisation, schema)))))
         case "denied":
             banned = [str(link) for link in organisation.objects("agent", "agent_version", *ACTORS)]
             subject = draw(st.sampled_from([*banned, "run:*", "user:*", "agent:*", "agent_version:*", "system:*"]))
@@ -234,9 +233,10 @@ def _below(organisation: Organisation, run: ObjectRef, above: ObjectRef) -> Orga
     return organisation.without(*old).having(parse_relationship(f"{run}#delegated_by@{above}"))
 
 
-def holdable(organisation: Organisation) -> list[ObjectRef]:
-    """Everything a hold can be put on."""
-    types = [name for name, definition in agents_schema().definitions.items() if "hold" in definition.relations]
+def holdable(organisation: Organisation, schema: Schema | None = None) -> list[ObjectRef]:
+    """Everything a hold can be put on, under the schema before profiles where none is named."""
+    definitions = (schema or agents_schema()).definitions
+    types = [name for name, definition in definitions.items() if "hold" in definition.relations]
     return organisation.objects(*types)
 
 
@@ -383,3 +383,48 @@ def answers(organisation: Organisation, graph: GraphView, asked: Organisation | 
 
 
 ACTION = {"tool": "use", "dataset": "read"}
+
+
+# --- are laws on organisations worth anything? ------------------------------------------------------------------
+
+
+def assert_answered_yes_and_no_often(
+    worlds: st.SearchStrategy[Organisation],
+    answered: Callable[[Organisation], Answers],
+    reading_of: Callable[[Organisation], Reading],
+    deep: int,
+) -> None:
+    """Worlds in which nearly all is forbidden would keep every law, and so would worlds without chains: of long ones
+    more than `deep` yeses are found."""
+    counts: Counter[str] = Counter()
+
+    @settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(worlds)
+    def count(organisation: Organisation) -> None:
+        found, reading = answered(organisation), reading_of(organisation)
+        runs = {run: len(reading.chain(run) or ()) for run in organisation.objects("run")}
+        for (resource, link), is_yes in found.items():
+            counts[f"{link.type} {ACTION[resource.type]} {'yes' if is_yes else 'no'}"] += 1
+            counts["deep yes"] += is_yes and runs.get(link, 0) >= 7  # three runs with their agents, and a root
+        counts["ring"] += any(reading.chain(run) is None and reading.has(run, "delegated_by") for run in runs)
+
+    count()
+    for action in ACTION.values():
+        for type in ACTORS:
+            asked = counts[f"{type} {action} yes"] + counts[f"{type} {action} no"]
+            share = counts[f"{type} {action} yes"] / asked
+            assert 0.1 < share < 0.95, f"{share:.0%} of `{action}` for a {type}: {counts}"
+    assert counts["deep yes"] > deep, counts
+    assert counts["ring"] > 5, counts
+
+
+def assert_matters(
+    relation: str, first: Iterable[Organisation], answered: Callable[[Organisation, Organisation], Answers]
+) -> None:
+    """In one of these, losing all facts of the relation takes a yes away. `answered` hears whose objects to ask of."""
+    for organisation in first:
+        bare = organisation.without(*(fact for fact in organisation.facts if fact.relation == relation))
+        before, after = answered(organisation, organisation), answered(bare, organisation)
+        if any(is_yes and not after[question] for question, is_yes in before.items()):
+            return
+    raise AssertionError(f"no fact of `{relation}` ever mattered")

@@ -21,8 +21,10 @@ from remit.graph.view import GraphView
 from remit.interrupt import never_interrupted
 from remit.language import plan
 from remit.model import WILDCARD, Qualifiers, Relationship, RelationshipKey, WatchedPermission
+from tests.support import organisations, profile_organisations
 from tests.support.lookup_worlds import TYPES, declaring, told, whole
-from tests.support.organisations import agents_schema, healthy, hold_on, holdable
+from tests.support.organisations import agents_schema, hold_on, holdable
+from tests.support.profile_organisations import profiles_schema
 from tests.support.random_worlds import NOW_US, RandomWorld, random_relationship, random_world
 
 Facts = dict[RelationshipKey, Qualifiers]
@@ -99,20 +101,23 @@ def _write(random: Random, facts: Facts) -> None:
 
 
 def step_of_agents(seed: int) -> Step:
-    """Of an organisation of agents: somebody or something is held or released, or a fact is gone."""
+    """Of an organisation of agents, with profiles or from before them: somebody or something is held or released, or a
+    fact is gone."""
     random = Random(seed)
-    organisation = healthy(seed)
+    schema, of = random.choice(((agents_schema(), organisations), (profiles_schema(), profile_organisations)))
+    organisation = of.healthy(seed)
+    held = hold_on(random.choice(holdable(organisation, schema)))
     match random.choice(("hold", "hold", "release", "gone")):
         case "hold":
-            after = organisation.having(hold_on(random.choice(holdable(organisation))))
+            after = organisation.having(held)
         case "release":
             after = organisation
-            organisation = organisation.having(hold_on(random.choice(holdable(organisation))))
+            organisation = organisation.having(held)
         case _:
             after = organisation.without(random.choice(organisation.facts))
     before, now = ({fact.key: fact.qualifiers for fact in each.facts} for each in (organisation, after))
     watched = [WatchedPermission("tool", "use", each) for each in ("run", "user")]
-    return Step(agents_schema(), before, now, (NOW_US, NOW_US), watched)
+    return Step(schema, before, now, (NOW_US, NOW_US), watched)
 
 
 def graph_of(facts: Facts) -> Graph:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-AGENTS_SCHEMA = ROOT / "schema" / "agents.zed"
+AGENTS_BEFORE_PROFILES = ROOT / "schema" / "agents.zed"
 SHIPPED_WORLDS = ROOT / "schema" / "worlds"
 SMALL_WORLDS = ROOT / "tests" / "worlds"
 LANGUAGE = ROOT / "engine" / "remit" / "language"

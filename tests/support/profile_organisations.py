@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
@@ -18,11 +17,21 @@ from remit.eval.semantics import Evaluation
 from remit.graph.view import GraphView
 from remit.language import compile_schema
 from remit.language.libraries import AGENTS, library_text
-from remit.language.plan import Schema, SubjectType
+from remit.language.plan import Schema
 from remit.model import ObjectRef, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
 from tests.support import organisations
-from tests.support.organisations import CHAIN, DUE_LATER, LEVELS, NOW_US, OVER, Answers, Organisation
+from tests.support.organisations import (
+    CHAIN,
+    DAMAGES,
+    LEVELS,
+    NOW_US,
+    Answers,
+    Organisation,
+    damaged,
+    objects_in,
+    some_domain,
+)
 
 # The only relations whose facts hold back, so that removing one may give something back (schema/agents@1.zed, rule 2).
 HOLDING_BACK = frozenset({"hold", "denied", "classification", "guardrail", "forbids", "tag"})
@@ -49,11 +58,11 @@ def healthy(seed: int) -> Organisation:
     """An organisation in which nearly everyone may do nearly everything: what damage has something to destroy in."""
     random = Random(seed)
     lines = [*_people(random), *_agents(random)]
-    people, versions = _of(lines, "user"), _of(lines, "agent_version")
+    people, versions = objects_in(lines, "user"), objects_in(lines, "agent_version")
     runs = [f"run:r{i}" for i in range(random.randint(2, 6))]
-    lines += _chains(random, runs, _of(lines, "user", "system"), versions)
-    lines += _consents(random, people, _of(lines, "agent"), runs)
-    links = [*_of(lines, "user", "system", "agent", "agent_version"), *runs]
+    lines += _chains(random, runs, objects_in(lines, "user", "system"), versions)
+    lines += _consents(random, people, objects_in(lines, "agent"), runs)
+    links = [*objects_in(lines, "user", "system", "agent", "agent_version"), *runs]
     profiles = [f"profile:p{i}" for i in range(random.randint(1, 3))]
     for profile in profiles:
         lines += _profile(random, profile, links, runs)
@@ -67,17 +76,9 @@ def healthy(seed: int) -> Organisation:
     return Organisation(()).having(*map(parse_relationship, lines))
 
 
-def _of(lines: list[str], *types: str) -> list[str]:
-    return sorted({line.partition("#")[0] for line in lines if line.partition(":")[0] in types})
-
-
 def _named(random: Random, link: str) -> str:
     """A link by its own name, or a person now and then through a team."""
     return f"team:t{random.randint(0, 1)}#member" if link.startswith("user:") and random.random() < 0.3 else link
-
-
-def _domain(random: Random) -> str:
-    return f"domain:m{random.randint(0, 1)}"
 
 
 def _people(random: Random) -> Iterator[str]:
@@ -91,7 +92,7 @@ def _people(random: Random) -> Iterator[str]:
     if random.random() < 0.6:
         yield "system:s#registered@directory:systems"
         yield f"system:s#owner@{_named(random, 'user:u0')}"
-        yield f"system:s#domain@{_domain(random)}"
+        yield f"system:s#domain@{some_domain(random)}"
 
 
 def _agents(random: Random) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _agents(random: Random) -> Iterator[str]:
         yield f"{agent}#owner@{random.choice(('user:u0', 'team:t0#member', 'system:s'))}"
         if random.random() < 0.6:
             yield f"{agent}#owner@user:u0"
-        yield f"{agent}#domain@{_domain(random)}"
+        yield f"{agent}#domain@{some_domain(random)}"
         if random.random() < 0.4:
             yield f"{agent}#inherits_data@directory:agents"
         for j in range(random.randint(1, 2)):
@@ -143,7 +144,7 @@ def _profile(random: Random, profile: str, links: list[str], runs: list[str]) ->
 
 def _tool(random: Random, tool: str, profiles: list[str]) -> Iterator[str]:
     yield f"{tool}#registered@directory:tools"
-    yield f"{tool}#domain@{_domain(random)}"
+    yield f"{tool}#domain@{some_domain(random)}"
     yield f"{tool}#descriptor@descriptor:d"
     if random.random() < 0.5:
         yield f"{tool}#untagged@directory:tools"
@@ -161,7 +162,7 @@ def _tool(random: Random, tool: str, profiles: list[str]) -> Iterator[str]:
 
 
 def _dataset(random: Random, dataset: str, profiles: list[str], links: list[str]) -> Iterator[str]:
-    yield f"{dataset}#domain@{_domain(random)}"
+    yield f"{dataset}#domain@{some_domain(random)}"
     for label in random.choice((("public",), ("public",), ("internal",), ("secret",), ("public", "secret"))):
         yield f"{dataset}#classification@level:{label}"
     by_name = random.random() < 0.4  # then people and systems are readers, and who stands below them may inherit
@@ -181,12 +182,12 @@ def _dataset(random: Random, dataset: str, profiles: list[str], links: list[str]
 
 def admitted(fact: Relationship) -> bool:
     """Whether the schema admits the subject with these times."""
-    relation = profiles_schema().definitions[fact.resource.type].relations[fact.relation]
-    subject, times = fact.subject, fact.qualifiers
-    expires, begins = times.expiration_us is not None, times.not_before_us is not None
-    return relation.takes(
-        SubjectType(subject.type, subject.relation, subject.is_wildcard, expiration=expires, not_before=begins)
-    )
+    return organisations.admitted(fact, profiles_schema())
+
+
+def holdable(organisation: Organisation) -> list[ObjectRef]:
+    """Everything a hold can be put on."""
+    return organisations.holdable(organisation, profiles_schema())
 
 
 @st.composite
@@ -198,65 +199,21 @@ def profile_organisations(draw: st.DrawFn, damages_max: int = 3) -> Organisation
     return organisation
 
 
-_DAMAGES = ("gone", "gone", "over", "later", "hold", "denied", "guardrail", "label", "stay", "delegator", "ring")
-
-
 def _damaged(draw: st.DrawFn, organisation: Organisation) -> Organisation:
-    kind = draw(st.sampled_from(_DAMAGES))
-    runs = organisation.objects("run")
-    match kind:
-        case "gone":
-            return organisation.without(draw(st.sampled_from(organisation.facts)))
-        case "over" | "later":
-            times = OVER if kind == "over" else DUE_LATER
-            timed = [late for fact in organisation.facts if admitted(late := replace(fact, qualifiers=times))]
-            return organisation.having(draw(st.sampled_from(timed))) if timed else organisation
-        case "hold":
-            return organisation.having(hold_on(draw(st.sampled_from(holdable(organisation)))))
-        case "denied" | "guardrail":
+    match draw(st.sampled_from((*DAMAGES, "guardrail", "stay"))):
+        case "guardrail":
             named = [str(link) for link in organisation.objects(*LINKS)]
             who = draw(st.sampled_from([*named, *(f"{type}:*" for type in LINKS)]))
-            if kind == "denied":
-                denying = draw(st.sampled_from(organisation.objects("tool", "dataset")))
-                return organisation.having(parse_relationship(f"{denying}#denied@{who}"))
             guarded = draw(st.sampled_from([*organisation.objects("tool", "domain"), ObjectRef("tag", "g0")]))
             rule = f"guardrail:{draw(st.sampled_from(('x', 'y')))}"
             lines = (f"{guarded}#guardrail@{rule}", f"{rule}#forbids@{who}")
             return organisation.having(*map(parse_relationship, lines))
-        case "label":
-            data = draw(st.sampled_from(organisation.objects("dataset")))
-            label = draw(st.sampled_from((*LEVELS, "made-up")))
-            return organisation.having(parse_relationship(f"{data}#classification@level:{label}"))
         case "stay":
             over = draw(st.sampled_from(organisation.objects("run", "agent", "agent_version", "consent")))
             word = "withdrawn" if over.type == "consent" else "terminated"
             return organisation.having(parse_relationship(f"{over}#{word}@directory:agents"))
-        case "delegator":
-            run = draw(st.sampled_from(runs))
-            return _below(
-                organisation, run, draw(st.sampled_from([run, *runs, *organisation.objects("user", "system")]))
-            )
-        case _:
-            ring = draw(st.lists(st.sampled_from(runs), min_size=1, max_size=3, unique=True))
-            for run, above in zip(ring, (*ring[1:], *ring[:1]), strict=True):
-                organisation = _below(organisation, run, above)
-            return organisation
-
-
-def _below(organisation: Organisation, run: ObjectRef, above: ObjectRef) -> Organisation:
-    """With this one delegator, instead of whoever delegated to the run."""
-    old = [fact for fact in organisation.facts if fact.resource == run and fact.relation == "delegated_by"]
-    return organisation.without(*old).having(parse_relationship(f"{run}#delegated_by@{above}"))
-
-
-def holdable(organisation: Organisation) -> list[ObjectRef]:
-    """Everything a hold can be put on."""
-    types = [name for name, definition in profiles_schema().definitions.items() if "hold" in definition.relations]
-    return organisation.objects(*types)
-
-
-def hold_on(object: ObjectRef) -> Relationship:
-    return Relationship(object, "hold", SubjectRef("hold", "h"))
+        case kind:
+            return damaged(draw, kind, organisation, profiles_schema())
 
 
 # --- what the facts say -----------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ class _Linter:
         # What a subject may do with itself alone is no authority over anything.
         over_others = Reach(self.schema, identity=False, along=False, selves=False, effort=self.effort)
         narrowing: list[tuple[str, str]] = []
-        for definition, permission in self._entries():
+        for definition, permission in self._entries(links):
             held = outside.plain_of(definition.name, permission.name, chained)
             if not over_others.plain_of(definition.name, permission.name, (definition.name,)):
                 held -= {definition.name}
@@ -230,8 +230,8 @@ class _Linter:
                 advice = "subtract it inside the permission that `along` asks of every link"
                 self._warn(at, by, "authority-does-not-narrow", message, by.name_span, advice)
 
-    def _entries(self) -> Iterator[tuple[Declared, PermissionSyntax]]:
-        """The permissions that no other uses: those that are asked from outside."""
+    def _entries(self, links: frozenset[str]) -> Iterator[tuple[Declared, PermissionSyntax]]:
+        """The permissions that no other uses, of themselves or of a link: those that are asked from outside."""
         used: set[tuple[str, str]] = set()
         asked_of_subjects: set[str] = set()
         for definition in self.schema.definitions.values():
@@ -245,7 +245,8 @@ class _Linter:
                 used.update((subject.type, subject.relation) for subject in relation_.subject_types if subject.relation)
         for declared in self.declarations.definitions.values():
             for syntax in declared.permissions:
-                if (declared.name, syntax.name) not in used and syntax.name not in asked_of_subjects:
+                is_asked_of_a_link = declared.name in links and syntax.name in asked_of_subjects
+                if (declared.name, syntax.name) not in used and not is_asked_of_a_link:
                     yield declared, syntax
 
     def _exclusions(

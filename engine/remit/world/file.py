@@ -1,6 +1,6 @@
 """A world file: YAML in, a `World` out, every line of it remembered.
 
-    schema: |-              the schema, or `schemaFile: ../agents.zed`, a path from this file's folder
+    schema: |-              the schema, or `schemaFile: ../agents@1.zed`, a path from this file's folder
     relationships: |-       one a line; `//` begins a comment, empty lines are skipped
     assertions:             assertTrue, assertCaveated, assertFalse: `resource#permission@subject`, where it is
                             needed with a context: `… with {"ip": "10.0.0.1"}`

@@ -164,9 +164,10 @@ def upgrade_agents(
 ) -> int:
     """Bring a store from the agent schema before profiles, schema/agents.zed, to the library `remit:agents@1`.
 
-    Schema and facts, in six steps, after each of which every answer of `use` and `read` is what it was. Nothing that
-    starts runs should do so meanwhile: it writes the old facts, and the new schema asks for the new ones. A step that
-    is cut short can be done again; a store that is on the way goes on where it stopped. It takes a key with the rights
+    Schema and facts, in six steps, after each of which every answer of `use` and `read` is what it was. Nothing should
+    start runs meanwhile, or change what their intents cover: it writes the old facts, and the new schema asks for the
+    new ones. A hold counts throughout, and so does an intent that is withdrawn before the fourth step. A step that is
+    cut short can be done again; a store that is on the way goes on where it stopped. It takes a key with the rights
     `read`, `write`, `write-managed` and `schema`.
 
     Examples:
@@ -176,11 +177,11 @@ def upgrade_agents(
     """
     with session.connect() as client:
         text = client.read_schema().text
-        steps = steps_left(text, client.export(), time.time_ns() // 1_000)
+        steps = steps_left(text, client.export(), _now_us())
         if not steps and not session.json:
             note(f"the store's schema is `{AGENTS}` already")
         for number, step in enumerate(steps, 1):
-            token = "" if dry_run else take(client, step)
+            token = "" if dry_run else take(client, step, _now_us())
             if session.json:
                 put_json(_step_json(step, token))
                 continue
@@ -193,6 +194,10 @@ def upgrade_agents(
     if dry_run and steps:
         note("nothing is written")
     return 0
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
 
 
 _SHOWN_MAX = 8  # facts of a step; `--json` has them all

@@ -39,7 +39,7 @@ def create(session: Session, name: Annotated[str, _NAME]) -> int:
 
     Example:
 
-        remit store create staging && remit --store staging schema write schema/agents.zed
+        remit store create staging && remit --store staging schema write schema/agents@1.zed
     """
     with session.connect() as client:
         info = client.create_store(name)

@@ -54,6 +54,7 @@ class Step:
     schema: str = ""
     written: tuple[Relationship, ...] = ()
     deleted: tuple[RelationshipKey, ...] = ()
+    is_turn: bool = False  # from here on profiles say what runs are about, and intents no longer
 
 
 def plan(facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
@@ -65,7 +66,7 @@ def plan(facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
         Step("declare what is new beside what there is; no permission changes", schema=_beside_the_old()),
         Step("write what the new meaning asks for", written=tuple(known.asked_for())),
         Step("delete what covered runs by name; the profiles they declare cover the same", deleted=coverage),
-        Step("change the meaning, with places for what is left of the old facts", schema=_with_old_places()),
+        Step("change the meaning, with places for what is left of the old facts", _with_old_places(), is_turn=True),
         Step("delete the intents, which nothing asks for any more", deleted=declared),
         Step(f"import `{AGENTS}`", schema=AFTER),
     )
@@ -73,10 +74,12 @@ def plan(facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
 
 def steps_left(text: str, facts: Iterable[Relationship], now_us: int) -> tuple[Step, ...]:
     """The steps for a store of this schema that holds these facts: all of them, those after the one it stopped at, or
-    none where it is done. Raises InvalidArgument where it is neither schema nor on the way from one to the other."""
+    none where it has the library, whatever stands beside that. Raises InvalidArgument where it is neither schema nor on
+    the way from one to the other."""
     schemas = [_beside_the_old(), _with_old_places()]
     before, after, there = (compile_schema(each).schema for each in (schema_before(), AFTER, text))
-    if not diff(there, after):
+    in_library = {name: each for name, each in there.definitions.items() if name in after.definitions}
+    if not diff(replace(there, definitions=in_library, caveats={}), after):
         return ()
     if text not in schemas and (changes := diff(before, there)):
         raise InvalidArgument(
@@ -89,13 +92,41 @@ def steps_left(text: str, facts: Iterable[Relationship], now_us: int) -> tuple[S
     return steps[passed[0] + 1 :] if passed else steps
 
 
-def take(client: Client, step: Step) -> str:
+def take(client: Client, step: Step, now_us: int) -> str:
     """Do one step. The token of its last write, "" where there was nothing to do."""
-    if step.schema:
+    if not step.schema:
+        return _write(client, step.written, step.deleted)
+    if not step.is_turn:
         return client.write_schema(step.schema).token
-    token = client.import_(step.written).token if step.written else ""
-    for start in range(0, len(step.deleted), _DELETED_AT_ONCE):
-        keys = step.deleted[start : start + _DELETED_AT_ONCE]
+    # Once before, so that nothing opens, and once more for what was withdrawn between the look and the turn.
+    _write(client, *outlasting(client.export(), now_us))
+    token = client.write_schema(step.schema).token
+    return _write(client, *outlasting(client.export(), now_us)) or token
+
+
+def outlasting(
+    facts: Iterable[Relationship], now_us: int
+) -> tuple[tuple[Relationship, ...], tuple[RelationshipKey, ...]]:
+    """What an upgrade has let runs declare for longer than they have an intent, because that was withdrawn or cut short
+    after it was read: to be written with the earlier end, and to be deleted. Cost: O(facts)."""
+    known = _Facts(facts, now_us)
+    live = known.live()
+    written, deleted = [], []
+    for fact in known.of("declarer"):
+        run = fact.subject.object
+        if not fact.resource.id.startswith(f"{_BY}/"):
+            continue
+        if run not in live:
+            deleted.append(fact.key)
+        elif (end := _earlier(_end(fact), live[run])) != _end(fact):
+            written.append(replace(fact, qualifiers=Qualifiers(expiration_us=end)))
+    return tuple(written), tuple(deleted)
+
+
+def _write(client: Client, written: tuple[Relationship, ...], deleted: tuple[RelationshipKey, ...]) -> str:
+    token = client.import_(written).token if written else ""
+    for start in range(0, len(deleted), _DELETED_AT_ONCE):
+        keys = deleted[start : start + _DELETED_AT_ONCE]
         token = client.delete(*(Relationship(*key) for key in keys))
     return token
 
@@ -235,18 +266,22 @@ class _Facts:
     def _covered(self) -> dict[ObjectRef, dict[int, set[ObjectRef]]]:
         """What each run is about, by the time until which it is: as long as something covers it, and as long as the run
         has an intent, or may go without one and so is about everything."""
-        free = {run: _latest(facts) for run, facts in self._by_relation["without_intent"].items()}
-        live = dict(free)
-        for run, facts in self._by_relation["intent"].items():
-            live[run] = _later(live[run], _latest(facts)) if run in live else _latest(facts)
+        live = self.live()
         covered: dict[ObjectRef, dict[int, set[ObjectRef]]] = defaultdict(lambda: defaultdict(set))
         for fact in self.of("in_intent"):
             run = fact.subject.object
             if run in live:
                 covered[run][_earlier(_end(fact), live[run])].add(fact.resource)
-        for run, end in free.items():
-            covered[run][end].update(self.tools, self.data)
+        for run, facts in self._by_relation["without_intent"].items():
+            covered[run][_latest(facts)].update(self.tools, self.data)
         return covered
+
+    def live(self) -> dict[ObjectRef, int]:
+        """The runs that have an intent or may go without one, and until when."""
+        live = {run: _latest(facts) for run, facts in self._by_relation["without_intent"].items()}
+        for run, facts in self._by_relation["intent"].items():
+            live[run] = _later(live[run], _latest(facts)) if run in live else _latest(facts)
+        return live
 
 
 def _named(*parts: str) -> str:
