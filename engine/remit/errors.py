@@ -232,6 +232,21 @@ class CaveatFailed(RemitError):
     status = Status.INVALID_ARGUMENT
 
 
+class InvalidCall(RemitError):
+    """The call that a question is about cannot be read: its arguments are no strict JSON, or over a bound."""
+
+    reason = "INVALID_CALL"
+    status = Status.INVALID_ARGUMENT
+
+
+class CallUnjudgeable(RemitError):
+    """The answer depends on a constraint that this call cannot be judged by: a value of another type, one that is not
+    written as it must be, or a tool of which nobody knows what it takes."""
+
+    reason = "CALL_UNJUDGEABLE"
+    status = Status.INVALID_ARGUMENT
+
+
 class RevisionGone(RemitError):
     """The revision asked for is older than what the changelog still holds."""
 

@@ -126,14 +126,26 @@ class Relationship:
         return RelationshipKey(self.resource, self.relation, self.subject)
 
 
+class Call(NamedTuple):
+    """One use of a tool: the id of its object, the arguments as the bytes that it is going to get, what for, and the
+    digest under which the caller knows the tool's description ("" where it tells none)."""
+
+    tool: str
+    arguments: bytes
+    purpose: str = ""
+    descriptor: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`)."""
+    """Has `subject` `permission` of `resource`? `context`: caveat parameters (see `notation.normalized_context`);
+    `call`: what for, where it is one call of a tool."""
 
     resource: ObjectRef
     permission: str
     subject: SubjectRef
     context: Mapping[str, object] = field(default_factory=dict)
+    call: Call | None = None
 
 
 class ResourceLookup(NamedTuple):
