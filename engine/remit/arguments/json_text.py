@@ -24,7 +24,7 @@ _NUMBER_LENGTH_MAX = 400
 
 
 class JsonRefused(Exception):
-    """Why a text is not read: where in it, as a JSON Pointer, and the reason. Whoever reads it makes an error of that."""
+    """Why a text is not read: where in it, as a JSON Pointer, and the reason. Whoever reads makes an error of it."""
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(f"`{pointer}`: {reason}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from remit.arguments.call import ReadCall, read_call
-from remit.arguments.document import Document
 from remit.arguments.judged import Judged
+from remit.arguments.tree import Document
 
 __all__ = ["ReadCall", "judge", "read_call"]
 
