@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from remit.arguments.glob import GLOB_LENGTH_MAX, Glob, compile_glob
 from remit.arguments.json_text import (
@@ -100,9 +101,7 @@ class _Reader:
             "prefix": self.prefix,
             "subpath": lambda value, pointer: Subpath(self.path(value, pointer)),
             "glob": self.glob,
-            "cidr": lambda value, pointer: Cidr(
-                tuple(self.network(*each) for each in self.one_or_more(value, pointer))
-            ),
+            "cidr": self.cidr,
             "host": self.host,
             "url": self.url,
             "any_of": lambda value, pointer: AnyOf(self.constraints_of(value, pointer)),
@@ -151,7 +150,7 @@ class _Reader:
             is_open = additional
         arguments = tuple(self.argument(name, item, joined(pointer, name)) for name, item in entries.items())
         by_path = sorted(argument.path for argument in arguments)
-        for path, following in zip(by_path, by_path[1:], strict=False):
+        for path, following in pairwise(by_path):
             if following[: len(path)] == path:
                 what = "is named twice" if path == following else f"is within `{pointer_of(path)}`, which is named too"
                 raise DocumentInvalid(pointer, f"names `{pointer_of(following)}`, which {what}", "say it in one place")
@@ -185,11 +184,13 @@ class _Reader:
     def read_members(self, entries: dict[str, Json], pointer: str) -> Constraint:
         """What an object of members says; none of them is `optional` or `if_present` any more."""
         self.counted(pointer)
-        items_min: Json = 1
+        items_min = 1
         if "min_items" in entries and self.side is Side.ARGUMENTS:
-            items_min = self.count(entries.pop("min_items"), below := joined(pointer, "min_items"))
+            items_min = self.count(entries.pop("min_items"), joined(pointer, "min_items"))
             if "each" not in entries:
-                raise DocumentInvalid(below, "stands without `each`", "`each: {}` lets every element through")
+                raise DocumentInvalid(
+                    joined(pointer, "min_items"), "stands without `each`", "`each: {}` lets every element through"
+                )
         members: list[Member] = []
         for name, item in entries.items():
             below = joined(pointer, name)
@@ -312,6 +313,9 @@ class _Reader:
                 pointer, "has `**` within a segment", "`**` is a segment by itself, `*` a part of one"
             )
         return compile_glob(pattern)
+
+    def cidr(self, value: Json, pointer: str) -> Cidr:
+        return Cidr(tuple(self.network(*each) for each in self.one_or_more(value, pointer)))
 
     def network(self, value: Json, pointer: str) -> Network:
         text = self.text(value, pointer)
