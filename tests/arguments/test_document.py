@@ -23,7 +23,7 @@ def test_what_is_no_document_is_refused_by_place_and_reason(row: dict[str, Any])
     text = json.dumps(row["document"]) if "document" in row else text_of(row, "text")
     with pytest.raises(DocumentInvalid) as raised:
         parse_document(text, Side(row["side"]), DECLARED)
-    assert (raised.value.pointer, raised.value.why, raised.value.fix) == (row["pointer"], row["reason"], row["fix"])
+    assert (raised.value.pointer, raised.value.problem, raised.value.fix) == (row["pointer"], row["reason"], row["fix"])
 
 
 def test_a_refusal_names_place_reason_and_fix() -> None:

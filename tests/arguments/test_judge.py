@@ -17,7 +17,7 @@ from remit.arguments.judged import Judged, Known, Related, Unjudged
 from remit.arguments.side import Side
 from remit.errors import InvalidCall, Status
 from remit.model import Call, ObjectRef
-from tests.support.arguments.bounds import UNKNOWN, bounds_of, leaves_of
+from tests.support.arguments.bounds import answer_of, leaves_of
 from tests.support.arguments.random_calls import DECLARED
 from tests.support.arguments.tables import rows_of
 
@@ -28,13 +28,6 @@ def call_of(row: dict[str, Any]) -> ReadCall:
     arguments = canonical_text(row["arguments"]).encode()
     call = read_call(Call(row.get("tool", "t"), arguments, row.get("purpose", "")))
     return call.typed(call.arguments, row["types"]) if "types" in row else call
-
-
-def answer_of(judged: Judged) -> str:
-    bounds = {bounds_of(judged, lambda _, each=each: each) for each in (True, False)}
-    if len(bounds) > 1:
-        return "asks"
-    return {(True, True): "yes", (False, False): "no", UNKNOWN: "unknown"}[bounds.pop()]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["note"])
