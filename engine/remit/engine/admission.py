@@ -30,7 +30,7 @@ from remit.errors import (
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
-from remit.language.plan import Relation, Schema, SubjectType
+from remit.language.plan import Member, Relation, Schema, SubjectType, subject_type_of
 from remit.language.suggest import did_you_mean
 from remit.model import (
     PLAIN,
@@ -75,29 +75,24 @@ def check_relationship(
     subject, qualifiers = relationship.subject, relationship.qualifiers
     if qualifiers is PLAIN and _takes_plainly(relation, subject):
         return relation
-    wanted = subject_type_of(relationship)
-    if not relation.takes(wanted):
-        raise _not_taken(schema, relationship, relation, wanted, field)
+    alternative = relation.alternative(subject, qualifiers)
+    if alternative is None:
+        raise _not_taken(schema, relationship, relation, subject_type_of(subject, qualifiers), field)
     if qualifiers.caveat is not None and not is_context_known:
         try:
-            schema.caveats[qualifiers.caveat.name].check_context(parse_context(qualifiers.caveat.context_json))
+            _check_context(schema, qualifiers.caveat, alternative.declared)
         except InvalidContext as error:
             whole = InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata)
             raise whole.with_fault(Fault.CAVEAT_ARGUMENT) from error
     return relation
 
 
-def subject_type_of(relationship: Relationship) -> SubjectType:
-    """The alternative of its relation that a relationship is written as."""
-    subject, qualifiers = relationship.subject, relationship.qualifiers
-    return SubjectType(
-        subject.type,
-        subject.relation,
-        subject.is_wildcard,
-        qualifiers.caveat.name if qualifiers.caveat else None,
-        qualifiers.expiration_us is not None,
-        qualifiers.not_before_us is not None,
-    )
+def _check_context(schema: Schema, use: CaveatUse, declared: tuple[Member, ...]) -> None:
+    """That a relationship may be written with this context; `declared` are the permissions that a constraint document
+    may name there. Raises InvalidContext."""
+    context = parse_context(use.context_json)
+    if schema.side_of(use.name) is None:
+        schema.caveats[use.name].check_context(context)
 
 
 def check_place(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
@@ -175,26 +170,40 @@ class KnownContexts:
     look through those of one large request takes a second."""
 
     schema: Schema | None
-    good: frozenset[CaveatUse]
+    good: frozenset[tuple[CaveatUse, tuple[Member, ...]]]
 
     @classmethod
     def of(cls, schema: Schema | None, relationships: Iterable[Relationship], interrupt: Interrupt) -> KnownContexts:
         """Says nothing of those that do not fit: that is for the admission. Raises what the interrupt raises. Cost:
         O(bytes of the contexts)."""
-        good: set[CaveatUse] = set()
+        good: set[tuple[CaveatUse, tuple[Member, ...]]] = set()
+        if schema is None:
+            return cls(schema, frozenset())
         for relationship in relationships:
             use = relationship.qualifiers.caveat
-            caveat = schema.caveats.get(use.name) if schema is not None and use is not None else None
-            if use is None or caveat is None or use in good:
+            declared = _declared_beside(schema, relationship) if use is not None else None
+            if use is None or declared is None or (use, declared) in good:
                 continue
             interrupt()
             with suppress(InvalidContext):
-                caveat.check_context(parse_context(use.context_json))
-                good.add(use)
+                _check_context(schema, use, declared)
+                good.add((use, declared))
         return cls(schema, frozenset(good))
 
-    def knows(self, schema: Schema, use: CaveatUse | None) -> bool:
-        return schema is self.schema and use in self.good
+    def knows(self, schema: Schema, relationship: Relationship) -> bool:
+        use = relationship.qualifiers.caveat
+        if schema is not self.schema or use is None:
+            return False
+        return (use, _declared_beside(schema, relationship)) in self.good
+
+
+def _declared_beside(schema: Schema, relationship: Relationship) -> tuple[Member, ...] | None:
+    """The permissions that a constraint document may name where the relationship is written; None where the schema has
+    no place for it."""
+    definition = schema.definitions.get(relationship.resource.type)
+    relation = definition.relations.get(relationship.relation) if definition is not None else None
+    alternative = relation.alternative(relationship.subject, relationship.qualifiers) if relation is not None else None
+    return alternative.declared if alternative is not None else None
 
 
 def check_updates(
@@ -211,7 +220,7 @@ def check_updates(
             if operation is _DELETE:
                 relation = check_place(schema, relationship, field)
             else:
-                is_known = known.knows(schema, relationship.qualifiers.caveat)
+                is_known = known.knows(schema, relationship)
                 relation = check_relationship(schema, relationship, field, is_context_known=is_known)
         if relation.managed:
             _require_write_managed(relationship.key, caller, f"{where}[{index}]")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from remit.engine.admission import check_relationship, require_relation, subject_type_of
+from remit.engine.admission import check_relationship, require_relation
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, TooManyMatch, UnknownType
 from remit.interrupt import Interrupt, never_interrupted, paced
@@ -209,7 +209,7 @@ def has_place(schema: Schema, relationship: Relationship, before: RelationshipKe
     """Whether `misfit` has nothing to say."""
     definition = schema.definitions.get(relationship.resource.type)
     relation = definition.relations.get(relationship.relation) if definition is not None else None
-    if relation is None or not relation.takes(subject_type_of(relationship)):
+    if relation is None or relation.alternative(relationship.subject, relationship.qualifiers) is None:
         return False
     return not misfit(schema, relationship, before, now_us)
 
@@ -236,7 +236,7 @@ def _changed_relations(old: Schema, new: Schema) -> Iterator[tuple[str, str]]:
                 or not set(relation.subject_types) <= set(successor.subject_types)
                 or (successor.single and not relation.single)
                 or (relation.final and not successor.final)
-                or any(old.caveats[use] != new.caveats[use] for use in _caveats_of(relation))
+                or any(old.caveats.get(use) != new.caveats.get(use) for use in _caveats_of(relation))
             ):
                 yield type, name
 
