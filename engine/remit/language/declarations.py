@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from remit.arguments.side import SIDES, Side
 from remit.language.effort import Effort
 from remit.language.source import Issue, Severity, Span
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     ArrowSyntax,
     BinarySyntax,
@@ -27,6 +26,7 @@ from remit.language.syntax import (
     nodes_of,
 )
 from remit.language.tokens import ARGUMENTS, DELEGATION
+from remit.suggest import did_you_mean
 
 Member = RelationSyntax | PermissionSyntax
 _GUESSES_MAX = 100
