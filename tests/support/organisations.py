@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from remit.eval.semantics import Evaluation
 from remit.graph.view import GraphView
 from remit.language.compiler import compile_schema
-from remit.language.plan import Schema, SubjectType
+from remit.language.plan import Schema
 from remit.model import PLAIN, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
 from tests.support.places import AGENTS_BEFORE_PROFILES

@@ -10,9 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from remit.arguments.document import parse_document
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.engine.record_kinds import SWEPT, is_fixed
 from remit.errors import (
+    DocumentInvalid,
     Fault,
     FilterTooBroad,
     FinalRefused,
@@ -69,8 +71,8 @@ _CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enum
 def check_relationship(
     schema: Schema, relationship: Relationship, field: str = "", *, is_context_known: bool = False
 ) -> Relation:
-    """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext. `is_context_known`:
-    the caveat's context was checked before, under the same schema."""
+    """The relation it is written to. Raises UnknownType, RelationshipRefused, InvalidContext or DocumentInvalid.
+    `is_context_known`: the caveat's context was checked before, under the same schema."""
     relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
     subject, qualifiers = relationship.subject, relationship.qualifiers
     if qualifiers is PLAIN and _takes_plainly(relation, subject):
@@ -84,15 +86,20 @@ def check_relationship(
         except InvalidContext as error:
             whole = InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata)
             raise whole.with_fault(Fault.CAVEAT_ARGUMENT) from error
+        except DocumentInvalid as error:
+            document = DocumentInvalid(error.pointer, error.why, error.fix, relationship=relationship.key, field=field)
+            raise document.with_fault(Fault.CAVEAT_ARGUMENT) from error
     return relation
 
 
 def _check_context(schema: Schema, use: CaveatUse, declared: tuple[Member, ...]) -> None:
     """That a relationship may be written with this context; `declared` are the permissions that a constraint document
-    may name there. Raises InvalidContext."""
-    context = parse_context(use.context_json)
-    if schema.side_of(use.name) is None:
-        schema.caveats[use.name].check_context(context)
+    may name there. Raises InvalidContext or DocumentInvalid."""
+    side = schema.side_of(use.name)
+    if side is None:
+        schema.caveats[use.name].check_context(parse_context(use.context_json))
+    else:
+        parse_document(use.context_json, side, declared)
 
 
 def check_place(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
@@ -185,7 +192,7 @@ class KnownContexts:
             if use is None or declared is None or (use, declared) in good:
                 continue
             interrupt()
-            with suppress(InvalidContext):
+            with suppress(InvalidContext, DocumentInvalid):
                 _check_context(schema, use, declared)
                 good.add((use, declared))
         return cls(schema, frozenset(good))

@@ -17,7 +17,14 @@ from dataclasses import dataclass, replace
 
 from remit.engine.admission import check_relationship, require_relation
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
-from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, TooManyMatch, UnknownType
+from remit.errors import (
+    DocumentInvalid,
+    InvalidContext,
+    RelationshipRefused,
+    SchemaOrphansRelationships,
+    TooManyMatch,
+    UnknownType,
+)
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.plan import Relation, Schema
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
@@ -218,7 +225,7 @@ def misfit(schema: Schema, relationship: Relationship, before: RelationshipKey |
     """Why the relationship has no place under the schema; "" where it has. `before` is the one scanned before it."""
     try:
         relation = check_relationship(schema, relationship)
-    except (UnknownType, RelationshipRefused, InvalidContext) as error:
+    except (UnknownType, RelationshipRefused, InvalidContext, DocumentInvalid) as error:
         return error.message
     same_place = before is not None and before[:2] == (relationship.resource, relationship.relation)
     if relation.single and same_place and not relationship.qualifiers.is_over(now_us):
