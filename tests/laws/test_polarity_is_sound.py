@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from remit.language.effort import Effort
-from remit.language.polarity import EVEN, ODD, find_standing, find_subtracted
+from remit.language.polarity import EVEN, ODD, find_subtracted, find_ways
 from remit.language.reach import Reach
 from remit.model import Relationship
 from tests.support.judge import Judge
@@ -52,8 +52,8 @@ def test_what_moves_an_answer_that_no_other_is_made_of_stands_that_way(seeds: Se
     for seed in seeds:
         world = random_world(seed)
         schema = declared_as_held(world)
-        standing = find_standing(schema, Reach(schema, identity=False), Effort())
-        tops = {member for (member, _), reading in standing.items() if reading is None}
+        ways = find_ways(schema, Reach(schema, identity=False), Effort())
+        tops = {member for (member, _), reading in ways.items() if reading is None}
         before = bounds(world, world.relationships)
         for gone in world.relationships:
             after = bounds(world, [each for each in world.relationships if each is not gone])
@@ -63,7 +63,7 @@ def test_what_moves_an_answer_that_no_other_is_made_of_stands_that_way(seeds: Se
                     continue
                 moves = [after.low[cell] - before.low[cell], after.high[cell] - before.high[cell]]
                 for way, moved in ((EVEN, min(moves) < 0), (ODD, max(moves) > 0)):
-                    assert not moved or (place, way) in standing, f"seed {seed}: without {gone.key}, {cell} moves"
+                    assert not moved or (place, way) in ways, f"seed {seed}: without {gone.key}, {cell} moves"
                 lowered += min(moves) < 0
                 raised += max(moves) > 0
     seeds.require(lowered > 30 and raised > 1, f"{lowered} lowered, {raised} raised")

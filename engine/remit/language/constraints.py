@@ -12,7 +12,7 @@ from remit.arguments.side import Side
 from remit.language.declarations import Declarations, Findings
 from remit.language.effort import Effort
 from remit.language.plan import Member, Schema
-from remit.language.polarity import EVEN, ODD, Standing, find_standing
+from remit.language.polarity import EVEN, ODD, Ways, find_ways
 from remit.language.reach import Reach
 from remit.language.source import Issue
 from remit.language.syntax import RelationSyntax, TypeSyntax
@@ -26,11 +26,11 @@ def check_constraints(declarations: Declarations, schema: Schema, reach: Reach, 
     if not schema.uses_arguments:
         return ()
     found = Findings(declarations.tree, effort)
-    places = _Places(declarations, schema, find_standing(schema, reach, effort))
+    places = _Places(declarations, schema, find_ways(schema, reach, effort))
     for definition in declarations.definitions.values():
         for relation in definition.relations:
             for side, type_ in _constrained(relation, declarations, effort).items():
-                if ((definition.name, relation.name), _WRONG_WAY[side]) in places.standing:
+                if ((definition.name, relation.name), _WRONG_WAY[side]) in places.ways:
                     code, message, advice = places.issue((definition.name, relation.name), side, type_)
                     found.error(code, message, type_.caveat_span, advice)
     return found.issues
@@ -49,8 +49,8 @@ def _constrained(relation: RelationSyntax, declarations: Declarations, effort: E
 class _Places:
     """Says where a member is read, and which way."""
 
-    def __init__(self, declarations: Declarations, schema: Schema, standing: Standing) -> None:
-        self.standing = standing
+    def __init__(self, declarations: Declarations, schema: Schema, ways: Ways) -> None:
+        self.ways = ways
         self._declarations = declarations
         self._schema = schema
 
@@ -58,7 +58,7 @@ class _Places:
         """Its code, message and advice."""
         type, name = relation
         about = f"relation `{name}` of `{type}` takes `{type_.type} with {side.value}`"
-        is_even, is_odd = (relation, EVEN) in self.standing, (relation, ODD) in self.standing
+        is_even, is_odd = (relation, EVEN) in self.ways, (relation, ODD) in self.ways
         if is_even and is_odd:
             message = (
                 f"{about} and is used both ways: it gives {self._giving(relation)}, and takes {self._taking(relation)}"
@@ -72,15 +72,15 @@ class _Places:
         return "matching-not-subtracted", message, "what gives is constrained by `with arguments`"
 
     def _giving(self, relation: Member) -> str:
-        reading = self.standing[relation, EVEN]
+        reading = self.ways[relation, EVEN]
         return f"in {self._named(reading.reader)}" if reading is not None else "by itself: nothing subtracts it"
 
     def _taking(self, relation: Member) -> str:
         """In the nearest member that turns it."""
-        reading = self.standing[relation, ODD]
+        reading = self.ways[relation, ODD]
         assert reading is not None, "what nobody reads stands even"
         while not reading.turns:
-            above = self.standing[reading.reader, reading.way]
+            above = self.ways[reading.reader, reading.way]
             assert above is not None, "on the way there is one that turns"
             reading = above
         return f"in {self._named(reading.reader)}"

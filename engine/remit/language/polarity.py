@@ -9,7 +9,7 @@ Which way constraint documents stand is counted from the permissions that no oth
 even, and each `-` on the way turns it. A permission that is only ever subtracted says who is stopped, so what it is
 made of stands odd, though it can be asked by itself.
 Laws: sound, never tight. Where taking a relationship away raises some answer, its relation holds back. Where it lowers
-one that no other is made of, its relation stands even; where it raises one, odd."""
+one that no other is made of, its relation is read EVEN; where it raises one, ODD."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from remit.language.plan import (
 )
 from remit.language.reach import Reach
 
-EVEN, ODD = 1, 2  # bits: a member may stand both ways
+EVEN, ODD = 1, 2  # bits: a member may be read both ways
 _BOTH = EVEN | ODD
 
 
@@ -84,23 +84,23 @@ def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> Subtracted:
     return Subtracted(frozenset(found | counted), frozenset(counted))
 
 
-# --- which way a member stands ----------------------------------------------------------------------------------
+# --- which way a member is read ---------------------------------------------------------------------------------
 
 
 class Reading(NamedTuple):
-    """A member that reads another, standing in one of the ways, and whether it turns it: then the other stands in the
-    opposite one."""
+    """A member that reads another, itself read in that way, and whether it turns it: then the other is read in the
+    opposite way."""
 
     reader: Member
     way: int
     turns: bool
 
 
-Standing = Mapping[tuple[Member, int], Reading | None]
-"""Each way in which each member stands, and the nearest that reads it so; None of what nothing else reads."""
+Ways = Mapping[tuple[Member, int], Reading | None]
+"""Each way in which each member is read, and by which other; None of what nothing else reads."""
 
 
-def find_standing(schema: Schema, reach: Reach, effort: Effort) -> Standing:
+def find_ways(schema: Schema, reach: Reach, effort: Effort) -> Ways:
     """Breadth first from what nobody else reads, so that what is told of a member is its shortest way there. Of members
     that read one another in a circle which nobody else reads, each is where it begins. Cost: O(schema)."""
     read = {
@@ -108,26 +108,23 @@ def find_standing(schema: Schema, reach: Reach, effort: Effort) -> Standing:
         for type, definition in schema.definitions.items()
         for name in (*definition.relations, *definition.permissions)
     }
-    standing: dict[tuple[Member, int], Reading | None] = {
-        (member, EVEN): None
-        for member in _beginnings({member: [to for to, _ in reads] for member, reads in read.items()})
-    }
-    waiting = deque(standing)
+    beginnings = _beginnings({member: [other for other, _ in reads] for member, reads in read.items()}, effort)
+    found: dict[tuple[Member, int], Reading | None] = {(member, EVEN): None for member in beginnings}
+    waiting = deque(found)
     while waiting:
         reader, way = waiting.popleft()
-        for member, ways in read[reader]:
+        for member, relative in read[reader]:
             for turns in (False, True):
                 effort.step()
-                stands = member, way ^ _BOTH if turns else way
-                if ways & (ODD if turns else EVEN) and stands not in standing:
-                    standing[stands] = Reading(reader, way, turns)
-                    waiting.append(stands)
-    return standing
+                other = way ^ _BOTH if turns else way
+                if relative & (ODD if turns else EVEN) and (member, other) not in found:
+                    found[member, other] = Reading(reader, way, turns)
+                    waiting.append((member, other))
+    return found
 
 
 def _read_by(schema: Schema, reach: Reach, type: str, name: str, effort: Effort) -> Iterator[tuple[Member, int]]:
-    """What a member reads, and how it stands in it: EVEN where they rise together, ODD where one falls as the other
-    rises."""
+    """What a member reads, and which way: EVEN where they rise together, ODD where one falls as the other rises."""
     definition = schema.definitions[type]
     if (relation := definition.relations.get(name)) is not None:
         yield from ((member, EVEN) for member in _usersets(relation, effort))
@@ -140,16 +137,17 @@ def _read_by(schema: Schema, reach: Reach, type: str, name: str, effort: Effort)
         yield from ((member, _BOTH) for member in _edges_of_all(type, node, reach))
 
 
-def _beginnings(read: Mapping[Member, Sequence[Member]]) -> list[Member]:
+def _beginnings(read: Mapping[Member, Sequence[Member]], effort: Effort) -> list[Member]:
     """The members of each circle that nothing outside of it reads; one that reads nobody who reads it is a circle of
     its own. Tarjan's strongly connected components, on a stack of our own."""
     numbers: dict[Member, int] = {}
     lowest: dict[Member, int] = {}
-    open_: dict[Member, None] = {}  # met, and of no circle yet
-    circle_of: dict[Member, int] = {}
+    open_: dict[Member, None] = {}  # met, and of no component yet
+    component_of: dict[Member, int] = {}
     for root in read:
         path = [(root, iter(read[root]))] if root not in numbers else []
         while path:
+            effort.step()
             member, others = path[-1]
             if member not in numbers:
                 numbers[member] = lowest[member] = len(numbers)
@@ -165,12 +163,13 @@ def _beginnings(read: Mapping[Member, Sequence[Member]]) -> list[Member]:
                 if path:
                     lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[member])
                 if lowest[member] == numbers[member]:
-                    while member not in circle_of:
-                        circle_of[open_.popitem()[0]] = numbers[member]
-    entered = {
-        circle_of[other] for member, others in read.items() for other in others if circle_of[member] != circle_of[other]
-    }
-    return [member for member, circle in circle_of.items() if circle not in entered]
+                    while member not in component_of:
+                        component_of[open_.popitem()[0]] = numbers[member]
+    entered: set[int] = set()
+    for member, others_read in read.items():
+        effort.step(len(others_read))
+        entered.update(component_of[other] for other in others_read if component_of[other] != component_of[member])
+    return [member for member, component in component_of.items() if component not in entered]
 
 
 # --- what reads what --------------------------------------------------------------------------------------------
