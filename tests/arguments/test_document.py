@@ -46,6 +46,8 @@ def test_a_document_has_one_text_and_one_tree() -> None:
     [document, *others] = [parse_document(text, Side.ARGUMENTS, ()) for text in texts]
     assert document.text == texts[0]
     assert others == [document, document]
+    globs = [parse_document('{"a":{"glob":"/srv/**"}}', Side.ARGUMENTS, ()) for _ in range(2)]
+    assert len({document, *others, *globs}) == 2
 
 
 def test_bounds_are_what_they_say() -> None:
