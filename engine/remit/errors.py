@@ -320,6 +320,18 @@ class RecordRefused(InvalidArgument):
     reason = "RECORD_NOT_ALLOWED"
 
 
+class DescriptorInvalid(InvalidArgument):
+    """What a tool is described by cannot be read, or is a schema that two libraries could judge differently. `pointer`
+    is a JSON Pointer into the descriptor; the message ends with the fix."""
+
+    reason = "DESCRIPTOR_INVALID"
+
+    def __init__(self, pointer: str, problem: str, fix: str, *, field: str = "", **metadata: object) -> None:
+        super().__init__(f"`{pointer}` {problem}: {fix}", field=field, pointer=pointer, **metadata)
+        self.pointer = pointer
+        self.problem = problem
+
+
 class RecordFixed(RemitError):
     """A record whose document never changes would be written with another one."""
 
