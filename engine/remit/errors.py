@@ -99,6 +99,34 @@ class InvalidContext(InvalidArgument):
     reason = "INVALID_CONTEXT"
 
 
+class DocumentInvalid(InvalidArgument):
+    """A constraint document is not of its form, over a bound, or names a permission that its relation does not declare.
+    The metadata has the JSON Pointer into the document, the reason, and the fix."""
+
+    reason = "DOCUMENT_INVALID"
+
+    def __init__(self, pointer: str, why: str, fix: str = "") -> None:
+        message = f"the constraint document: `{pointer}` {why}" if pointer else f"the constraint document {why}"
+        super().__init__(f"{message}: {fix}" if fix else message, pointer=pointer, why=why, fix=fix)
+        self.pointer = pointer
+        self.why = why
+        self.fix = fix
+
+
+class DescriptorInvalid(InvalidArgument):
+    """What a tool is described by cannot be read, is over a bound, or has a schema that two libraries may judge
+    differently. The metadata has the JSON Pointer into the descriptor, the reason, and the fix."""
+
+    reason = "DESCRIPTOR_INVALID"
+
+    def __init__(self, pointer: str, why: str, fix: str) -> None:
+        what = f"the descriptor: `{pointer}` {why}" if pointer else f"the descriptor {why}"
+        super().__init__(f"{what}: {fix}", pointer=pointer, why=why, fix=fix)
+        self.pointer = pointer
+        self.why = why
+        self.fix = fix
+
+
 class InvalidToken(InvalidArgument):
     """The text is not a token."""
 
@@ -315,21 +343,10 @@ class WeakeningRefused(RemitError):
 
 
 class RecordRefused(InvalidArgument):
-    """A record is of no kind that there is, about another type's object, too large, or not what its digest says."""
+    """A record is of no kind that there is, about another type's object, too large, not what its digest says, or no
+    document of its kind."""
 
     reason = "RECORD_NOT_ALLOWED"
-
-
-class DescriptorInvalid(InvalidArgument):
-    """What a tool is described by cannot be read, or is a schema that two libraries could judge differently. `pointer`
-    is a JSON Pointer into the descriptor; the message ends with the fix."""
-
-    reason = "DESCRIPTOR_INVALID"
-
-    def __init__(self, pointer: str, problem: str, fix: str, *, field: str = "", **metadata: object) -> None:
-        super().__init__(f"`{pointer}` {problem}: {fix}", field=field, pointer=pointer, **metadata)
-        self.pointer = pointer
-        self.problem = problem
 
 
 class RecordFixed(RemitError):

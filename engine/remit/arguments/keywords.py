@@ -6,12 +6,13 @@ Law: what is accepted here means one thing; what could mean two, or is of anothe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from typing import cast
 
 from remit.arguments.json_text import Json
 from remit.arguments.patterns import PatternRefused, written_out
+from remit.notation import shortened
+from remit.suggest import did_you_mean
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
@@ -174,5 +175,4 @@ def refusal_of(keyword: str) -> tuple[str, str]:
         return f"has `{keyword}`, which {why}", fix
     if keyword in _ELSEWHERE:
         return f"has `{keyword}`, which is not of draft 2020-12", f"there it is {_ELSEWHERE[keyword]}"
-    near = get_close_matches(keyword, KEYWORDS, 1, 0.65)
-    return f"has the unknown keyword `{keyword}`", f"did you mean `{near[0]}`?" if near else "leave it out"
+    return f"has the unknown keyword `{shortened(keyword)}`", did_you_mean(keyword, KEYWORDS) or "leave it out"

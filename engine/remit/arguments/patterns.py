@@ -1,4 +1,4 @@
-r"""The regular expressions of a schema, read as ECMA 262 has them, and written out so that nothing is left to an engine.
+r"""The regular expressions of a schema, read as ECMA 262 has them and written out, so that engines agree about them.
 
 An engine that backtracks can be held for hours by one value, so those that judge here are linear: RE2, and Rust's
 `regex`. They disagree with ECMA 262, and with each other, about what `\d`, `.`, `\b` or an escape is. So a pattern is

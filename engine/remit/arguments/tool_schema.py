@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain, repeat
 from typing import cast
@@ -26,11 +25,13 @@ from remit.arguments.json_text import (
     read_object,
 )
 from remit.arguments.schema_library import Unfit, Validator
+from remit.arguments.values import VALUE_TYPES, ValueType
 from remit.errors import DescriptorInvalid
+from remit.notation import shortened
+from remit.suggest import did_you_mean
 
 BYTES_MAX = 64 * 1024
 VALUES_MAX = 1_000  # of arguments, with what was filled in
-TYPES = ("path", "url", "host", "email", "address", "decimal", "date")
 EACH = "*"  # in a pointer: every item of a list
 
 _KEYS = ("name", "description", "input_schema", "types")
@@ -42,7 +43,7 @@ class Descriptor:
 
     name: str
     description: str
-    types: Mapping[tuple[str, ...], str]  # by the keys that lead to a text, EACH for every item of a list
+    types: Mapping[str, ValueType]  # by JSON Pointers, in which EACH is every item of a list
     _closed: ClosedSchema = field(repr=False)
 
     def filled(self, arguments: dict[str, Json]) -> dict[str, Json] | Unfit:
@@ -61,10 +62,10 @@ class Descriptor:
             return Unfit("", f"has {size} bytes with its defaults, and may have {BYTES_MAX}")
         return self._validator.unfit(filled) or cast(dict[str, Json], filled)
 
-    def type_of(self, pointer: str) -> str | None:
+    def type_of(self, pointer: str) -> ValueType | None:
         """The semantic type of what a JSON Pointer into arguments leads to, None where it has none. Cost: O(types)."""
-        path = path_of(pointer)
-        return next((type for keys, type in self.types.items() if path is not None and _leads_to(keys, path)), None)
+        path = path_of(pointer) if pointer.startswith("/") else None
+        return next((type for name, type in self.types.items() if path is not None and _leads_to(name, path)), None)
 
     def place_of(self, path: tuple[str, ...]) -> Place | None:
         """Where the keys lead to, EACH for every item of a list; None where that is not described in one place."""
@@ -88,15 +89,13 @@ def read_descriptor(document: bytes) -> Descriptor:
     if len(document) > BYTES_MAX:
         raise DescriptorInvalid("", f"has {len(document)} bytes, and may have {BYTES_MAX}", "describe less")
     try:
-        whole = read_object(document)
+        whole = read_object(document, exact_numbers=True)
     except JsonRefused as error:
         raise DescriptorInvalid(error.pointer, error.reason, "write it as RFC 8785 has it") from error
     for key in whole:
         if key not in _KEYS:
-            near = get_close_matches(key, _KEYS, 1)
-            raise DescriptorInvalid(
-                "", f"has the unknown key `{key}`", f"did you mean `{near[0]}`?" if near else "leave it out"
-            )
+            fix = did_you_mean(key, _KEYS) or "leave it out"
+            raise DescriptorInvalid("", f"has the unknown key `{shortened(key)}`", fix)
     if "input_schema" not in whole:
         raise DescriptorInvalid("", "has no `input_schema`", "give the tool's JSON Schema under it")
     name, description = (_text(whole, key) for key in ("name", "description"))
@@ -131,7 +130,7 @@ def _check_default(default: Default) -> None:
 # --- types ------------------------------------------------------------------------------------------------------
 
 
-def _types(descriptor: Descriptor, types: Json) -> Iterator[tuple[tuple[str, ...], str]]:
+def _types(descriptor: Descriptor, types: Json) -> Iterator[tuple[str, ValueType]]:
     if not isinstance(types, dict):
         raise DescriptorInvalid("/types", "is not an object", "give a type for each argument that has one")
     seen: dict[tuple[str, ...], str] = {}
@@ -141,44 +140,46 @@ def _types(descriptor: Descriptor, types: Json) -> Iterator[tuple[tuple[str, ...
         if path is None:
             raise DescriptorInvalid(at, "is no JSON Pointer", "write `~` in a key as `~0`, and `/` as `~1`")
         if path in seen:
-            raise DescriptorInvalid(at, f"names what `{seen[path]}` names", "leave one of them out")
+            raise DescriptorInvalid(at, f"names what `{shortened(seen[path])}` names", "leave one of them out")
         seen[path] = name
-        if not isinstance(type, str) or type not in TYPES:
-            near = get_close_matches(type, TYPES, 1) if isinstance(type, str) else []
-            known = f"there are {', '.join(f'`{each}`' for each in TYPES)}"
-            raise DescriptorInvalid(at, "is no type", f"did you mean `{near[0]}`?" if near else known)
+        if type not in VALUE_TYPES:
+            near = did_you_mean(type, VALUE_TYPES) if isinstance(type, str) else ""
+            fix = near or f"there are {', '.join(f'`{each}`' for each in VALUE_TYPES)}"
+            raise DescriptorInvalid(at, "is no type", fix)
         _check_typed(descriptor, path, type, at)
-        yield path, type
+        yield pointer_of(path), type
 
 
-def _check_typed(descriptor: Descriptor, path: tuple[str, ...], type: str, at: str) -> None:
+def _check_typed(descriptor: Descriptor, path: tuple[str, ...], type: Json, at: str) -> None:
     """That the path leads to a text, through what is described."""
     for length, key in enumerate(path):
         above = descriptor.place_of(path[:length])
         assert above is not None, "the step before has led there"
-        pointer = pointer_of(path[: length + 1])
+        pointer = shortened(pointer_of(path[: length + 1]))
         nesting = above.kinds & {"array", "object"}
         if nesting == {"array"}:
             if key != EACH or above.prefix or above.items is None:
                 fix = f"`{EACH}` names every item of a list that `items` alone describes"
                 raise DescriptorInvalid(at, f"leads to `{pointer}`, in a list", fix)
         elif nesting != {"object"}:
+            where = shortened(pointer_of(path[:length]))
             what = "may be an object or a list" if nesting else "is neither an object nor a list"
-            where = pointer_of(path[:length])
             raise DescriptorInvalid(at, f"leads through `{where}`, which {what}", "name what the schema describes")
-        elif key not in above.properties:
-            near = get_close_matches(key, above.properties, 1)
-            fix = f"did you mean `{near[0]}`?" if near else "name what the schema describes, outside of alternatives"
-            raise DescriptorInvalid(at, f"leads to `{pointer}`, which `properties` lacks", fix)
+        elif key not in above.properties or key == EACH:
+            fix = did_you_mean(key, above.properties) or "name what the schema describes, outside of alternatives"
+            why = "in an object" if key == EACH else "which `properties` lacks"
+            raise DescriptorInvalid(at, f"leads to `{pointer}`, {why}", fix)
     place = descriptor.place_of(path)
     assert place is not None, "the last step has led there"
     if "string" not in place.kinds or place.kinds - {"string", "null"}:
-        fix = "say `type: string` there, or leave the type out here"
         others = " or ".join(sorted(place.kinds - {"null"}))
+        fix = "say `type: string` there, or leave the type out here"
         raise DescriptorInvalid(at, f"is `{type}`, which is a string, and the schema says {others}", fix)
 
 
-def _leads_to(keys: tuple[str, ...], path: tuple[str, ...]) -> bool:
+def _leads_to(name: str, path: tuple[str, ...]) -> bool:
+    keys = path_of(name)
+    assert keys is not None, "it was read as a pointer"
     return len(keys) == len(path) and all(
         key == step or (key == EACH and step.isascii() and step.isdecimal())
         for key, step in zip(keys, path, strict=True)

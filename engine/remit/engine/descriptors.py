@@ -9,11 +9,11 @@ from collections import OrderedDict
 
 from remit.arguments.tool_schema import Descriptor, read_descriptor
 from remit.engine.loaded import LoadedStores
+from remit.engine.record_kinds import DESCRIPTOR
 from remit.errors import DescriptorInvalid, RevisionGone
 from remit.model import ObjectRef, Record, RecordKey, StoredRecord
 from remit.store.port import ReadTransaction, StoreIdentity, WriteTransaction
 
-DESCRIPTOR = "descriptor"  # the kind of the records, and the type of their objects
 # A tenth of a millisecond to read one, and some hundred kilobytes where it is large.
 KEPT_MAX = 256
 
