@@ -6,6 +6,7 @@
 //! enforces and the tool itself see the same bytes.
 
 pub mod document;
+mod glob;
 pub mod json_text;
 pub mod judge;
 pub mod judged;
