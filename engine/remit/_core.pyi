@@ -31,6 +31,8 @@ Expanded: TypeAlias = tuple[int, tuple[SetTuple, ...] | None, int, bool]
 # id to go on after; the steps, and whether the budget ended it.
 LookedUp: TypeAlias = tuple[int, list[tuple[str, bool | None, bool]] | None, str | None, int, bool]
 
+def fit_arguments(descriptor: bytes, arguments: bytes) -> tuple[str, str, str]: ...
+
 class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
     def apply(

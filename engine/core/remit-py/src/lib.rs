@@ -13,6 +13,7 @@ mod holdings;
 mod lookups;
 mod session;
 mod store;
+mod tool_schemas;
 mod turns;
 
 #[global_allocator]
@@ -32,6 +33,8 @@ mod _core {
     use crate::session::{all_caches, cache_stats, panics, set_cache, set_dear};
     #[pymodule_export]
     use crate::store::{NativeCore, NativeStore};
+    #[pymodule_export]
+    use crate::tool_schemas::fit_arguments;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
