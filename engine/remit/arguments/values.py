@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from typing import Literal, get_args
 
 import ada_url
@@ -25,16 +26,21 @@ PATH_BYTES_MAX = 4_096  # Linux opens none that is longer
 HOST_LENGTH_MAX = 253  # DNS carries no longer name
 LABEL_LENGTH_MAX = 63
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
+_VISIBLE_MAX = 200
+_REMEMBERED = 8
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 """The schemes of WHATWG's URL standard that have a host, and whose URLs every reader takes apart alike."""
 
 
+# One value is looked at by several members in a row, and some of what looks takes milliseconds for a long text.
+@lru_cache(_REMEMBERED)
 def refusal(type: ValueType, text: str) -> str | None:
     """Why the text is no value of the type, as what could follow "the value", or None. Cost: O(length)."""
     return text_refusal(text) or _REFUSALS[type](text)
 
 
+@lru_cache(_REMEMBERED)
 def text_refusal(text: str) -> str | None:
     """Why the text is refused whatever it is a value of."""
     return None if unicodedata.is_normalized("NFC", text) else "is not in Unicode's normal form NFC"
@@ -125,7 +131,9 @@ def is_address_like(host: str) -> bool:
 
 
 def _visible(text: str) -> str:
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    """Text in ASCII on one line, or the beginning of it."""
+    visible = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return visible if len(visible) <= _VISIBLE_MAX else f"{visible[: _VISIBLE_MAX - 1]}…"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------
@@ -152,6 +160,8 @@ def address_of(text: str) -> Address:
 
 # --- URLs -------------------------------------------------------------------------------------------------------
 
+_AUTHORITY_END = re.compile(r"[/?#\\]")
+
 
 def _url_refusal(text: str) -> str | None:
     try:
@@ -160,11 +170,13 @@ def _url_refusal(text: str) -> str | None:
         return "is no absolute URL"
     if url.protocol[:-1] not in DEFAULT_PORTS:
         return f"is a URL of the scheme `{_visible(url.protocol[:-1])}`: http, https, ws, wss and ftp alone are judged"
-    if url.username or url.password or "@" in text.removeprefix(f"{url.protocol}//").split("/")[0]:
+    if url.username or url.password or "@" in _AUTHORITY_END.split(text.removeprefix(f"{url.protocol}//"), 1)[0]:
         return "is a URL with a user or password in it"
+    if reason := _host_refusal(host_of(url)):
+        return reason
     if url.href != text:
-        return "is a URL that is not written as WHATWG's standard writes it"
-    return _host_refusal(host_of(url))
+        return f"is a URL that WHATWG's standard writes as `{_visible(url.href)}`"
+    return None
 
 
 def host_of(url: ada_url.URL) -> str:
