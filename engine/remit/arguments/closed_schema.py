@@ -21,7 +21,7 @@ from remit.errors import DescriptorInvalid
 
 SUBSCHEMAS_MAX = 1_000  # each counted wherever a `$ref` leads to it, and again for every hundred bytes of its rules
 DEPTH_MAX = 32  # of subschemas in one another, `$ref`s followed
-_BYTES_EACH = 100
+BYTES_EACH = 100
 
 Object = dict[str, Json]
 
@@ -185,7 +185,7 @@ class _Unfolding(_Definitions):
         self._within: list[str] = []  # the references that are being followed
 
     def walk(self, schema: Json, at: str, depth: int) -> None:
-        self._count += 1 + (_weight(schema) // _BYTES_EACH if isinstance(schema, dict) else 0)
+        self._count += 1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0)
         if self._count > SUBSCHEMAS_MAX:
             fix = "describe less, or leave parts open with `additionalProperties: true`"
             raise DescriptorInvalid(at, f"is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed", fix)

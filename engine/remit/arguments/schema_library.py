@@ -1,7 +1,8 @@
 """Values under a closed schema, judged by the library `jsonschema`.
 
-Two of its keywords are replaced: `pattern`, which it gives to an engine that backtracks, and `uniqueItems`, of which it
-misses some among lists in lists. What is told of a misfit is the same whatever order a library looks in.
+Three of its keywords are replaced: `pattern`, which it gives to an engine that backtracks; `uniqueItems`, of which it
+misses some among lists in lists; and `propertyNames`, whose misfits it tells as if they were of a value. What is told
+of a misfit is the same whatever order a library looks in.
 Law: which values fit depends on the schema alone, and no value holds a thread beyond its size times the schema's."""
 
 from __future__ import annotations
@@ -59,15 +60,18 @@ def _unfit_of(error: ValidationError) -> Unfit:
     pointer = ""
     for key in error.absolute_path:
         pointer = joined(pointer, key)
-    keyword, value, schema = error.validator, error.validator_value, cast(Mapping[str, Any], error.schema)
+    keyword, value = error.validator, cast(Any, error.validator_value)
+    schema, given = cast(Mapping[str, Any], error.schema), cast(Any, error.instance)
     if keyword == "additionalProperties":
-        unknown = min(
-            key for key in cast(Mapping[str, Json], error.instance) if key not in schema.get("properties", {})
-        )
+        unknown = min(key for key in given if key not in schema.get("properties", {}))
         return Unfit(joined(pointer, unknown), "is not among what the schema describes")
-    if keyword == "required":
-        lacking = min(key for key in value if key not in cast(Mapping[str, Json], error.instance))
+    if keyword == "dependentRequired":
+        value = [each for key, names in value.items() if key in given for each in names]
+    if keyword in ("required", "dependentRequired"):
+        lacking = min(key for key in value if key not in given)
         return Unfit(joined(pointer, lacking), "is required, and not there")
+    if keyword in ("minContains", "maxContains"):
+        keyword = "contains"  # to the other library they are parts of one rule
     return Unfit(pointer, f"does not fit `{keyword}`")
 
 
@@ -88,7 +92,12 @@ def _library() -> Any:
         if is_wanted and isinstance(value, list) and len(set(map(canonical_text, value))) < len(value):
             yield jsonschema.ValidationError("it has something twice")
 
-    ours = {"pattern": pattern, "uniqueItems": unique_items}
+    def property_names(validator: Any, names: Any, value: Json, _: object) -> Iterator[ValidationError]:
+        judge = validator.evolve(schema=names)
+        if isinstance(value, dict) and not all(map(judge.is_valid, value)):
+            yield jsonschema.ValidationError("it has a key that is not as keys are")
+
+    ours = {"pattern": pattern, "propertyNames": property_names, "uniqueItems": unique_items}
     return jsonschema.validators.extend(jsonschema.Draft202012Validator, ours)
 
 

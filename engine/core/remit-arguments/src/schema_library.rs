@@ -31,17 +31,25 @@ impl Validator {
         if self.0.is_valid(&value) {
             return None;
         }
-        let misfits = self.0.iter_errors(&value).map(|error| misfit(&error));
+        let misfits = self.0.iter_errors(&value).map(|error| misfit(&error, &value));
         misfits.min_by(|one, other| (&one.pointer, &one.reason).cmp(&(&other.pointer, &other.reason)))
     }
 }
 
-fn misfit(error: &ValidationError) -> Problem {
+fn misfit(error: &ValidationError, value: &Value) -> Problem {
     let pointer = error.instance_path().as_str();
+    let unknown = |key: &str| Problem {
+        pointer: joined(pointer, key),
+        reason: "is not among what the schema describes".into(),
+    };
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let unknown = unexpected.iter().min().expect("one was unexpected");
-            Problem { pointer: joined(pointer, unknown), reason: "is not among what the schema describes".into() }
+            unknown(unexpected.iter().min().expect("one was unexpected"))
+        }
+        // `additionalProperties` is the only keyword that may have `false` under it: here without any `properties`.
+        ValidationErrorKind::FalseSchema => {
+            let object = value.pointer(pointer).and_then(Value::as_object);
+            unknown(object.and_then(|object| object.keys().min()).expect("an object with a key"))
         }
         ValidationErrorKind::Required { property: Value::String(name) } => {
             Problem { pointer: joined(pointer, name), reason: "is required, and not there".into() }
