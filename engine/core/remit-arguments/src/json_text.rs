@@ -64,7 +64,7 @@ impl Json {
     pub fn values(&self) -> usize {
         match self {
             Json::List(items) => 1 + items.iter().map(Json::values).sum::<usize>(),
-            Json::Object(object) => 1 + object.entries.iter().map(|(_, value)| value.values()).sum::<usize>(),
+            Json::Object(object) => object.values(),
             _ => 1,
         }
     }
@@ -130,12 +130,17 @@ impl Object {
         &self.entries
     }
 
+    /// How many values there are, itself among them.
+    pub fn values(&self) -> usize {
+        1 + self.entries.iter().map(|(_, value)| value.values()).sum::<usize>()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// In the order that RFC 8785 gives them.
-    fn in_order(&self) -> impl Iterator<Item = &(Box<str>, Json)> {
+    pub fn in_order(&self) -> impl Iterator<Item = &(Box<str>, Json)> {
         let mut few: Vec<&(Box<str>, Json)> = Vec::new();
         if self.sorted.is_empty() {
             few.extend(&self.entries);
@@ -179,13 +184,17 @@ pub struct Problem {
 /// A key as it stands in a pointer.
 pub fn push_segment(segment: &str, pointer: &mut String) {
     pointer.push('/');
-    for c in segment.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            _ => pointer.push(c),
-        }
+    pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+}
+
+/// The keys of a JSON Pointer that begins with `/`; None where a `~` in it is followed by neither 0 nor 1.
+pub fn path_of(pointer: &str) -> Option<Vec<Box<str>>> {
+    let is_escaped = |rest: &str| rest.starts_with(['0', '1']);
+    if !pointer.split('~').skip(1).all(is_escaped) {
+        return None;
     }
+    let key = |segment: &str| segment.replace("~1", "/").replace("~0", "~").into();
+    Some(pointer.split('/').skip(1).map(key).collect())
 }
 
 /// Objects and lists in one another, the outermost being the first.
@@ -252,15 +261,15 @@ fn depth_of(text: &str) -> usize {
 }
 
 /// A reason and the way to it, the innermost segment first: written down only where something is refused.
-struct Refused {
+pub struct Refused {
     reason: String,
     segments: Vec<Box<str>>,
     is_of_all: bool, // wherever it was noticed
 }
 
-type Read<T> = Result<T, Box<Refused>>;
+pub type Read<T> = Result<T, Box<Refused>>;
 
-fn refused<T>(reason: impl Into<String>) -> Read<T> {
+pub fn refused<T>(reason: impl Into<String>) -> Read<T> {
     Err(Box::new(Refused { reason: reason.into(), segments: Vec::new(), is_of_all: false }))
 }
 
@@ -269,14 +278,14 @@ fn of_all<T>(reason: impl Into<String>) -> Read<T> {
 }
 
 impl Refused {
-    fn below(mut self: Box<Self>, segment: impl Into<Box<str>>) -> Box<Self> {
+    pub fn below(mut self: Box<Self>, segment: impl Into<Box<str>>) -> Box<Self> {
         if !self.is_of_all {
             self.segments.push(segment.into());
         }
         self
     }
 
-    fn problem(self: Box<Self>) -> Problem {
+    pub fn problem(self: Box<Self>) -> Problem {
         let mut pointer = String::new();
         self.segments.iter().rev().for_each(|segment| push_segment(segment, &mut pointer));
         Problem { pointer, reason: self.reason }

@@ -5,15 +5,19 @@
 //! Law: what cannot be judged is unknown, and never a yes; nothing here repairs a value, so that whoever decides, whoever
 //! enforces and the tool itself see the same bytes.
 
+pub mod call;
 pub mod document;
+mod fitting;
 mod glob;
 pub mod json_text;
 pub mod judge;
 pub mod judged;
+pub mod tree;
 pub mod values;
 
-pub use document::{Document, Side};
-pub use json_text::{Json, Problem};
-pub use judge::{ReadCall, judge};
+pub use call::{ReadCall, Types};
+pub use json_text::{Json, Object, Problem};
+pub use judge::judge;
 pub use judged::{Judged, Verdict};
+pub use tree::{Document, Side};
 pub use values::Type;

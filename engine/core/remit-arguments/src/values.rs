@@ -45,7 +45,7 @@ impl Type {
     pub fn takes(self, text: &str) -> bool {
         match self {
             Type::Path => is_path(text),
-            Type::Url => Link::of(text).is_some(),
+            Type::Url => ReadUrl::of(text).is_some(),
             Type::Host => is_host(text),
             Type::Email => is_email(text),
             Type::Address => address(text).is_some(),
@@ -177,21 +177,31 @@ pub fn is_email(text: &str) -> bool {
     })
 }
 
+/// The port of a scheme of WHATWG's URL standard that has a host, and whose URLs every reader takes apart alike.
+pub fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        "ftp" => Some(21),
+        _ => None,
+    }
+}
+
 /// What constraints ask of a URL.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct ReadUrl {
     url: Url,
 }
 
-impl Link {
+impl ReadUrl {
     /// A URL of a scheme with hosts, which is its own serialisation (WHATWG), with nobody's name in it and a host in its one
     /// spelling.
-    pub fn of(text: &str) -> Option<Link> {
+    pub fn of(text: &str) -> Option<ReadUrl> {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text)?;
-        let is_special = matches!(url.scheme(), "http" | "https" | "ws" | "wss" | "ftp");
+        let is_special = default_port(url.scheme()).is_some();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
-        let link = Link { url };
-        (is_special && is_anonymous && is_host(link.host())).then_some(link)
+        let read = ReadUrl { url };
+        (is_special && is_anonymous && is_host(read.host())).then_some(read)
     }
 
     pub fn scheme(&self) -> &str {
@@ -205,12 +215,12 @@ impl Link {
     }
 
     /// The scheme's own where none is said.
-    pub fn port(&self) -> Option<u16> {
-        self.url.port_or_known_default()
+    pub fn port(&self) -> u16 {
+        self.url.port().unwrap_or(self.own_port())
     }
 
-    pub fn has_own_port(&self) -> bool {
-        self.url.port().is_none()
+    pub fn own_port(&self) -> u16 {
+        default_port(self.scheme()).unwrap_or_default()
     }
 
     pub fn path(&self) -> &str {
