@@ -121,7 +121,7 @@ impl Reader<'_> {
             Some(Json::Bool(true)) => true,
             Some(_) => return refused("is not true").below(absent),
         };
-        let constraint = self.members(object, absent)?;
+        let constraint = self.members(object, Some(absent))?;
         let is_arguments = self.side == Side::Arguments;
         Ok(Argument { path, constraint, is_optional: is_set && is_arguments, if_present: is_set && !is_arguments })
     }
@@ -129,7 +129,7 @@ impl Reader<'_> {
     // --- constraints ------------------------------------------------------------------------------------------------
 
     fn constraint(&mut self, value: &Json) -> Read<Constraint> {
-        self.members(object_of(value, "a constraint")?, "")
+        self.members(object_of(value, "a constraint")?, None)
     }
 
     fn constraints(&mut self, value: &Json) -> Read<Vec<Constraint>> {
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     /// What an object of members says, but for the one that was read already.
-    fn members(&mut self, object: &Object, read: &str) -> Read<Constraint> {
+    fn members(&mut self, object: &Object, read: Option<&str>) -> Read<Constraint> {
         self.count()?;
         let mut items_min = 1;
         let takes_items_min = self.side == Side::Arguments;
@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
         let mut members = Vec::new();
         for (name, value) in object.in_order() {
-            if **name != *read && !(takes_items_min && **name == *"min_items") {
+            if Some(&**name) != read && !(takes_items_min && **name == *"min_items") {
                 members.push(self.count().and_then(|()| self.member(name, value, items_min)).below(name)?);
             }
         }
