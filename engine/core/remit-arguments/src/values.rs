@@ -200,8 +200,10 @@ impl ReadUrl {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text)?;
         let is_special = default_port(url.scheme()).is_some();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
+        // The standard has written `^` of a path as `%5E` since 2023, and this reader does not yet.
+        let is_current = !url.path().contains('^');
         let read = ReadUrl { url };
-        (is_special && is_anonymous && is_host(read.host())).then_some(read)
+        (is_special && is_anonymous && is_current && is_host(read.host())).then_some(read)
     }
 
     pub fn scheme(&self) -> &str {
