@@ -80,7 +80,7 @@ def _gathered(word: str, parts: list[Told], decides: bool) -> Told:
 
 # What the core says of values that a document may not name: Python tells what is wrong in which. And of what is no JSON
 # each tells what its own reader stumbled on; Python alone names values in what it says.
-_SHORTER = ("is not written as ", "is not JSON", "the call's ", "asks `", "is the number `", "is no scheme that", "names `")
+_SHORTER = ("is not written as ", "is not JSON", "the call's ", "asks `", "is no scheme that", "names `")
 
 
 def compare(document: str, side: Side, call: Call, types: Mapping[str, ValueType]) -> Told:

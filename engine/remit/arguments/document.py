@@ -318,7 +318,7 @@ class _Reader:
     def network(self, value: Json, pointer: str) -> Network:
         text = self.text(value, pointer)
         try:
-            if not text.isascii():
+            if not text.isascii() or "%" in text:  # a zone is of one machine, and of no address
                 raise ValueError(text)
             network = ipaddress.ip_network(text, strict=False)
         except ValueError as error:

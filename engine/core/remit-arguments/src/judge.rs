@@ -433,3 +433,140 @@ fn is_of_hosts(hosts: &Hosts, host: &str) -> Option<bool> {
     let is_of = hosts.0.iter().any(|each| host == &**each || (each.starts_with('.') && host.ends_with(&**each)));
     (is_of || !is_address_like(host)).then_some(is_of)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Types;
+    use proptest::prelude::*;
+
+    fn document(text: &str, side: Side) -> Document {
+        let declared = [("user", "contact"), BINDING].map(|(type_, name)| (type_.to_owned(), name.to_owned()));
+        Document::parse(text, side, &declared).unwrap_or_else(|problem| panic!("{text}: {problem:?}"))
+    }
+
+    fn call(arguments: &str) -> ReadCall {
+        ReadCall::read("erp.pay", arguments.as_bytes(), "").unwrap_or_else(|problem| panic!("{arguments}: {problem:?}"))
+    }
+
+    fn judged(text: &str, side: Side, arguments: &str) -> Judged {
+        judge(&document(text, side), &call(arguments)).judged
+    }
+
+    fn contact(id: &str) -> Judged {
+        Judged::Related { type_: "user".into(), id: id.into(), permission: "contact".into() }
+    }
+
+    const RELATED: &str = r#"{"to":{"each":{"related":{"type":"user","permission":"contact"}}}}"#;
+    const YES: Judged = Judged::Known(true);
+    const NO: Judged = Judged::Known(false);
+
+    #[test]
+    fn a_document_of_arguments_covers_the_whole_call() {
+        for (text, arguments, expected) in [
+            ("{}", "{}", YES),
+            ("{}", r#"{"a":1}"#, NO),
+            (r#"{"additional":true}"#, r#"{"a":1}"#, YES),
+            (r#"{"a":{"max":"99.99"}}"#, r#"{"a":99.99}"#, YES),
+            (r#"{"a":{"max":"99.99"}}"#, r#"{"a":"100"}"#, NO),
+            (r#"{"a":{"max":"99.99"}}"#, r#"{"a":"1e1"}"#, Judged::Unjudged),
+            (r#"{"a":{"max":"99.99"}}"#, "{}", NO),
+            (r#"{"a":{"optional":true}}"#, "{}", YES),
+            (r#"{"a":{"max_length":2}}"#, r#"{"a":[1]}"#, NO),
+            (r#"{"a":{"max_length":2,"each":{}}}"#, r#"{"a":[1]}"#, YES),
+            (r#"{"a":{"each":{}}}"#, r#"{"a":[]}"#, NO),
+            (r#"{"a":{"each":{},"min_items":0}}"#, r#"{"a":[]}"#, YES),
+            (r#"{"/a/b":{}}"#, r#"{"a":{"b":1,"c":[]}}"#, NO),
+            (r#"{"/a/b":{}}"#, r#"{"a":1}"#, NO),
+            (r#"{"tool":{"prefix":"erp."},"any_of":[{"a":{}},{"b":{}}]}"#, r#"{"b":1}"#, YES),
+            (r#"{"any_of":[{"a":{}},{"b":{}}]}"#, r#"{"a":1,"b":1}"#, NO),
+        ] {
+            assert_eq!(judged(text, Side::Arguments, arguments), expected, "{text} of {arguments}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_matching_names_what_it_cares_about() {
+        for (text, arguments, expected) in [
+            ("{}", r#"{"a":1}"#, YES),
+            (r#"{"a":{"equals":1}}"#, r#"{"b":1}"#, YES),
+            (r#"{"a":{"equals":1,"if_present":true}}"#, r#"{"b":1}"#, NO),
+            (r#"{"a":{"equals":1}}"#, r#"{"a":"1"}"#, Judged::Unjudged),
+            (r#"{"a":{"some":{"prefix":"x"}}}"#, r#"{"a":["y","xy"]}"#, YES),
+            (r#"{"a":{"some":{"prefix":"x"}}}"#, r#"{"a":[]}"#, NO),
+        ] {
+            assert_eq!(judged(text, Side::Matching, arguments), expected, "{text} of {arguments}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_the_graph_is_left_open() {
+        assert_eq!(judged(RELATED, Side::Arguments, r#"{"to":["ann"]}"#), contact("ann"));
+        let both = Judged::Every(vec![contact("ann"), contact("bob")]);
+        assert_eq!(judged(RELATED, Side::Arguments, r#"{"to":["ann","bob"]}"#), both);
+        assert_eq!(
+            judged(RELATED, Side::Arguments, r#"{"to":["ann","*"]}"#),
+            Judged::Every(vec![contact("ann"), Judged::Unjudged])
+        );
+        let binding = judged(r#"{"a":{"equals":{"binding":"invoice"}}}"#, Side::Arguments, r#"{"a":"881"}"#);
+        // The digest of `"881"`, with its quotes.
+        let id = "invoice/dd45f7e47cb8e798230e7cd18d8f1010646cbdb8884bd307a508f4e4056e436a";
+        assert_eq!(binding, Judged::Related { type_: "binding".into(), id: id.into(), permission: "link".into() });
+    }
+
+    #[test]
+    fn a_hundred_questions_are_asked_and_no_more() {
+        let names = |count: usize| (0..count).map(|n| format!("\"u{n}\"")).collect::<Vec<_>>();
+        let to = |names: &[String]| format!(r#"{{"to":[{}]}}"#, names.join(","));
+        assert!(
+            matches!(judged(RELATED, Side::Arguments, &to(&names(100))), Judged::Every(goals) if goals.len() == 100)
+        );
+        assert_eq!(judged(RELATED, Side::Arguments, &to(&names(101))), Judged::Unjudged);
+        // The same question twice is one.
+        assert!(matches!(judged(RELATED, Side::Arguments, &to(&[names(100), names(100)].concat())), Judged::Every(_)));
+        // Also where a no is known already.
+        let also = r#"{"amount":{"max":"1"},"to":{"each":{"related":{"type":"user","permission":"contact"}}}}"#;
+        let arguments = format!(r#"{{"amount":2,"to":[{}]}}"#, names(101).join(","));
+        assert_eq!(judged(also, Side::Arguments, &arguments), Judged::Unjudged);
+    }
+
+    #[test]
+    fn what_the_tool_says_of_a_value_is_asked_of_it() {
+        let types = || Types::of([("/a", Type::Path), ("/b/*", Type::Url)]);
+        for (text, arguments, expected) in [
+            (r#"{"a":{"prefix":"/srv"}}"#, r#"{"a":"/srv/x"}"#, YES),
+            (r#"{"a":{"prefix":"/srv"}}"#, r#"{"a":"/srv/../x"}"#, Judged::Unjudged),
+            (r#"{"a":{}}"#, r#"{"a":"/srv/../x"}"#, Judged::Unjudged),
+            (r#"{"a":{"host":"x"}}"#, r#"{"a":"/x"}"#, Judged::Unjudged),
+            (r#"{"b":{"each":{"url":{"host":".example.com"}}}}"#, r#"{"b":["https://a.example.com/"]}"#, YES),
+            (r#"{"b":{"each":{"prefix":"h"}}}"#, r#"{"b":["https://a"]}"#, Judged::Unjudged),
+        ] {
+            let typed = call(arguments).typed(types());
+            assert_eq!(judge(&document(text, Side::Arguments), &typed).judged, expected, "{text} of {arguments}");
+        }
+        assert_eq!(judge(&document("{}", Side::Matching), &call("{}").unjudgeable()).judged, Judged::Unjudged);
+    }
+
+    #[test]
+    fn what_would_take_too_long_is_not_judged() {
+        let each = r#"{"any_of":[{"prefix":"a"},{"prefix":"b"},{"prefix":"c"},{"prefix":"d"},{"prefix":"e"}]}"#;
+        let text = format!(r#"{{"a":{{"each":{each}}}}}"#);
+        let items = |count: usize| format!(r#"{{"a":[{}]}}"#, vec!["\"e\""; count].join(","));
+        assert_eq!(judged(&text, Side::Arguments, &items(800)), YES);
+        assert_eq!(judged(&text, Side::Arguments, &items(900)), Judged::Unjudged);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_judged_or_refused(
+            text in "\\{(\"(a|/a/0|tool|any_of|each|some|glob|cidr|url|equals)\":[\\[\\]{}\"a*/.0-9]{0,12},?){0,3}\\}",
+            arguments in "\\{(\"(a|b)\":[\\[\\]{}\"a/.0-9]{0,12},?){0,3}\\}",
+        ) {
+            for side in [Side::Arguments, Side::Matching] {
+                if let (Ok(document), Ok(call)) = (Document::parse(&text, side, &[]), ReadCall::read("t", arguments.as_bytes(), "")) {
+                    judge(&document, &call);
+                }
+            }
+        }
+    }
+}
