@@ -398,7 +398,11 @@ fn each_of<T, U>(items: &[T], mut read: impl FnMut(&T) -> Read<U>) -> Read<Vec<U
 
 /// A single text or a list of them.
 fn one_or_more<T>(value: &Json, read: fn(&Json) -> Read<T>) -> Read<Vec<T>> {
-    if let Json::Text(_) = value { Ok(vec![read(value)?]) } else { each_of(items_of(value, usize::MAX)?, read) }
+    match value {
+        Json::Text(_) => Ok(vec![read(value)?]),
+        Json::List(_) => each_of(items_of(value, usize::MAX)?, read),
+        _ => refused("is neither a text nor a list of texts"),
+    }
 }
 
 fn scalar(value: &Json) -> Read<Json> {

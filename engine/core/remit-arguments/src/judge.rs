@@ -14,9 +14,10 @@ use crate::judged::{Judged, Verdict};
 use crate::tree::{Argument, Bound, Constraint, Document, Goal, Hosts, Link, Member, Named, Part, Says, Side};
 use crate::values::{ReadUrl, Type, address, is_address_like, is_below, is_nfc};
 use sha2::{Digest, Sha256};
-use std::cell::Cell;
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 /// Of a list each element is judged by each member that speaks of it. What a person says stays below a thousand.
@@ -29,7 +30,8 @@ pub fn judge(document: &Document, call: &ReadCall) -> Verdict {
     if !call.can_be_judged() {
         return unjudged(1);
     }
-    let mut judging = Judging { side: document.side, call, is_short: true, goals: Cell::new(0) };
+    let mut judging =
+        Judging { side: document.side, call, is_short: true, goals: Cell::new(0), looks: Looks::default() };
     let weight = judging.weight(&document.root);
     if weight > JUDGEMENTS_MAX {
         return unjudged(1);
@@ -135,6 +137,7 @@ struct Judging<'a> {
     call: &'a ReadCall,
     is_short: bool,
     goals: Cell<usize>,
+    looks: Looks,
 }
 
 impl<'a> Judging<'a> {
@@ -255,16 +258,17 @@ impl<'a> Judging<'a> {
             },
             Member::MaxLength(length_max) => known(match value {
                 Json::List(items) => Some(items.len() <= *length_max),
-                Json::Text(text) => is_nfc(text).then(|| has_at_most(text, *length_max)),
+                Json::Text(text) => self.looks.is_nfc(text).then(|| has_at_most(text, *length_max)),
                 _ => None,
             }),
-            Member::Equals(expected) => known(equals(expected, value)),
+            Member::Equals(expected) => known(self.looks.equals(expected, value)),
             Member::OneOf(one_of) => {
-                known(if is_plain(value) { one_of.has(value) } else { None }.map(|has| has != one_of.is_negated))
+                let has = if self.looks.is_plain(value) { one_of.has(value) } else { None };
+                known(has.map(|has| has != one_of.is_negated))
             }
-            Member::EqualsBinding(name) if is_plain(value) => self.binding(name, value),
+            Member::EqualsBinding(name) if self.looks.is_plain(value) => self.binding(name, value),
             Member::EqualsBinding(_) => Judged::Unjudged,
-            Member::Bound(bound) => known(is_within(bound, value)),
+            Member::Bound(bound) => known(self.looks.is_within(bound, value)),
             member => match value {
                 Json::Text(text) => self.of_text(member, text),
                 _ => Judged::Unjudged,
@@ -286,20 +290,16 @@ impl<'a> Judging<'a> {
     // --- texts ------------------------------------------------------------------------------------------------------
 
     fn of_text(&self, member: &Member, text: &str) -> Judged {
+        let looks = &self.looks;
         known(match member {
-            Member::Prefix(prefix) => is_nfc(text).then(|| text.starts_with(&**prefix)),
-            Member::Subpath(directory) => is_within_directory(directory, text),
-            Member::Glob(glob) => Type::Path.takes(text).then(|| glob.matches(text)),
+            Member::Prefix(prefix) => looks.is_nfc(text).then(|| text.starts_with(&**prefix)),
+            Member::Subpath(directory) => looks.takes(Type::Path, text).then(|| is_below(text, directory)),
+            Member::Glob(glob) => looks.takes(Type::Path, text).then(|| glob.matches(text)),
             Member::Cidr(networks) => {
                 address(text).map(|address| networks.iter().any(|network| network.contains(&address)))
             }
-            Member::Host(hosts) => {
-                if Type::Host.takes(text) {
-                    is_of_hosts(hosts, text)
-                } else {
-                    None
-                }
-            }
+            Member::Host(hosts) if looks.takes(Type::Host, text) => is_of_hosts(hosts, text),
+            Member::Host(_) => None,
             Member::Url(link) => return self.of_url(link, text),
             Member::Related(goal) => return self.related(goal, text),
             Member::Unrelated(goal) => {
@@ -313,7 +313,7 @@ impl<'a> Judging<'a> {
     }
 
     fn of_url(&self, link: &Link, text: &str) -> Judged {
-        let Some(url) = ReadUrl::of(text) else {
+        let Some(url) = self.looks.url(text) else {
             return Judged::Unjudged;
         };
         let is_of_port = match &link.ports {
@@ -323,7 +323,10 @@ impl<'a> Judging<'a> {
         self.every().all([
             Judged::Known(link.schemes.iter().any(|scheme| **scheme == *url.scheme()) && is_of_port),
             known(is_of_hosts(&link.hosts, url.host())),
-            known(link.directory.as_ref().map_or(Some(true), |directory| is_within_directory(directory, url.path()))),
+            known(match &link.directory {
+                Some(directory) => Type::Path.takes(url.path()).then(|| is_below(url.path(), directory)),
+                None => Some(true),
+            }),
         ])
     }
 
@@ -393,39 +396,72 @@ fn index(key: &str) -> Option<usize> {
     if is_index && key.len() < 10 { key.parse().ok() } else { None }
 }
 
-// --- scalars --------------------------------------------------------------------------------------------------------
+// --- values ---------------------------------------------------------------------------------------------------------
 
-/// A scalar, and in NFC where it is a text.
-fn is_plain(value: &Json) -> bool {
-    match value {
-        Json::List(_) | Json::Object(_) => false,
-        Json::Text(text) => is_nfc(text),
-        _ => true,
+/// Texts longer than this are looked at once for all members that speak of them. Others are looked at again, which is
+/// quicker than to find what was seen.
+const LONG: usize = 256;
+
+/// What was seen of texts: whether they are values of a type, or in NFC (None); by where they are, for a call stays there.
+#[derive(Default)]
+struct Looks {
+    seen: RefCell<HashMap<(*const u8, Option<Type>), bool>>,
+    urls: RefCell<HashMap<*const u8, Option<Rc<ReadUrl>>>>,
+}
+
+impl Looks {
+    fn look(&self, text: &str, type_: Option<Type>) -> bool {
+        let look = || type_.map_or_else(|| is_nfc(text), |type_| type_.takes(text));
+        if text.len() <= LONG {
+            return look();
+        }
+        *self.seen.borrow_mut().entry((text.as_ptr(), type_)).or_insert_with(look)
+    }
+
+    fn is_nfc(&self, text: &str) -> bool {
+        self.look(text, None)
+    }
+
+    fn takes(&self, type_: Type, text: &str) -> bool {
+        self.look(text, Some(type_))
+    }
+
+    fn url(&self, text: &str) -> Option<Rc<ReadUrl>> {
+        let read = || ReadUrl::of(text).map(Rc::new);
+        if text.len() <= LONG {
+            return read();
+        }
+        self.urls.borrow_mut().entry(text.as_ptr()).or_insert_with(read).clone()
+    }
+
+    /// A scalar, and in NFC where it is a text.
+    fn is_plain(&self, value: &Json) -> bool {
+        match value {
+            Json::List(_) | Json::Object(_) => false,
+            Json::Text(text) => self.is_nfc(text),
+            _ => true,
+        }
+    }
+
+    /// None where they are not of one kind.
+    fn equals(&self, expected: &Json, value: &Json) -> Option<bool> {
+        let is_of_kind = std::mem::discriminant(expected) == std::mem::discriminant(value);
+        (is_of_kind && self.is_plain(value)).then(|| expected == value)
+    }
+
+    fn is_within(&self, bound: &Bound, value: &Json) -> Option<bool> {
+        let compared = match value {
+            Json::Text(text) if bound.is_date => Type::Date.takes(text).then(|| (**text).cmp(&*bound.limit)),
+            Json::Text(text) => self.takes(Type::Decimal, text).then(|| compare_numbers(text, &bound.limit)),
+            Json::Number(text) if !bound.is_date => Some(compare_numbers(text, &bound.limit)),
+            _ => None,
+        };
+        compared.map(|order| if bound.is_max { order.is_le() } else { order.is_ge() })
     }
 }
 
-/// None where they are not of one kind.
-fn equals(expected: &Json, value: &Json) -> Option<bool> {
-    let is_comparable = std::mem::discriminant(expected) == std::mem::discriminant(value) && is_plain(value);
-    is_comparable.then(|| expected == value)
-}
-
-fn is_within(bound: &Bound, value: &Json) -> Option<bool> {
-    let compared = match value {
-        Json::Text(text) if bound.is_date => Type::Date.takes(text).then(|| (**text).cmp(&*bound.limit)),
-        Json::Text(text) => Type::Decimal.takes(text).then(|| compare_numbers(text, &bound.limit)),
-        Json::Number(text) if !bound.is_date => Some(compare_numbers(text, &bound.limit)),
-        _ => None,
-    };
-    compared.map(|order| if bound.is_max { order.is_le() } else { order.is_ge() })
-}
-
 fn has_at_most(text: &str, length_max: usize) -> bool {
-    text.len() <= length_max || text.chars().nth(length_max).is_none()
-}
-
-fn is_within_directory(directory: &str, path: &str) -> Option<bool> {
-    Type::Path.takes(path).then(|| is_below(path, directory))
+    text.len() <= length_max || text.chars().count() <= length_max
 }
 
 /// None for an address that is not listed.
