@@ -114,6 +114,19 @@ def cache_stats() -> tuple[int, int, int, int]: ...
 def all_caches() -> tuple[int, int, int, int]: ...
 def panics() -> int: ...
 
+# Of what a call comes to under a document: a word, and what belongs to it.
+JudgedTuple: TypeAlias = tuple[Any, ...]
+
+def judge_call(
+    document: str,
+    side: str,
+    declared: Sequence[tuple[str, str]],
+    tool: str,
+    arguments: bytes,
+    purpose: str = "",
+    types: Sequence[tuple[str, str]] = (),
+) -> JudgedTuple: ...
+
 # --- the clock and the frontend ---------------------------------------------------------------------------------
 
 class Clock:

@@ -64,7 +64,7 @@ impl Json {
     pub fn values(&self) -> usize {
         match self {
             Json::List(items) => 1 + items.iter().map(Json::values).sum::<usize>(),
-            Json::Object(object) => 1 + object.entries.iter().map(|(_, value)| value.values()).sum::<usize>(),
+            Json::Object(object) => object.values(),
             _ => 1,
         }
     }
@@ -130,12 +130,17 @@ impl Object {
         &self.entries
     }
 
+    /// How many values there are, itself among them.
+    pub fn values(&self) -> usize {
+        1 + self.entries.iter().map(|(_, value)| value.values()).sum::<usize>()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// In the order that RFC 8785 gives them.
-    fn in_order(&self) -> impl Iterator<Item = &(Box<str>, Json)> {
+    pub fn in_order(&self) -> impl Iterator<Item = &(Box<str>, Json)> {
         let mut few: Vec<&(Box<str>, Json)> = Vec::new();
         if self.sorted.is_empty() {
             few.extend(&self.entries);
@@ -179,13 +184,17 @@ pub struct Problem {
 /// A key as it stands in a pointer.
 pub fn push_segment(segment: &str, pointer: &mut String) {
     pointer.push('/');
-    for c in segment.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            _ => pointer.push(c),
-        }
+    pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+}
+
+/// The keys of a JSON Pointer that begins with `/`; None where a `~` in it is followed by neither 0 nor 1.
+pub fn path_of(pointer: &str) -> Option<Vec<Box<str>>> {
+    let is_escaped = |rest: &str| rest.starts_with(['0', '1']);
+    if !pointer.split('~').skip(1).all(is_escaped) {
+        return None;
     }
+    let key = |segment: &str| segment.replace("~1", "/").replace("~0", "~").into();
+    Some(pointer.split('/').skip(1).map(key).collect())
 }
 
 /// Objects and lists in one another, the outermost being the first.
@@ -193,6 +202,9 @@ pub const DEPTH_MAX: usize = 32;
 
 /// RFC 8785 writes no number longer than 25 characters; so many are read, to say of them what is wrong.
 const NUMBER_LENGTH_MAX: usize = 400;
+
+/// So much of a number is said in a message.
+const SHOWN_MAX: usize = 80;
 
 /// How numbers may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,15 +264,15 @@ fn depth_of(text: &str) -> usize {
 }
 
 /// A reason and the way to it, the innermost segment first: written down only where something is refused.
-struct Refused {
+pub struct Refused {
     reason: String,
     segments: Vec<Box<str>>,
     is_of_all: bool, // wherever it was noticed
 }
 
-type Read<T> = Result<T, Box<Refused>>;
+pub type Read<T> = Result<T, Box<Refused>>;
 
-fn refused<T>(reason: impl Into<String>) -> Read<T> {
+pub fn refused<T>(reason: impl Into<String>) -> Read<T> {
     Err(Box::new(Refused { reason: reason.into(), segments: Vec::new(), is_of_all: false }))
 }
 
@@ -269,14 +281,14 @@ fn of_all<T>(reason: impl Into<String>) -> Read<T> {
 }
 
 impl Refused {
-    fn below(mut self: Box<Self>, segment: impl Into<Box<str>>) -> Box<Self> {
+    pub fn below(mut self: Box<Self>, segment: impl Into<Box<str>>) -> Box<Self> {
         if !self.is_of_all {
             self.segments.push(segment.into());
         }
         self
     }
 
-    fn problem(self: Box<Self>) -> Problem {
+    pub fn problem(self: Box<Self>) -> Problem {
         let mut pointer = String::new();
         self.segments.iter().rev().for_each(|segment| push_segment(segment, &mut pointer));
         Problem { pointer, reason: self.reason }
@@ -509,16 +521,15 @@ impl<'a> Reader<'a> {
         if !self.is_strict {
             return Ok(Json::Null);
         }
-        if text.len() > NUMBER_LENGTH_MAX {
-            return refused("is a number of more digits than a double carries");
-        }
-        match number_text(text) {
+        let written = if text.len() > NUMBER_LENGTH_MAX { None } else { number_text(text) };
+        let shown = || if text.len() > SHOWN_MAX { format!("{}…", &text[..SHOWN_MAX - 1]) } else { text.into() };
+        match written {
             Some(written) if written == text => Ok(Json::Number(text.into())),
             Some(written) if self.numbers == Numbers::Exact && is_same_number(text, &written) => {
                 Ok(Json::Number(written.into()))
             }
-            Some(written) => refused(format!("is the number `{text}`, which RFC 8785 writes as `{written}`")),
-            None => refused(format!("is the number `{text}`, beyond what a double carries")),
+            Some(written) => refused(format!("is the number `{}`, which RFC 8785 writes as `{written}`", shown())),
+            None => refused(format!("is the number `{}`, which no double carries", shown())),
         }
     }
 }
@@ -616,6 +627,121 @@ fn compare_digits(mut one: impl Iterator<Item = u8>, mut other: impl Iterator<It
                 Ordering::Equal => {}
                 differ => return differ,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Object, Problem> {
+        read_object(text.as_bytes(), Numbers::Canonical, 1_000)
+    }
+
+    fn written(text: &str) -> String {
+        Json::Object(read(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"))).canonical()
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let number = any::<f64>().prop_filter("it is finite", |number| number.is_finite());
+        let scalar = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::Bool),
+            number.prop_map(|number| Json::Number(number_text(&number.to_string()).expect("it is finite").into())),
+            any::<String>().prop_map(|text| Json::Text(text.into())),
+        ];
+        scalar.prop_recursive(4, 60, 12, |inner| {
+            let keys = prop::collection::btree_map(any::<String>(), inner.clone(), 0..12);
+            prop_oneof![
+                prop::collection::vec(inner, 0..6).prop_map(Json::List),
+                keys.prop_map(|entries| {
+                    let entries = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+                    Json::Object(Object::of(entries))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_the_same_and_written_alike(value in json()) {
+            let object = Json::Object(Object::of(vec![("a".into(), value)]));
+            let text = object.canonical();
+            let read = Json::Object(read(&text).expect("it is canonical"));
+            prop_assert_eq!(&read, &object);
+            prop_assert_eq!(read.canonical(), text);
+        }
+
+        #[test]
+        fn whatever_comes_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            for numbers in [Numbers::Canonical, Numbers::Exact] {
+                let _ = read_object(&bytes, numbers, 10);
+            }
+        }
+
+        #[test]
+        fn whatever_looks_like_json_is_read_or_refused(text in "[\\[\\]{}:,\"\\\\ua-f0-9eE.+ -]{0,40}") {
+            let in_object = format!("{{\"a\":{text}}}");
+            for numbers in [Numbers::Canonical, Numbers::Exact] {
+                let _ = read_object(text.as_bytes(), numbers, 10);
+                let _ = read_object(in_object.as_bytes(), numbers, 10);
+            }
+        }
+
+        #[test]
+        fn keys_are_sorted_as_utf_16_is(one in any::<String>(), other in any::<String>()) {
+            let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+            prop_assert_eq!(compare_keys(&one, &other), units(&one).cmp(&units(&other)));
+        }
+
+        #[test]
+        fn numbers_compare_as_doubles_do_where_those_are_exact(
+            one in -1_000_000i32..1_000_000, other in -1_000_000i32..1_000_000, shift in 0i32..8,
+        ) {
+            // Eighths have an exact text of at most three places.
+            let text = |number: i32| (f64::from(number) / 8.0).to_string();
+            prop_assert_eq!(compare_numbers(&text(one), &text(other)), one.cmp(&other));
+            let shifted = format!("{one}e{shift}");
+            let zeros = format!("{one}{}.0", "0".repeat(shift as usize));
+            prop_assert_eq!(compare_numbers(&shifted, &zeros), Ordering::Equal);
+        }
+    }
+
+    #[test]
+    fn a_value_has_one_text() {
+        assert_eq!(
+            written(r#"{ "b" : [1, 1e+21 , -0.5] , "a":"\u00e9\/\u001f" }"#),
+            r#"{"a":"é/\u001f","b":[1,1e+21,-0.5]}"#
+        );
+        assert_eq!(written("{\"\u{e000}\":1,\"\u{1f600}\":2}"), "{\"\u{1f600}\":2,\"\u{e000}\":1}");
+        let exact = read_object(br#"{"a":1.0,"b":1e2,"c":0.0}"#, Numbers::Exact, 10).map(Json::Object);
+        assert_eq!(exact.map(|json| json.canonical()), Ok(r#"{"a":1,"b":100,"c":0}"#.into()));
+    }
+
+    #[test]
+    fn what_two_readers_could_understand_differently_is_refused_at_its_place() {
+        let many = format!("{{{}}}", (0..20).map(|n| format!("\"{}\":0", n % 19)).collect::<Vec<_>>().join(","));
+        for (text, pointer, reason) in [
+            (r#"{"a":{"b":1,"b":2}}"#, "/a/b", "stands twice in its object"),
+            (&many, "/0", "stands twice in its object"),
+            (r#"{"a":["\ud800"]}"#, "/a/0", "holds half of a surrogate pair"),
+            (r#"{"a":{"\udc00":1}}"#, "/a", "holds half of a surrogate pair"),
+            (r#"{"a/b":{"~":1.0}}"#, "/a~1b/~0", "is the number `1.0`, which RFC 8785 writes as `1`"),
+            (
+                r#"{"a":9007199254740993}"#,
+                "/a",
+                "is the number `9007199254740993`, which RFC 8785 writes as `9007199254740992`",
+            ),
+            (r#"{"a":1e400}"#, "/a", "is the number `1e400`, which no double carries"),
+            (r#"{"a":-0}"#, "/a", "is the number `-0`, which RFC 8785 writes as `0`"),
+            ("[1.0]", "", "is not a JSON object"),
+            (r#"{"a":1.0,}"#, "", "is not JSON at byte 9"),
+            (&"[".repeat(40), "", "is nested deeper than 32"),
+            ("\u{feff}{}", "", "begins with a byte order mark"),
+        ] {
+            assert_eq!(read(text).err(), Some(Problem { pointer: pointer.into(), reason: reason.into() }), "{text}");
         }
     }
 }

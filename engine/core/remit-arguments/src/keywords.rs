@@ -189,8 +189,10 @@ pub fn refusal_of(keyword: &str) -> String {
         "$dynamicAnchor" => "is for `$dynamicRef`",
         "$vocabulary" => "is for schemas of schemas",
         "contentSchema" => "describes what is inside a string",
-        "definitions" | "dependencies" | "additionalItems" | "$recursiveRef" | "$recursiveAnchor" | "id" | "extends"
-        | "disallow" | "divisibleBy" | "nullable" | "example" | "discriminator" => "is not of draft 2020-12",
+        "definitions" | "dependencies" | "additionalItems" | "$recursiveRef" | "$recursiveAnchor" | "id"
+        | "extends" | "disallow" | "divisibleBy" | "nullable" | "example" | "discriminator" => {
+            "is not of draft 2020-12"
+        }
         _ => return format!("has the unknown keyword `{keyword}`"),
     };
     format!("has `{keyword}`, which {why}")

@@ -5,8 +5,10 @@
 //! Law: what cannot be judged is unknown, and never a yes; nothing here repairs a value, so that whoever decides, whoever
 //! enforces and the tool itself see the same bytes.
 
+pub mod call;
 mod closed_schema;
 pub mod document;
+mod fitting;
 mod glob;
 pub mod json_text;
 pub mod judge;
@@ -15,11 +17,13 @@ mod keywords;
 mod patterns;
 mod schema_library;
 pub mod tool_schema;
+pub mod tree;
 pub mod values;
 
-pub use document::{Document, Side};
-pub use json_text::{Json, Problem};
-pub use judge::{ReadCall, judge};
+pub use call::{ReadCall, Types};
+pub use json_text::{Json, Object, Problem};
+pub use judge::judge;
 pub use judged::{Judged, Verdict};
 pub use tool_schema::Descriptor;
+pub use tree::{Document, Side};
 pub use values::Type;

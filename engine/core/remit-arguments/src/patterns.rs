@@ -130,9 +130,7 @@ impl Reader {
         if self.next() == Some('?') {
             if self.pattern.get(self.at + 1) != Some(&':') {
                 let kind = self.slice(start, start + 4);
-                return Err(format!(
-                    "has a group `{kind}` at {start}, which not every engine has; use `(` and `(?:`"
-                ));
+                return Err(format!("has a group `{kind}` at {start}, which not every engine has; use `(` and `(?:`"));
             }
             self.at += 2;
         }
@@ -182,9 +180,7 @@ impl Reader {
         }
         let digits = self.slice(start, self.at);
         if !(1..=4).contains(&digits.len()) {
-            return Err(format!(
-                "has a `{{` before {start} that is no repetition of at most {SIZE_MAX}; write `\\{{`"
-            ));
+            return Err(format!("has a `{{` before {start} that is no repetition of at most {SIZE_MAX}; write `\\{{`"));
         }
         Ok(digits.parse().expect("a few digits"))
     }

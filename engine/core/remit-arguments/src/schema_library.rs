@@ -38,10 +38,8 @@ impl Validator {
 
 fn misfit(error: &ValidationError, value: &Value) -> Problem {
     let pointer = error.instance_path().as_str();
-    let unknown = |key: &str| Problem {
-        pointer: joined(pointer, key),
-        reason: "is not among what the schema describes".into(),
-    };
+    let unknown =
+        |key: &str| Problem { pointer: joined(pointer, key), reason: "is not among what the schema describes".into() };
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             unknown(unexpected.iter().min().expect("one was unexpected"))

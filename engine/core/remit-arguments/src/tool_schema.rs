@@ -3,8 +3,9 @@
 //!
 //! Law: the same arguments filled in twice are the same, and what is filled in fits.
 
+use crate::call::Types;
 use crate::closed_schema::{ClosedSchema, Default, Kinds, OPEN, Place, closed, joined};
-use crate::json_text::{DEPTH_MAX, Json, Numbers, Object, Problem, read_object};
+use crate::json_text::{DEPTH_MAX, Json, Numbers, Object, Problem, path_of, read_object};
 use crate::schema_library::Validator;
 use crate::values::Type;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ const EACH: &str = "*"; // in a pointer: every item of a list
 /// A tool's description, read and checked.
 #[derive(Debug)]
 pub struct Descriptor {
-    types: Vec<(Vec<Box<str>>, Type)>,
+    types: Types,
     place: Place,
     validator: Validator,
 }
@@ -42,12 +43,12 @@ impl Descriptor {
         }
         let ClosedSchema { schema, place, defaults } = closed(schema, "/input_schema")?;
         defaults.iter().try_for_each(check_default)?;
-        let types = whole.get("types").map_or(Ok(Vec::new()), |types| read_types(types, &place))?;
+        let types = whole.get("types").map_or(Ok(Types::default()), |types| read_types(types, &place))?;
         Ok(Descriptor { types, place, validator: validator(&schema, "/input_schema")? })
     }
 
-    /// The semantic types of arguments, each by the segments of its pointer, `*` for every item of a list.
-    pub fn types(&self) -> &[(Vec<Box<str>>, Type)] {
+    /// The semantic types of its arguments.
+    pub fn types(&self) -> &Types {
         &self.types
     }
 
@@ -84,24 +85,23 @@ fn check_default(default: &Default) -> Result<(), Problem> {
         Filling::default().fill(&default.place, &default.value, 1).map_or_else(Some, |filled| validator.unfit(&filled))
     });
     match unfit {
-        Some(unfit) => {
-            refused(&format!("{}{}", default.at, unfit.pointer), format!("{}, as a default", unfit.reason))
-        }
+        Some(unfit) => refused(&format!("{}{}", default.at, unfit.pointer), format!("{}, as a default", unfit.reason)),
         None => Ok(()),
     }
 }
 
 // --- types ------------------------------------------------------------------------------------------------------
 
-fn read_types(types: &Json, place: &Place) -> Result<Vec<(Vec<Box<str>>, Type)>, Problem> {
+fn read_types(types: &Json, place: &Place) -> Result<Types, Problem> {
     let Some(types) = types.as_object() else {
         return refused("/types", "is not an object");
     };
-    let mut read = Vec::new();
+    let mut read: Vec<(String, Type)> = Vec::new();
     let mut seen: BTreeMap<Vec<Box<str>>, &str> = BTreeMap::new();
     for (name, word) in types.entries() {
         let at = joined("/types", name);
-        let Some(path) = path_of(name) else {
+        let path = if name.starts_with('/') { path_of(name) } else { Some(vec![name.clone()]) };
+        let Some(path) = path else {
             return refused(&at, "is no JSON Pointer");
         };
         if let Some(before) = seen.insert(path.clone(), name) {
@@ -111,19 +111,9 @@ fn read_types(types: &Json, place: &Place) -> Result<Vec<(Vec<Box<str>>, Type)>,
             return refused(&at, "is no type");
         };
         check_typed(place, &path, kind, &at)?;
-        read.push((path, kind));
+        read.push((path.iter().fold(String::new(), |pointer, key| joined(&pointer, key)), kind));
     }
-    Ok(read)
-}
-
-/// The keys that a name leads through: those of a JSON Pointer, or the one key that it is.
-fn path_of(name: &str) -> Option<Vec<Box<str>>> {
-    let Some(pointer) = name.strip_prefix('/') else {
-        return Some(vec![name.into()]);
-    };
-    let is_escaped = |segment: &str| segment.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    let unescaped = |segment: &str| segment.replace("~1", "/").replace("~0", "~").into();
-    pointer.split('/').map(|segment| is_escaped(segment).then(|| unescaped(segment))).collect()
+    Ok(Types::of(read.iter().map(|(pointer, kind)| (&**pointer, *kind))))
 }
 
 /// That the path leads to a text, through what is described.
@@ -139,8 +129,7 @@ fn check_typed(place: &Place, path: &[Box<str>], kind: Type, at: &str) -> Result
                 _ => return refused(at, format!("leads to `{pointer}`, in a list")),
             }
         } else if nesting != Kinds::OBJECT {
-            let what =
-                if nesting.is_any() { "may be an object or a list" } else { "is neither an object nor a list" };
+            let what = if nesting.is_any() { "may be an object or a list" } else { "is neither an object nor a list" };
             return refused(at, format!("leads through `{through}`, which {what}"));
         } else if &**key == EACH {
             return refused(at, format!("leads to `{pointer}`, in an object"));

@@ -1,14 +1,15 @@
 //! The judge of calls as Python has it: `remit._core.judge_call`, for the laws that hold it to `remit/arguments`.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use remit_arguments::{Document, Judged, Problem, ReadCall, Side, Type, Types, judge};
 
 /// What a call comes to under a document, as nested tuples that begin with a word; `types` are those of the tool by their
-/// pointers, None where the call is untyped. A document or call that is refused gives `document` or `call` with the pointer
-/// and the reason.
+/// pointers. A document or a call that is refused is told as `document` or `call`, with the pointer and the reason.
 #[pyfunction]
-#[pyo3(signature = (document, side, declared, tool, arguments, purpose, types = None))]
+#[pyo3(signature = (document, side, declared, tool, arguments, purpose = "", types = Vec::new()))]
+#[allow(clippy::too_many_arguments)] // they are what Python's judge is given
 pub fn judge_call<'py>(
     py: Python<'py>,
     document: &str,
@@ -17,10 +18,12 @@ pub fn judge_call<'py>(
     tool: &str,
     arguments: &[u8],
     purpose: &str,
-    types: Option<Vec<(String, String)>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let side = if side == "arguments" { Side::Arguments } else { Side::Matching };
-    let refused = |what: &str, problem: Problem| tuple(py, (what, problem.pointer, problem.reason));
+    types: Vec<(String, String)>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let side = Side::parse(side).ok_or_else(|| PyValueError::new_err(format!("`{side}` is no side")))?;
+    let typed = |(pointer, word): &(String, String)| Type::parse(word).map(|type_| (pointer.clone(), type_));
+    let types: Vec<(String, Type)> = types.iter().filter_map(typed).collect();
+    let refused = |what: &str, problem: Problem| (what, problem.pointer, problem.reason).into_pyobject(py);
     let document = match Document::parse(document, side, &declared) {
         Ok(document) => document,
         Err(problem) => return refused("document", problem),
@@ -29,24 +32,21 @@ pub fn judge_call<'py>(
         Ok(call) => call,
         Err(problem) => return refused("call", problem),
     };
+    let call = call.typed(Types::of(types.iter().map(|(pointer, type_)| (&**pointer, *type_))));
     nested(py, &judge(&document, &call).judged)
 }
 
-fn nested<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyAny>> {
+fn nested<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyTuple>> {
     let all = |parts: &[Judged]| {
         let nested = parts.iter().map(|part| nested(py, part)).collect::<PyResult<Vec<_>>>()?;
         PyTuple::new(py, nested)
     };
     match judged {
-        Judged::Known(truth) => tuple(py, ("known", *truth)),
-        Judged::Unjudged => tuple(py, ("unjudged",)),
-        Judged::Related { type_, id, permission } => tuple(py, ("related", &**type_, &**id, &**permission)),
-        Judged::Every(parts) => tuple(py, ("every", all(parts)?)),
-        Judged::Any(parts) => tuple(py, ("any", all(parts)?)),
-        Judged::Unless(part) => tuple(py, ("unless", nested(py, part)?)),
+        Judged::Known(truth) => ("known", *truth).into_pyobject(py),
+        Judged::Unjudged => ("unjudged",).into_pyobject(py),
+        Judged::Related { type_, id, permission } => ("related", &**type_, &**id, &**permission).into_pyobject(py),
+        Judged::Every(parts) => ("every", all(parts)?).into_pyobject(py),
+        Judged::Any(parts) => ("any", all(parts)?).into_pyobject(py),
+        Judged::Unless(part) => ("unless", nested(py, part)?).into_pyobject(py),
     }
-}
-
-fn tuple<'py>(py: Python<'py>, parts: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>) -> PyResult<Bound<'py, PyAny>> {
-    Ok(parts.into_pyobject(py)?.into_any())
 }

@@ -1,7 +1,8 @@
-//! What Python imports as `remit._core`: the stores, the clock and the frontend, in Python's types.
+//! What Python imports as `remit._core`: the stores, the judge of calls, the clock and the frontend, in Python's types.
 //!
 //! Law: all that knows Python stands in this crate, and nothing else does.
 
+mod arguments;
 mod checks;
 mod clock;
 mod edges;
@@ -23,6 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::arguments::judge_call;
     #[pymodule_export]
     use crate::clock::PyClock;
     #[pymodule_export]
