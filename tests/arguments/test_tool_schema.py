@@ -1,4 +1,4 @@
-"""Descriptions of tools: closed unless they say otherwise, defaults filled in where they count, and all else refused."""
+"""Descriptions of tools: closed unless they say otherwise, defaults filled in where they count, the rest refused."""
 
 from __future__ import annotations
 
@@ -217,16 +217,24 @@ NAMED = {"properties": {"x": TEXT}}
         # Of `oneOf` exactly one must fit, by the schema as it was written.
         ({"oneOf": [NAMED, {"properties": {"y": TEXT}, "required": ["y"]}]}, {"x": ""}, {"y": ""}),
         # A combinator beside a description restricts, and closes nothing.
-        ({"properties": {"x": TEXT, "y": True}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]}, {"x": "", "y": 1}, {}),
+        (
+            {"properties": {"x": TEXT, "y": True}, "anyOf": [{"required": ["x"]}, {"required": ["y"]}]},
+            {"x": "", "y": 1},
+            {},
+        ),
         ({"properties": {"x": TEXT, "y": True}, "not": {"required": ["x", "y"]}}, {"y": 1}, {"x": "", "y": 1}),
         (
-            {"properties": {"x": TEXT, "y": True}, "if": {"properties": {"x": {"const": "z"}}}, "then": {"required": ["y"]}},
+            {
+                "properties": {"x": TEXT, "y": True},
+                "if": {"properties": {"x": {"const": "z"}}},
+                "then": {"required": ["y"]},
+            },
             {"x": "z", "y": 1},
             {"x": "z"},
         ),
         ({"properties": {"x": True}, "not": {"properties": {"x": NAMED}}}, {"x": {"x": 1}}, {"x": {"y": 1}}),
     ],
-)  # fmt: skip
+)
 def test_a_schema_is_closed_unless_it_says_otherwise(schema: Any, fits: Any, unfit: Any) -> None:
     descriptor = with_argument(schema, **{"$defs": {"named": NAMED}})
     assert descriptor.filled({"a": fits}) == {"a": fits}
@@ -361,10 +369,20 @@ def test_what_is_filled_in_is_bounded() -> None:
         ({"pattern": "^x"}, "y", "/a", "does not fit `pattern`"),
         ({"uniqueItems": True}, [[1], [True], [1]], "/a", "does not fit `uniqueItems`"),
         ({"contains": {"const": 1}, "maxContains": 1}, [1, 1], "/a", "does not fit `contains`"),
-        ({**OBJECT, "additionalProperties": True, "propertyNames": {"maxLength": 1}}, {"xx": 1}, "/a", "does not fit `propertyNames`"),
-        ({**OBJECT, "properties": {"x/y": True, "~": True}, "required": ["x/y"]}, {}, "/a/x~1y", "is required, and not there"),
+        (
+            {**OBJECT, "additionalProperties": True, "propertyNames": {"maxLength": 1}},
+            {"xx": 1},
+            "/a",
+            "does not fit `propertyNames`",
+        ),
+        (
+            {**OBJECT, "properties": {"x/y": True, "~": True}, "required": ["x/y"]},
+            {},
+            "/a/x~1y",
+            "is required, and not there",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_misfit_is_told_with_its_place(schema: Any, value: Any, pointer: str, reason: str) -> None:
     assert with_argument(schema).filled({"a": value}) == Unfit(pointer, reason)
 
@@ -415,8 +433,13 @@ def test_a_type_is_found_by_the_pointer_of_what_it_is_of() -> None:
         )
     }
     assert {pointer: type for pointer, type in found.items() if type} == {
-        "/to/0": "email", "/to/17": "email", "/to/*": "email", "/x~1y/0": "date", "/maybe/file": "path", "/mode": "host",
-    }  # fmt: skip
+        "/to/0": "email",
+        "/to/17": "email",
+        "/to/*": "email",
+        "/x~1y/0": "date",
+        "/maybe/file": "path",
+        "/mode": "host",
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,22 @@ CORE = Path(__file__).parents[2] / "engine" / "core"
 
 # Of each crate, its rooms in the order in which they are built upon one another: each may know those before it.
 ROOMS = {
-    "remit-arguments": ["json_text", "values", "glob", "judged", "call", "tree", "fitting", "document", "judge"],
+    "remit-arguments": [
+        "json_text",
+        "values",
+        "glob",
+        "judged",
+        "call",
+        "tree",
+        "fitting",
+        "document",
+        "judge",
+        "patterns",
+        "keywords",
+        "closed_schema",
+        "schema_library",
+        "tool_schema",
+    ],
     "remit-core": [
         "protobuf",
         "clock",
@@ -55,6 +70,7 @@ ROOMS = {
         "expansions",
         "lookups",
         "store",
+        "tool_schemas",
         "front",
     ],
 }

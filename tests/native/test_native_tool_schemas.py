@@ -1,4 +1,4 @@
-"""The core reads descriptions of tools, and judges arguments by them, as Python does: the same answers, places, reasons."""
+"""The core reads descriptions of tools, and judges arguments by them, as Python does, to the last place and reason."""
 
 from __future__ import annotations
 
