@@ -349,6 +349,22 @@ class WeakeningRefused(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class ConstraintsUnfit(RemitError):
+    """A constraint on a tool would be written that does not fit an accepted descriptor of it, or a descriptor accepted
+    that constraints do not fit. `unfit` holds the first of them, and the message names each."""
+
+    reason = "CONSTRAINTS_UNFIT"
+    status = Status.FAILED_PRECONDITION
+
+    def __init__(self, descriptor: str, unfit: Sequence[object], *, field: str = "") -> None:
+        told = "; ".join(map(str, unfit))
+        fix = "correct the constraints, or the types that the descriptor says"
+        super().__init__(
+            f"what {descriptor} says of arguments does not fit {told}: {fix}", field=field, count=len(unfit)
+        )
+        self.unfit = tuple(unfit)
+
+
 class RecordRefused(InvalidArgument):
     """A record is of no kind that there is, about another type's object, too large, not what its digest says, or no
     document of its kind."""

@@ -33,9 +33,8 @@ class Descriptors:
             stored = _record_at(view, RecordKey(DESCRIPTOR, ObjectRef(DESCRIPTOR, digest)), revision)
         return self._as_read(stored.record) if stored is not None else None
 
-    def staged(self, transaction: WriteTransaction, digest: str, revision: int) -> Descriptor | None:
+    def staged(self, transaction: WriteTransaction, digest: str) -> Descriptor | None:
         """What a transaction would leave under a digest."""
-        assert revision == transaction.next_revision, "it sees what it is about to be"
         stored = transaction.get_record(RecordKey(DESCRIPTOR, ObjectRef(DESCRIPTOR, digest)))
         return self._as_read(stored.record) if stored is not None else None
 

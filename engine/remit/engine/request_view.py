@@ -43,7 +43,7 @@ class RequestView(NamedTuple):
     historical: bool = False
     native: NativeGraph | None = None  # the core's graph of the store, where the view is of the head
     changed: Changed | None = None  # what this request lays over the head
-    find_descriptor: Callable[[str, int], Descriptor | None] | None = None  # by its digest, at a revision
+    find_descriptor: Callable[[str, int], Descriptor | None] | None = None  # by its digest, at the revision
 
     @property
     def token(self) -> str:
@@ -63,11 +63,11 @@ class RequestView(NamedTuple):
 class RequestViews:
     """Makes the views of all stores."""
 
-    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits) -> None:
+    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits, descriptors: Descriptors) -> None:
         self._stores = stores
         self._clock = clock
         self._limits = limits
-        self._descriptors = Descriptors(stores)
+        self._descriptors = descriptors
 
     def of(
         self,
@@ -116,7 +116,7 @@ class RequestViews:
             graph,
             transaction.next_revision,
             self._clock.now_us(),
-            find_descriptor=partial(self._descriptors.staged, transaction),
+            find_descriptor=lambda digest, _: self._descriptors.staged(transaction, digest),
         )
 
     def _with_contextual(self, view: RequestView, contextual: Sequence[Relationship]) -> RequestView:
