@@ -72,7 +72,7 @@ test-long: setup ## the longer runs, seeds printed: a million relationships, man
 
 # Of a nightly compiler and cargo-fuzz; nothing else here needs either, and `make check` compiles the targets without.
 # `make fuzz FUZZ=frames FUZZ_S=3600` goes on longer.
-FUZZ   ?= questions answers tokens notation rows frames
+FUZZ   ?= questions answers tokens notation rows frames arguments
 FUZZ_S ?= 60
 
 fuzz: setup ## fuzz what the core reads from outside (cargo +nightly, cargo-fuzz): FUZZ_S seconds a target

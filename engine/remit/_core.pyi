@@ -31,6 +31,8 @@ Expanded: TypeAlias = tuple[int, tuple[SetTuple, ...] | None, int, bool]
 # id to go on after; the steps, and whether the budget ended it.
 LookedUp: TypeAlias = tuple[int, list[tuple[str, bool | None, bool]] | None, str | None, int, bool]
 
+def fit_arguments(descriptor: bytes, arguments: bytes) -> tuple[str, str, str]: ...
+
 class NativeStore:
     def __init__(self, name: str, uuid: bytes, epoch: int) -> None: ...
     def apply(
@@ -111,6 +113,19 @@ def set_dear(steps: int) -> None: ...
 def cache_stats() -> tuple[int, int, int, int]: ...
 def all_caches() -> tuple[int, int, int, int]: ...
 def panics() -> int: ...
+
+# Of what a call comes to under a document: a word, and what belongs to it.
+JudgedTuple: TypeAlias = tuple[Any, ...]
+
+def judge_call(
+    document: str,
+    side: str,
+    declared: Sequence[tuple[str, str]],
+    tool: str,
+    arguments: bytes,
+    purpose: str = "",
+    types: Sequence[tuple[str, str]] = (),
+) -> JudgedTuple: ...
 
 # --- the clock and the frontend ---------------------------------------------------------------------------------
 

@@ -122,6 +122,20 @@ class DocumentInvalid(InvalidArgument):
         self.fix = fix
 
 
+class DescriptorInvalid(InvalidArgument):
+    """What a tool is described by cannot be read, is over a bound, or has a schema that two libraries may judge
+    differently. The metadata has the JSON Pointer into the descriptor, the reason, and the fix."""
+
+    reason = "DESCRIPTOR_INVALID"
+
+    def __init__(self, pointer: str, why: str, fix: str) -> None:
+        what = f"the descriptor: `{pointer}` {why}" if pointer else f"the descriptor {why}"
+        super().__init__(f"{what}: {fix}", pointer=pointer, why=why, fix=fix)
+        self.pointer = pointer
+        self.why = why
+        self.fix = fix
+
+
 class InvalidToken(InvalidArgument):
     """The text is not a token."""
 
@@ -337,8 +351,25 @@ class WeakeningRefused(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class ConstraintsUnfit(RemitError):
+    """A constraint on a tool would be written that does not fit an accepted descriptor of it, or a descriptor accepted
+    that constraints do not fit. `unfit` holds the first of them, and the message names each."""
+
+    reason = "CONSTRAINTS_UNFIT"
+    status = Status.FAILED_PRECONDITION
+
+    def __init__(self, descriptor: str, unfit: Sequence[object], *, field: str = "") -> None:
+        told = "; ".join(map(str, unfit))
+        fix = "correct the constraints, or the types that the descriptor says"
+        super().__init__(
+            f"what {descriptor} says of arguments does not fit {told}: {fix}", field=field, count=len(unfit)
+        )
+        self.unfit = tuple(unfit)
+
+
 class RecordRefused(InvalidArgument):
-    """A record is of no kind that there is, about another type's object, too large, or not what its digest says."""
+    """A record is of no kind that there is, about another type's object, too large, not what its digest says, or no
+    document of its kind."""
 
     reason = "RECORD_NOT_ALLOWED"
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -101,6 +102,25 @@ def frames() -> list[bytes]:
     ]
 
 
+def arguments() -> list[bytes]:
+    """A document and a line feed before the call's arguments."""
+    related = {"type": "user", "permission": "contact"}
+    said: list[tuple[object, object]] = [
+        ({"a": {"max": "99.99"}, "b": {"equals": "x", "optional": True}}, {"a": 99.99, "b": "x"}),
+        ({"to": {"each": {"related": related}, "min_items": 0}, "additional": True}, {"to": ["ann"], "b": None}),
+        ({"a": {"url": {"host": ".example.com", "path": "/srv"}}}, {"a": "https://a.example.com/srv/a?b#c"}),
+        ({"a": {"subpath": "/srv", "glob": "/srv/**/*.t?t"}}, {"a": "/srv/a/b.txt"}),
+        (
+            {"a": {"cidr": ["10.0.0.0/8", "2001:db8::/32"]}, "b": {"host": "xn--bcher-kva.example"}},
+            {"a": "::1", "b": "a"},
+        ),
+        ({"a": {"some": {"not_one_of": [1, "a", None]}}, "b": {"unrelated": related, "if_present": True}}, {"a": [1]}),
+        ({"any_of": [{"/a/0": {"equals": {"binding": "i"}}}, {"all_of": [{"a": {"any_of": [{}]}}]}]}, {"a": [1e-7]}),
+        ({"tool": {"prefix": "erp."}, "a": {"min": "2026-01-31", "max_length": 10}}, {"a": "2026-02-01"}),
+    ]
+    return [b"\n".join(json.dumps(each).encode() for each in pair) for pair in said]
+
+
 SEEDS = {
     "questions": questions(),
     "answers": [],
@@ -108,6 +128,7 @@ SEEDS = {
     "notation": [b"view", b"acme/doc", b"anne@example.com"],
     "rows": rows(),
     "frames": frames(),
+    "arguments": arguments(),
 }
 
 

@@ -358,10 +358,10 @@ def _of_scalar(member: Equals | OneOf | EqualsBinding, place: Place) -> Judged:
                 return place.unjudged(f"is {_a(value)}, and compared with {_a(expected)}")
             shown = _shown(canonical_text(expected))
             return place.known(scalar_key(value) == scalar_key(expected), f"is `{shown}`", f"is not `{shown}`")
-        case OneOf(values, negated):
+        case OneOf(_, negated):
             if kind_of(value) not in member.kinds:
                 return place.unjudged(f"is {_a(value)}, and compared with none")
-            shown = _shown(canonical_text(list(values)))
+            shown = _shown(member.text)
             is_among, is_none = f"is one of `{shown}`", f"is none of `{shown}`"
             truth = (scalar_key(value) in member.keys) is not negated
             return place.known(truth, is_none if negated else is_among, is_among if negated else is_none)

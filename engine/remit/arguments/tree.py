@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from remit.arguments.glob import Glob
-from remit.arguments.json_text import Scalar, ScalarKey, kind_of, scalar_key
+from remit.arguments.json_text import Scalar, ScalarKey, canonical_text, kind_of, scalar_key
 from remit.arguments.side import Side
 from remit.arguments.values import Network
 
@@ -31,16 +31,19 @@ class EqualsBinding:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of the values; `negated`, none of them. `kinds` are those of the values."""
+    """One of the values; `negated`, none of them. `kinds` are those of the values, and `text` is how they are said."""
 
     values: tuple[Scalar, ...]
     negated: bool
     keys: frozenset[ScalarKey] = field(init=False, repr=False, compare=False)
     kinds: frozenset[str] = field(init=False, repr=False, compare=False)
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", frozenset(map(scalar_key, self.values)))
         object.__setattr__(self, "kinds", frozenset(map(kind_of, self.values)))
+        # Here and not where a value is judged: hundreds of elements may be, each by hundreds of values.
+        object.__setattr__(self, "text", canonical_text(list(self.values)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,34 @@ def _idna_refusal(text: str) -> str | None:
             return f"is a host with the label `{label}`, which is not what IDNA encodes anything as"
     if encoded and ada_url.idna.encode(text) != text.encode():
         return "is a host that is not valid under IDNA"
+    if encoded and not _is_read_in_one_way([ada_url.idna.decode(label) for label in text.split(".")]):
+        return "is a host with letters from right to left beside what may not stand there (RFC 5893)"
     return None
+
+
+_BESIDE_LEFT = {"EN", "ES", "CS", "ET", "ON", "BN", "NSM"}
+_RIGHT = {"R", "AL"}
+
+
+def _is_read_in_one_way(labels: list[str]) -> bool:
+    """The rule of RFC 5893 for the labels of a host that has letters from right to left: their order on a screen is
+    theirs in the text. The library holds each label to it that has such letters, and none beside it."""
+    directions = [[unicodedata.bidirectional(character) for character in label] for label in labels]
+    if not any({*label} & {"R", "AL", "AN"} for label in directions):
+        return True
+    return all(map(_keeps_direction, directions))
+
+
+def _keeps_direction(label: list[str]) -> bool:
+    if label[0] not in ("L", *_RIGHT):
+        return False
+    is_right = label[0] in _RIGHT
+    kinds = {*label}
+    last = next(kind for kind in reversed(label) if kind != "NSM")
+    if is_right:
+        is_mixed = {"EN", "AN"} <= kinds
+        return kinds <= _BESIDE_LEFT | _RIGHT | {"AN"} and last in ("R", "AL", "EN", "AN") and not is_mixed
+    return kinds <= _BESIDE_LEFT | {"L"} and last in ("L", "EN")
 
 
 def is_address_like(host: str) -> bool:

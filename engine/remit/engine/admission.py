@@ -190,7 +190,7 @@ class KnownContexts:
             return cls(schema, frozenset())
         for relationship in relationships:
             use = relationship.qualifiers.caveat
-            declared = _declared_beside(schema, relationship) if use is not None else None
+            declared = declared_beside(schema, relationship) if use is not None else None
             if use is None or declared is None or (use, declared) in good:
                 continue
             interrupt()
@@ -203,10 +203,10 @@ class KnownContexts:
         use = relationship.qualifiers.caveat
         if schema is not self.schema or use is None:
             return False
-        return (use, _declared_beside(schema, relationship)) in self.good
+        return (use, declared_beside(schema, relationship)) in self.good
 
 
-def _declared_beside(schema: Schema, relationship: Relationship) -> tuple[Member, ...] | None:
+def declared_beside(schema: Schema, relationship: Relationship) -> tuple[Member, ...] | None:
     """The permissions that a constraint document may name where the relationship is written; None where the schema has
     no place for it."""
     definition = schema.definitions.get(relationship.resource.type)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from remit.engine.clock import Clock
+from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.lookups import Lookups
@@ -46,13 +47,14 @@ class Engine:
         if not store.names():
             store.create(DEFAULT_STORE)
         self.loaded = loaded = LoadedStores(store)
-        self.views = views = RequestViews(loaded, clock, limits)
+        descriptors = Descriptors(loaded)
+        self.views = views = RequestViews(loaded, clock, limits, descriptors)
         watches = Watches(loaded)
         evaluator = quickest_evaluator(limits.evaluation_bytes_max)
         self.questions = Questions(views, evaluator, limits)
         self.lookups = Lookups(views, evaluator, limits)
         self.records = Records(loaded)
-        self.relationships = Relationships(loaded, clock, limits)
+        self.relationships = Relationships(loaded, clock, limits, descriptors)
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)
         self.streams = Streams(loaded, watches, evaluator, clock, limits)

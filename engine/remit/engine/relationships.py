@@ -23,12 +23,14 @@ from remit.engine.admission import (
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
 from remit.engine.cursors import decode_cursor, encode_cursor
+from remit.engine.descriptors import Descriptors
 from remit.engine.limits import REMIT_WIRE, ROWS_BETWEEN_INTERRUPTS, Limits, Wire
 from remit.engine.loaded import LoadedStores
 from remit.engine.record_kinds import check_records
 from remit.engine.results import DeleteResult, ReadPage, WriteResult
 from remit.engine.schema_plans import NO_SCHEMA
 from remit.engine.tokens import encode_token, require_at_least
+from remit.engine.tool_constraints import check_tool_constraints
 from remit.errors import InvalidArgument, StoreFull, TooManyMatch
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import (
@@ -47,10 +49,11 @@ from remit.store.port import BULK_WEIGHT, SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MA
 class Relationships:
     """The relationships of all stores. Safe from many threads."""
 
-    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits) -> None:
+    def __init__(self, stores: LoadedStores, clock: Clock, limits: Limits, descriptors: Descriptors) -> None:
         self._stores = stores
         self._clock = clock
         self._limits = limits
+        self._descriptors = descriptors
 
     def write(
         self,
@@ -114,6 +117,7 @@ class Relationships:
                 touches_managed |= managed
             apply_updates(view, schema, updates, caller, now_us)
             apply_records(view, records, caller)
+            check_tool_constraints(view, schema, updates, self._descriptors, now_us, scanning)
             expired = _over(updates, now_us)
             return Draft(caller.principal, metadata_json, managed_bypass=touches_managed)
 

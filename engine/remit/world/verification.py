@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 
 from remit.engine.admission import check_relationship
 from remit.engine.record_kinds import check_record
-from remit.errors import RemitError
+from remit.engine.tool_constraints import unfit_constraints
+from remit.errors import ConstraintsUnfit, RemitError
 from remit.eval.budget import Budget
 from remit.eval.equations import Goal
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language.names import require_type
-from remit.model import Verdict
+from remit.model import ObjectRef, Relationship, Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
 from remit.world.expected_lists import ExpectedList
@@ -52,7 +53,7 @@ def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> li
     Cost: that of its questions; those with one context share their work."""
     now_us = world.now_us if world.now_us is not None else now_us
     graph = Graph()
-    outcomes = [*_load(world, graph), *_check_records(world)]
+    outcomes = [*_load(world, graph), *_check_records(world), *_check_constraints(world)]
     outcomes += _check_assertions(world, graph, now_us, observe)
     for expected in world.expected_sets:
         outcomes += _check_set(world, graph, expected, now_us)
@@ -93,6 +94,30 @@ def _check_records(world: World) -> Iterator[Outcome]:
             expected = "a record that its kind allows"
             findings = (_finding(world, written.line, FindingKind.RECORD, about, message, expected, error.reason),)
         yield Outcome(FindingKind.RECORD, written.line, str(record.key), findings)
+
+
+def _check_constraints(world: World) -> Iterator[Outcome]:
+    """An outcome for each constraint that does not fit what its tool says of its arguments."""
+    if not world.schema.uses_arguments or world.schema.describing is None:
+        return
+    tool, accepts = world.schema.describing
+    lines = {fact.relationship.key: fact.line for fact in world.facts if fact.relationship.resource.type == tool}
+    of_tools: dict[ObjectRef, list[Relationship]] = {}
+    for fact in world.facts:
+        if fact.relationship.resource.type == tool:
+            of_tools.setdefault(fact.relationship.resource, []).append(fact.relationship)
+    for relationships in of_tools.values():
+        for accepted in relationships:
+            descriptor = world.descriptor(accepted.subject.id) if accepted.relation == accepts else None
+            if descriptor is None:
+                continue
+            for unfit in unfit_constraints(world.schema, relationships, descriptor):
+                about, line = str(unfit.relationship), lines[unfit.relationship]
+                message = f"`{about}` would not be written: the argument `{unfit.pointer}` {unfit.reason}"
+                expected = f"a constraint that fits `{accepted.subject.object}`"
+                found = ConstraintsUnfit.reason
+                finding = _finding(world, line, FindingKind.RELATIONSHIP, about, message, expected, found)
+                yield Outcome(FindingKind.RELATIONSHIP, line, about, (finding,))
 
 
 def _check_assertions(world: World, graph: Graph, now_us: int, observe: Observe | None) -> Iterator[Outcome]:

@@ -1,7 +1,8 @@
-//! What Python imports as `remit._core`: the stores, the clock and the frontend, in Python's types.
+//! What Python imports as `remit._core`: the stores, the judge of calls, the clock and the frontend, in Python's types.
 //!
 //! Law: all that knows Python stands in this crate, and nothing else does.
 
+mod arguments;
 mod checks;
 mod clock;
 mod edges;
@@ -13,6 +14,7 @@ mod holdings;
 mod lookups;
 mod session;
 mod store;
+mod tool_schemas;
 mod turns;
 
 #[global_allocator]
@@ -23,6 +25,8 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::arguments::judge_call;
+    #[pymodule_export]
     use crate::clock::PyClock;
     #[pymodule_export]
     use crate::front::{PyFrontend, PyReply, peer_and_host};
@@ -32,6 +36,8 @@ mod _core {
     use crate::session::{all_caches, cache_stats, panics, set_cache, set_dear};
     #[pymodule_export]
     use crate::store::{NativeCore, NativeStore};
+    #[pymodule_export]
+    use crate::tool_schemas::fit_arguments;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,57 @@
+//! Values under a closed schema, judged by the crate `jsonschema`: the twin of `arguments/schema_library.py`.
+//!
+//! Law: which values fit depends on the schema alone, and no value holds a thread beyond its size times the schema's.
+
+use crate::closed_schema::{as_value, joined};
+use crate::json_text::{Json, Problem};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, ValidationError};
+use serde_json::Value;
+
+/// What the library says of values under one closed schema.
+#[derive(Debug)]
+pub struct Validator(jsonschema::Validator);
+
+impl Validator {
+    /// An error is what the library has against a schema that was found good.
+    pub fn of(schema: &Value) -> Result<Validator, String> {
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .should_validate_formats(false)
+            .with_pattern_options(PatternOptions::regex())
+            .build(schema)
+            .map(Validator)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Of what does not fit the first, by its pointer and then by its reason.
+    pub fn unfit(&self, value: &Json) -> Option<Problem> {
+        let value = as_value(value);
+        if self.0.is_valid(&value) {
+            return None;
+        }
+        let misfits = self.0.iter_errors(&value).map(|error| misfit(&error, &value));
+        misfits.min_by(|one, other| (&one.pointer, &one.reason).cmp(&(&other.pointer, &other.reason)))
+    }
+}
+
+fn misfit(error: &ValidationError, value: &Value) -> Problem {
+    let pointer = error.instance_path().as_str();
+    let unknown =
+        |key: &str| Problem { pointer: joined(pointer, key), reason: "is not among what the schema describes".into() };
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            unknown(unexpected.iter().min().expect("one was unexpected"))
+        }
+        // `additionalProperties` is the only keyword that may have `false` under it: here without any `properties`.
+        ValidationErrorKind::FalseSchema => {
+            let object = value.pointer(pointer).and_then(Value::as_object);
+            unknown(object.and_then(|object| object.keys().min()).expect("an object with a key"))
+        }
+        ValidationErrorKind::Required { property: Value::String(name) } => {
+            Problem { pointer: joined(pointer, name), reason: "is required, and not there".into() }
+        }
+        kind => Problem { pointer: pointer.into(), reason: format!("does not fit `{}`", kind.keyword()) },
+    }
+}
