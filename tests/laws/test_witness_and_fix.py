@@ -2,7 +2,8 @@
 a no applied the answer is yes, and with any one of its changes left out it is not.
 
 Both over random worlds (`random_worlds.py`): every operator, cycles of both signs, caveats, times, subjects that are
-usersets."""
+usersets; and over worlds in which documents stand beside relationships and a call is asked about
+(`constrained_worlds.py`)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from random import Random
 import pytest
 
 from remit.engine.admission import check_relationship
-from remit.errors import CaveatFailed, NegativeCycle
+from remit.errors import CallUnjudgeable, CaveatFailed, NegativeCycle
+from remit.eval.calls import JudgedCall
 from remit.eval.plain import PlainEvaluator
 from remit.eval.semantics import Evaluation
 from remit.eval.trees import Explanation
@@ -22,6 +24,7 @@ from remit.graph.plain import Graph
 from remit.graph.view import GraphView
 from remit.interrupt import never_interrupted
 from remit.model import Operation, Question, Relationship, Update, Verdict
+from tests.support.constrained_worlds import CALL, ConstrainedWorld, constrained_world, judged_by
 from tests.support.lookup_worlds import LookupWorld
 from tests.support.random_worlds import NOW_US, OBJECTS
 from tests.support.seeds import Seeds
@@ -30,10 +33,11 @@ from tests.support.trial_views import TrialView
 
 def verdict_of(world: LookupWorld, graph: GraphView, question: Question) -> Verdict | None:
     """None where it is undefined."""
-    evaluation = Evaluation(world.schema, graph, now_us=NOW_US, context=world.world.context)
+    call = JudgedCall(question.call) if question.call is not None else None
+    evaluation = Evaluation(world.schema, graph, now_us=NOW_US, context=world.world.context, call=call)
     try:
         return evaluation.check(question.resource, question.permission, question.subject).verdict
-    except (NegativeCycle, CaveatFailed):
+    except (NegativeCycle, CaveatFailed, CallUnjudgeable):
         return None
 
 
@@ -67,19 +71,21 @@ def assert_fix(world: LookupWorld, question: Question, fix: tuple[Update, ...]) 
 def explained(world: LookupWorld, question: Question, graph: GraphView) -> Explanation | None:
     try:
         found = PlainEvaluator().explain(TrialView(world.schema, graph), question, 1_000_000, never_interrupted)
-    except (NegativeCycle, CaveatFailed):
+    except (NegativeCycle, CaveatFailed, CallUnjudgeable):
         return None
     assert found.answer.verdict is verdict_of(world, graph, question)
     return found.explanation
 
 
-def compare(seed: int) -> Counter[object]:
-    world = LookupWorld(seed)
+def compare(seed: int, constrained: ConstrainedWorld | None = None) -> Counter[object]:
+    """`constrained`: of its documents and the call that they are judged by."""
+    world = LookupWorld(seed) if constrained is None else LookupWorld(seed, constrained.world)
+    call = CALL if constrained is not None else None
     kinds: Counter[object] = Counter()
     shuffled = Graph(Random(seed).sample(world.world.relationships, len(world.world.relationships)))
     for resource in OBJECTS[:6]:
         for name in ("r0", "r1", "p0", "p1", "p2"):
-            question = Question(resource, name, world.world.subject, world.world.context)
+            question = Question(resource, name, world.world.subject, world.world.context, call)
             explanation = explained(world, question, world.graph)
             if explanation is None:
                 continue
@@ -118,8 +124,25 @@ def test_a_witness_says_yes_and_a_fix_makes_it(seeds: Seeds) -> None:
         seeds.require(kinds[operation] >= 3, kinds)
 
 
+def compare_with_call(seed: int) -> Counter[object]:
+    constrained = constrained_world(seed)
+    with judged_by(constrained.documents):
+        return compare(seed, constrained)
+
+
+@pytest.mark.seeds(160, shards=4)
+def test_so_they_do_of_a_call(seeds: Seeds) -> None:
+    kinds: Counter[object] = Counter()
+    for seed in seeds:
+        kinds += compare_with_call(seed)
+    for kind in ("witness", "fix"):
+        for size in (1, 2):
+            seeds.require(kinds[kind, size] >= 3, kinds)
+
+
 @pytest.mark.long
 @pytest.mark.seeds(10_000, shards=8, fresh=True)
 def test_a_witness_says_yes_and_a_fix_makes_it_on_fresh_seeds(seeds: Seeds) -> None:
     for seed in seeds:
         compare(seed)
+        compare_with_call(seed)

@@ -144,6 +144,8 @@ class Reader:
         use = relationship.qualifiers.caveat
         if use is None:
             return 2
+        if self.world.schema.side_of(use.name) is not None:
+            return 1  # who expands brings no call
         try:
             verdict, _ = self.world.schema.caveats[use.name].evaluate(json.loads(use.context_json), self.world.context)
         except CaveatFailed:

@@ -6,8 +6,9 @@ by plain repetition until nothing changes. It knows the schema's expressions onl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from remit.arguments.judged import Any, Every, Judged, Known, Related, Unjudged, Unless
 from remit.errors import CaveatFailed
 from remit.language import plan
 from remit.model import ObjectRef, Relationship, SubjectRef
@@ -16,8 +17,13 @@ Cell = tuple[ObjectRef, object, SubjectRef]
 Values = dict[Cell, int]
 
 
+JudgedBy = Callable[[Relationship], Judged]
+"""What the document of a relationship comes to for the call."""
+
+
 class Judge:
-    """Judges all questions about one subject in one world. A verdict is 0, 1, 2, or None for undefined."""
+    """Judges all questions about one subject in one world. A verdict is 0, 1, 2, or None for undefined. `judged`: where
+    the question brings a call."""
 
     def __init__(
         self,
@@ -26,8 +32,10 @@ class Judge:
         subject: SubjectRef,
         now_us: int,
         context: Mapping[str, object],
+        judged: JudgedBy | None = None,
     ) -> None:
         self.schema = schema
+        self.judged = judged
         self.subject = subject
         self.facts = [r for r in relationships if self._counts(r, now_us)]
         self.context = context
@@ -45,6 +53,9 @@ class Judge:
             subjects |= links
         objects = {r.resource for r in self.facts} | {r.subject.object for r in self.facts}
         objects |= {s.object for s in subjects}
+        for r in self.facts if judged is not None else ():
+            if self.is_constrained(r):
+                objects |= {goal.object for goal in _goals(judged(r))}
         self.objects = objects
         self.subjects = subjects
 
@@ -62,11 +73,36 @@ class Judge:
                 found += [(o, name, s) for name in (*definition.relations, *definition.permissions, *alongs)]
         return found
 
+    def is_constrained(self, r: Relationship) -> bool:
+        """Whether a document stands beside it."""
+        use = r.qualifiers.caveat
+        return use is not None and self.schema.uses_arguments and use.name in ("arguments", "matching")
+
+    def edge(self, r: Relationship, s: SubjectRef, positive: Values, negative: Values, side: int) -> int:
+        """What a fact is worth where it is read for a subject."""
+        if self.judged is None or not self.is_constrained(r):
+            return self.caveat(r)[side]
+        return self.document(self.judged(r), s, positive, negative, side)
+
+    def document(self, judged: Judged, s: SubjectRef, positive: Values, negative: Values, side: int) -> int:
+        if isinstance(judged, Known):
+            return 2 if judged.truth else 0
+        if isinstance(judged, Unjudged):
+            return 2 * side
+        if isinstance(judged, Related):
+            return self.read(positive, judged.object, judged.permission, s)
+        if isinstance(judged, Unless):
+            return 2 - self.document(judged.part, s, negative, positive, 1 - side)
+        parts = [self.document(part, s, positive, negative, side) for part in judged.parts]
+        return min(parts, default=2) if isinstance(judged, Every) else max(parts, default=0)
+
     def caveat(self, r: Relationship) -> tuple[int, int]:
-        """(low, high) of a fact's caveat; a failing one may be anything."""
+        """(low, high) of a fact's caveat; a failing one may be anything. A document waits for a call."""
         use = r.qualifiers.caveat
         if use is None:
             return 2, 2
+        if self.is_constrained(r):
+            return 1, 1
         try:
             verdict, _ = self.schema.caveats[use.name].evaluate(_json(use.context_json), self.context)
         except CaveatFailed:
@@ -113,16 +149,26 @@ class Judge:
 
         def both(r: Relationship, target: Cell | None) -> None:
             """A fact and what it leads to, where the two together are conditional."""
-            low, high = self.caveat(r)
+            low, high = self.edge(r, s, self.low, self.high, 0), self.edge(r, s, self.high, self.low, 1)
             if target is not None:
                 low, high = min(low, self.low.get(target, 0)), min(high, self.high.get(target, 0))
             if (low, high) == (1, 1):
-                if self.caveat(r) == (1, 1):
-                    use = r.qualifiers.caveat
-                    assert use is not None
-                    names.update(self.schema.caveats[use.name].evaluate(_json(use.context_json), self.context)[1])
+                if self.judged is not None and self.is_constrained(r):
+                    open_parts(self.judged(r))
+                elif self.caveat(r) == (1, 1):
+                    names.update(self.lacking(r))
                 if target is not None:
                     todo.append(target)
+
+        def open_parts(judged: Judged) -> None:
+            """The questions of a document that leave it conditional."""
+            low = self.document(judged, s, self.low, self.high, 0)
+            if (low, self.document(judged, s, self.high, self.low, 1)) != (1, 1):
+                return
+            if isinstance(judged, Related):
+                todo.append((judged.object, judged.permission, s))
+            for part in _parts(judged):
+                open_parts(part)
 
         def walk(e: plan.Expression) -> None:
             if bounds_of(e) != (1, 1):
@@ -164,6 +210,14 @@ class Judge:
             elif r.subject.relation:
                 both(r, (r.subject.object, r.subject.relation, s))
 
+    def lacking(self, r: Relationship) -> frozenset[str]:
+        """What a conditional fact waits for."""
+        use = r.qualifiers.caveat
+        assert use is not None
+        if self.is_constrained(r):
+            return frozenset(("arguments",))
+        return self.schema.caveats[use.name].evaluate(_json(use.context_json), self.context)[1]
+
     def least(self, cells: list[Cell], negative: Values, side: int) -> Values:
         """The least values, with everything right of a `-` read from `negative`."""
         value: Values = dict.fromkeys(cells, 0)
@@ -180,7 +234,7 @@ class Judge:
     def cell(self, cell: Cell, positive: Values, negative: Values, side: int) -> int:
         o, name, s = cell
         if isinstance(name, plan.Along):
-            return self.along(o, name, s, positive)
+            return self.along(o, name, s, positive, negative, side)
         if s.relation and (s.type, s.id, s.relation) == (o.type, o.id, name):
             return 2
         definition = self.schema.definitions[o.type]
@@ -192,23 +246,30 @@ class Judge:
                 continue
             t = r.subject
             if t == s or (t.id == "*" and t.type == s.type and not s.relation):
-                best = max(best, self.caveat(r)[side])
+                best = max(best, self.edge(r, s, positive, negative, side))
             elif t.relation:
-                best = max(best, min(self.caveat(r)[side], self.read(positive, t.object, t.relation, s)))
+                through = self.read(positive, t.object, t.relation, s)
+                best = max(best, min(self.edge(r, s, positive, negative, side), through))
         return best
 
     def read(self, values: Values, o: ObjectRef, name: object, s: SubjectRef) -> int:
         """A value; 0 where the object's type has no such name."""
         return values.get((o, name, s), 0)
 
-    def along(self, o: ObjectRef, along: plan.Along, s: SubjectRef, values: Values) -> int:
+    def along(
+        self, o: ObjectRef, along: plan.Along, s: SubjectRef, positive: Values, negative: Values, side: int
+    ) -> int:
         if s.relation:
             return 0
-        result = self.read(values, o, along.child, s)
+        result = self.read(positive, o, along.child, s)
         for relation in along.relations:
             if relation in self.schema.definitions[s.type].relations:
-                above = [r.subject for r in self.facts if r.resource == s.object and r.relation == relation]
-                result = min([result, *(self.read(values, o, along, t) for t in above)] if above else [0])
+                above = [r for r in self.facts if r.resource == s.object and r.relation == relation]
+                links = [
+                    min(self.edge(r, s, positive, negative, side), self.read(positive, o, along, r.subject))
+                    for r in above
+                ]
+                result = min([result, *links] if above else [0])
         return result
 
     def expression(
@@ -237,8 +298,11 @@ class Judge:
             return self.read(positive, o, e, s)
         facts = [r for r in self.facts if (r.resource, r.relation) == (o, e.relation)]
         if isinstance(e, plan.Exists):
-            return max([0, *(self.caveat(r)[side] for r in facts)])
-        reached = [min(self.caveat(r)[side], self.read(positive, r.subject.object, e.name, s)) for r in facts]
+            return max([0, *(self.edge(r, s, positive, negative, side) for r in facts)])
+        reached = [
+            min(self.edge(r, s, positive, negative, side), self.read(positive, r.subject.object, e.name, s))
+            for r in facts
+        ]
         return (min if e.all else max)(reached, default=0)
 
 
@@ -250,6 +314,19 @@ def _alongs(e: plan.Expression) -> list[plan.Along]:
     if isinstance(e, plan.Exclusion):
         return _alongs(e.base) + _alongs(e.subtracted)
     return []
+
+
+def _parts(judged: Judged) -> tuple[Judged, ...]:
+    if isinstance(judged, Every | Any):
+        return judged.parts
+    return (judged.part,) if isinstance(judged, Unless) else ()
+
+
+def _goals(judged: Judged) -> Iterator[Related]:
+    if isinstance(judged, Related):
+        yield judged
+    for part in _parts(judged):
+        yield from _goals(part)
 
 
 def _json(text: str) -> dict[str, object]:

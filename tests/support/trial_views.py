@@ -22,3 +22,6 @@ class TrialView:
     changed: Changed | None = None
     revision: int = 0
     now_us: int = NOW_US
+
+    def descriptor(self, digest: str) -> None:
+        """No tool is described here."""

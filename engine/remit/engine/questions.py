@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from remit.arguments.call import read_call
 from remit.engine.limits import REMIT_WIRE, Limits, Wire
 from remit.engine.request_view import RequestView, RequestViews
 from remit.engine.results import CheckManyResult, CheckResult, ExpandResult
-from remit.errors import LimitExceeded, RemitError
+from remit.errors import RemitError
 from remit.eval.budget import Budget
 from remit.eval.evaluator import Evaluator
 from remit.eval.expand import expand
@@ -41,7 +42,7 @@ class Questions:
     ) -> CheckResult:
         """Whether a subject has a relation or permission of a resource, and if asked for, an explanation,
         `with_support`: with a witness or a fix."""
-        self._limits.require_context(question.context)
+        self._require(question)
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
@@ -61,14 +62,14 @@ class Questions:
         interrupt: Interrupt = never_interrupted,
         wire: Wire = REMIT_WIRE,
     ) -> CheckManyResult:
-        """Many questions at one revision and time. Those with the same context share what they settle; each has its own
-        budget, and its own error."""
+        """Many questions at one revision and time. Those with the same context and the same call share what they
+        settle; each has its own budget, and its own error."""
         self._limits.require_items(len(questions), wire)
         view = self._views.of(
             store, at_least=at_least, at_exactly=at_exactly, contextual=contextual, interrupt=interrupt
         )
         _ = view.schema  # without one no item has an answer, so that is no error of an item's
-        refusals = [self._refusal(question) for question in questions]
+        refusals = [self._refusal(question, interrupt) for question in questions]
         asked = [question for question, refusal in zip(questions, refusals, strict=True) if refusal is None]
         answers = iter(self._evaluator.check_many(view, asked, self._limits.steps_max, interrupt))
         token = view.token
@@ -86,13 +87,20 @@ class Questions:
         result = _check_result(view, view.token, explained.answer)
         return result._replace(explanation=explained.explanation, schema=view.stored_schema)
 
-    def _refusal(self, question: Question) -> LimitExceeded | None:
-        """Why an item of many is not even asked."""
+    def _refusal(self, question: Question, interrupt: Interrupt) -> RemitError | None:
+        """Why an item of many is not even asked. Raises what the interrupt raises."""
+        interrupt()
         try:
-            self._limits.require_context(question.context)
-        except LimitExceeded as error:
+            self._require(question)
+        except RemitError as error:
             return error
         return None
+
+    def _require(self, question: Question) -> None:
+        """Of what a question brings, before anything is evaluated. Raises LimitExceeded, InvalidCall."""
+        self._limits.require_context(question.context)
+        if question.call is not None:
+            read_call(question.call)
 
     def expand(
         self,

@@ -1,9 +1,11 @@
 """How each question follows from facts and other questions: what the schema says, filled in with relationships.
 
 A *goal* asks whether a subject has a relation or permission of an object. Its *equation* is built from operands: facts,
-other goals, `+` (the greatest), `&` (the least) and `-` (the first, unless the second). Nothing is solved here; see
-`semantics.py` for what the equations mean together.
-Law: an equation depends on the schema, the graph, the time and the request's context alone; asked twice it reads the
+other goals, `+` (the greatest), `&` (the least) and `-` (the first, unless the second). A relationship whose document
+constrains calls (`use arguments`) is such an operand too: what the document comes to for the call that is asked about,
+questions about the asked subject among it. Nothing is solved here; see `semantics.py` for what the equations mean
+together.
+Law: an equation depends on the schema, the graph, the time and what the request brings alone; asked twice it reads the
 same, operand by operand."""
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple, assert_never, final
 
-from remit.errors import CaveatFailed
+from remit.arguments.judged import Any, Every, Judged, Known, Related, Unjudged, Unless
+from remit.arguments.side import Side
+from remit.errors import CallUnjudgeable, CaveatFailed
 from remit.eval.budget import EDGE_BYTES, Budget
+from remit.eval.calls import Declared, JudgedCall
 from remit.graph.view import GraphView
 from remit.language import plan
 from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, SubjectRef
@@ -25,6 +30,9 @@ CONDITIONAL: Bounds = (1, 1)
 YES: Bounds = (2, 2)
 UNKNOWN: Bounds = (0, 2)
 _HIGHEST = 2
+
+CALL = "arguments"
+"""What an answer lacks that waits for a call."""
 
 
 # --- goals and equations ----------------------------------------------------------------------------------------
@@ -44,13 +52,14 @@ class Goal(NamedTuple):
 
 @final
 class Fact(NamedTuple):
-    """An operand known by itself: a relationship and its caveat's value, or a constant told in `note`."""
+    """An operand known by itself: a relationship and its caveat's value, or a constant; `note` is a sentence for who
+    wants to know why. Where it is unknown, `failure` is what the answer fails with if it hangs on it."""
 
     bounds: Bounds
     relationship: Relationship | None = None
     note: str = ""
     missing: frozenset[str] = frozenset()
-    failure: CaveatFailed | None = None
+    failure: CaveatFailed | CallUnjudgeable | None = None
 
 
 @final
@@ -76,13 +85,21 @@ class ButNot(NamedTuple):
 
 
 @final
+class Constrained(NamedTuple):
+    """A relationship under a constraint document, what the document comes to for the call, and by what the call's tool
+    is described: the least of these, of which every one is told where any is."""
+
+    operands: tuple[Operand, ...]
+
+
+@final
 class Not(NamedTuple):
     """What a `-` makes of what it subtracts: bounds (low, high) become (2 - high, 2 - low)."""
 
     operand: Operand
 
 
-Combination = AnyOf | AllOf | ButNot
+Combination = AnyOf | AllOf | ButNot | Constrained
 Operand = Goal | Fact | Combination
 Part = Operand | Not
 
@@ -91,7 +108,7 @@ def parts_of(combination: Combination) -> tuple[bool, Iterable[Part]]:
     """How a combination follows from its parts: the least of them where it is made of every one, else the greatest.
 
     The one reading of the operators: whatever walks over operands asks here what they come to together."""
-    if type(combination) is AllOf:
+    if type(combination) is AllOf or type(combination) is Constrained:
         return True, combination.operands
     if type(combination) is AnyOf:
         return False, combination.operands
@@ -112,17 +129,25 @@ def bytes_of(subject: SubjectRef, qualifiers: Qualifiers) -> int:
 
 
 class Equations:
-    """Says, for one schema, graph, time and request context, how each goal follows from facts and other goals."""
+    """Says, for one schema, graph, time, request context and call, how each goal follows from facts and other goals."""
 
     def __init__(
-        self, schema: plan.Schema, graph: GraphView, now_us: int, context: Mapping[str, object], budget: Budget
+        self,
+        schema: plan.Schema,
+        graph: GraphView,
+        now_us: int,
+        context: Mapping[str, object],
+        budget: Budget,
+        call: JudgedCall | None = None,
     ) -> None:
         self.schema = schema
         self.graph = graph
         self.now_us = now_us
         self.context = context
+        self.call = call
         self.budget = budget
         self._caveats: dict[CaveatUse, Fact] = {}
+        self._description: Relationship | Unjudged | None = None  # of the call's tool, once it is looked for
 
     def of(self, goal: Goal) -> Operand:
         """The equation of a goal. Operands are made one by one as they are asked for, in a fixed order."""
@@ -144,18 +169,18 @@ class Equations:
         """A subject is in a relation by its own edge, by a wildcard (plain subjects only), or through a userset."""
         direct = self.graph.find(object, relation, subject)
         if direct is not None and direct.counts_at(self.now_us):
-            yield self.fact_of(object, relation, subject, direct)
+            yield self.edge(object, relation, subject, direct, subject)
         if not subject.relation:
             everyone = SubjectRef(subject.type, "*")
             wildcard = self.graph.find(object, relation, everyone)
             if wildcard is not None and wildcard.counts_at(self.now_us):
-                yield self.fact_of(object, relation, everyone, wildcard)
+                yield self.edge(object, relation, everyone, wildcard, subject)
         for userset, qualifiers in self.graph.usersets(object, relation):
             self.budget.bytes += bytes_of(userset, qualifiers)
             self.budget.spend()
             if userset != subject and qualifiers.counts_at(self.now_us):
                 through = Goal(userset.object, userset.relation, subject)
-                yield AllOf((self.fact_of(object, relation, userset, qualifiers), through))
+                yield AllOf((self.edge(object, relation, userset, qualifiers, subject), through))
 
     def _expression(self, expression: plan.Expression, object: ObjectRef, subject: SubjectRef) -> Operand:
         match expression:
@@ -170,14 +195,14 @@ class Equations:
             case plan.Arrow(relation, name, every):
                 if every:
                     return AllOf(self._every_target(object, relation, name, subject))
-                edges = self._edges(object, relation)
-                return AnyOf(AllOf((fact, Goal(target.object, name, subject))) for target, fact in edges)
+                edges = self._edges(object, relation, subject)
+                return AnyOf(AllOf((edge, Goal(target.object, name, subject))) for target, edge in edges)
             case plan.SubjectArrow(name):
                 if subject.relation:
                     return Fact(NO, note="a userset has no permission of its own")
                 return Goal(subject.object, name, subject)
             case plan.Exists(relation):
-                return AnyOf(fact for _, fact in self._edges(object, relation))
+                return AnyOf(edge for _, edge in self._edges(object, relation, subject))
             case plan.Along():
                 return Goal(object, expression, subject)
             case plan.Self():
@@ -193,9 +218,9 @@ class Equations:
     ) -> Generator[Operand, None, None]:
         """`relation.all(name)`: every target, and at least one."""
         alone = True
-        for target, fact in self._edges(object, relation):
+        for target, edge in self._edges(object, relation, subject):
             alone = False
-            yield AllOf((fact, Goal(target.object, name, subject)))
+            yield AllOf((edge, Goal(target.object, name, subject)))
         if alone:
             yield Fact(NO, note=f"{object} has no {relation}")
 
@@ -211,27 +236,36 @@ class Equations:
             if relation not in declared:
                 continue
             rootless = True
-            for link, fact in self._edges(subject.object, relation):
+            for link, edge in self._edges(subject.object, relation, subject):
                 rootless = False
                 if link.relation or link.is_wildcard:
                     # The compiler allows no such chain; should one ever stand here, nobody is at its end.
-                    yield Fact(NO, fact.relationship, note="a chain leads through single objects only")
+                    broken = f"a chain leads through single objects only, and `{link}` is none"
+                    yield Fact(NO, note=broken)
                 else:
-                    yield AllOf((fact, Goal(object, along, link)))
+                    yield AllOf((edge, Goal(object, along, link)))
             if rootless:
                 yield Fact(NO, note=f"{subject} has no {relation}")
 
-    def _edges(self, object: ObjectRef, relation: str) -> Generator[tuple[SubjectRef, Fact], None, None]:
+    def _edges(
+        self, object: ObjectRef, relation: str, asked: SubjectRef
+    ) -> Generator[tuple[SubjectRef, Operand], None, None]:
         for subject, qualifiers in self.graph.edges(object, relation):
             self.budget.bytes += bytes_of(subject, qualifiers)
             self.budget.spend()
             if qualifiers.counts_at(self.now_us):
-                yield subject, self.fact_of(object, relation, subject, qualifiers)
+                yield subject, self.edge(object, relation, subject, qualifiers, asked)
 
-    def fact_of(self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers) -> Fact:
+    def edge(
+        self, object: ObjectRef, relation: str, subject: SubjectRef, qualifiers: Qualifiers, asked: SubjectRef
+    ) -> Operand:
+        """What a relationship that counts now is worth, where it is read for the subject that is `asked` about."""
         relationship = Relationship(object, relation, subject, qualifiers)
         if qualifiers is PLAIN or qualifiers.caveat is None:
             return Fact(YES, relationship)
+        side = self.schema.side_of(qualifiers.caveat.name)
+        if side is not None:
+            return self._constrained(relationship, qualifiers.caveat, side, asked)
         return self._caveat(qualifiers.caveat)._replace(relationship=relationship)
 
     def _caveat(self, use: CaveatUse) -> Fact:
@@ -248,3 +282,91 @@ class Equations:
             self.budget.bytes += EDGE_BYTES + len(use.context_json)
             self.budget.interrupt()  # it may have taken as long as some hundred steps
         return fact
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def _constrained(self, relationship: Relationship, use: CaveatUse, side: Side, asked: SubjectRef) -> Operand:
+        """What a document comes to for the call. What cannot be judged is known to be nothing at all, as with caveats:
+        the answer fails if it hangs on it."""
+        call = self.call
+        if call is None:
+            return Fact(CONDITIONAL, relationship, missing=frozenset((CALL,)))
+        resource = relationship.resource
+        if resource.type == plan.TOOL and resource.id != call.tool:
+            return _unknown(relationship, Unjudged("", f"the call is of `{plan.TOOL}:{call.tool}`"))
+        description = self._described(call)
+        if isinstance(description, Unjudged):
+            return _unknown(relationship, description)
+        described = () if description is None else (Fact(YES, description),)
+        digest = None if description is None else description.subject.id
+        judged = call.judged(use, side, self._declared_by(relationship), digest, self.budget)
+        if isinstance(judged, Unjudged):
+            return _unknown(relationship, judged)
+        if isinstance(judged, Known):
+            fact = Fact(YES if judged.truth else NO, relationship, judged.note)
+            return Constrained((fact, *described)) if described else fact
+        return Constrained((Fact(YES, relationship), *described, _operand_of(judged, relationship, asked)))
+
+    def _described(self, call: JudgedCall) -> Relationship | Unjudged | None:
+        """The relationship that says by which descriptor the call is judged; None under a schema in which tools have
+        none. Cost: O(descriptors of the tool), once."""
+        describing = self.schema.describing
+        if describing is not None and self._description is None:
+            self._description = self._chosen(call, ObjectRef(plan.TOOL, call.tool), describing[1])
+        return self._description
+
+    def _chosen(self, call: JudgedCall, tool: ObjectRef, relation: str) -> Relationship | Unjudged:
+        """Of the descriptors that are accepted now the one that the call names, or the only one."""
+        accepted: dict[str, Relationship] = {}
+        for subject, qualifiers in self.graph.edges(tool, relation):
+            self.budget.bytes += bytes_of(subject, qualifiers)
+            self.budget.spend()
+            if not qualifiers.counts_at(self.now_us):
+                continue
+            relationship = Relationship(tool, relation, subject, qualifiers)
+            if qualifiers.caveat is not None or subject.relation or subject.is_wildcard:
+                return Unjudged("", f"`{relationship.key}` does not say outright that a descriptor is accepted")
+            accepted[subject.id] = relationship
+        if not accepted:
+            return Unjudged("", f"no descriptor of `{tool}` is accepted")
+        if call.descriptor:
+            return accepted.get(call.descriptor) or Unjudged(
+                "", f"`{call.descriptor}`, which the call names, is no accepted descriptor of `{tool}`"
+            )
+        if len(accepted) > 1:
+            return Unjudged("", f"`{tool}` has {len(accepted)} accepted descriptors, and the call names none")
+        return next(iter(accepted.values()))
+
+    def _declared_by(self, relationship: Relationship) -> Declared:
+        """The permissions that the document of a relationship may ask for: of others nobody has counted on which side
+        of a `-` they stand."""
+        relation = self.schema.definitions[relationship.resource.type].relations[relationship.relation]
+        alternative = relation.alternative(relationship.subject, relationship.qualifiers)
+        return frozenset(() if alternative is None else alternative.declared)
+
+
+def _operand_of(judged: Judged, relationship: Relationship, asked: SubjectRef) -> Operand:
+    """What is left to the graph of a document, for the subject that is asked about."""
+    match judged:
+        case Known(truth, note):
+            return Fact(YES if truth else NO, note=note)
+        case Unjudged():
+            return _unknown(relationship, judged)
+        case Related(object, permission, _):
+            return Goal(object, permission, asked)
+        case Every(parts):
+            return AllOf(tuple(_operand_of(part, relationship, asked) for part in parts))
+        case Any(parts):
+            return AnyOf(tuple(_operand_of(part, relationship, asked) for part in parts))
+        case Unless(part):
+            return ButNot(Fact(YES, note="what the document does not want"), _operand_of(part, relationship, asked))
+        case _:
+            assert_never(judged)
+
+
+def _unknown(relationship: Relationship, unjudged: Unjudged) -> Fact:
+    pointer, reason = unjudged
+    place = f" at `{pointer}`" if pointer else ""
+    message = f"`{relationship.key}` cannot be judged for this call{place}: {reason}"
+    failure = CallUnjudgeable(message, relationship=relationship.key, pointer=pointer, problem=reason)
+    return Fact(UNKNOWN, relationship, note=reason, failure=failure)

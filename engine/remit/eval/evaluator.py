@@ -65,8 +65,8 @@ class Explained(NamedTuple):
 class Evaluator(Protocol):
     """Answers questions. Each may cost `steps_max` steps, and asks `interrupt` now and then whether to go on.
 
-    Every verb raises SchemaNotFound, UnknownType, UnknownRelation, StepBudgetSpent, NegativeCycle and CaveatFailed, and
-    what the interrupt raises."""
+    A question's call is one that can be read (`read_call`). Every verb raises SchemaNotFound, UnknownType,
+    UnknownRelation, StepBudgetSpent, NegativeCycle, CaveatFailed and CallUnjudgeable, and what the interrupt raises."""
 
     def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
         """Whether the subject has the permission of the resource."""
@@ -80,9 +80,9 @@ class Evaluator(Protocol):
         interrupt: Interrupt,
         steps_together: int | None = None,
     ) -> list[Answer | RemitError]:
-        """Of each question what `check` returns or raises, in order. What those with the same context have in common
-        is worked out once. What the interrupt raises ends them all. Once those answered have cost `steps_together`, no
-        more are asked: the list is shorter then, and has at least the first."""
+        """Of each question what `check` returns or raises, in order. What those with the same context and the same call
+        have in common is worked out once. What the interrupt raises ends them all. Once those answered have cost
+        `steps_together`, no more are asked: the list is shorter then, and has at least the first."""
         ...
 
     def expand(

@@ -11,7 +11,7 @@ from collections import deque
 from itertools import islice
 from typing import assert_never
 
-from remit.eval.equations import NO, YES, AllOf, AnyOf, ButNot, Fact, Goal
+from remit.eval.equations import NO, YES, AllOf, AnyOf, ButNot, Constrained, Fact, Goal
 from remit.eval.semantics import EvaluatedOperand, Evaluation
 from remit.eval.trees import ExplainedQuestion, Explanation, ExplanationKind, ExplanationNode
 from remit.model import Verdict
@@ -102,6 +102,9 @@ class _Explaining:
                 return ExplanationNode(
                     kind, verdict, relationship=relationship, missing=tuple(sorted(missing)), note=note
                 )
+            case Constrained():  # a document says nothing without the relationship that it stands beside
+                children = tuple(map(self._node, evaluated.parts))
+                return ExplanationNode(ExplanationKind.INTERSECTION, verdict, note="for this call", children=children)
             case ButNot():  # both sides say something, whatever each came to
                 children = tuple(map(self._node, evaluated.parts))
                 return ExplanationNode(ExplanationKind.EXCLUSION, verdict, children=children)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, assert_never
 
 from remit.eval.budget import Budget
-from remit.eval.equations import NO, YES, Fact, Goal
-from remit.eval.semantics import Evaluation
+from remit.eval.equations import NO, YES, AllOf, AnyOf, ButNot, Constrained, Fact, Goal, Operand
+from remit.eval.semantics import EvaluatedOperand, Evaluation
 from remit.eval.trials import Trials, minimal
 from remit.graph.overlay import Overlay
 from remit.graph.view import NodeKey
@@ -121,10 +121,13 @@ class _Walk:
 
     def _memberships(self, object: ObjectRef, relation: str, subject: SubjectRef, direct: Changes | None) -> Ways:
         yield direct
-        for userset, fact in self._counting(object, relation):
-            if userset.relation and userset != subject:
-                member = self.yes(Goal(userset.object, userset.relation, subject))
-                yield _together((self._kept(object, relation, userset, fact), member))
+        everybody = SubjectRef(subject.type, WILDCARD)
+        for edge, found in self._counting(object, relation, subject):
+            if edge == subject or (edge == everybody and not subject.relation):
+                yield self._made(found.operand)
+            elif edge.relation:
+                member = self.yes(Goal(edge.object, edge.relation, subject))
+                yield _together((self._kept(object, relation, edge, found), member))
         for group, name in self._first(self._equations.graph.nodes_of(subject), BRANCHES_TRIED_MAX):
             yield self._writing_member(object, relation, SubjectRef(*group, name), subject)
 
@@ -138,10 +141,10 @@ class _Walk:
         if subject == (object.type, object.id, relation):
             return None  # a userset contains itself
         through: list[SubjectRef] = []
-        everybody = SubjectRef(subject.type, "*")
-        for edge, fact in self._counting(object, relation):
+        everybody = SubjectRef(subject.type, WILDCARD)
+        for edge, found in self._counting(object, relation, subject):
             is_through = edge.relation and self._evaluation.solve(Goal(edge.object, edge.relation, subject)) != NO
-            if fact.bounds != NO and (edge == subject or (edge == everybody and not subject.relation) or is_through):
+            if found.bounds != NO and (edge == subject or (edge == everybody and not subject.relation) or is_through):
                 through.append(edge)
         return _together(self._deleting(object, relation, each) for each in through)
 
@@ -162,7 +165,8 @@ class _Walk:
             case plan.SubjectArrow(name):
                 return None if subject.relation else self.yes(Goal(subject.object, name, subject))
             case plan.Exists(relation):
-                edges = (self._kept(object, relation, edge, fact) for edge, fact in self._counting(object, relation))
+                counting = self._counting(object, relation, subject)
+                edges = (self._kept(object, relation, edge, found) for edge, found in counting)
                 return self._fewest((*edges, *self._writing_any(object, relation)))
             case plan.Along():
                 return self.yes(Goal(object, expression, subject))
@@ -185,19 +189,21 @@ class _Walk:
                 return self._fewest((self._lacking(base, object, subject), self._having(subtracted, object, subject)))
             case plan.Arrow(relation, name, every):
                 ways = (
-                    _NOTHING if fact.bounds == NO else self._cut(object, relation, edge, name, subject, every)
-                    for edge, fact in self._counting(object, relation)
+                    _NOTHING if found.bounds == NO else self._cut(object, relation, edge, name, subject, every)
+                    for edge, found in self._counting(object, relation, subject)
                 )
                 return (
-                    self._fewest((*ways, *(() if self._has_edges(object, relation) else (_NOTHING,))))
+                    self._fewest((*ways, *(() if self._counting(object, relation, subject) else (_NOTHING,))))
                     if every
                     else _together(ways)
                 )
             case plan.SubjectArrow(name):
                 return _NOTHING if subject.relation else self.no(Goal(subject.object, name, subject))
             case plan.Exists(relation):
-                edges = self._counting(object, relation)
-                return _together(self._deleting(object, relation, edge) for edge, fact in edges if fact.bounds != NO)
+                counting = self._counting(object, relation, subject)
+                return _together(
+                    self._deleting(object, relation, edge) for edge, found in counting if found.bounds != NO
+                )
             case plan.Along():
                 return self.no(Goal(object, expression, subject))
             case plan.Self():
@@ -218,9 +224,9 @@ class _Walk:
 
     def _leading(self, object: ObjectRef, relation: str, name: str, every: bool, subject: SubjectRef) -> Changes | None:
         ways: list[Changes | None] = []
-        for edge, fact in self._counting(object, relation):
+        for edge, found in self._counting(object, relation, subject):
             target = self.yes(Goal(edge.object, name, subject))
-            reached = _together((self._kept(object, relation, edge, fact), target))
+            reached = _together((self._kept(object, relation, edge, found), target))
             ways.append(self._fewest((reached, self._deleting(object, relation, edge))) if every else reached)
         if every and ways:
             return _together(ways)
@@ -243,9 +249,10 @@ class _Walk:
         for relation in along.relations:
             if relation not in declared:
                 continue
-            edges = list(self._counting(subject.object, relation))
-            for link, fact in edges:
-                yield _together((self._kept(subject.object, relation, link, fact), self.yes(Goal(object, along, link))))
+            edges = self._counting(subject.object, relation, subject)
+            for link, found in edges:
+                kept = self._kept(subject.object, relation, link, found)
+                yield _together((kept, self.yes(Goal(object, along, link))))
             if not edges:
                 yield self._fewest(
                     self._writing_any(
@@ -257,26 +264,44 @@ class _Walk:
         declared = self._evaluation.schema.definitions[subject.type].relations
         for relation in along.relations:
             if relation in declared:
-                yield from (link for link, _ in self._counting(subject.object, relation) if not link.relation)
+                yield from (link for link, _ in self._counting(subject.object, relation, subject) if not link.relation)
 
     # --- edges --------------------------------------------------------------------------------------------------
 
-    def _counting(self, object: ObjectRef, relation: str) -> list[tuple[SubjectRef, Fact]]:
-        """The edges that count, with what their caveats say; of many some."""
+    def _counting(
+        self, object: ObjectRef, relation: str, asked: SubjectRef
+    ) -> list[tuple[SubjectRef, EvaluatedOperand]]:
+        """The edges that count, with what they are worth where they are read for a subject; of many some."""
         found = []
         for subject, qualifiers in self._equations.graph.edges(object, relation):
             if qualifiers.counts_at(self._equations.now_us):
-                found.append((subject, self._equations.fact_of(object, relation, subject, qualifiers)))
+                edge = self._equations.edge(object, relation, subject, qualifiers, asked)
+                found.append((subject, self._evaluation.evaluated(edge)))
             if len(found) == BRANCHES_TRIED_MAX:
                 break
         return found
 
-    def _has_edges(self, object: ObjectRef, relation: str) -> bool:
-        return bool(self._counting(object, relation))
+    def _kept(self, object: ObjectRef, relation: str, subject: SubjectRef, found: EvaluatedOperand) -> Changes | None:
+        """That an edge counts: as it is qualified, or plainly."""
+        if found.bounds == YES:
+            return _NOTHING
+        return self._fewest((self._writing(object, relation, subject), self._made(found.operand)))
 
-    def _kept(self, object: ObjectRef, relation: str, subject: SubjectRef, fact: Fact) -> Changes | None:
-        """That an edge counts whatever its caveat says."""
-        return _NOTHING if fact.bounds == YES else self._writing(object, relation, subject)
+    def _made(self, operand: Operand, is_yes: bool = True) -> Changes | None:
+        """That what an edge is worth is a yes, or a no, as far as other facts decide it: what its document asks for."""
+        match operand:
+            case Goal():
+                return self._wanted(operand, is_yes)
+            case Fact(bounds):
+                return _NOTHING if bounds == (YES if is_yes else NO) else None
+            case AnyOf(operands) | AllOf(operands) | Constrained(operands):
+                ways = (self._made(each, is_yes) for each in operands)
+                return self._fewest(ways) if isinstance(operand, AnyOf) is is_yes else _together(ways)
+            case ButNot(base, subtracted):
+                sides = (self._made(base, is_yes), self._made(subtracted, not is_yes))
+                return _together(sides) if is_yes else self._fewest(sides)
+            case _:
+                assert_never(operand)
 
     def _writing(self, object: ObjectRef, relation: str, subject: SubjectRef) -> Changes | None:
         """That a fact is there and nothing qualifies it, if the schema takes it so; of a `single` relation in place of

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from typing import NamedTuple
 
-from remit.errors import CaveatFailed, NegativeCycle, RemitError, StepBudgetSpent
+from remit.errors import CallUnjudgeable, CaveatFailed, NegativeCycle, RemitError, StepBudgetSpent
 from remit.eval.budget import Budget
 from remit.eval.candidates import Beneath, SubjectCandidates, all_ids, every_leaf
 from remit.eval.semantics import Answer, Evaluation
@@ -162,7 +162,7 @@ def _answer(
 ) -> Answer | RemitError:
     try:
         return evaluation.check(resource, permission, subject, budget)
-    except (NegativeCycle, CaveatFailed) as error:
+    except (NegativeCycle, CaveatFailed, CallUnjudgeable) as error:
         return error
 
 

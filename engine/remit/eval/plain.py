@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from remit.errors import RemitError, StepBudgetSpent
 from remit.eval.budget import EVALUATION_BYTES_MAX, Budget
+from remit.eval.calls import CALL_BYTES_TIMES, JudgedCall
 from remit.eval.candidates import SubjectCandidates, resource_candidates, subject_candidates
 from remit.eval.equations import Goal
 from remit.eval.evaluator import EvaluationView, Explained
@@ -25,7 +26,7 @@ from remit.eval.witness import witness_of
 from remit.graph.in_order import InOrder
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt
-from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
+from remit.model import Call, ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.notation import canonical_json
 
 # For what supports an answer: some tenths of a second. Who only wants to know why does not wait long for it.
@@ -40,7 +41,7 @@ class PlainEvaluator:
         self._bytes_max = bytes_max
 
     def check(self, view: EvaluationView, question: Question, steps_max: int, interrupt: Interrupt) -> Answer:
-        with _evaluation(view, question.context, interrupt) as evaluation:
+        with _evaluation(view, question.context, interrupt, question.call) as evaluation:
             return _check(evaluation, question, self._budget(steps_max, interrupt))
 
     def check_many(
@@ -86,7 +87,7 @@ class PlainEvaluator:
         budgets = [self._budget(steps_max, interrupt)]
         # Edges in order, so that the same is told of the same facts, however they are kept.
         graph = InOrder(view.graph, lambda: budgets[-1].spend())
-        evaluation = Evaluation(view.schema, graph, now_us=view.now_us, context=question.context)
+        evaluation = _begun(view, question.context, question.call, graph)
         try:
             answer = _check(evaluation, question, budgets[-1])
             budgets.append(self._budget(steps_max, interrupt, budgets[-1].bytes))
@@ -135,13 +136,13 @@ class PlainEvaluator:
 
 
 class _Many:
-    """The evaluations of many questions of one request: what those with the same context settle is remembered for the
-    others, as long as it is no more than one question may have."""
+    """The evaluations of many questions of one request: what those with the same context and the same call settle is
+    remembered for the others, as long as it is no more than one question may have."""
 
     def __init__(self, view: EvaluationView, interrupt: Interrupt) -> None:
         self._view = view
         self._interrupt = interrupt
-        self._evaluations: dict[str, Evaluation] = {}  # by context
+        self._evaluations: dict[tuple[str, Call | None], Evaluation] = {}  # by context and call
         self._remembered = 0
         self.steps = 0  # of all that was answered
 
@@ -159,11 +160,12 @@ class _Many:
         return found
 
     def _ask(self, question: Question, budget: Budget) -> Answer | RemitError:
-        context = canonical_json(question.context) if question.context else ""
-        evaluation = self._evaluations.get(context)
-        if evaluation is None:
-            evaluation = self._evaluations[context] = _begun(self._view, question.context)
+        asked_with = (canonical_json(question.context) if question.context else "", question.call)
         try:
+            evaluation = self._evaluations.get(asked_with)
+            if evaluation is None:
+                evaluation = self._evaluations[asked_with] = _begun(self._view, question.context, question.call)
+                budget.bytes += CALL_BYTES_TIMES * len(question.call.arguments) if question.call is not None else 0
             return _check(evaluation, question, budget)
         except RemitError as error:
             budget.interrupt()  # a deadline or a caller gone ends the request, not the item
@@ -179,9 +181,11 @@ class _Many:
 
 
 @contextmanager
-def _evaluation(view: EvaluationView, context: Mapping[str, object], interrupt: Interrupt) -> Iterator[Evaluation]:
+def _evaluation(
+    view: EvaluationView, context: Mapping[str, object], interrupt: Interrupt, call: Call | None = None
+) -> Iterator[Evaluation]:
     """Of one request; what it remembers is let go of at the end. Raises what the interrupt raises, when all is gone."""
-    evaluation = _begun(view, context)
+    evaluation = _begun(view, context, call)
     try:
         yield evaluation
     finally:
@@ -221,8 +225,12 @@ def _supported(
         return replace(explanation, unfinished=True)
 
 
-def _begun(view: EvaluationView, context: Mapping[str, object]) -> Evaluation:
-    return Evaluation(view.schema, view.graph, now_us=view.now_us, context=context)
+def _begun(
+    view: EvaluationView, context: Mapping[str, object], call: Call | None, graph: GraphView | None = None
+) -> Evaluation:
+    """Over the view's graph, or another that has the same edges."""
+    judged = JudgedCall(call, view.descriptor) if call is not None else None
+    return Evaluation(view.schema, graph or view.graph, now_us=view.now_us, context=context, call=judged)
 
 
 def _check(evaluation: Evaluation, question: Question, budget: Budget) -> Answer:

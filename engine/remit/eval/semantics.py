@@ -7,8 +7,9 @@ well-founded model: what can be founded without going around in a cycle is so, w
 through the right of a `-` can leave a goal undefined.
 
 Values are NO < CONDITIONAL < YES. While a goal is unfinished it is known only between bounds, (low, high), and
-everything here computes with bounds: that makes a cycle that was cut, a goal that is undefined for good, and a caveat
-that failed one and the same thing, and an answer that does not hang on it comes out exact whatever the order.
+everything here computes with bounds: that makes a cycle that was cut, a goal that is undefined for good, a caveat that
+failed and a constraint that a call cannot be judged by one and the same thing, and an answer that does not hang on it
+comes out exact whatever the order.
 
 Laws: the answer does not depend on the order of evaluation; a goal below YES that rested on an unfinished goal is
 remembered only when its whole cycle is settled; each goal is settled once, so the cost is polynomial."""
@@ -20,8 +21,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from remit.errors import CaveatFailed, NegativeCycle
+from remit.errors import CallUnjudgeable, CaveatFailed, NegativeCycle
 from remit.eval.budget import GOAL_BYTES, WORKED_ON_BYTES, Budget
+from remit.eval.calls import JudgedCall
 from remit.eval.equations import (
     CONDITIONAL,
     NO,
@@ -52,7 +54,8 @@ _CYCLE_NAMED_MAX = 12  # goals of a cycle that a message names; a longer one is 
 
 
 class Answer(NamedTuple):
-    """What a question came to. `missing` are the caveat parameters a CONDITIONAL waits for, sorted."""
+    """What a question came to. `missing` are the caveat parameters a CONDITIONAL waits for, and `arguments` for a call;
+    sorted."""
 
     verdict: Verdict
     missing: tuple[str, ...] = ()
@@ -120,7 +123,7 @@ class _Frame:
 
 
 class Evaluation:
-    """Answers questions over one schema, graph, time and request context, remembering what it has settled.
+    """Answers questions over one schema, graph, time, request context and call, remembering what it has settled.
 
     Cost of a check: O(goals reached + edges looked at), and in cycles through `-` at most that times their size."""
 
@@ -131,15 +134,16 @@ class Evaluation:
         *,
         now_us: int,
         context: Mapping[str, object] | None = None,
+        call: JudgedCall | None = None,
         budget: Budget | None = None,
     ) -> None:
         self.schema = schema
-        self.equations = Equations(schema, graph, now_us, context or {}, budget or Budget())
+        self.equations = Equations(schema, graph, now_us, context or {}, budget or Budget(), call)
         self.settled: dict[Goal, Bounds] = {}
 
     def check(self, resource: ObjectRef, name: str, subject: SubjectRef, budget: Budget | None = None) -> Answer:
-        """Raises UnknownType, UnknownRelation, StepBudgetSpent, NegativeCycle, CaveatFailed, and what the budget's
-        interrupt raises. Pass a budget to give each question its own."""
+        """Raises UnknownType, UnknownRelation, StepBudgetSpent, NegativeCycle, CaveatFailed, CallUnjudgeable, and what
+        the budget's interrupt raises. Pass a budget to give each question its own."""
         if budget is not None:
             self.equations.budget = budget
         goal = self.goal(resource, name, subject)
@@ -283,10 +287,11 @@ class Evaluation:
                     queue.append(leaf)
         return tuple(sorted(names))
 
-    def _undefined(self, root: Goal) -> CaveatFailed | NegativeCycle:
-        """Why the answer is undefined: the first failed caveat by its message, else a cycle through a `-`. Both are
-        chosen by text, so that the same world fails with the same words in whatever order it was walked."""
-        failures: list[CaveatFailed] = []
+    def _undefined(self, root: Goal) -> CaveatFailed | CallUnjudgeable | NegativeCycle:
+        """Why the answer is undefined: the first by its message of failed caveats and of constraints that cannot be
+        judged, else a cycle through a `-`. All are chosen by text, so that the same world fails with the same words in
+        whatever order it was walked."""
+        failures: list[CaveatFailed | CallUnjudgeable] = []
         asks: dict[Goal, dict[Goal, bool]] = {root: {}}
         queue = deque([root])
         while queue:
@@ -294,7 +299,7 @@ class Evaluation:
             equation = self.evaluated(self.equations.of(goal))
             for leaf, is_negative in _leaves(equation, lambda bounds: bounds[0] < bounds[1]):
                 if isinstance(leaf, Fact):
-                    assert leaf.failure is not None, "a fact is undefined only where its caveat failed"
+                    assert leaf.failure is not None, "a fact is undefined only where something failed"
                     failures.append(leaf.failure)
                     continue
                 asks[goal][leaf] = asks[goal].get(leaf, False) or is_negative

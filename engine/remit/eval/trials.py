@@ -20,7 +20,7 @@ class Trials:
     """One question, asked over and over of as many graphs. All trials share one budget, and each forgets."""
 
     def __init__(self, evaluation: Evaluation, goal: Goal, budget: Budget) -> None:
-        """`evaluation` is of the schema, the time and the context."""
+        """`evaluation` is of the schema, the time, the context and the call."""
         self._evaluation = evaluation
         self._goal = goal
         self._budget = budget
@@ -31,7 +31,12 @@ class Trials:
         self._budget.bytes = self._bytes
         equations = self._evaluation.equations
         trial = Evaluation(
-            self._evaluation.schema, graph, now_us=equations.now_us, context=equations.context, budget=self._budget
+            self._evaluation.schema,
+            graph,
+            now_us=equations.now_us,
+            context=equations.context,
+            call=equations.call,
+            budget=self._budget,
         )
         try:
             return trial.solve(self._goal) == YES

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from remit.eval.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Fact, Goal
+from remit.eval.equations import CONDITIONAL, NO, YES, AllOf, AnyOf, Bounds, ButNot, Constrained, Fact, Goal
 from remit.eval.semantics import EvaluatedOperand, Evaluation
 from remit.language import plan
 from remit.language.reach import Reach
@@ -240,11 +240,11 @@ class Deciding:
                 # The evaluation asks no further where the base is a no.
                 minus = parts[1] if len(parts) > 1 else self.evaluation.evaluated(operand.subtracted, lambda *_: False)
                 sides = [(base, at_least), (minus, not at_least)]
-            case AnyOf() | AllOf():
+            case AnyOf() | AllOf() | Constrained():
                 sides = [(part, at_least) for part in parts]
         inner = _operands_of(expression, len(sides))
         grounds: list[_Reason | _Claim] = []
-        every = at_least if isinstance(operand, AllOf | ButNot) else not at_least
+        every = at_least if isinstance(operand, AllOf | ButNot | Constrained) else not at_least
         for index, ((part, side), of) in enumerate(zip(sides, inner, strict=True)):
             ground = self._node(part, side, of, goal, (*path, index))
             if of is not None:
