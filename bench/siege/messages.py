@@ -19,6 +19,7 @@ from tests.support.large_schemas import SHAPES
 
 _TOUCH, _REMOVE = relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE
 _NOTE_LENGTH = 1_900
+_CALLS, _CALL_VALUES = 100, 990  # 6 MiB, near what a request may have
 _NOTE = "x" * _NOTE_LENGTH  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
 
 
@@ -69,6 +70,16 @@ def explained(target: Target, number: int) -> Sequence[bytes]:
 def with_contexts(target: Target, number: int) -> Sequence[bytes]:
     """Each question needs a caveat, with a context of its own; and a fact is brought, so that Python answers."""
     return [_with_contexts(number, target.sizes.caveated)]
+
+
+def with_calls(target: Target, number: int) -> Sequence[bytes]:
+    """Each question is about a call of its own, with all the bytes and values that one may have."""
+    asked = permissions_pb2.CheckManyRequest(store=STORE)
+    for each in range(_CALLS):
+        arguments = b'{"to":[' + b",".join([b'"%060d"' % each] * _CALL_VALUES) + b"]}"
+        call = permissions_pb2.Call(tool="pay", arguments=arguments)
+        asked.items.add(resource=doc(CAVEATED), permission="view", subject=user(f"u{number}"), call=call)
+    return [asked.SerializeToString()]
 
 
 def some_contexts(target: Target, number: int) -> Sequence[bytes]:

@@ -104,6 +104,7 @@ ATTACKERS: dict[str, Attacker] = {
     "explanations": asks(_P + "Check", messages.explained, HEAVY),
     "the long past": by_verbs(_at_exactly, HEAVY, _P + "Check"),
     "contexts": asks(_P + "CheckMany", messages.with_contexts, HEAVY),
+    "calls": asks(_P + "CheckMany", messages.with_calls, HEAVY),
     "expansions": asks(_P + "Expand", messages.expanded, HEAVY),
     "lists of resources": asks(_P + "LookupResources", messages.resources_found, HEAVY),
     "lists of subjects": asks(_P + "LookupSubjects", messages.subjects_found, HEAVY),

@@ -37,13 +37,16 @@ def questions() -> list[bytes]:
     """The first byte says of which kind."""
     head = core_pb2.Consistency(at_least=REVISION)
     fresh = zed.Consistency(at_least_as_fresh=zed_core.ZedToken(token=REVISION))
+    call = permissions_pb2.Call(tool="pay", arguments=b'{"amount":"99"}', purpose="invoices")
     items = [permissions_pb2.CheckItem(**question(each)) for each in ("", "member")]
     zed_items = [zed.CheckBulkPermissionsRequestItem(**zed_question(each)) for each in ("...", "member")]
     resource = core_pb2.ObjectReference(type="doc", id="readme")
     said = [
         (0, permissions_pb2.CheckRequest(**question())),
         (0, permissions_pb2.CheckRequest(store="own", consistency=head, **question("member"))),
+        (0, permissions_pb2.CheckRequest(call=call, **question())),
         (1, permissions_pb2.CheckManyRequest(store="own", consistency=head, items=items)),
+        (1, permissions_pb2.CheckManyRequest(items=[permissions_pb2.CheckItem(call=call, **question())])),
         (2, zed.CheckPermissionRequest(**zed_question("..."))),
         (2, zed.CheckPermissionRequest(consistency=fresh, **zed_question())),
         (2, zed.CheckPermissionRequest(consistency=zed.Consistency(fully_consistent=True), **zed_question())),

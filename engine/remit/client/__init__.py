@@ -40,7 +40,7 @@ from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.errors import RemoteError
-from remit.model import Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
+from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
 __all__ = [
     "Answer",
@@ -50,6 +50,7 @@ __all__ = [
     "AsyncPermissionWatch",
     "AsyncWatch",
     "Backup",
+    "Call",
     "ChangeKind",
     "Client",
     "Deleted",

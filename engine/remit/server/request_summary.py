@@ -2,7 +2,7 @@
 
 The handlers and the engine know nothing of it; it looks at what they took and gave. Which reader is whose says the
 table of verbs.
-Law: a caveat's context, a metadata text and a key never show in it."""
+Law: a caveat's context, a call's arguments, a metadata text and a key never show in it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def _word(verdict: int) -> str:
 
 
 def _question(item: Any) -> str:
-    return f"{_set(item)}@{_subject(item.subject)}"
+    calling = f" calling {shortened(item.call.tool)}" if item.HasField("call") else ""
+    return f"{_set(item)}@{_subject(item.subject)}{calling}"
 
 
 def _subject(subject: Any) -> str:

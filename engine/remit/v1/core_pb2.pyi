@@ -34,7 +34,7 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     VERDICT_NO: _Verdict.ValueType  # 1
     """The subject does not have it."""
     VERDICT_CONDITIONAL: _Verdict.ValueType  # 2
-    """It depends on caveat parameters that neither the relationship nor the request gives."""
+    """It depends on caveat parameters, or on a call, that neither the relationship nor the request gives."""
     VERDICT_YES: _Verdict.ValueType  # 3
     """The subject has it."""
 
@@ -46,7 +46,7 @@ VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
 VERDICT_NO: Verdict.ValueType  # 1
 """The subject does not have it."""
 VERDICT_CONDITIONAL: Verdict.ValueType  # 2
-"""It depends on caveat parameters that neither the relationship nor the request gives."""
+"""It depends on caveat parameters, or on a call, that neither the relationship nor the request gives."""
 VERDICT_YES: Verdict.ValueType  # 3
 """The subject has it."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015

@@ -25,6 +25,44 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class Call(_message.Message):
+    """One call of a tool: what a question is about where schemas constrain calls (`use arguments`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    DESCRIPTOR_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """The id of the tool's object, of type `tool`."""
+    arguments: _builtins.bytes
+    """The arguments, byte for byte as the tool is going to get them: one JSON object in UTF-8, of at most 64 KiB, 32 levels
+    and 1,000 values, with no key twice in an object and every number written as RFC 8785 writes it.
+    """
+    purpose: _builtins.str
+    """What the call is for; at most 256 bytes in Unicode's form NFC. Empty: for nothing that has a name."""
+    descriptor: _builtins.str
+    """The SHA-256 of the tool's description that the caller knows, in hexadecimal digits: the id of an object of type
+    `descriptor`. Empty: the caller tells none.
+    """
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        arguments: _builtins.bytes = ...,
+        purpose: _builtins.str = ...,
+        descriptor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "descriptor", b"descriptor", "purpose", b"purpose", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Call: _TypeAlias = Call  # noqa: Y015
+
+@_typing.final
 class CheckItem(_message.Message):
     """One question."""
 
@@ -34,6 +72,7 @@ class CheckItem(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
     permission: _builtins.str
     """A relation or permission of its definition."""
     @_builtins.property
@@ -48,6 +87,10 @@ class CheckItem(_message.Message):
     def context(self) -> _struct_pb2.Struct:
         """Parameters for caveats. A relationship's own parameters win."""
 
+    @_builtins.property
+    def call(self) -> Global___Call:
+        """The call that is asked about. Without one, what would be decided by a call is conditional, missing `arguments`."""
+
     def __init__(
         self,
         *,
@@ -55,10 +98,11 @@ class CheckItem(_message.Message):
         permission: _builtins.str = ...,
         subject: _core_pb2.SubjectReference | None = ...,
         context: _struct_pb2.Struct | None = ...,
+        call: Global___Call | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "permission", b"permission", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "context", b"context", "permission", b"permission", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -76,6 +120,7 @@ class CheckRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     CONTEXTUAL_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """The store; empty means `default`."""
     permission: _builtins.str
@@ -106,6 +151,10 @@ class CheckRequest(_message.Message):
         of the same triple. None may be of a managed relation. At most 100.
         """
 
+    @_builtins.property
+    def call(self) -> Global___Call:
+        """The call that is asked about. Without one, what would be decided by a call is conditional, missing `arguments`."""
+
     def __init__(
         self,
         *,
@@ -117,10 +166,11 @@ class CheckRequest(_message.Message):
         context: _struct_pb2.Struct | None = ...,
         explain: _builtins.bool = ...,
         contextual: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        call: Global___Call | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "consistency", b"consistency", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "context", b"context", "contextual", b"contextual", "explain", b"explain", "permission", b"permission", "resource", b"resource", "store", b"store", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "consistency", b"consistency", "context", b"context", "contextual", b"contextual", "explain", b"explain", "permission", b"permission", "resource", b"resource", "store", b"store", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -147,7 +197,9 @@ class CheckResponse(_message.Message):
     """The answer is of a past revision (`at_exactly`), where a newer one exists."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted. Empty otherwise."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted, and `arguments` where it waits for
+        a call. Empty otherwise.
+        """
 
     @_builtins.property
     def evaluated_at(self) -> _timestamp_pb2.Timestamp:
@@ -295,7 +347,7 @@ class CheckAnswer(_message.Message):
     """Steps of evaluation spent on this question; what questions before it have settled costs nothing."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted; `arguments` for a call."""
 
     def __init__(
         self,
@@ -487,7 +539,7 @@ class ExplanationNode(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For KIND_RELATIONSHIP: caveat parameters that are missing."""
+        """For KIND_RELATIONSHIP: caveat parameters that are missing; `arguments` for a call."""
 
     @_builtins.property
     def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplanationNode]:
@@ -1107,7 +1159,7 @@ class FoundResource(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted; `arguments` for a call."""
 
     def __init__(
         self,
@@ -1304,7 +1356,7 @@ class FoundSubject(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted; `arguments` for a call."""
 
     def __init__(
         self,
@@ -1486,7 +1538,7 @@ class FoundPermission(_message.Message):
     """VERDICT_YES or VERDICT_CONDITIONAL."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted; `arguments` for a call."""
 
     def __init__(
         self,
@@ -1714,7 +1766,7 @@ class Permissionship(_message.Message):
     """
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted."""
+        """For VERDICT_CONDITIONAL: the caveat parameters that are missing, sorted; `arguments` for a call."""
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:

@@ -80,7 +80,9 @@ class PermissionsServicer:
         """Whether a subject has a relation or permission of a resource.
         Fails with UNKNOWN_TYPE or UNKNOWN_RELATION (FAILED_PRECONDITION) where the schema knows no such name,
         STEP_BUDGET (RESOURCE_EXHAUSTED) where it was not finished, NEGATIVE_CYCLE (FAILED_PRECONDITION) where it is
-        undefined, CAVEAT_FAILED (INVALID_ARGUMENT) where a caveat it depends on could not be evaluated.
+        undefined, CAVEAT_FAILED (INVALID_ARGUMENT) where a caveat it depends on could not be evaluated, INVALID_CALL
+        (INVALID_ARGUMENT) where the call that it brings cannot be read, CALL_UNJUDGEABLE (INVALID_ARGUMENT) where a
+        constraint it depends on says neither yes nor no of that call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,6 +42,18 @@ contexts = st.sampled_from(
 )
 
 
+# Nothing here is constrained: one that can be read decides nothing, and is not passed over where it cannot.
+calls = st.sampled_from(
+    [
+        *[None] * 6,
+        permissions_pb2.Call(),
+        permissions_pb2.Call(tool="pay", arguments=b'{"amount":"99"}', purpose="invoices"),
+        permissions_pb2.Call(tool="pay", arguments=b'{"amount":1.0}'),
+        permissions_pb2.Call(tool="*", arguments=b"{}"),
+    ]
+)
+
+
 @st.composite
 def items(draw: st.DrawFn) -> permissions_pb2.CheckItem:
     item = permissions_pb2.CheckItem(permission=draw(names))
@@ -52,6 +64,8 @@ def items(draw: st.DrawFn) -> permissions_pb2.CheckItem:
     if (context := draw(contexts)) is not None:
         item.context.CopyFrom(struct_pb2.Struct())
         item.context.update(context)
+    if (call := draw(calls)) is not None:
+        item.call.CopyFrom(call)
     return item
 
 
@@ -59,7 +73,7 @@ def items(draw: st.DrawFn) -> permissions_pb2.CheckItem:
 def requests(draw: st.DrawFn) -> permissions_pb2.CheckRequest:
     item = draw(items())
     request = permissions_pb2.CheckRequest(store=draw(stores), permission=item.permission)
-    for name in ("resource", "subject", "context"):
+    for name in ("resource", "subject", "context", "call"):
         if item.HasField(name):
             getattr(request, name).CopyFrom(getattr(item, name))
     request.explain = draw(st.integers(0, 9)) == 0

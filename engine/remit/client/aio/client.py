@@ -38,6 +38,7 @@ from remit.client.resume import ResumableExport, ResumablePermissionWatch, Resum
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
 from remit.errors import RemoteError
 from remit.model import (
+    Call,
     ObjectRef,
     Operation,
     Precondition,
@@ -92,6 +93,7 @@ class AsyncClient:
         question: str | Question,
         *,
         context: Mapping[str, object] | None = None,
+        call: Call | None = None,
         at_least: str = "",
         at_exactly: str = "",
         contextual: Iterable[str | Relationship] = (),
@@ -100,15 +102,17 @@ class AsyncClient:
     ) -> Answer:
         """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
 
-        `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
+        `call` is what it is asked for, where that is one call of a tool; `at_exactly` asks of the past, and
+        `contextual` adds facts that count for this question only."""
         options = ReadOptions(at_least, at_exactly, contextual)
-        return await self._send(permissions.check(self.store, question, context, options, explain), timeout_s)
+        return await self._send(permissions.check(self.store, question, context, call, options, explain), timeout_s)
 
     async def check_many(
         self,
         questions: Iterable[str | Question],
         *,
         context: Mapping[str, object] | None = None,
+        call: Call | None = None,
         at_least: str = "",
         at_exactly: str = "",
         contextual: Iterable[str | Relationship] = (),
@@ -116,7 +120,7 @@ class AsyncClient:
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
         options = ReadOptions(at_least, at_exactly, contextual)
-        return await self._send(permissions.check_many(self.store, questions, context, options), timeout_s)
+        return await self._send(permissions.check_many(self.store, questions, context, call, options), timeout_s)
 
     async def expand(
         self,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from remit.client.answers import Answer, Expanded, Unanswered
 from remit.client.requests.request import ReadOptions, Request
 from remit.errors import InvalidReference
-from remit.model import ObjectRef, SubjectRef
+from remit.model import Call, ObjectRef, SubjectRef
 from remit.notation import (
     checked_name,
     checked_object,
@@ -19,6 +19,7 @@ from remit.notation import (
     shortened,
 )
 from remit.v1 import permissions_pb2
+from remit.wire.calls import encode_call
 from remit.wire.expansions import decode_sets
 from remit.wire.explanations import decode_explanation
 from remit.wire.facts import encode_object, encode_subject
@@ -27,18 +28,24 @@ from remit.wire.values import decode_time, decode_verdict, encode_context
 
 
 class Question(NamedTuple):
-    """Whether a subject has a permission of a resource, and the parameters for caveats."""
+    """Whether a subject has a permission of a resource, the parameters for caveats, and the call that it is about."""
 
     resource: ObjectRef
     permission: str
     subject: SubjectRef
     context: Mapping[str, object] = {}
+    call: Call | None = None
 
 
 def check(
-    store: str, question: str | Question, context: Mapping[str, object] | None, options: ReadOptions, explain: bool
+    store: str,
+    question: str | Question,
+    context: Mapping[str, object] | None,
+    call: Call | None,
+    options: ReadOptions,
+    explain: bool,
 ) -> Request[Answer]:
-    parsed = _question(question, context)
+    parsed = _question(question, context, call)
     request = permissions_pb2.CheckRequest(
         store=store,
         consistency=options.consistency(),
@@ -48,6 +55,7 @@ def check(
         subject=encode_subject(parsed.subject),
         context=encode_context(parsed.context) if parsed.context else None,
         explain=explain,
+        call=encode_call(parsed.call) if parsed.call is not None else None,
     )
     return Request("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer, is_question=True)
 
@@ -65,18 +73,23 @@ def _answer(message: permissions_pb2.CheckResponse) -> Answer:
 
 
 def check_many(
-    store: str, questions: Iterable[str | Question], context: Mapping[str, object] | None, options: ReadOptions
+    store: str,
+    questions: Iterable[str | Question],
+    context: Mapping[str, object] | None,
+    call: Call | None,
+    options: ReadOptions,
 ) -> Request[tuple[Answer | Unanswered, ...]]:
     request = permissions_pb2.CheckManyRequest(
         store=store, consistency=options.consistency(), contextual=options.facts()
     )
     for question in questions:
-        parsed = _question(question, context)
+        parsed = _question(question, context, call)
         request.items.add(
             resource=encode_object(parsed.resource),
             permission=parsed.permission,
             subject=encode_subject(parsed.subject),
             context=encode_context(parsed.context) if parsed.context else None,
+            call=encode_call(parsed.call) if parsed.call is not None else None,
         )
     return Request(
         "/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers, is_question=True
@@ -116,13 +129,15 @@ def _expanded(message: permissions_pb2.ExpandResponse) -> Expanded:
     return Expanded(decode_sets(message.sets), message.token, at_us, message.historical)
 
 
-def _question(question: str | Question, context: Mapping[str, object] | None) -> Question:
-    """The question with valid parts. A question's own context goes before the one given for all."""
+def _question(question: str | Question, context: Mapping[str, object] | None, call: Call | None) -> Question:
+    """The question with valid parts. A question's own context and call go before those given for all. Whether a call
+    can be read, the server says."""
     if isinstance(question, str):
-        return Question(*parse_question(question), normalized_context(context or {}))
+        return Question(*parse_question(question), normalized_context(context or {}), call)
     return Question(
         checked_object(question.resource),
         checked_name(question.permission),
         checked_subject(question.subject),
         normalized_context({**(context or {}), **question.context}),
+        question.call if question.call is not None else call,
     )

@@ -37,6 +37,7 @@ from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
 from remit.errors import RemoteError
 from remit.model import (
+    Call,
     ObjectRef,
     Operation,
     Precondition,
@@ -90,6 +91,7 @@ class Client:
         question: str | Question,
         *,
         context: Mapping[str, object] | None = None,
+        call: Call | None = None,
         at_least: str = "",
         at_exactly: str = "",
         contextual: Iterable[str | Relationship] = (),
@@ -98,15 +100,17 @@ class Client:
     ) -> Answer:
         """`resource#permission@subject`, as in `tool:erp.pay#use@run:r-7`. The answer is true only for a yes.
 
-        `at_exactly` asks of the past, and `contextual` adds facts that count for this question only."""
+        `call` is what it is asked for, where that is one call of a tool; `at_exactly` asks of the past, and
+        `contextual` adds facts that count for this question only."""
         options = ReadOptions(at_least, at_exactly, contextual)
-        return self._send(permissions.check(self.store, question, context, options, explain), timeout_s)
+        return self._send(permissions.check(self.store, question, context, call, options, explain), timeout_s)
 
     def check_many(
         self,
         questions: Iterable[str | Question],
         *,
         context: Mapping[str, object] | None = None,
+        call: Call | None = None,
         at_least: str = "",
         at_exactly: str = "",
         contextual: Iterable[str | Relationship] = (),
@@ -114,7 +118,7 @@ class Client:
     ) -> tuple[Answer | Unanswered, ...]:
         """Answers in the order asked, all at one revision and one time."""
         options = ReadOptions(at_least, at_exactly, contextual)
-        return self._send(permissions.check_many(self.store, questions, context, options), timeout_s)
+        return self._send(permissions.check_many(self.store, questions, context, call, options), timeout_s)
 
     def expand(
         self,

@@ -21,6 +21,7 @@ from remit.server.handlers.consistency import decode_consistency
 from remit.server.limits.answer_size import AnswerSize
 from remit.server.limits.request_size import read_context
 from remit.v1 import core_pb2, permissions_pb2
+from remit.wire.calls import decode_call
 from remit.wire.expansions import encode_sets
 from remit.wire.explanations import encode_explanation
 from remit.wire.facts import decode_object, decode_permission, decode_relationship, decode_subject
@@ -122,6 +123,7 @@ def _question(
         decode_permission(message.permission, f"{prefix}permission"),
         decode_subject(message.subject, f"{prefix}subject"),
         read_context(message.context, limits, f"{prefix}context") if message.HasField("context") else {},
+        decode_call(message.call) if message.HasField("call") else None,
     )
 
 

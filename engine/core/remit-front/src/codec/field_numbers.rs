@@ -42,6 +42,7 @@ pub mod remit {
         pub const CONTEXT: u64 = 6;
         pub const EXPLAIN: u64 = 7;
         pub const CONTEXTUAL: u64 = 8;
+        pub const CALL: u64 = 9;
     }
     pub mod check_response {
         pub const VERDICT: u64 = 1;
@@ -63,6 +64,7 @@ pub mod remit {
         pub const PERMISSION: u64 = 2;
         pub const SUBJECT: u64 = 3;
         pub const CONTEXT: u64 = 4;
+        pub const CALL: u64 = 5;
     }
     pub mod check_many_response {
         pub const RESULTS: u64 = 1;
