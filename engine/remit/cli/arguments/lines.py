@@ -68,6 +68,16 @@ def read_lines(path: str, *, skip: int = 0) -> Iterator[Line]:
         raise FileUnreadable(f"cannot read `{source}`: {(error.strerror or str(error)).lower()}") from error
 
 
+def read_bytes(path: str) -> bytes:
+    """All of a file, or of standard input for `-`, as it is. Raises FileUnreadable."""
+    try:
+        with _opened(path) as stream:
+            return stream.read()
+    except OSError as error:
+        source = "<stdin>" if path == STANDARD_INPUT else path
+        raise FileUnreadable(f"cannot read `{source}`: {(error.strerror or str(error)).lower()}") from error
+
+
 def read_standard_input() -> str:
     """All of standard input. Raises FileUnreadable."""
     data = sys.stdin.buffer.read()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from remit.cli.arguments.lines import STANDARD_INPUT, Line, given_lines
-from remit.cli.arguments.question_options import Contextual
+from remit.cli.arguments.question_options import Arguments, Contextual, Descriptor, Purpose, Tool, given_call
 from remit.cli.arguments.tokens import AtExactly, AtLeast
 from remit.cli.render.as_json import answer_json, expanded_json
 from remit.cli.render.expand_tree import print_expansion
@@ -22,7 +22,7 @@ from remit.cli.session import Session, command
 from remit.client import Answer, Client, Question, Unanswered
 from remit.client.requests.request import ReadOptions
 from remit.errors import RemitError
-from remit.model import Verdict
+from remit.model import Call, Verdict
 from remit.notation import normalized_context, parse_context, parse_question
 
 ITEMS_MAX = 1_000  # of one CheckMany
@@ -48,6 +48,10 @@ def check(
     at_least: AtLeast = "",
     at_exactly: AtExactly = "",
     contextual: Contextual = None,
+    tool: Tool = "",
+    arguments: Arguments = "",
+    purpose: Purpose = "",
+    descriptor: Descriptor = "",
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the tree of why, and a witness of a yes, or a fix of a no.")
     ] = False,
@@ -56,7 +60,7 @@ def check(
 
     Prints `yes`, `no`, or `conditional (missing: …)` where a caveat waits for parameters; several questions are asked
     together, one answer a line, with the question behind it. A question may bring a context of its own:
-    `… with {"ip": "10.0.0.1"}`.
+    `… with {"ip": "10.0.0.1"}`. With `--tool` and `--arguments` every question is about that one call of a tool.
 
     Exit code: 0 yes (to all), 1 no (to any), 3 conditional (and no no), 2 error.
 
@@ -64,16 +68,19 @@ def check(
 
         remit check 'tool:erp.pay#use@run:r-7'
         remit check 'doc:plan#view@user:anne' --context '{"ip": "10.0.0.1"}' --explain
+        remit check 'tool:erp.pay#use@run:r-7' --tool erp.pay --arguments '{"amount":"99"}'
         remit check - < questions.txt
         remit check 'doc:plan#view@user:ben' --with 'doc:plan#viewer@user:ben'
     """
     _require_no_three_words(questions or ())
     lines = given_lines(questions or (), "questions")
+    call = given_call(tool, arguments, purpose, descriptor, questions)
     shared = parse_context(context) if context is not None else {}
     is_single = len(lines) == 1 and STANDARD_INPUT not in (questions or (STANDARD_INPUT,))
     verdicts: list[Verdict | None] = []
     with session.connect() as client:
-        for line, answer in _ask(client, lines, shared, ReadOptions(at_least, at_exactly, contextual or ()), explain):
+        options = ReadOptions(at_least, at_exactly, contextual or ())
+        for line, answer in _ask(client, lines, shared, call, options, explain):
             _print(line.text, answer, session, is_single)
             verdicts.append(answer.verdict if isinstance(answer, Answer) else None)
     return exit_code(verdicts)
@@ -95,10 +102,15 @@ def exit_code(verdicts: Iterable[Verdict | None]) -> int:
 
 
 def _ask(
-    client: Client, lines: Sequence[Line], shared: dict[str, object], options: ReadOptions, explain: bool
+    client: Client,
+    lines: Sequence[Line],
+    shared: dict[str, object],
+    call: Call | None,
+    options: ReadOptions,
+    explain: bool,
 ) -> Iterator[tuple[Line, Answer | Unanswered]]:
     """Each line with its answer, in order. All lines are read before anything is asked."""
-    asked = [(line, _question(line, shared)) for line in lines]
+    asked = [(line, _question(line, shared, call)) for line in lines]
     at_least, at_exactly, facts = options.at_least, options.at_exactly, tuple(options.contextual)
     if explain or len(asked) == 1:
         for line, question in asked:
@@ -117,12 +129,12 @@ def _ask(
             yield line, answer
 
 
-def _question(line: Line, shared: dict[str, object]) -> Question:
+def _question(line: Line, shared: dict[str, object], call: Call | None) -> Question:
     """`question` or `question with {json}`; its own parameters go before those given for all."""
     text, separator, context = line.text.partition(" with ")
     try:
         own = parse_context(context) if separator else {}
-        return Question(*parse_question(text.strip()), normalized_context({**shared, **own}))
+        return Question(*parse_question(text.strip()), normalized_context({**shared, **own}), call)
     except RemitError as error:
         raise line.at_fault(error) from error
 
