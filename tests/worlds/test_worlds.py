@@ -12,7 +12,7 @@ import pytest
 
 from remit.engine.lookups import PageOptions
 from remit.engine.results import CheckResult
-from remit.errors import NegativeCycle, RemitError
+from remit.errors import CallUnjudgeable, InvalidCall, NegativeCycle, RemitError
 from remit.graph.native import available
 from remit.model import (
     WILDCARD,
@@ -29,6 +29,7 @@ from remit.model import (
 from remit.native_core import SWITCH
 from remit.notation import parse_question
 from remit.world import World, verify
+from remit.world.file import Assertion
 from remit.world.lists import find_list
 from tests.support.engines import EngineOfTest
 from tests.support.expansions import Reader
@@ -55,6 +56,10 @@ def empty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     return engine
 
 
+def question_of(each: Assertion) -> Question:
+    return Question(each.resource, each.permission, each.subject, each.context, each.call)
+
+
 class Asked:
     """A world in an engine, at the world's own time; `token` is of the revision that has all of it."""
 
@@ -71,9 +76,15 @@ class Asked:
             for fact in self.world.relationships
             if not definitions[fact.resource.type].relations[fact.relation].final
         ]
-        said = self.world.assertions
-        self.questions = [Question(each.resource, each.permission, each.subject, each.context) for each in said]
-        self.expected = [each.expected for each in said]
+        said = [(each, each.expected) for each in self.world.assertions if each.expected is not None]
+        self.questions = [question_of(each) for each, _ in said]
+        self.expected = [expected for _, expected in said]
+        self.unjudged = [question_of(each) for each in self.world.assertions if each.expected is None]
+
+    def without_calls(self) -> list[tuple[Question, Verdict]]:
+        """What may be asked of whoever knows no calls."""
+        answered = zip(self.questions, self.expected, strict=True)
+        return [(question, expected) for question, expected in answered if question.call is None]
 
     def write(self, operation: Operation, facts: Iterable[Relationship]) -> str:
         return self.engine.relationships.write("", [Update(operation, fact) for fact in facts]).token
@@ -163,13 +174,14 @@ def test_check_many_says_it_in_any_order(path: Path, empty: EngineOfTest) -> Non
 @each_world
 def test_the_sets_of_an_expand_say_it(path: Path, empty: EngineOfTest) -> None:
     asked = Asked(path, empty)
-    assert [asked.decided_by_sets(each) for each in asked.questions] == asked.expected
+    for question, expected in asked.without_calls():
+        assert asked.decided_by_sets(question) == expected
 
 
 @each_world
 def test_lookups_say_it(path: Path, empty: EngineOfTest) -> None:
     asked = Asked(path, empty)
-    for question, expected in zip(asked.questions, asked.expected, strict=True):
+    for question, expected in asked.without_calls():
         resource, permission, (type, id, relation), context = (
             question.resource,
             question.permission,
@@ -211,6 +223,17 @@ def test_facts_that_a_request_brings_along_say_it(path: Path, empty: EngineOfTes
     asked.write(Operation.DELETE, brought)
     assert asked.verdicts(contextual=brought) == asked.expected
     assert asked.verdicts_among_many(contextual=brought) == asked.expected
+
+
+@each_world
+def test_what_a_call_leaves_unknown_has_no_answer_however_it_is_asked(path: Path, empty: EngineOfTest) -> None:
+    asked = Asked(path, empty)
+    for question in asked.unjudged:
+        for options in ({}, {"explain": True}, {"at_exactly": asked.token}):
+            with pytest.raises((CallUnjudgeable, InvalidCall)):
+                asked.engine.questions.check("", question, **options)  # type: ignore[arg-type]
+    found = asked.engine.questions.check_many("", asked.unjudged).results
+    assert all(isinstance(each, CallUnjudgeable | InvalidCall) for each in found)
 
 
 @pytest.mark.parametrize(("name", "text"), UNDEFINED)

@@ -4,6 +4,8 @@
     relationships: |-       one a line; `//` begins a comment, empty lines are skipped
     assertions:             assertTrue, assertCaveated, assertFalse: `resource#permission@subject`, where it is
                             needed with a context: `… with {"ip": "10.0.0.1"}`
+    calls:                  Remit's own: a name → one call of a tool (see `calls.py`), of which an assertion is made by
+                            `… calling NAME`, before the context; assertUnjudged: it has no answer for that call
     validation:             `resource#permission` → everyone who has it (see `expected.py`)
     lookups:                Remit's own: a question with a part left away → all that fit (see `expected_lists.py`)
     records:                Remit's own: an object → by kind, the text that is its document
@@ -22,13 +24,21 @@ from typing import TypeVar
 import yaml
 
 from remit.arguments.tool_schema import Descriptor, read_descriptor
-from remit.errors import DescriptorInvalid, FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
+from remit.errors import (
+    DescriptorInvalid,
+    FileUnreadable,
+    InvalidReference,
+    RemitError,
+    SchemaInvalid,
+    WorldInvalid,
+    WorldUnreadable,
+)
 from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
 from remit.language.source import Issue, Piece, Source
 from remit.language.syntax import SchemaSyntax
-from remit.model import ObjectRef, Record, RecordKey, Relationship, RelationshipKey, SubjectRef, Verdict
+from remit.model import Call, ObjectRef, Record, RecordKey, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import (
     checked_name,
     parse_context,
@@ -39,13 +49,19 @@ from remit.notation import (
     shortened,
 )
 from remit.suggest import did_you_mean
+from remit.world.calls import CALL_KEYS, call_of
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.expected_lists import ExpectedList, parse_entry, parse_lookup
 from remit.world.finding import Finding, FindingKind
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
 
-KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "records", "now")
-VERDICTS = {"assertTrue": Verdict.YES, "assertCaveated": Verdict.CONDITIONAL, "assertFalse": Verdict.NO}
+KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "records", "calls", "now")
+EXPECTED: Mapping[str, Verdict | None] = {
+    "assertTrue": Verdict.YES,
+    "assertCaveated": Verdict.CONDITIONAL,
+    "assertFalse": Verdict.NO,
+    "assertUnjudged": None,
+}
 _OLD_KEYS = {
     "namespace_configs": "schema",
     "relation_tuples": "relationships",
@@ -77,7 +93,8 @@ class WrittenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A question and what it should be answered with. `text` is the question as it stands in the file."""
+    """A question and what it should be answered with; None where its call cannot be read, or not be judged. `text` is
+    the question as it stands in the file."""
 
     line: int
     text: str
@@ -85,7 +102,8 @@ class Assertion:
     permission: str
     subject: SubjectRef
     context: Mapping[str, object]
-    expected: Verdict
+    expected: Verdict | None
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +174,8 @@ class _Reader:
         parts = self._parts(self._compose(text))
         schema = self._schema(parts)
         facts = self._facts(parts.get("relationships"))
-        assertions = self._assertions(parts.get("assertions"))
+        calls = self._calls(parts.get("calls"))
+        assertions = self._assertions(parts.get("assertions"), calls)
         expected_sets = self._expected_sets(parts.get("validation"))
         expected_lists = self._expected_lists(parts.get("lookups"))
         records = self._records(parts.get("records"))
@@ -255,18 +274,34 @@ class _Reader:
                 self.findings.append(Finding(str(self.path), line, FindingKind.RELATIONSHIP, text, message))
         return tuple(facts.values())
 
-    def _assertions(self, node: yaml.Node | None) -> tuple[Assertion, ...]:
+    def _calls(self, node: yaml.Node | None) -> Mapping[str, Call]:
+        """By their names. Whether one can be read is for the assertions about it."""
+        if node is None or _is_null(node):
+            return {}
+        calls = {}
+        for name_node, written in self._pairs(node, "`calls`"):
+            what = f"the call `{shortened(name_node.value)}`"
+            fields = {
+                key: str(value.value) if isinstance(value, yaml.ScalarNode) else value
+                for key, value in self._mapping(written, what, CALL_KEYS).items()
+            }
+            call = self._parsed(_line(name_node), FindingKind.CALL, name_node.value, partial(call_of, fields))
+            if call is not None:
+                calls[name_node.value] = call
+        return calls
+
+    def _assertions(self, node: yaml.Node | None, calls: Mapping[str, Call]) -> tuple[Assertion, ...]:
         if node is None or _is_null(node):
             return ()
         assertions = []
-        for key, items in self._mapping(node, "`assertions`", tuple(VERDICTS)).items():
+        for key, items in self._mapping(node, "`assertions`", tuple(EXPECTED)).items():
             for item in self._sequence(items, f"`{key}`"):
                 text = self._text(item, f"an item of `{key}`").strip()
                 line = _line(item)
-                parsed = self._parsed(line, FindingKind.ASSERTION, text, _parse_assertion)
+                parsed = self._parsed(line, FindingKind.ASSERTION, text, partial(_parse_assertion, calls))
                 if parsed is not None:
-                    question, (resource, permission, subject), context = parsed
-                    assertions.append(Assertion(line, question, resource, permission, subject, context, VERDICTS[key]))
+                    asked, question, context, call = parsed
+                    assertions.append(Assertion(line, asked, *question, context, EXPECTED[key], call))
         return tuple(assertions)
 
     def _expected_sets(self, node: yaml.Node | None) -> tuple[ExpectedSet, ...]:
@@ -416,10 +451,16 @@ def _pieces_of(text: str, lines: list[str], first_line: int) -> tuple[Piece, ...
 
 
 def _parse_assertion(
-    text: str,
-) -> tuple[str, tuple[ObjectRef, str, SubjectRef], Mapping[str, object]]:
-    question, separator, context = text.partition(" with ")
-    return question.strip(), parse_question(question.strip()), parse_context(context) if separator else {}
+    calls: Mapping[str, Call], text: str
+) -> tuple[str, tuple[ObjectRef, str, SubjectRef], Mapping[str, object], Call | None]:
+    """A question without its context as it is written, what it means, its context, and the call that it is about."""
+    asked, separator, context = text.partition(" with ")
+    question, calling, name = asked.partition(" calling ")
+    call = calls.get(name.strip()) if calling else None
+    if calling and call is None:
+        advice = did_you_mean(name.strip(), tuple(calls)) or "`calls` names those that there are"
+        raise InvalidReference(f"the world has no call `{shortened(name.strip())}`; {advice}")
+    return asked.strip(), parse_question(question.strip()), parse_context(context) if separator else {}, call
 
 
 def _advice(key: str, known: tuple[str, ...]) -> str:

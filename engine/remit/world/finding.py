@@ -17,6 +17,7 @@ class FindingKind(Enum):
     VALIDATION = "validation"
     LOOKUP = "lookup"
     RECORD = "record"
+    CALL = "call"
     KEY = "key"
 
 

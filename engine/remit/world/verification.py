@@ -10,23 +10,25 @@ from collections.abc import Callable, Iterator
 from remit.engine.admission import check_relationship
 from remit.engine.record_kinds import check_record
 from remit.engine.tool_constraints import unfit_constraints
-from remit.errors import ConstraintsUnfit, RemitError
+from remit.errors import CallUnjudgeable, ConstraintsUnfit, InvalidCall, RemitError
 from remit.eval.budget import Budget
+from remit.eval.calls import JudgedCall
 from remit.eval.equations import Goal
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language.names import require_type
-from remit.model import ObjectRef, Relationship, Verdict
+from remit.model import Call, ObjectRef, Relationship, Verdict
 from remit.notation import canonical_json, format_relationship
 from remit.world.expected import ExpectedSet, Member, format_member, format_subject, format_through
 from remit.world.expected_lists import ExpectedList
-from remit.world.file import VERDICTS, Assertion, World
+from remit.world.file import EXPECTED, Assertion, World
 from remit.world.finding import Finding, FindingKind, Outcome
 from remit.world.lists import find_list
 from remit.world.members import find_members
 
 WORDS = {Verdict.YES: "yes", Verdict.CONDITIONAL: "conditional", Verdict.NO: "no"}
-_KEYS = {verdict: key for key, verdict in VERDICTS.items()}
+UNJUDGED = "unjudged"
+_KEYS = {verdict: key for key, verdict in EXPECTED.items()}
 
 
 Observe = Callable[[Evaluation, Goal], None]
@@ -50,7 +52,7 @@ def outcomes_of(world: World, now_us: int, observe: Observe | None = None) -> li
     """An outcome for each relationship, record, assertion, expected set and member, expected list and entry, in that
     order, each with what of it does not hold. `observe` sees each assertion answered.
 
-    Cost: that of its questions; those with one context share their work."""
+    Cost: that of its questions; those with one context and one call share their work."""
     now_us = world.now_us if world.now_us is not None else now_us
     graph = Graph()
     outcomes = [*_load(world, graph), *_check_records(world), *_check_constraints(world)]
@@ -121,26 +123,34 @@ def _check_constraints(world: World) -> Iterator[Outcome]:
 
 
 def _check_assertions(world: World, graph: Graph, now_us: int, observe: Observe | None) -> Iterator[Outcome]:
-    evaluations: dict[str, Evaluation] = {}
-    for assertion in world.assertions:
-        key = canonical_json(assertion.context)
+    evaluations: dict[tuple[str, Call | None], Evaluation] = {}
+
+    def evaluation_of(assertion: Assertion) -> Evaluation:
+        key = (canonical_json(assertion.context), assertion.call)
         if key not in evaluations:
-            evaluations[key] = Evaluation(world.schema, graph, now_us=now_us, context=assertion.context)
-        finding = _check_assertion(world, assertion, evaluations[key], observe)
+            call = JudgedCall(assertion.call, world.descriptor) if assertion.call is not None else None
+            evaluations[key] = Evaluation(world.schema, graph, now_us=now_us, context=assertion.context, call=call)
+        return evaluations[key]
+
+    for assertion in world.assertions:
+        finding = _check_assertion(world, assertion, evaluation_of, observe)
         about = f"{_KEYS[assertion.expected]} {assertion.text}"
         if assertion.context:
-            about += f" with {key}"
+            about += f" with {canonical_json(assertion.context)}"
         yield Outcome(FindingKind.ASSERTION, assertion.line, about, () if finding is None else (finding,))
 
 
 def _check_assertion(
-    world: World, assertion: Assertion, evaluation: Evaluation, observe: Observe | None
+    world: World, assertion: Assertion, evaluation_of: Callable[[Assertion], Evaluation], observe: Observe | None
 ) -> Finding | None:
     question = (assertion.resource, assertion.permission, assertion.subject)
-    expected, about = WORDS[assertion.expected], assertion.text
+    expected, about = expected_word(assertion), assertion.text
     try:
+        evaluation = evaluation_of(assertion)
         answer = evaluation.check(*question, budget=Budget())
     except RemitError as error:
+        if assertion.expected is None and isinstance(error, CallUnjudgeable | InvalidCall):
+            return None
         message = f"`{about}` should be {expected}, but has no answer: {error.message}"
         return _finding(world, assertion.line, FindingKind.ASSERTION, about, message, expected, error.reason)
     if observe is not None:
@@ -153,6 +163,10 @@ def _check_assertion(
     return _finding(
         world, assertion.line, FindingKind.ASSERTION, about, message, expected, found, missing=answer.missing
     )
+
+
+def expected_word(assertion: Assertion) -> str:
+    return UNJUDGED if assertion.expected is None else WORDS[assertion.expected]
 
 
 # --- expected sets ----------------------------------------------------------------------------------------------

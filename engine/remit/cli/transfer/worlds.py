@@ -10,11 +10,11 @@ import time
 from remit.cli.render.output import note, put, put_json
 from remit.cli.session import Session
 from remit.client import Client, Question, Unanswered
-from remit.errors import RemitError, WorldInvalid
+from remit.errors import CallUnjudgeable, InvalidCall, RemitError, WorldInvalid
 from remit.model import Relationship
 from remit.world import World, verify
 from remit.world.finding import FindingKind
-from remit.world.verification import WORDS, misfits_of
+from remit.world.verification import WORDS, expected_word, misfits_of
 
 QUESTIONS_MAX = 100  # asked at once
 
@@ -75,12 +75,14 @@ def _failed(client: Client, world: World, token: str) -> list[tuple[int, str]]:
     failed: list[tuple[int, str]] = []
     for start in range(0, len(world.assertions), QUESTIONS_MAX):
         assertions = world.assertions[start : start + QUESTIONS_MAX]
-        asked = [Question(each.resource, each.permission, each.subject, each.context) for each in assertions]
+        asked = [Question(each.resource, each.permission, each.subject, each.context, each.call) for each in assertions]
         for assertion, answer in zip(assertions, client.check_many(asked, at_least=token), strict=True):
             if isinstance(answer, Unanswered):
+                if assertion.expected is None and answer.error.reason in (CallUnjudgeable.reason, InvalidCall.reason):
+                    continue
                 failed.append((assertion.line, f"`{assertion.text}` was not answered: {answer.error.message}"))
             elif answer.verdict is not assertion.expected:
-                found, expected = WORDS[answer.verdict], WORDS[assertion.expected]
+                found, expected = WORDS[answer.verdict], expected_word(assertion)
                 failed.append((assertion.line, f"`{assertion.text}` is {found} on the server, expected {expected}"))
     return failed
 
