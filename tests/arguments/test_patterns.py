@@ -85,7 +85,7 @@ def test_what_engines_could_read_otherwise_is_refused_by_name(pattern: str, word
 
 
 @pytest.mark.parametrize(
-    "pattern", [f".{{{SIZE_MAX}}}", f"\\W{{0,{SIZE_MAX}}}", "(?:[^x]{30}){33}", "(" * 16 + "a" + ")" * 16, "é" * 512]
+    "pattern", [f".{{{SIZE_MAX}}}", f"\\W{{0,{SIZE_MAX}}}", "(?:[^x]{30}){17}", "(" * 16 + "a" + ")" * 16, "é" * 512]
 )
 def test_the_largest_that_is_read_compiles(pattern: str) -> None:
     re2.compile(written_out(pattern).text)

@@ -123,4 +123,6 @@ def _library() -> Any:
 def _compiled(pattern: str) -> Any:
     import re2
 
-    return re2.compile(pattern)
+    options = re2.Options()
+    options.log_errors = False  # where its quicker engine has not enough memory it goes on with the other, and says so
+    return re2.compile(pattern, options)

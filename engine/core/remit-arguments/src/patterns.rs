@@ -5,7 +5,7 @@
 
 const CHARACTERS_MAX: usize = 512;
 const DEPTH_MAX: usize = 16;
-const SIZE_MAX: usize = 1_000;
+const SIZE_MAX: usize = 512;
 
 const SPACE: &str = "\\t-\\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
 const LINE_ENDS: &str = "\\n\\r\u{2028}\u{2029}";
