@@ -87,7 +87,9 @@ def check_relationship(
             whole = InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata)
             raise whole.with_fault(Fault.CAVEAT_ARGUMENT) from error
         except DocumentInvalid as error:
-            document = DocumentInvalid(error.pointer, error.why, error.fix, relationship=relationship.key, field=field)
+            document = DocumentInvalid(
+                error.pointer, error.problem, error.fix, relationship=relationship.key, field=field
+            )
             raise document.with_fault(Fault.CAVEAT_ARGUMENT) from error
     return relation
 
