@@ -23,7 +23,7 @@ def test_what_is_no_document_is_refused_by_place_and_reason(row: dict[str, Any])
     text = json.dumps(row["document"]) if "document" in row else text_of(row, "text")
     with pytest.raises(DocumentInvalid) as raised:
         parse_document(text, Side(row["side"]), DECLARED)
-    assert (raised.value.pointer, raised.value.why, raised.value.fix) == (row["pointer"], row["reason"], row["fix"])
+    assert (raised.value.pointer, raised.value.problem, raised.value.fix) == (row["pointer"], row["reason"], row["fix"])
 
 
 def test_a_refusal_names_place_reason_and_fix() -> None:
@@ -46,6 +46,8 @@ def test_a_document_has_one_text_and_one_tree() -> None:
     [document, *others] = [parse_document(text, Side.ARGUMENTS, ()) for text in texts]
     assert document.text == texts[0]
     assert others == [document, document]
+    globs = [parse_document('{"a":{"glob":"/srv/**"}}', Side.ARGUMENTS, ()) for _ in range(2)]
+    assert len({document, *others, *globs}) == 2
 
 
 def test_bounds_are_what_they_say() -> None:

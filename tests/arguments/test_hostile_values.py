@@ -64,7 +64,7 @@ def test_arguments_are_refused_for_their_reason() -> None:
         if "refused" in row:
             with pytest.raises(InvalidCall) as raised:
                 read_call(call)
-            assert raised.value.metadata == {"pointer": row["pointer"], "why": row["refused"]}, row
+            assert raised.value.metadata == {"pointer": row["pointer"], "problem": row["refused"]}, row
         else:
             read_call(call)
 
