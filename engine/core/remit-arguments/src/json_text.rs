@@ -288,7 +288,7 @@ impl Refused {
         self
     }
 
-    pub fn problem(self: Box<Self>) -> Problem {
+    pub fn problem(self) -> Problem {
         let mut pointer = String::new();
         self.segments.iter().rev().for_each(|segment| push_segment(segment, &mut pointer));
         Problem { pointer, reason: self.reason }
