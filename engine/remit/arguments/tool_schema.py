@@ -167,8 +167,8 @@ def _check_typed(descriptor: Descriptor, path: tuple[str, ...], type: Json, at: 
             raise DescriptorInvalid(at, f"leads through `{where}`, which {what}", "name what the schema describes")
         elif key not in above.properties or key == EACH:
             fix = did_you_mean(key, above.properties) or "name what the schema describes, outside of alternatives"
-            why = "in an object" if key == EACH else "which `properties` lacks"
-            raise DescriptorInvalid(at, f"leads to `{pointer}`, {why}", fix)
+            problem = "in an object" if key == EACH else "which `properties` lacks"
+            raise DescriptorInvalid(at, f"leads to `{pointer}`, {problem}", fix)
     place = descriptor.place_of(path)
     assert place is not None, "the last step has led there"
     if "string" not in place.kinds or place.kinds - {"string", "null"}:
