@@ -124,15 +124,15 @@ class DocumentInvalid(InvalidArgument):
 
 class DescriptorInvalid(InvalidArgument):
     """What a tool is described by cannot be read, is over a bound, or has a schema that two libraries may judge
-    differently. The metadata has the JSON Pointer into the descriptor, the reason, and the fix."""
+    differently. The metadata has the JSON Pointer into the descriptor, the problem, and the fix."""
 
     reason = "DESCRIPTOR_INVALID"
 
-    def __init__(self, pointer: str, why: str, fix: str) -> None:
-        what = f"the descriptor: `{pointer}` {why}" if pointer else f"the descriptor {why}"
-        super().__init__(f"{what}: {fix}", pointer=pointer, why=why, fix=fix)
+    def __init__(self, pointer: str, problem: str, fix: str) -> None:
+        what = f"the descriptor: `{pointer}` {problem}" if pointer else f"the descriptor {problem}"
+        super().__init__(f"{what}: {fix}", pointer=pointer, problem=problem, fix=fix)
         self.pointer = pointer
-        self.why = why
+        self.problem = problem
         self.fix = fix
 
 

@@ -37,7 +37,7 @@ from tests.support.seeds import Seeds
     ],
 )
 def test_a_pattern_finds_what_ecma_says(pattern: str, found: str, not_found: str) -> None:
-    compiled = re2.compile(written_out(pattern))
+    compiled = re2.compile(written_out(pattern).text)
     assert compiled.search(found)
     assert not compiled.search(not_found)
 
@@ -85,10 +85,10 @@ def test_what_engines_could_read_otherwise_is_refused_by_name(pattern: str, word
 
 
 @pytest.mark.parametrize(
-    "pattern", [f".{{{SIZE_MAX}}}", f"\\W{{0,{SIZE_MAX}}}", "(?:[^x]{30}){33}", "(" * 16 + "a" + ")" * 16, "é" * 512]
+    "pattern", [f".{{{SIZE_MAX}}}", f"\\W{{0,{SIZE_MAX}}}", "(?:[^x]{30}){17}", "(" * 16 + "a" + ")" * 16, "é" * 512]
 )
 def test_the_largest_that_is_read_compiles(pattern: str) -> None:
-    re2.compile(written_out(pattern))
+    re2.compile(written_out(pattern).text)
 
 
 @pytest.mark.seeds(3_000, shards=2)
@@ -99,7 +99,7 @@ def test_what_is_written_out_finds_what_was_written(seeds: Seeds) -> None:
         rng = Random(seed)
         pattern = random_pattern(rng)
         try:
-            written = re2.compile(written_out(pattern))
+            written = re2.compile(written_out(pattern).text)
         except PatternRefused:
             continue
         python = re.compile(pattern.replace("$", r"\Z"), re.ASCII)

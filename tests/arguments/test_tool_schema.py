@@ -74,7 +74,7 @@ def test_numbers_may_be_written_as_their_writers_do() -> None:
 def test_what_is_no_descriptor_is_refused_with_its_place(document: Any, pointer: str, why: str) -> None:
     error = refused(document)
     assert (error.pointer, error.reason) == (pointer, "DESCRIPTOR_INVALID")
-    assert why in error.why
+    assert why in error.problem
     assert error.fix, "and says what to do"
     assert error.metadata["pointer"] == pointer
 
@@ -133,7 +133,7 @@ A = "/input_schema/properties/a"
 def test_what_libraries_could_judge_differently_is_refused_by_name(schema: Any, pointer: str, why: str) -> None:
     error = refused({"input_schema": {**OBJECT, "properties": {"a": schema}}})
     assert error.pointer == pointer
-    assert why in error.why
+    assert why in error.problem
     assert error.fix
 
 
@@ -155,7 +155,7 @@ def test_every_refused_keyword_says_why() -> None:
 def test_another_draft_is_refused_and_no_word_means_this_one() -> None:
     for draft in ("http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema", 7):
         error = refused({"input_schema": {**OBJECT, "$schema": draft}})
-        assert (error.pointer, error.why) == ("/input_schema/$schema", "is not draft 2020-12")
+        assert (error.pointer, error.problem) == ("/input_schema/$schema", "is not draft 2020-12")
     described(**{"$schema": "https://json-schema.org/draft/2020-12/schema"})
 
 
@@ -164,7 +164,7 @@ def test_a_schema_does_not_lead_back_to_itself() -> None:
         error = refused(
             {"input_schema": {**OBJECT, "properties": {"a": {"$ref": "#/$defs/tree"}}, "$defs": {"tree": tree}}}
         )
-        assert error.why == "leads back to where it stands"
+        assert error.problem == "leads back to where it stands"
 
 
 def test_a_schema_that_unfolds_to_a_forest_is_refused_at_once() -> None:
@@ -173,16 +173,19 @@ def test_a_schema_that_unfolds_to_a_forest_is_refused_at_once() -> None:
         below = {"$ref": f"#/$defs/d{level - 1}"}
         definitions[f"d{level}"] = {"anyOf": [below, below]}
     error = refused({"input_schema": {**OBJECT, "properties": {"a": {"$ref": "#/$defs/d29"}}, "$defs": definitions}})
-    assert str(SUBSCHEMAS_MAX) in error.why or str(DEPTH_MAX) in error.why
+    assert str(SUBSCHEMAS_MAX) in error.problem or str(DEPTH_MAX) in error.problem
     wide = {"enum": ["x" * 1_000]}
     many = {f"k{number}": {"$ref": "#/$defs/wide"} for number in range(100)}
-    assert str(SUBSCHEMAS_MAX) in refused({"input_schema": {**OBJECT, "properties": many, "$defs": {"wide": wide}}}).why
+    assert (
+        str(SUBSCHEMAS_MAX)
+        in refused({"input_schema": {**OBJECT, "properties": many, "$defs": {"wide": wide}}}).problem
+    )
 
 
 def test_the_depth_is_bounded_with_references_followed() -> None:
     chain = {f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}]} for level in range(40)} | {"d40": TEXT}
     schema = {**OBJECT, "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": chain}
-    assert refused({"input_schema": schema}).why == f"is more than {DEPTH_MAX} subschemas deep"
+    assert refused({"input_schema": schema}).problem == f"is more than {DEPTH_MAX} subschemas deep"
 
 
 # --- closed -----------------------------------------------------------------------------------------------------
@@ -273,7 +276,7 @@ def test_where_closed_could_mean_two_things_it_is_refused(schema: Any, pointer: 
     definitions = {"other": {"properties": {"y": TEXT}}}
     error = refused({"input_schema": {**OBJECT, "properties": {"a": schema}, "$defs": definitions}})
     assert error.pointer == pointer
-    assert why in error.why
+    assert why in error.problem
 
 
 # --- defaults ---------------------------------------------------------------------------------------------------
@@ -322,16 +325,16 @@ DEFAULTED = {**OBJECT, "properties": {"x": {"default": 1}}}
 def test_a_default_that_nobody_here_would_see_is_refused(schema: Any, pointer: str) -> None:
     definitions = {"x": {"type": "integer", "default": 1}}
     error = refused({"input_schema": {**OBJECT, "properties": {"a": schema}, "$defs": definitions}})
-    assert (error.pointer, error.why) == (pointer, "is a default where none counts")
+    assert (error.pointer, error.problem) == (pointer, "is a default where none counts")
 
 
 def test_a_default_that_does_not_fit_is_refused_when_it_is_described() -> None:
     wrong = {"type": "array", "items": {"type": "string"}, "default": ["x", 1]}
     error = refused({"input_schema": {**OBJECT, "properties": {"a": wrong}}})
-    assert (error.pointer, error.why) == (f"{A}/default/1", "does not fit `type`, as a default")
+    assert (error.pointer, error.problem) == (f"{A}/default/1", "does not fit `type`, as a default")
     lacking = {**OBJECT, "properties": {"x": {"type": "integer", "default": 1}}, "maxProperties": 0, "default": {}}
     error = refused({"input_schema": {**OBJECT, "properties": {"a": lacking}}})
-    assert (error.pointer, error.why) == (f"{A}/default", "does not fit `maxProperties`, as a default")
+    assert (error.pointer, error.problem) == (f"{A}/default", "does not fit `maxProperties`, as a default")
 
 
 def test_a_required_argument_has_to_be_given_also_where_it_has_a_default() -> None:
@@ -385,6 +388,17 @@ def test_what_is_filled_in_is_bounded() -> None:
 )
 def test_a_misfit_is_told_with_its_place(schema: Any, value: Any, pointer: str, reason: str) -> None:
     assert with_argument(schema).filled({"a": value}) == Unfit(pointer, reason)
+
+
+def test_what_would_take_long_is_refused_and_what_takes_some_time_is_told_in_short() -> None:
+    branches = [{"type": "string", "minLength": length} for length in range(898)]
+    descriptor = with_argument({"items": {"anyOf": branches}})
+    long = descriptor.filled({"a": ["x"] * 300})
+    assert long == Unfit("", "has 302 values, too many to hold against a schema of 901 subschemas")
+    assert descriptor.filled({"a": [1] * 100}) == Unfit("", "does not fit, and is too much to tell where")
+    assert descriptor.filled({"a": [1] * 10}) == Unfit("/a/0", "does not fit `anyOf`")
+    patterns = {f"k{number}": {"pattern": "[^a]{500}"} for number in range(40)}
+    assert str(SUBSCHEMAS_MAX) in refused({"input_schema": {**OBJECT, "properties": patterns}}).problem
 
 
 def test_large_whole_numbers_are_doubles() -> None:
@@ -464,7 +478,7 @@ def test_a_type_is_found_by_the_pointer_of_what_it_is_of() -> None:
 def test_a_type_that_does_not_fit_its_argument_is_refused(types: Any, pointer: str, why: str) -> None:
     error = refused({"input_schema": {**OBJECT, "properties": TYPED}, "types": types})
     assert error.pointer == pointer
-    assert why in error.why
+    assert why in error.problem
     assert error.fix
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remit.arguments import closed_schema, patterns, tool_schema
+from remit.arguments import closed_schema, patterns, schema_library, tool_schema
 from remit.arguments.json_text import DEPTH_MAX, canonical_text, read_object
 from remit.arguments.keywords import KEYWORDS, refusal_of
 from remit.arguments.tool_schema import Descriptor, Unfit, read_descriptor
@@ -77,4 +77,5 @@ def test_its_types_and_bounds_are_those_there_are() -> None:
         f"{patterns.CHARACTERS_MAX}; {patterns.SIZE_MAX:,}",
     ]  # fmt: skip
     assert f"{closed_schema.BYTES_EACH} bytes of its rules" in rows[2][0]
+    assert f"{schema_library.WORK_MAX:,}; beyond {schema_library.WORK_TOLD_MAX:,}" in text
     assert f"{tool_schema.BYTES_MAX:,} bytes, {tool_schema.VALUES_MAX:,} values and be {DEPTH_MAX} deep" in text

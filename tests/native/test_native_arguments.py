@@ -35,11 +35,11 @@ def told_by_python(document: str, side: Side, call: Call, types: Mapping[str, Va
     try:
         parsed = parse_document(document, side, DECLARED)
     except DocumentInvalid as error:
-        return "document", error.pointer, error.why
+        return "document", error.pointer, error.problem
     try:
         read = read_call(call)
     except InvalidCall as error:
-        return "call", error.metadata.get("pointer", ""), error.metadata.get("why", str(error))
+        return "call", error.metadata.get("pointer", ""), error.metadata.get("problem", str(error))
     return said(judge(parsed, read.typed(read.arguments, types)))
 
 

@@ -25,7 +25,7 @@ def python_tells(descriptor: bytes, arguments: bytes) -> Told:
     try:
         filled = read_descriptor(descriptor).filled(read_object(arguments))
     except DescriptorInvalid as error:
-        return ("descriptor", error.pointer, error.why)
+        return ("descriptor", error.pointer, error.problem)
     return ("unfit", *filled) if isinstance(filled, Unfit) else ("fits", "", canonical_text(filled))
 
 

@@ -22,6 +22,7 @@ from remit.errors import DescriptorInvalid
 SUBSCHEMAS_MAX = 1_000  # each counted wherever a `$ref` leads to it, and again for every hundred bytes of its rules
 DEPTH_MAX = 32  # of subschemas in one another, `$ref`s followed
 BYTES_EACH = 100
+_BYTES_A_CHARACTER = 5  # that a pattern stands for: to make an engine of twenty takes some tens of microseconds
 
 Object = dict[str, Json]
 
@@ -66,11 +67,12 @@ class Default(NamedTuple):
 
 
 class ClosedSchema(NamedTuple):
-    """`schema` is what is given to a library."""
+    """`schema` is what is given to a library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it."""
 
     schema: Object
     place: Place
     defaults: tuple[Default, ...]
+    subschemas: int
 
 
 def closed(schema: Json, at: str) -> ClosedSchema:
@@ -81,10 +83,11 @@ def closed(schema: Json, at: str) -> ClosedSchema:
     if schema.get("type") != "object":
         raise DescriptorInvalid(at, "does not say `type: object`", "arguments are an object, and MCP wants it said")
     definitions = cast(Object, schema.get("$defs", {}))
-    _Unfolding(definitions, joined(at, "$defs")).walk(schema, at, 1)
+    unfolding = _Unfolding(definitions, joined(at, "$defs"))
+    unfolding.walk(schema, at, 1)
     closing = _Closing(definitions, joined(at, "$defs"))
     closed_schema, place = closing.described(schema, at)
-    return ClosedSchema(closed_schema, place, tuple(closing.defaults))
+    return ClosedSchema(closed_schema, place, tuple(closing.defaults), unfolding.count)
 
 
 # --- what is there ----------------------------------------------------------------------------------------------
@@ -181,12 +184,12 @@ class _Unfolding(_Definitions):
 
     def __init__(self, definitions: Object, at: str) -> None:
         super().__init__(definitions, at)
-        self._count = 0
+        self.count = 0
         self._within: list[str] = []  # the references that are being followed
 
     def walk(self, schema: Json, at: str, depth: int) -> None:
-        self._count += 1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0)
-        if self._count > SUBSCHEMAS_MAX:
+        self.count += 1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0)
+        if self.count > SUBSCHEMAS_MAX:
             fix = "describe less, or leave parts open with `additionalProperties: true`"
             raise DescriptorInvalid(at, f"is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed", fix)
         if depth > DEPTH_MAX:
@@ -206,11 +209,13 @@ class _Unfolding(_Definitions):
 
 
 def _weight(schema: Object) -> int:
-    """How many bytes a schema's own rules and names have."""
+    """How many bytes a schema's own rules and names have, or are as good as."""
     size = 0
     for keyword, value in schema.items():
         if keyword in RULES or keyword == "default":
             size += len(canonical_text(value).encode())
+            if keyword == "pattern":
+                size += written_out(cast(str, value)).size * _BYTES_A_CHARACTER
         elif KEYWORDS[keyword] is Holds.SCHEMAS_BY_NAME and keyword != "$defs":
             assert isinstance(value, dict), "it was checked"
             size += sum(len(name.encode()) for name in value)
@@ -445,7 +450,7 @@ class _Closing(_Definitions):
 def _rules(schema: Object) -> Object:
     made = {keyword: value for keyword, value in schema.items() if keyword in RULES}
     if "pattern" in made:
-        made["pattern"] = written_out(cast(str, made["pattern"]))
+        made["pattern"] = written_out(cast(str, made["pattern"])).text
     return made
 
 

@@ -38,6 +38,10 @@ class Glob:
                 return False
         return bool(states & self.end)
 
+    def steps(self, text: str) -> int:
+        """What a match takes at most: one step for each character of the text and each 64 places of the pattern."""
+        return len(text) * ((self.end.bit_length() - 1) // 64 + 1)
+
     def _entered(self, states: int) -> int:
         """The places come to, with those that may be passed by at once; no two such places stand together."""
         return states | (states & self.skipped) << 1

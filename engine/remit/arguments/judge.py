@@ -75,6 +75,7 @@ __all__ = ["ReadCall", "judge", "read_call"]
 # Of a list each element is judged by each member that speaks of it. What a person says stays below a thousand; this is
 # some ten milliseconds.
 JUDGEMENTS_MAX = 10_000
+STEPS_OF_A_JUDGEMENT = 16  # of a glob: about as long as the other members take
 GOALS_MAX = 100
 _SHOWN_MAX = 80
 
@@ -269,8 +270,8 @@ class _Judging:
 
 
 def _weights(constraint: Constraint, value: Json) -> Iterator[int]:
-    """One for the constraint and one for each of its members, as often as there are values that they are judged by; and
-    one for each host or network that a value is compared with."""
+    """One for the constraint and one for each of its members, as often as there are values that they are judged by; one
+    for each host or network that a value is compared with; and what a glob takes for a long text."""
     yield 1
     for member in constraint.members:
         yield 1
@@ -281,6 +282,8 @@ def _weights(constraint: Constraint, value: Json) -> Iterator[int]:
             case AnyOf(constraints) | AllOf(constraints):
                 for each in constraints:
                     yield from _weights(each, value)
+            case GlobOf(glob) if isinstance(value, str):
+                yield glob.steps(value) // STEPS_OF_A_JUDGEMENT
             case Cidr(networks):
                 yield len(networks)
             case Host(hosts) | Url(host=Host(hosts)):

@@ -171,8 +171,8 @@ _ELSEWHERE: Mapping[str, str] = {
 def refusal_of(keyword: str) -> tuple[str, str]:
     """Why a keyword that is none of KEYWORDS is refused, as the rest of a sentence, and what to do."""
     if keyword in _REFUSED:
-        why, fix = _REFUSED[keyword]
-        return f"has `{keyword}`, which {why}", fix
+        problem, fix = _REFUSED[keyword]
+        return f"has `{keyword}`, which {problem}", fix
     if keyword in _ELSEWHERE:
         return f"has `{keyword}`, which is not of draft 2020-12", f"there it is {_ELSEWHERE[keyword]}"
     return f"has the unknown keyword `{shortened(keyword)}`", did_you_mean(keyword, KEYWORDS) or "leave it out"

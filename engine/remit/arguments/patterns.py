@@ -7,11 +7,13 @@ Law: what is written out finds in every engine what the pattern finds by ECMA 26
 
 from __future__ import annotations
 
-from typing import final
+from typing import NamedTuple, final
 
 CHARACTERS_MAX = 512
 DEPTH_MAX = 16  # of groups in one another
-SIZE_MAX = 1_000  # characters and classes, each as often as it is repeated: RE2 repeats nothing more often
+# Characters and classes, each as often as it is repeated. RE2 repeats nothing more often than a thousand times, and
+# looks at a text of full size for a second and a half where half as many are all optional.
+SIZE_MAX = 512
 
 _SYNTAX = frozenset("^$\\.*+?()[]{}|/-")
 _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
@@ -35,15 +37,22 @@ class PatternRefused(Exception):
         self.reason = reason
 
 
-def written_out(pattern: str) -> str:
-    """The pattern in characters and classes alone. Raises PatternRefused. Cost: O(characters)."""
+class Pattern(NamedTuple):
+    """One in characters and classes alone, and how many of these there are, each as often as it is repeated."""
+
+    text: str
+    size: int
+
+
+def written_out(pattern: str) -> Pattern:
+    """What a pattern is, written out. Raises PatternRefused. Cost: O(characters)."""
     if len(pattern) > CHARACTERS_MAX:
         raise PatternRefused(f"has {len(pattern)} characters, and may have {CHARACTERS_MAX}")
     reader = _Reader(pattern)
-    text, _ = reader.alternatives(0)
+    text, size = reader.alternatives(0)
     if reader.next:
         raise PatternRefused(f"has a `)` at {reader.at} that nothing opened")
-    return text
+    return Pattern(text, size)
 
 
 @final

@@ -17,6 +17,10 @@ from remit.arguments.keywords import WHOLE_MAX
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
+# Values times subschemas. In Python a hundred thousand take a second at most, in the core ten milliseconds; to find all
+# that does not fit takes ten times as long.
+WORK_MAX = 200_000
+WORK_TOLD_MAX = 20_000
 _COMPILED = 1_024
 
 
@@ -31,15 +35,29 @@ class Unfit(NamedTuple):
 class Validator:
     """What the library says of values under one closed schema."""
 
-    def __init__(self, schema: Mapping[str, Json]) -> None:
+    def __init__(self, schema: Mapping[str, Json], subschemas: int) -> None:
         self._library = _library()(schema)
+        self._subschemas = subschemas
 
     def unfit(self, value: Json) -> Unfit | None:
-        """Of what does not fit the first, by its pointer and then by its reason."""
+        """Of what does not fit the first, by its pointer and then by its reason. Cost: O(WORK_MAX)."""
+        values = _count(value)
+        work = values * self._subschemas
+        if work > WORK_MAX:
+            return Unfit("", f"has {values} values, too many to hold against a schema of {self._subschemas} subschemas")
         doubles = _as_doubles(value)
         if self._library.is_valid(doubles):
             return None
+        if work > WORK_TOLD_MAX:
+            return Unfit("", "does not fit, and is too much to tell where")
         return min(map(_unfit_of, self._library.iter_errors(doubles)))
+
+
+def _count(value: Json) -> int:
+    """How many values there are in one, itself among them."""
+    if isinstance(value, dict | list):
+        return 1 + sum(map(_count, value.values() if isinstance(value, dict) else value))
+    return 1
 
 
 def _as_doubles(value: Json) -> Json:
@@ -105,4 +123,6 @@ def _library() -> Any:
 def _compiled(pattern: str) -> Any:
     import re2
 
-    return re2.compile(pattern)
+    options = re2.Options()
+    options.log_errors = False  # where its quicker engine has not enough memory it goes on with the other, and says so
+    return re2.compile(pattern, options)

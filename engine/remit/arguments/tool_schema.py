@@ -81,7 +81,7 @@ class Descriptor:
 
     @cached_property
     def _validator(self) -> Validator:
-        return Validator(self._closed.schema)
+        return Validator(self._closed.schema, self._closed.subschemas)
 
 
 def read_descriptor(document: bytes) -> Descriptor:
@@ -101,7 +101,7 @@ def read_descriptor(document: bytes) -> Descriptor:
     name, description = (_text(whole, key) for key in ("name", "description"))
     descriptor = Descriptor(name, description, {}, closed(whole["input_schema"], "/input_schema"))
     for default in descriptor._closed.defaults:
-        _check_default(default)
+        _check_default(default, descriptor._closed.subschemas)
     types = dict(_types(descriptor, whole.get("types", {})))
     return Descriptor(name, description, types, descriptor._closed)
 
@@ -113,9 +113,9 @@ def _text(whole: Mapping[str, Json], key: str) -> str:
     return text
 
 
-def _check_default(default: Default) -> None:
+def _check_default(default: Default, subschemas: int) -> None:
     """That it fits as it stands, and with the defaults below it."""
-    validator = Validator(default.schema)
+    validator = Validator(default.schema, subschemas)
     unfit = validator.unfit(default.value)
     if unfit is None:
         try:
@@ -167,8 +167,8 @@ def _check_typed(descriptor: Descriptor, path: tuple[str, ...], type: Json, at: 
             raise DescriptorInvalid(at, f"leads through `{where}`, which {what}", "name what the schema describes")
         elif key not in above.properties or key == EACH:
             fix = did_you_mean(key, above.properties) or "name what the schema describes, outside of alternatives"
-            why = "in an object" if key == EACH else "which `properties` lacks"
-            raise DescriptorInvalid(at, f"leads to `{pointer}`, {why}", fix)
+            problem = "in an object" if key == EACH else "which `properties` lacks"
+            raise DescriptorInvalid(at, f"leads to `{pointer}`, {problem}", fix)
     place = descriptor.place_of(path)
     assert place is not None, "the last step has led there"
     if "string" not in place.kinds or place.kinds - {"string", "null"}:

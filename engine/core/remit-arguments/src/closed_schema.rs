@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SUBSCHEMAS_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 32;
 const BYTES_EACH: usize = 100;
+const BYTES_A_CHARACTER: usize = 5; // that a pattern stands for
 
 const DESCRIBING: [&str; 4] = ["properties", "additionalProperties", "items", "prefixItems"];
 const OF_OBJECTS: [&str; 8] = [
@@ -131,11 +132,12 @@ pub struct Default {
     pub place: Place,
 }
 
-/// `schema` is what is given to the library.
+/// `schema` is what is given to the library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it.
 pub struct ClosedSchema {
     pub schema: Value,
     pub place: Place,
     pub defaults: Vec<Default>,
+    pub subschemas: usize,
 }
 
 /// The closed schema of one that stands at a pointer. Cost: O(bytes + SUBSCHEMAS_MAX).
@@ -150,10 +152,12 @@ pub fn closed(schema: &Json, at: &str) -> Result<ClosedSchema, Problem> {
     let none = Object::default();
     let definitions =
         Definitions { named: object.get("$defs").and_then(Json::as_object).unwrap_or(&none), at: joined(at, "$defs") };
-    Unfolding { definitions: &definitions, count: 0, within: Vec::new() }.walk(schema, at, 1)?;
+    let mut unfolding = Unfolding { definitions: &definitions, count: 0, within: Vec::new() };
+    unfolding.walk(schema, at, 1)?;
+    let subschemas = unfolding.count;
     let mut closing = Closing { definitions: &definitions, defaults: Vec::new() };
     let (schema, place) = closing.described(schema, at, Within { is_object: false, fills: true }, false)?;
-    Ok(ClosedSchema { schema, place, defaults: closing.defaults })
+    Ok(ClosedSchema { schema, place, defaults: closing.defaults, subschemas })
 }
 
 fn refused<T>(at: &str, reason: impl Into<String>) -> Result<T, Problem> {
@@ -303,9 +307,13 @@ impl Unfolding<'_> {
     }
 }
 
-/// How many bytes a schema's own rules and names have.
+/// How many bytes a schema's own rules and names have, or are as good as.
 fn weight(schema: &Object) -> usize {
     let of = |keyword: &str, value: &Json| match (holds(keyword), value) {
+        (Some(Holds::Rule), Json::Text(pattern)) if keyword == "pattern" => {
+            let size = written_out(pattern).expect("it was read before").size;
+            value.canonical().len() + size * BYTES_A_CHARACTER
+        }
         (Some(Holds::Rule), _) if keyword != "$ref" => value.canonical().len(),
         (Some(Holds::SchemasByName), Json::Object(named)) if keyword != "$defs" => {
             named.entries().iter().map(|(name, _)| name.len()).sum()
@@ -673,7 +681,7 @@ fn rules(schema: &Object) -> Map<String, Value> {
     let rules = schema.entries().iter().filter(|(keyword, _)| is_rule(keyword));
     let made = rules.map(|(keyword, value)| match value {
         Json::Text(pattern) if &**keyword == "pattern" => {
-            (keyword.to_string(), Value::String(written_out(pattern).expect("it was read before")))
+            (keyword.to_string(), Value::String(written_out(pattern).expect("it was read before").text))
         }
         _ => (keyword.to_string(), as_value(value)),
     });

@@ -5,7 +5,7 @@
 //! Law: a document is refused here exactly where Python refuses it, and at the same place.
 
 use crate::glob::{self, Glob};
-use crate::json_text::{Json, Numbers, Object, Problem, Read, Refused, push_segment, read_object, refused};
+use crate::json_text::{Json, Numbers, Object, Problem, Read, push_segment, read_object, refused};
 use crate::tree::{Argument, Bound, Constraint, Document, Goal, Hosts, Link, Member, Named, OneOf, Part, Says, Side};
 use crate::values::{self, Type, is_address_like, is_nfc};
 use ipnet::IpNet;
@@ -23,15 +23,15 @@ impl Document {
     /// The document of a caveat's context. `declared`: the permissions, by type and name, that the relation lets it ask the
     /// graph for. Cost: O(length).
     pub fn parse(context_json: &str, side: Side, declared: &[(String, String)]) -> Result<Document, Problem> {
-        let object = read_object(context_json.as_bytes(), Numbers::Exact, usize::MAX)?;
-        let value = Json::Object(object);
-        let size = value.canonical().len();
+        let value = Json::Object(read_object(context_json.as_bytes(), Numbers::Exact, usize::MAX)?);
+        // Only numbers have a canonical text that may be longer: 21 characters for `1e20`.
+        let size = if context_json.len() > BYTES_MAX / 6 { value.canonical().len() } else { 0 };
         if size > BYTES_MAX {
             let reason = format!("is {size} bytes, more than the {BYTES_MAX} allowed");
             return Err(Problem { pointer: String::new(), reason });
         }
         let mut reader = Reader { side, declared, constraints: 0 };
-        let root = reader.part(&value).map_err(Refused::problem)?;
+        let root = reader.part(&value).map_err(|refused| refused.problem())?;
         Ok(Document { side, root, constraints: reader.constraints })
     }
 }

@@ -112,6 +112,11 @@ impl Glob {
         glob
     }
 
+    /// What a match takes at most.
+    pub fn steps(&self, text: &str) -> u64 {
+        (text.chars().count() * self.words) as u64
+    }
+
     /// Whether the glob is of the whole text.
     pub fn matches(&self, text: &str) -> bool {
         if self.words == 1 { self.matches_in_a_word(text) } else { self.matches_in_words(text) }

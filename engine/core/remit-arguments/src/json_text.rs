@@ -288,7 +288,7 @@ impl Refused {
         self
     }
 
-    pub fn problem(self: Box<Self>) -> Problem {
+    pub fn problem(self) -> Problem {
         let mut pointer = String::new();
         self.segments.iter().rev().for_each(|segment| push_segment(segment, &mut pointer));
         Problem { pointer, reason: self.reason }
@@ -582,7 +582,8 @@ struct Decimal<'a> {
 
 impl<'a> Decimal<'a> {
     fn of(text: &'a str) -> Decimal<'a> {
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let exponent = text.split_once('e').or_else(|| text.split_once('E')); // each quick to find in a long text
+        let (mantissa, exponent) = exponent.unwrap_or((text, "0"));
         let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
         Decimal {

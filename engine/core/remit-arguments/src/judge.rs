@@ -353,7 +353,7 @@ impl<'a> Judging<'a> {
     // --- how much there is to judge ---------------------------------------------------------------------------------
 
     fn weight(&self, part: &Part) -> u64 {
-        let about = part.tool.weight_of(None) + part.purpose.weight_of(None);
+        let about = part.tool.weight_of(Some(self.call.tool())) + part.purpose.weight_of(Some(self.call.purpose()));
         about
             + match &part.says {
                 Says::Any(parts) | Says::All(parts) => parts.iter().map(|part| self.weight(part)).sum::<u64>(),
@@ -590,6 +590,10 @@ mod tests {
         let items = |count: usize| format!(r#"{{"a":[{}]}}"#, vec!["\"e\""; count].join(","));
         assert_eq!(judged(&text, Side::Arguments, &items(800)), YES);
         assert_eq!(judged(&text, Side::Arguments, &items(900)), Judged::Unjudged);
+        let globs = |count: usize| format!(r#"{{"a":{{"any_of":[{}]}}}}"#, vec![r#"{"glob":"/*b"}"#; count].join(","));
+        let path = format!(r#"{{"a":"/{}"}}"#, "a".repeat(3_999));
+        assert_eq!(judged(&globs(35), Side::Arguments, &path), NO);
+        assert_eq!(judged(&globs(45), Side::Arguments, &path), Judged::Unjudged);
     }
 
     proptest! {

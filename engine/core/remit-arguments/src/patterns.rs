@@ -5,7 +5,7 @@
 
 const CHARACTERS_MAX: usize = 512;
 const DEPTH_MAX: usize = 16;
-const SIZE_MAX: usize = 1_000;
+const SIZE_MAX: usize = 512;
 
 const SPACE: &str = "\\t-\\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
 const LINE_ENDS: &str = "\\n\\r\u{2028}\u{2029}";
@@ -13,7 +13,7 @@ const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Z_a-z";
 
 /// The pattern in characters and classes alone, or why it is not read. Cost: O(characters).
-pub fn written_out(pattern: &str) -> Result<String, String> {
+pub fn written_out(pattern: &str) -> Result<Pattern, String> {
     let characters: Vec<char> = pattern.chars().collect();
     if characters.len() > CHARACTERS_MAX {
         return Err(format!("has {} characters, and may have {CHARACTERS_MAX}", characters.len()));
@@ -22,19 +22,19 @@ pub fn written_out(pattern: &str) -> Result<String, String> {
     let read = reader.alternatives(0)?;
     match reader.next() {
         Some(_) => Err(format!("has a `)` at {} that nothing opened", reader.at)),
-        None => Ok(read.text),
+        None => Ok(read),
     }
 }
 
-/// What was read: its text written out, and how large that is.
-struct Read {
-    text: String,
-    size: usize,
+/// What was read, written out, and how many characters and classes there are, each as often as it is repeated.
+pub struct Pattern {
+    pub text: String,
+    pub size: usize,
 }
 
-impl Read {
-    fn one(text: impl Into<String>) -> Read {
-        Read { text: text.into(), size: 1 }
+impl Pattern {
+    fn one(text: impl Into<String>) -> Pattern {
+        Pattern { text: text.into(), size: 1 }
     }
 }
 
@@ -65,7 +65,7 @@ impl Reader {
         is_next
     }
 
-    fn alternatives(&mut self, depth: usize) -> Result<Read, String> {
+    fn alternatives(&mut self, depth: usize) -> Result<Pattern, String> {
         let mut whole = self.sequence(depth)?;
         while self.takes('|') {
             let other = self.sequence(depth)?;
@@ -76,8 +76,8 @@ impl Reader {
         Ok(whole)
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<Read, String> {
-        let mut whole = Read { text: String::new(), size: 0 };
+    fn sequence(&mut self, depth: usize) -> Result<Pattern, String> {
+        let mut whole = Pattern { text: String::new(), size: 0 };
         while let Some(c) = self.next().filter(|c| !matches!(c, '|' | ')')) {
             if matches!(c, '^' | '$') {
                 self.at += 1;
@@ -95,12 +95,12 @@ impl Reader {
         Ok(whole)
     }
 
-    fn atom(&mut self, depth: usize) -> Result<Read, String> {
+    fn atom(&mut self, depth: usize) -> Result<Pattern, String> {
         let start = self.at;
         let c = self.next().expect("a sequence ends before there is none");
         self.at += 1;
         match c {
-            '.' => Ok(Read::one(format!("[^{LINE_ENDS}]"))),
+            '.' => Ok(Pattern::one(format!("[^{LINE_ENDS}]"))),
             '(' => self.group(depth + 1),
             '[' => self.a_class(),
             '\\' => {
@@ -111,18 +111,18 @@ impl Reader {
                     Some('W') => format!("[^{WORD}]"),
                     Some('s') => format!("[{SPACE}]"),
                     Some('S') => format!("[^{SPACE}]"),
-                    _ => return Ok(Read::one(plain(self.escaped()?))),
+                    _ => return Ok(Pattern::one(plain(self.escaped()?))),
                 };
                 self.at += 1;
-                Ok(Read::one(class))
+                Ok(Pattern::one(class))
             }
             '*' | '+' | '?' => Err(format!("has a `{c}` at {start} that repeats nothing")),
             ']' | '{' | '}' => Err(format!("has a `{c}` at {start}; write `\\{c}`")),
-            _ => Ok(Read::one(plain(c))),
+            _ => Ok(Pattern::one(plain(c))),
         }
     }
 
-    fn group(&mut self, depth: usize) -> Result<Read, String> {
+    fn group(&mut self, depth: usize) -> Result<Pattern, String> {
         let start = self.at - 1;
         if depth > DEPTH_MAX {
             return Err(format!("has groups more than {DEPTH_MAX} deep"));
@@ -138,10 +138,10 @@ impl Reader {
         if !self.takes(')') {
             return Err(format!("has a `(` at {start} that nothing closes"));
         }
-        Ok(Read { text: format!("(?:{})", inside.text), size: inside.size.max(1) })
+        Ok(Pattern { text: format!("(?:{})", inside.text), size: inside.size.max(1) })
     }
 
-    fn repeated(&mut self, mut atom: Read) -> Result<Read, String> {
+    fn repeated(&mut self, mut atom: Pattern) -> Result<Pattern, String> {
         let start = self.at;
         let mut times = 1;
         if let Some(sign @ ('*' | '+' | '?')) = self.next() {
@@ -170,7 +170,7 @@ impl Reader {
         if let Some(sign @ ('*' | '+' | '?' | '{')) = self.next() {
             return Err(format!("has a `{sign}` at {} that repeats a repetition; put it into a group", self.at));
         }
-        Ok(Read { text: atom.text, size: atom.size * times })
+        Ok(Pattern { text: atom.text, size: atom.size * times })
     }
 
     fn number(&mut self) -> Result<usize, String> {
@@ -185,7 +185,7 @@ impl Reader {
         Ok(digits.parse().expect("a few digits"))
     }
 
-    fn a_class(&mut self) -> Result<Read, String> {
+    fn a_class(&mut self) -> Result<Pattern, String> {
         let start = self.at - 1;
         let mut text = String::from(if self.takes('^') { "[^" } else { "[" });
         if self.next() == Some(']') {
@@ -212,7 +212,7 @@ impl Reader {
             }
         }
         text.push(']');
-        Ok(Read::one(text))
+        Ok(Pattern::one(text))
     }
 
     fn of_a_class(&mut self, start: usize) -> Result<Item, String> {

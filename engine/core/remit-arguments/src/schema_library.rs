@@ -10,28 +10,45 @@ use serde_json::Value;
 
 /// What the library says of values under one closed schema.
 #[derive(Debug)]
-pub struct Validator(jsonschema::Validator);
+pub struct Validator {
+    library: jsonschema::Validator,
+    subschemas: usize,
+}
+
+/// Values times subschemas: what is judged at most, and of how many it is told what does not fit, which takes longer.
+const WORK_MAX: usize = 200_000;
+const WORK_TOLD_MAX: usize = 20_000;
 
 impl Validator {
     /// An error is what the library has against a schema that was found good.
-    pub fn of(schema: &Value) -> Result<Validator, String> {
+    pub fn of(schema: &Value, subschemas: usize) -> Result<Validator, String> {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
             .should_validate_formats(false)
             .with_pattern_options(PatternOptions::regex())
             .build(schema)
-            .map(Validator)
+            .map(|library| Validator { library, subschemas })
             .map_err(|error| error.to_string())
     }
 
-    /// Of what does not fit the first, by its pointer and then by its reason.
+    /// Of what does not fit the first, by its pointer and then by its reason. Cost: O(WORK_MAX).
     pub fn unfit(&self, value: &Json) -> Option<Problem> {
+        let problem = |reason: String| Some(Problem { pointer: String::new(), reason });
+        let values = value.values();
+        let (work, subschemas) = (values * self.subschemas, self.subschemas);
+        if work > WORK_MAX {
+            let reason = format!("has {values} values, too many to hold against a schema of {subschemas} subschemas");
+            return problem(reason);
+        }
         let value = as_value(value);
-        if self.0.is_valid(&value) {
+        if self.library.is_valid(&value) {
             return None;
         }
-        let misfits = self.0.iter_errors(&value).map(|error| misfit(&error, &value));
+        if work > WORK_TOLD_MAX {
+            return problem("does not fit, and is too much to tell where".into());
+        }
+        let misfits = self.library.iter_errors(&value).map(|error| misfit(&error, &value));
         misfits.min_by(|one, other| (&one.pointer, &one.reason).cmp(&(&other.pointer, &other.reason)))
     }
 }

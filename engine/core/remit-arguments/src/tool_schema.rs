@@ -41,10 +41,10 @@ impl Descriptor {
                 return refused(&joined("", key), "is not a string");
             }
         }
-        let ClosedSchema { schema, place, defaults } = closed(schema, "/input_schema")?;
-        defaults.iter().try_for_each(check_default)?;
+        let ClosedSchema { schema, place, defaults, subschemas } = closed(schema, "/input_schema")?;
+        defaults.iter().try_for_each(|default| check_default(default, subschemas))?;
         let types = whole.get("types").map_or(Ok(Types::default()), |types| read_types(types, &place))?;
-        Ok(Descriptor { types, place, validator: validator(&schema, "/input_schema")? })
+        Ok(Descriptor { types, place, validator: validator(&schema, subschemas, "/input_schema")? })
     }
 
     /// The semantic types of its arguments.
@@ -74,13 +74,13 @@ fn refused<T>(pointer: &str, reason: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { pointer: pointer.into(), reason: reason.into() })
 }
 
-fn validator(schema: &serde_json::Value, at: &str) -> Result<Validator, Problem> {
-    Validator::of(schema).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
+fn validator(schema: &serde_json::Value, subschemas: usize, at: &str) -> Result<Validator, Problem> {
+    Validator::of(schema, subschemas).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
 }
 
 /// That it fits as it stands, and with the defaults below it.
-fn check_default(default: &Default) -> Result<(), Problem> {
-    let validator = validator(&default.schema, &default.at)?;
+fn check_default(default: &Default, subschemas: usize) -> Result<(), Problem> {
+    let validator = validator(&default.schema, subschemas, &default.at)?;
     let unfit = validator.unfit(&default.value).or_else(|| {
         Filling::default().fill(&default.place, &default.value, 1).map_or_else(Some, |filled| validator.unfit(&filled))
     });

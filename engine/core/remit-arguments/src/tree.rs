@@ -8,6 +8,9 @@ use crate::json_text::Json;
 use ipnet::IpNet;
 use std::sync::Arc;
 
+/// Of a glob: about as long as the other members take.
+const STEPS_OF_A_JUDGEMENT: u64 = 16;
+
 /// The two caveats that `use arguments` brings: `Arguments` stands where authority is given, and its document covers the
 /// whole call; `Matching` where authority is taken, and its document names what it cares about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,16 +134,16 @@ pub struct Goal {
 pub struct Constraint {
     members: Vec<Member>,
     may_cover: bool,
-    weight: u64,
-    has_lists: bool,
+    weight: u64,   // of a value that is no list, and by no glob
+    depends: bool, // whether the weight of a value does
 }
 
 impl Constraint {
     pub fn of(members: Vec<Member>) -> Constraint {
         let may_cover = members.is_empty() || members.iter().any(Member::may_cover);
         let weight = 1 + members.iter().map(Member::weight).sum::<u64>();
-        let has_lists = members.iter().any(Member::has_lists);
-        Constraint { members, may_cover, weight, has_lists }
+        let depends = members.iter().any(Member::depends);
+        Constraint { members, may_cover, weight, depends }
     }
 
     pub fn anything() -> Constraint {
@@ -157,9 +160,10 @@ impl Constraint {
     }
 
     /// What judging a value by it takes: one for the constraint and one for each of its members, as often as there are
-    /// values that they are judged by; and one for each host or network that a value is compared with.
+    /// values that they are judged by; one for each host or network that a value is compared with; and what a glob takes for
+    /// a long text.
     pub fn weight_of(&self, value: Option<&Json>) -> u64 {
-        if !self.has_lists {
+        if !self.depends {
             return self.weight;
         }
         let below = |member: &Member| match (member, value) {
@@ -167,6 +171,7 @@ impl Constraint {
                 items.iter().map(|item| below.weight_of(Some(item))).sum()
             }
             (Member::AnyOf(parts) | Member::AllOf(parts), _) => parts.iter().map(|part| part.weight_of(value)).sum(),
+            (Member::Glob(glob), Some(Json::Text(text))) => glob.steps(text) / STEPS_OF_A_JUDGEMENT,
             (member, _) => member.weight() - 1,
         };
         1 + self.members.iter().map(|member| 1 + below(member)).sum::<u64>()
@@ -182,15 +187,15 @@ impl Member {
         }
     }
 
-    fn has_lists(&self) -> bool {
+    fn depends(&self) -> bool {
         match self {
-            Member::Each(..) | Member::Some(_) => true,
-            Member::AnyOf(parts) | Member::AllOf(parts) => parts.iter().any(|part| part.has_lists),
+            Member::Each(..) | Member::Some(_) | Member::Glob(_) => true,
+            Member::AnyOf(parts) | Member::AllOf(parts) => parts.iter().any(|part| part.depends),
             _ => false,
         }
     }
 
-    /// Of a value that is no list.
+    /// Of a value that is no list, and by no glob.
     fn weight(&self) -> u64 {
         1 + match self {
             Member::Cidr(networks) => networks.len() as u64,
