@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.server.http import acceptor
-from remit.server.http.acceptor import ALIVE, answer_of
+from remit.server.http.acceptor import ALIVE, Acceptor, Arrival, answer_of
 from remit.server.http.connections import ConnectionLimits, Connections, Worth
 from remit.server.http.server import HttpServer, http_app
 from remit.server.net.listen import Address
@@ -190,6 +192,68 @@ def test_a_stop_ends_who_has_said_nothing() -> None:
             writer.close()
 
     asyncio.run(run())
+
+
+@contextmanager
+def accepting(
+    connections_max: int,
+) -> Iterator[tuple[Acceptor, Connections, Address, queue.SimpleQueue[list[Arrival]]]]:
+    """What would be the event loop's is put into the queue."""
+    given: queue.SimpleQueue[list[Arrival]] = queue.SimpleQueue()
+    connections = Connections(ConnectionLimits(connections_max=connections_max, request_s=PATIENCE_S))
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        accepts = Acceptor(listener, connections, lambda arrivals: given.put(list(arrivals)))
+        accepts.start()
+        try:
+            yield accepts, connections, Address(*listener.getsockname()), given
+        finally:
+            accepts.stop()
+
+
+def speaker(address: Address) -> socket.socket:
+    connection = socket.create_connection((address.host, address.port), PATIENCE_S)
+    connection.sendall(NOT_PLAIN["another path"])
+    return connection
+
+
+def test_the_event_loop_is_given_a_few_at_a_time() -> None:
+    with accepting(connections_max=100) as (accepts, connections, address, given), ExitStack() as open_:
+        for _ in range(60):
+            open_.enter_context(speaker(address))
+        taken = given.get(timeout=PATIENCE_S)
+        while len(accepts._heard) + len(taken) < 60:
+            time.sleep(0)
+        assert len(connections) == 60
+        while len(taken) < 60:
+            assert given.empty(), "nothing more before those are taken over"
+            accepts.took_over()
+            batch = given.get(timeout=PATIENCE_S)
+            assert len(batch) == min(acceptor._TAKEN_OVER_AT_ONCE, 60 - len(taken))
+            taken += batch
+        assert len(set(taken)) == 60
+        for each in taken:
+            each.socket.close()
+
+
+def test_beside_any_number_that_wait_for_the_event_loop_a_probe_is_answered() -> None:
+    with accepting(connections_max=4) as (_, connections, address, given), ExitStack() as open_:
+        speakers = [open_.enter_context(speaker(address)) for _ in range(40)]
+        (first,) = given.get(timeout=PATIENCE_S)
+        assert said(address, PLAIN).endswith(ALIVE)
+        assert len(connections) <= 4
+        assert any(is_over(each) for each in speakers[1:])
+        assert given.empty()
+        first.socket.close()
+
+
+def is_over(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1)
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 class Placed:

@@ -3,21 +3,24 @@
 The event loop goes through all that is ready before it looks for what is new, and to let a connection in takes it some
 rounds. Under a flood a probe waited for each of them, and at first behind all connections that had come before it: 2 s
 at worst. So connections are accepted on a thread of its own and stay there until they say something; one that asks
-`GET /healthz` is answered there, as the loop would have done it. Every other one is the loop's, with all that it said.
+`GET /healthz` is answered there, as the loop would have done it. Every other one is the loop's, with all that it said:
+a few at a time, and the next once it has let those in, or a flood would be a round of the loop that does not end.
 Laws: what a connection says is read once, here or there; while the event loop hangs nobody is told that the process
 lives; no number of connections keeps a new one from being heard."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
+from itertools import islice
 
 import h11
 
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 
 HANGS_S = 5.0  # so long after the event loop was seen to go round, it answers for itself
 _ACCEPTED_AT_ONCE = 16  # before those that speak are heard
+_TAKEN_OVER_AT_ONCE = 16  # by the event loop, before it is given more
 _NO_FILES_S = 0.05  # to wait where no more files can be opened: until some connection has ended, most likely
 _HEAD_BYTES_MAX = 2 * 1024  # of a probe's request; what is longer is the loop's
 
@@ -46,29 +50,31 @@ class Arrival:
         self.socket = connection
         self.address = address
         self.until_s = 0.0  # on the scale of `time.monotonic`
-        self.is_heard = False
+        self.is_given = False
         self._acceptor = acceptor
 
     @property
     def worth(self) -> Worth:
-        return Worth.ANSWERED if self.is_heard else Worth.SILENT
+        return Worth.ANSWERED if self.is_given else Worth.SILENT
 
     def give_way(self) -> None:
-        if not self.is_heard:
+        if not self.is_given:
             self._acceptor.end(self)
 
 
 class Acceptor:
-    """Of a listening socket, in the clear, from `start` to `stop`. `take_over` is given, on the thread, each connection
-    that the event loop is to serve."""
+    """Of a listening socket, in the clear, from `start` to `stop`. `take_over` is given, on the thread, what the event
+    loop is to serve, and nothing more before `took_over` is called."""
 
     def __init__(
-        self, listener: socket.socket, connections: Connections, take_over: Callable[[Arrival], object]
+        self, listener: socket.socket, connections: Connections, take_over: Callable[[Sequence[Arrival]], object]
     ) -> None:
         self._listener = listener
         self._connections = connections
         self._take_over = take_over
         self._arrivals: dict[Arrival, None] = {}  # that are waited for here, whose time ends first, first
+        self._heard: dict[Arrival, None] = {}  # of those, that wait for the event loop to take them over
+        self._is_taking_over = False
         self._loop_seen_s = time.monotonic()
         self._is_over = threading.Event()
         self._woken, self._waker = socket.socketpair()
@@ -79,7 +85,7 @@ class Acceptor:
     def start(self) -> None:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(self._woken, selectors.EVENT_READ, lambda: None)
+        self._selector.register(self._woken, selectors.EVENT_READ, self._go_on)
         self._thread.start()
 
     def stop(self) -> None:
@@ -87,6 +93,11 @@ class Acceptor:
         self._is_over.set()
         self._waker.close()
         self._thread.join()
+
+    def took_over(self) -> None:
+        """For the event loop: all that it was given are connections of its own, or have ended."""
+        with contextlib.suppress(OSError):  # where it has stopped
+            self._waker.send(b".")
 
     def loop_goes_round(self) -> None:
         """For the event loop, to say so."""
@@ -118,6 +129,21 @@ class Acceptor:
     def _patience_s(self) -> float | None:
         first = self._next_to_end()
         return None if first is None else max(0.0, first.until_s - time.monotonic())
+
+    def _go_on(self) -> None:
+        if self._woken.recv(1):  # nothing where it is over
+            self._is_taking_over = False
+            self._give_to_loop()
+
+    def _give_to_loop(self) -> None:
+        if self._is_taking_over or not self._heard:
+            return
+        self._is_taking_over = True
+        given = list(islice(self._heard, _TAKEN_OVER_AT_ONCE))
+        for arrival in given:
+            self._leave(arrival)
+            arrival.is_given = True
+        self._take_over(given)
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -157,9 +183,9 @@ class Acceptor:
         if answer is not None:
             self._answer(arrival, len(said), answer)
             return
-        self._leave(arrival)
-        arrival.is_heard = True
-        self._take_over(arrival)
+        self._selector.unregister(arrival.socket)
+        self._heard[arrival] = None
+        self._give_to_loop()
 
     def _answer(self, arrival: Arrival, said_bytes: int, answer: Answered) -> None:
         try:
@@ -175,7 +201,10 @@ class Acceptor:
 
     def _leave(self, arrival: Arrival) -> None:
         del self._arrivals[arrival]
-        self._selector.unregister(arrival.socket)
+        if arrival in self._heard:
+            del self._heard[arrival]
+        else:
+            self._selector.unregister(arrival.socket)
 
     def _close(self, arrival: Arrival) -> None:
         self._connections.remove(arrival)

@@ -186,7 +186,7 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._connections = connections
         self._acceptor: Acceptor | None = None
-        self._arriving: set[asyncio.Task[object]] = set()
+        self._taking_over: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets is not None, "what listens is made before"
@@ -197,7 +197,7 @@ class _Uvicorn(uvicorn.Server):
             self._acceptor = Acceptor(
                 listener,
                 self._connections,
-                lambda arrival: loop.call_soon_threadsafe(self._take_over, arrival),
+                lambda arrivals: loop.call_soon_threadsafe(self._begin_to_take_over, arrivals),
             )
             self._acceptor.start()
         else:
@@ -215,14 +215,19 @@ class _Uvicorn(uvicorn.Server):
             backlog=_ACCEPTED_AT_ONCE,
         )
 
-    def _take_over(self, arrival: Arrival) -> None:
+    def _begin_to_take_over(self, arrivals: Sequence[Arrival]) -> None:
+        self._taking_over = asyncio.create_task(self._take_over(arrivals))
+
+    async def _take_over(self, arrivals: Sequence[Arrival]) -> None:
+        assert self._acceptor is not None, "who brings arrivals is there"
+        await asyncio.gather(*map(self._serve_arrival, arrivals), return_exceptions=True)  # what has gone has gone
+        self._acceptor.took_over()
+
+    async def _serve_arrival(self, arrival: Arrival) -> None:
         def connection() -> Connection:
             return Connection(self._connections, self.config, self.server_state, arrival, arrival.until_s)
 
-        connecting = asyncio.get_running_loop().connect_accepted_socket(connection, arrival.socket)
-        task: asyncio.Task[object] = asyncio.create_task(connecting)
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        await asyncio.get_running_loop().connect_accepted_socket(connection, arrival.socket)
 
     async def on_tick(self, counter: int) -> bool:
         if self._acceptor is not None:
@@ -232,7 +237,8 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._acceptor is not None:
             await asyncio.to_thread(self._acceptor.stop)
-            await asyncio.gather(*self._arriving, return_exceptions=True)
+            if self._taking_over is not None:
+                await self._taking_over
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
