@@ -10,7 +10,7 @@ import pytest
 
 from remit.engine.limits import Limits
 from remit.errors import StoreUnavailable
-from remit.server.http.connections import ConnectionLimits
+from remit.server.http.connections import Connection, ConnectionLimits
 from remit.server.http.json_calls import JsonCalls
 from remit.server.http.server import HttpServer, http_app
 from remit.server.limits.serve_limits import ServeLimits
@@ -46,6 +46,14 @@ class Edge:
         reader, writer = await self.open()
         writer.write(ASKING % path)
         return await reader.readline()
+
+    async def only_connection(self) -> Connection:
+        """Waits for the event loop to have it."""
+        while True:
+            for each in self.server.connections._open:
+                if isinstance(each, Connection):
+                    return each
+            await asyncio.sleep(0)
 
     def leave(self) -> None:
         for writer in self._writers:
@@ -173,10 +181,9 @@ def test_an_answer_that_is_not_taken_in_time_is_dropped() -> None:
 def test_whose_key_counts_stays_before_all_others_of_its_address() -> None:
     async def run() -> None:
         async with opened_edge(connections_max=4) as edge:
-            caller, _ = await edge.open()
-            while not len(edge.server.connections):
-                await asyncio.sleep(0)
-            (admitted,) = edge.server.connections._open
+            caller, writer = await edge.open()
+            writer.write(ASKING[:1])
+            admitted = await edge.only_connection()
             admitted.admit(NEVER_S)
             for _ in range(40):
                 _, writer = await edge.open()
@@ -194,11 +201,10 @@ def test_whose_key_counted_may_rest_for_longer_before_it_asks_again() -> None:
     async def run() -> None:
         async with opened_edge(request_s=0.05) as edge:
             resting, writer = await edge.open()
-            while not len(edge.server.connections):
-                await asyncio.sleep(0)
-            (admitted,) = edge.server.connections._open
+            writer.write(ASKING[:1])
+            admitted = await edge.only_connection()
             admitted.admit(NEVER_S)
-            writer.write(ASKING % b"/healthz")
+            writer.write(ASKING[1:] % b"/healthz")
             assert b" 200 " in await resting.readuntil(b"ok\n")
             stranger, writer = await edge.open()
             writer.write(ASKING % b"/healthz")

@@ -818,6 +818,21 @@ fn a_drain_tells_callers_to_go_and_the_door_ends() {
 }
 
 #[test]
+fn who_has_not_begun_to_speak_does_not_hold_up_the_end() {
+    run(async {
+        let (stage, _) = open("unbegun", 10, PATIENT);
+        let silent = TcpStream::connect(stage.address).await.unwrap();
+        while stage.frontend.handshakes().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (is_ended, stage) = tokio::task::spawn_blocking(move || (stage.frontend.close(LONG), stage)).await.unwrap();
+        assert!(is_ended, "all ended by itself");
+        until_let_go(&silent).await;
+        drop(stage);
+    });
+}
+
+#[test]
 fn who_says_nothing_is_let_go() {
     run(async {
         let short = Duration::from_millis(20);

@@ -6,16 +6,19 @@ key counts has the time that the call has (`admit`), and its caller may rest for
 are as many as may be, a new one is let in all the same: the address that has most of them gives up the one that has
 said nothing for longest, before any that is answered, and before any whose key counts. A probe connects, asks and
 leaves within milliseconds; it finds a place whoever holds others.
+In the clear, a connection is first an arrival (`acceptor.py`), on a thread of its own.
 Laws: no number of connections keeps a new one from being answered; of a body no more is read than was asked for, and
 what one reading brings."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 from uvicorn import Config
@@ -50,41 +53,82 @@ class Worth(IntEnum):
     ADMITTED = 2  # a call whose key counts
 
 
+class Place(Protocol):
+    """What has a place among those that are open."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def worth(self) -> Worth: ...
+
+    def give_way(self) -> None:
+        """End, soon: its place is another's already. On the thread of whoever was added."""
+
+
 class Connections:
-    """Those that are open, by when each was last of use, the one of longest ago first. Of one event loop."""
+    """Those that are open, by when each was last of use, the one of longest ago first. Safe from many threads."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         # What is read is taken out of it before anything else is read; all of this is on one event loop.
         self.buffer = memoryview(bytearray(_READ_BYTES_ADMITTED))
-        self._open: dict[Connection, str] = {}  # with the address of each
+        self._lock = threading.Lock()
+        self._open: dict[Place, str] = {}  # with the address of each
         self._of_address: Counter[str] = Counter()
         self.closed = 0  # before they had an answer, or a next request
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, new: Connection) -> None:
+    def add(self, new: Place) -> None:
         """Cost: O(1), or where there are too many, O(addresses), and O(connections) where none of an address that has
         most is silent: a flood of those that say nothing came to a third of a millisecond of the loop for each."""
-        # Before it is one of them: or a crowd of those at work would let nobody in.
-        if len(self._open) >= self.limits.connections_max:
-            self._least_useful().end()
+        least_useful = None
+        with self._lock:
+            # Before it is one of them: or a crowd of those at work would let nobody in.
+            if len(self._open) >= self.limits.connections_max:
+                least_useful = self._least_useful()
+                self._take_out(least_useful)
+            self._put_in(new)
+        if least_useful is not None:
+            least_useful.give_way()
+
+    def replace(self, old: Place, new: Place) -> bool:
+        """Give a place to another; whether there still was one."""
+        with self._lock:
+            if old not in self._open:
+                return False
+            self._take_out(old)
+            self._put_in(new)
+            return True
+
+    def used(self, place: Place) -> None:
+        """Note that who has it sent a request, or took an answer, just now."""
+        with self._lock:
+            if (address := self._open.pop(place, None)) is not None:
+                self._open[place] = address
+
+    def remove(self, place: Place) -> None:
+        with self._lock:
+            if place in self._open:
+                self._take_out(place)
+
+    def count_closed(self) -> None:
+        with self._lock:
+            self.closed += 1
+
+    def _put_in(self, new: Place) -> None:
         self._open[new] = new.address
         self._of_address[new.address] += 1
 
-    def used(self, connection: Connection) -> None:
-        """Note that the connection sent a request, or took an answer, just now."""
-        if (address := self._open.pop(connection, None)) is not None:
-            self._open[connection] = address
+    def _take_out(self, place: Place) -> None:
+        address = self._open.pop(place)
+        self._of_address[address] -= 1
+        if not self._of_address[address]:
+            del self._of_address[address]
 
-    def remove(self, connection: Connection) -> None:
-        if (address := self._open.pop(connection, None)) is not None:
-            self._of_address[address] -= 1
-            if not self._of_address[address]:
-                del self._of_address[address]
-
-    def _least_useful(self) -> Connection:
+    def _least_useful(self) -> Place:
         """Of an address that has most, what is worth least, and of that the one that was of no use for longest."""
         most = max(self._of_address.values())
         candidates = (each for each, address in self._open.items() if self._of_address[address] == most)
@@ -103,11 +147,21 @@ CONNECTION = "connection"
 class Connection(H11Protocol, asyncio.BufferedProtocol):
     """uvicorn's, with a deadline for whatever it waits for. An app finds it in the state of its scope."""
 
-    def __init__(self, connections: Connections, config: Config, state: ServerState) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        config: Config,
+        state: ServerState,
+        arrival: Place | None = None,
+        until_s: float | None = None,
+    ) -> None:
+        """`arrival`: what has its place so far, and a request is to have come whole by `until_s`."""
         super().__init__(config, state, {})
         self.app_state = {CONNECTION: self}
         self.access_log = False  # a line of it has the whole address, whatever somebody sent there
         self._connections = connections
+        self._arrival = arrival
+        self._until_s = until_s
         self._deadline: asyncio.TimerHandle | None = None
         self._was_admitted = False
         self._is_admitted = False
@@ -148,8 +202,13 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait(self._connections.limits.request_s)
-        self._connections.add(self)
+        request_s = self._connections.limits.request_s
+        self._wait(request_s if self._until_s is None else max(0.0, self._until_s - time.monotonic()))
+        arrival, self._arrival = self._arrival, None
+        if arrival is None:
+            self._connections.add(self)
+        elif not self._connections.replace(arrival, self):
+            self.end()  # it had to make room on its way here
 
     def get_buffer(self, sizehint: int) -> memoryview:
         whole = self._connections.buffer
@@ -199,9 +258,12 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def end(self) -> None:
         """Now, whatever it is at; what was not taken is dropped."""
-        self._connections.closed += 1
+        self._connections.count_closed()
         self._connections.remove(self)
         self.transport.abort()
+
+    def give_way(self) -> None:
+        self.loop.call_soon_threadsafe(self.end)
 
     def _wait(self, at_most_s: float) -> None:
         if self._deadline is not None:

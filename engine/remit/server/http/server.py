@@ -1,7 +1,8 @@
 """The HTTP edge: is the process alive, is it ready and if not why; its metrics and version; and, where a flag says so,
 calls in JSON (`json_calls.py`) and the document that describes them (`openapi.py`).
 
-It runs on the gRPC server's event loop and so answers exactly as long as that does.
+It runs on the gRPC server's event loop and so answers exactly as long as that does; in the clear a thread of its own
+accepts, and answers the simplest of probes as long as the loop goes round (`acceptor.py`).
 Law: it tells of a store only to a caller who may see it."""
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import logging
 import math
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import uvicorn
@@ -24,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import remit
 from remit.engine.limits import Limits
 from remit.errors import MalformedRequest, RemitError, UnknownMethod
+from remit.server.http.acceptor import ALIVE, Acceptor, Arrival
 from remit.server.http.answers import Answer, send_answer
 from remit.server.http.connections import CONNECTION, Connection, ConnectionLimits, Connections
 from remit.server.http.json_calls import JsonCalls, Serving
@@ -52,7 +55,7 @@ def pages(problems: Problems, metrics_text: MetricsText, *, has_calls: bool) -> 
     """What is asked for with GET."""
 
     async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        return PlainTextResponse(ALIVE)
 
     async def readyz(_: Request) -> Response:
         found = list(problems())
@@ -182,25 +185,61 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
         self._connections = connections
+        self._acceptor: Acceptor | None = None
+        self._taking_over: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         assert sockets is not None, "what listens is made before"
-        loop, config = asyncio.get_running_loop(), self.config
-        # Until it has shaken hands, a connection is not known to us: it has as long for that as for a request.
-        within_s = None if config.ssl is None else self._connections.limits.request_s
-        self.servers = [
-            await loop.create_server(
-                lambda: Connection(self._connections, config, self.server_state),
-                sock=each,
-                ssl=config.ssl,
-                ssl_handshake_timeout=within_s,
-                backlog=_ACCEPTED_AT_ONCE,
+        (listener,) = sockets
+        self.servers = []
+        if self.config.ssl is None:
+            loop = asyncio.get_running_loop()
+            self._acceptor = Acceptor(
+                listener,
+                self._connections,
+                lambda arrivals: loop.call_soon_threadsafe(self._begin_to_take_over, arrivals),
             )
-            for each in sockets
-        ]
-        for each in sockets:
-            each.listen(config.backlog)  # by which asyncio means both, and the kernel keeps those that wait
+            self._acceptor.start()
+        else:
+            self.servers.append(await self._listen(listener, self.config.ssl))
+        listener.listen(self.config.backlog)  # by which asyncio means two things: the kernel keeps those that wait
         self.started = True
+
+    async def _listen(self, listener: socket.socket, context: ssl.SSLContext) -> asyncio.Server:
+        """Until it has shaken hands, a connection is not known to us: it has as long for that as for a request."""
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._connections, self.config, self.server_state),
+            sock=listener,
+            ssl=context,
+            ssl_handshake_timeout=self._connections.limits.request_s,
+            backlog=_ACCEPTED_AT_ONCE,
+        )
+
+    def _begin_to_take_over(self, arrivals: Sequence[Arrival]) -> None:
+        self._taking_over = asyncio.create_task(self._take_over(arrivals))
+
+    async def _take_over(self, arrivals: Sequence[Arrival]) -> None:
+        assert self._acceptor is not None, "who brings arrivals is there"
+        await asyncio.gather(*map(self._serve_arrival, arrivals), return_exceptions=True)  # what has gone has gone
+        self._acceptor.took_over()
+
+    async def _serve_arrival(self, arrival: Arrival) -> None:
+        def connection() -> Connection:
+            return Connection(self._connections, self.config, self.server_state, arrival, arrival.until_s)
+
+        await asyncio.get_running_loop().connect_accepted_socket(connection, arrival.socket)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._acceptor is not None:
+            self._acceptor.loop_goes_round()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            await asyncio.to_thread(self._acceptor.stop)
+            if self._taking_over is not None:
+                await self._taking_over
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,7 +2,8 @@
 //!
 //! A TLS handshake that stands still costs its sender nothing, and here some tens of kilobytes. Where as many stand as may,
 //! the address that has most of them gives up the one that has waited longest, as the HTTP port does it.
-//! Law: however many do not begin, who does begin is let in.
+//! Where the server ends, nobody has anything to lose who has not begun, and all of them go at once.
+//! Laws: however many do not begin, who does begin is let in; none of them holds up the end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ struct Waiting {
     /// The oldest first.
     connections: BTreeMap<u64, (ClientId, oneshot::Sender<()>)>,
     by_host: HashMap<ClientId, usize>,
+    is_over: bool,
 }
 
 /// A connection's time to begin, until it is dropped.
@@ -45,6 +47,9 @@ impl Handshakes {
         let mut waiting = self.waiting.lock();
         let number = waiting.next;
         waiting.next += 1;
+        if waiting.is_over {
+            return Handshake { handshakes: Arc::clone(self), number, ended };
+        }
         // Never the newest goes: or a crowd would let nobody in.
         if waiting.connections.len() >= self.most
             && let Some(oldest) = waiting.oldest_of_most()
@@ -56,6 +61,14 @@ impl Handshakes {
         *waiting.by_host.entry(Arc::clone(host)).or_default() += 1;
         drop(waiting);
         Handshake { handshakes: Arc::clone(self), number, ended }
+    }
+
+    /// Let go of all of them, and of who comes from now on.
+    pub fn end(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.is_over = true;
+        waiting.connections.clear(); // whose tasks learn of it by that
+        waiting.by_host.clear();
     }
 
     pub fn waiting(&self) -> usize {
@@ -86,7 +99,7 @@ impl Waiting {
 }
 
 impl Handshake {
-    /// Returns once the connection must make room for another.
+    /// Returns once the connection must make room for another, or the server ends.
     pub async fn ended(&mut self) {
         // The other end never says anything; it is dropped.
         drop((&mut self.ended).await);
@@ -119,6 +132,19 @@ mod tests {
         drop((first, many));
         assert_eq!(handshakes.waiting(), 0);
         assert!(handshakes.waiting.lock().by_host.is_empty(), "nobody is remembered who is gone");
+    }
+
+    #[test]
+    fn the_end_lets_go_of_all_and_of_who_comes_later() {
+        let handshakes = Handshakes::new(3);
+        let [ann, bob] = ["ann", "bob"].map(ClientId::from);
+        let mut before = [handshakes.begin(&ann), handshakes.begin(&bob)];
+        handshakes.end();
+        let mut later = handshakes.begin(&bob);
+        assert!(before.iter_mut().all(is_let_go) && is_let_go(&mut later));
+        assert_eq!((handshakes.waiting(), handshakes.let_go()), (0, 0));
+        drop((before, later));
+        assert!(handshakes.waiting.lock().by_host.is_empty());
     }
 
     proptest! {

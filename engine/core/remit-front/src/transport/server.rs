@@ -202,6 +202,7 @@ impl Frontend {
     pub fn close(&self, within: Duration) -> bool {
         self.drain();
         self.shared.health.end();
+        self.shared.handshakes.end();
         let until = Instant::now() + within;
         let mut count = self.running.count.lock();
         while *count > 0 && !self.running.ended.wait_until(&mut count, until).timed_out() {}
