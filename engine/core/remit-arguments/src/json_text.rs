@@ -488,7 +488,8 @@ impl<'a> Reader<'a> {
         if let Some(c) = char::from_u32(first) {
             return Ok(c);
         }
-        if first < 0xdc00 && self.takes(b'\\') && self.peek() == Some(b'u') {
+        if first < 0xdc00 && self.text.as_bytes()[self.at..].starts_with(b"\\u") {
+            self.at += 1;
             let second = self.unit()?;
             if (0xdc00..0xe000).contains(&second) {
                 let point = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
@@ -739,6 +740,7 @@ mod tests {
             (r#"{"a":-0}"#, "/a", "is the number `-0`, which RFC 8785 writes as `0`"),
             ("[1.0]", "", "is not a JSON object"),
             (r#"{"a":1.0,}"#, "", "is not JSON at byte 9"),
+            (r#"{"a":"\ud800\1"}"#, "", "is not JSON at byte 13"),
             (&"[".repeat(40), "", "is nested deeper than 32"),
             ("\u{feff}{}", "", "begins with a byte order mark"),
         ] {

@@ -34,7 +34,7 @@ pub fn judge(document: &Document, call: &ReadCall) -> Verdict {
         Judging { side: document.side, call, is_short: true, goals: Cell::new(0), looks: Looks::default() };
     let weight = judging.weight(&document.root);
     if weight > JUDGEMENTS_MAX {
-        return unjudged(1);
+        return unjudged((document.constraints + call.values()) as u64);
     }
     let work = weight + call.values() as u64;
     let judged = judging.part(&document.root);
