@@ -99,6 +99,20 @@ class InvalidContext(InvalidArgument):
     reason = "INVALID_CONTEXT"
 
 
+class DocumentInvalid(InvalidArgument):
+    """A constraint document is not of its form, over a bound, or names a permission that its relation does not declare.
+    The metadata has the JSON Pointer into the document, the reason, and the fix."""
+
+    reason = "DOCUMENT_INVALID"
+
+    def __init__(self, pointer: str, why: str, fix: str = "") -> None:
+        message = f"the constraint document: `{pointer}` {why}" if pointer else f"the constraint document {why}"
+        super().__init__(f"{message}: {fix}" if fix else message, pointer=pointer, why=why, fix=fix)
+        self.pointer = pointer
+        self.why = why
+        self.fix = fix
+
+
 class InvalidToken(InvalidArgument):
     """The text is not a token."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from remit import suggest
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.orphans import find_orphans, judge
 from remit.errors import Cancelled, SchemaOrphansRelationships
-from remit.language import compile_schema, suggest
+from remit.language import compile_schema
 from remit.model import Operation, Update
 from remit.notation import parse_relationship
 from remit.store.memory import MemoryStore

@@ -15,6 +15,7 @@ ONCE: tuple[str, ...] = ()
 # The longest row that a test's path begins with is its own.
 ROWS: dict[str, tuple[str, ...]] = {
     "access": ONCE,
+    "arguments": ONCE,
     "bench": ONCE,
     # Commands and clients speak to a server, and are the same whatever answers there. What a server says of itself when
     # it starts, and what it is after that, is not.
@@ -68,6 +69,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "test_native_core.py": ONCE,
     "test_notation.py": ONCE,
     "test_precedence.py": ONCE,
+    "test_suggest.py": ONCE,
     "test_tests.py": ONCE,
 }
 

@@ -31,7 +31,6 @@ from remit.graph.view import GraphView
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
 from remit.language.plan import Relation, Schema, SubjectType
-from remit.language.suggest import did_you_mean
 from remit.model import (
     PLAIN,
     WILDCARD,
@@ -54,6 +53,7 @@ from remit.model import (
 )
 from remit.notation import format_relationship, parse_context
 from remit.store.port import SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
+from remit.suggest import did_you_mean
 
 # Rows that the filters of a small write may look at: half a millisecond of them at most.
 SMALL_ROWS_MAX = 100

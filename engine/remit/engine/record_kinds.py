@@ -13,9 +13,9 @@ from enum import Enum
 from hashlib import sha256
 
 from remit.errors import InvalidArgument, LimitExceeded, RecordRefused
-from remit.language.suggest import did_you_mean
 from remit.model import Record, RecordKey
 from remit.store.port import DOCUMENT_BYTES_MAX
+from remit.suggest import did_you_mean
 
 
 class Naming(Enum):

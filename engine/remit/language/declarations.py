@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from remit.language.effort import Effort
 from remit.language.source import Issue, Severity, Span
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     ArrowSyntax,
     BinarySyntax,
@@ -26,6 +25,7 @@ from remit.language.syntax import (
     nodes_of,
 )
 from remit.language.tokens import DELEGATION
+from remit.suggest import did_you_mean
 
 Member = RelationSyntax | PermissionSyntax
 _GUESSES_MAX = 100

@@ -30,9 +30,9 @@ from remit.language.libraries import LIBRARIES, LIBRARY_PREFIX, library_text
 from remit.language.parser import parse
 from remit.language.partials import expand_partials
 from remit.language.source import ImportedAt, Issue, Source, SourceMap, Span, refusal
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import ImportSyntax, SchemaSyntax, TopLevelSyntax, UseSyntax
 from remit.language.tokens import FLAGS
+from remit.suggest import did_you_mean
 
 Resolver = Callable[[str, str], tuple[str, str]]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from remit.errors import UnknownRelation, UnknownType
 from remit.language.plan import Definition, Schema
-from remit.language.suggest import did_you_mean
 from remit.notation import shortened
+from remit.suggest import did_you_mean
 
 
 def require_type(schema: Schema, type: str, *, field: str) -> Definition:

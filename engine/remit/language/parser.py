@@ -14,7 +14,6 @@ from remit.language.effort import Effort
 from remit.language.expressions import CONTINUATION, DEPTH_MAX, parse_expression
 from remit.language.reader import Reader
 from remit.language.source import Source, SourceMap, Span
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     CaveatSyntax,
     DefinitionSyntax,
@@ -32,6 +31,7 @@ from remit.language.syntax import (
     UseSyntax,
 )
 from remit.language.tokens import DELEGATION, FLAGS, TokenKind
+from remit.suggest import did_you_mean
 
 _MODIFIERS = ("single", "final", "managed")
 _JOINING = (TokenKind.PLUS, TokenKind.AMPERSAND, TokenKind.MINUS, TokenKind.PIPE)

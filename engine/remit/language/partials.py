@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from remit.language.effort import Effort
 from remit.language.source import Issue, SourceMap, Span, refusal
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import (
     CaveatSyntax,
     DefinitionSyntax,
@@ -19,6 +18,7 @@ from remit.language.syntax import (
     PartialSyntax,
     TopLevelSyntax,
 )
+from remit.suggest import did_you_mean
 
 # Far beyond what a reader could follow; it keeps the walk inside Python's stack.
 NESTING_MAX = 100

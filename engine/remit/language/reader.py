@@ -11,8 +11,8 @@ from remit.errors import SchemaInvalid
 from remit.language.effort import Effort
 from remit.language.lexer import Lexer
 from remit.language.source import Issue, Source, Span, refusal
-from remit.language.suggest import did_you_mean
 from remit.language.tokens import FLAGS, Token, TokenKind
+from remit.suggest import did_you_mean
 
 # What other languages write, and what stands for it here.
 _FOREIGN = {

@@ -26,7 +26,6 @@ from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
 from remit.language.source import Issue, Piece, Source
-from remit.language.suggest import did_you_mean
 from remit.language.syntax import SchemaSyntax
 from remit.model import ObjectRef, Record, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import (
@@ -38,6 +37,7 @@ from remit.notation import (
     parse_time,
     shortened,
 )
+from remit.suggest import did_you_mean
 from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.expected_lists import ExpectedList, parse_entry, parse_lookup
 from remit.world.finding import Finding, FindingKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.language.suggest import closest, did_you_mean
+from remit.suggest import closest, did_you_mean
 
 
 @given(st.text(max_size=8), st.lists(st.text(max_size=8), max_size=6))
