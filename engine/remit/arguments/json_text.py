@@ -175,13 +175,13 @@ def canonical_text(value: Json) -> str:
         case list():
             return f"[{','.join(map(canonical_text, value))}]"
         case dict():
-            written = (f"{canonical_text(key)}:{canonical_text(value[key])}" for key in sorted(value, key=_utf_16))
+            written = (f"{canonical_text(key)}:{canonical_text(item)}" for key, item in in_order(value))
             return f"{{{','.join(written)}}}"
 
 
-def _utf_16(key: str) -> bytes:
-    """What RFC 8785 sorts keys by: UTF-16 code units, by which what is beyond the first plane comes before U+E000."""
-    return key.encode("utf-16-be")
+def in_order(value: dict[str, Json]) -> list[tuple[str, Json]]:
+    """What an object holds, as RFC 8785 sorts it: by UTF-16 code units, in which U+1F600 comes before U+E000."""
+    return sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
 
 
 def number_text(number: int | float) -> str:

@@ -8,20 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import Enum
 
 from remit.arguments.glob import Glob
 from remit.arguments.json_text import Scalar
+from remit.arguments.side import Side
 from remit.arguments.values import Network
-
-
-class Side(Enum):
-    """Where a document stands: where authority is given, its constraint covers the whole call; where it is taken, it
-    names what it cares about. The value is the name of the caveat."""
-
-    ARGUMENTS = "arguments"
-    MATCHING = "matching"
-
 
 # --- what a constraint is made of -------------------------------------------------------------------------------
 
