@@ -6,14 +6,13 @@ Law: the bytes that are judged are those that the answer returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 
-from remit.arguments.json_text import Json, JsonRefused, canonical_text, read_object
+from remit.arguments.json_text import Json, JsonRefused, canonical_text, in_order, joined, read_object
 from remit.arguments.judged import Unjudged
-from remit.arguments.values import ValueType, text_refusal
+from remit.arguments.values import ValueType, refusal, text_refusal
 from remit.errors import InvalidCall, InvalidReference
 from remit.model import Call
 from remit.notation import checked_id, shortened
@@ -22,10 +21,8 @@ ARGUMENTS_BYTES_MAX = 65_536
 VALUES_MAX = 1_000
 PURPOSE_BYTES_MAX = 256
 
-_NO_TYPES: Mapping[str, ValueType] = MappingProxyType({})
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReadCall:
     """`types`: the tool's semantic types by JSON Pointers, in which a key `*` is every element of a list. `unjudged`:
     why no constraint at all can be judged by this call, where that is so."""
@@ -34,13 +31,32 @@ class ReadCall:
     purpose: str
     arguments: dict[str, Json]
     descriptor: str = ""
-    types: Mapping[str, ValueType] = field(default=_NO_TYPES)
+    types: Mapping[str, ValueType] = field(default_factory=dict)
     unjudged: Unjudged | None = None
 
     @cached_property
     def canonical(self) -> bytes:
         """The arguments as RFC 8785 writes them."""
         return canonical_text(self.arguments).encode()
+
+    @cached_property
+    def refused(self) -> Unjudged | None:
+        """The first thing because of which nothing of the call can be judged: a name that is not in NFC, for another
+        reader may take it for one that is; or a value that is not of the type that the tool says."""
+        return next(self._refusals(self.arguments, "", ""), None)
+
+    def _refusals(self, value: Json, pointer: str, pattern: str) -> Iterator[Unjudged]:
+        if isinstance(value, dict):
+            for key, item in in_order(value):
+                below = joined(pointer, key)
+                if text_refusal(key):
+                    yield Unjudged(below, "is a name that is not in Unicode's normal form NFC")
+                yield from self._refusals(item, below, joined(pattern, key))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from self._refusals(item, joined(pointer, index), f"{pattern}/*")
+        elif isinstance(value, str) and (type := self.types.get(pattern)) and (reason := refusal(type, value)):
+            yield Unjudged(pointer, reason)
 
     def typed(self, arguments: dict[str, Json], types: Mapping[str, ValueType]) -> ReadCall:
         """The call as its tool understands it: arguments that were validated, with defaults filled in."""

@@ -188,9 +188,7 @@ class _Reader:
         if "min_items" in entries and self.side is Side.ARGUMENTS:
             items_min = self.count(entries.pop("min_items"), joined(pointer, "min_items"))
             if "each" not in entries:
-                raise DocumentInvalid(
-                    joined(pointer, "min_items"), "stands without `each`", "`each: {}` lets every element through"
-                )
+                raise DocumentInvalid(joined(pointer, "min_items"), "stands without `each`", "`each: {}` is any list")
         members: list[Member] = []
         for name, item in entries.items():
             below = joined(pointer, name)

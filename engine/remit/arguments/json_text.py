@@ -18,6 +18,8 @@ from remit.notation import shortened
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Scalar = None | bool | int | float | str
 
+ScalarKey = tuple[str, Scalar]
+
 DEPTH_MAX = 32  # of objects and lists in one another, the outermost being the first
 # RFC 8785 writes 25 characters at most; of a few more it is said how they are written.
 _NUMBER_LENGTH_MAX = 400
@@ -205,6 +207,31 @@ def number_text(number: int | float) -> str:
         fraction = f".{text[1:]}" if len(text) > 1 else ""
         text = f"{text[0]}{fraction}e{point - 1:+d}"
     return f"-{text}" if sign else text
+
+
+# --- values ----------------------------------------------------------------------------------------------------
+
+
+def kind_of(value: Json) -> str:
+    """Which of JSON's six kinds of values it is."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "list"
+        case dict():
+            return "object"
+
+
+def scalar_key(value: Scalar) -> ScalarKey:
+    """What two scalars have in common exactly if they are equal: true is no 1 here, as it is in Python."""
+    return (kind_of(value), value)
 
 
 # --- pointers ---------------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ class Known(NamedTuple):
 
 @final
 class Unjudged(NamedTuple):
-    """Neither yes nor no, and an answer that hangs on it is none. `pointer` is a JSON Pointer into the arguments."""
+    """Neither yes nor no, and an answer that hangs on it is none. `pointer` is a JSON Pointer into the arguments;
+    or `tool` or `purpose`, which begin with no slash."""
 
     pointer: str
     reason: str

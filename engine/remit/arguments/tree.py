@@ -5,12 +5,12 @@ Law: nothing here is a matter of spelling; two documents that are read from one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 from remit.arguments.glob import Glob
-from remit.arguments.json_text import Scalar
+from remit.arguments.json_text import Scalar, ScalarKey, kind_of, scalar_key
 from remit.arguments.side import Side
 from remit.arguments.values import Network
 
@@ -31,10 +31,16 @@ class EqualsBinding:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of the values; `negated`, none of them."""
+    """One of the values; `negated`, none of them. `kinds` are those of the values."""
 
     values: tuple[Scalar, ...]
     negated: bool
+    keys: frozenset[ScalarKey] = field(init=False, repr=False, compare=False)
+    kinds: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", frozenset(map(scalar_key, self.values)))
+        object.__setattr__(self, "kinds", frozenset(map(kind_of, self.values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +212,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A constraint that can hold of no value of its argument: where it stands in the document, and why."""
+    """A constraint that can hold of no value of its argument: of which, as a JSON Pointer into the arguments in which a
+    key `*` is every element of a list, and why."""
 
     pointer: str
     reason: str
