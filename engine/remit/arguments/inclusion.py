@@ -8,16 +8,16 @@ and the one that is wanted does not, while every goal has the same answer on bot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from functools import reduce
 from itertools import product, starmap
 from typing import NamedTuple
 
-from remit.arguments.fitting import misfit_of
-from remit.arguments.json_text import Scalar, canonical_text, kind_of
-from remit.arguments.judge import ReadCall, judge, may_cover
+from remit.arguments.json_text import Scalar, canonical_text, joined, kind_of, pointer_of
+from remit.arguments.judge import ReadCall, constraint_may_cover, index_of, judge, may_cover
 from remit.arguments.judged import Any, Every, Judged, Known, Related, Unjudged, Unless
 from remit.arguments.side import Side
 from remit.arguments.text_sets import Beginning, Below, Globbed, Paths, TextSet, text_outside
@@ -79,12 +79,17 @@ class Place(NamedTuple):
     """Of which value one speaks. `types` are those that its tool may say it has, None for that it says none."""
 
     name: str
-    pointer: str
+    path: tuple[str, ...]
     types: tuple[ValueType | None, ...]
     is_text: bool = False
 
-    def elements(self, types: tuple[ValueType | None, ...]) -> Place:
-        return Place(f"`{self.pointer}/*`", f"{self.pointer}/*", types)
+    @property
+    def pointer(self) -> str:
+        return pointer_of(self.path)
+
+
+_ANY_TYPE: tuple[ValueType | None, ...] = (None, *VALUE_TYPES)
+_PATTERNS_MAX = 64
 
 
 class Named(NamedTuple):
@@ -235,16 +240,12 @@ class _Known(NamedTuple):
         return Constraint((*self.members, *(choice for choice, _ in self.choices)))
 
 
-def constraint_may_cover(constraint: Constraint) -> bool:
-    return not constraint.members or any(map(may_cover, constraint.members))
-
-
 # --- the comparison ---------------------------------------------------------------------------------------------
 
 
 class Inclusion:
-    """Constraints of one side compared. `types` are those of the tool where it is known, by JSON Pointers; None where it
-    may be any tool."""
+    """Constraints of one side compared. `types` are those of the tool where it is known, by JSON Pointers; None where
+    it may be any tool."""
 
     def __init__(self, side: Side, types: Mapping[str, ValueType] | None, effort: Effort) -> None:
         self.side = side
@@ -252,13 +253,25 @@ class Inclusion:
         self._types = types
         self._effort = effort
 
-    def types_at(self, patterns: Iterable[str]) -> tuple[ValueType | None, ...]:
-        """What a tool may say of a value that it names by one of the pointers."""
+    def types_at(self, path: Sequence[str]) -> tuple[ValueType | None, ...]:
+        """What a tool may say of what the keys lead to, `*` being every element of a list."""
         if self._types is None:
-            return (None, *VALUE_TYPES)
+            return _ANY_TYPE
+        patterns = [""]
+        for key in path:
+            # Nobody knows whether a number is a name or an index, so it may be either.
+            keys = [joined("", key)] if index_of(key) is None else [joined("", key), "/*"]
+            patterns = [pattern + each for pattern in patterns for each in keys]
+            if len(patterns) > _PATTERNS_MAX:
+                return _ANY_TYPE
         return tuple(dict.fromkeys(self._types.get(each) for each in patterns))
 
-    def doubt(self, known: Sequence[Named], wanted: Constraint, place: Place, *, covering: bool = False) -> Doubt | None:
+    def place(self, path: tuple[str, ...]) -> Place:
+        return Place(f"`{pointer_of(path)}`", path, self.types_at(path))
+
+    def doubt(
+        self, known: Sequence[Named], wanted: Constraint, place: Place, *, covering: bool = False
+    ) -> Doubt | None:
         """Why a value of which all that is known holds might not be let through by what is wanted, or, where that
         matters, might not be covered by it; None where it surely is."""
         taken_apart = _Known()
@@ -278,7 +291,9 @@ class Inclusion:
         return next((found for each in known.cases() if (found := self._doubt(each, wanted, place, covering))), None)
 
     def _holds_no_others(self, known: _Known, place: Place) -> bool:
-        return place.is_text or known.holds_no_others or any("list" not in domain_of(each).kinds for each in known.members)
+        return (
+            place.is_text or known.holds_no_others or any("list" not in domain_of(each).kinds for each in known.members)
+        )
 
     def _conjunction(self, known: _Known, wanted: Constraint, place: Place, covering: bool) -> Doubt | None:
         told = self._at_values(known, wanted, place)
@@ -306,7 +321,7 @@ class Inclusion:
                 return self._any(known, constraints, place, covering)
             case Each():
                 return self._each(known, wanted, place, covering)
-            case _ if wanted in known.members:
+            case EqualsBinding() | RelatedTo() if wanted in known.members:
                 return None
             case Some(constraint):
                 return self._some(known, constraint, wanted, place)
@@ -334,8 +349,10 @@ class Inclusion:
 
     def _any(self, known: _Known, parts: tuple[Constraint, ...], place: Place, covering: bool) -> Doubt | None:
         """Of a right `any_of` a single one."""
-        if any(choice.constraints == parts and (is_covering or not covering) for choice, is_covering in known.choices):
-            return None
+        said = written(Constraint((AnyOf(parts),)))
+        for choice, is_covering in known.choices:
+            if (is_covering or not covering) and written(Constraint((choice,))) == said:
+                return None
         doubts = []
         for each in parts:
             doubt = self._doubt(known, each, place, covering)
@@ -355,14 +372,16 @@ class Inclusion:
         if not lists:
             return self._no_reason(known, wanted, place)
         if max(each.items_min for each, _ in lists) < wanted.items_min:
-            return Doubt(place.pointer, f"{place.name} may have fewer elements than the {wanted.items_min} of {self._wanted}")
-        elements = place.elements(self.types_at([f"{place.pointer}/*"]))
+            return Doubt(
+                place.pointer, f"{place.name} may have fewer elements than the {wanted.items_min} of {self._wanted}"
+            )
+        elements = self.place((*place.path, "*"))
         named = [Named(each.constraint, is_covering) for each, is_covering in lists]
         return self.doubt(named, wanted.constraint, elements, covering=covering)
 
     def _some(self, known: _Known, constraint: Constraint, wanted: Some, place: Place) -> Doubt | None:
         lists = [each for each in known.members if isinstance(each, Some)]
-        elements = place.elements(self.types_at([f"{place.pointer}/*"]))
+        elements = self.place((*place.path, "*"))
         doubts = [self.doubt([Named(each.constraint, False)], constraint, elements) for each in lists]
         if None in doubts:
             return None
@@ -457,8 +476,8 @@ class Inclusion:
         return domain
 
     def _usable(self, known: _Known, wanted: Member, place: Place) -> list[Member] | None:
-        """What is known that may be compared with what is wanted. Where authority is given, that is all of it, so long as
-        some of it says that the value is one that `wanted` judges; None where nothing does. Where it is taken, what
+        """What is known that may be compared with what is wanted. Where authority is given, that is all of it, so long
+        as some of it says that the value is one that `wanted` judges; None where nothing does. Where it is taken, what
         judges whatever `wanted` does: of other values it is unknown, and no `no`."""
         domain = self._domain(wanted, place)
         if not self._is_given:
@@ -482,7 +501,9 @@ class Inclusion:
             case _:
                 return self._is_within(self._domain(wanted, place), domain, place)
 
-    def _text(self, known: _Known, usable: list[Member], wanted: Prefix | GlobOf | Subpath, place: Place) -> Doubt | None:
+    def _text(
+        self, known: _Known, usable: list[Member], wanted: Prefix | GlobOf | Subpath, place: Place
+    ) -> Doubt | None:
         sets = [each for member in usable if (each := self._text_set(member)) is not None]
         judged = [self._domain(each, place) for each in (usable if self._is_given else [wanted])]
         if any(each.texts in (Texts.PATH, Texts.PATH_FORM) and not each.kinds for each in judged):
@@ -492,7 +513,9 @@ class Inclusion:
             return None
         only = Constraint((wanted,))
         for type in place.types:
-            is_example = self._is_of(outside, type) and self._outcomes(known.constraint(), outside, type) <= self._passing
+            is_example = (
+                self._is_of(outside, type) and self._outcomes(known.constraint(), outside, type) <= self._passing
+            )
             if is_example and not self._outcomes(only, outside, type) & self._passing:
                 return self._counterexample(canonical_text(outside), type, only, place)
         return self._no_reason(known, wanted, place)
@@ -537,10 +560,11 @@ def _implies(known: Member, wanted: Member, is_given: bool) -> bool:
     """Whether a value of which the known member holds has the wanted one hold, where both judge it."""
     match known, wanted:
         case Bound(ours, _, is_max), Bound(theirs, _, other_is_max) if is_max == other_is_max:
-            if isinstance(ours, date) or isinstance(theirs, date):
-                is_same_kind = isinstance(ours, date) and isinstance(theirs, date)
-                return is_same_kind and (ours <= theirs if is_max else ours >= theirs)
-            return ours <= theirs if is_max else ours >= theirs
+            if isinstance(ours, date) and isinstance(theirs, date):
+                return ours <= theirs if is_max else ours >= theirs
+            if isinstance(ours, Decimal) and isinstance(theirs, Decimal):
+                return ours <= theirs if is_max else ours >= theirs
+            return False
         case MaxLength(ours), MaxLength(theirs):
             return ours <= theirs
         case GlobOf(glob), MaxLength(theirs):
@@ -572,10 +596,7 @@ def _is_url_within(known: Url, wanted: Url, is_given: bool) -> bool:
     return (
         _ports_of(known) <= _ports_of(wanted)
         and _is_host_within(known.host, wanted.host, is_given)
-        and (
-            wanted.directory is None
-            or (known.directory is not None and is_below(wanted.directory, known.directory))
-        )
+        and (wanted.directory is None or (known.directory is not None and is_below(wanted.directory, known.directory)))
     )
 
 

@@ -92,11 +92,11 @@ class Paths(NamedTuple):
         match state, character:
             case "nothing", "/":
                 return "root"
-            case ("" | "." | ".." | "root"), "/":
+            case (("" | "." | ".." | "root"), "/"):
                 return None
             case _, "/":
                 return ""
-            case ("nothing" | "root" | ""), ".":
+            case (("nothing" | "root" | ""), "."):
                 return "."
             case ".", ".":
                 return ".."

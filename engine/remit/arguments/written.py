@@ -35,7 +35,11 @@ def written(constraint: Constraint) -> str:
 
 
 def _json_of(constraint: Constraint) -> dict[str, Json]:
-    return {name: value for member in constraint.members for name, value in _entries(member).items()}
+    entries = [_entries(member) for member in constraint.members]
+    names = [name for entry in entries for name in entry]
+    if len(names) > len(set(names)):  # put together of several
+        return {"all_of": list(entries)}
+    return {name: value for entry in entries for name, value in entry.items()}
 
 
 def _entries(member: Member) -> dict[str, Json]:
