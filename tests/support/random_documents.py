@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from ipaddress import ip_network
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from remit.arguments.judge import judge
 from remit.arguments.judged import Any as AnyOf
 from remit.arguments.judged import Every, Judged, Known, Related, Unjudged, Unless
 from remit.arguments.side import Side
-from remit.arguments.tree import Document
+from remit.arguments.tree import ANYTHING, Argument, Clause, Document, Part
 from remit.arguments.values import VALUE_TYPES, ValueType
 from remit.errors import DocumentInvalid
 
@@ -26,7 +27,15 @@ PATHS = ["/", "/a", "/a/b", "/a/b/c", "/ab", "a", "a/b", "/a/b@x.example"]
 GLOBS = ["/a/*", "/a/**", "/a/*/c", "a*", "**", "/**", "/a/?", "*", "/a/b", "**/b", "/a*/**", "/?/*", "a.*"]
 PREFIXES = ["/", "/a", "/a/", "/a/b", "a", "ab", "https://", "https://example.com/", "10.", "2026-", "5", "exa"]
 HOSTS = ["example.com", ".example.com", "a.example.com", ".a.example.com", "10.0.0.1", "2001:db8::1", ".com"]
-NETWORKS = ["10.0.0.0/8", "10.0.0.0/9", "10.128.0.0/9", "10.0.0.1/32", "10.0.0.0/31", "2001:db8::/32", "2001:db8::1/128"]
+NETWORKS = [
+    "10.0.0.0/8",
+    "10.0.0.0/9",
+    "10.128.0.0/9",
+    "10.0.0.1/32",
+    "10.0.0.0/31",
+    "2001:db8::/32",
+    "2001:db8::1/128",
+]
 DECIMALS = ["0", "1", "5", "5.0", "5.01", "10", "-3"]
 DATES = ["2026-01-31", "2026-02-01", "2027-01-01"]
 TEXTS = ["", "a", "ab", "b", "5", "x", "bob@example.com", "https://example.com/", "https://a.example.com:8443/a/b"]
@@ -116,7 +125,10 @@ class RandomDocuments:
                 type, permission = random.choice(GOALS)
                 return {name: {"type": type, "permission": permission}}
             case "each":
-                return {name: self.constraint(depth - 1), **random.choice([{}, {"min_items": random.choice([0, 1, 2])}])}
+                return {
+                    name: self.constraint(depth - 1),
+                    **random.choice([{}, {"min_items": random.choice([0, 1, 2])}]),
+                }
             case "some":
                 return {name: self.constraint(depth - 1)}
             case "any_of" | "all_of":
@@ -211,9 +223,9 @@ class RandomDocuments:
         name = random.choice(sorted(changed))
         value = changed[name]
         match name, random.random():
-            case ("any_of" | "all_of"), chance if chance < 0.9:
+            case (("any_of" | "all_of"), chance) if chance < 0.9:
                 return {**changed, name: self.changed_list(value)}
-            case ("each" | "some"), chance if chance < 0.9:
+            case (("each" | "some"), chance) if chance < 0.9:
                 return {**changed, name: self.changed_constraint(value)}
             case "min_items", _:
                 return {**changed, name: random.choice([0, 1, 2])}
@@ -221,9 +233,13 @@ class RandomDocuments:
                 del changed[name]
                 return changed
             case _, chance if chance < 0.3:
-                either = [changed, self.constraint(1)] if random.random() < 0.7 else [self.changed_constraint(changed), changed]
+                either = (
+                    [changed, self.constraint(1)]
+                    if random.random() < 0.7
+                    else [self.changed_constraint(changed), changed]
+                )
                 return {random.choice(["any_of", "all_of"]): either}
-            case ("one_of" | "not_one_of"), chance if chance < 0.8:
+            case (("one_of" | "not_one_of"), chance) if chance < 0.8:
                 pool = [*value, random.choice(SCALARS)]
                 return {**changed, name: random.sample(pool, random.randint(1, len(pool)))}
             case "url", chance if chance < 0.9:
@@ -267,18 +283,100 @@ def pairs(random: Random, side: Side) -> Iterator[tuple[Document, Document]]:
 
 # --- calls ------------------------------------------------------------------------------------------------------
 
+NO, UNKNOWN, YES = 0, 1, 2
+Goals = dict[tuple[str, str], bool]
+
 
 class NearCalls:
-    """Calls near the edges of two documents. They are drawn so that the first lets many of them through: each argument
-    is mostly one that it would let through alone."""
+    """Calls near the edges of two documents of which one may be narrower.
+
+    They are drawn to be a counterexample: each argument is mostly one that, taken alone, the one document lets through
+    from which the other should follow, and best one that this other does not."""
 
     def __init__(self, random: Random, first: Document, second: Document) -> None:
         self.random = random
-        self.side = first.side
-        self.written = [json.loads(first.text), json.loads(second.text)]
-        self.paths = sorted({path for each in self.written for path in _paths_in(each)})
-        self.values = [value for each in self.written for value in self.edges(each)]
-        self.values += random.sample(SCALARS, 3)
+        self.is_given = first.side is Side.ARGUMENTS
+        self.known, self.wanted = (first, second) if self.is_given else (second, first)
+        written = [json.loads(first.text), json.loads(second.text)]
+        self.paths = sorted({path for each in written for path in _paths_in(each)})
+        self.values = [value for each in written for value in self.edges(each)] + random.sample(SCALARS, 3)
+        self.texts = [each for each in self.values if isinstance(each, str) and each.isascii() and each.isprintable()]
+
+    def counterexample(self, settings: int, calls: int) -> tuple[ReadCall, bool] | int:
+        """A call that the known document lets through and the wanted one does not; else how many it let through."""
+        passed = 0
+        for _ in range(settings):
+            types, goals = self.types(), Goals()
+            suited = {path: self.suited(path, types, goals) for path in self.paths}
+            for _ in range(calls):
+                call = self.call(suited, types)
+                if self.passes(judge(self.known, call), goals):
+                    passed += 1
+                    if not self.passes(judge(self.wanted, call), goals):
+                        return call, True
+        return passed
+
+    def passes(self, judged: Judged, goals: Goals) -> bool:
+        """Whether it is let through: a yes where authority is given, anything but a no where it is taken."""
+        verdict = verdict_of(judged, goals, self.random)
+        return verdict == YES if self.is_given else verdict != NO
+
+    def suited(self, path: tuple[str, ...], types: dict[str, ValueType], goals: Goals) -> list[list[Any]]:
+        """Values for the argument: those that only what is known lets through, all that it does, and all."""
+        values = [self.value() for _ in range(30)]
+        known, wanted = (list(_constraints_at(path, each.root)) for each in (self.known, self.wanted))
+        passing = [each for each in values if not known or self.is_let_through(each, path, known, types, goals)]
+        apart = [each for each in passing if not self.is_let_through(each, path, wanted, types, goals)]
+        return [apart or passing or values, passing or values, values]
+
+    def is_let_through(
+        self, value: Any, path: tuple[str, ...], constraints: list[Argument], types: dict[str, ValueType], goals: Goals
+    ) -> bool:
+        arguments: dict[str, Any] = {}
+        _put(arguments, path, value)
+        call = ReadCall("a", "a", arguments).typed(arguments, types)
+        alone = (
+            Document(self.known.side, Clause(ANYTHING, ANYTHING, (each,), is_open=True), "", 0) for each in constraints
+        )
+        return any(self.passes(judge(each, call), goals) for each in alone)
+
+    def call(self, suited: dict[tuple[str, ...], list[list[Any]]], types: dict[str, ValueType]) -> ReadCall:
+        random = self.random
+        arguments: dict[str, Any] = {}
+        for path in random.sample(self.paths, len(self.paths)):
+            if random.random() < 0.85:
+                [values] = random.choices(suited[path], [2, 4, 1])
+                _put(arguments, path, random.choice(values))
+        if random.random() < 0.15:
+            _put(arguments, (random.choice(["other", "x", "cc"]),), self.value())
+        return ReadCall(self.text(), self.text(), arguments).typed(arguments, types)
+
+    def text(self) -> str:
+        return self.random.choice([*self.texts, "a", "ab", "b", "x"])
+
+    def value(self, depth: int = 2) -> Any:
+        random = self.random
+        chance = random.random()
+        if chance < 0.72 or not depth:
+            return random.choice(self.values)
+        if chance < 0.93:
+            return [self.value(depth - 1) for _ in range(random.choice([0, 1, 1, 2, 2, 3]))]
+        if chance < 0.97:
+            return {key: self.value(depth - 1) for key in random.sample(["y", "z", "k"], random.randint(0, 2))}
+        return random.choice(["e\u0301", 0, None, True, "", [], {}, "/a/../b", "//a", "A.example.com"])
+
+    def types(self) -> dict[str, ValueType]:
+        """What a tool may say of the arguments; mostly nothing."""
+        random = self.random
+        types: dict[str, ValueType] = {}
+        if random.random() < 0.5:
+            return types
+        for path in self.paths:
+            pointer = "".join(f"/{key}" for key in path)
+            for pattern in (pointer, f"{pointer}/*", f"{pointer}/*/*"):
+                if random.random() < 0.4:
+                    types[pattern] = random.choice(VALUE_TYPES)
+        return types
 
     def edges(self, said: Any) -> Iterator[Any]:
         """Values at and beside what is said anywhere in a document."""
@@ -293,17 +391,17 @@ class NearCalls:
     def edges_of(self, name: str, value: Any) -> Iterator[Any]:
         beside = ["x", "/x", "/", ".", "/x/b", "/b@x.example", "b"]
         match name, value:
-            case ("equals" | "one_of" | "not_one_of"), _:
+            case (("equals" | "one_of" | "not_one_of"), _):
                 for each in value if isinstance(value, list) else [value]:
                     if not isinstance(each, dict):
                         yield from [each, f"{each}x", str(each)]
-            case ("min" | "max"), str():
+            case (("min" | "max"), str()):
                 yield value
                 yield from [value + ("0" if "." in value else ".0"), value + (".01" if "." not in value else "1")]
                 if "-" not in value[1:]:
                     number = float(value)
-                    yield from [each for each in (number, number + 1, number - 1)]
-            case ("prefix" | "subpath" | "path"), str():
+                    yield from [number, number + 1, number - 1]
+            case (("prefix" | "subpath" | "path"), str()):
                 yield from [value, *(value + each for each in beside), value[:-1]]
                 yield f"https://example.com{value if value.startswith('/') else '/' + value}"
             case "glob", str():
@@ -325,7 +423,7 @@ class NearCalls:
                         scheme = self.random.choice(["https", "http"])
                         port = self.random.choice(["", "", ":8443", ":80"])
                         yield f"{scheme}://{host}{port}{self.random.choice(['/', '/a', '/a/b', '/ab', '/a/b/c', '//a'])}"
-            case ("related" | "unrelated"), _:
+            case (("related" | "unrelated"), _):
                 yield from ["bob", "bob@example.com", "no id"]
             case _:
                 yield from self.edges(value)
@@ -333,63 +431,19 @@ class NearCalls:
     def matched(self, pattern: str) -> str:
         """A text that a glob is of, or nearly."""
         random = self.random
-        segments = [
-            random.choice(["", "a", "b/c", "a/b"]) if each == "**" else each for each in pattern.split("/")
-        ]
+        segments = [random.choice(["", "a", "b/c", "a/b"]) if each == "**" else each for each in pattern.split("/")]
         text = "/".join(each for at, each in enumerate(segments) if each or at == 0)
         text = "".join(random.choice(["", "a", "ab"]) if each == "*" else each for each in text)
         text = text.replace("?", random.choice(["a", "b", "/"]))
         return text + random.choice(["", "", "", "/x", "x"])
 
-    def value(self, depth: int = 2) -> Any:
-        random = self.random
-        chance = random.random()
-        if chance < 0.72 or not depth:
-            return random.choice(self.values)
-        if chance < 0.93:
-            return [self.value(depth - 1) for _ in range(random.choice([0, 1, 1, 2, 2, 3]))]
-        if chance < 0.97:
-            return {key: self.value(depth - 1) for key in random.sample(["y", "z", "k"], random.randint(0, 2))}
-        return random.choice(["e\u0301", 0, None, True, "", [], {}, "/a/../b", "//a", "A.example.com"])
 
-    def call(self, document: Document, types: dict[str, ValueType]) -> ReadCall:
-        """A call that the document is likely to let through: of each argument some values are tried."""
-        random, arguments = self.random, {}
-        paths = [path for path in self.paths if random.random() < 0.8]
-        for path in random.sample(paths, len(paths)):
-            for _ in range(6):
-                tried = deepcopy(arguments)
-                if not _put(tried, path, self.value()):
-                    break
-                alone = ReadCall(self.text(), self.text(), tried).typed(tried, types)
-                if self.is_promising(document, alone, path):
-                    arguments = tried
-                    break
-        if random.random() < 0.15:
-            _put(arguments, (random.choice(["other", "x", "cc"]),), self.value())
-        return ReadCall(self.text(), self.text(), arguments).typed(arguments, types)
-
-    def is_promising(self, document: Document, call: ReadCall, path: tuple[str, ...]) -> bool:
-        """Whether the document does not refuse the call for what is at the path."""
-        if self.random.random() < 0.1:
-            return True
-        return not any(pointer.startswith("/" + path[0]) for pointer in _refused_at(judge(document, call)))
-
-    def text(self) -> str:
-        texts = [each for each in self.values if isinstance(each, str) and each.isascii() and each.isprintable()]
-        return self.random.choice([*texts, "a", "x"]) if self.random.random() < 0.8 else self.random.choice(["a", "ab", "b"])
-
-    def types(self) -> dict[str, ValueType]:
-        """What a tool may say of the arguments; mostly nothing."""
-        random, types = self.random, {}
-        if random.random() < 0.5:
-            return types
-        for path in self.paths:
-            pointer = "".join(f"/{key}" for key in path)
-            for pattern in (pointer, f"{pointer}/*", f"{pointer}/*/*"):
-                if random.random() < 0.4:
-                    types[pattern] = random.choice(VALUE_TYPES)
-        return types
+def _constraints_at(path: tuple[str, ...], part: Part) -> Iterator[Argument]:
+    if isinstance(part, Clause):
+        yield from (each for each in part.arguments if each.path == path)
+        return
+    for each in part.parts:
+        yield from _constraints_at(path, each)
 
 
 def _paths_in(document: Any) -> Iterator[tuple[str, ...]]:
@@ -429,22 +483,7 @@ def _put(arguments: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
     return True
 
 
-def _refused_at(judged: Judged) -> Iterator[str]:
-    match judged:
-        case Unjudged(pointer):
-            yield pointer
-        case Known(False, why):
-            yield why.split("`")[1] if "`" in why else ""
-        case Every(parts):
-            for each in parts:
-                yield from _refused_at(each)
-        case _:
-            pass
-
-
 def _addresses_near(network: str) -> list[str]:
-    from ipaddress import ip_network
-
     found = ip_network(network)
     first, last = found.network_address, found.broadcast_address
     return [str(first), str(last), str(first + 1), str(last + 1), str(first - 1)]
@@ -452,10 +491,8 @@ def _addresses_near(network: str) -> list[str]:
 
 # --- answers ----------------------------------------------------------------------------------------------------
 
-NO, UNKNOWN, YES = 0, 1, 2
 
-
-def verdict_of(judged: Judged, goals: dict[tuple[str, str], bool], random: Random) -> int:
+def verdict_of(judged: Judged, goals: Goals, random: Random) -> int:
     """What it comes to, where each goal has one answer that is drawn when it is first asked."""
     match judged:
         case Known(truth):
