@@ -82,7 +82,7 @@ class RandomDocuments:
         return self.constraint(depth=1, names=names, scalars=TEXTS[1:6])
 
     def constraint(self, depth: int = 2, names: list[str] | None = None, scalars: list[Any] = SCALARS) -> Entries:
-        count = self.random.choice([0, 1, 1, 1, 1, 2, 2, 3])
+        count = self.random.choice([0, 1, 1, 1, 1, 1, 1, 2, 2, 3])
         drawn: Entries = {}
         for _ in range(count):
             drawn.update(self.member(depth, names, scalars))
@@ -300,6 +300,7 @@ class NearCalls:
         written = [json.loads(first.text), json.loads(second.text)]
         self.paths = sorted({path for each in written for path in _paths_in(each)})
         self.values = [value for each in written for value in self.edges(each)] + random.sample(SCALARS, 3)
+        self.values += ["z" * 20, 7, ["z"], {"k": "z"}] * (1 + len(self.values) // 30)
         self.texts = [each for each in self.values if isinstance(each, str) and each.isascii() and each.isprintable()]
 
     def counterexample(self, settings: int, calls: int) -> tuple[ReadCall, bool] | int:
@@ -323,7 +324,7 @@ class NearCalls:
 
     def suited(self, path: tuple[str, ...], types: dict[str, ValueType], goals: Goals) -> list[list[Any]]:
         """Values for the argument: those that only what is known lets through, all that it does, and all."""
-        values = [self.value() for _ in range(30)]
+        values = [self.value() for _ in range(18)]
         known, wanted = (list(_constraints_at(path, each.root)) for each in (self.known, self.wanted))
         passing = [each for each in values if not known or self.is_let_through(each, path, known, types, goals)]
         apart = [each for each in passing if not self.is_let_through(each, path, wanted, types, goals)]
@@ -344,10 +345,10 @@ class NearCalls:
         random = self.random
         arguments: dict[str, Any] = {}
         for path in random.sample(self.paths, len(self.paths)):
-            if random.random() < 0.85:
+            if random.random() < 0.8:
                 [values] = random.choices(suited[path], [2, 4, 1])
                 _put(arguments, path, random.choice(values))
-        if random.random() < 0.15:
+        if random.random() < 0.25:
             _put(arguments, (random.choice(["other", "x", "cc"]),), self.value())
         return ReadCall(self.text(), self.text(), arguments).typed(arguments, types)
 
@@ -475,9 +476,9 @@ def _put(arguments: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
             return False
     match at:
         case dict():
-            at[path[-1]] = value
+            at[path[-1]] = deepcopy(value)
         case list() if path[-1].isdigit() and int(path[-1]) <= len(at):
-            at[int(path[-1]) :] = [value]
+            at[int(path[-1]) :] = [deepcopy(value)]
         case _:
             return False
     return True

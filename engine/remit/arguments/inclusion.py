@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import reduce
 from itertools import product, starmap
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from remit.arguments.json_text import Scalar, canonical_text, joined, kind_of, pointer_of
 from remit.arguments.judge import ReadCall, constraint_may_cover, index_of, judge, may_cover
@@ -297,8 +297,8 @@ class Inclusion:
 
     def _conjunction(self, known: _Known, wanted: Constraint, place: Place, covering: bool) -> Doubt | None:
         told = self._at_values(known, wanted, place)
-        if isinstance(told, Doubt) or told is True:
-            return told if isinstance(told, Doubt) else None
+        if told is not False:
+            return told
         doubts = (self._member(known, member, place, covering=False) for member in wanted.members)
         if doubt := next(filter(None, doubts), None):
             return doubt
@@ -327,6 +327,9 @@ class Inclusion:
                 return self._some(known, constraint, wanted, place)
             case OneOf(negated=True):
                 return self._none_of(known, wanted, place)
+        told = self._at_values(known, Constraint((wanted,)), place)
+        if told is not False:
+            return told
         usable = self._usable(known, wanted, place)
         if usable is None:
             return self._no_reason(known, wanted, place)
@@ -389,8 +392,8 @@ class Inclusion:
 
     # --- values that can be counted -----------------------------------------------------------------------------
 
-    def _at_values(self, known: _Known, wanted: Constraint, place: Place) -> Doubt | bool:
-        """Where only so many values are left, each is judged. False where there are too many, or it hangs on a goal."""
+    def _at_values(self, known: _Known, wanted: Constraint, place: Place) -> Doubt | Literal[False] | None:
+        """Where only so many values are left, each is judged. False where they are any number, or it hangs on a goal."""
         candidates = self._candidates(known, wanted, place)
         if candidates is None:
             return False
@@ -403,7 +406,7 @@ class Inclusion:
                     if not outcomes & self._passing:
                         return self._counterexample(canonical_text(value), type, wanted, place)
                     hangs = hangs or not outcomes <= self._passing
-        return not hangs
+        return False if hangs else None
 
     def _candidates(self, known: _Known, wanted: Constraint, place: Place) -> tuple[Scalar, ...] | None:
         """All values that what is known lets through, or more; None where that may be any number of them."""
