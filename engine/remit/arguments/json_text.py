@@ -52,7 +52,7 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _refuse_constant(name: str) -> object:
-    raise ValueError(f"`{name}` is not JSON")
+    raise JsonRefused("", f"is not JSON: `{name}` is no number of it")
 
 
 _DECODER = json.JSONDecoder(
@@ -75,8 +75,8 @@ def read_object(text: bytes, *, exact_numbers: bool = False, values_max: int | N
         raise JsonRefused("", f"is nested deeper than {DEPTH_MAX}")
     try:
         raw = _DECODER.decode(decoded)
-    except ValueError as error:
-        raise JsonRefused("", f"is not JSON: {error}") from error
+    except json.JSONDecodeError as error:
+        raise JsonRefused("", f"is not JSON at byte {len(decoded[: error.pos].encode())}") from error
     if type(raw) is not _Pairs:
         raise JsonRefused("", "is not a JSON object")
     value = _Reader(exact_numbers, values_max).read(raw, "")

@@ -25,6 +25,7 @@ PATH_BYTES_MAX = 4_096  # Linux opens none that is longer
 HOST_LENGTH_MAX = 253  # DNS carries no longer name
 LABEL_LENGTH_MAX = 63
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
+_VISIBLE_MAX = 200
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 """The schemes of WHATWG's URL standard that have a host, and whose URLs every reader takes apart alike."""
@@ -125,7 +126,9 @@ def is_address_like(host: str) -> bool:
 
 
 def _visible(text: str) -> str:
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    """Text in ASCII on one line, or the beginning of it."""
+    visible = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return visible if len(visible) <= _VISIBLE_MAX else f"{visible[: _VISIBLE_MAX - 1]}…"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------
@@ -152,6 +155,8 @@ def address_of(text: str) -> Address:
 
 # --- URLs -------------------------------------------------------------------------------------------------------
 
+_AUTHORITY_END = re.compile(r"[/?#\\]")
+
 
 def _url_refusal(text: str) -> str | None:
     try:
@@ -160,11 +165,13 @@ def _url_refusal(text: str) -> str | None:
         return "is no absolute URL"
     if url.protocol[:-1] not in DEFAULT_PORTS:
         return f"is a URL of the scheme `{_visible(url.protocol[:-1])}`: http, https, ws, wss and ftp alone are judged"
-    if url.username or url.password or "@" in text.removeprefix(f"{url.protocol}//").split("/")[0]:
+    if url.username or url.password or "@" in _AUTHORITY_END.split(text.removeprefix(f"{url.protocol}//"), 1)[0]:
         return "is a URL with a user or password in it"
+    if reason := _host_refusal(host_of(url)):
+        return reason
     if url.href != text:
-        return "is a URL that is not written as WHATWG's standard writes it"
-    return _host_refusal(host_of(url))
+        return f"is a URL that WHATWG's standard writes as `{_visible(url.href)}`"
+    return None
 
 
 def host_of(url: ada_url.URL) -> str:
