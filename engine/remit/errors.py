@@ -113,6 +113,20 @@ class DocumentInvalid(InvalidArgument):
         self.fix = fix
 
 
+class DescriptorInvalid(InvalidArgument):
+    """What a tool is described by cannot be read, is over a bound, or has a schema that two libraries may judge
+    differently. The metadata has the JSON Pointer into the descriptor, the reason, and the fix."""
+
+    reason = "DESCRIPTOR_INVALID"
+
+    def __init__(self, pointer: str, why: str, fix: str) -> None:
+        what = f"the descriptor: `{pointer}` {why}" if pointer else f"the descriptor {why}"
+        super().__init__(f"{what}: {fix}", pointer=pointer, why=why, fix=fix)
+        self.pointer = pointer
+        self.why = why
+        self.fix = fix
+
+
 class InvalidToken(InvalidArgument):
     """The text is not a token."""
 
@@ -329,7 +343,8 @@ class WeakeningRefused(RemitError):
 
 
 class RecordRefused(InvalidArgument):
-    """A record is of no kind that there is, about another type's object, too large, or not what its digest says."""
+    """A record is of no kind that there is, about another type's object, too large, not what its digest says, or no
+    document of its kind."""
 
     reason = "RECORD_NOT_ALLOWED"
 

@@ -29,6 +29,7 @@ from tests.support.store.worlds import record, recording
 SCHEMA = "definition hold {}\ndefinition run { relation hold: hold }"
 WHY = record("hold", "hold:1", b"too much")
 CEILINGS = record("agent", "agent:a", b"3 deep")
+PAYS = b'{"input_schema":{"type":"object"}}'
 
 
 def descriptor(document: bytes) -> Record:
@@ -83,8 +84,18 @@ def test_what_is_no_record_of_its_kind_is_refused_with_the_fix(world: EngineOfTe
 
 def test_every_kind_takes_its_own() -> None:
     for name, kind in KINDS.items():
-        id = sha256(b"{}").hexdigest() if kind.naming is Naming.DIGEST else "x"
-        check_record(Record(name, ObjectRef(kind.type, id), b"{}"))
+        document = PAYS if name == "descriptor" else b"{}"
+        id = sha256(document).hexdigest() if kind.naming is Naming.DIGEST else "x"
+        check_record(Record(name, ObjectRef(kind.type, id), document))
+
+
+def test_a_descriptor_that_cannot_be_judged_by_is_refused_with_its_place(world: EngineOfTest) -> None:
+    wrong = descriptor(b'{"input_schema":{"type":"object","propertes":{}}}')
+    error = refused(world, RecordRefused, wrong)
+    assert (error.reason, error.field) == ("RECORD_NOT_ALLOWED", "records[0]")
+    assert error.message.endswith(
+        "the descriptor: `/input_schema` has the unknown keyword `propertes`: did you mean `properties`?"
+    )
 
 
 def test_one_request_has_so_many_and_each_once(world: EngineOfTest) -> None:
@@ -139,7 +150,7 @@ def test_a_past_revision_has_the_record_it_had(world: EngineOfTest) -> None:
 # --- what stays -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fixed", [WHY, record("profile", "profile:close@3", b"{}"), descriptor(b"{}")])
+@pytest.mark.parametrize("fixed", [WHY, record("profile", "profile:close@3", b"{}"), descriptor(PAYS)])
 def test_a_document_that_a_fact_may_choose_stays_what_it_is(world: EngineOfTest, fixed: Record) -> None:
     write(world, fixed, caller=Caller("first"))
     write(world, fixed, caller=Caller("second"))
@@ -167,11 +178,11 @@ def backup(world: EngineOfTest) -> bytes:
 
 
 def test_a_restored_store_has_them_and_keeps_them_fixed(world: EngineOfTest) -> None:
-    write(world, WHY, CEILINGS, descriptor(b"{}"), facts=["run:r#hold@hold:1"])
+    write(world, WHY, CEILINGS, descriptor(PAYS), facts=["run:r#hold@hold:1"])
     with closing(world.engine.stores.restore("copy")) as restore:
         feed(restore, backup(world))
         restore.finish()
-    for each in (WHY, CEILINGS, descriptor(b"{}")):
+    for each in (WHY, CEILINGS, descriptor(PAYS)):
         assert world.engine.records.read("copy", each.key) == world.engine.records.read("", each.key)
     with pytest.raises(RecordFixed):
         world.engine.relationships.write("copy", [], records=[WHY._replace(document=b"")])
@@ -179,7 +190,7 @@ def test_a_restored_store_has_them_and_keeps_them_fixed(world: EngineOfTest) -> 
 
 
 def test_a_backup_with_a_document_that_is_not_what_its_name_says_is_refused(world: EngineOfTest) -> None:
-    forged = descriptor(b"{}")._replace(document=b"{ }")
+    forged = descriptor(PAYS)._replace(document=PAYS + b" ")
     world.store.write("default", recording(forged))
     wrong = pytest.raises(BackupRefused, match="is not the digest of its document")
     with closing(world.engine.stores.restore("copy")) as restore, wrong:

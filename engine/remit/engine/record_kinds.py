@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 
-from remit.errors import InvalidArgument, LimitExceeded, RecordRefused
+from remit.arguments.tool_schema import read_descriptor
+from remit.errors import DescriptorInvalid, InvalidArgument, LimitExceeded, RecordRefused
 from remit.model import Record, RecordKey
 from remit.store.port import DOCUMENT_BYTES_MAX
 from remit.suggest import did_you_mean
@@ -44,6 +45,7 @@ KINDS: Mapping[str, RecordKind] = {
 }
 """By name. A kind is added, and never changed."""
 
+DESCRIPTOR = "descriptor"
 SWEPT = "swept"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog
@@ -86,6 +88,11 @@ def check_record(record: Record, field: str = "") -> None:
         raise _refused(record, f"its document has {size} bytes, and may have {DOCUMENT_BYTES_MAX}", field)
     if kind.naming is Naming.DIGEST and record.object.id != (digest := sha256(record.document).hexdigest()):
         raise _refused(record, f"`{record.object}` is not the digest of its document: name it `{digest}`", field)
+    if record.kind == DESCRIPTOR:
+        try:
+            read_descriptor(record.document)
+        except DescriptorInvalid as error:
+            raise _refused(record, error.message, field) from error
 
 
 def _refused(record: Record, problem: str, field: str) -> RecordRefused:

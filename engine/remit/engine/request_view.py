@@ -6,11 +6,14 @@ Law: a view stays as it is however long the request takes: nothing waits for it,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
+from remit.arguments.tool_schema import Descriptor
 from remit.engine.admission import check_contextual
 from remit.engine.clock import Clock
+from remit.engine.descriptors import Descriptors
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.schema_plans import no_schema
@@ -40,6 +43,7 @@ class RequestView(NamedTuple):
     historical: bool = False
     native: NativeGraph | None = None  # the core's graph of the store, where the view is of the head
     changed: Changed | None = None  # what this request lays over the head
+    find_descriptor: Callable[[str, int], Descriptor | None] | None = None  # by its digest, at a revision
 
     @property
     def token(self) -> str:
@@ -52,6 +56,9 @@ class RequestView(NamedTuple):
             raise no_schema(self.identity.name)
         return self.stored_schema
 
+    def descriptor(self, digest: str) -> Descriptor | None:
+        return self.find_descriptor(digest, self.revision) if self.find_descriptor is not None else None
+
 
 class RequestViews:
     """Makes the views of all stores."""
@@ -60,6 +67,7 @@ class RequestViews:
         self._stores = stores
         self._clock = clock
         self._limits = limits
+        self._descriptors = Descriptors(stores)
 
     def of(
         self,
@@ -79,7 +87,15 @@ class RequestViews:
         schema, graph, revision = loaded.pin(self._limits.undone_max)
         require_at_least(at_least, loaded.identity, revision)
         # After the pin: what a sweep took away was over by the time that is read here.
-        view = RequestView(loaded.identity, schema, graph, revision, self._clock.now_us(), native=loaded.native)
+        view = RequestView(
+            loaded.identity,
+            schema,
+            graph,
+            revision,
+            self._clock.now_us(),
+            native=loaded.native,
+            find_descriptor=partial(self._descriptors.at, loaded.identity),
+        )
         if at_exactly:
             view = self._past(view, revision_of(at_exactly, loaded.identity, revision), interrupt)
         if contextual:
@@ -94,7 +110,14 @@ class RequestViews:
         loaded = self._stores.of(head.identity.name)
         schema = self._stores.plans.of(head.schema_text) if head.schema_text is not None else None
         graph = Overlay(loaded.graph, transaction.changed())
-        return RequestView(head.identity, schema, graph, transaction.next_revision, self._clock.now_us())
+        return RequestView(
+            head.identity,
+            schema,
+            graph,
+            transaction.next_revision,
+            self._clock.now_us(),
+            find_descriptor=partial(self._descriptors.staged, transaction),
+        )
 
     def _with_contextual(self, view: RequestView, contextual: Sequence[Relationship]) -> RequestView:
         self._limits.require_contextual(contextual)
@@ -124,7 +147,16 @@ class RequestViews:
                 graph.undo(delta.changes)
             text = view.schema_text_at(revision)
         schema = self._stores.plans.of(text, interrupt) if text is not None else None
-        return RequestView(head.identity, schema, graph, revision, head.now_us, historical=True)
+        find_descriptor = head.find_descriptor
+        return RequestView(
+            head.identity,
+            schema,
+            graph,
+            revision,
+            head.now_us,
+            historical=True,
+            find_descriptor=find_descriptor,
+        )
 
 
 def _after(view: ReadTransaction, revision: int) -> Iterator[Delta]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from remit.arguments.tool_schema import Descriptor
 from remit.errors import RemitError
 from remit.eval.lookups import LookupPage, Place
 from remit.eval.semantics import Answer
@@ -46,6 +47,11 @@ class EvaluationView(Protocol):
     @property
     def changed(self) -> Changed | None:
         """What `graph` has laid over the store's own edges; None for nothing."""
+        ...
+
+    def descriptor(self, digest: str) -> Descriptor | None:
+        """What a tool is described by, by the id of its object, as it stood at the revision; None where no record of it
+        is there, or none that can be read."""
         ...
 
 

@@ -15,19 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
-from remit.errors import FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
+from remit.arguments.tool_schema import Descriptor, read_descriptor
+from remit.errors import DescriptorInvalid, FileUnreadable, RemitError, SchemaInvalid, WorldInvalid, WorldUnreadable
 from remit.graph.plain import Graph
 from remit.language import plan
 from remit.language.compiler import Compiled, compile_source
 from remit.language.source import Issue, Piece, Source
 from remit.language.syntax import SchemaSyntax
-from remit.model import ObjectRef, Record, Relationship, RelationshipKey, SubjectRef, Verdict
+from remit.model import ObjectRef, Record, RecordKey, Relationship, RelationshipKey, SubjectRef, Verdict
 from remit.notation import (
     checked_name,
     parse_context,
@@ -122,6 +123,21 @@ class World:
     def graph(self) -> Graph:
         """The facts as a graph. What has expired is in it, and does not count."""
         return Graph(self.relationships)
+
+    def descriptor(self, digest: str) -> Descriptor | None:
+        """What a tool is described by, by the id of its object; None where no record says it, or none that can be
+        read. Cost: O(records)."""
+        key = RecordKey("descriptor", ObjectRef("descriptor", digest))
+        document = next((each.record.document for each in self.records if each.record.key == key), None)
+        return _descriptor_of(document) if document is not None else None
+
+
+@lru_cache(64)
+def _descriptor_of(document: bytes) -> Descriptor | None:
+    try:
+        return read_descriptor(document)
+    except DescriptorInvalid:
+        return None  # `verify` says what is wrong with it
 
 
 class _Reader:
