@@ -44,8 +44,8 @@ class CanonicalArguments(NamedTuple):
 def canonical_arguments(
     arguments: bytes | str | Mapping[str, object], types: Mapping[str, str] | None = None
 ) -> CanonicalArguments:
-    """Put arguments into the form in which a call is judged. `types`: what the tool says its texts are, by the names that
-    constraints use: a key, or a JSON Pointer in which `*` is every element of a list.
+    """Put arguments into the form in which a call is judged. `types`: what the tool says its texts are, by the names
+    that constraints use: a key, or a JSON Pointer in which `*` is every element of a list.
 
     Raises InvalidCall where a value has no such form, or could mean something else than it says. Cost: O(length)."""
     if isinstance(arguments, Mapping):
@@ -103,7 +103,7 @@ _STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9][0-9.eE+-]*)', re.DOT
 
 
 def _numbers_changed(text: str, value: Json) -> Iterator[Change]:
-    """Numbers that are written otherwise than RFC 8785 writes them. They come in the order of the text on both sides."""
+    """Numbers that are written otherwise than by RFC 8785. They come in the order of the text on both sides."""
     as_written = (found[1] for found in _STRING_OR_NUMBER.finditer(text) if found[1])
     for before, (pointer, number) in zip(as_written, _numbers(value, ""), strict=True):
         if before != (after := number_text(number)):

@@ -8,17 +8,15 @@ and the one that is wanted does not, while every goal has the same answer on bot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from functools import reduce
-from itertools import product, starmap
+from itertools import product
 from typing import Literal, NamedTuple
 
 from remit.arguments.json_text import Scalar, canonical_text, joined, kind_of, pointer_of
 from remit.arguments.judge import ReadCall, constraint_may_cover, index_of, judge, may_cover
-from remit.arguments.judged import Any, Every, Judged, Known, Related, Unjudged, Unless
 from remit.arguments.side import Side
 from remit.arguments.text_sets import Beginning, Below, Globbed, Paths, TextSet, text_outside
 from remit.arguments.tree import (
@@ -46,6 +44,7 @@ from remit.arguments.tree import (
     Url,
 )
 from remit.arguments.values import DEFAULT_PORTS, VALUE_TYPES, Network, ValueType, is_address_like, is_below, refusal
+from remit.arguments.verdicts import Outcome, outcomes_of
 from remit.arguments.written import written
 from remit.notation import shortened
 
@@ -393,7 +392,7 @@ class Inclusion:
     # --- values that can be counted -----------------------------------------------------------------------------
 
     def _at_values(self, known: _Known, wanted: Constraint, place: Place) -> Doubt | Literal[False] | None:
-        """Where only so many values are left, each is judged. False where they are any number, or it hangs on a goal."""
+        """Where only so many values are left, each is judged. False where they are more, or it hangs on a goal."""
         candidates = self._candidates(known, wanted, place)
         if candidates is None:
             return False
@@ -452,20 +451,20 @@ class Inclusion:
         return type is None or not isinstance(value, str) or refusal(type, value) is None
 
     @property
-    def _passing(self) -> frozenset[int]:
-        """What is let through, as numbers of verdicts: 0 no, 1 unknown, 2 yes."""
-        return frozenset({2}) if self._is_given else frozenset({1, 2})
+    def _passing(self) -> frozenset[Outcome]:
+        """What is let through."""
+        return frozenset({Outcome.YES}) if self._is_given else frozenset({Outcome.UNJUDGED, Outcome.YES})
 
     def _may_pass(self, constraint: Constraint, value: Scalar, type: ValueType | None) -> bool:
         return bool(self._outcomes(constraint, value, type) & self._passing)
 
-    def _outcomes(self, constraint: Constraint, value: Scalar, type: ValueType | None) -> frozenset[int]:
+    def _outcomes(self, constraint: Constraint, value: Scalar, type: ValueType | None) -> frozenset[Outcome]:
         """What the constraint may come to for the value, whatever its goals are answered."""
         argument = Argument(("value",), constraint)
         document = Document(self.side, Clause(ANYTHING, ANYTHING, (argument,), is_open=True), "", 0)
         call = ReadCall("any", "", {"value": value})
         judged = judge(document, call.typed(call.arguments, {"/value": type}) if type else call)
-        return _outcomes_of(judged)
+        return outcomes_of(judged)
 
     # --- members ------------------------------------------------------------------------------------------------
 
@@ -540,20 +539,22 @@ class Inclusion:
         """Whose constraint is wanted: where authority is taken, the first must hold back what the second does."""
         return "the second" if self._is_given else "the first"
 
+    @property
+    def _other(self) -> str:
+        return "the first" if self._is_given else "the second"
+
     def _no_reason(self, known: _Known, wanted: Member, place: Place) -> Doubt:
-        said = shortened(written(Constraint((wanted,))))
-        named = known.constraint()
+        said, named = shortened(written(Constraint((wanted,)))), known.constraint()
         if not named.members:
-            return Doubt(place.pointer, f"{place.name} may be anything, and is `{said}` in {self._wanted}")
-        return Doubt(
-            place.pointer,
-            f"that {place.name} is `{said}`, as in {self._wanted}, does not follow from `{shortened(written(named))}`",
-        )
+            return Doubt(place.pointer, f"{place.name} may be anything, and `{said}` of {self._wanted} is not")
+        follows = f"does not follow from `{shortened(written(named))}` of {self._other}"
+        return Doubt(place.pointer, f"of {place.name}, `{said}` of {self._wanted} {follows}")
 
     def _counterexample(self, value: str, type: ValueType | None, wanted: Constraint, place: Place) -> Doubt:
-        what = f"`{shortened(value)}`" + (f", where the tool calls it a {type}," if type else "")
+        what = f"`{shortened(value)}`" + (f", which a tool may call a {type}" if type else "")
+        passes = "does not let through" if self._is_given else "does not match"
         said = shortened(written(wanted))
-        return Doubt(place.pointer, f"{place.name} may be {what} and is `{said}` in {self._wanted}")
+        return Doubt(place.pointer, f"{place.name} may be {what}; `{said}` of {self._wanted} {passes} it")
 
 
 # --- what one member says of another ----------------------------------------------------------------------------
@@ -629,24 +630,3 @@ def _beginning(scheme: str, host: str) -> str:
     if host.startswith("."):
         return f"{scheme}://"
     return f"{scheme}://[{host}]" if ":" in host else f"{scheme}://{host}"
-
-
-def _outcomes_of(judged: Judged) -> frozenset[int]:
-    """Every verdict it may come to, were each of its goals a yes or a no by itself: 0 no, 1 unknown, 2 yes."""
-    match judged:
-        case Known(truth):
-            return frozenset({2 if truth else 0})
-        case Unjudged():
-            return frozenset({1})
-        case Related():
-            return frozenset({0, 2})
-        case Every(parts):
-            return _combined(min, [_outcomes_of(each) for each in parts])
-        case Any(parts):
-            return _combined(max, [_outcomes_of(each) for each in parts])
-        case Unless(part):
-            return frozenset(2 - each for each in _outcomes_of(part))
-
-
-def _combined(least_or_greatest: Callable[[int, int], int], parts: list[frozenset[int]]) -> frozenset[int]:
-    return reduce(lambda one, other: frozenset(starmap(least_or_greatest, product(one, other))), parts)
