@@ -207,7 +207,9 @@ def holds_of_text(name: str, of: Json, value: str) -> bool | None:
         case "prefix":
             return value[: len(of)] == of
         case "subpath":
-            return PurePosixPath(of) in (PurePosixPath(value), *PurePosixPath(value).parents) and is_as_absolute(of, value)
+            return PurePosixPath(of) in (PurePosixPath(value), *PurePosixPath(value).parents) and is_as_absolute(
+                of, value
+            )
         case "glob":
             return re.fullmatch(as_regex(of), value, re.DOTALL) is not None
         case "cidr":

@@ -1,8 +1,8 @@
 """Random constraint documents that are near each other, and calls near the edges of what they let through.
 
-Two documents that were drawn apart have nothing to do with each other, and tell nothing about a comparison. So the second
-is the first with a few changes, each of which widens, narrows or breaks something; and calls are made of what the two
-documents themselves name, with a little more or less of it."""
+Two documents that were drawn apart have nothing to do with each other, and tell nothing about a comparison. So the
+second is the first with a few changes, each of which widens, narrows or breaks something; and calls are made of what
+the two documents themselves name, with a little more or less of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import json
 from collections.abc import Iterator
 from copy import deepcopy
 from ipaddress import ip_network
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 from remit.arguments.call import ReadCall
 from remit.arguments.document import ANY_PERMISSION, parse_document
 from remit.arguments.judge import judge
-from remit.arguments.judged import Any as AnyOf
-from remit.arguments.judged import Every, Judged, Known, Related, Unjudged, Unless
+from remit.arguments.judged import Judged, Related
 from remit.arguments.side import Side
 from remit.arguments.tree import ANYTHING, Argument, Clause, Document, Part
 from remit.arguments.values import VALUE_TYPES, ValueType
+from remit.arguments.verdicts import Outcome, outcomes_of
 from remit.errors import DocumentInvalid
 
 PATHS = ["/", "/a", "/a/b", "/a/b/c", "/ab", "a", "a/b", "/a/b@x.example"]
@@ -46,7 +47,7 @@ KEYS = ["to", "x", "/x/y", "/x/z", "/x/y/0", "/l/0", "/l/1", "l", "cc"]
 Entries = dict[str, Any]
 
 
-class RandomDocuments:
+class NearDocuments:
     """Documents of one side, as the JSON objects that they are written as."""
 
     def __init__(self, random: Random, side: Side) -> None:
@@ -245,7 +246,7 @@ class RandomDocuments:
             case "url", chance if chance < 0.9:
                 return {**changed, name: {**value, **self.url()} if random.random() < 0.5 else {**self.url(), **value}}
             case _:
-                drawn = self.member(0, names=["binding" if name == "equals" and chance_of(random) else name])
+                drawn = self.member(0, names=["binding" if name == "equals" and random.random() < 0.15 else name])
                 return {**changed, **drawn}
 
     def changed_list(self, constraints: list[Entries]) -> list[Entries]:
@@ -263,13 +264,9 @@ class RandomDocuments:
         return changed
 
 
-def chance_of(random: Random) -> bool:
-    return random.random() < 0.15
-
-
 def pairs(random: Random, side: Side) -> Iterator[tuple[Document, Document]]:
     """Pairs of documents near each other, without end, in either order."""
-    drawn = RandomDocuments(random, side)
+    drawn = NearDocuments(random, side)
     while True:
         one = drawn.document()
         other = drawn.near(one)
@@ -283,8 +280,8 @@ def pairs(random: Random, side: Side) -> Iterator[tuple[Document, Document]]:
 
 # --- calls ------------------------------------------------------------------------------------------------------
 
-NO, UNKNOWN, YES = 0, 1, 2
 Goals = dict[tuple[str, str], bool]
+Types = dict[str, ValueType]
 
 
 class NearCalls:
@@ -301,28 +298,31 @@ class NearCalls:
         self.paths = sorted({path for each in written for path in _paths_in(each)})
         self.values = [value for each in written for value in self.edges(each)] + random.sample(SCALARS, 3)
         self.values += ["z" * 20, 7, ["z"], {"k": "z"}] * (1 + len(self.values) // 30)
+        self.passed = 0  # how many calls the known document let through
         self.texts = [each for each in self.values if isinstance(each, str) and each.isascii() and each.isprintable()]
 
-    def counterexample(self, settings: int, calls: int) -> tuple[ReadCall, bool] | int:
-        """A call that the known document lets through and the wanted one does not; else how many it let through."""
-        passed = 0
-        for _ in range(settings):
-            types, goals = self.types(), Goals()
-            suited = {path: self.suited(path, types, goals) for path in self.paths}
-            for _ in range(calls):
-                call = self.call(suited, types)
-                if self.passes(judge(self.known, call), goals):
-                    passed += 1
-                    if not self.passes(judge(self.wanted, call), goals):
-                        return call, True
-        return passed
+    def counterexample(self, types: Types, calls: int) -> ReadCall | None:
+        """A call of a tool that says these types, which the known document lets through and the wanted one does not."""
+        goals = Goals()
+        suited = {path: self.suited(path, types, goals) for path in self.paths}
+        for _ in range(calls):
+            call = self.call(suited, types)
+            if self.passes(judge(self.known, call), goals):
+                self.passed += 1
+                if not self.passes(judge(self.wanted, call), goals):
+                    return call
+        return None
 
     def passes(self, judged: Judged, goals: Goals) -> bool:
         """Whether it is let through: a yes where authority is given, anything but a no where it is taken."""
-        verdict = verdict_of(judged, goals, self.random)
-        return verdict == YES if self.is_given else verdict != NO
 
-    def suited(self, path: tuple[str, ...], types: dict[str, ValueType], goals: Goals) -> list[list[Any]]:
+        def answer(goal: Related) -> bool:
+            return goals.setdefault((str(goal.object), goal.permission), self.random.random() < 0.8)
+
+        [outcome] = outcomes_of(judged, answer)
+        return outcome is Outcome.YES if self.is_given else outcome is not Outcome.NO
+
+    def suited(self, path: tuple[str, ...], types: Types, goals: Goals) -> list[list[Any]]:
         """Values for the argument: those that only what is known lets through, all that it does, and all."""
         values = [self.value() for _ in range(18)]
         known, wanted = (list(_constraints_at(path, each.root)) for each in (self.known, self.wanted))
@@ -331,7 +331,7 @@ class NearCalls:
         return [apart or passing or values, passing or values, values]
 
     def is_let_through(
-        self, value: Any, path: tuple[str, ...], constraints: list[Argument], types: dict[str, ValueType], goals: Goals
+        self, value: Any, path: tuple[str, ...], constraints: list[Argument], types: Types, goals: Goals
     ) -> bool:
         arguments: dict[str, Any] = {}
         _put(arguments, path, value)
@@ -341,7 +341,7 @@ class NearCalls:
         )
         return any(self.passes(judge(each, call), goals) for each in alone)
 
-    def call(self, suited: dict[tuple[str, ...], list[list[Any]]], types: dict[str, ValueType]) -> ReadCall:
+    def call(self, suited: dict[tuple[str, ...], list[list[Any]]], types: Types) -> ReadCall:
         random = self.random
         arguments: dict[str, Any] = {}
         for path in random.sample(self.paths, len(self.paths)):
@@ -366,10 +366,10 @@ class NearCalls:
             return {key: self.value(depth - 1) for key in random.sample(["y", "z", "k"], random.randint(0, 2))}
         return random.choice(["e\u0301", 0, None, True, "", [], {}, "/a/../b", "//a", "A.example.com"])
 
-    def types(self) -> dict[str, ValueType]:
+    def types(self) -> Types:
         """What a tool may say of the arguments; mostly nothing."""
         random = self.random
-        types: dict[str, ValueType] = {}
+        types = Types()
         if random.random() < 0.5:
             return types
         for path in self.paths:
@@ -423,7 +423,8 @@ class NearCalls:
                     for host in (bracketed, f"a.{plain}", f"x{plain}"):
                         scheme = self.random.choice(["https", "http"])
                         port = self.random.choice(["", "", ":8443", ":80"])
-                        yield f"{scheme}://{host}{port}{self.random.choice(['/', '/a', '/a/b', '/ab', '/a/b/c', '//a'])}"
+                        path = self.random.choice(["/", "/a", "/a/b", "/ab", "/a/b/c", "//a"])
+                        yield f"{scheme}://{host}{port}{path}"
             case (("related" | "unrelated"), _):
                 yield from ["bob", "bob@example.com", "no id"]
             case _:
@@ -462,7 +463,7 @@ def _paths_in(document: Any) -> Iterator[tuple[str, ...]]:
 def _put(arguments: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
     """Puts the value where the path leads; False where something else is in the way."""
     at: Any = arguments
-    for key, following in zip(path, path[1:], strict=False):
+    for key, following in pairwise(path):
         empty: Any = [] if following.isdigit() else {}
         if isinstance(at, list):
             if not key.isdigit() or int(key) > len(at):
@@ -488,23 +489,3 @@ def _addresses_near(network: str) -> list[str]:
     found = ip_network(network)
     first, last = found.network_address, found.broadcast_address
     return [str(first), str(last), str(first + 1), str(last + 1), str(first - 1)]
-
-
-# --- answers ----------------------------------------------------------------------------------------------------
-
-
-def verdict_of(judged: Judged, goals: Goals, random: Random) -> int:
-    """What it comes to, where each goal has one answer that is drawn when it is first asked."""
-    match judged:
-        case Known(truth):
-            return YES if truth else NO
-        case Unjudged():
-            return UNKNOWN
-        case Related(object, permission):
-            return YES if goals.setdefault((str(object), permission), random.random() < 0.8) else NO
-        case Every(parts):
-            return min((verdict_of(each, goals, random) for each in parts), default=YES)
-        case AnyOf(parts):
-            return max((verdict_of(each, goals, random) for each in parts), default=NO)
-        case Unless(part):
-            return YES - verdict_of(part, goals, random)
