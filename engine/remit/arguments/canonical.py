@@ -205,7 +205,7 @@ def _email(text: str) -> str:
     return f"{local}{at}{_host(host)}" if host and "@" not in host else text
 
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\@]+)([^?#]*)(?:[?#].*)?", re.DOTALL)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\@]+)((?:[/\\][^?#]*)?)(?:[?#].*)?", re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::[0-9]*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
