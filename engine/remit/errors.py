@@ -101,15 +101,24 @@ class InvalidContext(InvalidArgument):
 
 class DocumentInvalid(InvalidArgument):
     """A constraint document is not of its form, over a bound, or names a permission that its relation does not declare.
-    The metadata has the JSON Pointer into the document, the reason, and the fix."""
+    The metadata has the JSON Pointer into the document, what is wrong, and the fix; and the relationship, where it was
+    to be written."""
 
     reason = "DOCUMENT_INVALID"
 
-    def __init__(self, pointer: str, why: str, fix: str = "") -> None:
-        message = f"the constraint document: `{pointer}` {why}" if pointer else f"the constraint document {why}"
-        super().__init__(f"{message}: {fix}" if fix else message, pointer=pointer, why=why, fix=fix)
+    def __init__(
+        self, pointer: str, problem: str, fix: str = "", *, relationship: object = None, field: str = ""
+    ) -> None:
+        message = f"the constraint document: `{pointer}` {problem}" if pointer else f"the constraint document {problem}"
+        about: dict[str, object] = {}
+        if relationship is not None:
+            message = f"`{relationship}`: {message}"
+            about["relationship"] = relationship
+        super().__init__(
+            f"{message}: {fix}" if fix else message, field=field, pointer=pointer, problem=problem, fix=fix, **about
+        )
         self.pointer = pointer
-        self.why = why
+        self.problem = problem
         self.fix = fix
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from math import isfinite
 
 from remit.errors import Fault, InvalidContext, InvalidReference, InvalidRelationship, StoreNotFound
@@ -364,7 +365,27 @@ def _refuse_constant(name: str) -> object:
     raise InvalidContext(f"`{name}` is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_refuse_constant)
+def _exact_number(text: str) -> float:
+    """A number with a fraction or an exponent: the double that its digits are, written as briefly as they can be or to
+    the 17th, as some do. A double beside what was written is another number, so that is refused."""
+    number = float(text)
+    if number == 0:
+        is_exact = _ZERO.match(text) is not None  # an exponent may be beyond what Decimal reads
+    elif isfinite(number):
+        is_exact = Decimal(text) in (Decimal(repr(number)), Decimal(f"{number:.17g}"))
+    else:
+        is_exact = True  # which is refused as what it is
+    if not is_exact:
+        raise InvalidContext(f"the number `{shortened(text)}` would lose digits: pass it as a string")
+    return number
+
+
+_ZERO = re.compile(r"-?[0.]*(?:[eE]|$)")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_refuse_constant, parse_float=_exact_number
+)
 
 
 def parse_context(text: str) -> dict[str, object]:

@@ -46,6 +46,10 @@ def answers_of(salt: str):
     return truth
 
 
+def graph_of(truth):
+    return lambda related: truth((str(related.object), related.permission))
+
+
 def compare(seed: int, side: Side) -> Counter[str]:
     written, call = drawn(seed, side)
     document = parse_document(json.dumps(written), side, DECLARED)
@@ -58,11 +62,10 @@ def compare(seed: int, side: Side) -> Counter[str]:
     plain_call = PlainCall(call.tool, call.purpose, call.arguments)
     for completion in range(COMPLETIONS):
         truth = answers_of(f"{seed}/{completion}")
-        low, high = bounds_of(judged, lambda related: truth((str(related.object), related.permission)))
+        low, high = bounds_of(judged, graph_of(truth))
         plain = passes(written, side, plain_call, truth)
-        said = f"seed {seed}, {side}: {written} of {call.arguments} is {plain}, and judged {judged}"
-        assert low <= plain <= high, said
-        assert not is_judged or low == high, said
+        assert low <= plain <= high, f"seed {seed}, {side}: {written} of {call.arguments} is {plain}: {judged}"
+        assert not is_judged or low == high, f"seed {seed}, {side}: {written} of {call.arguments}: {judged}"
         met["unknown" if low != high else "yes" if low else "no"] += 1
     return met
 
@@ -94,11 +97,7 @@ def test_types_of_the_tool_make_nothing_known_that_was_not(seeds: Seeds) -> None
             patterns = ("/a", "/b", "/c", "/a/*", "/b/*", "/a/a", "/a/b", "/b/x~1y")
             types = {pattern: random.choice(VALUE_TYPES) for pattern in random.sample(patterns, 3)}
             document = parse_document(json.dumps(written), side, DECLARED)
-            truth = answers_of(str(seed))
-
-            def answer(related: Related, truth=truth) -> bool:
-                return truth((str(related.object), related.permission))
-
+            answer = graph_of(answers_of(str(seed)))
             untyped = bounds_of(judge(document, call), answer)
             typed = bounds_of(judge(document, call.typed(call.arguments, types)), answer)
             assert typed[0] <= untyped[0] and untyped[1] <= typed[1], f"seed {seed}: {written} with {types}"

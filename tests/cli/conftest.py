@@ -33,12 +33,18 @@ def bare_shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 @pytest.fixture
-def empty_server() -> Iterator[BackgroundServer]:
+def engine() -> Iterator[Engine]:
+    """What the server asks."""
     clock = ManualClock(NOW_US)
     engine = Engine(MemoryStore(clock_us=clock.now_us), clock)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def empty_server(engine: Engine) -> Iterator[BackgroundServer]:
     with BackgroundServer(engine) as server:
         yield server
-    engine.close()
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ from remit.cli.arguments.filters import parse_filter
 from remit.cli.arguments.relationship_json import parse_relationship_json
 from remit.cli.render.as_json import relationship_json
 from remit.client import Client
+from remit.engine.facade import Engine
 from remit.errors import RemitError
-from remit.model import Relationship
+from remit.model import Operation, Relationship, Update
 from remit.notation import format_time, parse_relationship
 from remit.server.run.background import BackgroundServer
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Shell
+from tests.support.store.worlds import record
 
 
 def token_of(shell: Shell) -> str:
@@ -68,6 +70,28 @@ def test_a_watch_for_programs_is_one_object_an_event(shell: Shell) -> None:
     assert touched["changes"][0]["relationship"] == "doc:a#viewer@user:ann"
     assert deleted["changes"][0]["kind"] == "deleted"
     assert touched["committed_at"].endswith("Z")
+
+
+def test_a_watch_names_the_records_that_a_revision_wrote(shell: Shell, engine: Engine) -> None:
+    token = token_of(shell)
+    why = record("hold", "hold:h", b"why")
+    fact = Update(Operation.TOUCH, parse_relationship("doc:held#viewer@user:zoe"))
+    engine.relationships.write("", [fact], records=[why])
+    engine.relationships.write("", [], records=[record("agent", "agent:a", b"1")])
+    asked = ("watch", "--from", token, "--limit", "2")
+    lines = [re.sub(r"r1\S+ \S+Z", "...", line) for line in shell(*asked).lines]
+    assert lines == [
+        "touch doc:held#viewer@user:zoe",
+        "// record hold of hold:h touched",
+        "// ... by local",
+        "// record agent of agent:a touched",
+        "// ... by local",
+    ]
+    told = [event["records"] for event in shell(*asked, "--json").json if "records" in event]
+    assert told == [
+        [{"kind": "touched", "record": "hold", "object": "hold:h"}],
+        [{"kind": "touched", "record": "agent", "object": "agent:a"}],
+    ]
 
 
 def test_an_interrupted_watch_says_where_to_go_on(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_every_parameter_type_is_listed_and_used_in_a_caveat() -> None:
 
 def test_every_flag_is_listed() -> None:
     assert [row[0].strip("`").removeprefix("use ") for row in table_cells(PAGE, "## Words and lines")] == [
-        *("expiration", "not_before", "self", "typechecking", "partial", "import", "delegation")
+        *("expiration", "not_before", "self", "typechecking", "partial", "import", "delegation", "arguments")
     ]
     assert len(FLAGS) == len(table_cells(PAGE, "## Words and lines"))
 

@@ -72,3 +72,49 @@ def test_what_comes_and_goes_is_told() -> None:
         ("definition-added", "team"),
     ]
     assert isinstance(diff(compile_schema(BASE).schema, compile_schema(new).schema)[0], SchemaChange)
+
+
+CALLS = """
+use arguments
+definition user { relation contact: user }
+definition descriptor {}
+definition tool {
+  relation may: user with arguments(user#contact) | user
+  relation off: user with matching
+  permission use = may - off
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            "arguments(user#contact)",
+            "arguments",
+            [("subject-type-removed", Effect.NARROWS), ("subject-type-added", Effect.WIDENS)],
+        ),
+        # What `arguments` asks rises with it; by `matching` it may take away.
+        ("contact: user", "contact: user | tool", [("subject-type-added", Effect.WIDENS)]),
+        # With it calls are judged by what is accepted, and without any not at all.
+        ("relation may", "relation descriptor: descriptor\n  relation may", [("relation-added", Effect.BOTH)]),
+    ],
+)
+def test_what_documents_rest_on_is_told(before: str, after: str, expected: list[tuple[str, Effect]]) -> None:
+    found = changes(CALLS, CALLS.replace(before, after))
+    assert [(code, effect) for code, _, effect in found] == expected
+
+
+def test_what_a_matching_document_may_ask_works_both_ways() -> None:
+    old = CALLS.replace("matching", "matching(user#contact)")
+    assert changes(old, old.replace("contact: user", "contact: user | tool")) == [
+        ("subject-type-added", "user#contact", Effect.BOTH)
+    ]
+
+
+def test_a_caveat_that_becomes_the_built_in_one_decides_otherwise() -> None:
+    own = "caveat arguments(x int) { x > 1 }\ncaveat matching(x int) { x > 1 }\ndefinition user"
+    old = CALLS.replace("use arguments\n", "").replace("definition user", own, 1).replace("(user#contact)", "")
+    new = CALLS.replace("(user#contact)", "")
+    told = [("caveat-changed", "arguments", Effect.BOTH), ("caveat-changed", "matching", Effect.BOTH)]
+    assert changes(old, new) == changes(new, old) == told

@@ -82,6 +82,8 @@ def test_a_nodes_span_is_where_it_stands(tree, base):
             case sx.TypeSyntax(type_):
                 assert written.startswith(type_)
                 assert parsed.sources.slice(node.caveat_span) == (node.caveat or "")
+            case sx.PermissionReferenceSyntax():
+                assert written == str(node)
             case sx.CaveatSyntax(name):
                 assert parsed.sources.slice(node.expression_span) == node.expression
                 assert parsed.sources.slice(node.name_span) == name
@@ -246,6 +248,10 @@ def test_traits_are_read_in_any_order_behind_the_caveat():
     assert type_of("expiration") == sx.TypeSyntax("user", expiration=True)
     assert type_of("not_before", "use not_before\n") == sx.TypeSyntax("user", not_before=True)
     assert type_of("expiration", "") == sx.TypeSyntax("user", caveat="expiration")
+    asked = (sx.PermissionReferenceSyntax("user", "contact"), sx.PermissionReferenceSyntax("a/b", "c"))
+    told = sx.TypeSyntax("user", caveat="matching", declared=asked, expiration=True)
+    assert type_of("matching(user#contact, a/b#c) and expiration", uses + "use arguments\n") == told
+    assert type_of("matching", "") == sx.TypeSyntax("user", caveat="matching")
 
 
 # --- statements and comments ------------------------------------------------------------------------------------

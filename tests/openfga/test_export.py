@@ -189,6 +189,7 @@ def test_any_context_is_read_as_it_was_written(context: dict[str, object]) -> No
         ("managed relation q: user", "it is `managed`"),
         ("relation q: user with expiration", "it takes `user with expiration`, and OpenFGA knows no times"),
         ("relation q: user with not_before", "knows no times"),
+        ("relation q: user with arguments", "it takes `user with arguments`, and OpenFGA judges no calls"),
         ("relation q: doc#r\n permission p = q->r", "`q->r` begins at `doc#r`"),
         ("permission p = r->p", "`p` of `doc` cannot be exported to OpenFGA: nothing that is written leads to it"),
         ("relation q: doc#q", "`q` of `doc` cannot be exported to OpenFGA: nothing that is written leads to it"),
@@ -197,7 +198,7 @@ def test_any_context_is_read_as_it_was_written(context: dict[str, object]) -> No
     ],
 )
 def test_what_openfga_has_no_word_for_is_refused_by_name(member: str, said: str) -> None:
-    flags = "use delegation\nuse expiration\nuse not_before\nuse self\n"
+    flags = "use arguments\nuse delegation\nuse expiration\nuse not_before\nuse self\n"
     schema = compile_schema(
         f"{flags}definition user {{ relation r: user }}\ndefinition doc {{ relation r: doc\n{member} }}"
     ).schema

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from remit.eval.semantics import Evaluation
 from remit.graph.view import GraphView
 from remit.language.compiler import compile_schema
-from remit.language.plan import Schema, SubjectType
+from remit.language.plan import Schema
 from remit.model import PLAIN, ObjectRef, Qualifiers, Relationship, SubjectRef, Verdict
 from remit.notation import parse_relationship
 from tests.support.places import AGENTS_BEFORE_PROFILES
@@ -173,11 +173,7 @@ def _dataset(random: Random, dataset: str, links: list[str], free: set[str]) -> 
 def admitted(fact: Relationship, schema: Schema | None = None) -> bool:
     """Whether the schema, the one before profiles where none is named, admits the subject with these times."""
     relation = (schema or agents_schema()).definitions[fact.resource.type].relations[fact.relation]
-    subject, times = fact.subject, fact.qualifiers
-    expires, begins = times.expiration_us is not None, times.not_before_us is not None
-    return relation.takes(
-        SubjectType(subject.type, subject.relation, subject.is_wildcard, expiration=expires, not_before=begins)
-    )
+    return relation.alternative(fact.subject, fact.qualifiers) is not None
 
 
 @st.composite

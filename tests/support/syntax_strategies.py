@@ -6,8 +6,9 @@ from functools import cache
 
 from hypothesis import strategies as st
 
+from remit.arguments.side import SIDES
 from remit.language import syntax as sx
-from remit.language.tokens import DELEGATION, FLAGS, KEYWORDS
+from remit.language.tokens import ARGUMENTS, DELEGATION, FLAGS, KEYWORDS
 
 # Words that mean something somewhere, where they may also be names.
 _TEMPTING = sorted(
@@ -63,14 +64,22 @@ def expressions(flags):
     )
 
 
+@cache
+def declared(flags):
+    permission = st.builds(sx.PermissionReferenceSyntax, paths(flags), names(flags))
+    return st.lists(permission, min_size=1, max_size=3).map(tuple)
+
+
 @st.composite
 def types(draw, flags):
     form = draw(st.sampled_from(["plain", "wildcard", "userset", "ellipsis"]))
+    caveat = draw(st.none() | paths(flags) | st.sampled_from(sorted(SIDES)))
     return sx.TypeSyntax(
         draw(paths(flags)),
         relation={"userset": draw(names(flags)), "ellipsis": "..."}.get(form),
         wildcard=form == "wildcard",
-        caveat=draw(st.none() | paths(flags)),
+        caveat=caveat,
+        declared=draw(st.just(()) | declared(flags)) if caveat in SIDES and ARGUMENTS in flags else (),
         expiration="expiration" in flags and draw(st.booleans()),
         not_before="not_before" in flags and draw(st.booleans()),
     )
@@ -154,5 +163,6 @@ def _items(flags):
     if "partial" in flags:
         kinds.append(st.builds(sx.PartialSyntax, *block))
     if "import" in flags:
-        kinds.append(st.builds(sx.ImportSyntax, _IMPORT_PATH, comments))
+        asked = st.just(()) | declared(flags) if ARGUMENTS in flags else st.just(())
+        kinds.append(st.builds(sx.ImportSyntax, _IMPORT_PATH, asked, comments))
     return st.lists(st.one_of(kinds), max_size=4)

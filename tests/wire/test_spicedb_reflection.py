@@ -207,3 +207,29 @@ def test_what_a_relation_makes() -> None:
         ("doc", "view"),
     }
     assert computable_permissions(SCHEMA, "folder", "") == {("doc", "parent")}
+
+
+CALLS = """
+use arguments
+definition user {}
+definition book { relation contact: user }
+definition doc {
+    relation viewer: user with arguments(book#contact)
+    permission view = viewer
+}
+"""
+
+
+def test_the_caveats_that_are_built_in_are_told_and_what_documents_may_ask() -> None:
+    schema = plan(CALLS)
+    told = encode_caveats(schema, Filters([]))
+    assert [(each.name, each.expression, len(each.parameters)) for each in told] == [
+        ("arguments", "", 0),
+        ("matching", "", 0),
+    ]
+    without = plan(CALLS.replace("use arguments\n", "").replace(" with arguments(book#contact)", ""))
+    assert sorted(
+        each.caveat_added.name for each in encode_differences(without, schema) if each.HasField("caveat_added")
+    ) == ["arguments", "matching"]
+    assert dependent_relations(schema, "doc", "view") == {("doc", "viewer"), ("book", "contact")}
+    assert dependent_relations(without, "doc", "view") == {("doc", "viewer")}

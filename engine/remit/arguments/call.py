@@ -101,4 +101,4 @@ def _check_purpose(purpose: str) -> None:
 
 def _invalid(pointer: str, reason: str) -> InvalidCall:
     what = f"the call's argument `{shortened(pointer)}`" if pointer else "the call's object of arguments"
-    return InvalidCall(f"{what} {reason}", field="call.arguments", pointer=pointer, why=reason)
+    return InvalidCall(f"{what} {reason}", field="call.arguments", pointer=pointer, problem=reason)

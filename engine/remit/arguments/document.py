@@ -66,6 +66,7 @@ BINDING = ("binding", "link")  # the permission that a binding is asked by
 _BINDING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _COMBINING = ("any_of", "all_of")
 _TEXTS_ONLY = "the tool and the purpose are texts"
+_RELATED_FORM = 'write `{"type": "user", "permission": "contact"}`, and nothing else'
 
 
 class _AnyPermission(Collection[tuple[str, str]]):
@@ -133,7 +134,7 @@ class _Reader:
 
     def part(self, value: Json, pointer: str) -> Part:
         """A document, or one within `any_of` or `all_of` of another."""
-        entries = self.object(value, pointer, "a document")
+        entries = self.object(value, pointer, "a document", "such as `{}`")
         self.counted(pointer)
         tool = self.text_constraint(entries.pop("tool", {}), joined(pointer, "tool"))
         purpose = self.text_constraint(entries.pop("purpose", {}), joined(pointer, "purpose"))
@@ -180,7 +181,7 @@ class _Reader:
             raise DocumentInvalid(pointer, "is no JSON Pointer", "a `~` is written `~0`, and a `/` in a key `~1`")
         if "*" in path:
             raise DocumentInvalid(pointer, "has the key `*`", "`each` and `some` speak of the elements of a list")
-        entries = self.object(value, pointer, "a constraint")
+        entries = self.object(value, pointer, "a constraint", _meant_by(value))
         absent = "optional" if self.side is Side.ARGUMENTS else "if_present"
         is_set = absent in entries
         if is_set and entries.pop(absent) is not True:
@@ -196,7 +197,7 @@ class _Reader:
     # --- constraints --------------------------------------------------------------------------------------------
 
     def constraint(self, value: Json, pointer: str) -> Constraint:
-        return self.read_members(self.object(value, pointer, "a constraint"), pointer)
+        return self.read_members(self.object(value, pointer, "a constraint", _meant_by(value)), pointer)
 
     def read_members(self, entries: dict[str, Json], pointer: str) -> Constraint:
         """What an object of members says; none of them is `optional` or `if_present` any more."""
@@ -335,7 +336,7 @@ class _Reader:
     def network(self, value: Json, pointer: str) -> Network:
         text = self.text(value, pointer)
         try:
-            if not text.isascii():
+            if not text.isascii() or "%" in text:  # a zone is no part of an address
                 raise ValueError(text)
             network = ipaddress.ip_network(text, strict=False)
         except ValueError as error:
@@ -364,7 +365,7 @@ class _Reader:
         return text
 
     def url(self, value: Json, pointer: str) -> Url:
-        entries = self.object(value, pointer, "what `url` says")
+        entries = self.object(value, pointer, "what `url` says", 'such as `{"host": "example.com"}`')
         members = ("scheme", "host", "port", "path")
         for name in entries:
             if name not in members:
@@ -406,11 +407,9 @@ class _Reader:
         return port
 
     def related(self, value: Json, pointer: str, *, negated: bool) -> RelatedTo:
-        entries = self.object(value, pointer, "what is asked of the graph")
+        entries = self.object(value, pointer, "what is asked of the graph", _RELATED_FORM)
         if sorted(entries) != ["permission", "type"]:
-            raise DocumentInvalid(
-                pointer, "is not of its form", 'write `{"type": "user", "permission": "contact"}`, and nothing else'
-            )
+            raise DocumentInvalid(pointer, "is not of its form", _RELATED_FORM)
         type = self.text(entries["type"], joined(pointer, "type"))
         permission = self.text(entries["permission"], joined(pointer, "permission"))
         self.check_declared((type, permission), pointer)
@@ -429,10 +428,10 @@ class _Reader:
 
     # --- what they are made of ----------------------------------------------------------------------------------
 
-    def object(self, value: Json, pointer: str, what: str) -> dict[str, Json]:
+    def object(self, value: Json, pointer: str, what: str, fix: str) -> dict[str, Json]:
         """A copy of an object, in the order of its names."""
         if not isinstance(value, dict):
-            raise DocumentInvalid(pointer, f"is no object, and so not {what}", "such as `{}`, which is anything")
+            raise DocumentInvalid(pointer, f"is no object, and so not {what}", fix)
         return dict(in_order(value))
 
     def items(self, value: Json, pointer: str, items_max: int | None = None) -> list[tuple[int, Json]]:
@@ -451,6 +450,8 @@ class _Reader:
         """A single text or a list of them, each with its pointer."""
         if isinstance(value, str):
             return [(value, pointer)]
+        if not isinstance(value, list):
+            raise DocumentInvalid(pointer, "is neither a text nor a list of texts")
         return [(item, joined(pointer, index)) for index, item in self.items(value, pointer)]
 
     def scalar(self, value: Json, pointer: str) -> Scalar:
@@ -476,3 +477,10 @@ class _Reader:
             raise DocumentInvalid(
                 pointer, f"is one constraint more than the {CONSTRAINTS_MAX} allowed", "say values as relationships"
             )
+
+
+def _meant_by(value: Json) -> str:
+    """What somebody who wrote a value for a constraint would have written."""
+    if isinstance(value, list):
+        return "`one_of` holds a list of values, `{}` is anything"
+    return f'write `{{"equals": {shortened(canonical_text(value))}}}`; `{{}}` is anything'

@@ -6,7 +6,7 @@ Law: a match costs one step for each character of the value."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 GLOB_LENGTH_MAX = 1_024  # characters; a step is on an integer of as many bits
 
@@ -15,14 +15,14 @@ GLOB_LENGTH_MAX = 1_024  # characters; a step is on an integer of as many bits
 class Glob:
     """The automaton. Bit n of a state says that what stands before place n has been matched."""
 
-    pattern: str
-    literals: dict[str, int]
-    any_character: int  # places that any character passes
-    any_but_slash: int
-    stays_on_any: int  # places that are stayed at, whatever character comes
-    stays_but_slash: int
-    skipped: int  # places that may be passed without a character
-    end: int
+    pattern: str  # which says all of the rest
+    literals: dict[str, int] = field(repr=False, compare=False)
+    any_character: int = field(repr=False, compare=False)  # places that any character passes
+    any_but_slash: int = field(repr=False, compare=False)
+    stays_on_any: int = field(repr=False, compare=False)  # places that are stayed at, whatever character comes
+    stays_but_slash: int = field(repr=False, compare=False)
+    skipped: int = field(repr=False, compare=False)  # places that may be passed without a character
+    end: int = field(repr=False, compare=False)
 
     def matches(self, text: str) -> bool:
         """Whether the glob is of the whole text. Cost: O(length)."""

@@ -13,10 +13,10 @@ from remit.model import ObjectRef
 
 @final
 class Known(NamedTuple):
-    """Decided by the document and the call alone. `why` is a sentence for an explanation."""
+    """Decided by the document and the call alone. `note` is a sentence for an explanation."""
 
     truth: bool
-    why: str
+    note: str
 
 
 @final

@@ -31,6 +31,7 @@ from remit.client.answers import (
     SchemaWritten,
     Unanswered,
     WatchedChange,
+    WatchedRecord,
     WatchEvent,
     Written,
 )
@@ -83,5 +84,6 @@ __all__ = [
     "Watch",
     "WatchEvent",
     "WatchedChange",
+    "WatchedRecord",
     "Written",
 ]

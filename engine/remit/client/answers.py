@@ -166,6 +166,15 @@ class WatchedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedRecord:
+    """What became of what Remit keeps about an object beside its relationships. Its document is not told."""
+
+    kind: ChangeKind
+    record_kind: str
+    object: ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
 class WatchEvent:
     """What one revision did, as far as the filters mean it; or a checkpoint, which only says that everything up to its
     token has been told. `schema` is the new schema where the revision changed it; `metadata` are the writer's words."""
@@ -177,6 +186,7 @@ class WatchEvent:
     written_by: str = ""
     committed_at_us: int = 0
     checkpoint: bool = False
+    records: tuple[WatchedRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

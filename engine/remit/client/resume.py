@@ -20,6 +20,7 @@ from remit.client.answers import (
     PermissionUpdate,
     Reset,
     WatchedChange,
+    WatchedRecord,
     WatchEvent,
 )
 from remit.client.attempts import is_away, spread_s
@@ -123,12 +124,17 @@ class ResumableWatch:
             decode_context(message.metadata, "metadata") if message.HasField("metadata") else {},
             message.written_by,
             decode_time(message.committed_at, "committed_at"),
+            records=tuple(_decode_record(each) for each in message.records),  # all with the last piece
         )
 
 
 def _decode_change(message: relationships_pb2.WatchedChange) -> WatchedChange:
     """A kind that this client does not know raises: to pass over it would be to lose a change."""
     return WatchedChange(_KINDS[message.kind], decode_relationship(message.relationship, "relationship"))
+
+
+def _decode_record(message: relationships_pb2.WatchedRecord) -> WatchedRecord:
+    return WatchedRecord(_KINDS[message.kind], message.record_kind, decode_object(message.object, "object"))
 
 
 _KINDS: dict[int, ChangeKind] = {

@@ -10,9 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from remit.arguments.document import parse_document
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.engine.record_kinds import SWEPT, is_fixed
 from remit.errors import (
+    DocumentInvalid,
     Fault,
     FilterTooBroad,
     FinalRefused,
@@ -30,7 +32,7 @@ from remit.errors import (
 from remit.graph.view import GraphView
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.names import require_name, require_type
-from remit.language.plan import Relation, Schema, SubjectType
+from remit.language.plan import Member, Relation, Schema, SubjectType, subject_type_of
 from remit.model import (
     PLAIN,
     WILDCARD,
@@ -69,35 +71,37 @@ _CREATE, _DELETE = Operation.CREATE, Operation.DELETE  # looked up once: an enum
 def check_relationship(
     schema: Schema, relationship: Relationship, field: str = "", *, is_context_known: bool = False
 ) -> Relation:
-    """The relation it is written to. Raises UnknownType, RelationshipRefused or InvalidContext. `is_context_known`:
-    the caveat's context was checked before, under the same schema."""
+    """The relation it is written to. Raises UnknownType, RelationshipRefused, InvalidContext or DocumentInvalid.
+    `is_context_known`: the caveat's context was checked before, under the same schema."""
     relation = require_relation(schema, relationship.resource.type, relationship.relation, field)
     subject, qualifiers = relationship.subject, relationship.qualifiers
     if qualifiers is PLAIN and _takes_plainly(relation, subject):
         return relation
-    wanted = subject_type_of(relationship)
-    if not relation.takes(wanted):
-        raise _not_taken(schema, relationship, relation, wanted, field)
+    alternative = relation.alternative(subject, qualifiers)
+    if alternative is None:
+        raise _not_taken(schema, relationship, relation, subject_type_of(subject, qualifiers), field)
     if qualifiers.caveat is not None and not is_context_known:
         try:
-            schema.caveats[qualifiers.caveat.name].check_context(parse_context(qualifiers.caveat.context_json))
+            _check_context(schema, qualifiers.caveat, alternative.declared)
         except InvalidContext as error:
             whole = InvalidContext(f"`{relationship.key}`: {error.message}", field=field, **error.metadata)
             raise whole.with_fault(Fault.CAVEAT_ARGUMENT) from error
+        except DocumentInvalid as error:
+            document = DocumentInvalid(
+                error.pointer, error.problem, error.fix, relationship=relationship.key, field=field
+            )
+            raise document.with_fault(Fault.CAVEAT_ARGUMENT) from error
     return relation
 
 
-def subject_type_of(relationship: Relationship) -> SubjectType:
-    """The alternative of its relation that a relationship is written as."""
-    subject, qualifiers = relationship.subject, relationship.qualifiers
-    return SubjectType(
-        subject.type,
-        subject.relation,
-        subject.is_wildcard,
-        qualifiers.caveat.name if qualifiers.caveat else None,
-        qualifiers.expiration_us is not None,
-        qualifiers.not_before_us is not None,
-    )
+def _check_context(schema: Schema, use: CaveatUse, declared: tuple[Member, ...]) -> None:
+    """That a relationship may be written with this context; `declared` are the permissions that a constraint document
+    may name there. Raises InvalidContext or DocumentInvalid."""
+    side = schema.side_of(use.name)
+    if side is None:
+        schema.caveats[use.name].check_context(parse_context(use.context_json))
+    else:
+        parse_document(use.context_json, side, declared)
 
 
 def check_place(schema: Schema, relationship: Relationship, field: str = "") -> Relation:
@@ -175,26 +179,40 @@ class KnownContexts:
     look through those of one large request takes a second."""
 
     schema: Schema | None
-    good: frozenset[CaveatUse]
+    good: frozenset[tuple[CaveatUse, tuple[Member, ...]]]
 
     @classmethod
     def of(cls, schema: Schema | None, relationships: Iterable[Relationship], interrupt: Interrupt) -> KnownContexts:
         """Says nothing of those that do not fit: that is for the admission. Raises what the interrupt raises. Cost:
         O(bytes of the contexts)."""
-        good: set[CaveatUse] = set()
+        good: set[tuple[CaveatUse, tuple[Member, ...]]] = set()
+        if schema is None:
+            return cls(schema, frozenset())
         for relationship in relationships:
             use = relationship.qualifiers.caveat
-            caveat = schema.caveats.get(use.name) if schema is not None and use is not None else None
-            if use is None or caveat is None or use in good:
+            declared = _declared_beside(schema, relationship) if use is not None else None
+            if use is None or declared is None or (use, declared) in good:
                 continue
             interrupt()
-            with suppress(InvalidContext):
-                caveat.check_context(parse_context(use.context_json))
-                good.add(use)
+            with suppress(InvalidContext, DocumentInvalid):
+                _check_context(schema, use, declared)
+                good.add((use, declared))
         return cls(schema, frozenset(good))
 
-    def knows(self, schema: Schema, use: CaveatUse | None) -> bool:
-        return schema is self.schema and use in self.good
+    def knows(self, schema: Schema, relationship: Relationship) -> bool:
+        use = relationship.qualifiers.caveat
+        if schema is not self.schema or use is None:
+            return False
+        return (use, _declared_beside(schema, relationship)) in self.good
+
+
+def _declared_beside(schema: Schema, relationship: Relationship) -> tuple[Member, ...] | None:
+    """The permissions that a constraint document may name where the relationship is written; None where the schema has
+    no place for it."""
+    definition = schema.definitions.get(relationship.resource.type)
+    relation = definition.relations.get(relationship.relation) if definition is not None else None
+    alternative = relation.alternative(relationship.subject, relationship.qualifiers) if relation is not None else None
+    return alternative.declared if alternative is not None else None
 
 
 def check_updates(
@@ -211,7 +229,7 @@ def check_updates(
             if operation is _DELETE:
                 relation = check_place(schema, relationship, field)
             else:
-                is_known = known.knows(schema, relationship.qualifiers.caveat)
+                is_known = known.knows(schema, relationship)
                 relation = check_relationship(schema, relationship, field, is_context_known=is_known)
         if relation.managed:
             _require_write_managed(relationship.key, caller, f"{where}[{index}]")

@@ -15,9 +15,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from remit.engine.admission import check_relationship, require_relation, subject_type_of
+from remit.engine.admission import check_relationship, require_relation
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
-from remit.errors import InvalidContext, RelationshipRefused, SchemaOrphansRelationships, TooManyMatch, UnknownType
+from remit.errors import (
+    DocumentInvalid,
+    InvalidContext,
+    RelationshipRefused,
+    SchemaOrphansRelationships,
+    TooManyMatch,
+    UnknownType,
+)
 from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.language.plan import Relation, Schema
 from remit.model import Relationship, RelationshipFilter, RelationshipKey
@@ -209,7 +216,7 @@ def has_place(schema: Schema, relationship: Relationship, before: RelationshipKe
     """Whether `misfit` has nothing to say."""
     definition = schema.definitions.get(relationship.resource.type)
     relation = definition.relations.get(relationship.relation) if definition is not None else None
-    if relation is None or not relation.takes(subject_type_of(relationship)):
+    if relation is None or relation.alternative(relationship.subject, relationship.qualifiers) is None:
         return False
     return not misfit(schema, relationship, before, now_us)
 
@@ -218,7 +225,7 @@ def misfit(schema: Schema, relationship: Relationship, before: RelationshipKey |
     """Why the relationship has no place under the schema; "" where it has. `before` is the one scanned before it."""
     try:
         relation = check_relationship(schema, relationship)
-    except (UnknownType, RelationshipRefused, InvalidContext) as error:
+    except (UnknownType, RelationshipRefused, InvalidContext, DocumentInvalid) as error:
         return error.message
     same_place = before is not None and before[:2] == (relationship.resource, relationship.relation)
     if relation.single and same_place and not relationship.qualifiers.is_over(now_us):
@@ -236,7 +243,7 @@ def _changed_relations(old: Schema, new: Schema) -> Iterator[tuple[str, str]]:
                 or not set(relation.subject_types) <= set(successor.subject_types)
                 or (successor.single and not relation.single)
                 or (relation.final and not successor.final)
-                or any(old.caveats[use] != new.caveats[use] for use in _caveats_of(relation))
+                or any(old.caveats.get(use) != new.caveats.get(use) for use in _caveats_of(relation))
             ):
                 yield type, name
 

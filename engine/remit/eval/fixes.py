@@ -282,7 +282,7 @@ class _Walk:
         """That a fact is there and nothing qualifies it, if the schema takes it so; of a `single` relation in place of
         the one that is there."""
         declared = self._evaluation.schema.definitions[object.type].relations[relation]
-        if not declared.takes(plan.SubjectType(subject.type, subject.relation, subject.is_wildcard)):
+        if declared.alternative(subject, PLAIN) is None:
             return None
         key = RelationshipKey(object, relation, subject)
         in_the_way = (self._deleting(*other) for other in self.in_the_way(key))

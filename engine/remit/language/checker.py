@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from remit.arguments.side import SIDES
 from remit.language.caveats import ExpressionIssue, Program, Programs
 from remit.language.declarations import SUBJECT, Declarations, Declared, Findings
 from remit.language.effort import Effort
@@ -25,18 +26,27 @@ from remit.language.syntax import (
     NameSyntax,
     NilSyntax,
     ParameterTypeSyntax,
+    PermissionReferenceSyntax,
     PermissionSyntax,
     RelationSyntax,
     SelfSyntax,
     TopLevelSyntax,
     TypeSyntax,
+    listed_permissions,
     nodes_of,
 )
+from remit.language.tokens import ARGUMENTS, DELEGATION
 from remit.language.wildcards import Holders, find_overlooked, userset_of
 from remit.notation import CAVEAT_PATTERN, NAME_PATTERN, TYPE_LENGTH_MAX, TYPE_PATTERN
 
 # A word that a flag would give a meaning, and the flag.
-_FLAGGED_WORDS = {"self": "self", "expiration": "expiration", "not_before": "not_before", SUBJECT: "delegation"}
+_FLAGGED_WORDS = {
+    "self": "self",
+    "expiration": "expiration",
+    "not_before": "not_before",
+    SUBJECT: DELEGATION,
+    **dict.fromkeys(SIDES, ARGUMENTS),
+}
 
 
 def check(declarations: Declarations, holders: Holders, effort: Effort) -> tuple[tuple[Issue, ...], Programs]:
@@ -95,6 +105,9 @@ class _Checker:
             pattern = TYPE_PATTERN if isinstance(item, DefinitionSyntax) else CAVEAT_PATTERN
             if len(item.name) > TYPE_LENGTH_MAX or not pattern.fullmatch(item.name):
                 self._name_refused(kind, item.name, item.name_span)
+            if isinstance(item, CaveatSyntax) and self.declarations.side_of(item.name) is not None:
+                message = f"caveat `{item.name}` has the name of one that `use {ARGUMENTS}` brings"
+                self.found.error("reserved-name", message, item.name_span, "give it another name")
             library = imported.get(item.name)
             if library is not None and self._library_of(item) is None:
                 message = f"{kind} `{item.name}` has the name of one that `{library}` brings in"
@@ -152,7 +165,8 @@ class _Checker:
             )
             if branch in seen:
                 message = f"relation `{relation.name}` of `{definition.name}` allows `{source_of(type_)}` twice"
-                self.found.error("duplicate-subject-type", message, type_.span, "leave one of them out")
+                advice = "name all permissions in one of them" if type_.declared else "leave one of them out"
+                self.found.error("duplicate-subject-type", message, type_.span, advice)
             seen.add(branch)
 
     def _final_type(self, definition: Declared, relation: RelationSyntax, type_: TypeSyntax) -> None:
@@ -188,14 +202,28 @@ class _Checker:
                 self.found.error(
                     "transitive-wildcard", message, type_.span, f"allow `{wildcard}` on `{relation.name}` itself"
                 )
-        if type_.caveat is not None and type_.caveat not in self.declarations.caveats:
+        is_built_in = self.declarations.side_of(type_.caveat) is not None
+        if type_.caveat is not None and not is_built_in and type_.caveat not in self.declarations.caveats:
             message = f"caveat `{type_.caveat}` is not defined"
             advice = self.found.guess(type_.caveat, self.declarations.caveats) or _flag_advice(type_.caveat)
             self.found.error("unknown-caveat", message, type_.caveat_span, advice)
+        for reference in type_.declared:
+            self.effort.step()
+            self._permission_reference(reference)
         for trait, stands in (("expiration", type_.expiration), ("not_before", type_.not_before)):
             if stands and trait not in self.declarations.flags:
                 message = f"`with {trait}` is not known without its flag"
                 self.found.error("flag-missing", message, type_.span, _flag_advice(trait))
+
+    def _permission_reference(self, reference: PermissionReferenceSyntax) -> None:
+        """What a document may name. One that an import gives to many relations is judged, and told, once."""
+        target = self.definitions.get(reference.type)
+        if target is None:
+            message = f"type `{reference.type}` is not defined"
+            self.found.unknown("unknown-type", message, reference.type, self.definitions, reference.span)
+        elif reference.permission not in target.members:
+            message = f"relation or permission `{reference.permission}` is not defined on `{target.name}`"
+            self.found.unknown("unknown-relation", message, reference.permission, target.members, reference.span)
 
     def _wildcard_in(self, definition: str, relation: str) -> str:
         """A wildcard that a relation holds, itself or by the usersets it allows, or ""."""
@@ -418,7 +446,7 @@ def source_of(type_: TypeSyntax) -> str:
     if (relation := userset_of(type_)) is not None:
         subject = f"{type_.type}#{relation}"
     traits: Sequence[str] = [
-        *([type_.caveat] if type_.caveat else []),
+        *([type_.caveat + listed_permissions(type_.declared)] if type_.caveat else []),
         *(["not_before"] if type_.not_before else []),
         *(["expiration"] if type_.expiration else []),
     ]

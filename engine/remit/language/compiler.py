@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.checker import check
+from remit.language.constraints import check_constraints
 from remit.language.declarations import declarations_of, require_terms
 from remit.language.delegation import check_reach
 from remit.language.effort import Effort
@@ -86,7 +87,9 @@ def compile_tree(tree: SchemaSyntax, text: str = "", expansion: str = "", effort
     reach = Reach(schema, identity=False, effort=effort)
     if issues := check_reach(declarations, schema, reach, effort):
         raise refusal(issues)
-    if declarations.uses_delegation:
+    if issues := check_constraints(declarations, schema, reach, effort):
+        raise refusal(issues)
+    if declarations.uses_delegation or declarations.uses_arguments:
         relations, counted = find_subtracted(schema, reach, effort)
         schema = replace(schema, subtracted=relations, counted=counted)
     return Compiled(schema, lint(declarations, schema, reach, holders, effort), tree)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from remit.arguments.side import SIDES, Side
 from remit.language.effort import Effort
 from remit.language.source import Issue, Severity, Span
 from remit.language.syntax import (
@@ -24,7 +25,7 @@ from remit.language.syntax import (
     UseSyntax,
     nodes_of,
 )
-from remit.language.tokens import DELEGATION
+from remit.language.tokens import ARGUMENTS, DELEGATION
 from remit.suggest import did_you_mean
 
 Member = RelationSyntax | PermissionSyntax
@@ -73,6 +74,14 @@ class Declarations:
     def uses_delegation(self) -> bool:
         return DELEGATION in self.flags
 
+    @property
+    def uses_arguments(self) -> bool:
+        return ARGUMENTS in self.flags
+
+    def side_of(self, caveat: str | None) -> Side | None:
+        """Of a built-in caveat; None for any other."""
+        return SIDES.get(caveat) if self.uses_arguments and caveat is not None else None
+
     def is_subject_arrow(self, node: ExpressionSyntax) -> bool:
         """Whether the node is `subject->name`."""
         return (
@@ -115,7 +124,7 @@ def require_terms(tree: SchemaSyntax, effort: Effort) -> None:
             if isinstance(member, PermissionSyntax):
                 terms += 1 + sum(not isinstance(node, BinarySyntax) for node in nodes_of(member.expression))
             elif isinstance(member, RelationSyntax):
-                terms += 1 + len(member.types)
+                terms += 1 + len(member.types) + sum(len(type_.declared) for type_ in member.types)
             effort.step()
             effort.require_terms(terms)
     effort.require_terms(terms)

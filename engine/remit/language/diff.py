@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from remit.arguments.side import Side
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.effort import Effort
 from remit.language.plan import (
@@ -18,10 +19,12 @@ from remit.language.plan import (
     Exclusion,
     Expression,
     Intersection,
+    Member,
     Permission,
     Relation,
     Schema,
     Union,
+    asked_by_documents,
     operands_of,
     reads_of,
 )
@@ -56,35 +59,40 @@ def diff(old: Schema, new: Schema, interrupt: Interrupt = never_interrupted) -> 
     effort = Effort(interrupt)
     # What either schema subtracts, since both ends of the change matter.
     subtracted = _subtracted(old, effort) | _subtracted(new, effort)
+    describing = _describing(old) | _describing(new)
     changes: list[SchemaChange] = []
-    for change in (*_caveats(old, new), *_definitions(old, new, subtracted, effort)):
+    for change in (*_caveats(old, new), *_definitions(old, new, subtracted, describing, effort)):
         effort.step()
         changes.append(change)
     return tuple(changes)
 
 
-def _definitions(old: Schema, new: Schema, subtracted: frozenset[str], effort: Effort) -> Iterator[SchemaChange]:
+def _definitions(
+    old: Schema, new: Schema, subtracted: frozenset[str], describing: frozenset[Member], effort: Effort
+) -> Iterator[SchemaChange]:
     for name in sorted({*old.definitions, *new.definitions}):
         effort.step()
         before, after = old.definitions.get(name), new.definitions.get(name)
         if before is None:
-            yield SchemaChange("definition-added", f"definition `{name}` is new", name, "", Effect.NONE)
+            effect = Effect.BOTH if any(type == name for type, _ in describing) else Effect.NONE
+            yield SchemaChange("definition-added", f"definition `{name}` is new", name, "", effect)
         elif after is None:
             yield SchemaChange("definition-removed", f"definition `{name}` is gone", name, "", Effect.BOTH)
         else:
-            yield from _relations(before, after, subtracted, effort)
+            yield from _relations(before, after, subtracted, describing, effort)
             yield from _permissions(before, after, subtracted, effort)
 
 
 def _relations(
-    before: Definition, after: Definition, subtracted: frozenset[str], effort: Effort
+    before: Definition, after: Definition, subtracted: frozenset[str], describing: frozenset[Member], effort: Effort
 ) -> Iterator[SchemaChange]:
     type = before.name
     for name in sorted({*before.relations, *after.relations}):
         was, now = before.relations.get(name), after.relations.get(name)
         effort.step(sum(len(each.subject_types) for each in (was, now) if each is not None))
         if was is None:
-            yield SchemaChange("relation-added", f"relation `{name}` of `{type}` is new", type, name, Effect.NONE)
+            effect = Effect.BOTH if (type, name) in describing else Effect.NONE
+            yield SchemaChange("relation-added", f"relation `{name}` of `{type}` is new", type, name, effect)
         elif now is None:
             effect = _seen_from(Effect.NARROWS, name, subtracted)
             yield SchemaChange("relation-removed", f"relation `{name}` of `{type}` is gone", type, name, effect)
@@ -166,7 +174,10 @@ def _is_base(base: Expression, whole: Expression) -> bool:
 def _caveats(old: Schema, new: Schema) -> Iterator[SchemaChange]:
     for name in sorted({*old.caveats, *new.caveats}):
         before, after = old.caveats.get(name), new.caveats.get(name)
-        if before is None:
+        if old.side_of(name) is not None or new.side_of(name) is not None:
+            what = "is the one that is built in" if after is None else "is no longer the one that is built in"
+            yield SchemaChange("caveat-changed", f"caveat `{name}` {what}", name, "", Effect.BOTH)
+        elif before is None:
             yield SchemaChange("caveat-added", f"caveat `{name}` is new", name, "", Effect.NONE)
         elif after is None:
             # Nothing may use it any more, which is reported where it was used.
@@ -188,12 +199,16 @@ def _subtracted(schema: Schema, effort: Effort) -> frozenset[str]:
     """The names that a `-` somewhere takes away, whatever their type, and all that those are made of, through
     expressions and through the usersets of relations."""
     made_of: dict[str, set[str]] = {}
-    waiting: list[str] = []
+    waiting = [name for _, name in _describing(schema)]
     for definition in schema.definitions.values():
         for relation in definition.relations.values():
             effort.step(1 + len(relation.subject_types))
             usersets = (each.relation for each in relation.subject_types if each.relation)
             made_of.setdefault(relation.name, set()).update(usersets)
+            made_of[relation.name].update(name for _, name in asked_by_documents(schema, relation))
+            if any(each.caveat == Side.MATCHING.value for each in relation.subject_types):
+                # By `unrelated` a document takes away what it asks for.
+                waiting += (name for each in relation.subject_types for _, name in each.declared)
         for permission in definition.permissions.values():
             names = made_of.setdefault(permission.name, set())
             nodes: list[tuple[Expression, bool]] = [(permission.expression, False)]
@@ -213,6 +228,14 @@ def _subtracted(schema: Schema, effort: Effort) -> frozenset[str]:
             found.add(name)
             waiting += made_of.get(name, ())
     return frozenset(found)
+
+
+def _describing(schema: Schema) -> frozenset[Member]:
+    """The relation that says by what a call of a tool is judged, where any document judges calls: without it they are
+    judged otherwise, and with it and no edge not at all."""
+    relations = (relation for definition in schema.definitions.values() for relation in definition.relations.values())
+    asked = (member for relation in relations for member in asked_by_documents(schema, relation))
+    return frozenset(member for member in asked if member == schema.describing)
 
 
 def _names(node: Expression) -> Iterator[str]:

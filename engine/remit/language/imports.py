@@ -24,13 +24,24 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from remit.arguments.side import SIDES
 from remit.errors import SchemaInvalid
 from remit.language.effort import Effort
 from remit.language.libraries import LIBRARIES, LIBRARY_PREFIX, library_text
 from remit.language.parser import parse
 from remit.language.partials import expand_partials
 from remit.language.source import ImportedAt, Issue, Source, SourceMap, Span, refusal
-from remit.language.syntax import ImportSyntax, SchemaSyntax, TopLevelSyntax, UseSyntax
+from remit.language.syntax import (
+    DefinitionSyntax,
+    ImportSyntax,
+    PartialSyntax,
+    PermissionReferenceSyntax,
+    RelationSyntax,
+    SchemaSyntax,
+    TopLevelSyntax,
+    TypeSyntax,
+    UseSyntax,
+)
 from remit.language.tokens import FLAGS
 from remit.suggest import did_you_mean
 
@@ -128,6 +139,10 @@ class _Loading:
     def _import(self, item: ImportSyntax, source: Source, above: tuple[str, ...]) -> list[TopLevelSyntax]:
         if item.path.startswith(LIBRARY_PREFIX):
             return self._import_library(item, source, above)
+        if item.declared:
+            message = f"`{item.path}` is a file, and only a library is told what documents may name"
+            advice = "name the permissions in the file, where its relations take constraints"
+            raise _refused("import-with-permissions", message, item.declared[0].span, source, advice)
         if self.resolver is None:
             advice = "write what it holds in its place, or compile the file from its folder"
             raise _refused("import-unavailable", f"`{item.path}` cannot be imported here", item.span, source, advice)
@@ -156,11 +171,42 @@ class _Loading:
             advice = did_you_mean(item.path, LIBRARIES) or f"there is {', '.join(f'`{name}`' for name in LIBRARIES)}"
             message = f"there is no library `{item.path}` in this Remit"
             raise _refused("unknown-library", message, item.span, source, advice)
-        if item.path in self.libraries:
+        if (known := self.libraries.get(item.path)) is not None:
+            if set(item.declared) != set(known.declared):
+                message = f"`{item.path}` is imported twice, with other permissions"
+                advice = "say `with arguments(…)` alike at both, or import it once"
+                raise _refused("import-with-permissions", message, item.span, source, advice)
             return []
         self.libraries[item.path] = item
         text, base = library_text(item.path), self.sources[-1].end + 1
-        return self.load(Source(item.path, text, base, library=ImportedAt(source, item.span)), above)
+        items = self.load(Source(item.path, text, base, library=ImportedAt(source, item.span)), above)
+        if not item.declared:
+            return items
+        told = [_declaring(each, item.declared, self.effort) for each in items]
+        if told == items:
+            message = f"`{item.path}` has no relation that takes constraints"
+            raise _refused("import-with-permissions", message, item.declared[0].span, source, "leave them out")
+        return told
+
+
+def _declaring(item: TopLevelSyntax, declared: tuple[PermissionReferenceSyntax, ...], effort: Effort) -> TopLevelSyntax:
+    """The item, where documents beside its relations may name these permissions too."""
+    if not isinstance(item, DefinitionSyntax | PartialSyntax):
+        return item
+    members = tuple(
+        replace(member, types=tuple(_told(type_, declared, effort) for type_ in member.types))
+        if isinstance(member, RelationSyntax)
+        else member
+        for member in item.members
+    )
+    return replace(item, members=members)
+
+
+def _told(type_: TypeSyntax, declared: tuple[PermissionReferenceSyntax, ...], effort: Effort) -> TypeSyntax:
+    effort.step()
+    if type_.caveat not in SIDES:
+        return type_
+    return replace(type_, declared=tuple(dict.fromkeys((*type_.declared, *declared))))
 
 
 def _path_problem(path: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from remit.arguments.side import SIDES, Side
 from remit.errors import SchemaInvalid
 from remit.language.effort import Effort
 from remit.language.expressions import CONTINUATION, DEPTH_MAX, parse_expression
@@ -23,6 +24,7 @@ from remit.language.syntax import (
     ParameterTypeSyntax,
     PartialReferenceSyntax,
     PartialSyntax,
+    PermissionReferenceSyntax,
     PermissionSyntax,
     RelationSyntax,
     SchemaSyntax,
@@ -30,7 +32,7 @@ from remit.language.syntax import (
     TypeSyntax,
     UseSyntax,
 )
-from remit.language.tokens import DELEGATION, FLAGS, TokenKind
+from remit.language.tokens import ARGUMENTS, DELEGATION, FLAGS, TokenKind
 from remit.suggest import did_you_mean
 
 _MODIFIERS = ("single", "final", "managed")
@@ -120,7 +122,14 @@ class _Parser:
         if not self.reader.at(TokenKind.STRING):
             raise self.reader.unexpected('a path in quotes, as in `import "common/user.zed"`')
         path = self.reader.advance()
-        return ImportSyntax(path.text, comments, span=Span(start.start, path.end))
+        declared: tuple[PermissionReferenceSyntax, ...] = ()
+        if self.reader.at_keyword("with"):
+            self.reader.advance()
+            if not self.reader.at_name(Side.ARGUMENTS.value):
+                raise self.reader.unexpected("`arguments(…)`, which says it for `matching` as well")
+            self.reader.advance()
+            declared = self._declared(Side.ARGUMENTS.value)
+        return ImportSyntax(path.text, declared, comments, span=Span(start.start, self.reader.last_end))
 
     def _caveat(self, comments: tuple[str, ...]) -> CaveatSyntax:
         reader = self.reader
@@ -273,6 +282,7 @@ class _Parser:
         reader = self.reader
         reader.advance()
         caveat, caveat_span = None, node.caveat_span
+        declared: tuple[PermissionReferenceSyntax, ...] = ()
         traits: set[str] = set()
         while True:
             trait = reader.token.text
@@ -285,6 +295,8 @@ class _Parser:
                 raise self._misplaced_trait(caveat)
             else:
                 caveat, caveat_span = reader.path("a caveat, `expiration` or `not_before`")
+                if caveat in SIDES and reader.at(TokenKind.LEFT_PAREN):
+                    declared = self._declared(caveat)
             if reader.at_name("and"):
                 raise reader.flag_missing("`and` in a type's traits", "expiration")
             if not reader.at_keyword("and"):
@@ -293,11 +305,35 @@ class _Parser:
         return replace(
             node,
             caveat=caveat,
+            declared=declared,
             expiration="expiration" in traits,
             not_before="not_before" in traits,
             caveat_span=caveat_span,
             span=Span(node.span.start, reader.last_end),
         )
+
+    def _declared(self, caveat: str) -> tuple[PermissionReferenceSyntax, ...]:
+        """`(user#contact, binding#bound)`, behind the name of a built-in caveat."""
+        reader = self.reader
+        if ARGUMENTS not in reader.flags:
+            raise reader.flag_missing(f"`with {caveat}(…)`", ARGUMENTS)
+        reader.expect(TokenKind.LEFT_PAREN, f"and the permissions that `{caveat}` may ask")
+        declared = [self._permission_reference(caveat)]
+        while reader.accept(TokenKind.COMMA):
+            declared.append(self._permission_reference(caveat))
+        reader.expect(TokenKind.RIGHT_PAREN, "or `,` and another permission")
+        return tuple(declared)
+
+    def _permission_reference(self, caveat: str) -> PermissionReferenceSyntax:
+        reader = self.reader
+        if reader.at(TokenKind.RIGHT_PAREN):
+            advice = f"where it asks none, write `{caveat}` without parentheses"
+            raise reader.unexpected("a permission such as `user#contact`", advice=advice)
+        start = reader.token.start
+        type_, _ = reader.path("the type of a permission")
+        reader.expect(TokenKind.HASH, f"and a permission of `{type_}`")
+        name = reader.name(f"a permission of `{type_}`")
+        return PermissionReferenceSyntax(type_, name.text, span=Span(start, reader.last_end))
 
     def _misplaced_trait(self, caveat: str | None) -> SchemaInvalid:
         """Behind an `and` stands something that is no trait."""

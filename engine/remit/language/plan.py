@@ -7,16 +7,25 @@ Law: two schema texts with the same plan mean the same."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
+from remit.arguments.side import SIDES, Side
 from remit.language.caveats import Caveat
 from remit.language.kept import keep
+from remit.model import Qualifiers, SubjectRef
+
+Member = tuple[str, str]
+"""A relation or permission, by its type and name."""
+
+TOOL = "tool"  # the type of which a call names an object
+DESCRIPTOR = "descriptor"  # the relation of it that leads to its descriptors, and their type
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectType:
-    """One alternative right of a relation's colon: `user`, `user:*`, `group#member`, with its traits."""
+    """One alternative right of a relation's colon: `user`, `user:*`, `group#member`, with its traits. `declared` are,
+    in order, the permissions that documents of its built-in caveat may name."""
 
     type: str
     relation: str = ""  # "" for plain and wildcard; `type#...` is plain
@@ -24,13 +33,27 @@ class SubjectType:
     caveat: str | None = None
     expiration: bool = False
     not_before: bool = False
+    declared: tuple[Member, ...] = ()
 
     def __str__(self) -> str:
         """As a schema writes it."""
         text = f"{self.type}:*" if self.wildcard else f"{self.type}#{self.relation}" if self.relation else self.type
-        traits = [self.caveat or "", "not_before" * self.not_before, "expiration" * self.expiration]
+        asked = f"({', '.join(f'{type}#{name}' for type, name in self.declared)})" if self.declared else ""
+        traits = [f"{self.caveat or ''}{asked}", "not_before" * self.not_before, "expiration" * self.expiration]
         named = " and ".join(trait for trait in traits if trait)
         return f"{text} with {named}" if named else text
+
+
+def subject_type_of(subject: SubjectRef, qualifiers: Qualifiers) -> SubjectType:
+    """What a relationship with this subject is written as, whatever documents of it may name."""
+    return SubjectType(
+        subject.type,
+        subject.relation,
+        subject.is_wildcard,
+        qualifiers.caveat.name if qualifiers.caveat else None,
+        qualifiers.expiration_us is not None,
+        qualifiers.not_before_us is not None,
+    )
 
 
 # --- expressions ------------------------------------------------------------------------------------------------
@@ -176,21 +199,32 @@ class Relation:
     final: bool = False  # what is written stays: nobody deletes it or writes it otherwise
     managed: bool = False
     doc: str = ""
-    _taken: frozenset[SubjectType] = field(init=False, repr=False, compare=False)
+    _taken: Mapping[SubjectType, SubjectType] = field(init=False, repr=False, compare=False)
     _places: frozenset[tuple[str, str, bool]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_taken", frozenset(self.subject_types))
+        taken = {replace(each, declared=()) if each.declared else each: each for each in self.subject_types}
+        object.__setattr__(self, "_taken", taken)
         places = frozenset((each.type, each.relation, each.wildcard) for each in self.subject_types)
         object.__setattr__(self, "_places", places)
 
-    def takes(self, wanted: SubjectType) -> bool:
-        """Cost: O(1), of however many."""
-        return wanted in self._taken
+    def alternative(self, subject: SubjectRef, qualifiers: Qualifiers) -> SubjectType | None:
+        """The one that a relationship is written as; None where there is none. Cost: O(1), of however many."""
+        return self._taken.get(subject_type_of(subject, qualifiers))
 
     def has_place(self, wanted: SubjectType) -> bool:
         """Whether it takes such subjects, qualified in whichever way. Cost: O(1)."""
         return (wanted.type, wanted.relation, wanted.wildcard) in self._places
+
+
+def asked_by_documents(schema: Schema, relation: Relation) -> Iterator[Member]:
+    """What the constraint documents beside a relation may ask of the graph: the permissions that they may name, and by
+    which descriptor the call is judged. The one place that says so, as `reads_of` is of expressions."""
+    for subject in relation.subject_types:
+        if subject.caveat is not None and schema.side_of(subject.caveat) is not None:
+            yield from subject.declared
+            if schema.describing is not None:
+                yield schema.describing
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +263,8 @@ class Definition:
 @dataclass(frozen=True, slots=True)
 class Schema:
     """A compiled schema: definitions and caveats by name, and the text it came from: files that it imports are brought
-    in, libraries of Remit are still imported. In its expansion they are brought in too."""
+    in, libraries of Remit are still imported. In its expansion they are brought in too. Where it `uses_arguments` there
+    are two caveats more, which are not among `caveats`: see `side_of`."""
 
     definitions: Mapping[str, Definition]
     caveats: Mapping[str, Caveat]
@@ -237,11 +272,22 @@ class Schema:
     expansion: str = ""
     kept: str = field(init=False, repr=False, compare=False)  # what a store keeps of it: equal ones are equal schemas
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
-    # Under `use delegation`: the relations, by type and name, that hold answers back (see `polarity.py`).
-    subtracted: frozenset[tuple[str, str]] = frozenset()
-    counted: frozenset[tuple[str, str]] = frozenset()  # of these, those that do so whoever asks
+    # Under `use delegation` and `use arguments`: the relations that hold answers back (see `polarity.py`).
+    subtracted: frozenset[Member] = frozenset()
+    counted: frozenset[Member] = frozenset()  # of these, those that do so whoever asks
+    uses_arguments: bool = False
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kept", keep(self.text, self.expansion))
+
+    def side_of(self, caveat: str) -> Side | None:
+        """Of a built-in caveat, whose context is a constraint document; None for any other. Cost: O(1)."""
+        return SIDES.get(caveat) if self.uses_arguments else None
+
+    @property
+    def describing(self) -> Member | None:
+        """The relation whose edges say by which descriptor a call of a tool is judged; None where there is none."""
+        tool = self.definitions.get(TOOL)
+        return (TOOL, DESCRIPTOR) if tool is not None and DESCRIPTOR in tool.relations else None

@@ -1,20 +1,39 @@
-"""What holds an answer back: the relations whose relationships, taken away, may turn a no into a yes.
+"""Which way up the parts of a schema are read: what gives, and what takes away.
 
-Those are the ones that stand behind a `-`, however far: through names, arrows, usersets, `subject->` and `along`.
+What holds an answer back are the relations whose relationships, taken away, may turn a no into a yes. Those stand
+behind a `-`, however far: through names, arrows, usersets, `subject->`, `along` and what constraint documents ask.
 Behind two of them a relationship grants again. A relation every edge of which must hold (`.all`, the links of a chain)
 holds back by each edge that it has beside another.
-Law: sound, never tight. Where taking a relationship away raises some answer, its relation is among them."""
+
+Which way constraint documents stand is counted from the permissions that no other asks: what those are made of stands
+even, and each `-` on the way turns it. A permission that is only ever subtracted says who is stopped, so what it is
+made of stands odd, though it can be asked by itself.
+Laws: sound, never tight. Where taking a relationship away raises some answer, its relation holds back. Where it lowers
+one that no other is made of, its relation is read EVEN; where it raises one, ODD."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from remit.arguments.side import Side
 from remit.language.effort import Effort
-from remit.language.plan import Along, Arrow, Exclusion, Expression, Relation, Schema, operands_of, reads_of
+from remit.language.plan import (
+    Along,
+    Arrow,
+    Exclusion,
+    Expression,
+    Member,
+    Relation,
+    Schema,
+    operands_of,
+    reads_of,
+)
 from remit.language.reach import Reach
 
-Member = tuple[str, str]  # a relation or permission, by its type and name
+EVEN, ODD = 1, 2  # bits: a member may be read both ways
+_BOTH = EVEN | ODD
 
 
 class Subtracted(NamedTuple):
@@ -26,7 +45,7 @@ class Subtracted(NamedTuple):
 
 
 def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> Subtracted:
-    """The relations, by type and name. Cost: O(schema): each permission is looked at twice at most."""
+    """Cost: O(schema): each permission is looked at twice at most."""
     found: set[Member] = set()
     counted: set[Member] = set()
     behind: set[Member] = set()  # what is asked behind a `-`
@@ -40,6 +59,10 @@ def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> Subtracted:
                 waiting.append(member)
 
     for type, definition in schema.definitions.items():
+        for relation in definition.relations.values():
+            documents = list(_asked_by_documents(schema, relation, effort))
+            counted.update(member for member, _ in documents if member == schema.describing)
+            ask(member for member, way in documents if way & ODD)
         for permission in definition.permissions.values():
             for node, is_behind in _nodes(permission.expression, effort):
                 counted.update(_edges_of_all(type, node, reach))
@@ -52,12 +75,104 @@ def find_subtracted(schema: Schema, reach: Reach, effort: Effort) -> Subtracted:
         if name in definition.relations:
             found.add((type, name))
             ask(_usersets(definition.relations[name], effort))
+            ask(member for member, _ in _asked_by_documents(schema, definition.relations[name], effort))
             continue
         for node, is_before in _nodes(definition.permissions[name].expression, effort):
             if not is_before:
                 counted.update(_edges(type, node, schema))
                 ask(_asked(type, node, reach))
     return Subtracted(frozenset(found | counted), frozenset(counted))
+
+
+# --- which way a member is read ---------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """A member that reads another, itself read in that way, and whether it turns it: then the other is read in the
+    opposite way."""
+
+    reader: Member
+    way: int
+    turns: bool
+
+
+Ways = Mapping[tuple[Member, int], Reading | None]
+"""Each way in which each member is read, and by which other; None of what nothing else reads."""
+
+
+def find_ways(schema: Schema, reach: Reach, effort: Effort) -> Ways:
+    """Breadth first from what nobody else reads, so that what is told of a member is its shortest way there. Of members
+    that read one another in a circle which nobody else reads, each is where it begins. Cost: O(schema)."""
+    read = {
+        (type, name): tuple(_read_by(schema, reach, type, name, effort))
+        for type, definition in schema.definitions.items()
+        for name in (*definition.relations, *definition.permissions)
+    }
+    beginnings = _beginnings({member: [other for other, _ in reads] for member, reads in read.items()}, effort)
+    found: dict[tuple[Member, int], Reading | None] = {(member, EVEN): None for member in beginnings}
+    waiting = deque(found)
+    while waiting:
+        reader, way = waiting.popleft()
+        for member, relative in read[reader]:
+            for turns in (False, True):
+                effort.step()
+                other = way ^ _BOTH if turns else way
+                if relative & (ODD if turns else EVEN) and (member, other) not in found:
+                    found[member, other] = Reading(reader, way, turns)
+                    waiting.append((member, other))
+    return found
+
+
+def _read_by(schema: Schema, reach: Reach, type: str, name: str, effort: Effort) -> Iterator[tuple[Member, int]]:
+    """What a member reads, and which way: EVEN where they rise together, ODD where one falls as the other rises."""
+    definition = schema.definitions[type]
+    if (relation := definition.relations.get(name)) is not None:
+        yield from ((member, EVEN) for member in _usersets(relation, effort))
+        yield from _asked_by_documents(schema, relation, effort)
+        return
+    for node, is_behind in _nodes(definition.permissions[name].expression, effort):
+        way = ODD if is_behind else EVEN
+        yield from ((member, way) for member in _asked(type, node, reach))
+        yield from ((member, way) for member in _edges(type, node, schema))
+        yield from ((member, _BOTH) for member in _edges_of_all(type, node, reach))
+
+
+def _beginnings(read: Mapping[Member, Sequence[Member]], effort: Effort) -> list[Member]:
+    """The members of each circle that nothing outside of it reads; one that reads nobody who reads it is a circle of
+    its own. Tarjan's strongly connected components, on a stack of our own."""
+    numbers: dict[Member, int] = {}
+    lowest: dict[Member, int] = {}
+    open_: dict[Member, None] = {}  # met, and of no component yet
+    component_of: dict[Member, int] = {}
+    for root in read:
+        path = [(root, iter(read[root]))] if root not in numbers else []
+        while path:
+            effort.step()
+            member, others = path[-1]
+            if member not in numbers:
+                numbers[member] = lowest[member] = len(numbers)
+                open_[member] = None
+            for other in others:
+                if other not in numbers:
+                    path.append((other, iter(read[other])))
+                    break
+                if other in open_:
+                    lowest[member] = min(lowest[member], numbers[other])
+            else:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[member])
+                if lowest[member] == numbers[member]:
+                    while member not in component_of:
+                        component_of[open_.popitem()[0]] = numbers[member]
+    entered: set[int] = set()
+    for member, others_read in read.items():
+        effort.step(len(others_read))
+        entered.update(component_of[other] for other in others_read if component_of[other] != component_of[member])
+    return [member for member, component in component_of.items() if component not in entered]
+
+
+# --- what reads what --------------------------------------------------------------------------------------------
 
 
 def _nodes(expression: Expression, effort: Effort) -> Iterator[tuple[Expression, bool]]:
@@ -100,3 +215,18 @@ def _usersets(relation: Relation, effort: Effort) -> Iterator[Member]:
         effort.step()
         if subject.relation:
             yield subject.type, subject.relation
+
+
+def _asked_by_documents(schema: Schema, relation: Relation, effort: Effort) -> Iterator[tuple[Member, int]]:
+    """What the constraint documents beside a relation may ask, and which way. A document that covers asks for what it
+    wants, one that matches for either, by `unrelated`. Both are judged by what describes a tool: one description more
+    may make a call one that cannot be judged, and one less as well."""
+    for subject in relation.subject_types if schema.uses_arguments else ():
+        side = schema.side_of(subject.caveat) if subject.caveat is not None else None
+        if side is None:
+            continue
+        effort.step(1 + len(subject.declared))
+        way = EVEN if side is Side.ARGUMENTS else _BOTH
+        yield from ((member, way) for member in subject.declared)
+        if schema.describing is not None:
+            yield schema.describing, _BOTH

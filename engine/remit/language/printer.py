@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from remit.arguments.side import Side
 from remit.language.effort import Effort
 from remit.language.expressions import CHAIN_MAX
 from remit.language.syntax import (
@@ -27,6 +28,7 @@ from remit.language.syntax import (
     TopLevelSyntax,
     TypeSyntax,
     UseSyntax,
+    listed_permissions,
 )
 
 _INDENT = "\t"
@@ -89,9 +91,10 @@ def _top_level(item: TopLevelSyntax, effort: Effort) -> list[str]:
     match item:
         case UseSyntax(flag):
             return [f"use {flag}"]
-        case ImportSyntax(path):
+        case ImportSyntax(path, declared):
             quote = "'" if '"' in path else '"'
-            return [f"import {quote}{path}{quote}"]
+            asked = f" with {Side.ARGUMENTS.value}{listed_permissions(declared)}" if declared else ""
+            return [f"import {quote}{path}{quote}{asked}"]
         case DefinitionSyntax(name, members):
             return _block(f"definition {name}", members, item.trailing_comments, effort)
         case PartialSyntax(name, members):
@@ -159,7 +162,7 @@ def _with(lines: list[str], line: str, words: str) -> str:
 
 def _type(node: TypeSyntax) -> str:
     suffix = ":*" if node.wildcard else f"#{node.relation}" if node.relation is not None else ""
-    traits = [node.caveat] if node.caveat is not None else []
+    traits = [node.caveat + listed_permissions(node.declared)] if node.caveat is not None else []
     traits += ["not_before"] if node.not_before else []
     traits += ["expiration"] if node.expiration else []
     return node.type + suffix + (f" with {' and '.join(traits)}" if traits else "")

@@ -5,7 +5,7 @@ Every node carries its span for messages; spans, like redundant parentheses, do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -132,13 +132,32 @@ def nodes_of(expression: ExpressionSyntax) -> Iterator[ExpressionSyntax]:
 
 
 @dataclass(frozen=True, slots=True)
+class PermissionReferenceSyntax:
+    """`type#permission`, in the parentheses of `with arguments(…)` or `with matching(…)`."""
+
+    type: str
+    permission: str
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"{self.type}#{self.permission}"
+
+
+def listed_permissions(references: Sequence[PermissionReferenceSyntax]) -> str:
+    """In their parentheses; "" for none."""
+    return f"({', '.join(map(str, references))})" if references else ""
+
+
+@dataclass(frozen=True, slots=True)
 class TypeSyntax:
-    """One subject type: `user`, `user:*`, `group#member`, `user#...`, each optionally `with` traits."""
+    """One subject type: `user`, `user:*`, `group#member`, `user#...`, each optionally `with` traits. `declared` are the
+    permissions that documents of a built-in caveat may name."""
 
     type: str
     relation: str | None = None  # "..." stays as it was written
     wildcard: bool = False
     caveat: str | None = None
+    declared: tuple[PermissionReferenceSyntax, ...] = ()
     expiration: bool = False
     not_before: bool = False
     caveat_span: Span = field(default=NOWHERE, compare=False, kw_only=True)
@@ -193,9 +212,11 @@ class UseSyntax:
 
 @dataclass(frozen=True, slots=True)
 class ImportSyntax:
-    """`import "path"`, relative to the file it stands in."""
+    """`import "path"`, relative to the file it stands in. `declared` are the permissions that documents beside the
+    relations of a library may name: `import "remit:…" with arguments(…)`."""
 
     path: str
+    declared: tuple[PermissionReferenceSyntax, ...] = ()
     comments: tuple[str, ...] = ()
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 

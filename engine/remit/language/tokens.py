@@ -87,9 +87,11 @@ STATEMENT_ENDS = frozenset(
 KEYWORDS = frozenset({"definition", "caveat", "relation", "permission", "nil", "with"})
 
 DELEGATION = "delegation"
+ARGUMENTS = "arguments"
 
 # flag → the words it reserves. `delegation` reserves none: `single`, `final`, `managed`, `along`, `exists` are known by
-# where they stand, so that a schema may go on naming its relations with them.
+# where they stand, so that a schema may go on naming its relations with them. Nor does `arguments`: `arguments` and
+# `matching` are names of caveats, and of nothing else.
 FLAGS: dict[str, frozenset[str]] = {
     "expiration": frozenset({"expiration", "and"}),
     "typechecking": frozenset({"typechecking"}),
@@ -98,4 +100,5 @@ FLAGS: dict[str, frozenset[str]] = {
     "import": frozenset({"import"}),
     "not_before": frozenset({"not_before", "and"}),
     DELEGATION: frozenset(),
+    ARGUMENTS: frozenset(),
 }

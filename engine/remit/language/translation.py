@@ -38,7 +38,14 @@ def translate(declarations: Declarations, programs: Programs, text: str, expansi
         name: _definition(declarations, declared, effort) for name, declared in declarations.definitions.items()
     }
     caveats = {name: _caveat(caveat, programs, effort) for name, caveat in declarations.caveats.items()}
-    return plan.Schema(definitions, caveats, text, expansion, _chain_relations(definitions, effort))
+    return plan.Schema(
+        definitions,
+        caveats,
+        text,
+        expansion,
+        _chain_relations(definitions, effort),
+        uses_arguments=declarations.uses_arguments,
+    )
 
 
 def _definition(declarations: Declarations, declared: Declared, effort: Effort) -> plan.Definition:
@@ -62,7 +69,7 @@ def _relation(relation: RelationSyntax, effort: Effort) -> plan.Relation:
 
 
 def translate_subject_type(type_: TypeSyntax) -> plan.SubjectType:
-    """`type#...` is the plain type, as in SpiceDB."""
+    """`type#...` is the plain type, as in SpiceDB; what is declared is a set."""
     return plan.SubjectType(
         type_.type,
         "" if type_.relation in (None, "...") else type_.relation,
@@ -70,6 +77,7 @@ def translate_subject_type(type_: TypeSyntax) -> plan.SubjectType:
         type_.caveat,
         type_.expiration,
         type_.not_before,
+        tuple(sorted({(each.type, each.permission) for each in type_.declared})),
     )
 
 

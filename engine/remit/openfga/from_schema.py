@@ -72,7 +72,7 @@ def _name(what: str, name: str, most: int = NAME_MAX) -> str:
 
 def _type(definition: plan.Definition, schema: plan.Schema) -> Type:
     name = _name("type", definition.name, TYPE_NAME_MAX)
-    written = [_relation(each, name) for each in definition.relations.values()]
+    written = [_relation(each, name, schema) for each in definition.relations.values()]
     computed = [
         Relation(_name(f"permission of `{name}`", each.name), _Permission(each, definition, schema).rewrite())
         for each in definition.permissions.values()
@@ -80,7 +80,7 @@ def _type(definition: plan.Definition, schema: plan.Schema) -> Type:
     return Type(name, (*written, *computed))
 
 
-def _relation(relation: plan.Relation, type_: str) -> Relation:
+def _relation(relation: plan.Relation, type_: str, schema: plan.Schema) -> Relation:
     name = _name(f"relation of `{type_}`", relation.name)
     what = f"relation `{name}` of `{type_}`"
     traits = (("single", relation.single), ("final", relation.final), ("managed", relation.managed))
@@ -90,6 +90,8 @@ def _relation(relation: plan.Relation, type_: str) -> Relation:
     for each in relation.subject_types:
         if each.expiration or each.not_before:
             _refuse(what, f"it takes `{each}`, and OpenFGA knows no times")
+        if each.caveat is not None and schema.side_of(each.caveat) is not None:
+            _refuse(what, f"it takes `{each}`, and OpenFGA judges no calls")
     kinds = (Restriction(each.type, each.relation, each.wildcard, each.caveat or "") for each in relation.subject_types)
     return Relation(name, Direct(tuple(kinds)))
 

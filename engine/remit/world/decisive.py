@@ -276,14 +276,7 @@ class Deciding:
             return 0
         type_, relation = relationship.resource.type, relationship.relation
         subject, qualifiers = relationship.subject, relationship.qualifiers
-        subject_type = plan.SubjectType(
-            subject.type,
-            subject.relation,
-            subject.is_wildcard,
-            qualifiers.caveat.name if qualifiers.caveat else None,
-            qualifiers.expiration_us is not None,
-            qualifiers.not_before_us is not None,
-        )
+        subject_type = self.evaluation.schema.definitions[type_].relations[relation].alternative(subject, qualifiers)
         bits = self.bits.of(fact.bounds, PartKind.SUBJECT_TYPE, type_, relation, subject_type)
         if goal[:2] != (relationship.resource, relation):
             bits |= self.bits.of(fact.bounds, PartKind.RELATION, type_, relation)

@@ -39,3 +39,11 @@ def leaves_of(judged: Judged) -> Iterator[Known | Unjudged | Related]:
             yield from leaves_of(part)
         case _:
             yield judged
+
+
+def answer_of(judged: Judged) -> str:
+    """In a word: `asks` is said of what hangs on the graph."""
+    bounds = {bounds_of(judged, lambda _, each=each: each) for each in (True, False)}
+    if len(bounds) > 1:
+        return "asks"
+    return {(True, True): "yes", (False, False): "no", UNKNOWN: "unknown"}[bounds.pop()]

@@ -207,9 +207,8 @@ def holds_of_text(name: str, of: Json, value: str) -> bool | None:
         case "prefix":
             return value[: len(of)] == of
         case "subpath":
-            return PurePosixPath(of) in (PurePosixPath(value), *PurePosixPath(value).parents) and is_as_absolute(
-                of, value
-            )
+            directories = (PurePosixPath(value), *PurePosixPath(value).parents)
+            return PurePosixPath(of) in directories and of.startswith("/") == value.startswith("/")
         case "glob":
             return re.fullmatch(as_regex(of), value, re.DOTALL) is not None
         case "cidr":
@@ -220,10 +219,6 @@ def holds_of_text(name: str, of: Json, value: str) -> bool | None:
         case "url":
             return is_url(of, value)
     raise AssertionError(name)
-
-
-def is_as_absolute(of: str, value: str) -> bool:
-    return of.startswith("/") == value.startswith("/")
 
 
 def as_regex(glob: str) -> str:

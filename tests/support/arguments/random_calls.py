@@ -1,6 +1,6 @@
 """Random constraint documents, and random calls that are near to what they say.
 
-Law: what is drawn is always a document, and always readable arguments; whether one passes the other is left to chance."""
+Law: what is drawn is always a document, and always readable arguments; whether they pass it is left to chance."""
 
 from __future__ import annotations
 

@@ -55,9 +55,10 @@ def watch(
 ) -> int:
     """Tell every change, in order, until interrupted.
 
-    Each revision is told as the updates that it was, `touch` or `delete` and a relationship, and then a line that
-    begins with `//` with its token, time and writer: `--from` takes the token. A connection that breaks is made again,
-    and nothing is told twice. With `--json`, checkpoints are told, too: they say that nothing happened up to a token.
+    Each revision is told as the updates that it was, `touch` or `delete` and a relationship, then in lines that begin
+    with `//` which records it wrote or removed, and its token, time and writer: `--from` takes the token. A connection
+    that breaks is made again, and nothing is told twice. With `--json`, checkpoints are told, too: they say that
+    nothing happened up to a token.
 
     With `--permission` it is told who has that permission of which resources, as that changes: by writes, and by
     relationships that begin or end. A line has the resource, the permission and the subject, and what was and what is
@@ -142,6 +143,8 @@ def _print(event: WatchEvent, session: Session) -> None:
     elif not event.checkpoint:
         for change in event.changes:
             put(f"{_UPDATES[change.kind]} {format_relationship(change.relationship)}")
+        for record in event.records:
+            put(f"// record {record.record_kind} of {record.object} {record.kind.value}")
         heading = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
         heading += " schema changed" if event.schema is not None else ""
         put(f"{heading} {json_line(event.metadata)}" if event.metadata else heading)

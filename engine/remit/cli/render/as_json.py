@@ -197,6 +197,10 @@ def event_json(event: WatchEvent) -> Json:
     shape: Json = {"token": event.token, "changes": changes}
     if event.schema is not None:
         shape["schema"] = event.schema
+    if event.records:
+        shape["records"] = [
+            {"kind": each.kind.value, "record": each.record_kind, "object": str(each.object)} for each in event.records
+        ]
     if event.metadata:
         shape["metadata"] = dict(event.metadata)
     shape["written_by"] = event.written_by

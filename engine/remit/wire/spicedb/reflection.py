@@ -10,11 +10,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from authzed.api.v1 import schema_service_pb2
 
+from remit.arguments.side import SIDES
 from remit.errors import Fault, InvalidArgument
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.caveats import Caveat
 from remit.language.effort import Effort
-from remit.language.plan import Definition, Permission, Relation, Schema, SubjectType, nodes_of, reads_of
+from remit.language.plan import (
+    Definition,
+    Permission,
+    Relation,
+    Schema,
+    SubjectType,
+    asked_by_documents,
+    nodes_of,
+    reads_of,
+)
 
 _S = schema_service_pb2
 Name = tuple[str, str]
@@ -103,6 +113,8 @@ def encode_caveats(
         effort.step(1 + len(each.parameters))
         if filters.has_caveat(each.name):
             messages.append(_caveat(each))
+    if filters.has_caveats:
+        messages += (_built_in(name) for name in _built_in_caveats(schema) if filters.has_caveat(name))
     return messages
 
 
@@ -155,6 +167,16 @@ def _caveat(caveat: Caveat) -> schema_service_pb2.ReflectionCaveat:
     )
 
 
+def _built_in_caveats(schema: Schema) -> Collection[str]:
+    """The names of those that the schema has and does not define, so that every name of a subject type is told."""
+    return SIDES if schema.uses_arguments else ()
+
+
+def _built_in(name: str) -> schema_service_pb2.ReflectionCaveat:
+    """It has no parameters and no expression: its context is a constraint document, and a call decides it."""
+    return _S.ReflectionCaveat(name=name, comment=_comment("built in: its context is a constraint on calls"))
+
+
 def _parameter(caveat: Caveat, name: str) -> schema_service_pb2.ReflectionCaveatParameter:
     type = str(caveat.parameters[name])
     return _S.ReflectionCaveatParameter(name=name, type=type, parent_caveat_name=caveat.name)
@@ -184,8 +206,12 @@ def _differences(old: Schema, new: Schema, effort: Effort) -> Iterator[tuple[str
         yield "definition_removed", _definition(old.definitions[name], _ALL, effort)
     for name in _added(old.caveats, new.caveats):
         yield "caveat_added", _caveat(new.caveats[name])
+    for name in _added(_built_in_caveats(old), _built_in_caveats(new)):
+        yield "caveat_added", _built_in(name)
     for name in _added(new.caveats, old.caveats):
         yield "caveat_removed", _caveat(old.caveats[name])
+    for name in _added(_built_in_caveats(new), _built_in_caveats(old)):
+        yield "caveat_removed", _built_in(name)
     for name in sorted(old.definitions.keys() & new.definitions.keys()):
         yield from _of_definition(old.definitions[name], new.definitions[name], effort)
     for name in sorted(old.caveats.keys() & new.caveats.keys()):
@@ -345,14 +371,17 @@ class _Sources:
                 yield from ((each, target) for each in fewer if each in more)
 
     def leading(self, name: Name) -> Iterator[Name]:
-        """The relations that a permission reads and takes no subjects from."""
+        """What a permission reads and takes no subjects from, and what the documents beside a relation may ask."""
         type, member = name
-        permission = self._schema.definitions[type].permissions.get(member)
+        definition = self._schema.definitions[type]
+        if (relation := definition.relations.get(member)) is not None:
+            yield from asked_by_documents(self._schema, relation)
+        permission = definition.permissions.get(member)
         for node in nodes_of(permission.expression) if permission is not None else ():
             self._effort.step()
             reads = reads_of(node)
             yield from ((type, relation) for relation, _ in reads.targets)
-            yield from ((type, edge) for edge in reads.edges if edge in self._schema.definitions[type].relations)
+            yield from ((type, edge) for edge in reads.edges if edge in definition.relations)
 
     def _types_of(self, type: str, relation: str) -> set[str]:
         if (type, relation) not in self._led_to:

@@ -117,13 +117,13 @@ class _Tracing:
     def _tell_caveat(self, info: debug_pb2.CaveatEvalInfo, node: ExplanationNode, relationship: Relationship) -> None:
         use = relationship.qualifiers.caveat
         assert use is not None, "it was looked at before"
-        caveat = self._schema.caveats[use.name]
+        caveat = self._schema.caveats.get(use.name)  # none where it is built in: then all of it stands in its context
         given: Mapping[str, object] = {
-            **{name: value for name, value in self._context.items() if name in caveat.parameters},
+            **{name: value for name, value in self._context.items() if caveat and name in caveat.parameters},
             **parse_context(use.context_json),  # what was fixed when it was written comes first
         }
         info.caveat_name = use.name
-        info.expression = caveat.expression
+        info.expression = caveat.expression if caveat else ""
         info.result = _CAVEAT_RESULTS[node.verdict]
         info.context.CopyFrom(encode_context(given))
         self._grew(info.ByteSize())
