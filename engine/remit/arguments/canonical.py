@@ -26,12 +26,12 @@ from remit.suggest import did_you_mean
 
 
 class Change(NamedTuple):
-    """What is written otherwise now: where, as a JSON Pointer, how it was written and how it is, and why."""
+    """What is written otherwise now: where, as a JSON Pointer, how it was written and how it is, and the reason."""
 
     pointer: str
     before: str
     after: str
-    why: str
+    reason: str
 
 
 class CanonicalArguments(NamedTuple):
@@ -142,11 +142,11 @@ def _put_right(value: Json, pointer: str, pattern: str, types: Mapping[str, Valu
             ]
         case str():
             try:
-                text, why = _in_form(types.get(pattern), value)
+                text, reason = _in_form(types.get(pattern), value)
             except ValueError as error:
                 raise _invalid(pointer, f"`{shortened(value)}` {error}") from error
             if text != value:
-                changes.append(Change(pointer, value, text, why))
+                changes.append(Change(pointer, value, text, reason))
             return text
     return value
 
@@ -160,11 +160,11 @@ def _in_form(type: ValueType | None, text: str) -> tuple[str, str]:
     normal = unicodedata.normalize("NFC", text)
     if type is None or refusal(type, normal) is None:
         return normal, _NFC
-    form, why = _FORMS[type]
+    form, reason = _FORMS[type]
     put = form(normal)
-    if reason := refusal(type, put):
-        raise ValueError(reason)
-    return put, why
+    if refused := refusal(type, put):
+        raise ValueError(refused)
+    return put, reason
 
 
 def _invalid(pointer: str, reason: str) -> InvalidCall:

@@ -53,8 +53,8 @@ class TooIntricate(Exception):
     """It was not found out within bounds. It is never a yes."""
 
 
-class Effort:
-    """Steps that a comparison may take yet. What people write takes thousands of them; a million are some seconds."""
+class Steps:
+    """Those that a comparison may take yet. What people write takes some hundred; all of them are a second or two."""
 
     def __init__(self, steps: int = 300_000) -> None:
         self._left = steps
@@ -246,11 +246,11 @@ class Inclusion:
     """Constraints of one side compared. `types` are those of the tool where it is known, by JSON Pointers; None where
     it may be any tool."""
 
-    def __init__(self, side: Side, types: Mapping[str, ValueType] | None, effort: Effort) -> None:
+    def __init__(self, side: Side, types: Mapping[str, ValueType] | None, steps: Steps) -> None:
         self.side = side
         self._is_given = side is Side.ARGUMENTS
         self._types = types
-        self._effort = effort
+        self._steps = steps
 
     def types_at(self, path: Sequence[str]) -> tuple[ValueType | None, ...]:
         """What a tool may say of what the keys lead to, `*` being every element of a list."""
@@ -279,7 +279,7 @@ class Inclusion:
         return self._doubt(taken_apart, wanted, place, covering)
 
     def _doubt(self, known: _Known, wanted: Constraint, place: Place, covering: bool) -> Doubt | None:
-        self._effort.spend(1)
+        self._steps.spend(1)
         if not wanted.members:
             return None
         covering = covering and not self._holds_no_others(known, place)
@@ -309,7 +309,7 @@ class Inclusion:
         return Doubt(place.pointer, f"{place.name} may hold values that {self._wanted} says nothing of")
 
     def _member(self, known: _Known, wanted: Member, place: Place, *, covering: bool) -> Doubt | None:
-        self._effort.spend(len(known.members) + 1)
+        self._steps.spend(len(known.members) + 1)
         match wanted:
             case AllOf(constraints) if covering:
                 return self._all_covering(known, constraints, place)
@@ -399,7 +399,7 @@ class Inclusion:
         constraint, hangs = known.constraint(), False
         for value, type in product(candidates, place.types):
             if self._is_of(value, type):
-                self._effort.spend(len(constraint.members) + len(wanted.members))
+                self._steps.spend(len(constraint.members) + len(wanted.members))
                 if self._may_pass(constraint, value, type):
                     outcomes = self._outcomes(wanted, value, type)
                     if not outcomes & self._passing:
@@ -440,7 +440,7 @@ class Inclusion:
         constraint, only = known.constraint(), Constraint((wanted,))
         for value, type in product(wanted.values, place.types):
             if self._is_of(value, type):
-                self._effort.spend(len(constraint.members))
+                self._steps.spend(len(constraint.members))
                 is_out = not self._outcomes(only, value, type) <= self._passing
                 if is_out and self._may_pass(constraint, value, type):
                     return self._counterexample(canonical_text(value), type, only, place)
@@ -510,7 +510,7 @@ class Inclusion:
         judged = [self._domain(each, place) for each in (usable if self._is_given else [wanted])]
         if any(each.texts in (Texts.PATH, Texts.PATH_FORM) and not each.kinds for each in judged):
             sets.append(Paths())
-        outside = text_outside(sets, [_exact_text_set(wanted)], self._effort.spend)
+        outside = text_outside(sets, [_exact_text_set(wanted)], self._steps.spend)
         if outside is None:
             return None
         only = Constraint((wanted,))
@@ -552,9 +552,9 @@ class Inclusion:
 
     def _counterexample(self, value: str, type: ValueType | None, wanted: Constraint, place: Place) -> Doubt:
         what = f"`{shortened(value)}`" + (f", which a tool may call a {type}" if type else "")
-        passes = "does not let through" if self._is_given else "does not match"
+        passes = "does not let it through" if self._is_given else "does not match it"
         said = shortened(written(wanted))
-        return Doubt(place.pointer, f"{place.name} may be {what}; `{said}` of {self._wanted} {passes} it")
+        return Doubt(place.pointer, f"{place.name} may be {what}; `{said}` of {self._wanted} {passes}")
 
 
 # --- what one member says of another ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from remit.arguments.document import ANY_PERMISSION, parse_document
-from remit.arguments.inclusion import Doubt, Effort, Inclusion, Named, Place, TooIntricate
+from remit.arguments.inclusion import Doubt, Inclusion, Named, Place, Steps, TooIntricate
 from remit.arguments.json_text import pointer_of
 from remit.arguments.judging_load import excess
 from remit.arguments.presence import can_be_followed, is_absent
@@ -41,7 +41,7 @@ YES = Narrower(True)
 
 def narrower(a: Document, b: Document, types: Mapping[str, ValueType] | None = None) -> Narrower:
     """Whether `a` is narrower than `b`. `types`: those of the tool where both are of one, by JSON Pointers; None where
-    they may be of any. Cost: what `Effort` allows, and then it is a no."""
+    they may be of any. Cost: what `Steps` allows, and then it is a no."""
     if a.side is not b.side:
         return Narrower(False, "", "one says what is given (`arguments`) and the other what is taken (`matching`)")
     if a.text == b.text:
@@ -94,17 +94,17 @@ class _Case(NamedTuple):
     clauses: tuple[Clause, ...]
 
 
-def _cases_of(part: Part, effort: Effort) -> Iterator[_Case]:
+def _cases_of(part: Part, steps: Steps) -> Iterator[_Case]:
     match part:
         case Clause(tool, purpose):
             yield _Case((tool,), (purpose,), (part,))
         case AnyClause(tool, purpose, parts):
             for each in parts:
-                for case in _cases_of(each, effort):
+                for case in _cases_of(each, steps):
                     yield _all_of(_Case((tool,), (purpose,), ()), case)
         case AllClauses(tool, purpose, parts):
-            for cases in product(*(list(_cases_of(each, effort)) for each in parts)):
-                effort.spend(len(cases))
+            for cases in product(*(list(_cases_of(each, steps)) for each in parts)):
+                steps.spend(len(cases))
                 yield _all_of(_Case((tool,), (purpose,), ()), *cases)
 
 
@@ -121,8 +121,8 @@ class _Comparison:
 
     def __init__(self, side: Side, types: Mapping[str, ValueType] | None) -> None:
         self._is_given = side is Side.ARGUMENTS
-        self._effort = Effort()
-        self._values = Inclusion(side, types, self._effort)
+        self._steps = Steps()
+        self._values = Inclusion(side, types, self._steps)
         self._tool = Place("the tool", (), (None,), is_text=True)
         self._purpose = Place("the purpose", (), (None,), is_text=True)
         self._known, self._wanted = ("the first", "the second") if self._is_given else ("the second", "the first")
@@ -130,11 +130,11 @@ class _Comparison:
 
     def document(self, known: Part, wanted: Part) -> Doubt | None:
         """Of a left `any_of` every part, of a right one a single part."""
-        doubts = (self._part(case, wanted) for case in _cases_of(known, self._effort))
+        doubts = (self._part(case, wanted) for case in _cases_of(known, self._steps))
         return next(filter(None, doubts), None)
 
     def _part(self, case: _Case, wanted: Part) -> Doubt | None:
-        self._effort.spend(1)
+        self._steps.spend(1)
         about_the_call = ((case.tool, wanted.tool, self._tool), (case.purpose, wanted.purpose, self._purpose))
         for known, constraint, place in about_the_call:
             if doubt := self._values.doubt([Named(each, False) for each in known], constraint, place):

@@ -75,8 +75,8 @@ def reason_of(judged: Judged, outcome: Outcome, assumed: Assumed = nothing_assum
     """A pointer and a sentence: of the parts that alone make it that outcome, the first. The pointer is "" where the
     sentence names its place itself. The outcome must be the only one there may be."""
     match judged:
-        case Known(_, why):
-            return "", why
+        case Known(_, reason):
+            return "", reason
         case Unjudged(pointer, reason):
             return pointer, f"{f'`{pointer}`' if pointer else 'the call'} {reason}"
         case Related(object, permission, pointer):

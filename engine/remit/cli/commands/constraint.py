@@ -223,8 +223,8 @@ def canonical(
     if session.json:
         put_json({"arguments": text, "changes": [each._asdict() for each in put_right.changes]})
         return 0
-    for pointer, before, after, why in put_right.changes:
-        note(f"`{pointer}`: `{before}` is written `{after}`: {why}")
+    for pointer, before, after, reason in put_right.changes:
+        note(f"`{pointer}`: `{before}` is written `{after}`: {reason}")
     put(text)
     return 0
 
