@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import ada_url
 
-from remit.arguments.call import ARGUMENTS_BYTES_MAX, VALUES_MAX
+from remit.arguments.call import ARGUMENTS_BYTES_MAX, VALUES_MAX, invalid_arguments
 from remit.arguments.json_text import Json, JsonRefused, canonical_text, joined, number_text, path_of, read_object
 from remit.arguments.values import VALUE_TYPES, ValueType, host_of, is_address_like, refusal
 from remit.errors import InvalidArgument, InvalidCall
@@ -54,12 +54,12 @@ def canonical_arguments(
     try:
         value = read_object(text, exact_numbers=True, values_max=VALUES_MAX)
     except JsonRefused as error:
-        raise _invalid(error.pointer, error.reason) from error
+        raise invalid_arguments(error.pointer, error.reason) from error
     changes = [*_numbers_changed(text.decode(), value)]
     put = _put_right(value, "", "", _by_pointer(types or {}), changes)
     written = canonical_text(put).encode()
     if len(written) > ARGUMENTS_BYTES_MAX:
-        raise _invalid("", f"is {len(written)} bytes, more than the {ARGUMENTS_BYTES_MAX} allowed")
+        raise invalid_arguments("", f"is {len(written)} bytes, more than the {ARGUMENTS_BYTES_MAX} allowed")
     return CanonicalArguments(written, tuple(changes))
 
 
@@ -68,7 +68,7 @@ def canonical_value(type: str, text: str) -> str:
     try:
         return _in_form(_checked_type(type), text)[0]
     except ValueError as error:
-        raise InvalidCall(f"the value `{shortened(text)}` {error}", why=error) from error
+        raise InvalidCall(f"the value `{shortened(text)}` {error}", problem=error) from error
 
 
 # --- a whole object ---------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def _written(arguments: Mapping[str, object]) -> str:
     try:
         return json.dumps(arguments, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _invalid("", f"is not JSON: {error}") from error
+        raise invalid_arguments("", f"is not JSON: {error}") from error
 
 
 def _by_pointer(types: Mapping[str, str]) -> dict[str, ValueType]:
@@ -130,7 +130,9 @@ def _put_right(value: Json, pointer: str, pattern: str, types: Mapping[str, Valu
                 name = unicodedata.normalize("NFC", key)
                 below = joined(pointer, name)
                 if name in put:
-                    raise _invalid(below, "stands twice in its object, once Unicode's normal form NFC is made of it")
+                    raise invalid_arguments(
+                        below, "stands twice in its object, once Unicode's normal form NFC is made of it"
+                    )
                 if name != key:
                     changes.append(Change(below, key, name, _NFC))
                 put[name] = _put_right(item, below, joined(pattern, name), types, changes)
@@ -144,7 +146,7 @@ def _put_right(value: Json, pointer: str, pattern: str, types: Mapping[str, Valu
             try:
                 text, reason = _in_form(types.get(pattern), value)
             except ValueError as error:
-                raise _invalid(pointer, f"`{shortened(value)}` {error}") from error
+                raise invalid_arguments(pointer, f"`{shortened(value)}` {error}") from error
             if text != value:
                 changes.append(Change(pointer, value, text, reason))
             return text
@@ -165,11 +167,6 @@ def _in_form(type: ValueType | None, text: str) -> tuple[str, str]:
     if refused := refusal(type, put):
         raise ValueError(refused)
     return put, reason
-
-
-def _invalid(pointer: str, reason: str) -> InvalidCall:
-    what = f"the call's argument `{shortened(pointer)}`" if pointer else "the call's object of arguments"
-    return InvalidCall(f"{what} {reason}", field="call.arguments", pointer=pointer, why=reason)
 
 
 # --- the forms --------------------------------------------------------------------------------------------------
