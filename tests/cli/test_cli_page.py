@@ -124,6 +124,7 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("store backup", "store", "backup", "default", str(tmp / "backup"))
     yield run("store restore", "store", "restore", "again", str(tmp / "backup"))
     yield run("store delete", "store", "delete", "other", "--yes")
+    yield from _constraints(run)
     keys = ("--keys", str(tmp / "keys.json"))
     for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
     yield run("key bootstrap", "key", "bootstrap", *keys)
@@ -135,6 +136,14 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     yield run("key revoke", "key", "revoke", id, *keys)
     yield run("whoami", "whoami")
     yield run("version", "version")
+
+
+def _constraints(run: Any) -> Iterator[tuple[str, Outcome]]:
+    asking = '{"to": {"related": {"type": "user", "permission": "contact"}}}'
+    yield run("constraint narrower", "constraint", "narrower", '{"to": {}}', asking)
+    yield run("constraint test", "constraint", "test", asking, '{"to": "bob"}')
+    yield run("constraint test", "constraint", "test", asking, '{"to": 7}')
+    yield run("constraint canonical", "constraint", "canonical", '{"to": "https://H"}', "--type", "to=url")
 
 
 def _write_as_run(endpoint: str) -> None:

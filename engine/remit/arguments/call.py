@@ -77,11 +77,11 @@ def read_call(call: Call) -> ReadCall:
         raise InvalidCall(f"the call's {error.field.removeprefix('call.')}: {error}", field=error.field) from error
     _check_purpose(call.purpose)
     if len(call.arguments) > ARGUMENTS_BYTES_MAX:
-        raise _invalid("", f"is {len(call.arguments)} bytes, more than the {ARGUMENTS_BYTES_MAX} allowed")
+        raise invalid_arguments("", f"is {len(call.arguments)} bytes, more than the {ARGUMENTS_BYTES_MAX} allowed")
     try:
         arguments = read_object(call.arguments, values_max=VALUES_MAX)
     except JsonRefused as error:
-        raise _invalid(error.pointer, error.reason) from error
+        raise invalid_arguments(error.pointer, error.reason) from error
     return ReadCall(call.tool, call.purpose, arguments, call.descriptor)
 
 
@@ -99,6 +99,7 @@ def _check_purpose(purpose: str) -> None:
         raise InvalidCall(f"the call's purpose `{shortened(purpose)}` {reason}", field="call.purpose")
 
 
-def _invalid(pointer: str, reason: str) -> InvalidCall:
+def invalid_arguments(pointer: str, reason: str) -> InvalidCall:
+    """That what a pointer leads to is no part of a call; "" is the whole."""
     what = f"the call's argument `{shortened(pointer)}`" if pointer else "the call's object of arguments"
     return InvalidCall(f"{what} {reason}", field="call.arguments", pointer=pointer, problem=reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -67,6 +67,23 @@ _BINDING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _COMBINING = ("any_of", "all_of")
 _TEXTS_ONLY = "the tool and the purpose are texts"
 _RELATED_FORM = 'write `{"type": "user", "permission": "contact"}`, and nothing else'
+
+
+class _AnyPermission(Collection[tuple[str, str]]):
+    """Every permission there could be, of which none can be listed."""
+
+    def __contains__(self, permission: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+ANY_PERMISSION: Collection[tuple[str, str]] = _AnyPermission()
+"""Declared where no schema says which are: of a document that is looked at by itself, or was found to be allowed."""
 
 
 def parse_document(context_json: str, side: Side, declared: Collection[tuple[str, str]]) -> Document:

@@ -26,14 +26,9 @@ class Glob:
 
     def matches(self, text: str) -> bool:
         """Whether the glob is of the whole text. Cost: O(length)."""
-        states = self._entered(1)
+        states = self.start
         for character in text:
-            passed = self.literals.get(character, 0) | self.any_character
-            stays = self.stays_on_any
-            if character != "/":
-                passed |= self.any_but_slash
-                stays |= self.stays_but_slash
-            states = self._entered((states & passed) << 1) | (states & stays)
+            states = self.after(states, character)
             if not states:
                 return False
         return bool(states & self.end)
@@ -41,6 +36,20 @@ class Glob:
     def steps(self, text: str) -> int:
         """What a match takes at most: one step for each character of the text and each 64 places of the pattern."""
         return len(text) * ((self.end.bit_length() - 1) // 64 + 1)
+
+    @property
+    def start(self) -> int:
+        """The state before any character."""
+        return self._entered(1)
+
+    def after(self, states: int, character: str) -> int:
+        """The state after one more character; 0 where nothing is matched any more."""
+        passed = self.literals.get(character, 0) | self.any_character
+        stays = self.stays_on_any
+        if character != "/":
+            passed |= self.any_but_slash
+            stays |= self.stays_but_slash
+        return self._entered((states & passed) << 1) | (states & stays)
 
     def _entered(self, states: int) -> int:
         """The places come to, with those that may be passed by at once; no two such places stand together."""

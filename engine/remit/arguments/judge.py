@@ -186,7 +186,7 @@ class _Judging:
                     return None
                 place = Place(value[key], joined(pointer, key), joined(pattern, key))
             elif isinstance(value, list):
-                index = _index(key)
+                index = index_of(key)
                 if index is None:
                     return place.unjudged("is a list, which has elements and no names")
                 if index >= len(value):
@@ -201,7 +201,7 @@ class _Judging:
     def constraint(self, constraint: Constraint, place: Place, covering: bool) -> Judged:
         if not constraint.members:
             return place.known(True, "may be anything", "")
-        conjuncts = [(partial(self.member, each, place), _may_cover(each)) for each in constraint.members]
+        conjuncts = [(partial(self.member, each, place), may_cover(each)) for each in constraint.members]
         return self.conjunction(conjuncts, place, covering=covering)
 
     def conjunction(self, conjuncts: Sequence[_Conjunct], place: Place, *, covering: bool) -> Judged:
@@ -223,7 +223,7 @@ class _Judging:
             case AnyOf(constraints):
                 return _any([self.constraint(each, place, covering) for each in constraints])
             case AllOf(constraints):
-                parts = [(partial(self.constraint, each, place), _constraint_may_cover(each)) for each in constraints]
+                parts = [(partial(self.constraint, each, place), constraint_may_cover(each)) for each in constraints]
                 return self.conjunction(parts, place, covering=covering)
             case Each() | Some():
                 return self.of_list(member, place, covering)
@@ -293,19 +293,19 @@ def _weights(constraint: Constraint, value: Json) -> Iterator[int]:
 # --- what covers, and what is named -----------------------------------------------------------------------------
 
 
-def _may_cover(member: Member) -> bool:
+def may_cover(member: Member) -> bool:
     """Whether the member could speak of all that a value holds."""
     match member:
         case Each():
             return True
         case AnyOf(constraints) | AllOf(constraints):
-            return any(map(_constraint_may_cover, constraints))
+            return any(map(constraint_may_cover, constraints))
         case _:
             return False
 
 
-def _constraint_may_cover(constraint: Constraint) -> bool:
-    return not constraint.members or any(map(_may_cover, constraint.members))
+def constraint_may_cover(constraint: Constraint) -> bool:
+    return not constraint.members or any(map(may_cover, constraint.members))
 
 
 _Named = dict[str, "_Named"]
@@ -338,7 +338,7 @@ def _unnamed(value: Json, named: _Named, pointer: str) -> Iterator[str]:
             yield from _unnamed(item, named[key], below)
 
 
-def _index(key: str) -> int | None:
+def index_of(key: str) -> int | None:
     """The index that a key of a JSON Pointer is, or None; with the zeros of `01` it is none."""
     return int(key) if key.isascii() and key.isdigit() and len(key) < 10 and str(int(key)) == key else None
 

@@ -15,6 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from remit.cli.commands import (
+    constraint,
     demo,
     export,
     imports,
@@ -62,6 +63,7 @@ for group in (
     schemas,
     stores,
     validate,
+    constraint,
     top,
     demo,
     version,

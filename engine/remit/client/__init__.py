@@ -7,6 +7,7 @@ with Client("127.0.0.1:50051") as remit:
     if remit.check("tool:erp.pay#use@run:r-7"):
         ..."""
 
+from remit.arguments.canonical import CanonicalArguments, Change, canonical_arguments, canonical_value
 from remit.client.aio.client import AsyncClient
 from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWatch, AsyncWatch
 from remit.client.answers import (
@@ -51,6 +52,8 @@ __all__ = [
     "AsyncWatch",
     "Backup",
     "Call",
+    "CanonicalArguments",
+    "Change",
     "ChangeKind",
     "Client",
     "Deleted",
@@ -87,4 +90,6 @@ __all__ = [
     "WatchedChange",
     "WatchedRecord",
     "Written",
+    "canonical_arguments",
+    "canonical_value",
 ]
