@@ -82,6 +82,7 @@ class HeavyWorld:
     schema_size: int = 60
     engine: Engine = field(init=False)
     first_token: str = field(init=False)
+    late_token: str = field(init=False)  # of the last revision but two of those that wrote the facts
     past_tokens: dict[str, str] = field(init=False, default_factory=dict)  # of its large schemas, by shape
     backup: bytes = field(init=False, default=b"")
 
@@ -95,9 +96,11 @@ class HeavyWorld:
         self.first_token = self.engine.schemas.read("").token
         facts = list(self._facts())
         at_once = self.limits.updates_max
+        tokens = [self.first_token]
         for begin in range(0, len(facts), at_once):
             updates = [Update(Operation.TOUCH, each) for each in facts[begin : begin + at_once]]
-            self.engine.relationships.write("", updates)
+            tokens.append(self.engine.relationships.write("", updates).token)
+        self.late_token = tokens[-3]
         with_backup = self.engine.stores.backup("default")
         with_backup.take()
         while data := with_backup.read(1 << 20):
@@ -381,7 +384,7 @@ def _export(world: HeavyWorld, chance: Random) -> Messages:
 
 
 def _watch_permission(world: HeavyWorld, chance: Random) -> Messages:
-    """From the first revision on, of what is worth listing."""
+    """Of what is worth listing. Each revision takes as long as any other, and all of them together a minute."""
     resource, permission, type, relation = _listed(chance)
     return [
         P.WatchPermissionRequest(
@@ -389,7 +392,7 @@ def _watch_permission(world: HeavyWorld, chance: Random) -> Messages:
             permission=permission,
             subject_type=type,
             subject_relation=relation,
-            after=world.first_token,
+            after=world.late_token,
             evaluated_at=encode_time(NOW_US),
             checkpoint_interval_ms=100,
         )
