@@ -295,7 +295,7 @@ class RecordKey(NamedTuple):
 
 class Record(NamedTuple):
     """What is kept about an object beside its relationships: bytes that mean something to those who know the kind. No
-    answer is decided by one."""
+    answer is decided by one, unless a relationship chooses it by its digest."""
 
     kind: str
     object: ObjectRef
