@@ -88,6 +88,7 @@ def test_less_is_narrower(first: dict[str, Any], second: dict[str, Any]) -> None
         ({"one_of": ["a", "b"]}, {"equals": "a"}, '`"b"`'),
         ({"equals": 1}, {"equals": True}, "`1`"),
         ({"one_of": [1]}, {"one_of": [True]}, "`1`"),
+        ({"not_one_of": [1]}, {"not_one_of": [True]}, "does not follow"),
         ({"min": "1"}, {"min": "1.01"}, "does not follow"),
         ({"min": "2026-01-31"}, {"min": "1"}, "does not follow"),
         ({"prefix": "ab"}, {"prefix": "abc"}, '`"ab"`'),

@@ -20,7 +20,7 @@ from remit.arguments.judge import judge
 from remit.arguments.judged import Judged, Related
 from remit.arguments.side import Side
 from remit.arguments.tree import ANYTHING, Argument, Clause, Document, Part
-from remit.arguments.values import VALUE_TYPES, ValueType
+from remit.arguments.values import VALUE_TYPES, ValueType, refusal
 from remit.arguments.verdicts import Outcome, outcomes_of
 from remit.errors import DocumentInvalid
 
@@ -45,6 +45,9 @@ GOALS = [("user", "contact"), ("user", "member"), ("team", "contact")]
 KEYS = ["to", "x", "/x/y", "/x/z", "/x/y/0", "/l/0", "/l/1", "l", "cc"]
 
 Entries = dict[str, Any]
+
+# Pairs that Python takes for equal, and JSON does not.
+_TWINS: dict[str, Any] = {"0": False, "1": True, "False": 0, "True": 1, "5": "5", "'5'": 5, "1.5": True}
 
 
 class NearDocuments:
@@ -208,14 +211,67 @@ class NearDocuments:
 
     def changed_names(self, document: Entries) -> Entries:
         random = self.random
+        named = [key for key in document if key not in ("tool", "purpose", "additional")]
+        if named and random.random() < 0.5:
+            return self.renamed(document, random.choice(named))
         match random.choice(["argument", "argument", "additional", "tool", "purpose"]):
             case "argument":
-                return {**document, random.choice(KEYS): self.argument()}
+                return {**document, random.choice(KEYS): random.choice([self.argument(), self.absent_at_will({})])}
             case "additional" if self.side is Side.ARGUMENTS:
                 return {**document, "additional": not document.get("additional", False)}
             case "tool" | "purpose" as name:
                 return {**document, name: self.text_constraint()}
         return document
+
+    def absent_at_will(self, constraint: Entries) -> Entries:
+        return {**constraint, "optional": True} if self.side is Side.ARGUMENTS else constraint
+
+    def renamed(self, document: Entries, key: str) -> Entries:
+        """With another argument in the place of one, or beside it: what holds it, or what is beside or within it."""
+        random = self.random
+        parts = key.split("/")[1:] if key.startswith("/") else [key]
+        other = (
+            random.choice([parts[:-1], [*parts[:-1], random.choice("yz01")], [*parts, random.choice("yz0")]]) or parts
+        )
+        pointer = "/" + "/".join(other)
+        constraint = random.choice([document[key], {}, self.absent_at_will({}), self.absent_at_will(document[key])])
+        kept = {name: each for name, each in document.items() if name != key or random.random() < 0.5}
+        return {**kept, pointer: constraint}
+
+    def sibling(self, name: str, value: Any) -> Entries | None:
+        """What could be taken for the same by a comparison that looks at the text alone."""
+        random = self.random
+        match name, value:
+            case (("prefix" | "subpath" | "glob" | "equals"), str()):
+                plain = value.rstrip("*").rstrip("/") or "/"
+                drawn = [{"prefix": plain}, {"subpath": plain}, {"glob": plain}, {"glob": f"{plain.rstrip('/')}/**"}]
+                others = [
+                    {"equals": plain},
+                    {"one_of": [value, "b"]},
+                    {"host": value},
+                    {"cidr": f"{value}/32"},
+                    {"min": value},
+                ]
+                return random.choice([*drawn, *others])
+            case (("equals" | "one_of" | "not_one_of"), _):
+                twins = [_TWINS.get(repr(each), each) for each in (value if isinstance(value, list) else [value])]
+                if any(isinstance(each, dict) for each in twins):
+                    return None
+                return random.choice(
+                    [{"equals": twins[0]}, {"one_of": twins}, {"not_one_of": twins}, {"max": str(twins[0])}]
+                )
+            case (("min" | "max"), str()):
+                return random.choice([{"not_one_of": [0, "0"]}, {"max_length": 10}, {"prefix": value[:1]}])
+            case (("related" | "unrelated"), _):
+                other = "unrelated" if name == "related" and self.side is Side.MATCHING else "related"
+                return random.choice([{other: value}, {"max_length": 64}, {"not_one_of": ["no id"]}, {"glob": "**"}])
+            case (("host" | "cidr"), str()):
+                return random.choice([{"equals": value}, {"max_length": 64}, {"glob": "**"}, {"url": {"host": value}}])
+            case "url", _:
+                return (
+                    {"prefix": f"https://{value['host']}"} if isinstance(value["host"], str) else {"prefix": "https://"}
+                )
+        return None
 
     def changed_constraint(self, constraint: Entries) -> Entries:
         random, changed = self.random, deepcopy(constraint)
@@ -268,8 +324,13 @@ def pairs(random: Random, side: Side) -> Iterator[tuple[Document, Document]]:
     """Pairs of documents near each other, without end, in either order."""
     drawn = NearDocuments(random, side)
     while True:
-        one = drawn.document()
-        other = drawn.near(one)
+        # Half of them are of one argument and say little of it, so that most of what passes the one tests the other.
+        if random.random() < 0.5:
+            said = drawn.member(1)
+            one, other = {"x": said}, {"x": drawn.changed_constraint(said)}
+        else:
+            one = drawn.document()
+            other = drawn.near(one)
         texts = random.sample([json.dumps(one), json.dumps(other)], 2)
         try:
             first, second = (parse_document(text, side, ANY_PERMISSION) for text in texts)
@@ -376,7 +437,10 @@ class NearCalls:
             pointer = "".join(f"/{key}" for key in path)
             for pattern in (pointer, f"{pointer}/*", f"{pointer}/*/*"):
                 if random.random() < 0.4:
-                    types[pattern] = random.choice(VALUE_TYPES)
+                    text = self.text()
+                    types[pattern] = random.choice(
+                        [each for each in VALUE_TYPES if refusal(each, text) is None] or VALUE_TYPES
+                    )
         return types
 
     def edges(self, said: Any) -> Iterator[Any]:
@@ -390,7 +454,7 @@ class NearCalls:
                     yield from self.edges(value)
 
     def edges_of(self, name: str, value: Any) -> Iterator[Any]:
-        beside = ["x", "/x", "/", ".", "/x/b", "/b@x.example", "b"]
+        beside = ["x", "/x", "/", ".", "/x/b", "/b@x.example", "b", "/../b", "//b"]
         match name, value:
             case (("equals" | "one_of" | "not_one_of"), _):
                 for each in value if isinstance(value, list) else [value]:
