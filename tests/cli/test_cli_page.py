@@ -33,6 +33,7 @@ from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
 from tests.support.places import AGENTS_BEFORE_PROFILES
+from tests.support.store.worlds import record
 
 PAGE = "cli.md"
 
@@ -63,7 +64,7 @@ COMMANDS = {
 # --- real answers -----------------------------------------------------------------------------------------------
 
 
-def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome]]:
     """(what the page calls it, what it printed), over every kind of answer that the page tells of."""
 
     def run(row: str, *arguments: str, stdin: str | None = None) -> tuple[str, Outcome]:
@@ -98,6 +99,10 @@ def runs(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     (tmp / "model.fga").write_text("model\n  schema 1.1\ntype user\ntype d\n  relations\n    define canView: [user]\n")
     yield run("import openfga", "import", "openfga", str(tmp / "model.fga"), "--dry-run")
     yield run("watch", "watch", "--from", token, "--limit", "2")
+    token = engine.relationships.write("", [], records=[record("hold", "hold:h", b"why")]).token
+    engine.relationships.write("", [], records=[record("agent", "agent:a", b"1")])
+    yield run("watch", "watch", "--from", token, "--limit", "1")
+    token = shell("schema", "read", "--json").json[0]["token"]
     shell("touch", *WATCHED)
     of_permission = ("watch", "--permission", "doc#view@user", "--evaluated-at", format_time(NOW_US), "--limit", "1")
     yield run("watch --permission", *of_permission, "--from", token)
@@ -209,10 +214,10 @@ def _worlds(run: Any, tmp: Path) -> Iterator[tuple[str, Outcome]]:
 
 
 def test_every_answer_has_the_keys_that_are_promised_and_every_promised_key_is_in_one(
-    shell: Shell, wide_schema: None, tmp_path: Path
+    shell: Shell, engine: Engine, wide_schema: None, tmp_path: Path
 ) -> None:
     seen, ran = Seen(NAMED), set()
-    for row, outcome in (*runs(shell, tmp_path), *_served(shell, tmp_path), *_followed(shell)):
+    for row, outcome in (*runs(shell, tmp_path, engine), *_served(shell, tmp_path), *_followed(shell)):
         ran.add(row)
         assert outcome.out, f"{row}: {outcome.err}"
         for line in outcome.json:
