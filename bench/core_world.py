@@ -20,7 +20,7 @@ from remit.model import Verdict
 
 def lines(world: World) -> Iterator[str]:
     """A letter and its words, one tab between them: Definition, Relation, Permission, Fact, Workload, Question."""
-    for name, relations, permissions in definitions_of(compile_schema(world.schema).schema):
+    for name, relations, permissions, _ in definitions_of(compile_schema(world.schema).schema):
         yield f"D\t{name}"
         yield from (f"R\t{relation}" for relation in relations)
         yield from ("\t".join(("P", permission, *_words(expression))) for permission, expression in permissions)

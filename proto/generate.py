@@ -26,7 +26,7 @@ FIELD_NUMBERS = ENGINE / "core" / "remit-front" / "src" / "codec" / "field_numbe
 _NUMBERED = {
     "remit.v1": (
         ("Caveat", "Consistency", "ObjectReference", "Relationship", "SubjectReference", "Verdict"),
-        ("CheckRequest", "CheckResponse"),
+        ("Call", "CheckRequest", "CheckResponse"),
         ("CheckManyRequest", "CheckItem", "CheckManyResponse", "CheckManyResult", "CheckAnswer"),
         ("ExpandRequest", "ExpandResponse", "ExpandSet", "ExpandNode", "ExpandReference", "ExpandNodes"),
         ("ExpandExclusion", "ExpandLeaf", "ExpandSubject", "ExpandArrow", "ExpandAlong", "ExpandSubjectFilter"),

@@ -12,9 +12,11 @@ version: str
 
 QualifiersTuple: TypeAlias = tuple[()] | tuple[tuple[str, str] | None, int | None, int | None]
 ExpressionTuple: TypeAlias = tuple[object, ...]
-DefinitionTuple: TypeAlias = tuple[str, list[str], list[tuple[str, ExpressionTuple]]]
+AskingTuple: TypeAlias = tuple[str, tuple[str, str, bool], str, tuple[bool, bool], list[tuple[str, str]]]
+DefinitionTuple: TypeAlias = tuple[str, list[str], list[tuple[str, ExpressionTuple]], list[AskingTuple]]
 CaveatTuple: TypeAlias = tuple[str, list[tuple[str, str]], bytes]
-SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple]]
+SchemaTuple: TypeAlias = tuple[list[DefinitionTuple], list[CaveatTuple], bool]
+CallTuple: TypeAlias = tuple[str, bytes, str, str]
 Checked: TypeAlias = tuple[bool | None, int, bool]
 ChangeTuple: TypeAlias = tuple[tuple[ObjectRef, str, SubjectRef], Qualifiers | None]
 
@@ -40,6 +42,7 @@ class NativeStore:
         changes: Sequence[ChangeTuple],
         revision: int | None = None,
         schema: SchemaTuple | None = None,
+        descriptors: list[tuple[str, bytes | None]] | None = None,
     ) -> None: ...
     def load(
         self, rows: list[tuple[bytes, bytes]], triple_start: int
@@ -54,6 +57,7 @@ class NativeStore:
         interrupt: Callable[[], None] | None = None,
         context: Mapping[str, object] | None = None,
         changed: Sequence[ChangeTuple] | None = None,
+        call: CallTuple | None = None,
     ) -> tuple[int, Checked]: ...
     def check_many(
         self,
@@ -64,6 +68,7 @@ class NativeStore:
         contexts: list[Mapping[str, object]] | None = None,
         changed: Sequence[ChangeTuple] | None = None,
         steps_together: int | None = None,
+        calls: Sequence[CallTuple | None] | None = None,
     ) -> tuple[int, list[Checked]]: ...
     def expand(
         self,

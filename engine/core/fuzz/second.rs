@@ -36,7 +36,19 @@ pub struct Field {
     pub value: Vec<u8>,
 }
 
-/// What every question has, and perhaps a `context`.
+#[derive(Clone, PartialEq, Message)]
+pub struct Call {
+    #[prost(string, tag = "1")]
+    pub tool: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub arguments: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub purpose: String,
+    #[prost(string, tag = "4")]
+    pub descriptor: String,
+}
+
+/// What every question has, and perhaps a `context` and (Remit's alone) a call.
 #[derive(Clone, PartialEq, Message)]
 pub struct Item {
     #[prost(message, optional, tag = "1")]
@@ -47,6 +59,8 @@ pub struct Item {
     pub subject: Option<Subject>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub context: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    pub call: Option<Call>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -75,6 +89,8 @@ pub struct CheckRequest {
     pub explain: bool,
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub contextual: Vec<Vec<u8>>,
+    #[prost(message, optional, tag = "9")]
+    pub call: Option<Call>,
 }
 
 impl CheckRequest {
@@ -84,6 +100,7 @@ impl CheckRequest {
             permission: self.permission.clone(),
             subject: self.subject.clone(),
             context: self.context.clone(),
+            call: self.call.clone(),
         }
     }
 }
@@ -159,6 +176,7 @@ impl CheckPermissionRequest {
             permission: self.permission.clone(),
             subject: self.subject.clone(),
             context: self.context.clone(),
+            call: None,
         }
     }
 }

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from remit.engine.record_kinds import DESCRIPTOR
 from remit.engine.schema_plans import SchemaPlans
 from remit.engine.tokens import decode_token, encode_token
 from remit.errors import StoreDamaged, StoreExists, StoreUnavailable
@@ -27,6 +28,7 @@ from remit.model import (
     DEFAULT_STORE,
     PLAIN,
     Delta,
+    RecordChange,
     Relationship,
     RelationshipFilter,
     RelationshipKey,
@@ -102,7 +104,8 @@ class LoadedStore:
             if self.native is not None:
                 # All of it at once: the frontend looks at the core without asking for our lock.
                 new = schema if schema is not self.schema else None
-                self.native.apply(changes, last, schema_of(new) if new is not None else None)
+                described = [each for delta in deltas for each in _described(delta.records)]
+                self.native.apply(changes, last, schema_of(new) if new is not None else None, described)
             else:
                 self.graph.apply(changes)
             self.beginnings.apply(changes)
@@ -332,10 +335,19 @@ def _there(identity: StoreIdentity, admission: Admission) -> Admission:
 
 
 def _native_graph(identity: StoreIdentity, view: ReadTransaction, times: _Times) -> NativeGraph:
-    """All relationships of a view, in the core. Raises StoreDamaged."""
+    """All relationships of a view, and what describes its tools, in the core. Raises StoreDamaged."""
     graph = NativeGraph(name=identity.name, uuid=identity.uuid, epoch=identity.epoch)
     try:
         graph.load(view.rows(ROWS_AT_ONCE), told=times.add)
     except ValueError as error:
         raise StoreDamaged(f"a relationship of store `{identity.name}` cannot be read: {error}") from error
+    kept = ((stored.record.object.id, stored.record.document) for stored in view.records(DESCRIPTOR))
+    graph.apply((), descriptors=kept)
     return graph
+
+
+def _described(changes: Iterable[RecordChange]) -> Iterator[tuple[str, bytes | None]]:
+    """What became of descriptors of tools, by digest; None where one is gone."""
+    for change in changes:
+        if change.key.kind == DESCRIPTOR:
+            yield change.key.object.id, change.after.record.document if change.after is not None else None

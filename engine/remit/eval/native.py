@@ -24,7 +24,7 @@ from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language import plan
-from remit.model import ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
+from remit.model import Call, ObjectRef, Question, ResourceLookup, SubjectLookup, SubjectRef, Verdict
 from remit.native_core import core as _core
 
 _YES, _NO = Answer(Verdict.YES), Answer(Verdict.NO)
@@ -70,6 +70,7 @@ class NativeEvaluator:
                 interrupt=interrupt,
                 context=question.context or None,
                 changed=view.changed,
+                call=question.call,
             )
             if answered is not None and answered.revision == view.revision:
                 return Answer(answered.verdict, (), answered.steps)
@@ -87,6 +88,7 @@ class NativeEvaluator:
         if graph is None:
             return self._fallback.check_many(view, questions, steps_max, interrupt, steps_together)
         contexts = [question.context for question in questions]
+        calls = [question.call for question in questions]
         found = check_many(
             graph,
             [(question.resource, question.permission, question.subject) for question in questions],
@@ -96,6 +98,7 @@ class NativeEvaluator:
             contexts=contexts if any(contexts) else None,
             changed=view.changed,
             steps_together=steps_together,
+            calls=calls if any(calls) else None,
         )
         native: list[Answer | StepBudgetSpent | None] = []
         for each in found:
@@ -237,13 +240,17 @@ def check(
     interrupt: Interrupt | None = None,
     context: Mapping[str, object] | None = None,
     changed: Changed | None = None,
+    call: Call | None = None,
 ) -> Answered | None:
     """The answer by the schema that is installed; None where `semantics.py` has to give it.
 
-    `context` is what the request brings for caveats, `changed` what it takes edges for (see `Overlay`).
+    `context` is what the request brings for caveats, `changed` what it takes edges for (see `Overlay`), `call` what
+    documents are judged by.
     Raises StepBudgetSpent, and what the interrupt raises. Cost: about two microseconds, and 0.1 for each goal."""
     edges = list(changed.items()) if changed else None
-    revision, checked = graph.store.check(resource, permission, subject, now_us, steps_max, interrupt, context, edges)
+    revision, checked = graph.store.check(
+        resource, permission, subject, now_us, steps_max, interrupt, context, edges, call
+    )
     answered = _answered(checked, revision, steps_max)
     if isinstance(answered, StepBudgetSpent):
         raise answered
@@ -260,13 +267,14 @@ def check_many(
     contexts: list[Mapping[str, object]] | None = None,
     changed: Changed | None = None,
     steps_together: int | None = None,
+    calls: list[Call | None] | None = None,
 ) -> list[Answered | StepBudgetSpent | None]:
-    """Of each question what `check` returns or raises, all of one revision. `contexts` has one for each; neighbours
-    with the same share what they settle. `changed` is of all of them. Once those answered have cost `steps_together`,
-    no more are asked."""
+    """Of each question what `check` returns or raises, all of one revision. `contexts` and `calls` have one for each;
+    neighbours with the same of both share what they settle. `changed` is of all of them. Once those answered have cost
+    `steps_together`, no more are asked."""
     edges = list(changed.items()) if changed else None
     revision, all_checked = graph.store.check_many(
-        list(questions), now_us, steps_max, interrupt, contexts, edges, steps_together
+        list(questions), now_us, steps_max, interrupt, contexts, edges, steps_together, calls
     )
     return [_answered(checked, revision, steps_max) for checked in all_checked]
 

@@ -13,24 +13,40 @@ if TYPE_CHECKING:
 
 
 def schema_of(schema: plan.Schema) -> _core.SchemaTuple:
-    """Its definitions, and each caveat as its name, its parameters with their types, and its checked expression."""
+    """Its definitions; each caveat as its name, its parameters with their types, and its checked expression; and
+    whether it uses arguments."""
     caveats = [
         (name, [(parameter, str(type)) for parameter, type in caveat.parameters.items()], caveat.checked())
         for name, caveat in schema.caveats.items()
     ]
-    return definitions_of(schema), caveats
+    return definitions_of(schema), caveats, schema.uses_arguments
 
 
 def definitions_of(schema: plan.Schema) -> list[_core.DefinitionTuple]:
-    """Each definition as its name, its relations, and its permissions with their expressions."""
+    """Each definition as its name, its relations, its permissions with their expressions, and what documents beside its
+    relationships may ask."""
     return [
         (
             definition.name,
             list(definition.relations),
             [(name, expression_of(each.expression)) for name, each in definition.permissions.items()],
+            [
+                asking_of(name, each)
+                for name, relation in definition.relations.items()
+                for each in relation.subject_types
+                if each.caveat is not None and each.declared
+            ],
         )
         for definition in schema.definitions.values()
     ]
+
+
+def asking_of(relation: str, alternative: plan.SubjectType) -> _core.AskingTuple:
+    """Which relationships are written as it, and the permissions that their documents may name."""
+    assert alternative.caveat is not None, "what has no document asks nothing"
+    subjects = alternative.type, alternative.relation, alternative.wildcard
+    times = alternative.expiration, alternative.not_before
+    return relation, subjects, alternative.caveat, times, list(alternative.declared)
 
 
 def expression_of(expression: plan.Expression) -> _core.ExpressionTuple:

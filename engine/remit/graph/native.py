@@ -35,6 +35,9 @@ _TimedRow = tuple[int | None, int | None, list[str]]
 Timed = Callable[[RelationshipKey, int | None, int | None], None]
 """Told of a triple when it begins and when it ends."""
 
+KeptDescriptor = tuple[str, bytes | None]
+"""What describes a tool, by its digest; None where it is no longer kept."""
+
 _new_tuple = tuple.__new__
 
 
@@ -158,10 +161,15 @@ class NativeGraph:
     # --- changing -----------------------------------------------------------------------------------------------
 
     def apply(
-        self, changes: Iterable[Change], revision: int | None = None, schema: _core.SchemaTuple | None = None
+        self,
+        changes: Iterable[Change],
+        revision: int | None = None,
+        schema: _core.SchemaTuple | None = None,
+        descriptors: Iterable[KeptDescriptor] = (),
     ) -> None:
         """Bring the graph from before a delta to after it, and if given its revision and schema with it: nobody sees
-        one without the others. `eval/native_plan.py` makes such a schema. Cost: O(changes), and O(schema)."""
+        one without the others. `eval/native_plan.py` makes such a schema. `descriptors` are what
+        describes tools. Cost: O(changes), and O(schema)."""
         found = []
         for change in changes:
             stored = change.after or change.before
@@ -169,7 +177,7 @@ class NativeGraph:
             relationship = stored.relationship
             triple = relationship.resource, relationship.relation, relationship.subject
             found.append((triple, relationship.qualifiers if change.after is not None else None))
-        self._store.apply(found, revision, schema)
+        self._store.apply(found, revision, schema, list(descriptors))
 
     def add(self, relationship: Relationship) -> None:
         """Write an edge, whatever was at its triple."""

@@ -9,14 +9,15 @@ from random import Random
 
 import pytest
 
-from remit.errors import CaveatFailed, NegativeCycle, StepBudgetSpent
+from remit.errors import CallUnjudgeable, CaveatFailed, NegativeCycle, StepBudgetSpent
 from remit.eval import native
+from remit.eval.calls import DescriptorOf, JudgedCall, no_descriptors
 from remit.eval.semantics import Evaluation
 from remit.graph.native import NativeGraph, available
 from remit.graph.overlay import Changed
 from remit.graph.plain import Graph
 from remit.language import compile_schema, plan
-from remit.model import PLAIN, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
+from remit.model import PLAIN, Call, CaveatUse, ObjectRef, Qualifiers, Relationship, RelationshipKey, SubjectRef
 from tests.support import random_worlds
 from tests.support.places import CONFORMANCE, SHIPPED_WORLDS, SMALL_WORLDS
 from tests.support.random_worlds import CHAIN, USES, RandomWorld, random_schema
@@ -66,6 +67,8 @@ def compare(
     now_us: int,
     context: Mapping[str, object] | None = None,
     changed: Changed | None = None,
+    call: Call | None = None,
+    descriptor_of: DescriptorOf = no_descriptors,
 ) -> Counter[object]:
     """Ask the core what `semantics.py` is asked, one by one and all together, from the resource's side and, sooner or
     later, from the subject's; count what was answered by whom. What the request changes, the core has laid over its
@@ -73,24 +76,28 @@ def compare(
     stored = {each.key: each.qualifiers for each in relationships}
     edges = {**stored, **(changed or {})}.items()
     relationships = [Relationship(*key, qualifiers) for key, qualifiers in edges if qualifiers is not None]
-    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us, context=context)
+    judged = JudgedCall(call, descriptor_of) if call is not None else None
+    evaluation = Evaluation(schema, Graph(relationships), now_us=now_us, context=context, call=judged)
     has_caveats = any(each.qualifiers.caveat is not None for each in relationships)
     counts: Counter[object] = Counter()
     contexts = [context or {}] * len(asked)
+    calls = [call] * len(asked) if call is not None else None
     for place, question in enumerate(asked):  # what is given up leaves nothing behind for those who ask next
         with suppress(StepBudgetSpent), dear_from(place % 3):
-            native.check(graph, *question, now_us=now_us, context=context, changed=changed, steps_max=1 + place % 5)
-    together = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed)
+            native.check(
+                graph, *question, now_us=now_us, context=context, changed=changed, call=call, steps_max=1 + place % 5
+            )
+    together = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed, calls=calls)
     with dear_from(len(asked) % 7):
-        upwards = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed)
+        upwards = native.check_many(graph, asked, now_us=now_us, contexts=contexts, changed=changed, calls=calls)
     for place, (question, shared, met) in enumerate(zip(asked, together, upwards, strict=True)):
         assert not isinstance(shared, StepBudgetSpent) and not isinstance(met, StepBudgetSpent)
         with dear_from(place % 12):
-            soon = native.check(graph, *question, now_us=now_us, context=context, changed=changed)
-        alone = native.check(graph, *question, now_us=now_us, context=context, changed=changed)
+            soon = native.check(graph, *question, now_us=now_us, context=context, changed=changed, call=call)
+        alone = native.check(graph, *question, now_us=now_us, context=context, changed=changed, call=call)
         try:
             expected = evaluation.check(*question).verdict
-        except (NegativeCycle, CaveatFailed) as error:
+        except (NegativeCycle, CaveatFailed, CallUnjudgeable) as error:
             answers = (alone, shared, met, soon)
             assert answers == (None,) * 4, f"{question} is undefined, answered {answers}"
             counts[type(error).__name__] += 1

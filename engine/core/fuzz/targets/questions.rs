@@ -7,6 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use remit_core::Question;
+use remit_core::check::calls::Call;
 use remit_front::codec::tokens::Token;
 use remit_front::hot_path::engine::CheckItem;
 use remit_front::hot_path::expansions::read_expand;
@@ -110,7 +111,11 @@ fn require_all(items: &[CheckItem<'_>], second: &[Item], itself: &str) {
 
 fn require_same(item: &CheckItem<'_>, second: &Item, itself: &str) {
     let context = second.context.as_deref().map(|bytes| Struct::decode(bytes).expect("prost reads it"));
-    assert_eq!(item.context.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
+    assert_eq!(item.context.values.is_empty(), context.is_none_or(|context| context.fields.is_empty()));
+    let call = second.call.as_ref().map(|sent| {
+        Call::read(&sent.tool, &sent.arguments, &sent.purpose, &sent.descriptor).expect("what is read is read again")
+    });
+    assert_eq!(item.context.call.as_deref(), call.as_ref());
     let resource = second.resource.as_ref().expect("it has a resource");
     let subject = second.subject.as_ref().expect("it has a subject");
     let object = subject.object.as_ref().expect("its subject is an object");

@@ -141,7 +141,7 @@ fn main() {
         let (what, rest) = line.split_once('\t').expect("a letter and its words");
         let mut words = rest.split('\t');
         match what {
-            "D" => definitions.push(Definition { name: rest.into(), relations: Vec::new(), permissions: Vec::new() }),
+            "D" => definitions.push(Definition { name: rest.into(), ..Definition::default() }),
             "R" => definitions.last_mut().expect("a definition comes first").relations.push(rest.into()),
             "P" => {
                 let permission = (word(&mut words).to_owned(), expression(&mut words));
@@ -166,7 +166,7 @@ fn main() {
             other => panic!("no line begins with `{other}`"),
         }
     }
-    store.write().install(&definitions, &[], 1);
+    store.write().install(&definitions, &[], false, 1);
     for batch in facts.chunks(10_000) {
         store.write().apply(batch.iter().map(|fact| (*fact, Some(&plain))));
     }

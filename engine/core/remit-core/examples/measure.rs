@@ -93,6 +93,7 @@ fn schema() -> Vec<Definition> {
         name: name.into(),
         relations: relations.iter().map(|each| (*each).into()).collect(),
         permissions,
+        ..Definition::default()
     };
     let view = |expressions| vec![("view".to_owned(), Expression::Union(expressions))];
     vec![
@@ -126,7 +127,7 @@ fn main() {
     let world = World::of(tuples);
     let store = Store::new(Identity::default());
     let plain = QualifiersText::default();
-    store.write().install(&schema(), &[], 1);
+    store.write().install(&schema(), &[], false, 1);
 
     let before = resident_bytes();
     let mut applied: Vec<f32> = Vec::with_capacity(tuples as usize / 50);

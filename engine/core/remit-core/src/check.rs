@@ -3,13 +3,17 @@
 pub(crate) mod ask;
 pub(crate) mod cache;
 pub(crate) mod cache_stats;
+pub mod calls;
 pub mod caveats;
 pub(crate) mod circuit;
 pub(crate) mod closure;
+pub(crate) mod descriptors;
 pub(crate) mod equations;
 pub(crate) mod evaluator;
 pub(crate) mod fixpoint;
+pub(crate) mod gates;
 pub(crate) mod goals;
+pub(crate) mod judging;
 pub(crate) mod met_targets;
 pub(crate) mod operands;
 pub(crate) mod stack;

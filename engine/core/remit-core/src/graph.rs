@@ -9,6 +9,7 @@
 
 mod changes;
 mod edge;
+pub mod ephemerals;
 mod invariants;
 pub mod overlay;
 pub mod rows;

@@ -3,7 +3,6 @@
 //! `locked` is a store and its lock, `state` what the lock guards, `queries` a Check or an Expand of it, `lookups` a lookup,
 //! for which `walked` remembers what was found; a thread brings its `session`, and `registry` finds stores by name.
 
-mod ephemerals;
 mod guarded;
 mod locked;
 mod lookups;

@@ -40,9 +40,10 @@ fn main() {
         name: "document".into(),
         relations: vec!["viewer".into(), "owner".into()],
         permissions: vec![("view".into(), view)],
+        ..Definition::default()
     };
-    let user = Definition { name: "user".into(), relations: Vec::new(), permissions: Vec::new() };
-    store.write().install(&[document, user], &[], 1);
+    let user = Definition { name: "user".into(), ..Definition::default() };
+    store.write().install(&[document, user], &[], false, 1);
     let plain = QualifiersText::default();
     for number in 0..1_000 {
         let (resource_id, subject_id) = (format!("document-{number}"), format!("user-{}", number % 100));

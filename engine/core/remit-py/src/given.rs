@@ -6,13 +6,15 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use remit_core::check::calls::Call;
 use remit_core::check::caveats::{Context, Declared};
 use remit_core::graph::overlay::Changed;
 use remit_core::graph::{QualifiersText, Triple};
-use remit_core::schema::plan::{Definition, Expression};
+use remit_core::schema::plan::{Asking, Definition, Expression, Member};
 use remit_core::store::Question;
 use serde_json::{Map, Number, Value};
+use std::sync::Arc;
 
 pub fn text<'py>(tuple: &Bound<'py, PyTuple>, place: usize) -> PyResult<Bound<'py, PyString>> {
     Ok(tuple.get_item(place)?.cast_into::<PyString>()?)
@@ -121,12 +123,25 @@ pub fn declared((name, parameters, checked): CaveatTuple) -> Declared {
 /// Lists and maps within each other, in a context. Python's limit is above.
 const CONTEXT_DEPTH_MAX: usize = 8;
 
-/// What a request brings for caveats; None where there is something in it that only Python reads.
-pub fn context_of(context: Option<&Bound<'_, PyAny>>) -> Option<Context> {
-    match context {
-        None => Some(Context::default()),
-        Some(context) => map_of(context.cast().ok()?, CONTEXT_DEPTH_MAX).map(Context),
-    }
+/// A call's tool, arguments, purpose and descriptor.
+pub type CallTuple<'py> = (Bound<'py, PyString>, Bound<'py, PyBytes>, Bound<'py, PyString>, Bound<'py, PyString>);
+
+/// What a request brings for caveats, and its call; None where there is something in them that only Python reads.
+pub fn context_of(context: Option<&Bound<'_, PyAny>>, call: Option<&CallTuple<'_>>) -> Option<Context> {
+    let values = match context {
+        None => Map::new(),
+        Some(context) => map_of(context.cast().ok()?, CONTEXT_DEPTH_MAX)?,
+    };
+    let call = match call {
+        None => None,
+        Some(call) => Some(Arc::new(call_of(call)?)),
+    };
+    Some(Context { values, call })
+}
+
+fn call_of((tool, arguments, purpose, descriptor): &CallTuple<'_>) -> Option<Call> {
+    let [tool, purpose, descriptor] = [tool, purpose, descriptor].map(|text| text.to_str().ok());
+    Call::read(tool?, arguments.as_bytes(), purpose?, descriptor?)
 }
 
 fn map_of(dict: &Bound<'_, PyDict>, depth: usize) -> Option<Map<String, Value>> {
@@ -160,20 +175,33 @@ fn value_of(value: &Bound<'_, PyAny>, depth: usize) -> Option<Value> {
     map_of(value.cast::<PyDict>().ok()?, depth).map(Value::Object)
 }
 
-/// Its name, its relations, and its permissions with their expressions.
-type DefinitionTuple<'py> = (String, Vec<String>, Vec<(String, Bound<'py, PyTuple>)>);
+/// Its name, its relations, its permissions with their expressions, and alternatives of which documents may ask something.
+type DefinitionTuple<'py> = (String, Vec<String>, Vec<(String, Bound<'py, PyTuple>)>, Vec<AskingTuple>);
+
+/// A relation, its subjects (a type, a relation of it, whether all of them), the caveat, whether it ends and begins, and the
+/// permissions with their types.
+type AskingTuple = (String, (String, String, bool), String, (bool, bool), Vec<Member>);
+
+/// Definitions, caveats, and whether it uses arguments.
+pub type SchemaTuple<'py> = (Bound<'py, PyList>, Vec<CaveatTuple>, bool);
 
 pub fn definitions_of(definitions: &Bound<'_, PyList>) -> PyResult<Vec<Definition>> {
     let mut found = Vec::with_capacity(definitions.len());
     for definition in definitions.iter() {
-        let (name, relations, permissions): DefinitionTuple = definition.extract()?;
+        let (name, relations, permissions, asking): DefinitionTuple = definition.extract()?;
         let permissions = permissions
             .into_iter()
             .map(|(name, expression)| Ok((name, expression_of(&expression)?)))
             .collect::<PyResult<_>>()?;
-        found.push(Definition { name, relations, permissions });
+        let asking = asking.into_iter().map(asking_of).collect();
+        found.push(Definition { name, relations, permissions, asking });
     }
     Ok(found)
+}
+
+fn asking_of((relation, subjects, caveat, (expires, begins), declared): AskingTuple) -> Asking {
+    let (subject_type, subject_relation, is_wildcard) = subjects;
+    Asking { relation, subject_type, subject_relation, is_wildcard, caveat, expires, begins, declared }
 }
 
 /// An expression as a tuple: what it is, and its fields.

@@ -10,14 +10,13 @@ use crate::edges::{edges_text, node_text, qualifiers_text, qualifiers_tuple};
 use crate::expansions;
 use crate::gil::STEPS_WITH_GIL;
 use crate::given::{
-    CaveatTuple, Key, OwnedQuestion, changed_of, changes_of, context_of, declared, definitions_of, text,
+    CallTuple, Key, OwnedQuestion, SchemaTuple, changed_of, changes_of, context_of, declared, definitions_of, text,
 };
 use crate::lookups::{LookedUp, look_up_without_gil};
 use crate::session::with_session;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use remit_core::check::caveats::Context;
 use remit_core::expand::{ExpandRequest, Object};
 use remit_core::graph::rows::{Rows, TimedRow};
 use remit_core::graph::view::GraphView;
@@ -43,29 +42,39 @@ impl NativeStore {
         Ok(Self { store: Arc::new(Store::new(Identity { name, uuid, epoch })) })
     }
 
-    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `schema` the definitions of a new one, and
-    /// its caveats.
-    #[pyo3(signature = (changes, revision=None, schema=None))]
+    /// `changes` is a list of (key, qualifiers), qualifiers None for a removal; `schema` the definitions of a new one, its
+    /// caveats, and whether it uses arguments; `descriptors` what tools are described by, by digest, None for what is gone.
+    #[pyo3(signature = (changes, revision=None, schema=None, descriptors=None))]
     fn apply(
         &self,
         py: Python<'_>,
         changes: &Bound<'_, PyList>,
         revision: Option<u64>,
-        schema: Option<(Bound<'_, PyList>, Vec<CaveatTuple>)>,
+        schema: Option<SchemaTuple<'_>>,
+        descriptors: Option<Vec<(String, Option<Bound<'_, PyBytes>>)>>,
     ) -> PyResult<()> {
         let changes = changes_of(changes)?;
         let schema = schema
-            .map(|(definitions, caveats)| {
-                PyResult::Ok((definitions_of(&definitions)?, caveats.into_iter().map(declared).collect::<Vec<_>>()))
+            .map(|(definitions, caveats, has_documents)| {
+                let caveats = caveats.into_iter().map(declared).collect::<Vec<_>>();
+                PyResult::Ok((definitions_of(&definitions)?, caveats, has_documents))
             })
             .transpose()?;
+        let kept = |(digest, document): (String, Option<Bound<'_, PyBytes>>)| {
+            (digest, document.map(|document| Box::from(document.as_bytes())))
+        };
+        let descriptors: Vec<(String, Option<Box<[u8]>>)> =
+            descriptors.unwrap_or_default().into_iter().map(kept).collect();
         py.detach(|| {
             let mut state = self.store.write();
             let _whole = WholeOrNothing; // let go of before the lock is
-            if let Some((definitions, caveats)) = &schema {
-                state.install(definitions, caveats, revision.unwrap_or_default());
+            if let Some((definitions, caveats, has_documents)) = &schema {
+                state.install(definitions, caveats, *has_documents, revision.unwrap_or_default());
             }
             state.apply(changes.iter().map(|change| (change.triple(), change.qualifiers.as_ref())));
+            if !descriptors.is_empty() {
+                state.describe(descriptors);
+            }
             if let Some(revision) = revision {
                 state.set_revision(revision);
             }
@@ -95,7 +104,7 @@ impl NativeStore {
 
     /// The revision that was seen, and what the question came to. `changed` is a list as `apply` takes it: what this
     /// request alone takes edges for.
-    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None, changed=None))]
+    #[pyo3(signature = (resource, permission, subject, now_us, steps_max, interrupt=None, context=None, changed=None, call=None))]
     #[allow(clippy::too_many_arguments)]
     fn check(
         &self,
@@ -108,8 +117,9 @@ impl NativeStore {
         interrupt: Option<&Bound<'_, PyAny>>,
         context: Option<&Bound<'_, PyAny>>,
         changed: Option<&Bound<'_, PyList>>,
+        call: Option<CallTuple<'_>>,
     ) -> PyResult<(u64, Checked)> {
-        let Some(context) = context_of(context) else {
+        let Some(context) = context_of(context, call.as_ref()) else {
             return Ok((0, checked(Answer::Elsewhere, 0)));
         };
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();
@@ -144,7 +154,7 @@ impl NativeStore {
     /// The same for many questions (resource, permission, subject), which see one state; those next to each other with the
     /// same context share what they settle. `contexts` has one for each; `changed` is of all of them. Once those answered
     /// have cost `steps_together`, no more are asked.
-    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None, steps_together=None))]
+    #[pyo3(signature = (questions, now_us, steps_max, interrupt=None, contexts=None, changed=None, steps_together=None, calls=None))]
     #[allow(clippy::too_many_arguments)]
     fn check_many(
         &self,
@@ -156,13 +166,13 @@ impl NativeStore {
         contexts: Option<&Bound<'_, PyList>>,
         changed: Option<&Bound<'_, PyList>>,
         steps_together: Option<u64>,
+        calls: Option<Vec<Option<CallTuple<'_>>>>,
     ) -> PyResult<(u64, Vec<Checked>)> {
         let mut owned_questions = Vec::with_capacity(questions.len());
         for (place, question) in questions.iter().enumerate() {
-            let context = match contexts {
-                Some(contexts) => context_of(Some(&contexts.get_item(place)?)),
-                None => Some(Context::default()),
-            };
+            let context = contexts.map(|contexts| contexts.get_item(place)).transpose()?;
+            let call = calls.as_ref().and_then(|calls| calls.get(place)?.as_ref());
+            let context = context_of(context.as_ref(), call);
             let question = question.cast_into::<PyTuple>()?;
             let (resource, subject) = (question.get_item(0)?, question.get_item(2)?);
             let (resource, subject) = (resource.cast::<PyTuple>()?, subject.cast::<PyTuple>()?);
@@ -223,7 +233,7 @@ impl NativeStore {
         context: Option<&Bound<'_, PyAny>>,
         changed: Option<&Bound<'_, PyList>>,
     ) -> PyResult<LookedUp> {
-        let Some(context) = context_of(context) else {
+        let Some(context) = context_of(context, None) else {
             return Ok((0, None, None, 0, false));
         };
         let changes = changed.map(changes_of).transpose()?.unwrap_or_default();

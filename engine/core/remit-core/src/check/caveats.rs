@@ -1,4 +1,5 @@
-//! Caveats: conditions in CEL beside relationships, decided here where that is plain.
+//! Caveats: conditions beside relationships, decided here where that is plain: in CEL, or (`judging.rs`) documents that calls are
+//! judged by.
 //!
 //! `language/caveats.py` is the meaning. An expression is taken over once for each schema (`expressions.rs` says which),
 //! a relationship's context is converted when it is first met (`values.rs`), and the `cel` crate evaluates.
@@ -10,11 +11,13 @@ pub mod values;
 
 use crate::graph::{Graph, NONE};
 use crate::memory::chunked::Chunked;
+use crate::schema::plan::Member;
 use cel::common::types::CelBool;
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Env, IdedExpr};
 use expressions::Work;
+use remit_arguments::{Document, Side};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 pub use values::Context;
@@ -24,8 +27,8 @@ use values::{Datum, Type};
 /// loops together is never reached within it, for a turn looks at two parts at least.
 const WORK_MAX: usize = 20_000;
 
-/// Parts that take about as long as a step of a check.
-const WORK_OF_A_STEP: usize = 4;
+/// Parts of an expression or a document that take about as long as a step of a check.
+pub(super) const WORK_OF_A_STEP: u64 = 4;
 
 /// Contexts of relationships that are kept converted, for each store: some 20 MB. Others are converted each time.
 const CONVERTED_MAX: usize = 1 << 16;
@@ -62,7 +65,7 @@ impl Caveat {
 
     /// `None` where a value is not of its type, which is an error to Python.
     fn fix(&self, context: &str) -> Option<Fixed> {
-        let Context(mut written) = Context::from_json(context)?;
+        let Context { values: mut written, .. } = Context::from_json(context)?;
         let fix = |(name, type_): &(String, Type)| match written.remove(name) {
             Some(value) => type_.convert(&value).map(Some),
             None => Some(None),
@@ -76,7 +79,7 @@ impl Caveat {
             return (None, 1);
         };
         let (outcome, work) = self.evaluate(fixed, request);
-        (outcome, 1 + (work / WORK_OF_A_STEP) as u64)
+        (outcome, 1 + work as u64 / WORK_OF_A_STEP)
     }
 
     /// What it comes to, and the parts looked at.
@@ -86,7 +89,7 @@ impl Caveat {
         for ((name, type_), fixed) in self.parameters.iter().zip(fixed) {
             open.push(match fixed {
                 Some(_) => None, // what a relationship fixed no request can change
-                None => match request.0.get(name).and_then(|value| type_.convert(value)) {
+                None => match request.values.get(name).and_then(|value| type_.convert(value)) {
                     Some(datum) => Some(datum),
                     None => return undecided,
                 },
@@ -119,27 +122,57 @@ impl VariableResolver for Values<'_> {
     }
 }
 
+/// What a name stands for beside a relationship.
+#[derive(Debug, Default)]
+enum Meaning {
+    /// Nothing that is evaluated here.
+    #[default]
+    Elsewhere,
+    Expression(Caveat),
+    /// The context is a document, by which calls are judged (`judging.rs`).
+    Document(Side),
+}
+
+/// The context of a relationship, as it is used.
+enum Converted {
+    Fixed(Fixed),
+    /// Read as what may ask so much (see `Plan::asking`); None where that is less than it asks.
+    Document(u32, Option<Document>),
+}
+
 /// All caveats of a store's schema, and what its relationships fix, each converted when it is first met.
 #[derive(Default)]
 pub struct Caveats {
-    by_name: Vec<Option<Caveat>>,                 // by the number of the name in the graph
-    fixed: Chunked<OnceLock<Option<Box<Fixed>>>>, // by the number of caveat and context in the graph
+    by_name: Vec<Meaning>,                            // by the number of the name in the graph
+    pub(super) has_documents: bool,                   // there are caveats whose contexts are documents
+    fixed: Chunked<OnceLock<Option<Box<Converted>>>>, // by the number of caveat and context in the graph
     converted: AtomicUsize,
 }
 
 impl Caveats {
-    /// Those of a schema. Cost: O(caveats), and O(1) for each context that is there.
-    pub fn install(declared: &[Declared], graph: &mut Graph) -> Caveats {
-        let mut caveats = Caveats::default();
+    /// Those of a schema, and where it uses arguments those whose contexts are documents. Cost: O(caveats), and O(1) for each
+    /// context that is there.
+    pub fn install(declared: &[Declared], has_documents: bool, graph: &mut Graph) -> Caveats {
+        let mut caveats = Caveats { has_documents, ..Caveats::default() };
         for each in declared {
-            let name = graph.names.intern(&each.name) as usize;
-            if caveats.by_name.len() <= name {
-                caveats.by_name.resize_with(name + 1, || None);
+            let meaning = Caveat::compile(each).map_or(Meaning::Elsewhere, Meaning::Expression);
+            caveats.mean(&each.name, meaning, graph);
+        }
+        if has_documents {
+            for side in [Side::Arguments, Side::Matching] {
+                caveats.mean(side.name(), Meaning::Document(side), graph);
             }
-            caveats.by_name[name] = Caveat::compile(each);
         }
         caveats.grow(graph.caveats.numbers());
         caveats
+    }
+
+    fn mean(&mut self, name: &str, meaning: Meaning, graph: &mut Graph) {
+        let name = graph.names.intern(name) as usize;
+        if self.by_name.len() <= name {
+            self.by_name.resize_with(name + 1, Meaning::default);
+        }
+        self.by_name[name] = meaning;
     }
 
     /// A relationship was written with this caveat and context: the number may have stood for others before.
@@ -159,34 +192,78 @@ impl Caveats {
         }
     }
 
-    /// What a caveat comes to with its relationship's context and a request's, and the steps it took.
-    pub fn outcome(&self, number: u32, graph: &Graph, request: &Context) -> (Option<bool>, u64) {
-        let name = graph.caveats.tag(number) as usize;
-        let Some(Some(caveat)) = self.by_name.get(name) else {
-            return (None, 0);
-        };
+    /// A context, converted now or before. `passing` is where it lies where there is no room for more of them.
+    fn converted<'a>(
+        &'a self,
+        number: u32,
+        passing: &'a mut Option<Box<Converted>>,
+        convert: impl FnOnce() -> Option<Converted>,
+    ) -> Option<&'a Converted> {
         let place = &self.fixed[number as usize];
-        let fix = || caveat.fix(graph.caveats.text(number)).map(Box::new);
-        let passing;
-        let fixed = match place.get() {
-            Some(fixed) => fixed,
+        let converted = match place.get() {
+            Some(converted) => converted,
             None if self.converted.load(Ordering::Relaxed) < CONVERTED_MAX => place.get_or_init(|| {
                 self.converted.fetch_add(1, Ordering::Relaxed);
-                fix()
+                convert().map(Box::new)
             }),
             None => {
-                passing = fix();
-                &passing
+                *passing = convert().map(Box::new);
+                &*passing
             }
         };
-        caveat.outcome(fixed.as_deref(), request)
+        converted.as_deref()
+    }
+
+    /// What a caveat comes to with its relationship's context and a request's, and the steps it took.
+    pub fn outcome(&self, number: u32, graph: &Graph, request: &Context) -> (Option<bool>, u64) {
+        let Some(Meaning::Expression(caveat)) = self.by_name.get(graph.caveats.tag(number) as usize) else {
+            return (None, 0);
+        };
+        let mut passing = None;
+        let fix = || caveat.fix(graph.caveats.text(number)).map(Converted::Fixed);
+        match self.converted(number, &mut passing, fix) {
+            Some(Converted::Fixed(fixed)) => caveat.outcome(Some(fixed), request),
+            _ => caveat.outcome(None, request),
+        }
     }
 
     /// The same of a relationship that only a request knows, by the number of its caveat's name and its context.
     pub fn passing_outcome(&self, name: u32, written: &str, request: &Context) -> (Option<bool>, u64) {
         match self.by_name.get(name as usize) {
-            Some(Some(caveat)) => caveat.outcome(caveat.fix(written).as_ref(), request),
+            Some(Meaning::Expression(caveat)) => caveat.outcome(caveat.fix(written).as_ref(), request),
             _ => (None, 0),
+        }
+    }
+
+    /// Whether the contexts under a name are documents.
+    #[inline]
+    pub(super) fn is_document(&self, name: u32) -> bool {
+        matches!(self.by_name.get(name as usize), Some(Meaning::Document(_)))
+    }
+
+    /// Tell of the document that is a relationship's context, which may ask so much; None where it is none.
+    pub(super) fn with_document<T>(
+        &self,
+        number: u32,
+        (asking, declared): (u32, &[Member]),
+        graph: &Graph,
+        tell: impl FnOnce(&Document) -> T,
+    ) -> Option<T> {
+        let mut passing = None;
+        let (name, written) = (graph.caveats.tag(number), graph.caveats.text(number));
+        let read = || Some(Converted::Document(asking, self.document(name, written, declared)));
+        match self.converted(number, &mut passing, read) {
+            Some(Converted::Document(known, document)) if *known == asking => document.as_ref().map(tell),
+            // Relations that declare different permissions have the same document.
+            _ => self.document(name, written, declared).as_ref().map(tell),
+        }
+    }
+
+    /// A context that is a document, by the number of its caveat's name.
+    pub(super) fn document(&self, name: u32, written: &str, declared: &[Member]) -> Option<Document> {
+        match self.by_name.get(name as usize) {
+            Some(Meaning::Document(side)) => Document::parse(written, *side, declared).ok(),
+            _ => None,
         }
     }
 

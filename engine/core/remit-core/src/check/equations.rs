@@ -5,8 +5,9 @@
 //! Law: an equation has the same parts in the same order whoever asks for them, and however often.
 
 use super::evaluator::{Evaluation, Stoppable};
-use super::goals::{NO, Subject, Value, YES};
-use super::operands::{Links, Operand, Operands, Part, Targets, Usersets};
+use super::gates::{GATE, Gate, GatePart};
+use super::goals::{NO, Subject, UNKNOWN, Value, YES};
+use super::operands::{GateParts, Links, Operand, Operands, Part, Places, Targets, Usersets};
 use crate::graph::NONE;
 use crate::graph::view::GraphView;
 use crate::schema::plan::Node;
@@ -57,9 +58,14 @@ impl Parts for Usersets {
 
     #[inline(always)]
     fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        if self.has_gate() {
+            let (_, gate) = evaluation.direct_and_gate(self.node, self.subject);
+            *self = self.without_gate();
+            return Ok(Some(Part::Goal { fact: YES, object: gate, slot: GATE, subject: self.subject }));
+        }
         while self.next < self.to {
             self.next += 1;
-            let userset = evaluation.userset_at(self.node, self.next - 1, self.is_met);
+            let userset = evaluation.userset_at(self.node, self.next - 1, self.places == Places::Met);
             if let Some((fact, object, slot)) = evaluation.userset(self.node, userset, self.subject)? {
                 return Ok(Some(Part::Goal { fact, object, slot, subject: self.subject }));
             }
@@ -89,6 +95,10 @@ impl Parts for Targets {
                 if self.is_met { evaluation.met_edge(self.node, place) } else { evaluation.edge(self.node, place) };
             if let Some(edge) = edge? {
                 let slot = evaluation.plan.target(self.targets, evaluation.type_of(edge.object));
+                if edge.fact == UNKNOWN && evaluation.gate != NONE {
+                    let object = evaluation.gated(GatePart::Goal { object: edge.object, slot });
+                    return Ok(Some(Part::Goal { fact: YES, object, slot: GATE, subject: self.subject }));
+                }
                 return Ok(Some(Part::Goal { fact: edge.fact, object: edge.object, slot, subject: self.subject }));
             }
         }
@@ -139,6 +149,10 @@ impl Parts for Links {
                     return Ok(Some(Part::Value(NO))); // a chain leads through single objects only
                 }
                 let subject = Subject { object: edge.object, kind: NONE };
+                if edge.fact == UNKNOWN && evaluation.gate != NONE {
+                    let gate = evaluation.gated(GatePart::GoalOf { object, slot, subject });
+                    return Ok(Some(Part::Goal { fact: YES, object: gate, slot: GATE, subject: self.subject }));
+                }
                 return Ok(Some(Part::Goal { fact: edge.fact, object, slot, subject }));
             }
             if is_rootless {
@@ -149,7 +163,40 @@ impl Parts for Links {
     }
 }
 
+impl Parts for GateParts {
+    #[inline(always)]
+    fn is_every(&self) -> bool {
+        self.every
+    }
+
+    #[inline(always)]
+    fn is_last(&self) -> bool {
+        self.next == self.to
+    }
+
+    #[inline(always)]
+    fn next<G: GraphView>(&mut self, evaluation: &mut Evaluation<'_, G>) -> Stoppable<Option<Part>> {
+        if self.next == self.to {
+            return Ok(None);
+        }
+        self.next += 1;
+        let subject = self.subject;
+        Ok(Some(match evaluation.scratch.gates.part(self.next - 1) {
+            GatePart::Value(value) => Part::Value(value),
+            GatePart::Goal { object, slot } => Part::Goal { fact: YES, object, slot, subject },
+            GatePart::Opposite { object, slot } => Part::Opposite { object, slot, subject },
+            GatePart::GoalOf { object, slot, subject } => Part::Goal { fact: YES, object, slot, subject },
+        }))
+    }
+}
+
 impl<G: GraphView> Evaluation<'_, G> {
+    /// The parts of a gate, and what they come to where there are none.
+    pub(super) fn parts_of_gate(&self, gate: u32, subject: Subject) -> (GateParts, Value) {
+        let Gate { every, from, to } = self.scratch.gates.gate(gate);
+        (GateParts { next: from, to, subject, every }, if every { YES } else { NO })
+    }
+
     /// What a node of the plan is made of. Cost: O(1), or of an `exists` O(edges) at worst.
     #[inline(always)]
     pub(super) fn operand(&mut self, node: u32, object: u32, subject: Subject) -> Stoppable<Operand> {
@@ -163,7 +210,7 @@ impl<G: GraphView> Evaluation<'_, G> {
                 let slot = self.plan.target(targets, self.type_of(subject.object));
                 Operand::Goal { object: subject.object, slot }
             }
-            Node::Exists { kind } => Operand::Value(self.exists(object, kind)?),
+            Node::Exists { kind } => self.exists(object, kind)?,
             Node::Union { from, to } => Operand::Any(Operands { next: from, to, object, subject }),
             Node::Intersection { from, to } => Operand::All(Operands { next: from, to, object, subject }),
             Node::Exclusion { base, subtracted } => Operand::ButNot { base, subtracted },
@@ -197,19 +244,24 @@ impl<G: GraphView> Evaluation<'_, G> {
         if subject.kind == NONE && subject.object == object { YES } else { NO }
     }
 
-    fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Value> {
+    fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Operand> {
         let Some(node) = self.node_of(object, kind) else {
-            return Ok(NO);
+            return Ok(Operand::Value(NO));
         };
         let mut known = NO;
+        let mut gates = Vec::new();
         for place in 0..self.edges_len(node) {
             if let Some(edge) = self.edge(node, place)? {
+                if edge.fact == UNKNOWN && self.gate != NONE {
+                    gates.push(GatePart::gate(self.gate));
+                    continue;
+                }
                 known = known.max(edge.fact);
                 if known == YES {
                     break;
                 }
             }
         }
-        Ok(known)
+        Ok(if known == YES || gates.is_empty() { Operand::Value(known) } else { self.any_of_gates(known, gates) })
     }
 }

@@ -5,13 +5,17 @@
 //! UNKNOWN, so CONDITIONAL never arises: an answer that hangs on such a caveat comes out UNKNOWN, and Python answers it.
 //! Law: within an evaluation an edge is worth the same whenever it is looked at.
 
+use super::calls::Judging;
 use super::caveats::{Caveats, Context};
 use super::circuit::Circuit;
 use super::closure::{Closures, State};
+use super::descriptors::Descriptors;
+use super::gates::{GATE, GatePart, Gates};
 use super::goals::{ANYONE, Goal, Goals, NO, Subject, UNKNOWN, Value, YES};
-use super::operands::Usersets;
+use super::operands::{Places, Usersets};
 use super::stack::{Frame, Open};
 use super::subject_side::{Dear, SubjectSide};
+use crate::graph::ephemerals::Ephemerals;
 use crate::graph::view::{GraphView, Row};
 use crate::graph::{EPHEMERAL, End, Graph, NONE, Qualifiers};
 use crate::memory::adjacency::MARK;
@@ -36,29 +40,29 @@ pub struct PendingGoal {
     pub goal: Goal,
     pub node: u32,
     pub known: Value,
-    is_met: bool,
-    usersets: (u32, u32), // places
+    places: Places,
+    usersets: (u32, u32),
 }
 
 impl PendingGoal {
     #[inline(always)]
     pub(super) fn of_relation(goal: Goal, usersets: Usersets, known: Value) -> PendingGoal {
-        let Usersets { node, next, to, is_met, .. } = usersets;
-        PendingGoal { goal, node, known, is_met, usersets: (next, to) }
+        let Usersets { node, next, to, places, .. } = usersets;
+        PendingGoal { goal, node, known, places, usersets: (next, to) }
     }
 
     /// Of a relation.
     #[inline(always)]
     pub(super) fn usersets(&self) -> Usersets {
-        let PendingGoal { goal: Goal { subject, .. }, node, is_met, usersets: (next, to), .. } = *self;
-        Usersets { node, next, to, subject, is_met }
+        let PendingGoal { goal: Goal { subject, .. }, node, places, usersets: (next, to), .. } = *self;
+        Usersets { node, next, to, subject, places }
     }
 }
 
 impl Default for PendingGoal {
     fn default() -> Self {
         let goal = Goal { object: NONE, slot: NONE, subject: ANYONE };
-        Self { goal, node: NONE, known: NO, is_met: false, usersets: (0, 0) }
+        Self { goal, node: NONE, known: NO, places: Places::Row, usersets: (0, 0) }
     }
 }
 
@@ -90,6 +94,10 @@ pub struct Scratch {
     pub goals: Goals,
     pub dependencies: Dependencies,
     outcomes: HashMap<u32, Value>, // of the caveats met so far, by number
+    pub(super) judging: Judging,
+    pub(super) gates: Gates,
+    /// Objects that values of the call name and nothing else does, with their types: numbered after `Evaluation::ephemerals`.
+    pub named: Vec<(u32, Box<str>)>,
     pub stack: Vec<Frame>,
     pub path: Vec<Open>,
     pub waiting: Vec<u32>,
@@ -105,6 +113,9 @@ impl Scratch {
         self.goals.clear();
         self.dependencies = Dependencies::default();
         self.outcomes.clear();
+        self.judging.clear();
+        self.gates.clear();
+        self.named.clear();
         self.stack.clear();
         self.path.clear();
         self.waiting.clear();
@@ -114,6 +125,7 @@ impl Scratch {
 
     pub fn bytes(&self) -> usize {
         self.goals.bytes()
+            + self.gates.bytes()
             + self.stack.capacity() * size_of::<Frame>()
             + self.path.capacity() * size_of::<Open>()
             + (self.waiting.capacity() + self.met.capacity()) * size_of::<u32>()
@@ -129,14 +141,16 @@ pub struct Evaluation<'a, G: GraphView> {
     pub view: G,
     pub plan: &'a Plan,
     pub caveats: &'a Caveats,
+    pub descriptors: &'a Descriptors,
     /// What the request brings for them.
     pub context: &'a Context,
     pub state: State<'a>,
     pub now_us: i64,
     pub scratch: &'a mut Scratch,
-    /// The types of ephemeral objects.
-    pub ephemerals: &'a [u32],
+    pub ephemerals: &'a Ephemerals,
     pub pending: PendingGoal,
+    /// Of the edge that was looked at last, if that was UNKNOWN: what it hangs on, or NONE.
+    pub gate: u32,
     pub dear: Dear,
     pub steps: u64,
     pub steps_max: u64,
@@ -146,19 +160,21 @@ pub struct Evaluation<'a, G: GraphView> {
 impl<'a> Evaluation<'a, &'a Graph> {
     /// The same evaluation, looking at something else.
     pub fn over<G: GraphView>(self, view: G) -> Evaluation<'a, G> {
-        let Evaluation { graph, plan, caveats, context, state, now_us, scratch, ephemerals, .. } = self;
-        let Evaluation { pending, dear, steps, steps_max, stop, .. } = self;
+        let Evaluation { graph, plan, caveats, descriptors, context, state, now_us, scratch, ephemerals, .. } = self;
+        let Evaluation { pending, gate, dear, steps, steps_max, stop, .. } = self;
         Evaluation {
             graph,
             view,
             plan,
             caveats,
+            descriptors,
             context,
             state,
             now_us,
             scratch,
             ephemerals,
             pending,
+            gate,
             dear,
             steps,
             steps_max,
@@ -199,17 +215,26 @@ impl<G: GraphView> Evaluation<'_, G> {
         known
     }
 
-    /// What an edge is worth now: NO where it is out of its time, UNKNOWN where its caveat is not decided here.
+    /// What an edge is worth now: NO where it is out of its time, UNKNOWN where its caveat is not decided here, or (then
+    /// `gate` says by which) by goals.
     #[inline]
     pub fn fact(&mut self, node: u32, end: End, is_qualified: bool) -> Value {
         match self.fact_of_time(node, end, is_qualified) {
-            UNKNOWN => self.outcome(self.view.qualifiers(node, end).caveat),
+            UNKNOWN => self.outcome(node, end),
             known => known,
         }
     }
 
-    /// What a caveat comes to, worked out once for each check: it looks at no clock.
-    fn outcome(&mut self, caveat: u32) -> Value {
+    /// What the caveat of an edge comes to, worked out once for each check: it looks at no clock.
+    fn outcome(&mut self, node: u32, end: End) -> Value {
+        if self.caveats.has_documents {
+            return self.outcome_or_judged(node, end);
+        }
+        self.gate = NONE;
+        self.outcome_of(self.view.qualifiers(node, end).caveat)
+    }
+
+    pub(super) fn outcome_of(&mut self, caveat: u32) -> Value {
         if let Some(known) = self.scratch.outcomes.get(&caveat) {
             return *known;
         }
@@ -217,7 +242,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             Some((name, written)) => self.caveats.passing_outcome(name, written, self.context),
             None => self.caveats.outcome(caveat, self.graph, self.context),
         };
-        self.steps = self.steps.saturating_add(steps).min(self.steps_max); // the next step notices
+        self.pay(steps);
         let value = match outcome {
             Some(true) => YES,
             Some(false) => NO,
@@ -225,6 +250,11 @@ impl<G: GraphView> Evaluation<'_, G> {
         };
         self.scratch.outcomes.insert(caveat, value);
         value
+    }
+
+    /// For what is more than a step, and cannot be stopped.
+    pub(super) fn pay(&mut self, steps: u64) {
+        self.steps = self.steps.saturating_add(steps).min(self.steps_max); // the next step notices
     }
 
     /// The same, whatever its caveat comes to: UNKNOWN where it has one.
@@ -276,7 +306,11 @@ impl<G: GraphView> Evaluation<'_, G> {
             return Ok(None); // its own edge, looked at already
         }
         let fact = self.fact(node, End::Node(userset), is_qualified);
-        Ok((fact != NO).then(|| (fact, object, self.plan.slot_of_kind(kind))))
+        let slot = self.plan.slot_of_kind(kind);
+        if fact == UNKNOWN && self.gate != NONE {
+            return Ok(Some((YES, self.gated(GatePart::Goal { object, slot }), GATE)));
+        }
+        Ok((fact != NO).then_some((fact, object, slot)))
     }
 
     /// The edge at a place, the direct ones first. None where it is out of its time, which is not to be there at all; where
@@ -309,7 +343,7 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn edge_to(&mut self, node: u32, end: End, is_qualified: bool) -> Option<Value> {
         match self.fact_of_time(node, end, is_qualified) {
             NO => None,
-            UNKNOWN => Some(self.outcome(self.view.qualifiers(node, end).caveat)),
+            UNKNOWN => Some(self.outcome(node, end)),
             fact => Some(fact),
         }
     }
@@ -317,15 +351,20 @@ impl<G: GraphView> Evaluation<'_, G> {
     /// Where the edge at a place leads, if it is there now, whatever its caveat says.
     pub fn end_at(&mut self, node: u32, place: u32) -> Stoppable<Option<End>> {
         self.spend()?;
+        let (end, is_qualified) = self.end_of(node, place);
+        Ok((self.fact_of_time(node, end, is_qualified) != NO).then_some(end))
+    }
+
+    /// Where the edge at a place leads, there now or not, and whether it is qualified.
+    pub(super) fn end_of(&self, node: u32, place: u32) -> (End, bool) {
         let row = self.view.row(node);
-        let (end, is_qualified) = if place >= row.direct_len() {
+        if place >= row.direct_len() {
             let (userset, is_qualified) = self.view.userset_at(&row, place - row.direct_len());
             (End::Node(userset), is_qualified)
         } else {
             let (object, is_qualified) = self.view.direct_at(&row, place);
             (End::Object(object), is_qualified)
-        };
-        Ok((self.fact_of_time(node, end, is_qualified) != NO).then_some(end))
+        }
     }
 
     // --- what everything stands on ----------------------------------------------------------------------------
@@ -351,7 +390,9 @@ impl<G: GraphView> Evaluation<'_, G> {
     #[inline]
     pub fn type_of(&self, object: u32) -> u32 {
         if object & EPHEMERAL != 0 {
-            self.ephemerals[(object & !EPHEMERAL) as usize]
+            let place = (object & !EPHEMERAL) as usize;
+            let of_request = self.ephemerals.types.get(place).copied();
+            of_request.unwrap_or_else(|| self.scratch.named[place - self.ephemerals.types.len()].0)
         } else {
             self.graph.objects.tag(object)
         }

@@ -142,12 +142,14 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn wire(&mut self, circuit: &mut Circuit, goal: Goal, gate: u32) -> Stoppable<Option<Value>> {
         self.spend()?;
         let Goal { object, slot, subject } = goal;
-        let definition = self.plan.slots[slot as usize];
+        let Some(definition) = self.plan.slots.get(slot as usize).copied() else {
+            let (parts, known) = self.parts_of_gate(object, subject);
+            return self.wire_parts(circuit, parts, known, gate, false);
+        };
         match definition.body {
             Body::Relation => {
                 let node = self.node_of(object, definition.kind).expect("a relation that was walked has a node");
-                let direct = self.direct(node, subject);
-                let (usersets, known) = self.usersets(node, definition.kind, subject, direct)?;
+                let (usersets, known) = self.parts_of_relation(node, definition.kind, subject)?;
                 self.wire_parts(circuit, usersets, known, gate, false)
             }
             Body::Permission { node } => self.wire_expression(circuit, node, object, subject, gate, false),
@@ -176,6 +178,10 @@ impl<G: GraphView> Evaluation<'_, G> {
                 Part::Goal { fact, object, slot, subject } => {
                     let next = self.ask(object, slot, subject)?;
                     self.wire_through(circuit, fact, next, inner, negated)?
+                }
+                Part::Opposite { object, slot, subject } => {
+                    let next = self.ask(object, slot, subject)?;
+                    self.wire_next(circuit, next, inner, !negated)?
                 }
                 Part::Expression { node, object, subject } => {
                     self.wire_expression(circuit, node, object, subject, inner, negated)?

@@ -6,7 +6,7 @@
 use crate::memory::index::mix;
 
 /// Who is asked about: an object, or with a kind a userset of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Subject {
     pub object: u32,
     pub kind: u32, // NONE for a plain subject

@@ -38,6 +38,12 @@ pub(super) enum Part {
         slot: u32,
         subject: Subject,
     },
+    /// The opposite of a goal.
+    Opposite {
+        object: u32,
+        slot: u32,
+        subject: Subject,
+    },
     /// A node of the plan.
     Expression {
         node: u32,
@@ -55,19 +61,45 @@ pub struct Operands<const EVERY: bool> {
     pub(super) subject: Subject,
 }
 
-/// The usersets of a relation's node: those at places of its row, or (`is_met`) at places of `Scratch::met`.
+/// Where usersets lie: in the row of a node, or among those that were met (`Scratch::met`); before them may come the gate of
+/// the node's own edges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Places {
+    Row,
+    Met,
+    GateAndRow,
+    GateAndMet,
+}
+
+/// The usersets of a relation's node.
 #[derive(Clone, Copy, Debug)]
 pub struct Usersets {
     pub(super) node: u32,
     pub(super) next: u32,
     pub(super) to: u32,
     pub(super) subject: Subject,
-    pub(super) is_met: bool,
+    pub(super) places: Places,
 }
 
 impl Usersets {
     pub(super) fn is_empty(&self) -> bool {
-        self.next == self.to
+        self.next == self.to && !self.has_gate()
+    }
+
+    #[inline(always)]
+    pub(super) fn has_gate(&self) -> bool {
+        matches!(self.places, Places::GateAndRow | Places::GateAndMet)
+    }
+
+    /// The same, after the gate of the node's own edges.
+    pub(super) fn after_gate(self) -> Usersets {
+        let places = if self.places == Places::Met { Places::GateAndMet } else { Places::GateAndRow };
+        Usersets { places, ..self }
+    }
+
+    pub(super) fn without_gate(self) -> Usersets {
+        let places = if self.places == Places::GateAndMet { Places::Met } else { Places::Row };
+        Usersets { places, ..self }
     }
 }
 
@@ -82,6 +114,15 @@ pub struct Targets {
     pub(super) subject: Subject,
     pub(super) every: bool,
     pub(super) is_met: bool,
+}
+
+/// The parts of a gate.
+#[derive(Clone, Copy, Debug)]
+pub struct GateParts {
+    pub(super) next: u32,
+    pub(super) to: u32,
+    pub(super) subject: Subject,
+    pub(super) every: bool,
 }
 
 /// The child of an `along`, then the links of the subject's chain, relation by relation.

@@ -3,7 +3,7 @@
 //! Law: nothing here decides; `walk.rs` does.
 
 use super::goals::{Subject, Value};
-use super::operands::{Links, Operands, Targets, Usersets};
+use super::operands::{GateParts, Links, Operands, Targets, Usersets};
 
 /// Work that waits for the value of a part. `known` is from the parts before it; it counts as far as `fact` does.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,11 @@ pub enum Frame {
         known: Value,
         fact: Value,
     },
+    Gate {
+        parts: GateParts,
+        known: Value,
+        fact: Value,
+    },
 }
 
 /// Parts that can wait. Their frame has their fields, not a structure of its own: 32 bytes, where it would take 40.
@@ -68,6 +73,7 @@ waits! {
     Usersets => Usersets,
     Targets => Targets,
     Links => Links,
+    GateParts => Gate,
 }
 
 const _: () = assert!(size_of::<Frame>() == 32);

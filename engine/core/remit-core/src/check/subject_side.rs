@@ -20,7 +20,7 @@ impl SubjectSide {
     /// Whether it can say something of a goal.
     #[inline]
     pub(super) fn is_about(&self, goal: &Goal) -> bool {
-        self.subject == goal.subject && self.is_asked[goal.slot as usize]
+        self.subject == goal.subject && self.is_asked.get(goal.slot as usize) == Some(&true) // a gate is never
     }
 
     /// Its value, where that is certain.

@@ -73,7 +73,11 @@ impl<G: GraphView> Evaluation<'_, G> {
     #[inline(always)]
     fn begin(&mut self, pending: PendingGoal) -> Stoppable<Step> {
         let PendingGoal { goal: Goal { object, slot, subject }, known, .. } = pending;
-        match self.plan.slots[slot as usize].body {
+        let Some(definition) = self.plan.slots.get(slot as usize) else {
+            let (parts, known) = self.parts_of_gate(object, subject);
+            return self.combine(parts, known);
+        };
+        match definition.body {
             Body::Relation => self.combine(pending.usersets(), known),
             Body::Permission { node } => Ok(self.later(node, object, subject)),
             Body::Along { .. } => self.combine(Links::of(slot, object, subject), YES),
@@ -121,6 +125,7 @@ impl<G: GraphView> Evaluation<'_, G> {
             Frame::Usersets { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
             Frame::Targets { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
             Frame::Links { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
+            Frame::Gate { parts, known, fact } => self.go_on(parts, known, fact.min(value)),
         }
     }
 
@@ -144,6 +149,14 @@ impl<G: GraphView> Evaluation<'_, G> {
                 Part::Value(value) => (YES, Step::Value(value)),
                 Part::Goal { fact: NO, .. } => (NO, Step::Value(NO)), // the goal need not be asked
                 Part::Goal { fact, object, slot, subject } => (fact, self.ask(object, slot, subject)?.into()),
+                Part::Opposite { object, slot, subject } => match self.ask(object, slot, subject)? {
+                    Next::Known(value) => (YES, Step::Value(YES - value)),
+                    Next::Pending => {
+                        self.scratch.stack.push(parts.waits(known, YES));
+                        self.scratch.stack.push(Frame::Subtracted { base: YES });
+                        return Ok(Step::Goal);
+                    }
+                },
                 Part::Expression { node, object, subject } => {
                     let step = match self.operand(node, object, subject)? {
                         Operand::Value(value) => Step::Value(value),

@@ -10,8 +10,8 @@
 
 use super::closure::{Closure, Closures, REMEMBERED, State};
 use super::evaluator::{Evaluation, Stoppable};
-use super::goals::{NO, Subject, Value, YES};
-use super::operands::Usersets;
+use super::goals::{NO, Subject, UNKNOWN, Value, YES};
+use super::operands::{Places, Usersets};
 use crate::graph::view::{GraphView, Row};
 use crate::graph::{EPHEMERAL, End, NONE};
 use crate::memory::adjacency::MARK;
@@ -50,7 +50,7 @@ impl<G: GraphView> Evaluation<'_, G> {
         known: Value,
     ) -> Stoppable<(Usersets, Value)> {
         let len = self.view.row(node).usersets_len();
-        let all = Usersets { node, next: 0, to: len, subject, is_met: false };
+        let all = Usersets { node, next: 0, to: len, subject, places: Places::Row };
         if known == YES || len == 0 {
             return Ok((Usersets { to: 0, ..all }, known));
         }
@@ -116,16 +116,19 @@ impl<G: GraphView> Evaluation<'_, G> {
             self.scratch.met.truncate(from as usize);
         }
         let to = self.scratch.met.len() as u32;
-        Ok(Some((Usersets { node, next: from, to, subject, is_met: true }, known)))
+        Ok(Some((Usersets { node, next: from, to, subject, places: Places::Met }, known)))
     }
 
     /// A userset of a node that the subject is in, or (with a mark) only may be in: what the edge to it is worth, or NO and
-    /// it is among those to be asked.
+    /// it is among those to be asked, as it is where the edge hangs on goals.
     fn met(&mut self, node: u32, userset: u32, is_qualified: bool) -> Value {
         if userset & MARK == 0 {
-            return self.fact(node, End::Node(userset), is_qualified);
+            let fact = self.fact(node, End::Node(userset), is_qualified);
+            if fact != UNKNOWN || self.gate == NONE {
+                return fact;
+            }
         }
-        self.scratch.met.push(if is_qualified { userset } else { userset & !MARK });
+        self.scratch.met.push(if is_qualified { userset | MARK } else { userset & !MARK });
         NO
     }
 

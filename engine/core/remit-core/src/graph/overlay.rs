@@ -1,7 +1,7 @@
 //! The graph with some of its edges changed, without touching it: facts of one request.
 //!
 //! What a change names need not be in the graph: objects that it has not are ephemeral
-//! (`store/ephemerals.rs`), nodes and caveats that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
+//! (`ephemerals.rs`), nodes and caveats that it has not are numbered here, with the same bit. Places of edges stay where they are in the graph, changed or
 //! taken away; those that are added come after them. `graph/overlay.py` is its plain twin.
 //! Law: an overlay answers as the graph would after `add` and `remove` of the same triples, and ends with its request.
 

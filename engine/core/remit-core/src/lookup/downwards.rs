@@ -57,7 +57,7 @@ impl Downwards {
                 evaluation.spend()?;
                 found.push(other);
             }
-            let others = evaluation.ephemerals.iter().enumerate().filter(|(_, each)| **each == type_);
+            let others = evaluation.ephemerals.types.iter().enumerate().filter(|(_, each)| **each == type_);
             found.extend(others.map(|(number, _)| number as u32 | EPHEMERAL));
             found.extend((evaluation.type_of(object) == type_).then_some(object));
         }

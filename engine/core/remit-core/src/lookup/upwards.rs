@@ -403,7 +403,7 @@ impl Walk<'_> {
 
 /// Every object of a type that there is, and those that only the request names.
 fn all_of<'g, G: GraphView>(evaluation: &Evaluation<'g, G>, type_: u32) -> impl Iterator<Item = u32> + use<'g, G> {
-    let others = evaluation.ephemerals.iter().enumerate().filter(move |(_, each)| **each == type_);
+    let others = evaluation.ephemerals.types.iter().enumerate().filter(move |(_, each)| **each == type_);
     evaluation.graph.objects.held(type_, 0).chain(others.map(|(number, _)| number as u32 | EPHEMERAL))
 }
 

@@ -82,10 +82,11 @@ impl Backwards {
         self.kinds[slot as usize]
     }
 
-    /// Whether edges that lead to the subject say all: no `exists` and no `subject->` has to hold for it.
+    /// Whether edges that lead to the subject say all: no `exists` and no `subject->` has to hold for it. They do not for what is
+    /// no slot of the schema.
     #[inline]
     pub fn is_bounded(&self, slot: u32) -> bool {
-        self.is_bounded[slot as usize]
+        self.is_bounded.get(slot as usize) == Some(&true)
     }
 
     fn relation(&mut self, plan: &Plan, slot: u32, held: &[Vec<u32>]) {

@@ -5,7 +5,7 @@
 //! Law: a plan means what the Python plan means that it was made from; it holds no name of its own.
 
 use crate::graph::{Graph, NONE};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 // --- as it comes from Python ----------------------------------------------------------------------------------
 
@@ -24,12 +24,29 @@ pub enum Expression {
     Along { child: String, relations: Vec<String> },
 }
 
-/// A definition of `language/plan.py`: its name, relations and permissions.
+/// A permission, with its type before it.
+pub type Member = (String, String);
+
+/// An alternative of a relation, of which relationships have documents that may ask for permissions.
 #[derive(Clone, Debug)]
+pub struct Asking {
+    pub relation: String,
+    pub subject_type: String,
+    pub subject_relation: String, // empty for plain subjects and wildcards
+    pub is_wildcard: bool,
+    pub caveat: String,
+    pub expires: bool,
+    pub begins: bool,
+    pub declared: Vec<Member>,
+}
+
+/// A definition of `language/plan.py`: its name, relations and permissions, and what documents beside the relations may ask.
+#[derive(Clone, Debug, Default)]
 pub struct Definition {
     pub name: String,
     pub relations: Vec<String>,
     pub permissions: Vec<(String, Expression)>,
+    pub asking: Vec<Asking>,
 }
 
 // --- compiled -------------------------------------------------------------------------------------------------
@@ -91,6 +108,18 @@ pub struct Slot {
     pub is_for_all: bool,
 }
 
+/// What a relationship is written as.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Alternative {
+    pub kind: u32,
+    pub subjects: u32, // a type; of usersets a kind
+    pub of_usersets: bool,
+    pub is_wildcard: bool,
+    pub caveat: u32, // the number of its name
+    pub expires: bool,
+    pub begins: bool,
+}
+
 #[derive(Default)]
 pub struct Plan {
     pub slots: Vec<Slot>,
@@ -101,8 +130,10 @@ pub struct Plan {
     targets: Vec<Vec<u32>>,
     target_words: Vec<u32>, // by table: the name it was made of, a word of the graph
     chains: Vec<Vec<Vec<u32>>>,
-    chain_words: Vec<Vec<u32>>, // by table: the relations it was made of
-    is_defined: Vec<bool>,      // by type
+    chain_words: Vec<Vec<u32>>,        // by table: the relations it was made of
+    is_defined: Vec<bool>,             // by type
+    asking: HashMap<Alternative, u32>, // and what their documents may ask, by its number
+    declared: Vec<Vec<Member>>,
 }
 
 impl Plan {
@@ -172,6 +203,16 @@ impl Plan {
         &self.chain_words[chain as usize]
     }
 
+    /// What documents of an alternative may ask, as a number: the same for all that may ask the same.
+    pub fn asking(&self, alternative: &Alternative) -> u32 {
+        self.asking.get(alternative).copied().unwrap_or(NONE)
+    }
+
+    /// The permissions of such a number.
+    pub fn declared(&self, asking: u32) -> &[Member] {
+        if asking == NONE { &[] } else { &self.declared[asking as usize] }
+    }
+
     pub fn is_defined(&self, type_: u32) -> bool {
         self.is_defined.get(type_ as usize).copied().unwrap_or(false)
     }
@@ -186,6 +227,7 @@ struct Compiler {
     targets: HashMap<String, u32>,
     chains: HashMap<Vec<String>, u32>,
     alongs: HashMap<(u32, u32), u32>,
+    asking_kinds: HashSet<u32>, // of relations with documents that may ask something
 }
 
 impl Compiler {
@@ -210,8 +252,36 @@ impl Compiler {
                 self.plan.slots[slot as usize].body = Body::Permission { node };
             }
         }
+        self.find_asking(definitions, graph);
         self.find_for_all();
         self.plan
+    }
+
+    fn find_asking(&mut self, definitions: &[Definition], graph: &mut Graph) {
+        for definition in definitions {
+            for asking in definition.asking.iter().filter(|asking| !asking.declared.is_empty()) {
+                let type_ = graph.types.intern(&asking.subject_type);
+                let of_usersets = !asking.subject_relation.is_empty();
+                let subjects =
+                    if of_usersets { graph.kind(&asking.subject_type, &asking.subject_relation) } else { type_ };
+                let alternative = Alternative {
+                    kind: graph.kind(&definition.name, &asking.relation),
+                    subjects,
+                    of_usersets,
+                    is_wildcard: asking.is_wildcard,
+                    caveat: graph.names.intern(&asking.caveat),
+                    expires: asking.expires,
+                    begins: asking.begins,
+                };
+                let declared = &mut self.plan.declared;
+                let number = declared.iter().position(|each| *each == asking.declared).unwrap_or_else(|| {
+                    declared.push(asking.declared.clone());
+                    declared.len() - 1
+                });
+                self.plan.asking.insert(alternative, number as u32);
+                self.asking_kinds.insert(alternative.kind);
+            }
+        }
     }
 
     /// Which permissions are the same for every plain subject: the largest set whose members speak of objects and of each
@@ -242,7 +312,9 @@ impl Compiler {
     fn is_for_all(&self, node: u32, for_all: &[bool]) -> bool {
         let is_slot = |slot: u32| slot == NONE || for_all[slot as usize];
         match self.plan.nodes[node as usize] {
-            Node::Nil | Node::Exists { .. } => true,
+            Node::Nil => true,
+            // What a document asks, it asks about the subject.
+            Node::Exists { kind } => !self.asking_kinds.contains(&kind),
             Node::Itself | Node::SubjectArrow { .. } => false,
             Node::Goal { slot } => is_slot(slot),
             Node::Union { from, to } | Node::Intersection { from, to } => {
@@ -251,7 +323,10 @@ impl Compiler {
             Node::Exclusion { base, subtracted } => {
                 self.is_for_all(base, for_all) && self.is_for_all(subtracted, for_all)
             }
-            Node::Arrow { targets, .. } => self.plan.targets[targets as usize].iter().all(|slot| is_slot(*slot)),
+            Node::Arrow { kind, targets, .. } => {
+                !self.asking_kinds.contains(&kind)
+                    && self.plan.targets[targets as usize].iter().all(|slot| is_slot(*slot))
+            }
         }
     }
 

@@ -12,6 +12,7 @@ pub fn definitions() -> impl Strategy<Value = Vec<Definition>> {
             name: format!("t{number}"),
             relations: vec!["r".to_owned()],
             permissions: of.into_iter().enumerate().map(|(place, it)| (format!("p{place}"), it)).collect(),
+            asking: Vec::new(),
         });
         named.collect()
     })

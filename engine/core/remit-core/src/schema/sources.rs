@@ -177,7 +177,8 @@ mod tests {
             ("reads".to_owned(), Expression::Name("many".to_owned())),
         ];
         let mut graph = Graph::default();
-        let definition = Definition { name: "t".to_owned(), relations: relations.clone(), permissions };
+        let definition =
+            Definition { name: "t".to_owned(), relations: relations.clone(), permissions, ..Definition::default() };
         let plan = Plan::compile(&[definition], &mut graph);
         let sources = Sources::of(&plan, &Drivers::of(&plan));
         let mut found = |name| sources.of_slot(plan.slot_of_kind(graph.kind("t", name))).map(|each| each.kinds.len());

@@ -93,7 +93,10 @@ impl View<'_> {
 
     /// What the graph takes, and what stands beside it: caveats, and lists kept for pages to come.
     pub fn bytes(&self) -> usize {
-        self.state.graph.bytes() + self.state.caveats.bytes() + self.store.walked.bytes()
+        self.state.graph.bytes()
+            + self.state.caveats.bytes()
+            + self.state.descriptors.bytes()
+            + self.store.walked.bytes()
     }
 
     pub fn has_schema(&self) -> bool {

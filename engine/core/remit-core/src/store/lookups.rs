@@ -2,7 +2,6 @@
 //!
 //! Law: that of `queries.rs`.
 
-use super::ephemerals::Ephemerals;
 use super::guarded::guarded;
 use super::locked::View;
 use super::names::QuestionNames;
@@ -15,9 +14,10 @@ use crate::check::closure;
 use crate::check::evaluator::{Evaluation, PendingGoal, Stoppable, Stopped};
 use crate::check::goals::{Goal, NO, YES};
 use crate::check::subject_side::Dear;
+use crate::graph::ephemerals::Ephemerals;
 use crate::graph::overlay::{Changed, Overlaid};
 use crate::graph::view::GraphView;
-use crate::graph::{EPHEMERAL, Graph};
+use crate::graph::{EPHEMERAL, Graph, NONE};
 use crate::lookup::{Candidate, Downwards, Lookup, Ordered, Page, Place, SubjectLookup, Upwards};
 use crate::lookup::{page_of_resources, page_of_subjects};
 use crate::schema::drivers::Drivers;
@@ -78,6 +78,7 @@ impl View<'_> {
             drivers,
             sources,
             caveats,
+            descriptors,
             version,
             installed,
             closed,
@@ -112,12 +113,14 @@ impl View<'_> {
             view: graph,
             plan,
             caveats,
+            descriptors,
             context,
             state,
             now_us,
             scratch,
-            ephemerals: &ephemerals.types,
+            ephemerals,
             pending: PendingGoal::default(),
+            gate: NONE,
             dear: Dear::from(*dear_steps),
             steps: 0,
             steps_max,

@@ -2,7 +2,6 @@
 //!
 //! Law: an answer is of one state of the store; a defect of the core costs time, and opens or ends nothing.
 
-use super::ephemerals::Ephemerals;
 use super::guarded::guarded;
 use super::locked::View;
 use super::names::QuestionNames;
@@ -15,8 +14,9 @@ use crate::check::evaluator::{Dependencies, Evaluation, PendingGoal, Stoppable};
 use crate::check::goals::{Goal, NO, Value, YES};
 use crate::check::subject_side::Dear;
 use crate::expand::{Budget, ExpandError, ExpandRequest, ExpandResult, Expansion, expand};
+use crate::graph::ephemerals::Ephemerals;
 use crate::graph::overlay::{Changed, NOTHING, Overlaid, Overlay};
-use crate::graph::{EPHEMERAL, End, Graph};
+use crate::graph::{EPHEMERAL, End, Graph, NONE};
 use crate::memory::interner::Probe;
 use crate::schema::reach::{Reach, Reaches};
 
@@ -124,6 +124,7 @@ impl View<'_> {
             graph,
             plan: Some(plan),
             caveats,
+            descriptors,
             version,
             installed,
             written,
@@ -178,12 +179,14 @@ impl View<'_> {
             view: graph,
             plan,
             caveats,
+            descriptors,
             context,
             state: closure::State { store: stamp.0, version: *version, closed, sources, reach, backwards },
             now_us,
             scratch: &mut session.scratch,
-            ephemerals: &session.ephemerals.types,
+            ephemerals: &session.ephemerals,
             pending: PendingGoal::default(),
+            gate: NONE,
             dear: Dear::from(session.dear_steps),
             steps: 0,
             steps_max,
@@ -193,6 +196,11 @@ impl View<'_> {
             None => (evaluation.solve(goal), evaluation.steps),
             Some(overlay) => solve_over(evaluation, overlay, &mut session.reaches, *found, goal),
         };
+        if context.call.is_some() {
+            for (type_, id) in session.scratch.named.drain(..) {
+                session.ephemerals.number(type_, &id); // the number that it has there already
+            }
+        }
         let answer = match result {
             Ok(YES) => Answer::Yes,
             Ok(NO) => Answer::No,

@@ -2,7 +2,6 @@
 //!
 //! Law: what was settled is used again only in the very state, time, context and changes that it was settled in.
 
-use super::ephemerals::Ephemerals;
 use super::names::QuestionNames;
 use crate::check::cache::Cache;
 use crate::check::cache_stats::CacheStats;
@@ -10,6 +9,7 @@ use crate::check::caveats::Context;
 use crate::check::evaluator::Scratch;
 use crate::check::subject_side::DEAR_STEPS;
 use crate::graph::Graph;
+use crate::graph::ephemerals::Ephemerals;
 use crate::graph::overlay::{Changed, Overlay};
 use crate::schema::reach::Reaches;
 

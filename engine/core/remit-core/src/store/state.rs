@@ -5,6 +5,7 @@
 use crate::check::cache::Written;
 use crate::check::caveats::{Caveats, Declared};
 use crate::check::closure::Closed;
+use crate::check::descriptors::Descriptors;
 use crate::graph::{Graph, QualifiersText, Triple};
 use crate::schema::backwards::Backwards;
 use crate::schema::drivers::Drivers;
@@ -20,6 +21,7 @@ pub struct State {
     pub(super) drivers: Drivers, // of the plan
     pub(super) sources: Sources, // likewise
     pub(super) caveats: Caveats,
+    pub(super) descriptors: Descriptors,
     pub(super) revision: u64,
     pub(super) version: u64,   // counts every change, so that it tells any two states apart
     pub(super) installed: u64, // the version in which the plan was
@@ -33,12 +35,13 @@ pub struct State {
 
 impl State {
     /// The compiled schema that questions are answered by from now on.
-    pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], revision: u64) {
+    /// Where it `has_documents`, calls are judged by what stands beside relationships under `arguments` and `matching`.
+    pub fn install(&mut self, definitions: &[Definition], caveats: &[Declared], has_documents: bool, revision: u64) {
         let plan = Plan::compile(definitions, &mut self.graph);
         self.drivers = Drivers::of(&plan);
         self.sources = Sources::of(&plan, &self.drivers);
         self.plan = Some(plan);
-        self.caveats = Caveats::install(caveats, &mut self.graph);
+        self.caveats = Caveats::install(caveats, has_documents, &mut self.graph);
         self.revision = revision;
         self.version += 1;
         self.installed = self.version;
@@ -83,6 +86,14 @@ impl State {
             written.at(kind, *version);
         });
         self.changed(forgotten);
+    }
+
+    /// What tools are described by, by digest; None for what is no longer kept.
+    pub fn describe(&mut self, descriptors: impl IntoIterator<Item = (String, Option<Box<[u8]>>)>) {
+        self.version += 1;
+        for (digest, document) in descriptors {
+            self.descriptors.put(&digest, document);
+        }
     }
 
     /// The graph is another now: `forgotten` is what it had forgotten before.

@@ -33,6 +33,12 @@ pub mod remit {
         pub const CONDITIONAL: u64 = 2;
         pub const YES: u64 = 3;
     }
+    pub mod call {
+        pub const TOOL: u64 = 1;
+        pub const ARGUMENTS: u64 = 2;
+        pub const PURPOSE: u64 = 3;
+        pub const DESCRIPTOR: u64 = 4;
+    }
     pub mod check_request {
         pub const STORE: u64 = 1;
         pub const CONSISTENCY: u64 = 2;

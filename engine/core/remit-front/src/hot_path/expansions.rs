@@ -153,7 +153,7 @@ impl Writing<'_, '_> {
 
 fn put_conditions(out: &mut Vec<u8>, conditions: &Conditions<'_>) -> Option<()> {
     if let Some((name, context)) = conditions.caveat {
-        let Context(context) = Context::from_json(context)?;
+        let Context { values: context, .. } = Context::from_json(context)?;
         put_message(out, relationship::CAVEAT, |out| {
             put_bytes(out, caveat::NAME, name.as_bytes());
             if context.is_empty() {

@@ -9,18 +9,27 @@
 use super::engine::{CheckItem, Question};
 use crate::codec::field_numbers::google::timestamp;
 use crate::codec::field_numbers::remit::{
-    check_answer, check_item, check_many_request, check_many_response, check_many_result, check_request,
+    call, check_answer, check_item, check_many_request, check_many_response, check_many_result, check_request,
     check_response, consistency, object_reference, subject_reference, verdict,
 };
 use crate::codec::notation::{is_id, is_name, is_type};
 use crate::codec::tokens::Token;
+use remit_core::check::calls::Call;
 use remit_core::check::caveats::Context;
 use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
+use std::sync::Arc;
 
 pub const DEFAULT_STORE: &str = "default";
 
-/// Remit's own messages have no word for it.
-const NOTHING: &[u8] = b"";
+/// What of a question differs between the wires.
+#[derive(Clone, Copy)]
+pub(super) struct Dialect {
+    /// A word for no relation, beside "".
+    pub(super) itself: &'static [u8],
+    pub(super) has_calls: bool,
+}
+
+const REMIT: Dialect = Dialect { itself: b"", has_calls: true };
 
 /// A request that is plain.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,10 +53,11 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainReque
             check_request::PERMISSION => set(&mut parts.permission, value)?,
             check_request::SUBJECT => set(&mut parts.subject, value)?,
             check_request::CONTEXT => set(&mut parts.context, value)?,
+            check_request::CALL => set(&mut parts.call, value)?,
             _ => return None,
         }
     }
-    let body = parts.item(NOTHING, context_bytes_max)?;
+    let body = parts.item(REMIT, context_bytes_max)?;
     Some(PlainRequest { store: store_of(store)?, at_least: at_least_of(consistency)?, body })
 }
 
@@ -65,7 +75,7 @@ pub fn read_check_many(
             (check_many_request::STORE, _) => set(&mut store, value)?,
             (check_many_request::CONSISTENCY, _) => set(&mut consistency, value)?,
             (check_many_request::ITEMS, Value::Bytes(item)) if items.len() < items_max => {
-                items.push(read_item(item, NOTHING, context_bytes_max)?);
+                items.push(read_item(item, REMIT, context_bytes_max)?);
             }
             _ => return None,
         }
@@ -75,9 +85,8 @@ pub fn read_check_many(
     (!request.body.is_empty()).then_some(request)
 }
 
-/// An item of many questions, whose fields are numbered alike on both wires (`spicedb` holds that). `itself`: see
-/// `Parts::item`.
-pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
+/// An item of many questions, whose fields are numbered alike on both wires (`spicedb` holds that).
+pub(super) fn read_item(message: &[u8], dialect: Dialect, context_bytes_max: usize) -> Option<CheckItem<'_>> {
     let mut parts = Parts::default();
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.read().ok()? {
@@ -86,10 +95,11 @@ pub(super) fn read_item<'a>(message: &'a [u8], itself: &[u8], context_bytes_max:
             check_item::PERMISSION => set(&mut parts.permission, value)?,
             check_item::SUBJECT => set(&mut parts.subject, value)?,
             check_item::CONTEXT => set(&mut parts.context, value)?,
+            check_item::CALL if dialect.has_calls => set(&mut parts.call, value)?,
             _ => return None,
         }
     }
-    parts.item(itself, context_bytes_max)
+    parts.item(dialect, context_bytes_max)
 }
 
 /// A question's parts, as they come.
@@ -99,13 +109,17 @@ pub struct Parts<'a> {
     pub permission: Option<&'a [u8]>,
     pub subject: Option<&'a [u8]>,
     pub context: Option<&'a [u8]>,
+    pub call: Option<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
-    /// The question and its context, where all parts are valid. `itself`: a word for no relation, beside "".
-    pub fn item(self, itself: &[u8], context_bytes_max: usize) -> Option<CheckItem<'a>> {
-        let context = read_context(self.context, context_bytes_max)?;
-        Some(CheckItem { question: self.question(itself)?, context })
+    /// The question, and what the request brings with it, where all parts are valid.
+    pub(super) fn item(self, dialect: Dialect, context_bytes_max: usize) -> Option<CheckItem<'a>> {
+        let mut context = read_context(self.context, context_bytes_max)?;
+        if let Some(sent) = self.call {
+            context.call = Some(read_call(sent)?);
+        }
+        Some(CheckItem { question: self.question(dialect.itself)?, context })
     }
 
     fn question(self, itself: &[u8]) -> Option<Question<'a>> {
@@ -138,6 +152,25 @@ impl<'a> Parts<'a> {
 /// Where every context of a question comes in, on both wires: what may be longer than its limit is not even read.
 fn read_context(sent: Option<&[u8]>, bytes_max: usize) -> Option<Context> {
     sent.map_or_else(|| Some(Context::default()), |sent| Context::from_struct(sent, bytes_max))
+}
+
+/// A `remit.v1.Call`; None as well for one that is refused, whose fault Python names.
+#[cold]
+fn read_call(message: &[u8]) -> Option<Arc<Call>> {
+    let (mut tool, mut arguments, mut purpose, mut descriptor) = (None, None, None, None);
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.read().ok()? {
+        match number {
+            call::TOOL => set(&mut tool, value)?,
+            call::ARGUMENTS => set(&mut arguments, value)?,
+            call::PURPOSE => set(&mut purpose, value)?,
+            call::DESCRIPTOR => set(&mut descriptor, value)?,
+            _ => return None,
+        }
+    }
+    let [tool, purpose, descriptor] =
+        [tool, purpose, descriptor].map(|field| std::str::from_utf8(field.unwrap_or_default()).ok());
+    Call::read(tool?, arguments.unwrap_or_default(), purpose?, descriptor?).map(Arc::new)
 }
 
 /// The type and id of a `remit.v1.ObjectReference`.
@@ -370,6 +403,48 @@ pub mod tests {
             let mut request = plain.clone();
             put_bytes(&mut request, 2, consistency);
             assert_eq!(read_check(&request, 0), None, "{consistency:?}");
+        }
+    }
+
+    fn call(tool: &str, arguments: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, 1, tool.as_bytes());
+        put_bytes(&mut out, 2, arguments);
+        out
+    }
+
+    #[test]
+    fn a_call_is_read_where_nothing_of_it_is_refused() {
+        let with = |call: &[u8]| {
+            let (mut request, mut item) = (check_request("", &QUESTION), check_item(&QUESTION));
+            put_bytes(&mut request, 9, call);
+            put_bytes(&mut item, 5, call);
+            let mut many = Vec::new();
+            put_bytes(&mut many, 3, &item);
+            let read = read_check(&request, 0).map(|asked| asked.body);
+            let among_many = read_check_many(&many, 1, 0).map(|asked| asked.body[0].clone());
+            assert_eq!(read, among_many, "{call:?}");
+            assert_eq!(read_item(&item, Dialect { itself: b"...", has_calls: false }, 0), None, "SpiceDB has no calls");
+            read.and_then(|item| item.context.call)
+        };
+        let pays = call("pay", b"{\"a\":1}");
+        assert_eq!(with(&pays).as_deref(), Call::read("pay", b"{\"a\":1}", "", "").as_ref());
+        let whole = [&pays[..], &[0x1a, 1, b'p', 0x22, 1, b'd']].concat();
+        assert_eq!(with(&whole).as_deref(), Call::read("pay", b"{\"a\":1}", "p", "d").as_ref());
+        let refused: [&[u8]; 6] = [b"", b"[]", b"{\"a\":1e2}", b"{\"a\":1,\"a\":1}", b"\xff", b"{"];
+        for arguments in refused {
+            assert_eq!(with(&call("pay", arguments)), None, "{arguments:?}");
+        }
+        // No tool, none that has an id; a purpose or a descriptor that is none; a second tool; a field nobody knows.
+        for (tool, more) in [
+            ("", &b""[..]),
+            ("*", b""),
+            ("t", b"\x1a\x01\xff"),
+            ("t", b"\x22\x01#"),
+            ("t", b"\x0a\x01t"),
+            ("t", b"\x2a\0"),
+        ] {
+            assert_eq!(with(&[&call(tool, b"{}")[..], more].concat()), None, "{tool} {more:?}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! Law: a request is read here only where it is plain, as in `questions`; it is about the store `default`.
 
 use super::engine::CheckItem;
-use super::questions::{CheckAnswer, DEFAULT_STORE, Parts, PlainRequest, framed, read_item, set};
+use super::questions::{CheckAnswer, DEFAULT_STORE, Dialect, Parts, PlainRequest, framed, read_item, set};
 use crate::codec::field_numbers::authzed::{
     check_bulk_permissions_pair, check_bulk_permissions_request, check_bulk_permissions_response,
     check_bulk_permissions_response_item, check_permission_request, check_permission_response, consistency,
@@ -13,8 +13,7 @@ use crate::codec::field_numbers::authzed::{
 use crate::codec::tokens::Token;
 use remit_core::protobuf::{Fields, Value, put_bytes, put_number};
 
-/// The object itself, as SpiceDB says it.
-const ELLIPSIS: &[u8] = b"...";
+const SPICEDB: Dialect = Dialect { itself: b"...", has_calls: false };
 
 /// A plain `authzed.api.v1.CheckPermissionRequest`; `None` for any other bytes.
 pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainRequest<'_, CheckItem<'_>>> {
@@ -31,7 +30,7 @@ pub fn read_check(message: &[u8], context_bytes_max: usize) -> Option<PlainReque
             _ => return None,
         }
     }
-    let body = parts.item(ELLIPSIS, context_bytes_max)?;
+    let body = parts.item(SPICEDB, context_bytes_max)?;
     Some(PlainRequest { store: DEFAULT_STORE, at_least: at_least_of(consistency)?, body })
 }
 
@@ -50,7 +49,7 @@ pub fn read_bulk(message: &[u8], items_max: usize, context_bytes_max: usize) -> 
         match (number, value) {
             (check_bulk_permissions_request::CONSISTENCY, _) => set(&mut consistency, value)?,
             (check_bulk_permissions_request::ITEMS, Value::Bytes(item)) if items.len() < items_max => {
-                items.push(read_item(item, ELLIPSIS, context_bytes_max)?);
+                items.push(read_item(item, SPICEDB, context_bytes_max)?);
                 sent.push(item);
             }
             _ => return None,
@@ -150,10 +149,10 @@ mod tests {
     #[test]
     fn the_object_itself_is_said_by_dots_or_not_at_all() {
         for relation in [&b""[..], b"..."] {
-            assert_eq!(read_item(&item(relation), ELLIPSIS, 0).unwrap().question, QUESTION);
+            assert_eq!(read_item(&item(relation), SPICEDB, 0).unwrap().question, QUESTION);
         }
-        assert_eq!(read_item(&item(b"member"), ELLIPSIS, 0).unwrap().question.subject_relation, "member");
-        assert_eq!(read_item(&item(b"Member"), ELLIPSIS, 0), None);
+        assert_eq!(read_item(&item(b"member"), SPICEDB, 0).unwrap().question.subject_relation, "member");
+        assert_eq!(read_item(&item(b"Member"), SPICEDB, 0), None);
     }
 
     #[test]

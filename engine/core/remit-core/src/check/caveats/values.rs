@@ -4,11 +4,13 @@
 //! rarer (numbers with exponents as text, whole numbers beyond 2^53, NUL in a text) is left to Python.
 //! Law: a value that converts here is the value that it converts to there.
 
+use super::super::calls::Call;
 use crate::protobuf::{Fields, Value as Field};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelString};
 use cel::common::value::Val;
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Beyond this a double skips whole numbers.
 const EXACT_MAX: i64 = 1 << 53;
@@ -22,13 +24,20 @@ const JSON_BYTES_OF_ONE: usize = 6;
 /// Characters of text that cost as much to look at as one value.
 const BYTES_OF_ONE: usize = 64;
 
-/// What a request, or a relationship, brings for caveats, by name.
+/// What a request, or a relationship, brings for caveats: values by name, and a request perhaps a call.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Context(pub Map<String, Value>);
+pub struct Context {
+    pub values: Map<String, Value>,
+    pub call: Option<Arc<Call>>,
+}
 
 impl Context {
+    pub fn of(values: Map<String, Value>) -> Context {
+        Context { values, call: None }
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty() && self.call.is_none()
     }
 
     /// From canonical JSON. `None` where it is no object.
@@ -36,7 +45,7 @@ impl Context {
         if text == "{}" {
             return Some(Context::default());
         }
-        serde_json::from_str(text).ok().map(Context)
+        serde_json::from_str(text).ok().map(Context::of)
     }
 
     /// From a `google.protobuf.Struct` that `notation.normalized_context` would take, and that is sure to have no more than
@@ -45,7 +54,7 @@ impl Context {
         if message.len().saturating_mul(JSON_BYTES_OF_ONE) > bytes_max {
             return None;
         }
-        read_struct(message, DEPTH_MAX).map(Context)
+        read_struct(message, DEPTH_MAX).map(Context::of)
     }
 }
 
