@@ -118,13 +118,21 @@ def _idna_refusal(text: str) -> str | None:
     encoded = [label for label in text.split(".") if label.startswith("xn--")]
     for label in encoded:
         decoded = ada_url.idna.decode(label)
-        if decoded.isascii() or ada_url.idna.encode(decoded) != label.encode():
+        is_known = not decoded.isascii() and _is_of_known_letters(decoded)
+        if not is_known or ada_url.idna.encode(decoded) != label.encode():
             return f"is a host with the label `{label}`, which is not what IDNA encodes anything as"
     if encoded and ada_url.idna.encode(text) != text.encode():
         return "is a host that is not valid under IDNA"
     if encoded and not _is_read_in_one_way([ada_url.idna.decode(label) for label in text.split(".")]):
         return "is a host with letters from right to left beside what may not stand there (RFC 5893)"
     return None
+
+
+def _is_of_known_letters(decoded: str) -> bool:
+    """Whether Unicode has all of its characters, and the first is no mark on another: the library's tables are older
+    than Python's."""
+    kinds = [unicodedata.category(character) for character in decoded]
+    return "Cn" not in kinds and not kinds[0].startswith("M")
 
 
 _BESIDE_LEFT = {"EN", "ES", "CS", "ET", "ON", "BN", "NSM"}

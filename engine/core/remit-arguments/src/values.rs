@@ -161,10 +161,12 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.len() <= LABEL_LENGTH_MAX && is_bare && is_plain && label.bytes().all(is_letter)
 }
 
-/// Whether it is what UTS 46 makes of what it decodes to, not in transition.
+/// Whether it is what UTS 46 makes of what it decodes to, not in transition, and nothing in it is encoded twice.
 fn is_idna(text: &str) -> bool {
-    let made = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
-    made.is_ok_and(|made| made == text)
+    let uts_46 = Uts46::new();
+    let made = uts_46.to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+    let (decoded, _) = uts_46.to_unicode(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
+    made.is_ok_and(|made| made == text) && !decoded.split('.').any(|label| label.starts_with("xn--"))
 }
 
 /// One `@`, before it words of ASCII with dots between them (the dot-atom of RFC 5322), behind it a host that is a name.
@@ -263,7 +265,21 @@ mod tests {
         (
             Type::Host,
             &["example.com", "a_b", "xn--bcher-kva.example", "10.0.0.1", "::1"],
-            &["", "Example.com", "a.", "a..b", "-a", "ab--c", "xn--a", "bücher", "1.2", "0x1", "[::1]", "1.xn--4gbwdl"],
+            &[
+                "",
+                "Example.com",
+                "a.",
+                "a..b",
+                "-a",
+                "ab--c",
+                "xn--a",
+                "bücher",
+                "1.2",
+                "0x1",
+                "[::1]",
+                "1.xn--4gbwdl",
+                "xn--xn--axn--strae-oqa",
+            ],
         ),
         (
             Type::Email,
