@@ -39,7 +39,9 @@ Document = dict[str, Json]
 @functools.cache
 def constrained_schema() -> Schema:
     """The library, whose guardrails may ask for contacts as well."""
-    return compile_schema(f'use import\nuse arguments\nimport "{AGENTS}" with arguments(user#contact_of_principal)\n').schema
+    return compile_schema(
+        f'use import\nuse arguments\nimport "{AGENTS}" with arguments(user#contact_of_principal)\n'
+    ).schema
 
 
 # --- calls ------------------------------------------------------------------------------------------------------
