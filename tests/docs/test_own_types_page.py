@@ -31,7 +31,7 @@ def test_its_schemas_are_warned_of_as_it_says(block: Block, tmp_path: Path) -> N
 
 def test_each_line_of_the_pattern_is_needed(tmp_path: Path) -> None:
     """What the page says of the pattern: without any one part of it, a no of its world is a yes."""
-    (block,) = blocks_of(PAGE, "yaml")
+    block, _ = blocks_of(PAGE, "yaml")
     pushed = ")\n    permission push = granted"
     along = f"link.along(delegated_by, instance_of, version_of{pushed}"
     for part, instead in (
@@ -39,6 +39,20 @@ def test_each_line_of_the_pattern_is_needed(tmp_path: Path) -> None:
         (along, along.replace(", instance_of, version_of", "")),
         (along, "link\n    permission push = granted"),
         ("permission push = granted & subject->actor", "permission push = granted"),
+    ):
+        assert part in block.text
+        (tmp_path / "world.yaml").write_text(block.text.replace(part, instead), encoding="utf-8")
+        assert verify(World.read(tmp_path / "world.yaml"), NOW_US), part
+
+
+def test_each_line_about_what_calls_are_about_is_needed(tmp_path: Path) -> None:
+    _, block = blocks_of(PAGE, "yaml")
+    for part, instead in (
+        ("payee + subject->on_behalf", "subject->on_behalf"),
+        ("payee_link.along(delegated_by)", "payee_link"),
+        ("guardrail:known#forbids", "guardrail:other#forbids"),
+        (',"tool":{"equals":"erp.pay"}', ""),
+        ('"unrelated"', '"related"'),
     ):
         assert part in block.text
         (tmp_path / "world.yaml").write_text(block.text.replace(part, instead), encoding="utf-8")

@@ -183,10 +183,12 @@ def test_nobody_gains_by_any_one_deletion_or_expiry(organisation: Organisation, 
 
 
 def test_nothing_else_holds_back() -> None:
-    """What the compiler says of the whole language: behind a `-` stand the named exceptions, what is final, and the
-    place of a thing, without which it does not work at all."""
+    """What the compiler says of the whole language: behind a `-` stand the named exceptions, what is final, the place
+    of a thing, without which it does not work at all, and a tool's descriptors, of which a call that names none wants
+    one alone."""
     schema = profiles_schema()
-    assert {relation for _, relation in schema.subtracted} - HOLDING_BACK - STAYING == {*CHAIN, "domain", "estate"}
+    others = {relation for _, relation in schema.subtracted} - HOLDING_BACK - STAYING
+    assert others == {*CHAIN, "domain", "estate", "descriptor"}
     relations = [each for definition in schema.definitions.values() for each in definition.relations.values()]
     assert {each.name for each in relations if each.final} == STAYING
 

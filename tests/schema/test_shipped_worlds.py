@@ -11,7 +11,14 @@ from functools import cache
 
 import pytest
 
-from remit.errors import FinalRefused, RelationshipRefused, RemitError, SingleTaken
+from remit.errors import (
+    DocumentInvalid,
+    FinalRefused,
+    RelationshipRefused,
+    RemitError,
+    SingleTaken,
+    WeakeningRefused,
+)
 from remit.graph.plain import Graph
 from remit.language import compile_schema
 from remit.language.libraries import AGENTS, library_text
@@ -50,6 +57,7 @@ def test_the_lifecycle_is_managed_and_policy_is_not() -> None:
     schema = world("organisation").schema
     assert relations_that(schema, lambda relation: not relation.managed) == {
         "team#member",
+        "user#contact",
         "tool#may_use",
         "tool#in_intent",
         "tool#denied",
@@ -93,13 +101,17 @@ def test_every_attack_the_design_names_has_a_world() -> None:
     }
     assert {"missing-consent", "foreign-consent", "withdrawn-consent", "tag-removed", "terminated-run"} <= {*NAMES}
     assert {"retired-agent", "stolen-credential", "organisation"} <= {*NAMES}
+    assert {"half-covered", "select-and-delete", "wide-intent", "overlapping-guardrails", "argument-left-out"} <= {
+        *NAMES
+    }
+    assert {"other-invoice", "foreign-contact", "unjudgeable-call"} <= {*NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_world_is_as_it_says(name: str) -> None:
     findings = verify(world(name), NOW_US)
     assert not findings, "\n".join(finding.render() for finding in findings)
-    assert {assertion.expected for assertion in world(name).assertions} == {Verdict.YES, Verdict.NO}
+    assert {assertion.expected for assertion in world(name).assertions} >= {Verdict.YES, Verdict.NO}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,6 +151,10 @@ def _depth(graph: Graph, link: ObjectRef) -> int:
 
 REPAIRS = {
     "agent-acts-alone": Repair(still_no=("tool:", "dataset:")),
+    "argument-left-out": Repair(
+        removed=("guardrail:wet#forbids@run:*", "guardrail:wet-if-told#forbids@run:*"),
+        added=("tool:disk.free#may_use@profile:pay#holds", "tool:disk.free#in_intent@profile:pay#declares"),
+    ),
     "bindings": Repair(
         added=("binding:invoice/881#of@run:r-3", "binding:invoice/881#of@run:r-4", "binding:invoice/882#of@run:r-1")
     ),
@@ -152,6 +168,9 @@ REPAIRS = {
     ),
     "consent-of-a-directory": Repair(
         added=("user:guest#registered@directory:people", "user:mallory#registered@directory:people")
+    ),
+    "constrained-for-a-while": Repair(
+        added=("tool:erp.pay#may_use@run:r-2", "tool:erp.pay#may_use@run:r-3"),
     ),
     "denial-touched": Repair(removed=("tool:erp.pay#denied@run:r-2",)),
     "denied-data": Repair(removed=("dataset:ledger#denied@user:bob", "dataset:ledger#denied@run:r-3")),
@@ -179,10 +198,22 @@ REPAIRS = {
         )
     ),
     "foreign-consent": Repair(added=("user:bob#consent@consent:c",)),
+    "foreign-contact": Repair(
+        added=(
+            "user:carl#contact@user:anne",
+            "user:BOB#contact@user:anne",
+            "user:bob#contact@user:eve",
+            "team:finance#member@user:eve",
+            "user:bob#contact@system:cron",
+            "run:r-5#delegated_by@user:anne",
+        ),
+        still_no=("tool:mail.send#use@run:r-1 calling nobody",),
+    ),
     "guardrail": Repair(
         removed=("guardrail:g1#forbids@run:*", "guardrail:g2#forbids@agent:payer", "guardrail:g3#forbids@run:r-1")
     ),
     "guardrail-and-clearance": Repair(removed=("guardrail:g#forbids@user:bob",)),
+    "half-covered": Repair(added=("profile:pay#holder@run:r-2", "profile:pay#declarer@run:r-3")),
     "held-agent": Repair(removed=("agent:wild#hold@hold:h-1",)),
     "held-ancestor": Repair(removed=("run:r-2#hold@hold:h-1",)),
     "held-dataset": Repair(removed=("dataset:leaked#hold@hold:h-1",)),
@@ -241,7 +272,25 @@ REPAIRS = {
         ),
         still_no=("tool:erp.wire#observing@user",),
     ),
+    "other-invoice": Repair(
+        added=tuple(
+            f"binding:invoice/{digest}#of@run:r-{n}"
+            for digest in (
+                "dd45f7e47cb8e798230e7cd18d8f1010646cbdb8884bd307a508f4e4056e436a",
+                "774b772662e2b174032d6bdf1861d0c336bfb8455574864119b4abe0534beca9",
+            )
+            for n in range(1, 6)
+        )
+    ),
     "outside-intent": Repair(added=("profile:pay#declarer@run:r-2", "profile:pay#declarer@run:r-3")),
+    "overlapping-guardrails": Repair(
+        removed=(
+            "guardrail:much#forbids@run:*",
+            "guardrail:fraud#forbids@agent:payer",
+            "guardrail:mild#forbids@run:*",
+            "guardrail:audit#forbids@run:r-1",
+        )
+    ),
     "ownerless-agent": Repair(added=("agent:orphan#owner@user:anne",)),
     "public-label-added": Repair(
         removed=("dataset:riddle#classification@level:whatever",), added=("level:secret#cleared@user:bob",)
@@ -253,6 +302,20 @@ REPAIRS = {
     "ring-of-runs": Repair(removed=("run:r-11#delegated_by@run:r-13",), added=("run:r-11#delegated_by@run:r-1",)),
     "second-delegator": Repair(added=("profile:pay#holder@user:bob",)),
     "second-guardrail": Repair(removed=("tool:erp.wire#guardrail@guardrail:strict",)),
+    "select-and-delete": Repair(
+        removed=(
+            "dataset:orders#reader@profile:pay#holds",
+            "dataset:orders#in_intent@profile:pay#declares",
+            "dataset:drafts#reader@profile:pay#holds",
+            "dataset:ledger#in_intent@profile:pay#declares",
+        ),
+        added=(
+            "dataset:orders#reader@profile:pay#holds",
+            "dataset:orders#in_intent@profile:pay#declares",
+            "dataset:drafts#reader@profile:pay#holds",
+            "dataset:ledger#in_intent@profile:pay#declares",
+        ),
+    ),
     "self-delegation": Repair(removed=("run:r-2#delegated_by@run:r-2",), added=("run:r-2#delegated_by@run:r-1",)),
     "self-granted": Repair(added=("profile:wire#holder@run:r-1", "profile:wire#declarer@run:r-1")),
     "stolen-credential": Repair(removed=("credential:stolen#hold@hold:h-1",)),
@@ -270,6 +333,17 @@ REPAIRS = {
             "domain:island#estate@estate:harbour",
         )
     ),
+    "unjudgeable-call": Repair(
+        added=(
+            *(
+                f"profile:more#holder@{link}"
+                for link in ("user:anne", "agent:payer", "agent_version:payer.2", "run:r-1")
+            ),
+            "profile:more#declarer@run:r-1",
+            'tool:erp.pay#may_use@profile:more#holds[arguments:{"amount":{"max":"1000.00"},"to":{}}]',
+            'tool:erp.pay#in_intent@profile:more#declares[arguments:{"amount":{"max":"1000.00"},"to":{}}]',
+        )
+    ),
     "unknown": Repair(
         added=(
             "user:nobody#registered@directory:people",
@@ -282,6 +356,7 @@ REPAIRS = {
     "unregistered-agent": Repair(added=("agent:rogue#registered@directory:agents",)),
     "unseen-tool": Repair(added=("tool:erp.new#descriptor@descriptor:d9",)),
     "userset-subject": Repair(still_no=("tool:",)),
+    "wide-intent": Repair(added=("profile:pay#holder@run:r-2", "profile:pay#declarer@run:r-3")),
     "withdrawn-consent": Repair(
         removed=("consent:b1#withdrawn@directory:people",), added=("consent:b2#agent@agent:helper",)
     ),
@@ -320,6 +395,11 @@ def test_every_condition_of_the_schema_is_needed_by_a_world() -> None:
         ("guardrail-and-clearance", "guardrail:g#forbids@level:secret#cleared", RelationshipRefused),
         ("guardrail", "guardrail:g1#forbids@run:*[expiration:2026-01-02T00:00:00Z]", RelationshipRefused),
         ("outside-intent", "tool:erp.pay#in_intent@run:r-2", RelationshipRefused),
+        ("denial-touched", "tool:erp.pay#denied@run:r-2[matching:{}]", RelationshipRefused),
+        ("overlapping-guardrails", "guardrail:much#forbids@run:*[arguments:{}]", RelationshipRefused),
+        ("overlapping-guardrails", "guardrail:much#forbids@run:*[matching:{}]", WeakeningRefused),
+        ("half-covered", "tool:erp.pay#may_use@profile:pay#holds[matching:{}]", RelationshipRefused),
+        ("half-covered", 'tool:erp.pay#may_use@profile:pay#holds[arguments:{"to":{"some":{}}}]', DocumentInvalid),
     ],
 )
 def test_what_an_attacker_would_write_is_refused_to_whoever_may_write_everything(

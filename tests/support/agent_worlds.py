@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
+from remit.errors import CallUnjudgeable, InvalidCall
+from remit.eval.calls import JudgedCall
 from remit.eval.semantics import Evaluation
 from remit.graph.plain import Graph
 from remit.language import plan
@@ -18,6 +20,7 @@ from remit.model import Operation, Update, Verdict
 from remit.notation import parse_relationship, parse_time
 from remit.store.memory import MemoryStore
 from remit.world import World
+from remit.world.file import Assertion
 
 NOW_US = parse_time("2026-01-01T00:00:00Z")
 
@@ -64,7 +67,8 @@ def written(world: World) -> Iterator[Engine]:
 
 def uncured(shipped: World, repair: Repair) -> list[str]:
     """The questions of a world that are not answered yes once its flaw is gone, or are although they have no cure.
-    An attack that failed for another reason would show nothing."""
+    An attack that failed for another reason would show nothing. What hangs on a call that is missing or cannot be
+    judged may hang on it still."""
     graph = shipped.graph()
     for text in repair.removed:
         key = parse_relationship(text).key
@@ -72,14 +76,24 @@ def uncured(shipped: World, repair: Repair) -> list[str]:
         graph.remove(key)
     for text in repair.added:
         graph.add(parse_relationship(text))
-    evaluation = Evaluation(shipped.schema, graph, now_us=NOW_US)
     found = []
     for assertion in shipped.assertions:
-        cured = assertion.expected is Verdict.YES or not assertion.text.startswith(repair.still_no or ("\0",))
-        answer = evaluation.check(assertion.resource, assertion.permission, assertion.subject)
-        if answer.verdict is not (Verdict.YES if cured else Verdict.NO):
+        uncurable = assertion.expected is Verdict.NO and assertion.text.startswith(repair.still_no or ("\0",))
+        hanging = {assertion.expected} - {Verdict.NO}
+        verdict = verdict_of(shipped, shipped.schema, graph, assertion)
+        if verdict not in ({Verdict.NO} if uncurable else {Verdict.YES, *hanging}):
             found.append(assertion.text)
     return found
+
+
+def verdict_of(world: World, schema: plan.Schema, graph: Graph, asked: Assertion) -> Verdict | None:
+    """What a question of a world is answered with; None where its call cannot be judged, or not even be read."""
+    try:
+        call = JudgedCall(asked.call, world.descriptor) if asked.call is not None else None
+        evaluation = Evaluation(schema, graph, now_us=NOW_US, call=call)
+        return evaluation.check(asked.resource, asked.permission, asked.subject).verdict
+    except (CallUnjudgeable, InvalidCall):
+        return None
 
 
 def idle_conditions(worlds: list[World]) -> list[str]:
@@ -125,8 +139,4 @@ def weakened(schema: plan.Schema) -> Iterator[tuple[str, plan.Schema]]:
 
 
 def _agrees(shipped: World, schema: plan.Schema, graph: Graph) -> bool:
-    evaluation = Evaluation(schema, graph, now_us=NOW_US)
-    return all(
-        evaluation.check(asked.resource, asked.permission, asked.subject).verdict is asked.expected
-        for asked in shipped.assertions
-    )
+    return all(verdict_of(shipped, schema, graph, asked) is asked.expected for asked in shipped.assertions)

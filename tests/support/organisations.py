@@ -271,9 +271,13 @@ class Reading:
             stack.extend(found)
         return people
 
+    def named(self, object: ObjectRef, relation: str, link: ObjectRef) -> list[SubjectRef]:
+        """Whom a relation names, where it is read for a link."""
+        return self.subjects.get((object, relation), [])
+
     def names(self, object: ObjectRef, relation: str, link: ObjectRef) -> bool:
         """Whether a relation names a link: itself, everyone of its type, or a team it is in."""
-        for subject in self.subjects.get((object, relation), ()):
+        for subject in self.named(object, relation, link):
             if subject.object in (link, ObjectRef(link.type, "*")):
                 return True
             if subject.relation and link in self.people(subject.object):

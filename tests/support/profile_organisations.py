@@ -195,11 +195,11 @@ def profile_organisations(draw: st.DrawFn, damages_max: int = 3) -> Organisation
     """A healthy organisation, damaged up to so many times."""
     organisation = healthy(draw(st.integers(0, 2**32), label="seed"))
     for _ in range(draw(st.integers(0, damages_max), label="damages")):
-        organisation = _damaged(draw, organisation)
+        organisation = damaged_once(draw, organisation)
     return organisation
 
 
-def _damaged(draw: st.DrawFn, organisation: Organisation) -> Organisation:
+def damaged_once(draw: st.DrawFn, organisation: Organisation) -> Organisation:
     match draw(st.sampled_from((*DAMAGES, "guardrail", "stay"))):
         case "guardrail":
             named = [str(link) for link in organisation.objects(*LINKS)]
@@ -225,7 +225,7 @@ class Reading(organisations.Reading):
     def names(self, object: ObjectRef, relation: str, link: ObjectRef) -> bool:
         """Whether a relation names a link: itself, everyone of its type, a team it is in, or a profile it holds or has
         declared that is not held."""
-        for subject in self.subjects.get((object, relation), ()):
+        for subject in self.named(object, relation, link):
             if subject.object.type != "profile":
                 continue
             by = "holder" if subject.relation == "holds" else "declarer"
