@@ -109,6 +109,7 @@ fn core() -> Core {
         name: name.into(),
         relations: relations.iter().map(|each| (*each).into()).collect(),
         permissions: vec![],
+        asking: vec![],
     };
     let fact = Triple {
         resource_type: "doc",
@@ -118,7 +119,7 @@ fn core() -> Core {
         subject_id: "ann",
         subject_relation: "",
     };
-    store.write().install(&[definition("user", &[]), definition("doc", &["view"])], &[], 1);
+    store.write().install(&[definition("user", &[]), definition("doc", &["view"])], &[], false, 1);
     store.write().apply([(fact, Some(&QualifiersText::default()))]);
     core.add(Arc::new(store));
     core
