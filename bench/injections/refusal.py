@@ -99,8 +99,11 @@ def _parts(document: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Jso
                     yield inner, {name: {"each": {inner: of_element}, **present, "min_items": 0}, "additional": True}
                 yield member, {name: {"each": {}, **present}, "additional": True}
                 continue
-            word = (
-                name if name == "purpose" else "binding" if isinstance(value, dict) and "binding" in value else member
-            )
             absent = {key: said for key, said in present.items() if key == "optional"}
-            yield word, {name: {member: value, **absent}, "additional": True}
+            yield _word(name, member, value), {name: {member: value, **absent}, "additional": True}
+
+
+def _word(name: str, member: str, value: Json) -> str:
+    if name == "purpose":
+        return name
+    return "binding" if isinstance(value, dict) and "binding" in value else member

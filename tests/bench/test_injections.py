@@ -3,7 +3,8 @@ is refused by the word that stands beside it; what nothing refuses is named, wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -18,8 +19,33 @@ from remit.graph.native import available
 from remit.graph.plain import Graph
 from remit.model import Verdict
 from remit.native_core import SWITCH
+from tests.support.places import ROOT
 
 DOMAINS = [Domain.read(name) for name in NAMES]
+# What a stranger would put in the place of a value, and the arguments in which anything may stand: texts for people,
+# and the house that a journey's run is to choose.
+STRANGE: tuple[object, ...] = (
+    "eve@drop.example",
+    "PIA@fenwick.example",
+    "https://drop.example/",
+    "/etc/passwd",
+    "*",
+    "drop.example",
+    "203.0.113.9",
+    "GB29NWBK60161331926819",
+    "99999",
+    "2099-01-01",
+    "owner",
+    99_999,
+    -1,
+)
+FREE = {
+    ("mail.send", "subject"),
+    ("mail.send", "body"),
+    ("mail.reply", "body"),
+    ("drive.write", "text"),
+    ("hotel.book", "hotel"),
+}
 
 each_domain = pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: domain.name)
 
@@ -53,6 +79,24 @@ def expected(sample: Sample) -> Verdict | None:
     return None if sample.is_unjudged else Verdict.NO
 
 
+def strange_variants(arguments: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    """The arguments with one scalar of them strange, by the top-level key in which it is."""
+    for key, value in arguments.items():
+        for changed in with_one_strange(value):
+            yield key, {**arguments, key: changed}
+
+
+def with_one_strange(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: changed} for changed in with_one_strange(item))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from ([*value[:index], changed, *value[index + 1 :]] for changed in with_one_strange(item))
+    else:
+        yield from (each for each in STRANGE if each != value)
+
+
 def told(samples: Sequence[Sample], found: Sequence[Verdict | None]) -> list[tuple[str, Verdict | None]]:
     return [(each.about, answer) for each, answer in zip(samples, found, strict=True)]
 
@@ -78,9 +122,34 @@ def test_a_grant_that_says_which_tool_alone_would_let_them_through(domain: Domai
 
 
 @each_domain
+def test_no_value_of_a_task_can_be_a_strangers(domain: Domain) -> None:
+    tried = [
+        (argument, each._replace(call=each.call._replace(arguments=json.dumps(changed).encode())))
+        for each in domain.benign
+        for argument, changed in strange_variants(json.loads(each.call.arguments))
+    ]
+    found = answers(domain, [sample for _, sample in tried])
+    passing = zip(tried, found, strict=True)
+    free = {(sample.call.tool, argument) for (argument, sample), answer in passing if answer is Verdict.YES}
+    assert free == {(tool, argument) for tool, argument in FREE if tool in domain.tools}
+
+
+@each_domain
 def test_there_are_enough_calls_to_mean_something(domain: Domain) -> None:
     assert len(domain.benign) >= 10
     assert len(domain.injected) >= 15
     assert len({each.about for each in domain.samples}) == len(domain.samples), "each is about something of its own"
     assert {each.call.tool for each in domain.samples} == set(domain.tools), "each tool is called"
     assert all(gap.why_not for gap in domain.gaps)
+
+
+@each_domain
+def test_the_page_says_what_comes_out(domain: Domain) -> None:
+    attacks = (*domain.injected, *domain.gaps)
+    passing, refused, by_tool = (
+        answers(domain, domain.benign).count(Verdict.YES),
+        len(attacks) - answers(domain, attacks).count(Verdict.YES),
+        len(attacks) - answers_by_tool_alone(domain, attacks).count(Verdict.YES),
+    )
+    row = f"| {domain.name} | {passing} of {len(domain.benign)} | {refused} of {len(attacks)} | {by_tool} |"
+    assert row in (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
