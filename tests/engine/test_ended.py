@@ -15,8 +15,8 @@ from remit.language import plan
 from remit.language.effort import Effort
 from remit.language.polarity import find_subtracted
 from remit.language.reach import Reach
-from remit.model import ObjectRef, Provenance, RecordKey, Relationship, StoredRelationship, Verdict
-from remit.notation import format_relationship, format_time
+from remit.model import Call, ObjectRef, Provenance, Question, RecordKey, Relationship, StoredRelationship, Verdict
+from remit.notation import format_relationship, format_time, parse_question
 from remit.store.memory import MemoryStore
 from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
 from remit.world import World
@@ -160,6 +160,39 @@ def test_it_is_not_swept_while_it_holds_others_back(world: EngineOfTest, tied: s
     assert (sweep(world) == 0) is is_put_off
     world.write(f"delete {tied}")
     assert bool(sweep(world)) is is_put_off
+
+
+def test_what_a_document_may_ask_about_is_not_swept(engine: EngineOfTest) -> None:
+    """A call names it, and no relationship does, so nothing ties it to whom it holds back."""
+    schema = """
+        use arguments
+        use delegation
+        definition directory {}
+        definition user {}
+        definition account {
+            final relation closed: directory
+            relation sanctioned: user:*
+            permission barred = sanctioned
+        }
+        definition tool {
+            relation may_use: user with arguments
+            relation denied: user:* with matchingASKED
+            permission use = may_use - denied
+        }
+    """
+    engine.schema(schema.replace("ASKED", "(account#barred)"))
+    engine.write("account:x#sanctioned@user:*", "account:x#closed@directory:d")
+    engine.write('tool:pay#may_use@user:u[arguments:{"to":{}}]')
+    engine.write('tool:pay#denied@user:*[matching:{"to":{"related":{"type":"account","permission":"barred"}}}]')
+    pays = Question(*parse_question("tool:pay#use@user:u"), call=Call("pay", b'{"to":"x"}'))
+    assert engine.engine.questions.check("", pays).verdict is Verdict.NO
+    let_pass(engine)
+    assert sweep(engine, ObjectRef("account", "x"), "closed") == 0
+    assert engine.engine.questions.check("", pays).verdict is Verdict.NO
+    engine.write("delete tool:pay#denied@user:*")
+    engine.schema(schema.replace("ASKED", ""))
+    let_pass(engine)
+    assert sweep(engine, ObjectRef("account", "x"), "closed") == 2
 
 
 def test_a_run_below_is_swept_before_the_one_above(world: EngineOfTest) -> None:

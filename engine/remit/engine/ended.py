@@ -6,7 +6,8 @@ left is a record on the disk, by which the name never returns: who ended it is b
 is an end (with which credential a run was started is none), so whoever asks for a sweep says which relation is.
 
 Nobody else may gain by it. So an object to which others are still tied by what holds them back (the runs below it, by
-their chain) is not swept before they are. Of the object itself nothing is left to ask: to the schema its name is one
+their chain) is not swept before they are; nor is one of a type that constraint documents may ask about, for a call
+names it, and no relationship tells to whom. Of the object itself nothing is left to ask: to the schema its name is one
 that was never heard of. So a sweep is for types that let nobody through without a fact, as all of `remit:agents` do.
 Law: after a sweep no relationship names the object, none that does can be written, and no answer about another subject
 has become more of a yes."""
@@ -18,7 +19,7 @@ from concurrent.futures import Future
 
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.record_kinds import KINDS, SWEPT
-from remit.language.plan import Schema
+from remit.language.plan import Schema, asked_by_documents
 from remit.model import (
     Delta,
     ObjectRef,
@@ -37,11 +38,13 @@ ROWS_MAX = 1_000  # of one object in one revision: as many as a write may have u
 PRINCIPAL = "remit"
 METADATA = canonical_json({"sweep": True})
 
+_KEY = "types asked by documents"  # of what was worked out of a schema
+
 
 def sweep_ended(stores: LoadedStores, loaded: LoadedStore, objects: Sequence[ObjectRef], end: str) -> list[int]:
     """Sweep objects that are over for good, as the final relation `end` says; of each, how many relationships went. 0
-    where it is not over, not for as long as the changelog reaches back, tied to others still, or in more than
-    `ROWS_MAX`. One revision an object, or none. Cost: O(their relationships log n)."""
+    where it is not over, not for as long as the changelog reaches back, tied to others still, of a type that documents
+    may ask about, or in more than `ROWS_MAX`. One revision an object, or none. Cost: O(their relationships log n)."""
 
     def submit(object: ObjectRef, rows_max: int, weight: int) -> Future[Delta]:
         return stores.submit(loaded.identity, _sweeping(stores, object, end, rows_max), weight=weight)
@@ -114,7 +117,7 @@ def sweepable(
         was_long_ago = stored.provenance.revision <= view.head.oldest_revision
         is_over |= key.relation == end and was_long_ago
         _require_few(keys, rows_max)
-    if not is_over:
+    if not is_over or object.type in _types_asked_by_documents(schema):
         return []
     for stored in view.scan(RelationshipFilter(subject_type=object.type, subject_id=object.id)):
         key = stored.relationship.key
@@ -129,6 +132,16 @@ def sweepable(
 def _require_few(keys: Sequence[RelationshipKey], rows_max: int) -> None:
     if len(keys) > rows_max:
         raise _MoreRows
+
+
+def _types_asked_by_documents(schema: Schema) -> frozenset[str]:
+    """Of those that match, one may forbid what an object is related to; and a tool's descriptors are its own facts."""
+    found = schema.worked_out.get(_KEY)
+    if not isinstance(found, frozenset):
+        relations = (each for definition in schema.definitions.values() for each in definition.relations.values())
+        asked = (type for relation in relations for type, _ in asked_by_documents(schema, relation))
+        found = schema.worked_out[_KEY] = frozenset(asked)
+    return found
 
 
 def _holds_others_back(schema: Schema, key: RelationshipKey) -> bool:

@@ -277,7 +277,7 @@ class Schema:
     counted: frozenset[Member] = frozenset()  # of these, those that do so whoever asks
     uses_arguments: bool = False
     worked_out: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What evaluations found of the schema alone, by what it is: kept as long as the schema is."""
+    """What was found of the schema alone when it was needed, by what it is: kept as long as the schema is."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kept", keep(self.text, self.expansion))
