@@ -49,6 +49,26 @@ def test_they_stand_alone_and_beside_times_and_name_what_documents_may_ask() -> 
     assert schema.caveats == {} and schema.uses_arguments
 
 
+def test_a_list_may_have_its_closing_parenthesis_on_a_line_of_its_own() -> None:
+    text = """
+        use import
+        import "remit:agents@1" with arguments(
+            user#contact_of_principal, // whom they know
+            account#owner
+        )
+        definition account {
+            relation owner: user
+            relation payee: user with arguments(
+                user#contact
+            ) | user
+        }
+    """
+    (payee, _) = compile_schema(HEAD + text).schema.definitions["account"].relations["payee"].subject_types
+    assert payee.declared == (("user", "contact"),)
+    (issue,) = issues("definition a { relation r: user with arguments(user#contact\n\n, user#contact) }")
+    assert issue.code == "unexpected-token", "and nothing else is"
+
+
 def test_without_the_flag_they_are_names_as_any_other() -> None:
     text = "caveat arguments(x int) { x > 1 }\ncaveat matching(x int) { x > 1 }\n"
     text += "definition user {}\ndefinition doc { relation a: user with arguments | user with matching }"

@@ -318,17 +318,18 @@ class _Parser:
         if ARGUMENTS not in reader.flags:
             raise reader.flag_missing(f"`with {caveat}(…)`", ARGUMENTS)
         reader.expect(TokenKind.LEFT_PAREN, f"and the permissions that `{caveat}` may ask")
-        declared = [self._permission_reference(caveat)]
-        while reader.accept(TokenKind.COMMA):
-            declared.append(self._permission_reference(caveat))
-        reader.expect(TokenKind.RIGHT_PAREN, "or `,` and another permission")
-        return tuple(declared)
-
-    def _permission_reference(self, caveat: str) -> PermissionReferenceSyntax:
-        reader = self.reader
         if reader.at(TokenKind.RIGHT_PAREN):
             advice = f"where it asks none, write `{caveat}` without parentheses"
             raise reader.unexpected("a permission such as `user#contact`", advice=advice)
+        declared = [self._permission_reference()]
+        while reader.accept(TokenKind.COMMA):
+            declared.append(self._permission_reference())
+        reader.accept(TokenKind.LINE_END)  # a list of some length has its `)` on a line of its own
+        reader.expect(TokenKind.RIGHT_PAREN, "or `,` and another permission")
+        return tuple(declared)
+
+    def _permission_reference(self) -> PermissionReferenceSyntax:
+        reader = self.reader
         start = reader.token.start
         type_, _ = reader.path("the type of a permission")
         reader.expect(TokenKind.HASH, f"and a permission of `{type_}`")
