@@ -272,7 +272,7 @@ class Schema:
     expansion: str = ""
     kept: str = field(init=False, repr=False, compare=False)  # what a store keeps of it: equal ones are equal schemas
     chain_relations: frozenset[str] = frozenset()  # every relation named in an `along`
-    # Under `use delegation` and `use arguments`: the relations that hold answers back (see `polarity.py`).
+    # Under `use delegation` or `use arguments`: the relations that hold answers back (see `polarity.py`).
     subtracted: frozenset[Member] = frozenset()
     counted: frozenset[Member] = frozenset()  # of these, those that do so whoever asks
     uses_arguments: bool = False
