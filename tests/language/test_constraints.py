@@ -189,6 +189,34 @@ def test_a_relation_used_both_ways_is_told_to_become_two() -> None:
     assert "`give` of `doc` (line 10)" in issue.message and "`taken` of `doc` (line 11)" in issue.message
 
 
+def test_what_a_document_that_matches_may_ask_is_told_to_go_without_constraints() -> None:
+    """Two relations would not help: each would be asked both ways."""
+    (issue,) = issues(
+        """
+        use import
+        import "remit:agents@1" with arguments(account#payee)
+        definition account { relation payee: user with arguments }
+    """,
+        HEAD,
+    )
+    assert issue.code == "constraint-both-ways"
+    assert re.match(
+        r"documents of relation `forbids` of `guardrail` \(remit:agents@1, line \d+\) may ask for `account#payee` by "
+        "`related` and by `unrelated`: constrain no relation",
+        issue.suggestion,
+    )
+
+
+def test_what_is_in_a_cycle_and_subtracted_is_not_said_to_be_subtracted_by_nothing() -> None:
+    (issue,) = issues("""definition doc {
+        relation a: user
+        relation b: user with matching(doc#p)
+        permission p = a - b
+    }""")
+    assert issue.code == "constraint-both-ways"
+    assert "it gives by itself, and takes in permission `p`" in issue.message
+
+
 def test_it_is_counted_through_the_chain_and_the_subject() -> None:
     text = """
         definition run {

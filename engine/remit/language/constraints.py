@@ -8,6 +8,8 @@ that holds for more beside `matching`, whatever permission is asked that no othe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from remit.arguments.side import Side
 from remit.language.declarations import Declarations, Findings
 from remit.language.effort import Effort
@@ -26,7 +28,7 @@ def check_constraints(declarations: Declarations, schema: Schema, reach: Reach, 
     if not schema.uses_arguments:
         return ()
     found = Findings(declarations.tree, effort)
-    places = _Places(declarations, schema, find_ways(schema, reach, effort))
+    places = _Places(declarations, schema, find_ways(schema, reach, effort), effort)
     for definition in declarations.definitions.values():
         for relation in definition.relations:
             for side, type_ in _constrained(relation, declarations, effort).items():
@@ -49,8 +51,9 @@ def _constrained(relation: RelationSyntax, declarations: Declarations, effort: E
 class _Places:
     """Says where a member is read, and which way."""
 
-    def __init__(self, declarations: Declarations, schema: Schema, ways: Ways) -> None:
+    def __init__(self, declarations: Declarations, schema: Schema, ways: Ways, effort: Effort) -> None:
         self.ways = ways
+        self._effort = effort
         self._declarations = declarations
         self._schema = schema
 
@@ -63,8 +66,7 @@ class _Places:
             message = (
                 f"{about} and is used both ways: it gives {self._giving(relation)}, and takes {self._taking(relation)}"
             )
-            advice = "make it two relations, one that gives, with `arguments`, and one that takes, with `matching`"
-            return "constraint-both-ways", message, advice
+            return "constraint-both-ways", message, self._advice(relation)
         if is_odd:
             message = f"{about}, which is for what gives, and takes away {self._taking(relation)}"
             return "arguments-subtracted", message, "what is taken away is constrained by `with matching`"
@@ -73,17 +75,41 @@ class _Places:
 
     def _giving(self, relation: Member) -> str:
         reading = self.ways[relation, EVEN]
-        return f"in {self._named(reading.reader)}" if reading is not None else "by itself: nothing subtracts it"
+        if reading is not None:
+            return f"in {self._named(reading.reader)}"
+        return "by itself" if (relation, ODD) in self.ways else "by itself: nothing subtracts it"
 
     def _taking(self, relation: Member) -> str:
         """In the nearest member that turns it."""
         reading = self.ways[relation, ODD]
         assert reading is not None, "what nobody reads stands even"
         while not reading.turns:
+            self._effort.step()
             above = self.ways[reading.reader, reading.way]
             assert above is not None, "on the way there is one that turns"
             reading = above
         return f"in {self._named(reading.reader)}"
+
+    def _advice(self, relation: Member) -> str:
+        """Of what goes both ways. Where that is by what a document may ask, two relations would be asked by it both."""
+        for way in (EVEN, ODD):
+            asked, reading = relation, self.ways[relation, way]
+            while reading is not None:
+                self._effort.step()
+                type, name = reading.reader
+                if asked in self._asked_either_way(type, name):
+                    may_ask = f"documents of {self._named(reading.reader)} may ask for `{asked[0]}#{asked[1]}`"
+                    return f"{may_ask} by `related` and by `unrelated`: constrain no relation that it is made of"
+                asked, reading = reading.reader, self.ways[reading.reader, reading.way]
+        return "make it two relations, one that gives, with `arguments`, and one that takes, with `matching`"
+
+    def _asked_either_way(self, type: str, name: str) -> Iterator[Member]:
+        """What documents that match may ask, where the member is a relation that takes them."""
+        relation = self._schema.definitions[type].relations.get(name)
+        for subject in relation.subject_types if relation is not None else ():
+            self._effort.step(1 + len(subject.declared))
+            if subject.caveat == Side.MATCHING.value:
+                yield from subject.declared
 
     def _named(self, member: Member) -> str:
         """With its line, and its file where that is not the only one."""
