@@ -250,6 +250,65 @@ def test_what_takes_more_judgements_of_a_list_is_not_narrower_unless_the_list_is
     assert compared(of(dear), of(dear))
 
 
+BINDING = {"equals": {"binding": "invoice"}}
+LONG_GLOB = {"glob": "b" * 1_000}  # which takes a judgement of each character
+NUMBERS = {"min": "0"}
+
+
+@pytest.mark.parametrize(
+    ("side", "first", "second", "arguments"),
+    [
+        (Side.ARGUMENTS, of({"prefix": "a"}), of({"any_of": [{"prefix": "a"}, LONG_GLOB]}), of("a" * 60_000)),
+        (Side.MATCHING, of({"prefix": "a"}), of({"all_of": [{"prefix": "a"}, LONG_GLOB]}), of("b" * 60_000)),
+        (
+            Side.ARGUMENTS,
+            of({"any_of": [{"prefix": "a"}, LONG_GLOB, LONG_GLOB]}),
+            of({"any_of": [{"prefix": "a"}, LONG_GLOB, LONG_GLOB, LONG_GLOB]}),
+            of("a" * 4_500),
+        ),
+        (
+            Side.ARGUMENTS,
+            of({"each": {"any_of": [{**CONTACT, **NUMBERS}, NUMBERS]}}),
+            of({"each": {"any_of": [NUMBERS, BINDING]}}),
+            of([*range(500)]),
+        ),
+        (
+            Side.ARGUMENTS,
+            {"tool": CONTACT, "purpose": {"prefix": "a"}, "x": {"each": CONTACT}},
+            {"tool": CONTACT, "purpose": {"any_of": [{"prefix": "a"}, CONTACT]}, "x": {"each": CONTACT}},
+            of([f"a{index}" for index in range(99)]),
+        ),
+        (
+            Side.MATCHING,
+            of({"prefix": "a"}),
+            {"x": {"prefix": "a"}, "y": {"some": CONTACT}},
+            {"x": "b", "y": [f"a{index}" for index in range(200)]},
+        ),
+    ],
+)
+def test_what_could_take_too_much_is_not_narrower(
+    side: Side, first: dict[str, Any], second: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    call = read_call(Call("a", json.dumps(arguments).encode(), "ap"))
+    ours, theirs = (judge(document(each, side), call) for each in (first, second))
+    assert isinstance(theirs, Unjudged) and not isinstance(ours, Unjudged)
+    assert not compared(first, second, side)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"glob": "/a/*"}, {"any_of": [{"glob": "/a/**"}, *({"glob": f"/{each}/*"} for each in "bcdefg")]}),
+        ({"equals": "a"}, {"any_of": [{"prefix": "a"}, LONG_GLOB, LONG_GLOB, LONG_GLOB]}),
+        ({"prefix": "a", "max_length": 100}, {"any_of": [{"prefix": "a"}, LONG_GLOB]}),
+        ({"any_of": [LONG_GLOB, {"glob": "a"}]}, {"any_of": [{"glob": "a*"}, {"glob": "b*"}]}),
+        ({"each": {"one_of": ["/a", "/b"]}}, {"each": {"any_of": [{"glob": "/?"}, {"glob": "/a/*"}]}}),
+    ],
+)
+def test_globs_take_little_of_what_is_short(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert compared(of(first), of(second))
+
+
 def test_two_that_are_too_intricate_to_compare_are_not_narrower() -> None:
     choices = [{"any_of": [{"not_one_of": [f"{at}{way}"]} for way in "ab"]} for at in range(24)]
     hard = {"all_of": [*choices, {"any_of": [{"prefix": "za"}, {"prefix": "zb"}]}]}
