@@ -381,6 +381,51 @@ class RecordFixed(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+# --- when a verb of agents is carried out ------------------------------------------------------------------------
+
+
+class AgentsNotInSchema(RemitError):
+    """The verbs of agents write facts of `remit:agents@1`, and the store's schema does not have its relations."""
+
+    reason = "AGENTS_NOT_IN_SCHEMA"
+    status = Status.FAILED_PRECONDITION
+
+
+class RequestIdReused(RemitError):
+    """A `request_id` of the last hour came with another request."""
+
+    reason = "REQUEST_ID_REUSED"
+    status = Status.FAILED_PRECONDITION
+
+
+class ObjectUnknown(RemitError):
+    """A verb is about an object that nobody has heard of: it may be misspelt."""
+
+    reason = "OBJECT_UNKNOWN"
+    status = Status.NOT_FOUND
+
+
+class NotHoldable(RemitError):
+    """The schema has no holds on objects of that type."""
+
+    reason = "NOT_HOLDABLE"
+    status = Status.FAILED_PRECONDITION
+
+
+class NotTerminable(RemitError):
+    """Runs, versions and agents end for good, and nothing else."""
+
+    reason = "NOT_TERMINABLE"
+    status = Status.INVALID_ARGUMENT
+
+
+class LifecycleRefused(RemitError):
+    """The object is in a state in which the verb is refused; the metadata have the object, the state and the event."""
+
+    reason = "LIFECYCLE_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

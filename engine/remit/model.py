@@ -330,7 +330,8 @@ class Delta(NamedTuple):
     """Everything one revision did: what the changelog keeps, the graph applies and Watch will tell.
 
     `schema_text` is the new schema where the revision changed it, else None. `managed_bypass` says that a managed
-    relation was written by a caller holding the right to, not by one of Remit's own verbs."""
+    relation was written by a caller holding the right to, not by one of Remit's own verbs. `entry_json` is the entry of
+    that verb (see `engine/agents/entry.py`), "" where a revision is no verb's: nobody but Remit writes it."""
 
     revision: int
     committed_at_us: int
@@ -340,6 +341,7 @@ class Delta(NamedTuple):
     metadata_json: str = "{}"
     managed_bypass: bool = False
     records: tuple[RecordChange, ...] = ()
+    entry_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Right(Enum):
     SPAWN = "spawn"  # start runs
     HOLD = "hold"  # put on hold
     RELEASE = "release"  # release from hold
+    TERMINATE = "terminate"  # end for good
     AUDIT = "audit"  # read the journal and explanations of decisions
     ADMIN = "admin"  # make, remove, copy stores
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from remit.engine.agents.holds import HoldState
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
@@ -16,6 +17,22 @@ from remit.model import ObjectRef, Relationship, StoredRelationship, SubjectRef,
 from remit.wire.schemas import Finding
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold as it stands after it was placed or released; the token is "" for a dry run."""
+
+    token: str
+    hold: HoldState
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """What was terminated; `was_over`: it had been before. The token is "" for a dry run."""
+
+    token: str
+    was_over: bool
 
 
 @dataclass(frozen=True, slots=True)

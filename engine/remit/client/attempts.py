@@ -3,8 +3,8 @@
 gRPC would do this by itself, and loses calls at it: with grpcio 1.85.1, a call that fails while it waits for its
 connection now and then never ends, whoever cancels it. Of four clients whose watched server restarted, four were stuck
 within 70 s; with gRPC's retries off, none in 1,156 restarts.
-Law: only questions are sent twice, and only where the server was not reached or could not serve; a write is never
-repeated unasked."""
+Law: only what may be repeated is sent twice, questions and requests that the server knows again by their id, and only
+where it was not reached or could not serve; a write without such an id is never repeated unasked."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def spread_s(pause_s: float, error: RemoteError) -> float:
 class Attempts:
     """The attempts at one request, `timeout_s` for all of them together."""
 
-    def __init__(self, timeout_s: float, *, is_question: bool) -> None:
-        self._pauses_s: Iterator[float] = iter(_PAUSES_S if is_question else ())
+    def __init__(self, timeout_s: float, *, is_repeatable: bool) -> None:
+        self._pauses_s: Iterator[float] = iter(_PAUSES_S if is_repeatable else ())
         self._until_s = time.monotonic() + checked_timeout(timeout_s)
 
     @property

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from remit.engine.agents.ends import Ends
+from remit.engine.agents.holds import Holds
+from remit.engine.agents.performing import Verbs
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
@@ -58,6 +61,9 @@ class Engine:
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)
         self.streams = Streams(loaded, watches, evaluator, clock, limits)
+        verbs = Verbs(loaded, views, evaluator, clock, limits)
+        self.holds = Holds(verbs)
+        self.ends = Ends(verbs)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:

@@ -41,11 +41,13 @@ KINDS: Mapping[str, RecordKind] = {
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
     "profile": RecordKind("profile", Naming.FIXED),  # what may be done, and how
+    "request": RecordKind("request", Naming.FIXED),  # what was carried out lately (see `agents/remembered.py`)
     "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
 }
 """By name. A kind is added, and never changed."""
 
 DESCRIPTOR = "descriptor"
+REQUEST = "request"
 SWEPT = "swept"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog

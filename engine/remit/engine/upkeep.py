@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from remit.engine.clock import Clock
 from remit.engine.loaded import LoadedStore, LoadedStores
+from remit.engine.remembered import forgettable
 from remit.errors import RemitError, StoreFull, StoreNotFound
 from remit.interrupt import Interrupt, never_interrupted
 from remit.notation import canonical_json
@@ -52,6 +53,8 @@ class Upkeep:
                     interrupt()
                 while self._sweep(loaded, until_us):
                     interrupt()
+                while self._forget_requests(loaded):
+                    interrupt()
             except StoreNotFound:
                 _log.debug("store `%s` was removed during its upkeep", name)
             except RemitError as error:
@@ -91,6 +94,21 @@ class Upkeep:
                 due = due[: max(len(due) // 10, SMALL_WEIGHT_MAX)]  # a full store takes a few
             else:
                 return swept
+
+    def _forget_requests(self, loaded: LoadedStore) -> int:
+        """Remove some records of requests that would not be recalled any more; how many. Cost: O(removed log n)."""
+        with self._stores.view(loaded.identity) as view:
+            due = forgettable(view, self._clock.now_us(), SWEEP_MAX)
+        if not due:
+            return 0
+
+        def admission(view: WriteTransaction) -> Draft:
+            for key in due:
+                view.delete_record(key)
+            return Draft(PRINCIPAL, SWEEP)
+
+        self._stores.submit(loaded.identity, admission, weight=max(len(due), BULK_WEIGHT)).result()
+        return len(due)
 
 
 class _NothingOver(Exception):  # not an error: how a sweep leaves its transaction without a revision

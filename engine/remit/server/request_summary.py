@@ -140,6 +140,22 @@ def _updates(request: Any) -> str:
     return f"{len(request.updates)} updates, {len(request.preconditions)} preconditions"
 
 
+def _held(request: Any) -> str:
+    return f"hold {_object(request.on)}"
+
+
+def _released(request: Any) -> str:
+    return f"release {shortened(request.id)}"
+
+
+def _terminated(request: Any) -> str:
+    return f"terminate {_object(request.object)}"
+
+
+def _object(object: Any) -> str:
+    return f"{object.type}:{object.id}"
+
+
 def _schema(request: Any) -> str:
     return f"a schema of {len(request.schema)} characters"
 
@@ -157,6 +173,9 @@ WRITE = Reader(_write, _updates)
 DELETE = Reader(_delete, _filter)
 READ = Reader(question=_filter)
 SCHEMA = Reader(question=_schema)
+HOLD = Reader(question=_held)
+RELEASE = Reader(question=_released)
+TERMINATE = Reader(question=_terminated)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

@@ -21,6 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
+from remit.server.handlers.agents import holds
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -30,7 +31,7 @@ from remit.server.handlers.spicedb import watch as spicedb_watch
 from remit.server.limits.request_size import Caveats, SizeLimits
 from remit.server.streams import Stream
 from remit.server.verb import About, Queue, Verb
-from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from remit.v1 import agents_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 
 UnaryVerb = Verb[Callable[[Engine, Any, Call], Message]]
 # Its requests, its responses, or both are a stream. The handler gives messages, or their bytes where it has them.
@@ -77,6 +78,7 @@ _FOR_REFLECTION = SizeLimits(counted=(("optional_filters", "filters_max"),))
 
 # --- the table --------------------------------------------------------------------------------------------------
 
+_A = agents_pb2
 _P, _R, _S, _T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 _SP, _SS = permission_service_pb2, schema_service_pb2
 _SW, _SE = watch_service_pb2, experimental_service_pb2
@@ -138,6 +140,16 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Stores", method="WhoAmI",
          handler=stores.who_am_i, request=_T.WhoAmIRequest, response=_T.WhoAmIResponse,
          right=None, about=About.ALL, queue=_READS),
+
+    Verb(service="remit.v1.Agents", method="Hold",
+         handler=holds.hold, request=_A.HoldRequest, response=_A.HoldResponse,
+         right=Right.HOLD, about=About.STORE, queue=_WRITES, reader=summary.HOLD),
+    Verb(service="remit.v1.Agents", method="Release",
+         handler=holds.release, request=_A.ReleaseRequest, response=_A.ReleaseResponse,
+         right=Right.RELEASE, about=About.STORE, queue=_WRITES, reader=summary.RELEASE),
+    Verb(service="remit.v1.Agents", method="Terminate",
+         handler=holds.terminate, request=_A.TerminateRequest, response=_A.TerminateResponse,
+         right=Right.TERMINATE, about=About.STORE, queue=_WRITES, reader=summary.TERMINATE),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

@@ -33,8 +33,8 @@ from remit.store.changelog import ChangelogRow
 from remit.store.codec import pack
 
 MAGIC = b"remit-backup"
-VERSION = 2
-VERSIONS_READ = (1, VERSION)
+VERSION = 3  # 3 has entries of verbs in rows of the changelog
+VERSIONS_READ = (1, 2, VERSION)
 
 # Blocks are cut at 64 KiB, and are longer by one row at most. What is longer than a mebibyte none of ours has made, so
 # it is refused before it is read: that bounds what a reader holds in memory.

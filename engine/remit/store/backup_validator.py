@@ -6,7 +6,7 @@ Law: what passes could have been written here, byte for byte as it stands in the
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import msgpack
 
@@ -35,6 +35,8 @@ from remit.store.codec import (
     unpack,
 )
 from remit.store.port import DOCUMENT_BYTES_MAX, Judge
+
+_ROW_CELLS = 7  # of the first row of a revision that is no verb's
 
 NUMBER_MAX = 2**63  # of revisions and microseconds, which the wire has as signed numbers
 EPOCH_MAX = 2**62  # of epochs: the restored store begins one beyond it, which its own backup has to hold again
@@ -117,7 +119,7 @@ class BackupValidator:
         try:
             cells = unpack(row)
             if part == 0:
-                *commit, parts, cells = cells
+                *commit, parts, cells = self._without_entry(cells)
                 self._commit(revision, *commit)
                 if type(parts) is not int or parts < 1:
                     raise ValueError(f"it has `{parts}` parts")
@@ -142,6 +144,16 @@ class BackupValidator:
             raise BackupDamaged(f"the backup lacks the schema of revision `{self._store.schema_revision}`")
         if self._revision != self._store.revision or self._part < self._parts:
             raise BackupDamaged(f"the backup's changelog ends at revision `{self._revision}`")
+
+    def _without_entry(self, row: list[Any]) -> list[Any]:
+        """The first row of a revision without the entry of a verb, which may come last."""
+        if len(row) <= _ROW_CELLS:
+            return row
+        *first, entry_json = row
+        if type(entry_json) is not str or not entry_json:
+            raise ValueError("the entry of its verb is of another shape")
+        _check_json(entry_json)
+        return first
 
     def _commit(
         self,

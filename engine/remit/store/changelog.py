@@ -32,8 +32,10 @@ Cells = list[bytes | None]
 def encode_delta(delta: Delta, cells: Cells) -> list[bytes]:
     """The rows of one revision, part by part. The schema text is not repeated: it is kept under the same revision."""
     parts = [cells] if len(cells) <= 3 else _parted(cells)
-    _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass, _ = delta
-    first = (committed_at_us, principal, metadata_json, managed_bypass, schema_text is not None, len(parts), parts[0])
+    _, committed_at_us, principal, _, schema_text, metadata_json, managed_bypass, _, entry_json = delta
+    of_verb = (entry_json,) if entry_json else ()  # most revisions are no verb's, and their rows stay as short
+    is_schema, count = schema_text is not None, len(parts)
+    first = (committed_at_us, principal, metadata_json, managed_bypass, is_schema, count, parts[0], *of_verb)
     return [pack(first), *map(pack, parts[1:])]
 
 
@@ -61,7 +63,7 @@ class LoggedDelta:
 def decode_commit(row: bytes) -> tuple[int, int]:
     """When a revision was committed, and of how many rows it is, by its first row. Raises StoreDamaged."""
     try:
-        committed_at_us, _, _, _, _, parts, _ = unpack(row)
+        committed_at_us, _, _, _, _, parts, _, *_ = unpack(row)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise StoreDamaged(f"a row of the changelog cannot be read: {error}") from error
     return committed_at_us, parts
@@ -78,7 +80,8 @@ def decode_deltas(rows: Iterator[ChangelogRow], revision: int) -> Iterator[Logge
 
 def _decode_delta(revision: int, row: bytes, following: Iterator[ChangelogRow]) -> LoggedDelta:
     try:
-        committed_at_us, principal, metadata_json, managed_bypass, is_schema, parts, cells = unpack(row)
+        committed_at_us, principal, metadata_json, managed_bypass, is_schema, parts, cells, *of_verb = unpack(row)
+        (entry_json,) = of_verb or ("",)
         for number in range(1, parts):
             *place, row = next(following, (0, 0, b""))
             if place != [revision, number]:
@@ -102,6 +105,7 @@ def _decode_delta(revision: int, row: bytes, following: Iterator[ChangelogRow]) 
         metadata_json=metadata_json,
         managed_bypass=managed_bypass,
         records=tuple(records),
+        entry_json=entry_json,
     )
     return LoggedDelta(delta, is_schema)
 

@@ -64,6 +64,7 @@ class Draft(NamedTuple):
     principal: str
     metadata_json: str = "{}"
     managed_bypass: bool = False
+    entry_json: str = ""
 
 
 class RowBatch(NamedTuple):

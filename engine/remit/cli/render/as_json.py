@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Found, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.client import Answer, Expanded, Found, Held, PermissionEvent, Permissionship, Unanswered, WatchEvent
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
@@ -294,6 +294,19 @@ def error_json(error: RemitError) -> Json:
     elif isinstance(error, WorldInvalid):
         shape["findings"] = [finding_json(each) for each in error.findings if isinstance(each, Finding)]
     return shape
+
+
+def held_json(held: Held) -> Json:
+    hold = held.hold
+    return {
+        "id": hold.id,
+        "on": str(hold.on),
+        "placed": hold.is_placed,
+        "reason": hold.reason,
+        "placed_by": hold.placed_by or None,
+        "placed_at": format_time(hold.placed_at_us) if hold.placed_at_us is not None else None,
+        "token": held.token,
+    }
 
 
 def store_json(info: StoreInfo) -> Json:

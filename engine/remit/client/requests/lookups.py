@@ -46,7 +46,7 @@ def lookup_resources(
         request,
         permissions_pb2.LookupResourcesResponse,
         lambda message: _page(message, message.resources, lambda each: decode_object(each.resource, "resource")),
-        is_question=True,
+        is_repeatable=True,
     )
 
 
@@ -102,7 +102,7 @@ def lookup_permissions(
         request,
         permissions_pb2.LookupPermissionsResponse,
         lambda message: _page(message, message.permissions, lambda each: str(each.permission)),
-        is_question=True,
+        is_repeatable=True,
     )
 
 

@@ -57,7 +57,7 @@ def check(
         explain=explain,
         call=encode_call(parsed.call) if parsed.call is not None else None,
     )
-    return Request("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer, is_question=True)
+    return Request("/remit.v1.Permissions/Check", request, permissions_pb2.CheckResponse, _answer, is_repeatable=True)
 
 
 def _answer(message: permissions_pb2.CheckResponse) -> Answer:
@@ -92,7 +92,7 @@ def check_many(
             call=encode_call(parsed.call) if parsed.call is not None else None,
         )
     return Request(
-        "/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers, is_question=True
+        "/remit.v1.Permissions/CheckMany", request, permissions_pb2.CheckManyResponse, _answers, is_repeatable=True
     )
 
 
@@ -121,7 +121,9 @@ def expand(store: str, target: str, options: ReadOptions, depth: int) -> Request
         permission=checked_name(permission),
         depth=depth,
     )
-    return Request("/remit.v1.Permissions/Expand", request, permissions_pb2.ExpandResponse, _expanded, is_question=True)
+    return Request(
+        "/remit.v1.Permissions/Expand", request, permissions_pb2.ExpandResponse, _expanded, is_repeatable=True
+    )
 
 
 def _expanded(message: permissions_pb2.ExpandResponse) -> Expanded:

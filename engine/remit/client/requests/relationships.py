@@ -91,7 +91,7 @@ def read(store: str, filter: RelationshipFilter | None, at_least: str, limit: in
         limit=limit,
         cursor=cursor,
     )
-    return Request("/remit.v1.Relationships/Read", request, relationships_pb2.ReadResponse, _page, is_question=True)
+    return Request("/remit.v1.Relationships/Read", request, relationships_pb2.ReadResponse, _page, is_repeatable=True)
 
 
 def _page(message: relationships_pb2.ReadResponse) -> Page:

@@ -23,14 +23,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A request that has one response: `read` turns the `response` message into what the caller gets. `is_question`: it
-    changes nothing, so it may be sent again where no answer came."""
+    """A request that has one response: `read` turns the `response` message into what the caller gets.
+    `is_repeatable`: it changes nothing, or has an id by which it is carried out once, so it may be sent again where no
+    answer came."""
 
     path: str
     message: Message
     response: type[Message]
     read: Callable[[Any], T]
-    is_question: bool = False
+    is_repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ def read_schema(store: str, at_least: str, at_exactly: str) -> Request[SchemaTex
         request,
         schemas_pb2.ReadSchemaResponse,
         lambda answer: SchemaText(answer.schema, answer.token, answer.expansion or answer.schema),
-        is_question=True,
+        is_repeatable=True,
     )
 
 
 def diff_schema(store: str, text: str, at_least: str) -> Request[SchemaDiff]:
     request = schemas_pb2.DiffSchemaRequest(store=store, schema=text, consistency=consistency_of(at_least))
     return Request(
-        "/remit.v1.Schemas/DiffSchema", request, schemas_pb2.DiffSchemaResponse, _schema_diff, is_question=True
+        "/remit.v1.Schemas/DiffSchema", request, schemas_pb2.DiffSchemaResponse, _schema_diff, is_repeatable=True
     )
 
 

@@ -23,7 +23,7 @@ def list_stores() -> Request[tuple[StoreInfo, ...]]:
         stores_pb2.ListStoresRequest(),
         stores_pb2.ListStoresResponse,
         lambda answer: tuple(decode_store(each) for each in answer.stores),
-        is_question=True,
+        is_repeatable=True,
     )
 
 
@@ -34,7 +34,7 @@ def delete_store(name: str) -> Request[None]:
 
 def who_am_i() -> Request[Identity]:
     return Request(
-        "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), stores_pb2.WhoAmIResponse, _identity, is_question=True
+        "/remit.v1.Stores/WhoAmI", stores_pb2.WhoAmIRequest(), stores_pb2.WhoAmIResponse, _identity, is_repeatable=True
     )
 
 

@@ -16,6 +16,7 @@ from remit.client.answers import (
     Expanded,
     FailedLookup,
     Found,
+    Held,
     Identity,
     Imported,
     LookupPage,
@@ -23,12 +24,14 @@ from remit.client.answers import (
     SchemaDiff,
     SchemaText,
     SchemaWritten,
+    Terminated,
     Unanswered,
     Written,
 )
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
+from remit.client.requests.agents import holds
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
 from remit.client.resume import ResumableExport, ResumablePermissionWatch, ResumableWatch
@@ -451,6 +454,46 @@ class Client:
         """What a schema would change, against the store's: in meaning, and for the relationships that exist."""
         return self._send(schemas.diff_schema(self.store, text, at_least), timeout_s)
 
+    # --- agents -------------------------------------------------------------------------------------------------
+
+    def hold(
+        self,
+        on: str | ObjectRef,
+        *,
+        reason: str = "",
+        id: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Held:
+        """Silence an object and everything below it, until the hold is released by its id. Each method of agents is
+        carried out once, however often it is sent: by the `request_id`, which is made where none is given."""
+        return self._send(holds.hold(self.store, on, reason, id, request_id, dry_run), timeout_s)
+
+    def release(
+        self,
+        id: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Held:
+        """Take a hold away by its id. What else holds the same object goes on to."""
+        return self._send(holds.release(self.store, id, reason, request_id, dry_run), timeout_s)
+
+    def terminate(
+        self,
+        object: str | ObjectRef,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Terminated:
+        """End a run, a version or an agent for good, and with it everything below."""
+        return self._send(holds.terminate(self.store, object, reason, request_id, dry_run), timeout_s)
+
     # --- stores -------------------------------------------------------------------------------------------------
 
     def create_store(self, name: str, *, timeout_s: float | None = None) -> StoreInfo:
@@ -490,7 +533,7 @@ class Client:
     # --- the connection -----------------------------------------------------------------------------------------
 
     def _send(self, request: Request[T], timeout_s: float | None) -> T:
-        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_question=request.is_question)
+        attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s, is_repeatable=request.is_repeatable)
         while True:
             try:
                 response = self._connection.call(request, attempts.left_s)

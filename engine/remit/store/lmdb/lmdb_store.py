@@ -38,8 +38,9 @@ MAGIC = "remit"
 # 1 kept every revision for ever; 2 forgets old ones. A head of 1 lacks the oldest revision that can still be seen,
 # which is read as 0, so an old directory only has to be marked: a server of before must not take it for its own. 3 has
 # a table of records, which an older directory is given; a server of before would leave them behind in what it deletes.
-FORMAT_VERSION = 3
-FORMATS_READ = (1, 2, FORMAT_VERSION)
+# 4 has entries of verbs in the changelog, whose rows a server of before would take for damaged.
+FORMAT_VERSION = 4
+FORMATS_READ = (1, 2, 3, FORMAT_VERSION)
 
 # The map is address space, not memory or disk: the file grows as pages are written. It cannot grow while anyone reads,
 # so it is large from the start: some 400 million relationships, more than the graph in memory can hold on one machine,

@@ -156,6 +156,7 @@ class StoreWriter(StoreReader, WriteTransaction):
             draft.metadata_json,
             draft.managed_bypass,
             records,
+            draft.entry_json,
         )
         staging = self._snapshot
         for part, changelog_row in enumerate(encode_delta(delta, cells)):

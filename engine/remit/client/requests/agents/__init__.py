@@ -1,0 +1,1 @@
+"""The requests of the service `Agents`: a file for each noun's verbs."""

@@ -1,0 +1,18 @@
+"""How requests of agents are named, and what they are about."""
+
+from __future__ import annotations
+
+import secrets
+
+from remit.model import ObjectRef
+from remit.notation import parse_object
+
+
+def request_id_of(given: str) -> str:
+    """The id that was given, or a new one: with an id a request that is sent again is carried out once."""
+    return given or secrets.token_hex(16)
+
+
+def object_of(given: str | ObjectRef) -> ObjectRef:
+    """Raises InvalidReference."""
+    return parse_object(given) if isinstance(given, str) else given

@@ -1,0 +1,200 @@
+"""How a verb of agents is carried out: judged in the store's one writer, written as one revision, remembered.
+
+A verb is a decision: a function from what it sees (`scene.py`) to what its caller is told, which stages what it writes
+on the way. It runs within the transaction, so that it is judged against its predecessors of the batch, and perhaps
+twice; what takes long is done before it, and judged again there only where something could have changed.
+A request that is sent again is answered with how things stand now, as a revision that changes nothing: so its answer is
+durable for the same reason as that of the first.
+Law: a verb is one revision, whole or absent, and an id of a request is carried out once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from remit.engine.admission import Scanning
+from remit.engine.agents.scene import Scene
+from remit.engine.clock import Clock
+from remit.engine.commits import commit
+from remit.engine.limits import Limits
+from remit.engine.loaded import LoadedStores
+from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
+from remit.engine.request_view import RequestViews
+from remit.errors import AgentsNotInSchema, LimitExceeded, RemitError
+from remit.eval.evaluator import Evaluator
+from remit.interrupt import Interrupt, never_interrupted
+from remit.language.plan import Schema
+from remit.model import LOCAL_CALLER, Caller, ObjectRef, Question, SubjectRef, Verdict
+from remit.notation import canonical_json
+from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
+
+T = TypeVar("T")
+
+REASON_BYTES_MAX = 1024
+
+# What the verbs write: a schema that has no place for all of it is none of theirs.
+WRITTEN: Mapping[str, tuple[str, ...]] = {
+    "agent": ("domain", "hold", "owner", "registered", "terminated"),
+    "agent_version": ("certified", "hold", "terminated", "version_of"),
+    "binding": ("of",),
+    "consent": ("agent", "run", "withdrawn"),
+    "credential": ("hold", "registered"),
+    "profile": ("declarer", "hold", "holder"),
+    "run": ("delegated_by", "hold", "instance_of", "spawned_by", "terminated"),
+    "tool": ("descriptor", "domain", "hold", "maps", "observed", "registered", "risk", "tag", "untagged"),
+    "user": ("consent", "hold", "registered"),
+}
+# Whom the verbs name where a relation asks for a directory and the request has named none.
+REGISTRY = ObjectRef("directory", "remit")
+_HAS_AGENTS = "has what the verbs of agents write"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[T]):
+    """What a verb's caller is told; what it made, by which a repeated request finds it again; and the entry that the
+    verb leaves, which names what it was about."""
+
+    told: T
+    made: str = ""
+    entry: Mapping[str, object] = field(default_factory=dict)
+
+
+class Performed(NamedTuple, Generic[T]):
+    """What the caller is told, and the revision that it is; a token of "" for a dry run."""
+
+    told: T
+    token: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a verb, how its request is known, and when to give up."""
+
+    caller: Caller = LOCAL_CALLER
+    key: RequestKey = UNNAMED
+    dry_run: bool = False
+    before_bulk: Interrupt = never_interrupted
+    interrupt: Interrupt = never_interrupted
+
+
+LOCALLY = Asked()  # within the process
+
+
+class Verbs:
+    """Carries verbs out, in all stores. Safe from many threads."""
+
+    def __init__(
+        self, stores: LoadedStores, views: RequestViews, evaluator: Evaluator, clock: Clock, limits: Limits
+    ) -> None:
+        self.stores = stores
+        self.views = views
+        self._evaluator = evaluator
+        self._clock = clock
+        self._limits = limits
+
+    def perform(
+        self,
+        store: str,
+        verb: str,
+        asked: Asked,
+        decide: Callable[[Scene], Decision[T]],
+        again: Callable[[Scene, str], T],
+    ) -> Performed[T]:
+        """Carry a verb out, by its name in the API. `again` tells how things stand of what an earlier request of the
+        same id made. Raises StoreNotFound, SchemaNotFound, AgentsNotInSchema, RequestIdReused, what `decide` raises,
+        and what a write is refused with; then nothing has happened."""
+        loaded = self.stores.of(store)
+        checked_request_id(asked.key.id)
+        scanning = Scanning(self._limits.scanned_max, asked.interrupt)
+        told: list[T] = []
+
+        def admission(view: WriteTransaction) -> Draft:
+            told.clear()
+            scanning.begin()
+            schema = self.stores.plans.of_transaction(view)
+            require_agents(schema)
+            scene = Scene(view, schema, self._clock.now_us(), asked.caller, scanning, self._asks(view, asked.interrupt))
+            made = recall(view, asked.caller, verb, asked.key, scene.now_us)
+            if made is not None:
+                told.append(again(scene, made))
+                return Draft(asked.caller.principal)
+            decision = decide(scene)
+            scene.records += remembered(asked.caller, verb, asked.key, decision.made, scene.now_us)
+            scene.write()
+            told.append(decision.told)
+            return Draft(asked.caller.principal, entry_json=_entry(verb, asked.key, decision.entry))
+
+        committed = commit(
+            self.stores,
+            loaded,
+            admission,
+            asked.caller,
+            asked.dry_run,
+            scanning,
+            changes=0,
+            changes_max=SMALL_WEIGHT_MAX,
+            before_bulk=asked.before_bulk,
+            interrupt=asked.interrupt,
+        )
+        return Performed(told[0], committed.token, committed.revision)
+
+    def _asks(self, view: WriteTransaction, interrupt: Interrupt) -> Callable[[ObjectRef, str, SubjectRef], bool]:
+        def asks(resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+            try:
+                answer = self._evaluator.check(
+                    self.views.staged(view), Question(resource, permission, subject), self._limits.steps_max, interrupt
+                )
+            except RemitError as error:
+                if error.reason in _NO_ANSWERS:
+                    return False
+                raise
+            return answer.verdict is Verdict.YES
+
+        return asks
+
+
+# A question that cannot be answered is no yes; what says that nobody waits any more is not the question's.
+_NO_ANSWERS = frozenset({"CALL_UNJUDGEABLE", "CAVEAT_FAILED", "NEGATIVE_CYCLE", "STEP_BUDGET_SPENT"})
+
+
+def require_agents(schema: Schema) -> None:
+    """That the store has the agent schema. Raises AgentsNotInSchema. Cost: O(1), once for each schema more."""
+    if _HAS_AGENTS in schema.worked_out:
+        return
+    for type, relations in WRITTEN.items():
+        definition = schema.definitions.get(type)
+        for relation in relations:
+            if definition is None or relation not in definition.relations:
+                raise AgentsNotInSchema(
+                    f"the schema of this store has no relation `{type}#{relation}`: the verbs of agents are for schemas "
+                    'with `import "remit:agents@1"`',
+                    missing=f"{type}#{relation}",
+                )
+    schema.worked_out[_HAS_AGENTS] = True
+
+
+def new_id(prefix: str) -> str:
+    """An id that nobody guesses: the prefix, `-` and 80 random bits."""
+    return f"{prefix}-{secrets.token_hex(10)}"
+
+
+def checked_reason(reason: str) -> str:
+    """Why somebody stops or releases, or LimitExceeded."""
+    size = len(reason.encode())
+    if size > REASON_BYTES_MAX:
+        raise LimitExceeded(
+            f"the reason has {size} bytes, and may have {REASON_BYTES_MAX}",
+            field="reason",
+            name="reason_bytes_max",
+            limit=REASON_BYTES_MAX,
+            given=size,
+        )
+    return reason
+
+
+def _entry(verb: str, key: RequestKey, entry: Mapping[str, object]) -> str:
+    named = {"request_id": key.id} if key.id else {}
+    return canonical_json({"verb": verb, **named, **entry})

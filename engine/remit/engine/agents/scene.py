@@ -1,0 +1,143 @@
+"""What a verb sees of a store, within the transaction that it may become a revision of, and what it stages there.
+
+What it reads is how its predecessors of the batch left the store, without what it stages itself: that is written at the
+end, all of it or nothing.
+Law: what a verb writes passes the same admission as anybody's write, but that it may write what is managed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from remit.engine.admission import (
+    KnownContexts,
+    NotSmall,
+    Scanning,
+    apply_records,
+    apply_updates,
+    check_updates,
+)
+from remit.engine.record_kinds import check_records
+from remit.errors import ObjectUnknown
+from remit.language.plan import Schema
+from remit.model import (
+    Caller,
+    ObjectRef,
+    Operation,
+    Qualifiers,
+    Record,
+    RecordKey,
+    Relationship,
+    RelationshipFilter,
+    RelationshipKey,
+    StoredRecord,
+    SubjectRef,
+    Update,
+)
+from remit.notation import canonical_json
+from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTransaction
+
+
+@dataclass(slots=True)
+class Scene:
+    """`now_us`: what counts as now. `asks`: whether the subject has the permission of the resource, as the predecessors
+    left the store; what is unjudgeable or conditional is no yes."""
+
+    view: WriteTransaction
+    schema: Schema
+    now_us: int
+    caller: Caller
+    scanning: Scanning
+    asks: Callable[[ObjectRef, str, SubjectRef], bool]
+    updates: list[Update] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    # --- what is there ------------------------------------------------------------------------------------------
+
+    def related(self, resource: ObjectRef, relation: str) -> list[Relationship]:
+        """The relationships of a resource's relation that count now. Cost: O(those that are stored)."""
+        filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation)
+        return list(self._counting(filter, "updates"))
+
+    def has(self, resource: ObjectRef, relation: str, subject: ObjectRef | None = None) -> bool:
+        """Whether a relation leads anywhere, or to a subject, now."""
+        if subject is None:
+            filter = RelationshipFilter(resource_type=resource.type, resource_id=resource.id, relation=relation)
+            return next(self._counting(filter, "updates"), None) is not None
+        there = self.view.get(RelationshipKey(resource, relation, SubjectRef(*subject)))
+        return there is not None and there.relationship.qualifiers.counts_at(self.now_us)
+
+    def naming(self, subject: ObjectRef, resource_type: str, relation: str) -> Iterator[Relationship]:
+        """The relationships by which objects of a type name a subject, that count now. Cost: O(those that name it)."""
+        filter = RelationshipFilter(
+            resource_type=resource_type, relation=relation, subject_type=subject.type, subject_id=subject.id
+        )
+        return self._counting(filter, "updates")
+
+    def is_known(self, object: ObjectRef) -> bool:
+        """Whether anything was ever said of the object that is still stored. Cost: O(log n)."""
+        sides = (
+            RelationshipFilter(resource_type=object.type, resource_id=object.id),
+            RelationshipFilter(subject_type=object.type, subject_id=object.id),
+        )
+        return any(next(iter(self.view.scan(side, look=self.scanning.look)), None) is not None for side in sides)
+
+    def _counting(self, filter: RelationshipFilter, field: str) -> Iterator[Relationship]:
+        for stored in self.scanning.matching(self.view, filter, field):
+            if stored.relationship.qualifiers.counts_at(self.now_us):
+                yield stored.relationship
+
+    def record(self, kind: str, object: ObjectRef) -> StoredRecord | None:
+        return self.view.get_record(RecordKey(kind, object))
+
+    def document(self, kind: str, object: ObjectRef) -> dict[str, object] | None:
+        """The record's document, of a kind that the verbs write as JSON; None where there is none."""
+        stored = self.record(kind, object)
+        return json.loads(stored.record.document) if stored is not None else None
+
+    # --- what becomes of it -------------------------------------------------------------------------------------
+
+    def touch(
+        self, resource: ObjectRef, relation: str, subject: ObjectRef | SubjectRef, qualifiers: Qualifiers | None = None
+    ) -> None:
+        """Stage a relationship, whatever is there."""
+        to = subject if isinstance(subject, SubjectRef) else SubjectRef(*subject)
+        written = (
+            Relationship(resource, relation, to)
+            if qualifiers is None
+            else Relationship(resource, relation, to, qualifiers)
+        )
+        self.updates.append(Update(Operation.TOUCH, written))
+
+    def remove(self, relationship: Relationship) -> None:
+        """Stage that a relationship is removed."""
+        self.updates.append(Update(Operation.DELETE, relationship))
+
+    def keep(self, kind: str, object: ObjectRef, document: Mapping[str, object]) -> None:
+        """Stage a record whose document is JSON."""
+        self.records.append(Record(kind, object, canonical_json(document).encode()))
+
+    def write(self) -> None:
+        """Write what is staged. Raises what a write is refused with, and NotSmall where it is more than was thought."""
+        check_records(self.records)
+        if self.scanning.is_small:
+            documents = sum(len(each.document) for each in self.records)
+            if len(self.updates) + len(self.records) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
+                raise NotSmall
+        writer = self.caller._replace(may_write_managed=True)
+        known = KnownContexts(self.schema, frozenset())
+        check_updates(self.schema, self.updates, writer, known)
+        apply_updates(self.view, self.schema, self.updates, writer, self.now_us)
+        apply_records(self.view, self.records, writer)
+
+
+def require_known(scene: Scene, object: ObjectRef, field: str) -> None:
+    """That somebody has heard of the object, so that a misspelt one is not believed to be stopped. Raises
+    ObjectUnknown."""
+    if not scene.is_known(object):
+        raise ObjectUnknown(
+            f"nothing is known of `{object}`: no relationship names it; look at how it is spelt",
+            field=field,
+            object=object,
+        )

@@ -1,0 +1,1 @@
+"""The service Agents: a file for each noun's verbs."""

@@ -1,0 +1,24 @@
+"""Who asks for a verb of agents, and by what its request is known when it is sent again.
+
+Law: two requests are the same only if they ask for the same, whatever their ids."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from remit.engine.agents.performing import Asked
+from remit.engine.remembered import RequestKey
+from remit.server.call import Call
+
+
+def asked(request: Any, call: Call) -> Asked:
+    """Of a request with `request_id` and `dry_run`. Cost: O(bytes of the request), where it has an id."""
+    digest = sha256(request.SerializeToString(deterministic=True)).hexdigest() if request.request_id else ""
+    return Asked(
+        call.caller,
+        RequestKey(request.request_id, digest),
+        request.dry_run,
+        before_bulk=call.require_heavy,
+        interrupt=call.interrupt,
+    )
