@@ -131,7 +131,9 @@ def test_the_page_has_a_heading_for_every_verb_it_lists() -> None:
 def test_every_verb_has_a_heading() -> None:
     text = (DOCS / PAGE).read_text(encoding="utf-8")
     headings = set(re.findall(r"^## (\w+)$", text, re.MULTILINE))
-    assert {verb.method for verb in (*VERBS, *STREAMS)} <= headings
+    # Those of agents have a page of their own: test_verbs_page.py
+    described = [verb for verb in (*VERBS, *STREAMS) if verb.service != "remit.v1.Agents"]
+    assert {verb.method for verb in described} <= headings
 
 
 def test_what_stands_for_anything_stands_for_nothing_else() -> None:

@@ -140,6 +140,9 @@ def test_an_answer_over_json_is_that_over_grpc(edge: Keyed, key: str, verb: Verb
             answer = json_format.ParseDict(found, verb.response())
         by_way.append(answer)
     if verb.queue is Queue.READS:
+        for answer in by_way:
+            if "steps" in answer.DESCRIPTOR.fields_by_name:
+                answer.ClearField("steps")  # the second may find something worked out
         assert by_way[0] == by_way[1]
     else:  # each is a commit of its own, with a token of its own
         assert type(by_way[0]) is type(by_way[1])

@@ -43,6 +43,9 @@ EXPECTED = {
     "read": ["Read", "Export", "Watch", "ReadSchema", "DiffSchema"],
     "write": ["Write", "Delete", "Import"],
     "schema": ["WriteSchema"],
+    "hold": ["Hold"],
+    "release": ["Release"],
+    "terminate": ["Terminate"],
     "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
     "": ["ListStores", "WhoAmI"],
 }

@@ -23,6 +23,7 @@ from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from tests.support.serving import NOW_US, SCHEMA
+from tests.support.verb_requests import prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,10 @@ def keyed_server(
         store.create(name)
     engine = Engine(store, clock)
     fact = parse_relationship("folder:kept#viewer@user:ann")
-    for name in ("default", "own", "other"):
-        engine.schemas.write(name, SCHEMA)
-        if name != "default":
-            engine.relationships.write(name, [Update(Operation.TOUCH, fact)])
+    engine.schemas.write("default", SCHEMA)
+    for name in ("own", "other"):
+        prepare(engine, name)
+        engine.relationships.write(name, [Update(Operation.TOUCH, fact)])
     path = folder / "keys.json"
     with changing_keys(path) as change:
         change.keys, _, _ = change.keys.with_new(

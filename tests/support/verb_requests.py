@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-from tests.support.serving import SCHEMA
+from remit.engine.facade import Engine
+from remit.model import ObjectRef, Operation, Update
+from remit.notation import parse_relationship
+from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from tests.support.serving import AGENT_SCHEMA
 
 FOLDER = core_pb2.ObjectReference(type="folder", id="top")
 ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
+RUN = core_pb2.ObjectReference(type="run", id="r-1")
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
 
 
+def prepare(engine: Engine, store: str) -> None:
+    """Make a store such that it would carry out each of the requests."""
+    engine.schemas.write(store, AGENT_SCHEMA)
+    facts = ("folder:top#viewer@user:ann", "run:r-1#delegated_by@user:ann")
+    engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
+    engine.holds.hold(store, ObjectRef("user", "ann"), reason="", id="placed")
+
+
 def request(verb: str, store: str) -> Message:
     """A request that a server would carry out, and that leaves the store such that it would carry out every other."""
+    A = agents_pb2
     P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
     update = R.Update(operation=R.OPERATION_TOUCH, relationship=FACT)
     item = P.CheckItem(resource=FOLDER, permission="view", subject=ANN)
@@ -52,11 +65,11 @@ def request(verb: str, store: str) -> Message:
         case "Watch":
             return R.WatchRequest(store=store, checkpoint_interval_ms=100)
         case "WriteSchema":
-            return S.WriteSchemaRequest(store=store, schema=SCHEMA + "\n// again")
+            return S.WriteSchemaRequest(store=store, schema=AGENT_SCHEMA + "\n// again")
         case "ReadSchema":
             return S.ReadSchemaRequest(store=store)
         case "DiffSchema":
-            return S.DiffSchemaRequest(store=store, schema=SCHEMA)
+            return S.DiffSchemaRequest(store=store, schema=AGENT_SCHEMA)
         case "CreateStore":
             return T.CreateStoreRequest(name=store)
         case "ListStores":
@@ -69,4 +82,10 @@ def request(verb: str, store: str) -> Message:
             return T.RestoreRequest(name=store, chunk=b"no backup")
         case "WhoAmI":
             return T.WhoAmIRequest()
+        case "Hold":
+            return A.HoldRequest(store=store, on=ANN.object)
+        case "Release":
+            return A.ReleaseRequest(store=store, id="placed")
+        case "Terminate":
+            return A.TerminateRequest(store=store, object=RUN)
     raise AssertionError(f"the test knows no request for `{verb}`: add one")

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HoldResult:
     """A hold as it stands after it was placed or released; the token is "" for a dry run."""
 
     token: str
@@ -28,7 +28,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
+class TerminateResult:
     """What was terminated; `was_over`: it had been before. The token is "" for a dry run."""
 
     token: str

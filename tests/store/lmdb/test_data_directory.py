@@ -281,9 +281,9 @@ def set_format(path: Path, record: bytes | None) -> None:
 def test_an_unknown_format_is_refused_naming_both(tmp_path: Path) -> None:
     open_lmdb(tmp_path / "data").close()
     set_format(tmp_path / "data", msgpack.packb(("remit", 99)))
-    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`3`") as refused:
+    with pytest.raises(StoreFormatUnknown, match=r"`99`.*`4`") as refused:
         open_lmdb(tmp_path / "data")
-    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "3")
+    assert (refused.value.metadata["found"], refused.value.metadata["known"]) == ("99", "4")
     set_format(tmp_path / "data", msgpack.packb(("remit", lmdb_store.FORMAT_VERSION)))
     open_lmdb(tmp_path / "data").close()  # a refusal harmed nothing, and let go of the lock
 

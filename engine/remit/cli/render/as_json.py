@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Found, Held, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
@@ -296,7 +296,7 @@ def error_json(error: RemitError) -> Json:
     return shape
 
 
-def held_json(held: Held) -> Json:
+def held_json(held: HoldResult) -> Json:
     hold = held.hold
     return {
         "id": hold.id,

@@ -19,7 +19,7 @@ from remit.client.answers import (
     Expanded,
     FailedLookup,
     Found,
-    Held,
+    HoldResult,
     Identity,
     Imported,
     LookupPage,
@@ -27,7 +27,7 @@ from remit.client.answers import (
     SchemaDiff,
     SchemaText,
     SchemaWritten,
-    Terminated,
+    TerminateResult,
     Unanswered,
     Written,
 )
@@ -473,7 +473,7 @@ class AsyncClient:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Held:
+    ) -> HoldResult:
         """Silence an object and everything below it, until the hold is released by its id. Each method of agents is
         carried out once, however often it is sent: by the `request_id`, which is made where none is given."""
         return await self._send(holds.hold(self.store, on, reason, id, request_id, dry_run), timeout_s)
@@ -486,7 +486,7 @@ class AsyncClient:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Held:
+    ) -> HoldResult:
         """Take a hold away by its id. What else holds the same object goes on to."""
         return await self._send(holds.release(self.store, id, reason, request_id, dry_run), timeout_s)
 
@@ -498,7 +498,7 @@ class AsyncClient:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Terminated:
+    ) -> TerminateResult:
         """End a run, a version or an agent for good, and with it everything below."""
         return await self._send(holds.terminate(self.store, object, reason, request_id, dry_run), timeout_s)
 

@@ -16,7 +16,7 @@ from remit.client.answers import (
     Expanded,
     FailedLookup,
     Found,
-    Held,
+    HoldResult,
     Identity,
     Imported,
     LookupPage,
@@ -24,7 +24,7 @@ from remit.client.answers import (
     SchemaDiff,
     SchemaText,
     SchemaWritten,
-    Terminated,
+    TerminateResult,
     Unanswered,
     Written,
 )
@@ -465,7 +465,7 @@ class Client:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Held:
+    ) -> HoldResult:
         """Silence an object and everything below it, until the hold is released by its id. Each method of agents is
         carried out once, however often it is sent: by the `request_id`, which is made where none is given."""
         return self._send(holds.hold(self.store, on, reason, id, request_id, dry_run), timeout_s)
@@ -478,7 +478,7 @@ class Client:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Held:
+    ) -> HoldResult:
         """Take a hold away by its id. What else holds the same object goes on to."""
         return self._send(holds.release(self.store, id, reason, request_id, dry_run), timeout_s)
 
@@ -490,7 +490,7 @@ class Client:
         request_id: str = "",
         dry_run: bool = False,
         timeout_s: float | None = None,
-    ) -> Terminated:
+    ) -> TerminateResult:
         """End a run, a version or an agent for good, and with it everything below."""
         return self._send(holds.terminate(self.store, object, reason, request_id, dry_run), timeout_s)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from remit.engine.agents.lifecycles import ABSENT, AGENT, RUN, VERSION
-from remit.engine.agents.performing import LOCALLY, REGISTRY, Asked, Decision, Performed, Verbs, checked_reason
+from remit.engine.agents.performing import LOCALLY, REGISTRY, Submission, Decision, Performed, Verbs, checked_reason
 from remit.engine.agents.scene import Scene, require_known
 from remit.errors import NotTerminable
 from remit.model import ObjectRef
@@ -31,7 +31,9 @@ class Ends:
     def __init__(self, verbs: Verbs) -> None:
         self._verbs = verbs
 
-    def terminate(self, store: str, object: ObjectRef, *, reason: str = "", asked: Asked = LOCALLY) -> Performed[Ended]:
+    def terminate(
+        self, store: str, object: ObjectRef, *, reason: str = "", submission: Submission = LOCALLY
+    ) -> Performed[Ended]:
         """End a run, a version or an agent for good. What has ended is told to be over. Raises ObjectUnknown,
         NotTerminable, and what `Verbs.perform` raises."""
         checked_object(object, field="object")
@@ -56,7 +58,7 @@ class Ends:
         def again(scene: Scene, made: str) -> Ended:
             return Ended(parse_object(made), True)
 
-        return self._verbs.perform(store, "Terminate", asked, decide, again)
+        return self._verbs.perform(store, "Terminate", submission, decide, again)
 
 
 _NOT_LIVING = (ABSENT, _RELATION)

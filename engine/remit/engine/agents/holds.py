@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 
 from remit.engine.agents.lifecycles import ABSENT, HOLD
-from remit.engine.agents.performing import LOCALLY, Asked, Decision, Performed, Verbs, checked_reason, new_id
+from remit.engine.agents.performing import LOCALLY, Submission, Decision, Performed, Verbs, checked_reason, new_id
 from remit.engine.agents.scene import Scene, require_known
 from remit.errors import NotHoldable, ObjectUnknown
 from remit.model import ObjectRef, Relationship, RelationshipFilter
@@ -40,7 +40,7 @@ class Holds:
         self._verbs = verbs
 
     def hold(
-        self, store: str, on: ObjectRef, *, reason: str, id: str = "", asked: Asked = LOCALLY
+        self, store: str, on: ObjectRef, *, reason: str, id: str = "", submission: Submission = LOCALLY
     ) -> Performed[HoldState]:
         """Silence an object and everything below it. `id` "": one is made. Raises ObjectUnknown, NotHoldable,
         LifecycleRefused where the id was used before, and what `Verbs.perform` raises."""
@@ -56,9 +56,11 @@ class Holds:
             told = HoldState(hold.id, on, True, reason, scene.caller.principal, scene.now_us)
             return Decision(told, hold.id, {"hold": hold.id, "on": str(on), "reason": reason})
 
-        return self._verbs.perform(store, "Hold", asked, decide, _described)
+        return self._verbs.perform(store, "Hold", submission, decide, _described)
 
-    def release(self, store: str, id: str, *, reason: str = "", asked: Asked = LOCALLY) -> Performed[HoldState]:
+    def release(
+        self, store: str, id: str, *, reason: str = "", submission: Submission = LOCALLY
+    ) -> Performed[HoldState]:
         """Take a hold away, wherever it is; what else is held stays so. Released again it is released. Raises
         ObjectUnknown, and what `Verbs.perform` raises."""
         hold = ObjectRef(_KIND, checked_id(id, field="id"))
@@ -75,7 +77,7 @@ class Holds:
             entry = {"hold": id, "on": str(told.on), "reason": reason}
             return Decision(_released(told), id, entry)
 
-        return self._verbs.perform(store, "Release", asked, decide, _described)
+        return self._verbs.perform(store, "Release", submission, decide, _described)
 
 
 def _require_holdable(scene: Scene, on: ObjectRef) -> None:

@@ -70,7 +70,7 @@ class Performed(NamedTuple, Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Submission:
     """Who asks for a verb, how its request is known, and when to give up."""
 
     caller: Caller = LOCAL_CALLER
@@ -80,7 +80,7 @@ class Asked:
     interrupt: Interrupt = never_interrupted
 
 
-LOCALLY = Asked()  # within the process
+LOCALLY = Submission()  # within the process
 
 
 class Verbs:
@@ -99,7 +99,7 @@ class Verbs:
         self,
         store: str,
         verb: str,
-        asked: Asked,
+        submission: Submission,
         decide: Callable[[Scene], Decision[T]],
         again: Callable[[Scene, str], T],
     ) -> Performed[T]:
@@ -107,8 +107,8 @@ class Verbs:
         same id made. Raises StoreNotFound, SchemaNotFound, AgentsNotInSchema, RequestIdReused, what `decide` raises,
         and what a write is refused with; then nothing has happened."""
         loaded = self.stores.of(store)
-        checked_request_id(asked.key.id)
-        scanning = Scanning(self._limits.scanned_max, asked.interrupt)
+        checked_request_id(submission.key.id)
+        scanning = Scanning(self._limits.scanned_max, submission.interrupt)
         told: list[T] = []
 
         def admission(view: WriteTransaction) -> Draft:
@@ -116,28 +116,30 @@ class Verbs:
             scanning.begin()
             schema = self.stores.plans.of_transaction(view)
             require_agents(schema)
-            scene = Scene(view, schema, self._clock.now_us(), asked.caller, scanning, self._asks(view, asked.interrupt))
-            made = recall(view, asked.caller, verb, asked.key, scene.now_us)
+            scene = Scene(
+                view, schema, self._clock.now_us(), submission.caller, scanning, self._asks(view, submission.interrupt)
+            )
+            made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
                 told.append(again(scene, made))
-                return Draft(asked.caller.principal)
+                return Draft(submission.caller.principal)
             decision = decide(scene)
-            scene.records += remembered(asked.caller, verb, asked.key, decision.made, scene.now_us)
+            scene.records += remembered(submission.caller, verb, submission.key, decision.made, scene.now_us)
             scene.write()
             told.append(decision.told)
-            return Draft(asked.caller.principal, entry_json=_entry(verb, asked.key, decision.entry))
+            return Draft(submission.caller.principal, entry_json=_entry(verb, submission.key, decision.entry))
 
         committed = commit(
             self.stores,
             loaded,
             admission,
-            asked.caller,
-            asked.dry_run,
+            submission.caller,
+            submission.dry_run,
             scanning,
             changes=0,
             changes_max=SMALL_WEIGHT_MAX,
-            before_bulk=asked.before_bulk,
-            interrupt=asked.interrupt,
+            before_bulk=submission.before_bulk,
+            interrupt=submission.interrupt,
         )
         return Performed(told[0], committed.token, committed.revision)
 
@@ -169,7 +171,7 @@ def require_agents(schema: Schema) -> None:
         for relation in relations:
             if definition is None or relation not in definition.relations:
                 raise AgentsNotInSchema(
-                    f"the schema of this store has no relation `{type}#{relation}`: the verbs of agents are for schemas "
+                    f"the schema of this store has no relation `{type}#{relation}`: the verbs of agents are for those "
                     'with `import "remit:agents@1"`',
                     missing=f"{type}#{relation}",
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remit.client.answers import Held, Terminated
+from remit.client.answers import HoldResult, TerminateResult
 from remit.client.requests.agents.naming import object_of, request_id_of
 from remit.client.requests.request import Request
 from remit.model import ObjectRef
@@ -11,7 +11,7 @@ from remit.wire.agents.holds import decode_hold
 from remit.wire.facts import encode_object
 
 
-def hold(store: str, on: str | ObjectRef, reason: str, id: str, request_id: str, dry_run: bool) -> Request[Held]:
+def hold(store: str, on: str | ObjectRef, reason: str, id: str, request_id: str, dry_run: bool) -> Request[HoldResult]:
     request = agents_pb2.HoldRequest(
         store=store,
         request_id=request_id_of(request_id),
@@ -23,14 +23,16 @@ def hold(store: str, on: str | ObjectRef, reason: str, id: str, request_id: str,
     return Request("/remit.v1.Agents/Hold", request, agents_pb2.HoldResponse, _held, is_repeatable=True)
 
 
-def release(store: str, id: str, reason: str, request_id: str, dry_run: bool) -> Request[Held]:
+def release(store: str, id: str, reason: str, request_id: str, dry_run: bool) -> Request[HoldResult]:
     request = agents_pb2.ReleaseRequest(
         store=store, request_id=request_id_of(request_id), id=id, reason=reason, dry_run=dry_run
     )
     return Request("/remit.v1.Agents/Release", request, agents_pb2.ReleaseResponse, _held, is_repeatable=True)
 
 
-def terminate(store: str, object: str | ObjectRef, reason: str, request_id: str, dry_run: bool) -> Request[Terminated]:
+def terminate(
+    store: str, object: str | ObjectRef, reason: str, request_id: str, dry_run: bool
+) -> Request[TerminateResult]:
     request = agents_pb2.TerminateRequest(
         store=store,
         request_id=request_id_of(request_id),
@@ -42,10 +44,10 @@ def terminate(store: str, object: str | ObjectRef, reason: str, request_id: str,
         "/remit.v1.Agents/Terminate",
         request,
         agents_pb2.TerminateResponse,
-        lambda answer: Terminated(answer.token, answer.was_over),
+        lambda answer: TerminateResult(answer.token, answer.was_over),
         is_repeatable=True,
     )
 
 
-def _held(answer: agents_pb2.HoldResponse | agents_pb2.ReleaseResponse) -> Held:
-    return Held(answer.token, decode_hold(answer.hold))
+def _held(answer: agents_pb2.HoldResponse | agents_pb2.ReleaseResponse) -> HoldResult:
+    return HoldResult(answer.token, decode_hold(answer.hold))

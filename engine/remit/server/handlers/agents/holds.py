@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.asking import asked
+from remit.server.handlers.agents.submissions import submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.holds import encode_hold
 from remit.wire.facts import decode_object
@@ -12,16 +12,20 @@ from remit.wire.facts import decode_object
 
 def hold(engine: Engine, request: agents_pb2.HoldRequest, call: Call) -> agents_pb2.HoldResponse:
     on = decode_object(request.on, "on")
-    done = engine.holds.hold(request.store, on, reason=request.reason, id=request.id, asked=asked(request, call))
+    done = engine.holds.hold(
+        request.store, on, reason=request.reason, id=request.id, submission=submission_of(request, call)
+    )
     return agents_pb2.HoldResponse(token=done.token, hold=encode_hold(done.told))
 
 
 def release(engine: Engine, request: agents_pb2.ReleaseRequest, call: Call) -> agents_pb2.ReleaseResponse:
-    done = engine.holds.release(request.store, request.id, reason=request.reason, asked=asked(request, call))
+    done = engine.holds.release(
+        request.store, request.id, reason=request.reason, submission=submission_of(request, call)
+    )
     return agents_pb2.ReleaseResponse(token=done.token, hold=encode_hold(done.told))
 
 
 def terminate(engine: Engine, request: agents_pb2.TerminateRequest, call: Call) -> agents_pb2.TerminateResponse:
     object = decode_object(request.object, "object")
-    done = engine.ends.terminate(request.store, object, reason=request.reason, asked=asked(request, call))
+    done = engine.ends.terminate(request.store, object, reason=request.reason, submission=submission_of(request, call))
     return agents_pb2.TerminateResponse(token=done.token, was_over=done.told.was_over)

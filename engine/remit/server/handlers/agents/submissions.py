@@ -7,15 +7,15 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from remit.engine.agents.performing import Asked
+from remit.engine.agents.performing import Submission
 from remit.engine.remembered import RequestKey
 from remit.server.call import Call
 
 
-def asked(request: Any, call: Call) -> Asked:
+def submission_of(request: Any, call: Call) -> Submission:
     """Of a request with `request_id` and `dry_run`. Cost: O(bytes of the request), where it has an id."""
     digest = sha256(request.SerializeToString(deterministic=True)).hexdigest() if request.request_id else ""
-    return Asked(
+    return Submission(
         call.caller,
         RequestKey(request.request_id, digest),
         request.dry_run,
