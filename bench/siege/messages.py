@@ -14,7 +14,7 @@ from authzed.api.v1 import watch_service_pb2 as spicedb_watch
 from bench.siege.target import Target
 from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
 from remit.engine.limits import JSON_BYTES_MAX
-from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
 
 _TOUCH, _REMOVE = relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE
@@ -57,6 +57,20 @@ def check(resource: str, subject: str, permission: str, *, explain: bool = False
 def delete(resource: str, *, dry_run: bool = False) -> bytes:
     asked = relationships_pb2.DeleteRequest(store=STORE, filter=facts_of(resource), dry_run=dry_run)
     return asked.SerializeToString()
+
+
+def hold(id: str, named: str) -> bytes:
+    """Of a document, by a hold's own id."""
+    return agents_pb2.HoldRequest(store=STORE, on=doc(id), id=named).SerializeToString()
+
+
+def release(named: str) -> bytes:
+    return agents_pb2.ReleaseRequest(store=STORE, id=named).SerializeToString()
+
+
+def terminate(run: int, *, dry_run: bool) -> bytes:
+    object = core_pb2.ObjectReference(type="run", id=str(run))
+    return agents_pb2.TerminateRequest(store=STORE, object=object, dry_run=dry_run).SerializeToString()
 
 
 # --- questions --------------------------------------------------------------------------------------------------

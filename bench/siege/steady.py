@@ -9,6 +9,7 @@ very next check is told of."""
 from __future__ import annotations
 
 import http.client
+import secrets
 import ssl
 import threading
 import time
@@ -23,7 +24,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from bench.figures import Latencies
-from bench.siege.messages import check, delete, fact, write
+from bench.siege.messages import check, delete, fact, hold, release, write
 from bench.siege.strangers import HEALTH, HEALTH_WATCH
 from bench.siege.target import Target
 from bench.siege.world import STEADY_DOC, STEADY_USER, STORE
@@ -44,6 +45,7 @@ KINDS = (HOLD, RELEASE, DELETE, PROBE, NEW_PROBE, HEALTHZ, WATCH_HEALTH, CHECK, 
 PROMISED = (HOLD, RELEASE, DELETE, PROBE, NEW_PROBE, HEALTHZ, WATCH_HEALTH)
 
 _WRITE, _DELETE = "/remit.v1.Relationships/Write", "/remit.v1.Relationships/Delete"
+_HOLD, _RELEASE = "/remit.v1.Agents/Hold", "/remit.v1.Agents/Release"
 _CHECK, _WATCH = "/remit.v1.Permissions/Check", "/remit.v1.Relationships/Watch"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -134,15 +136,18 @@ class _Stops:
         self._write = _call(channel, _WRITE, None, target)
         self._delete = _call(channel, _DELETE, relationships_pb2.DeleteResponse, target)
         self._check = _call(channel, _CHECK, permissions_pb2.CheckResponse, target)
-        held = [fact(STEADY_DOC, STEADY_USER, "hold")]
-        self._hold, self._release = write(held), write(held, removes=True)
+        self._hold, self._release = _call(channel, _HOLD, None, target), _call(channel, _RELEASE, None, target)
+        self._placed: set[str] = set()  # holds that may stand: what was not answered may have happened
         self._asked = check(STEADY_DOC, STEADY_USER, "may")
         self._few = write([fact("few", f"u{each}") for each in range(FEW)])
         self._few_deleted = delete("few")
 
     def round(self) -> Iterator[None]:
-        yield from self._change(HOLD, self._hold, core_pb2.VERDICT_NO)
-        yield from self._change(RELEASE, self._release, core_pb2.VERDICT_YES)
+        id = f"steady-{secrets.token_hex(8)}"
+        self._placed.add(id)  # from now on it may be
+        yield from self._change(HOLD, partial(self._hold, hold(STEADY_DOC, id)), core_pb2.VERDICT_NO)
+        for each in sorted(self._placed):
+            yield from self._change(RELEASE, partial(self._released, each), core_pb2.VERDICT_YES)
         written = self._steady.ask(WRITE, lambda: self._write(self._few))
         yield
         deleted = self._steady.ask(DELETE, lambda: self._delete(self._few_deleted))
@@ -151,12 +156,25 @@ class _Stops:
         self._steady.rounds += 1
         yield
 
-    def _change(self, kind: str, message: bytes, verdict: int) -> Iterator[None]:
-        changed = self._steady.ask(kind, lambda: self._write(message))
+    def _released(self, id: str) -> bool:
+        """The last one too: only then is nothing held."""
+        try:
+            self._release(release(id))
+        except grpc.RpcError as error:
+            if cast(grpc.Call, error).code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            # It was not placed after all.
+        self._placed.discard(id)
+        return True
+
+    def _change(self, kind: str, change: Callable[[], object], verdict: int) -> Iterator[None]:
+        changed = self._steady.ask(kind, change)
         yield
         if changed is None:
             return  # it may have happened, or not: nothing can be said of the next check
         answer = self._steady.ask(CHECK, lambda: self._check(self._asked))
+        if kind == RELEASE and self._placed:
+            verdict = core_pb2.VERDICT_NO
         if answer is not None and answer.verdict != verdict:
             said = core_pb2.Verdict.Name(answer.verdict)
             self._steady.lost.append(f"after a {kind} that was acknowledged, a check said {said}")

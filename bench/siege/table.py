@@ -5,6 +5,7 @@ joins the siege the day it is written."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -14,11 +15,12 @@ from bench.siege import http_calls, messages, strangers
 from bench.siege.attacker import RETRY_S, Attacker, asks, by_verbs, reads, sends
 from bench.siege.http_calls import asks_json
 from bench.siege.target import Target
-from bench.siege.world import SCRATCH
+from bench.siege.world import RUNS, SCRATCH, VICTIM
 from remit.access.keys import Right
 from remit.v1 import permissions_pb2, stores_pb2
 
 _P, _R, _S, _T = (f"/remit.v1.{service}/" for service in ("Permissions", "Relationships", "Schemas", "Stores"))
+_A = "/remit.v1.Agents/"
 _SP, _SS, _SW, _SE = (
     f"/authzed.api.v1.{service}Service/" for service in ("Permissions", "Schema", "Watch", "Experimental")
 )
@@ -72,6 +74,24 @@ def _copies(target: Target, number: int) -> Iterator[bool]:
         yield True
 
 
+def _stops(target: Target, number: int) -> Iterator[bool]:
+    """Holds and releases what nobody asks about, a hold after the other; and ends its run, which is over after that."""
+    send = {verb: target.channel().unary_unary(_A + verb, None, None) for verb in ("Hold", "Release", "Terminate")}
+    for each in itertools.count():
+        named = f"attack-{number}-{each}"
+        for verb, request in (
+            ("Hold", messages.hold(VICTIM, named)),
+            ("Release", messages.release(named)),
+            ("Terminate", messages.terminate(number % RUNS, dry_run=each % 2 == 0)),
+        ):
+            try:
+                send[verb](request, metadata=target.metadata())
+                yield True
+            except grpc.RpcError:
+                yield False
+                time.sleep(RETRY_S)
+
+
 # fmt: off
 ATTACKERS: dict[str, Attacker] = {
     # Without a key.
@@ -120,6 +140,7 @@ ATTACKERS: dict[str, Attacker] = {
     "large schemas": asks(_S + "WriteSchema", messages.schemas_written, HEAVY),
     "schema comparisons": asks(_S + "DiffSchema", messages.schemas_compared, HEAVY),
     "schema reads": asks(_S + "ReadSchema", messages.schema_read, HEAVY),
+    "stops": by_verbs(_stops, HEAVY, _A + "Hold", _A + "Release", _A + "Terminate"),
     "stores": by_verbs(_stores, HEAVY, _T + "CreateStore", _T + "DeleteStore"),
     "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
     "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),

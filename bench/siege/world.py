@@ -20,21 +20,25 @@ STORE, SCRATCH = "default", "scratch"  # the one that all are about, as SpiceDB'
 STEADY, REVOKED = "the steady client", "who had a key"  # who has a key, or had one, and is no attacker
 
 SCHEMA = """
-caveat within(amount int, most int, note string) { amount <= most && note != "" }
+use delegation
+use import
 
-definition user {}
+import "remit:agents@1"
+
+caveat within(amount int, most int, note string) { amount <= most && note != "" }
 
 definition doc {
     relation parent: doc
     relation viewer: user | user with within
-    relation hold: user
+    managed relation hold: hold
     permission view = viewer + parent->view
-    permission may = viewer - hold
+    permission may = viewer - hold.exists()
 }
 """
 # Who is held and released, and what is asked of them.
 STEADY_DOC, STEADY_USER = "steady", "ann"
 CROWD, WIDE, DEEP, VICTIM, CAVEATED = "crowd", "wide", "deep", "victim", "caveated"
+RUNS = 8  # that attackers hold, release and terminate: a run for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +96,14 @@ def _early(sizes: Sizes) -> Iterator[str]:
         yield f"doc:{VICTIM}#viewer@user:u{each}"
     for each in range(sizes.caveated):
         yield f'doc:{CAVEATED}#viewer@user:u{each}[within:{{"most":5}}]'
+    for each in range(RUNS):
+        yield f"run:{each}#delegated_by@user:u{each}"
 
 
 def _make_keys(path: Path, callers: Mapping[str, Collection[Right]]) -> dict[str, str]:
     texts: dict[str, str] = {}
     now_us = SystemClock().now_us()
-    steady = [Right.CHECK, Right.READ, Right.WRITE, Right.AUDIT]
+    steady = [Right.CHECK, Right.READ, Right.WRITE, Right.HOLD, Right.RELEASE, Right.AUDIT]
     with changing_keys(path) as change:
         for caller, rights in {**callers, STEADY: steady, REVOKED: [Right.CHECK]}.items():
             change.keys, key, texts[caller] = change.keys.with_new(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from remit.engine.agents.lifecycles import ABSENT, AGENT, RUN, VERSION
-from remit.engine.agents.performing import LOCALLY, REGISTRY, Submission, Decision, Performed, Verbs, checked_reason
+from remit.engine.agents.performing import LOCALLY, REGISTRY, Decision, Performed, Submission, Verbs, checked_reason
 from remit.engine.agents.scene import Scene, require_known
 from remit.errors import NotTerminable
 from remit.model import ObjectRef

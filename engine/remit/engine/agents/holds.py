@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 
 from remit.engine.agents.lifecycles import ABSENT, HOLD
-from remit.engine.agents.performing import LOCALLY, Submission, Decision, Performed, Verbs, checked_reason, new_id
+from remit.engine.agents.performing import LOCALLY, Decision, Performed, Submission, Verbs, checked_reason, new_id
 from remit.engine.agents.scene import Scene, require_known
 from remit.errors import NotHoldable, ObjectUnknown
 from remit.model import ObjectRef, Relationship, RelationshipFilter
