@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
+from remit.engine.agents.lineage import Lineage
 from remit.engine.agents.performing import Verbs
 from remit.engine.agents.runs import Runs
 from remit.engine.clock import Clock
@@ -68,6 +69,7 @@ class Engine:
         self.ends = Ends(verbs)
         self.consents = Consents(verbs)
         self.runs = Runs(verbs)
+        self.lineage = Lineage(verbs)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:

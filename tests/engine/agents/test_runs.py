@@ -377,7 +377,7 @@ def test_a_request_starts_one_run_however_often_it_is_sent(world: EngineOfTest) 
     world.engine.ends.terminate("", first.object)
     world.engine.holds.hold("", ANNE, reason="")
     again = world.engine.runs.spawn("", ORDER, submission=Submission(key=key)).told
-    assert (again.run.id, again.run.life, again.was_there) == (first.id, RunLife.TERMINATED, True)
+    assert (again.run.id, again.run.life, again.was_there) == (first.id, RunLife.TERMINATED, False)
     assert len([each for each in world.facts() if "#delegated_by@" in each]) == 1
 
 

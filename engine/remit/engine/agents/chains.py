@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from remit.engine.request_view import RequestView
 from remit.model import ObjectRef
 
 DEPTH_MAX = 16  # runs from a root down, whatever an agent's ceilings say
@@ -31,3 +32,16 @@ def chain_of(start: ObjectRef, above: Callable[[ObjectRef], ObjectRef | None], d
         runs.append(at)
         at = above(at)
     return Chain(tuple(runs), at if at is not None and at.type in ROOTS else None)
+
+
+def first_of(view: RequestView, object: ObjectRef, relation: str) -> ObjectRef | None:
+    """Where a relation that leads to one object leads now, in memory."""
+    edges = view.graph.edges(object, relation)
+    return next((subject.object for subject, qualifiers in edges if qualifiers.counts_at(view.now_us)), None)
+
+
+def with_agent(view: RequestView, run: ObjectRef) -> list[ObjectRef]:
+    """A run, the version that it is an instance of, and that one's agent, as far as there are any."""
+    version = first_of(view, run, "instance_of")
+    agent = first_of(view, version, "version_of") if version is not None else None
+    return [each for each in (run, version, agent) if each is not None]

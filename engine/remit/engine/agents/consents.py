@@ -7,7 +7,7 @@ Law: what is withdrawn stays so, whatever is written afterwards."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -23,7 +23,9 @@ from remit.engine.agents.performing import (
     new_id,
 )
 from remit.engine.agents.scene import Scene, require_known
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import InvalidArgument, LimitExceeded, ObjectUnknown
+from remit.interrupt import Interrupt, never_interrupted, paced
 from remit.model import ObjectRef, RecordKey, RelationshipFilter
 from remit.notation import checked_id, checked_object, format_time, parse_time
 from remit.store.port import ReadTransaction
@@ -117,33 +119,35 @@ class Consents:
 
         return self._verbs.perform(store, "WithdrawConsent", submission, decide, _required)
 
-    def list(self, store: str, giver: ObjectRef) -> list[ConsentState]:
+    def list(self, store: str, giver: ObjectRef, *, interrupt: Interrupt = never_interrupted) -> list[ConsentState]:
         """Those of a person or a directory, withdrawn ones among them, CONSENTS_MAX at most."""
         checked_object(giver, field="giver")
         loaded = self._verbs.stores.of(store)
-        now_us = self._verbs.clock.now_us()
+        look, now_us = paced(interrupt, ROWS_BETWEEN_INTERRUPTS), self._verbs.clock.now_us()
         with self._verbs.stores.view(loaded.identity) as view:
             filter = RelationshipFilter(giver.type, giver.id, relation="consent")
-            named = [each.relationship.subject.id for each in islice(view.scan(filter), CONSENTS_MAX)]
-            states = [_state(view, each, now_us) for each in named]
+            named = [each.relationship.subject.id for each in islice(view.scan(filter, look=look), CONSENTS_MAX)]
+            states = [_state(view, each, now_us, look) for each in named]
         return [each for each in states if each is not None]
 
 
 def _required(scene: Scene, id: str) -> ConsentState:
     """Raises ObjectUnknown."""
-    state = _state(scene.view, id, scene.now_us)
+    state = _state(scene.view, id, scene.now_us, scene.scanning.look)
     if state is None:
         consent = ObjectRef(_KIND, id)
         raise ObjectUnknown(f"there is no consent `{id}`", field="id", object=consent)
     return state
 
 
-def _state(view: ReadTransaction, id: str, now_us: int) -> ConsentState | None:
-    """None where nobody's consent is called that."""
+def _state(
+    view: ReadTransaction, id: str, now_us: int, look: Callable[[], None] = never_interrupted
+) -> ConsentState | None:
+    """None where nobody's consent is called that. `look` is called for every row looked at."""
     consent = ObjectRef(_KIND, id)
     agents = [
         each.relationship.subject.id
-        for each in view.scan(RelationshipFilter(_KIND, id, relation="agent"))
+        for each in view.scan(RelationshipFilter(_KIND, id, relation="agent"), look=look)
         if each.relationship.qualifiers.counts_at(now_us)
     ]
     is_withdrawn = next(iter(view.scan(RelationshipFilter(_KIND, id, relation="withdrawn"))), None) is not None

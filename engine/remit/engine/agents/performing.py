@@ -94,7 +94,7 @@ class Verbs:
         self.views = views
         self._evaluator = evaluator
         self.clock = clock
-        self._limits = limits
+        self.limits = limits
 
     def perform(
         self,
@@ -109,7 +109,7 @@ class Verbs:
         and what a write is refused with; then nothing has happened."""
         loaded = self.stores.of(store)
         checked_request_id(submission.key.id)
-        scanning = Scanning(self._limits.scanned_max, submission.interrupt)
+        scanning = Scanning(self.limits.scanned_max, submission.interrupt)
         told: list[T] = []
 
         def admission(view: WriteTransaction) -> Draft:
@@ -147,7 +147,7 @@ class Verbs:
     def verdicts(self, view: RequestView, questions: Sequence[Question], interrupt: Interrupt) -> list[Verdict]:
         """What a pinned view answers, for what is judged before the writer is asked for. Raises what one of them has
         instead of an answer, and what the interrupt raises."""
-        answers = self._evaluator.check_many(view, questions, self._limits.steps_max, interrupt)
+        answers = self._evaluator.check_many(view, questions, self.limits.steps_max, interrupt)
         for each in answers:
             if isinstance(each, RemitError):
                 raise each
@@ -157,7 +157,7 @@ class Verbs:
         def asks(resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
             try:
                 answer = self._evaluator.check(
-                    self.views.staged(view), Question(resource, permission, subject), self._limits.steps_max, interrupt
+                    self.views.staged(view), Question(resource, permission, subject), self.limits.steps_max, interrupt
                 )
             except RemitError as error:
                 if error.reason in _NO_ANSWERS:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from remit.arguments.narrower import narrower_use
 from remit.engine.agents.ceilings import Ceilings
-from remit.engine.agents.chains import DEPTH_MAX, RUN, Chain, chain_of
+from remit.engine.agents.chains import DEPTH_MAX, RUN, Chain, chain_of, first_of, with_agent
 from remit.engine.agents.excess import covered_by, excess_of, given_by, refused_as_excess
 from remit.engine.agents.lifecycles import RUN as RUN_LIFECYCLE
 from remit.engine.agents.performing import LOCALLY, Decision, Performed, Submission, Verbs, new_id, require_agents
@@ -39,12 +39,15 @@ from remit.notation import checked_id, format_time
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """The run, and whether it was there already: under the name of its session, or from an earlier request of the same
-    id. `excess`: of a dry run, what the delegator has not itself, in full; else there is none."""
+    """The run, and whether it was there already, under the name of its session. `excess`: of a dry run, what the delegator has not itself, in full; else there is none. The run of a dry run has
+    the id ""."""
 
     run: RunState
     was_there: bool
     excess: tuple[ObjectRef, ...] = ()
+
+
+_FOUND = "found "  # before the id of a run that a request found and did not start: no id has a space
 
 
 class _Judged(NamedTuple):
@@ -83,16 +86,19 @@ class Runs:
         def decide(scene: Scene) -> Decision[Spawned]:
             found = _of_session(scene, order)
             if found is not None:
-                return Decision(Spawned(found, True), found.id, {"run": found.id, "session": order.session})
+                entry = {"run": found.id, "session": order.session}
+                return Decision(Spawned(found, True), f"{_FOUND}{found.id}", entry)
             if judged.refusal is not None:
                 raise judged.refusal
             run = _spawned(scene, order, id)
+            if submission.dry_run:
+                run = replace(run, id="")
             shown = Spawned(run, False, judged.excess)
             entry = {"run": id, "delegator": str(order.delegator), "version": order.version, "intent": order.intent}
             return Decision(shown, id, entry)
 
         def again(scene: Scene, made: str) -> Spawned:
-            return Spawned(_required(scene, made), True)
+            return Spawned(_required(scene, made.removeprefix(_FOUND)), made.startswith(_FOUND))
 
         return self._verbs.perform(store, "Spawn", submission, decide, again)
 
@@ -112,25 +118,24 @@ class Runs:
     def _require_live(self, view: RequestView, order: SpawnOrder, submission: Submission) -> None:
         """That the delegator, all that it acts for, the version and its agent, and the caller's credential are live.
         Raises NotLive. Cost: a question for each."""
-        chain = chain_of(order.delegator, lambda run: _first(view, run, "delegated_by"))
+        chain = chain_of(order.delegator, lambda run: first_of(view, run, "delegated_by"))
         if chain.root is None:
             raise NotLive(
                 f"`{order.delegator}` stands below no person and no system, or more than {DEPTH_MAX} runs deep",
                 field="delegator",
                 object=order.delegator,
             )
-        links = [*_links(view, chain), chain.root]
-        started = _present([order.version_object, _first(view, order.version_object, "version_of")])
+        links = [*(each for run in chain.runs for each in with_agent(view, run)), chain.root]
+        version, agent = order.version_object, first_of(view, order.version_object, "version_of")
+        if agent is None:
+            raise _not_live(version, "live", "version")
         asked = [(each, "live", "delegator") for each in links]
-        asked += [(each, "live", "version") for each in started]
-        asked.append((_credential(submission), "usable", ""))
+        asked += [(version, "live", "version"), (agent, "live", "version"), (_credential(submission), "usable", "")]
         questions = [Question(each, permission, SubjectRef(*each)) for each, permission, _ in asked]
         verdicts = self._verbs.verdicts(view, questions, submission.interrupt)
         for (link, permission, field), verdict in zip(asked, verdicts, strict=True):
             if verdict is not Verdict.YES:
                 raise _not_live(link, permission, field)
-        if len(started) < 2:
-            raise _not_live(order.version_object, "live", "version")
 
     # --- what becomes of a run ----------------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class Runs:
         LifecycleRefused, ObjectUnknown."""
 
         def judge(view: RequestView, _: str) -> RemitError | None:
-            delegator = _first(view, ObjectRef(RUN, run), "delegated_by")
+            delegator = first_of(view, ObjectRef(RUN, run), "delegated_by")
             if delegator is None:
                 return None  # the writer says so
             excess = excess_of(self._verbs, view, delegator, covered_by(view, intent), submission.interrupt)
@@ -419,20 +424,6 @@ def _kept(scene: Scene, state: RunState, *, ends_at_us: int | None = None) -> Ru
 # --- on a pinned view -------------------------------------------------------------------------------------------
 
 
-def _links(view: RequestView, chain: Chain) -> Iterator[ObjectRef]:
-    """The runs of a chain, each with its version and that one's agent."""
-    for run in chain.runs:
-        version = _first(view, run, "instance_of")
-        agent = _first(view, version, "version_of") if version is not None else None
-        yield from _present([run, version, agent])
-
-
-def _first(view: RequestView, object: ObjectRef, relation: str) -> ObjectRef | None:
-    """Where a relation that leads to one object leads, now."""
-    edges = view.graph.edges(object, relation)
-    return next((subject.object for subject, qualifiers in edges if qualifiers.counts_at(view.now_us)), None)
-
-
 def _declared(view: RequestView, run: str) -> str:
     """What a run has declared; "" for nothing that counts now."""
     subject = SubjectRef(RUN, run)
@@ -463,10 +454,6 @@ def _wider(view: RequestView, intent: str, current: str) -> NotNarrower | None:
             f"`profile:{intent}` covers `{resource}`, {reason}", field="intent", resource=resource, reason=reason
         )
     return None
-
-
-def _present(objects: Iterable[ObjectRef | None]) -> list[ObjectRef]:
-    return [each for each in objects if each is not None]
 
 
 def _credential(submission: Submission) -> ObjectRef:
