@@ -39,8 +39,8 @@ from remit.notation import checked_id, format_time
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """The run, and whether it was there already, under the name of its session. `excess`: of a dry run, what the delegator has not itself, in full; else there is none. The run of a dry run has
-    the id ""."""
+    """The run, and whether it was there already, under its session's name. `excess`: of a dry run, what the delegator
+    has not itself, in full; the run of a dry run has the id ""."""
 
     run: RunState
     was_there: bool
