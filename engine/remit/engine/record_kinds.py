@@ -51,6 +51,8 @@ KINDS: Mapping[str, RecordKind] = {
 
 DESCRIPTOR = "descriptor"
 REQUEST = "request"
+RUN = "run"
+SESSION = "session"
 SWEPT = "swept"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog

@@ -386,10 +386,12 @@ def test_a_request_starts_one_run_however_often_it_is_sent(world: EngineOfTest) 
 
 def test_renewed_a_run_lives_longer_and_never_shorter(world: EngineOfTest) -> None:
     run = spawned(world, replace(ORDER, lifetime_s=600))
-    world.write(f"profile:look#holder@run:{run.id}[expiration:2026-07-01T00:00:01Z]")
+    for_a_while = f"profile:look#holder@run:{run.id}[expiration:2026-01-01T00:00:30Z]"
+    world.write(for_a_while)
     renewed = world.engine.runs.renew("", run.id, lifetime_s=1200).told
     assert renewed.ends_at_us == world.clock.now_us() + 1200 * S
     assert world.engine.runs.renew("", run.id, lifetime_s=5).told.ends_at_us == renewed.ends_at_us
+    assert for_a_while in world.facts()
     world.clock.advance_us(1199 * S)
     assert use(world, run)
     with_ceilings(world, lifetime_max_s=600)
