@@ -13,13 +13,16 @@ from pathlib import Path
 import unasync
 
 CLIENT = Path(__file__).parent / "remit" / "client"
-FILES = ("client.py", "streams.py")
+FILES = ("client.py", "runs.py", "streams.py")
 ASYNCIO_ONLY = "# asyncio only"
-NAMES = {"aio": "sync"} | {f"Async{name}": name for name in ("Backup", "Client", "Export", "PermissionWatch", "Watch")}
+_CLASSES = ("Backup", "Client", "Export", "PermissionWatch", "Run", "Spawner", "Watch")
+NAMES = {"aio": "sync"} | {f"Async{name}": name for name in _CLASSES}
 PROSE = {
     "The asyncio client": "The synchronous client",
     "Streams of the asyncio client": "Streams of the synchronous client",
     "`sync/client.py` is generated from this file": "Generated from `aio/client.py`",
+    "A run in the asyncio client": "A run in the synchronous client",
+    "`sync/runs.py` is generated from this file": "Generated from `aio/runs.py`",
     "`sync/streams.py` is generated from this file": "Generated from `aio/streams.py`",
     "It belongs to one event loop and connects": "Safe to share among threads; connects",
     "closing one, or cancelling the task that waits, ends it": "closing one, from whichever thread, ends it",

@@ -23,6 +23,9 @@ _CALLS, _CALL_VALUES = 100, 990  # 6 MiB, near what a request may have
 _NOTE = "x" * _NOTE_LENGTH  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
 
 
+SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
+
+
 def fact(resource: str, subject: str, relation: str = "viewer") -> core_pb2.Relationship:
     return core_pb2.Relationship(resource=doc(resource), relation=relation, subject=user(subject))
 
@@ -71,6 +74,38 @@ def release(named: str) -> bytes:
 def terminate(run: int, *, dry_run: bool) -> bytes:
     object = core_pb2.ObjectReference(type="run", id=str(run))
     return agents_pb2.TerminateRequest(store=STORE, object=object, dry_run=dry_run).SerializeToString()
+
+
+def consent() -> bytes:
+    return agents_pb2.GiveConsentRequest(store=STORE, giver=user("owner").object, agents=["bot"]).SerializeToString()
+
+
+def consent_withdrawn(id: str) -> bytes:
+    return agents_pb2.WithdrawConsentRequest(store=STORE, id=id).SerializeToString()
+
+
+def consents_listed() -> bytes:
+    return agents_pb2.ListConsentsRequest(store=STORE, giver=user("owner").object).SerializeToString()
+
+
+def spawn(delegator: core_pb2.ObjectReference) -> bytes:
+    return agents_pb2.SpawnRequest(
+        store=STORE, delegator=delegator, version="bot.1", profiles=["all"], lifetime_s=60
+    ).SerializeToString()
+
+
+def of_run(verb: str, run: str) -> bytes:
+    """Whatever the verb needs beside the run."""
+    ask = {
+        "Renew": agents_pb2.RenewRequest(store=STORE, run=run, lifetime_s=120),
+        "Narrow": agents_pb2.NarrowRequest(store=STORE, run=run, intent="all"),
+        "DeclareIntent": agents_pb2.DeclareIntentRequest(store=STORE, run=run, intent="all"),
+        "DescribeRun": agents_pb2.DescribeRunRequest(store=STORE, run=run),
+        "ShowChain": agents_pb2.ShowChainRequest(store=STORE, run=run),
+        "ShowSubtree": agents_pb2.ShowSubtreeRequest(store=STORE, object=SYSTEM),
+        "ListRuns": agents_pb2.ListRunsRequest(store=STORE),
+    }
+    return ask[verb].SerializeToString()
 
 
 # --- questions --------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bench.siege.http_calls import asks_json
 from bench.siege.target import Target
 from bench.siege.world import RUNS, SCRATCH, VICTIM
 from remit.access.keys import Right
-from remit.v1 import permissions_pb2, stores_pb2
+from remit.v1 import agents_pb2, core_pb2, permissions_pb2, stores_pb2
 
 _P, _R, _S, _T = (f"/remit.v1.{service}/" for service in ("Permissions", "Relationships", "Schemas", "Stores"))
 _A = "/remit.v1.Agents/"
@@ -92,6 +92,44 @@ def _stops(target: Target, number: int) -> Iterator[bool]:
                 time.sleep(RETRY_S)
 
 
+_OF_RUN = ("Renew", "Narrow", "DeclareIntent", "DescribeRun", "ShowChain", "ShowSubtree", "ListRuns")
+
+
+def _spawns(target: Target, number: int) -> Iterator[bool]:
+    """Starts run after run, each fourth one below the one before, and asks all that can be asked about each."""
+    send = {verb: target.channel().unary_unary(_A + verb, None, None) for verb in ("Spawn", *_OF_RUN)}
+    delegator = messages.SYSTEM
+    for each in itertools.count(1):
+        try:
+            answer = send["Spawn"](messages.spawn(delegator), metadata=target.metadata())
+            run = agents_pb2.SpawnResponse.FromString(answer).run.id
+            yield True
+            for verb in _OF_RUN:
+                send[verb](messages.of_run(verb, run), metadata=target.metadata())
+                yield True
+            delegator = messages.SYSTEM if each % 4 else core_pb2.ObjectReference(type="run", id=run)
+        except grpc.RpcError:
+            delegator = messages.SYSTEM
+            yield False
+            time.sleep(RETRY_S)
+
+
+def _consents(target: Target, number: int) -> Iterator[bool]:
+    """Gives consent and withdraws it, over and over, and lists what has come of it."""
+    give = target.channel().unary_unary(_A + "GiveConsent", None, agents_pb2.GiveConsentResponse.FromString)
+    withdraw, listed = (target.channel().unary_unary(_A + verb) for verb in ("WithdrawConsent", "ListConsents"))
+    while True:
+        try:
+            id = give(messages.consent(), metadata=target.metadata()).consent.id
+            yield True
+            for send, message in ((withdraw, messages.consent_withdrawn(id)), (listed, messages.consents_listed())):
+                send(message, metadata=target.metadata())
+                yield True
+        except grpc.RpcError:
+            yield False
+            time.sleep(RETRY_S)
+
+
 # fmt: off
 ATTACKERS: dict[str, Attacker] = {
     # Without a key.
@@ -141,6 +179,8 @@ ATTACKERS: dict[str, Attacker] = {
     "schema comparisons": asks(_S + "DiffSchema", messages.schemas_compared, HEAVY),
     "schema reads": asks(_S + "ReadSchema", messages.schema_read, HEAVY),
     "stops": by_verbs(_stops, HEAVY, _A + "Hold", _A + "Release", _A + "Terminate"),
+    "spawns": by_verbs(_spawns, HEAVY, _A + "Spawn", *(_A + verb for verb in _OF_RUN)),
+    "consents": by_verbs(_consents, HEAVY, *(_A + verb for verb in ("GiveConsent", "WithdrawConsent", "ListConsents"))),
     "stores": by_verbs(_stores, HEAVY, _T + "CreateStore", _T + "DeleteStore"),
     "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
     "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),

@@ -38,6 +38,20 @@ definition doc {
 # Who is held and released, and what is asked of them.
 STEADY_DOC, STEADY_USER = "steady", "ann"
 CROWD, WIDE, DEEP, VICTIM, CAVEATED = "crowd", "wide", "deep", "victim", "caveated"
+# What a run of `bot.1` below a system needs that holds `all`.
+SPAWNABLE = (
+    "user:owner#registered@directory:people",
+    "domain:siege#estate@estate:siege",
+    "system:clock#registered@directory:systems",
+    "system:clock#owner@user:owner",
+    "system:clock#domain@domain:siege",
+    "agent:bot#registered@directory:agents",
+    "agent:bot#owner@user:owner",
+    "agent:bot#domain@domain:siege",
+    "agent_version:bot.1#version_of@agent:bot",
+    "agent_version:bot.1#certified@directory:reviews",
+    "profile:all#holder@system:clock",
+)
 RUNS = 8  # that attackers hold, release and terminate: a run for each
 
 
@@ -78,13 +92,15 @@ class World:
 def make_world(folder: Path, sizes: Sizes, callers: Mapping[str, Collection[Right]]) -> World:
     """Write it down in a folder, with a key for each of the callers and for the steady client."""
     data, keys_file = folder / "data", folder / "keys.json"
+    keys = _make_keys(keys_file, callers)
     with remit_server(data, None) as server, Client(server.address) as client:
         client.write_schema(SCHEMA)
         client.create_store(SCRATCH)
         client.import_(_early(sizes))
+        client.touch(*SPAWNABLE, *(f"credential:{text[3:11]}#registered@directory:keys" for text in keys.values()))
         past = client.touch(f"doc:{STEADY_DOC}#viewer@user:{STEADY_USER}")
         client.import_(f"doc:{CROWD}#viewer@user:u{each}" for each in range(sizes.crowd))
-    return World(data, keys_file, sizes, _make_keys(keys_file, callers), past)
+    return World(data, keys_file, sizes, keys, past)
 
 
 def _early(sizes: Sizes) -> Iterator[str]:

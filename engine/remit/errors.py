@@ -426,6 +426,51 @@ class LifecycleRefused(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class NotLive(RemitError):
+    """A run would be started by, as or with what is not live: held, ended, over, not registered, not certified. The
+    metadata have the object."""
+
+    reason = "NOT_LIVE"
+    status = Status.FAILED_PRECONDITION
+
+
+class CeilingExceeded(RemitError):
+    """A run would be deeper, longer, or one more than the ceilings of its agent allow, or have a profile that they do
+    not. The metadata have the ceiling."""
+
+    reason = "CEILING_EXCEEDED"
+    status = Status.FAILED_PRECONDITION
+
+
+class ConsentMissing(RemitError):
+    """Neither the person nor a directory that knows them lets the agent act for them."""
+
+    reason = "CONSENT_MISSING"
+    status = Status.FAILED_PRECONDITION
+
+
+class Excess(RemitError):
+    """A run would be given what its delegator has not. The message and the metadata name what, as far as they go; a dry
+    run tells all of it."""
+
+    reason = "EXCESS"
+    status = Status.FAILED_PRECONDITION
+
+
+class SessionDiffers(RemitError):
+    """The run that lives under the session's name was started with other profiles, intent or bindings."""
+
+    reason = "SESSION_DIFFERS"
+    status = Status.FAILED_PRECONDITION
+
+
+class NotNarrower(RemitError):
+    """The profile covers what the intent of the run does not. The metadata say what, and why."""
+
+    reason = "NOT_NARROWER"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

@@ -358,8 +358,9 @@ class StoreInfo:
 
 
 class Caller(NamedTuple):
-    """Who calls, as the edge has established it: the key's principal, the run it speaks for, one of its rights; and by
-    whom turns are counted, "" within the process. A named tuple, for one is made at each call.
+    """Who calls, as the edge has established it: the key's principal, the run it speaks for, some of its rights; by
+    whom turns are counted, "" within the process; and the id of the credential that was shown. A named tuple, for one
+    is made at each call.
 
     With no keys the server listens on loopback only and its callers hold every right."""
 
@@ -367,7 +368,11 @@ class Caller(NamedTuple):
     run: str = ""
     may_write_managed: bool = False
     client_id: str = ""
+    credential: str = "local"
+    may_spawn_unproven: bool = False  # below a person who has not shown that they are there
 
 
-LOCAL_CALLER = Caller(may_write_managed=True)
-NOBODY = Caller(principal="")  # until it is established, and for good where it never is: no key has such a principal
+LOCAL_CALLER = Caller(may_write_managed=True, may_spawn_unproven=True)
+NOBODY = Caller(
+    principal="", credential=""
+)  # until it is established, and for good where it never is: no key has such a principal

@@ -29,6 +29,7 @@ from remit.store.memory import MemoryStore
 from remit.v1 import relationships_pb2
 from remit.wire.facts import encode_update
 from remit.world import World, verify
+from tests.support import agent_world
 from tests.support.cli_shell import FACTS, NOW_US, SCHEMA, Outcome, Shell
 from tests.support.docs.blocks import DOCS, blocks_of, code_words, table_cells
 from tests.support.docs.shapes import Seen, Shape, parse_shape, shapes_in
@@ -130,6 +131,7 @@ def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome
     yield run("store restore", "store", "restore", "again", str(tmp / "backup"))
     yield run("store delete", "store", "delete", "other", "--yes")
     yield from _constraints(run)
+    yield from _agents(run, shell, tmp)
     keys = ("--keys", str(tmp / "keys.json"))
     for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
     yield run("key bootstrap", "key", "bootstrap", *keys)
@@ -149,6 +151,37 @@ def _constraints(run: Any) -> Iterator[tuple[str, Outcome]]:
     yield run("constraint test", "constraint", "test", asking, '{"to": "bob"}')
     yield run("constraint test", "constraint", "test", asking, '{"to": 7}')
     yield run("constraint canonical", "constraint", "canonical", '{"to": "https://H"}', "--type", "to=url")
+
+
+def _agents(run: Any, shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    (tmp / "office.zed").write_text(agent_world.SCHEMA)
+    office = ("--store", "office")
+    assert shell("store", "create", "office").code == 0
+    assert shell(*office, "schema", "write", str(tmp / "office.zed")).code == 0
+    assert shell(*office, "touch", *agent_world.FACTS).code == 0
+    assert shell(*office, "touch", "run:r-0#delegated_by@user:anne", "user:ben#consent@consent:b").code == 0
+    given = run("consent give", *office, "consent", "give", "user:ben", "payer")
+    yield given
+    yield run("consent withdraw", *office, "consent", "withdraw", given[1].json[0]["id"])
+    yield run("consent list", *office, "consent", "list", "user:ben")
+    spawn = (*office, "run", "spawn", "user:anne", "payer.2", "-p")
+    yield run("run spawn", *spawn, "tell", "--dry-run")
+    spawned = run("run spawn", *spawn, "pay")
+    yield spawned
+    id = spawned[1].json[0]["id"]
+    yield run("run renew", *office, "run", "renew", id, "--lifetime", "2h")
+    yield run("run narrow", *office, "run", "narrow", id, "small")
+    yield run("run declare", *office, "run", "declare", id, "pay")
+    for shown in (id, "r-0"):
+        yield run("run show", *office, "run", "show", shown)
+    yield run("run list", *office, "run", "list")
+    yield run("run tree", *office, "run", "tree", "user:anne")
+    held = run("hold", *office, "hold", "run:r-0")
+    yield held
+    yield run("release", *office, "release", held[1].json[0]["id"])
+    assert shell(*office, "touch", "run:r-0#hold@hold:by-hand").code == 0
+    yield run("release", *office, "release", "by-hand")
+    yield run("terminate", *office, "terminate", "run:r-0")
 
 
 def _write_as_run(endpoint: str) -> None:

@@ -23,7 +23,7 @@ from remit.server.limits.serve_limits import DEFAULT_LIMITS, ServeLimits
 from remit.server.run.background import BackgroundServer
 from remit.store.memory import MemoryStore
 from tests.support.serving import NOW_US, SCHEMA
-from tests.support.verb_requests import prepare
+from tests.support.verb_requests import prepare, register_credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class Keyed:
                 principal=principal, stores=stores, rights=rights, now_us=self.clock.now_us(), **parts
             )
         self.server.look_at_files()
+        for store in ("own", "other"):
+            register_credential(self.engine, store, text[3:11])
         return text
 
     def revoke(self, text: str) -> None:

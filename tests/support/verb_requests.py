@@ -12,15 +12,46 @@ from tests.support.serving import AGENT_SCHEMA
 
 FOLDER = core_pb2.ObjectReference(type="folder", id="top")
 ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
+SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
 RUN = core_pb2.ObjectReference(type="run", id="r-1")
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
 
 
+# A run that lives below a system, and what another one needs.
+RUNNING = (
+    "user:owner#registered@directory:people",
+    "domain:d#estate@estate:e",
+    "system:clock#registered@directory:systems",
+    "system:clock#owner@user:owner",
+    "system:clock#domain@domain:d",
+    "agent:bot#registered@directory:agents",
+    "agent:bot#owner@user:owner",
+    "agent:bot#domain@domain:d",
+    "agent_version:bot.1#version_of@agent:bot",
+    "agent_version:bot.1#certified@directory:reviews",
+    "profile:all#holder@system:clock",
+    "credential:local#registered@directory:keys",
+    "user:ann#consent@consent:given",
+    "consent:given#agent@agent:bot",
+    "run:r-2#delegated_by@system:clock",
+    "run:r-2#instance_of@agent_version:bot.1",
+    "run:r-2#spawned_by@credential:local",
+    "profile:all#holder@run:r-2",
+    "profile:all#declarer@run:r-2",
+)
+
+
+def register_credential(engine: Engine, store: str, id: str) -> None:
+    """So that a key of that id can start runs."""
+    fact = parse_relationship(f"credential:{id}#registered@directory:keys")
+    engine.relationships.write(store, [Update(Operation.TOUCH, fact)])
+
+
 def prepare(engine: Engine, store: str) -> None:
     """Make a store such that it would carry out each of the requests."""
     engine.schemas.write(store, AGENT_SCHEMA)
-    facts = ("folder:top#viewer@user:ann", "run:r-1#delegated_by@user:ann")
+    facts = ("folder:top#viewer@user:ann", "run:r-1#delegated_by@user:ann", *RUNNING)
     engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
     engine.holds.hold(store, ObjectRef("user", "ann"), reason="", id="placed")
 
@@ -88,4 +119,26 @@ def request(verb: str, store: str) -> Message:
             return A.ReleaseRequest(store=store, id="placed")
         case "Terminate":
             return A.TerminateRequest(store=store, object=RUN)
+        case "GiveConsent":
+            return A.GiveConsentRequest(store=store, giver=ANN.object, agents=["bot"])
+        case "WithdrawConsent":
+            return A.WithdrawConsentRequest(store=store, id="given")
+        case "ListConsents":
+            return A.ListConsentsRequest(store=store, giver=ANN.object)
+        case "Spawn":  # below a person it would need a second right
+            return A.SpawnRequest(store=store, delegator=SYSTEM, version="bot.1", profiles=["all"])
+        case "Renew":
+            return A.RenewRequest(store=store, run="r-2")
+        case "Narrow":
+            return A.NarrowRequest(store=store, run="r-2", intent="all")
+        case "DeclareIntent":
+            return A.DeclareIntentRequest(store=store, run="r-2", intent="all")
+        case "DescribeRun":
+            return A.DescribeRunRequest(store=store, run="r-2")
+        case "ListRuns":
+            return A.ListRunsRequest(store=store)
+        case "ShowChain":
+            return A.ShowChainRequest(store=store, run="r-2")
+        case "ShowSubtree":
+            return A.ShowSubtreeRequest(store=store, object=SYSTEM)
     raise AssertionError(f"the test knows no request for `{verb}`: add one")

@@ -41,6 +41,8 @@ class Right(Enum):
     WRITE_MANAGED = "write-managed"  # beside `write`: also those that Remit's own verbs look after
     SCHEMA = "schema"  # change the schema
     SPAWN = "spawn"  # start runs
+    SPAWN_UNPROVEN = "spawn-unproven"  # beside `spawn`: also below people who have not shown that they are there
+    CONSENT = "consent"  # let agents act for people, and no longer
     HOLD = "hold"  # put on hold
     RELEASE = "release"  # release from hold
     TERMINATE = "terminate"  # end for good

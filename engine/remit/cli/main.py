@@ -15,6 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from remit.cli.commands import (
+    consents,
     constraint,
     demo,
     export,
@@ -24,6 +25,7 @@ from remit.cli.commands import (
     lookup,
     questions,
     relationships,
+    runs,
     schemas,
     serve,
     stores,
@@ -62,6 +64,8 @@ for group in (
     export,
     watch,
     holds,
+    runs,
+    consents,
     schemas,
     stores,
     validate,

@@ -9,10 +9,12 @@ with Client("127.0.0.1:50051") as remit:
 
 from remit.arguments.canonical import CanonicalArguments, Change, canonical_arguments, canonical_value
 from remit.client.aio.client import AsyncClient
+from remit.client.aio.runs import AsyncRun
 from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWatch, AsyncWatch
 from remit.client.answers import (
     Answer,
     ChangeKind,
+    ConsentResult,
     Deleted,
     Expanded,
     ExportPage,
@@ -27,6 +29,7 @@ from remit.client.answers import (
     Permissionship,
     PermissionUpdate,
     Reset,
+    RunResult,
     SchemaDiff,
     SchemaOrphans,
     SchemaText,
@@ -41,6 +44,7 @@ from remit.client.answers import (
 from remit.client.channel import Tls
 from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
+from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
@@ -51,6 +55,7 @@ __all__ = [
     "AsyncClient",
     "AsyncExport",
     "AsyncPermissionWatch",
+    "AsyncRun",
     "AsyncWatch",
     "Backup",
     "Call",
@@ -58,6 +63,7 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Client",
+    "ConsentResult",
     "Deleted",
     "Expanded",
     "Export",
@@ -79,6 +85,8 @@ __all__ = [
     "RelationshipFilter",
     "RemoteError",
     "Reset",
+    "Run",
+    "RunResult",
     "SchemaDiff",
     "SchemaOrphans",
     "SchemaText",

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.holds import HoldState
+from remit.engine.agents.run_states import RunState
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
@@ -33,6 +35,33 @@ class TerminateResult:
 
     token: str
     was_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentResult:
+    """A consent as it stands after it was given or withdrawn; the token is "" for a dry run."""
+
+    token: str
+    consent: ConsentState
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run as it stands after it was changed; the token is "" for a dry run."""
+
+    token: str
+    run: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnResult:
+    """A run that was started, or `was_there` already. `excess`: of a dry run, what the delegator is not granted; the
+    token is "" then, and so is the id of a run that was not there."""
+
+    token: str
+    run: RunState
+    was_there: bool
+    excess: tuple[ObjectRef, ...]
 
 
 @dataclass(frozen=True, slots=True)

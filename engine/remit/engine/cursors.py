@@ -24,6 +24,7 @@ from remit.store.port import StoreIdentity
 
 _LOOKUP_FORM = "lookup-2"  # the first form did not keep the answer of `*`
 _SUBJECTS_FORM = "subjects-1"
+_SUBTREE_FORM = "subtree-1"
 _FORM = 2  # the first form had no number: it hashed how Python shows a filter, which any version may show otherwise
 
 
@@ -164,6 +165,27 @@ def decode_subjects_cursor(cursor: str, binding: LookupBinding) -> SubjectsCurso
         raise _not_a_cursor(cursor) from error
     _require_binding(LookupBinding(store, schema, lookup), binding)
     return SubjectsCursor(after, told, everybody)
+
+
+def encode_subtree_cursor(path: Sequence[str], start: ObjectRef) -> str:
+    """The place of a list of what is below an object: just after the last of these, each below the one before."""
+    raw: bytes = msgpack.packb([_SUBTREE_FORM, str(start), list(path)])
+    return _packed(raw)
+
+
+def decode_subtree_cursor(cursor: str, start: ObjectRef, length_max: int) -> list[str]:
+    """The path to go on after; none for the beginning (""). Raises InvalidCursor."""
+    if not cursor:
+        return []
+    try:
+        form, said, path = _unpacked(cursor)
+        if form != _SUBTREE_FORM or len(path) > length_max or not all(isinstance(each, str) and each for each in path):
+            raise ValueError(cursor)
+    except _UNREADABLE as error:
+        raise _not_a_cursor(cursor) from error
+    if said != str(start):
+        raise InvalidCursor(f"the cursor is of what is below `{shortened(said)}`, not `{start}`", field="cursor")
+    return list(path)
 
 
 def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:

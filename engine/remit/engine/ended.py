@@ -14,11 +14,12 @@ has become more of a yes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 from remit.engine.loaded import LoadedStore, LoadedStores
-from remit.engine.record_kinds import KINDS, SWEPT
+from remit.engine.record_kinds import KINDS, RUN, SESSION, SWEPT
 from remit.language.plan import Schema, asked_by_documents
 from remit.model import (
     Delta,
@@ -67,14 +68,28 @@ def _sweeping(stores: LoadedStores, object: ObjectRef, end: str, rows_max: int) 
             raise _NothingToSweep
         for key in keys:
             view.delete(key)
-        for kind, known in KINDS.items():
-            if known.type == object.type:
-                view.delete_record(RecordKey(kind, object))
+        for record in list(_records_of(view, object)):
+            view.delete_record(record)
         provenance = Provenance(PRINCIPAL, "", view.next_revision)
         view.put_record(StoredRecord(Record(SWEPT, object, b""), provenance))
         return Draft(PRINCIPAL, METADATA)
 
     return admission
+
+
+def _records_of(view: ReadTransaction, object: ObjectRef) -> Iterator[RecordKey]:
+    """What is kept of the object, and of a run the session that leads to it."""
+    for kind, known in KINDS.items():
+        if known.type != object.type:
+            continue
+        key = RecordKey(kind, object)
+        yield key
+        stored = view.get_record(key) if kind == RUN else None
+        session = json.loads(stored.record.document).get(SESSION) if stored is not None else None
+        named = RecordKey(SESSION, ObjectRef(SESSION, session)) if session is not None else None
+        leads = view.get_record(named) if named is not None else None
+        if named is not None and leads is not None and json.loads(leads.record.document)[RUN] == object.id:
+            yield named
 
 
 def _removed(sweep: Future[Delta]) -> int:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
+from remit.engine.agents.lineage import Lineage
 from remit.engine.agents.performing import Verbs
+from remit.engine.agents.runs import Runs
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
@@ -64,6 +67,9 @@ class Engine:
         verbs = Verbs(loaded, views, evaluator, clock, limits)
         self.holds = Holds(verbs)
         self.ends = Ends(verbs)
+        self.consents = Consents(verbs)
+        self.runs = Runs(verbs)
+        self.lineage = Lineage(verbs)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:

@@ -37,17 +37,22 @@ class RecordKind:
 
 KINDS: Mapping[str, RecordKind] = {
     "agent": RecordKind("agent", Naming.CHANGING),  # its ceilings, and how its runs prove who they are
+    "consent": RecordKind("consent", Naming.FIXED),  # whose it is, for which agents, and who gave it
     "descriptor": RecordKind("descriptor", Naming.DIGEST),  # a tool, as it described itself
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
     "profile": RecordKind("profile", Naming.FIXED),  # what may be done, and how
     "request": RecordKind("request", Naming.FIXED),  # what was carried out lately (see `agents/remembered.py`)
+    "run": RecordKind("run", Naming.CHANGING),  # with what it was started, by whom, and until when
+    "session": RecordKind("session", Naming.CHANGING),  # which run lives under a name of its delegator's
     "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
 }
 """By name. A kind is added, and never changed."""
 
 DESCRIPTOR = "descriptor"
 REQUEST = "request"
+RUN = "run"
+SESSION = "session"
 SWEPT = "swept"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog

@@ -1,8 +1,10 @@
-"""Upkeep: what a store does for itself while nobody asks. Expired relationships are swept, old revisions forgotten.
+"""Upkeep: what a store does for itself while nobody asks. Expired relationships are swept, and runs that ended; old
+revisions are forgotten.
 
 Both only touch what has been past for as long as the retention window: within it every revision can be asked about and
 watched. A sweep is an ordinary revision, seen by whoever watches; forgetting is none.
-Law: upkeep changes no answer, of the head or of any revision of the window."""
+Law: upkeep changes no answer, of the head or of any revision of the window, but those about a run that is over itself:
+it is told to have ended, and then is a name that nobody has heard of."""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 from remit.engine.clock import Clock
+from remit.engine.ended_runs import EndedRuns, end_where_over
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.remembered import forgettable
 from remit.errors import RemitError, StoreFull, StoreNotFound
@@ -39,6 +42,7 @@ class Upkeep:
         self._stores = stores
         self._clock = clock
         self._retention_us = retention_us
+        self._ended_runs = EndedRuns(stores)
 
     def round(self, interrupt: Interrupt = never_interrupted) -> None:
         """Everything there is to do now, in pieces between which others write. What fails in one store does not keep
@@ -55,6 +59,7 @@ class Upkeep:
                     interrupt()
                 while self._forget_requests(loaded):
                     interrupt()
+                self._ended_runs.sweep(loaded, interrupt)
             except StoreNotFound:
                 _log.debug("store `%s` was removed during its upkeep", name)
             except RemitError as error:
@@ -79,13 +84,15 @@ class Upkeep:
             swept = len(over)
             if not over:
                 raise _NothingOver
+            end_where_over(self._stores, view, over, self._clock.now_us())
             for relationship in over:
                 view.delete(relationship.key)
             return Draft(PRINCIPAL, SWEEP)
 
         while True:
             try:
-                self._stores.submit(loaded.identity, admission, weight=max(len(due), BULK_WEIGHT)).result()
+                # A run that ends with the last that it declared is one change more.
+                self._stores.submit(loaded.identity, admission, weight=max(2 * len(due), BULK_WEIGHT)).result()
             except _NothingOver:
                 return 0
             except StoreFull:

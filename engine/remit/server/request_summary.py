@@ -152,6 +152,31 @@ def _terminated(request: Any) -> str:
     return f"terminate {_object(request.object)}"
 
 
+def _consent_given(request: Any) -> str:
+    return f"consent of {_object(request.giver)}"
+
+
+def _consent_withdrawn(request: Any) -> str:
+    return f"withdraw {shortened(request.id)}"
+
+
+def _spawned(request: Any) -> str:
+    return f"run of {shortened(request.version)} below {_object(request.delegator)}"
+
+
+def _of_run(request: Any) -> str:
+    return f"run {shortened(request.run)}"
+
+
+def _runs(request: Any) -> str:
+    of = _object(request.delegator) if request.HasField("delegator") else shortened(request.version) or "all"
+    return f"runs of {of}"
+
+
+def _subtree(request: Any) -> str:
+    return f"runs below {_object(request.object)}"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -176,6 +201,13 @@ SCHEMA = Reader(question=_schema)
 HOLD = Reader(question=_held)
 RELEASE = Reader(question=_released)
 TERMINATE = Reader(question=_terminated)
+GIVE_CONSENT = Reader(question=_consent_given)
+WITHDRAW_CONSENT = Reader(question=_consent_withdrawn)
+LIST_CONSENTS = Reader(question=_consent_given)
+SPAWN = Reader(question=_spawned)
+OF_RUN = Reader(question=_of_run)
+LIST_RUNS = Reader(question=_runs)
+SHOW_SUBTREE = Reader(question=_subtree)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

@@ -76,7 +76,14 @@ class Gate:
 def _caller(key: Key | None, client_id: str) -> Caller:
     if key is None:
         return LOCAL_CALLER._replace(client_id=client_id)
-    return Caller(key.principal, "", key.holds(Right.WRITE_MANAGED), client_id)
+    return Caller(
+        key.principal,
+        "",
+        key.holds(Right.WRITE_MANAGED),
+        client_id,
+        credential=key.id,
+        may_spawn_unproven=key.holds(Right.SPAWN_UNPROVEN),
+    )
 
 
 def _only(metadata: Metadata, name: str) -> str:

@@ -21,7 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
-from remit.server.handlers.agents import holds
+from remit.server.handlers.agents import consents, holds, runs
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -150,6 +150,40 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Agents", method="Terminate",
          handler=holds.terminate, request=_A.TerminateRequest, response=_A.TerminateResponse,
          right=Right.TERMINATE, about=About.STORE, queue=_WRITES, reader=summary.TERMINATE),
+    Verb(service="remit.v1.Agents", method="GiveConsent",
+         handler=consents.give_consent, request=_A.GiveConsentRequest, response=_A.GiveConsentResponse,
+         right=Right.CONSENT, about=About.STORE, queue=_WRITES, reader=summary.GIVE_CONSENT),
+    Verb(service="remit.v1.Agents", method="WithdrawConsent",
+         handler=consents.withdraw_consent, request=_A.WithdrawConsentRequest, response=_A.WithdrawConsentResponse,
+         right=Right.CONSENT, about=About.STORE, queue=_WRITES, reader=summary.WITHDRAW_CONSENT),
+    Verb(service="remit.v1.Agents", method="ListConsents",
+         handler=consents.list_consents, request=_A.ListConsentsRequest, response=_A.ListConsentsResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.LIST_CONSENTS),
+    # Below a person it needs the right `spawn-unproven` as well, which only the request can tell.
+    Verb(service="remit.v1.Agents", method="Spawn",
+         handler=runs.spawn, request=_A.SpawnRequest, response=_A.SpawnResponse,
+         right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.SPAWN),
+    Verb(service="remit.v1.Agents", method="Renew",
+         handler=runs.renew, request=_A.RenewRequest, response=_A.RenewResponse,
+         right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.OF_RUN),
+    Verb(service="remit.v1.Agents", method="Narrow",
+         handler=runs.narrow, request=_A.NarrowRequest, response=_A.NarrowResponse,
+         right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.OF_RUN),
+    Verb(service="remit.v1.Agents", method="DeclareIntent",
+         handler=runs.declare_intent, request=_A.DeclareIntentRequest, response=_A.DeclareIntentResponse,
+         right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.OF_RUN),
+    Verb(service="remit.v1.Agents", method="DescribeRun",
+         handler=runs.describe_run, request=_A.DescribeRunRequest, response=_A.DescribeRunResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.OF_RUN),
+    Verb(service="remit.v1.Agents", method="ListRuns",
+         handler=runs.list_runs, request=_A.ListRunsRequest, response=_A.ListRunsResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.LIST_RUNS),
+    Verb(service="remit.v1.Agents", method="ShowChain",
+         handler=runs.show_chain, request=_A.ShowChainRequest, response=_A.ShowChainResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.OF_RUN),
+    Verb(service="remit.v1.Agents", method="ShowSubtree",
+         handler=runs.show_subtree, request=_A.ShowSubtreeRequest, response=_A.ShowSubtreeResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.SHOW_SUBTREE),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

@@ -26,13 +26,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from remit.v1 import core_pb2 as remit_dot_v1_dot_core__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15remit/v1/agents.proto\x12\x08remit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13remit/v1/core.proto\"\x84\x01\n\x0bHoldRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x02on\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\n\n\x02id\x18\x05 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"@\n\x0cHoldResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.remit.v1.HoldState\"\xa0\x01\n\tHoldState\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x02on\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06placed\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tplaced_by\x18\x05 \x01(\t\x12-\n\tplaced_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x0eReleaseRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"C\n\x0fReleaseResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.remit.v1.HoldState\"\x81\x01\n\x10TerminateRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12)\n\x06object\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"4\n\x11TerminateResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08was_over\x18\x02 \x01(\x08\x32\xc5\x01\n\x06\x41gents\x12\x35\n\x04Hold\x12\x15.remit.v1.HoldRequest\x1a\x16.remit.v1.HoldResponse\x12>\n\x07Release\x12\x18.remit.v1.ReleaseRequest\x1a\x19.remit.v1.ReleaseResponse\x12\x44\n\tTerminate\x12\x1a.remit.v1.TerminateRequest\x1a\x1b.remit.v1.TerminateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15remit/v1/agents.proto\x12\x08remit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13remit/v1/core.proto\"\x84\x01\n\x0bHoldRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x02on\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\n\n\x02id\x18\x05 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"@\n\x0cHoldResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.remit.v1.HoldState\"\xa0\x01\n\tHoldState\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x02on\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06placed\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tplaced_by\x18\x05 \x01(\t\x12-\n\tplaced_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x0eReleaseRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"C\n\x0fReleaseResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.remit.v1.HoldState\"\x81\x01\n\x10TerminateRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12)\n\x06object\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"4\n\x11TerminateResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08was_over\x18\x02 \x01(\x08\"\x92\x01\n\x12GiveConsentRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12(\n\x05giver\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06\x61gents\x18\x04 \x03(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x06 \x01(\x08\"M\n\x13GiveConsentResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\'\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x16.remit.v1.ConsentState\"\xb7\x01\n\x0c\x43onsentState\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x05giver\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0e\n\x06\x61gents\x18\x03 \x03(\t\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08given_by\x18\x06 \x01(\t\x12,\n\x08given_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x16WithdrawConsentRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"Q\n\x17WithdrawConsentResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\'\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x16.remit.v1.ConsentState\"N\n\x13ListConsentsRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12(\n\x05giver\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\"@\n\x14ListConsentsResponse\x12(\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x16.remit.v1.ConsentState\"\xb1\x02\n\x0cSpawnRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12,\n\tdelegator\x18\x03 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08profiles\x18\x05 \x03(\t\x12\x0e\n\x06intent\x18\x06 \x01(\t\x12\x36\n\x08\x62indings\x18\x07 \x03(\x0b\x32$.remit.v1.SpawnRequest.BindingsEntry\x12\x12\n\nlifetime_s\x18\x08 \x01(\r\x12\x0f\n\x07session\x18\t \x01(\t\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x1a/\n\rBindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"}\n\rSpawnResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.remit.v1.RunState\x12\x11\n\twas_there\x18\x03 \x01(\x08\x12)\n\x06\x65xcess\x18\x04 \x03(\x0b\x32\x19.remit.v1.ObjectReference\"\x91\x03\n\x08RunState\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\tdelegator\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08profiles\x18\x04 \x03(\t\x12\x0e\n\x06intent\x18\x05 \x01(\t\x12\x32\n\x08\x62indings\x18\x06 \x03(\x0b\x32 .remit.v1.RunState.BindingsEntry\x12\x1f\n\x04life\x18\x07 \x01(\x0e\x32\x11.remit.v1.RunLife\x12\r\n\x05holds\x18\x08 \x03(\t\x12\x12\n\ncredential\x18\t \x01(\t\x12\x12\n\nspawned_by\x18\n \x01(\t\x12.\n\nspawned_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rBindingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\x0cRenewRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0b\n\x03run\x18\x03 \x01(\t\x12\x12\n\nlifetime_s\x18\x04 \x01(\r\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"?\n\rRenewResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.remit.v1.RunState\"`\n\rNarrowRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0b\n\x03run\x18\x03 \x01(\t\x12\x0e\n\x06intent\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"@\n\x0eNarrowResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.remit.v1.RunState\"g\n\x14\x44\x65\x63lareIntentRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0b\n\x03run\x18\x03 \x01(\t\x12\x0e\n\x06intent\x18\x04 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"G\n\x15\x44\x65\x63lareIntentResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.remit.v1.RunState\"0\n\x12\x44\x65scribeRunRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"6\n\x13\x44\x65scribeRunResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.remit.v1.RunState\"\x8e\x01\n\x0fListRunsRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12,\n\tdelegator\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06living\x18\x04 \x01(\x08\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"I\n\x10ListRunsResponse\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.remit.v1.RunState\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\".\n\x10ShowChainRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\"7\n\x11ShowChainResponse\x12\"\n\x05links\x18\x01 \x03(\x0b\x32\x13.remit.v1.ChainLink\"S\n\tChainLink\x12)\n\x06object\x18\x01 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12\r\n\x05holds\x18\x03 \x03(\t\"m\n\x12ShowSubtreeRequest\x12\r\n\x05store\x18\x01 \x01(\t\x12)\n\x06object\x18\x02 \x01(\x0b\x32\x19.remit.v1.ObjectReference\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"L\n\x13ShowSubtreeResponse\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.remit.v1.RunBelow\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"G\n\x08RunBelow\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.remit.v1.RunState\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\r\x12\x0b\n\x03\x63ut\x18\x03 \x01(\x08*b\n\x07RunLife\x12\x18\n\x14RUN_LIFE_UNSPECIFIED\x10\x00\x12\x11\n\rRUN_LIFE_LIVE\x10\x01\x12\x11\n\rRUN_LIFE_OVER\x10\x02\x12\x17\n\x13RUN_LIFE_TERMINATED\x10\x03\x32\xdc\x07\n\x06\x41gents\x12\x35\n\x04Hold\x12\x15.remit.v1.HoldRequest\x1a\x16.remit.v1.HoldResponse\x12>\n\x07Release\x12\x18.remit.v1.ReleaseRequest\x1a\x19.remit.v1.ReleaseResponse\x12\x44\n\tTerminate\x12\x1a.remit.v1.TerminateRequest\x1a\x1b.remit.v1.TerminateResponse\x12J\n\x0bGiveConsent\x12\x1c.remit.v1.GiveConsentRequest\x1a\x1d.remit.v1.GiveConsentResponse\x12V\n\x0fWithdrawConsent\x12 .remit.v1.WithdrawConsentRequest\x1a!.remit.v1.WithdrawConsentResponse\x12M\n\x0cListConsents\x12\x1d.remit.v1.ListConsentsRequest\x1a\x1e.remit.v1.ListConsentsResponse\x12\x38\n\x05Spawn\x12\x16.remit.v1.SpawnRequest\x1a\x17.remit.v1.SpawnResponse\x12\x38\n\x05Renew\x12\x16.remit.v1.RenewRequest\x1a\x17.remit.v1.RenewResponse\x12;\n\x06Narrow\x12\x17.remit.v1.NarrowRequest\x1a\x18.remit.v1.NarrowResponse\x12P\n\rDeclareIntent\x12\x1e.remit.v1.DeclareIntentRequest\x1a\x1f.remit.v1.DeclareIntentResponse\x12J\n\x0b\x44\x65scribeRun\x12\x1c.remit.v1.DescribeRunRequest\x1a\x1d.remit.v1.DescribeRunResponse\x12\x41\n\x08ListRuns\x12\x19.remit.v1.ListRunsRequest\x1a\x1a.remit.v1.ListRunsResponse\x12\x44\n\tShowChain\x12\x1a.remit.v1.ShowChainRequest\x1a\x1b.remit.v1.ShowChainResponse\x12J\n\x0bShowSubtree\x12\x1c.remit.v1.ShowSubtreeRequest\x1a\x1d.remit.v1.ShowSubtreeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remit.v1.agents_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SPAWNREQUEST_BINDINGSENTRY']._loaded_options = None
+  _globals['_SPAWNREQUEST_BINDINGSENTRY']._serialized_options = b'8\001'
+  _globals['_RUNSTATE_BINDINGSENTRY']._loaded_options = None
+  _globals['_RUNSTATE_BINDINGSENTRY']._serialized_options = b'8\001'
+  _globals['_RUNLIFE']._serialized_start=3680
+  _globals['_RUNLIFE']._serialized_end=3778
   _globals['_HOLDREQUEST']._serialized_start=90
   _globals['_HOLDREQUEST']._serialized_end=222
   _globals['_HOLDRESPONSE']._serialized_start=224
@@ -47,6 +53,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TERMINATEREQUEST']._serialized_end=750
   _globals['_TERMINATERESPONSE']._serialized_start=752
   _globals['_TERMINATERESPONSE']._serialized_end=804
-  _globals['_AGENTS']._serialized_start=807
-  _globals['_AGENTS']._serialized_end=1004
+  _globals['_GIVECONSENTREQUEST']._serialized_start=807
+  _globals['_GIVECONSENTREQUEST']._serialized_end=953
+  _globals['_GIVECONSENTRESPONSE']._serialized_start=955
+  _globals['_GIVECONSENTRESPONSE']._serialized_end=1032
+  _globals['_CONSENTSTATE']._serialized_start=1035
+  _globals['_CONSENTSTATE']._serialized_end=1218
+  _globals['_WITHDRAWCONSENTREQUEST']._serialized_start=1220
+  _globals['_WITHDRAWCONSENTREQUEST']._serialized_end=1324
+  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_start=1326
+  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_end=1407
+  _globals['_LISTCONSENTSREQUEST']._serialized_start=1409
+  _globals['_LISTCONSENTSREQUEST']._serialized_end=1487
+  _globals['_LISTCONSENTSRESPONSE']._serialized_start=1489
+  _globals['_LISTCONSENTSRESPONSE']._serialized_end=1553
+  _globals['_SPAWNREQUEST']._serialized_start=1556
+  _globals['_SPAWNREQUEST']._serialized_end=1861
+  _globals['_SPAWNREQUEST_BINDINGSENTRY']._serialized_start=1814
+  _globals['_SPAWNREQUEST_BINDINGSENTRY']._serialized_end=1861
+  _globals['_SPAWNRESPONSE']._serialized_start=1863
+  _globals['_SPAWNRESPONSE']._serialized_end=1988
+  _globals['_RUNSTATE']._serialized_start=1991
+  _globals['_RUNSTATE']._serialized_end=2392
+  _globals['_RUNSTATE_BINDINGSENTRY']._serialized_start=1814
+  _globals['_RUNSTATE_BINDINGSENTRY']._serialized_end=1861
+  _globals['_RENEWREQUEST']._serialized_start=2394
+  _globals['_RENEWREQUEST']._serialized_end=2493
+  _globals['_RENEWRESPONSE']._serialized_start=2495
+  _globals['_RENEWRESPONSE']._serialized_end=2558
+  _globals['_NARROWREQUEST']._serialized_start=2560
+  _globals['_NARROWREQUEST']._serialized_end=2656
+  _globals['_NARROWRESPONSE']._serialized_start=2658
+  _globals['_NARROWRESPONSE']._serialized_end=2722
+  _globals['_DECLAREINTENTREQUEST']._serialized_start=2724
+  _globals['_DECLAREINTENTREQUEST']._serialized_end=2827
+  _globals['_DECLAREINTENTRESPONSE']._serialized_start=2829
+  _globals['_DECLAREINTENTRESPONSE']._serialized_end=2900
+  _globals['_DESCRIBERUNREQUEST']._serialized_start=2902
+  _globals['_DESCRIBERUNREQUEST']._serialized_end=2950
+  _globals['_DESCRIBERUNRESPONSE']._serialized_start=2952
+  _globals['_DESCRIBERUNRESPONSE']._serialized_end=3006
+  _globals['_LISTRUNSREQUEST']._serialized_start=3009
+  _globals['_LISTRUNSREQUEST']._serialized_end=3151
+  _globals['_LISTRUNSRESPONSE']._serialized_start=3153
+  _globals['_LISTRUNSRESPONSE']._serialized_end=3226
+  _globals['_SHOWCHAINREQUEST']._serialized_start=3228
+  _globals['_SHOWCHAINREQUEST']._serialized_end=3274
+  _globals['_SHOWCHAINRESPONSE']._serialized_start=3276
+  _globals['_SHOWCHAINRESPONSE']._serialized_end=3331
+  _globals['_CHAINLINK']._serialized_start=3333
+  _globals['_CHAINLINK']._serialized_end=3416
+  _globals['_SHOWSUBTREEREQUEST']._serialized_start=3418
+  _globals['_SHOWSUBTREEREQUEST']._serialized_end=3527
+  _globals['_SHOWSUBTREERESPONSE']._serialized_start=3529
+  _globals['_SHOWSUBTREERESPONSE']._serialized_end=3605
+  _globals['_RUNBELOW']._serialized_start=3607
+  _globals['_RUNBELOW']._serialized_end=3678
+  _globals['_AGENTS']._serialized_start=3781
+  _globals['_AGENTS']._serialized_end=4769
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,12 @@
 isort:skip_file
 Agents: what becomes of them, of their runs, and of whoever they act for."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from remit.v1 import core_pb2 as _core_pb2
 import builtins as _builtins
 import sys
@@ -17,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RunLife:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunLifeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunLife.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_LIFE_UNSPECIFIED: _RunLife.ValueType  # 0
+    """Not set."""
+    RUN_LIFE_LIVE: _RunLife.ValueType  # 1
+    """It has an intent, and has not been terminated."""
+    RUN_LIFE_OVER: _RunLife.ValueType  # 2
+    """Its time has run out."""
+    RUN_LIFE_TERMINATED: _RunLife.ValueType  # 3
+    """It has been terminated."""
+
+class RunLife(_RunLife, metaclass=_RunLifeEnumTypeWrapper):
+    """Where a run is in its life. Whether something above it is held, its chain says."""
+
+RUN_LIFE_UNSPECIFIED: RunLife.ValueType  # 0
+"""Not set."""
+RUN_LIFE_LIVE: RunLife.ValueType  # 1
+"""It has an intent, and has not been terminated."""
+RUN_LIFE_OVER: RunLife.ValueType  # 2
+"""Its time has run out."""
+RUN_LIFE_TERMINATED: RunLife.ValueType  # 3
+"""It has been terminated."""
+Global___RunLife: _TypeAlias = RunLife  # noqa: Y015
 
 @_typing.final
 class HoldRequest(_message.Message):
@@ -257,3 +288,927 @@ class TerminateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TerminateResponse: _TypeAlias = TerminateResponse  # noqa: Y015
+
+@_typing.final
+class GiveConsentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    GIVER_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def giver(self) -> _core_pb2.ObjectReference:
+        """Who consents: a person, or a directory for everybody whom it knows."""
+
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the agents that may act for them; 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        giver: _core_pb2.ObjectReference | None = ...,
+        agents: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["giver", b"giver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "dry_run", b"dry_run", "giver", b"giver", "reason", b"reason", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveConsentRequest: _TypeAlias = GiveConsentRequest  # noqa: Y015
+
+@_typing.final
+class GiveConsentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def consent(self) -> Global___ConsentState:
+        """The consent as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        consent: Global___ConsentState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveConsentResponse: _TypeAlias = GiveConsentResponse  # noqa: Y015
+
+@_typing.final
+class ConsentState(_message.Message):
+    """One consent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    GIVER_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GIVEN_BY_FIELD_NUMBER: _builtins.int
+    GIVEN_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id, by which it is withdrawn."""
+    withdrawn: _builtins.bool
+    """Whether it is over."""
+    reason: _builtins.str
+    """Why it was given."""
+    given_by: _builtins.str
+    """The principal of the key that it was given with. Empty where it was written as facts."""
+    @_builtins.property
+    def giver(self) -> _core_pb2.ObjectReference:
+        """Whose it is."""
+
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the agents that it is for."""
+
+    @_builtins.property
+    def given_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was given. Unset where it was written as facts."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        giver: _core_pb2.ObjectReference | None = ...,
+        agents: _abc.Iterable[_builtins.str] | None = ...,
+        withdrawn: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        given_by: _builtins.str = ...,
+        given_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["given_at", b"given_at", "giver", b"giver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "given_at", b"given_at", "given_by", b"given_by", "giver", b"giver", "id", b"id", "reason", b"reason", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentState: _TypeAlias = ConsentState  # noqa: Y015
+
+@_typing.final
+class WithdrawConsentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    id: _builtins.str
+    """The consent's id."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "id", b"id", "reason", b"reason", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawConsentRequest: _TypeAlias = WithdrawConsentRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawConsentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def consent(self) -> Global___ConsentState:
+        """The consent as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        consent: Global___ConsentState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawConsentResponse: _TypeAlias = WithdrawConsentResponse  # noqa: Y015
+
+@_typing.final
+class ListConsentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    GIVER_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    @_builtins.property
+    def giver(self) -> _core_pb2.ObjectReference:
+        """The person or the directory."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        giver: _core_pb2.ObjectReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["giver", b"giver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["giver", b"giver", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsentsRequest: _TypeAlias = ListConsentsRequest  # noqa: Y015
+
+@_typing.final
+class ListConsentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentState]:
+        """Those that it has given."""
+
+    def __init__(
+        self,
+        *,
+        consents: _abc.Iterable[Global___ConsentState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsentsResponse: _TypeAlias = ListConsentsResponse  # noqa: Y015
+
+@_typing.final
+class SpawnRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class BindingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DELEGATOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PROFILES_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
+    LIFETIME_S_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    version: _builtins.str
+    """The id of the agent's version that it is an instance of."""
+    intent: _builtins.str
+    """The id of the profile that it declares as its intent. Empty: the one that it holds, where that is one."""
+    lifetime_s: _builtins.int
+    """How many seconds it lives. 0: an hour, or as long as its agent allows; a day at most."""
+    session: _builtins.str
+    """A name of the caller's choice, of 128 printable ASCII characters at most, under which one run lives at a time, of
+    this delegator and version. Empty: a run of its own.
+    """
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def delegator(self) -> _core_pb2.ObjectReference:
+        """Whom the run acts for: a person, a system, or a run."""
+
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the profiles that it holds; 1 to 16."""
+
+    @_builtins.property
+    def bindings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it is bound to, by name: text, a number, `true`, `false` or `null`, each as JSON. 32 at most, of 1 KiB."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        delegator: _core_pb2.ObjectReference | None = ...,
+        version: _builtins.str = ...,
+        profiles: _abc.Iterable[_builtins.str] | None = ...,
+        intent: _builtins.str = ...,
+        bindings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        lifetime_s: _builtins.int = ...,
+        session: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delegator", b"delegator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings", b"bindings", "delegator", b"delegator", "dry_run", b"dry_run", "intent", b"intent", "lifetime_s", b"lifetime_s", "profiles", b"profiles", "request_id", b"request_id", "session", b"session", "store", b"store", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpawnRequest: _TypeAlias = SpawnRequest  # noqa: Y015
+
+@_typing.final
+class SpawnResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    WAS_THERE_FIELD_NUMBER: _builtins.int
+    EXCESS_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    was_there: _builtins.bool
+    """Whether it was there already, under its session's name."""
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands. Its id is made by the server; one that a dry run would start has none."""
+
+    @_builtins.property
+    def excess(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.ObjectReference]:
+        """Of a dry run, what the delegator is not granted, in full, for which Spawn would be refused. Else empty."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        run: Global___RunState | None = ...,
+        was_there: _builtins.bool = ...,
+        excess: _abc.Iterable[_core_pb2.ObjectReference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excess", b"excess", "run", b"run", "token", b"token", "was_there", b"was_there"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpawnResponse: _TypeAlias = SpawnResponse  # noqa: Y015
+
+@_typing.final
+class RunState(_message.Message):
+    """One run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class BindingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    DELEGATOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PROFILES_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
+    LIFE_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    SPAWNED_BY_FIELD_NUMBER: _builtins.int
+    SPAWNED_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    version: _builtins.str
+    """The id of the version that it is an instance of."""
+    intent: _builtins.str
+    """The id of the profile that it has declared. Empty once it is over."""
+    life: Global___RunLife.ValueType
+    """Where it is in its life."""
+    credential: _builtins.str
+    """The id of the credential that it was started with."""
+    spawned_by: _builtins.str
+    """The principal of the key that started it. Empty where it was written as facts."""
+    @_builtins.property
+    def delegator(self) -> _core_pb2.ObjectReference:
+        """Whom it acts for: a person, a system, or a run."""
+
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the profiles that it holds now."""
+
+    @_builtins.property
+    def bindings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it was bound to when it was started, by name, each value as RFC 8785 writes it."""
+
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the holds on the run itself."""
+
+    @_builtins.property
+    def spawned_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was started. Unset where it was written as facts."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When its time runs out, or ran out. Unset where it has no end."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        delegator: _core_pb2.ObjectReference | None = ...,
+        version: _builtins.str = ...,
+        profiles: _abc.Iterable[_builtins.str] | None = ...,
+        intent: _builtins.str = ...,
+        bindings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        life: Global___RunLife.ValueType = ...,
+        holds: _abc.Iterable[_builtins.str] | None = ...,
+        credential: _builtins.str = ...,
+        spawned_by: _builtins.str = ...,
+        spawned_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delegator", b"delegator", "ends_at", b"ends_at", "spawned_at", b"spawned_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings", b"bindings", "credential", b"credential", "delegator", b"delegator", "ends_at", b"ends_at", "holds", b"holds", "id", b"id", "intent", b"intent", "life", b"life", "profiles", b"profiles", "spawned_at", b"spawned_at", "spawned_by", b"spawned_by", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunState: _TypeAlias = RunState  # noqa: Y015
+
+@_typing.final
+class RenewRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    LIFETIME_S_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    run: _builtins.str
+    """The run's id."""
+    lifetime_s: _builtins.int
+    """How many seconds it lives from now on. 0: an hour, or as long as its agent allows; a day at most."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        run: _builtins.str = ...,
+        lifetime_s: _builtins.int = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "lifetime_s", b"lifetime_s", "request_id", b"request_id", "run", b"run", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
+
+@_typing.final
+class RenewResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        run: Global___RunState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewResponse: _TypeAlias = RenewResponse  # noqa: Y015
+
+@_typing.final
+class NarrowRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    run: _builtins.str
+    """The run's id."""
+    intent: _builtins.str
+    """The id of the profile that it declares."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        run: _builtins.str = ...,
+        intent: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "intent", b"intent", "request_id", b"request_id", "run", b"run", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowRequest: _TypeAlias = NarrowRequest  # noqa: Y015
+
+@_typing.final
+class NarrowResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        run: Global___RunState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowResponse: _TypeAlias = NarrowResponse  # noqa: Y015
+
+@_typing.final
+class DeclareIntentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    run: _builtins.str
+    """The run's id."""
+    intent: _builtins.str
+    """The id of the profile that it declares."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        run: _builtins.str = ...,
+        intent: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "intent", b"intent", "request_id", b"request_id", "run", b"run", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareIntentRequest: _TypeAlias = DeclareIntentRequest  # noqa: Y015
+
+@_typing.final
+class DeclareIntentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        run: Global___RunState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareIntentResponse: _TypeAlias = DeclareIntentResponse  # noqa: Y015
+
+@_typing.final
+class DescribeRunRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    run: _builtins.str
+    """The run's id."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        run: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeRunRequest: _TypeAlias = DescribeRunRequest  # noqa: Y015
+
+@_typing.final
+class DescribeRunResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___RunState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeRunResponse: _TypeAlias = DescribeRunResponse  # noqa: Y015
+
+@_typing.final
+class ListRunsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    DELEGATOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LIVING_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    version: _builtins.str
+    """Of those that are instances of this version, by its id. Empty: of any."""
+    living: _builtins.bool
+    """Leave out those that are over or terminated."""
+    limit: _builtins.int
+    """How many at most; 0 means as many as the server gives."""
+    cursor: _builtins.str
+    """Where the page before ended. Empty: from the beginning."""
+    @_builtins.property
+    def delegator(self) -> _core_pb2.ObjectReference:
+        """Of those directly below this person, system or run. Unset: of all."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        delegator: _core_pb2.ObjectReference | None = ...,
+        version: _builtins.str = ...,
+        living: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delegator", b"delegator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "delegator", b"delegator", "limit", b"limit", "living", b"living", "store", b"store", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRunsRequest: _TypeAlias = ListRunsRequest  # noqa: Y015
+
+@_typing.final
+class ListRunsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: the list is complete."""
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunState]:
+        """Some runs. A page may be empty and not the last."""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___RunState] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRunsResponse: _TypeAlias = ListRunsResponse  # noqa: Y015
+
+@_typing.final
+class ShowChainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    run: _builtins.str
+    """The run's id."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        run: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowChainRequest: _TypeAlias = ShowChainRequest  # noqa: Y015
+
+@_typing.final
+class ShowChainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainLink]:
+        """The run, its version and that one's agent; then the same of the run above, and so on; at the end the person or
+        system at the root. 64 runs at most.
+        """
+
+    def __init__(
+        self,
+        *,
+        links: _abc.Iterable[Global___ChainLink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowChainResponse: _TypeAlias = ShowChainResponse  # noqa: Y015
+
+@_typing.final
+class ChainLink(_message.Message):
+    """One link of a chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    live: _builtins.bool
+    """Whether it is live by itself, whatever those above it are."""
+    @_builtins.property
+    def object(self) -> _core_pb2.ObjectReference:
+        """What it is."""
+
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the holds on it itself."""
+
+    def __init__(
+        self,
+        *,
+        object: _core_pb2.ObjectReference | None = ...,
+        live: _builtins.bool = ...,
+        holds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "live", b"live", "object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainLink: _TypeAlias = ChainLink  # noqa: Y015
+
+@_typing.final
+class ShowSubtreeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    limit: _builtins.int
+    """How many at most; 0 means as many as the server gives."""
+    cursor: _builtins.str
+    """Where the page before ended. Empty: from the beginning."""
+    @_builtins.property
+    def object(self) -> _core_pb2.ObjectReference:
+        """The run, the person or the system."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        object: _core_pb2.ObjectReference | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "limit", b"limit", "object", b"object", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowSubtreeRequest: _TypeAlias = ShowSubtreeRequest  # noqa: Y015
+
+@_typing.final
+class ShowSubtreeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: there are no more."""
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunBelow]:
+        """Some of the runs below, each before those below itself, those below one by their ids."""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___RunBelow] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowSubtreeResponse: _TypeAlias = ShowSubtreeResponse  # noqa: Y015
+
+@_typing.final
+class RunBelow(_message.Message):
+    """A run of a subtree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    depth: _builtins.int
+    """1 for those directly below."""
+    cut: _builtins.bool
+    """Whether there are others below it that are too deep to be shown: more than 64 runs."""
+    @_builtins.property
+    def run(self) -> Global___RunState:
+        """The run as it stands."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___RunState | None = ...,
+        depth: _builtins.int = ...,
+        cut: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "depth", b"depth", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunBelow: _TypeAlias = RunBelow  # noqa: Y015

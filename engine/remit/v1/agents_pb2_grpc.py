@@ -56,6 +56,61 @@ class AgentsStub:
                 request_serializer=remit_dot_v1_dot_agents__pb2.TerminateRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_agents__pb2.TerminateResponse.FromString,
                 _registered_method=True)
+        self.GiveConsent = channel.unary_unary(
+                '/remit.v1.Agents/GiveConsent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.GiveConsentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.GiveConsentResponse.FromString,
+                _registered_method=True)
+        self.WithdrawConsent = channel.unary_unary(
+                '/remit.v1.Agents/WithdrawConsent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.WithdrawConsentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.WithdrawConsentResponse.FromString,
+                _registered_method=True)
+        self.ListConsents = channel.unary_unary(
+                '/remit.v1.Agents/ListConsents',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ListConsentsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ListConsentsResponse.FromString,
+                _registered_method=True)
+        self.Spawn = channel.unary_unary(
+                '/remit.v1.Agents/Spawn',
+                request_serializer=remit_dot_v1_dot_agents__pb2.SpawnRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.SpawnResponse.FromString,
+                _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/remit.v1.Agents/Renew',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RenewRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RenewResponse.FromString,
+                _registered_method=True)
+        self.Narrow = channel.unary_unary(
+                '/remit.v1.Agents/Narrow',
+                request_serializer=remit_dot_v1_dot_agents__pb2.NarrowRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.NarrowResponse.FromString,
+                _registered_method=True)
+        self.DeclareIntent = channel.unary_unary(
+                '/remit.v1.Agents/DeclareIntent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.DeclareIntentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.DeclareIntentResponse.FromString,
+                _registered_method=True)
+        self.DescribeRun = channel.unary_unary(
+                '/remit.v1.Agents/DescribeRun',
+                request_serializer=remit_dot_v1_dot_agents__pb2.DescribeRunRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.DescribeRunResponse.FromString,
+                _registered_method=True)
+        self.ListRuns = channel.unary_unary(
+                '/remit.v1.Agents/ListRuns',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ListRunsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ListRunsResponse.FromString,
+                _registered_method=True)
+        self.ShowChain = channel.unary_unary(
+                '/remit.v1.Agents/ShowChain',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ShowChainRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ShowChainResponse.FromString,
+                _registered_method=True)
+        self.ShowSubtree = channel.unary_unary(
+                '/remit.v1.Agents/ShowSubtree',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.FromString,
+                _registered_method=True)
 
 
 class AgentsServicer:
@@ -92,6 +147,89 @@ class AgentsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GiveConsent(self, request, context):
+        """Lets agents act for a person, or for everybody whom a directory knows: a consent of its own, with an id that never
+        returns. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawConsent(self, request, context):
+        """Ends a consent for good, and with it every run that was started under it. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsents(self, request, context):
+        """The consents of a person or a directory, withdrawn ones among them; a thousand at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Spawn(self, request, context):
+        """Starts a run below a person, a system or another run, or finds the one that lives under a session's name. Fails with
+        NOT_LIVE, CEILING_EXCEEDED, CONSENT_MISSING, EXCESS, SESSION_DIFFERS (FAILED_PRECONDITION), OBJECT_UNKNOWN
+        (NOT_FOUND); below a person with RIGHT_MISSING (PERMISSION_DENIED) for a key without `spawn-unproven`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Renew(self, request, context):
+        """Lets a run live longer, from now; it never lives shorter by it. LIFECYCLE_REFUSED, CEILING_EXCEEDED
+        (FAILED_PRECONDITION), OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Narrow(self, request, context):
+        """Declares a profile that covers nothing that what the run has declared does not. NOT_NARROWER, LIFECYCLE_REFUSED
+        (FAILED_PRECONDITION), OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareIntent(self, request, context):
+        """Replaces what a run has declared by a profile that covers nothing that its delegator is not granted. EXCESS,
+        CEILING_EXCEEDED, LIFECYCLE_REFUSED (FAILED_PRECONDITION), OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeRun(self, request, context):
+        """One run as it stands. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRuns(self, request, context):
+        """The runs there are, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowChain(self, request, context):
+        """What a run acts for: every link of its chain, from itself up. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowSubtree(self, request, context):
+        """The runs below a run, a person or a system, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +247,61 @@ def add_AgentsServicer_to_server(servicer, server):
                     servicer.Terminate,
                     request_deserializer=remit_dot_v1_dot_agents__pb2.TerminateRequest.FromString,
                     response_serializer=remit_dot_v1_dot_agents__pb2.TerminateResponse.SerializeToString,
+            ),
+            'GiveConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveConsent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.GiveConsentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.GiveConsentResponse.SerializeToString,
+            ),
+            'WithdrawConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawConsent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.WithdrawConsentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.WithdrawConsentResponse.SerializeToString,
+            ),
+            'ListConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsents,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ListConsentsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ListConsentsResponse.SerializeToString,
+            ),
+            'Spawn': grpc.unary_unary_rpc_method_handler(
+                    servicer.Spawn,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.SpawnRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.SpawnResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RenewRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RenewResponse.SerializeToString,
+            ),
+            'Narrow': grpc.unary_unary_rpc_method_handler(
+                    servicer.Narrow,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.NarrowRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.NarrowResponse.SerializeToString,
+            ),
+            'DeclareIntent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareIntent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.DeclareIntentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.DeclareIntentResponse.SerializeToString,
+            ),
+            'DescribeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeRun,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.DescribeRunRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.DescribeRunResponse.SerializeToString,
+            ),
+            'ListRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuns,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ListRunsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ListRunsResponse.SerializeToString,
+            ),
+            'ShowChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowChain,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ShowChainRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ShowChainResponse.SerializeToString,
+            ),
+            'ShowSubtree': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowSubtree,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -199,6 +392,303 @@ class Agents:
             '/remit.v1.Agents/Terminate',
             remit_dot_v1_dot_agents__pb2.TerminateRequest.SerializeToString,
             remit_dot_v1_dot_agents__pb2.TerminateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/GiveConsent',
+            remit_dot_v1_dot_agents__pb2.GiveConsentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.GiveConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/WithdrawConsent',
+            remit_dot_v1_dot_agents__pb2.WithdrawConsentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.WithdrawConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ListConsents',
+            remit_dot_v1_dot_agents__pb2.ListConsentsRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ListConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Spawn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Spawn',
+            remit_dot_v1_dot_agents__pb2.SpawnRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.SpawnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Renew',
+            remit_dot_v1_dot_agents__pb2.RenewRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RenewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Narrow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Narrow',
+            remit_dot_v1_dot_agents__pb2.NarrowRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.NarrowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareIntent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/DeclareIntent',
+            remit_dot_v1_dot_agents__pb2.DeclareIntentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.DeclareIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/DescribeRun',
+            remit_dot_v1_dot_agents__pb2.DescribeRunRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.DescribeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ListRuns',
+            remit_dot_v1_dot_agents__pb2.ListRunsRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ListRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ShowChain',
+            remit_dot_v1_dot_agents__pb2.ShowChainRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ShowChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowSubtree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ShowSubtree',
+            remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,9 @@ from typing import TypeVar
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
 from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.engine.agents.consents import ConsentState
+from remit.engine.agents.lineage import ChainLink, RunBelow
+from remit.engine.agents.run_states import RunState
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
     ExpandAlong,
@@ -307,6 +310,49 @@ def held_json(held: HoldResult) -> Json:
         "placed_at": format_time(hold.placed_at_us) if hold.placed_at_us is not None else None,
         "token": held.token,
     }
+
+
+def consent_json(consent: ConsentState, token: str | None = None) -> Json:
+    """`token` None: that of a list, which has none."""
+    return {
+        "id": consent.id,
+        "giver": str(consent.giver),
+        "agents": list(consent.agents),
+        "withdrawn": consent.is_withdrawn,
+        "reason": consent.reason,
+        "given_by": consent.given_by or None,
+        "given_at": _time_json(consent.given_at_us),
+        **({"token": token} if token is not None else {}),
+    }
+
+
+def run_json(run: RunState) -> Json:
+    return {
+        "id": run.id or None,
+        "delegator": str(run.delegator),
+        "version": run.version or None,
+        "profiles": list(run.profiles),
+        "intent": run.intent or None,
+        "bindings": {name: json.loads(text) for name, text in run.bindings.items()},
+        "life": run.life.value,
+        "holds": list(run.holds),
+        "credential": run.credential or None,
+        "spawned_by": run.spawned_by or None,
+        "spawned_at": _time_json(run.spawned_at_us),
+        "ends_at": _time_json(run.ends_at_us),
+    }
+
+
+def link_json(link: ChainLink) -> Json:
+    return {"object": str(link.object), "live": link.is_live, "holds": list(link.holds)}
+
+
+def below_json(below: RunBelow) -> Json:
+    return {**run_json(below.run), "depth": below.depth, "cut": below.is_cut}
+
+
+def _time_json(time_us: int | None) -> str | None:
+    return format_time(time_us) if time_us is not None else None
 
 
 def store_json(info: StoreInfo) -> Json:

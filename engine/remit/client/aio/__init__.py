@@ -1,1 +1,2 @@
-"""The asyncio client. `sync/client.py` and `sync/streams.py` are generated from their namesakes here."""
+"""The asyncio client. `sync/client.py`, `sync/runs.py` and `sync/streams.py` are generated from
+their namesakes here."""

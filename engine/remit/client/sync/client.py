@@ -12,6 +12,7 @@ import grpc
 
 from remit.client.answers import (
     Answer,
+    ConsentResult,
     Deleted,
     Expanded,
     FailedLookup,
@@ -21,6 +22,7 @@ from remit.client.answers import (
     Imported,
     LookupPage,
     Page,
+    RunResult,
     SchemaDiff,
     SchemaText,
     SchemaWritten,
@@ -31,13 +33,18 @@ from remit.client.answers import (
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
-from remit.client.requests.agents import holds
+from remit.client.requests.agents import consents, holds, runs
+from remit.client.requests.agents.runs import Scalar
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
 from remit.client.resume import ResumableExport, ResumablePermissionWatch, ResumableWatch
 from remit.client.sync.connection import Connection, Items
+from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
+from remit.engine.agents.consents import ConsentState
+from remit.engine.agents.lineage import ChainLink, RunPage, SubtreePage
+from remit.engine.agents.run_states import RunState
 from remit.errors import RemoteError
 from remit.model import (
     Call,
@@ -493,6 +500,129 @@ class Client:
     ) -> TerminateResult:
         """End a run, a version or an agent for good, and with it everything below."""
         return self._send(holds.terminate(self.store, object, reason, request_id, dry_run), timeout_s)
+
+    def give_consent(
+        self,
+        giver: str | ObjectRef,
+        agents: str | Iterable[str],
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ConsentResult:
+        """Let agents act for a person, or for everybody whom a directory knows."""
+        request = consents.give_consent(self.store, giver, agents, reason, request_id, dry_run)
+        return self._send(request, timeout_s)
+
+    def withdraw_consent(
+        self,
+        id: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ConsentResult:
+        """End a consent for good, and with it every run that was started under it."""
+        return self._send(consents.withdraw_consent(self.store, id, reason, request_id, dry_run), timeout_s)
+
+    def list_consents(self, giver: str | ObjectRef, *, timeout_s: float | None = None) -> tuple[ConsentState, ...]:
+        """The consents of a person or a directory, withdrawn ones among them."""
+        return self._send(consents.list_consents(self.store, giver), timeout_s)
+
+    def spawn(
+        self,
+        delegator: str | ObjectRef,
+        version: str,
+        profiles: str | Iterable[str],
+        *,
+        intent: str = "",
+        bindings: Mapping[str, Scalar] | None = None,
+        lifetime_s: int = 0,
+        session: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> Run:
+        """Start a run below a person, a system or a run, or find the one that lives under the session's name. A run
+        that was started is terminated where its `with` block ends."""
+        request = runs.spawn(
+            self.store,
+            delegator,
+            version,
+            profiles,
+            intent,
+            bindings or {},
+            lifetime_s,
+            session,
+            request_id,
+            dry_run,
+        )
+        return Run(self, self._send(request, timeout_s))
+
+    def renew(
+        self,
+        run: str,
+        *,
+        lifetime_s: int = 0,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> RunResult:
+        """Let a run live for so long from now; where it lives longer already, it stays so."""
+        return self._send(runs.renew(self.store, run, lifetime_s, request_id, dry_run), timeout_s)
+
+    def narrow(
+        self,
+        run: str,
+        intent: str,
+        *,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> RunResult:
+        """Declare a profile that covers nothing that what the run has declared does not."""
+        return self._send(runs.narrow(self.store, run, intent, request_id, dry_run), timeout_s)
+
+    def declare_intent(
+        self,
+        run: str,
+        intent: str,
+        *,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> RunResult:
+        """Replace what a run has declared, by a profile that covers nothing that its delegator is not granted."""
+        return self._send(runs.declare_intent(self.store, run, intent, request_id, dry_run), timeout_s)
+
+    def describe_run(self, run: str, *, timeout_s: float | None = None) -> RunState:
+        """One run as it stands."""
+        return self._send(runs.describe_run(self.store, run), timeout_s)
+
+    def list_runs(
+        self,
+        *,
+        delegator: str | ObjectRef | None = None,
+        version: str = "",
+        living: bool = False,
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> RunPage:
+        """A page of the runs there are. It may be empty and not the last: the last has no cursor."""
+        return self._send(runs.list_runs(self.store, delegator, version, living, limit, cursor), timeout_s)
+
+    def show_chain(self, run: str, *, timeout_s: float | None = None) -> tuple[ChainLink, ...]:
+        """What a run acts for: every link of its chain, from itself up."""
+        return self._send(runs.show_chain(self.store, run), timeout_s)
+
+    def show_subtree(
+        self, object: str | ObjectRef, *, limit: int = 0, cursor: str = "", timeout_s: float | None = None
+    ) -> SubtreePage:
+        """A page of the runs below a run, a person or a system, each before those below itself."""
+        return self._send(runs.show_subtree(self.store, object, limit, cursor), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

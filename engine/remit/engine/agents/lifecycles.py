@@ -61,10 +61,11 @@ HOLD = lifecycle(
 RUN = lifecycle(
     "run",
     """
-    state       Terminate
-    absent      -
-    live        terminated
-    terminated  terminated
+    state       Spawn  Renew  Narrow  DeclareIntent  Terminate
+    absent      live   -      -       -              -
+    live        -      live   live    live           terminated
+    over        -      -      -       -              terminated
+    terminated  -      -      -       -              terminated
     """,
 )
 
@@ -88,4 +89,14 @@ VERSION = lifecycle(
     """,
 )
 
-LIFECYCLES = (AGENT, VERSION, RUN, HOLD)
+CONSENT = lifecycle(
+    "consent",
+    """
+    state      GiveConsent  WithdrawConsent
+    absent     given        -
+    given      -            withdrawn
+    withdrawn  -            withdrawn
+    """,
+)
+
+LIFECYCLES = (AGENT, VERSION, RUN, HOLD, CONSENT)

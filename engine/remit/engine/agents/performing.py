@@ -10,7 +10,7 @@ Law: a verb is one revision, whole or absent, and an id of a request is carried 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,9 +21,10 @@ from remit.engine.commits import commit
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
-from remit.engine.request_view import RequestViews
+from remit.engine.request_view import RequestView, RequestViews
 from remit.errors import AgentsNotInSchema, LimitExceeded, RemitError
 from remit.eval.evaluator import Evaluator
+from remit.eval.semantics import Answer
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
 from remit.model import LOCAL_CALLER, Caller, ObjectRef, Question, SubjectRef, Verdict
@@ -92,8 +93,8 @@ class Verbs:
         self.stores = stores
         self.views = views
         self._evaluator = evaluator
-        self._clock = clock
-        self._limits = limits
+        self.clock = clock
+        self.limits = limits
 
     def perform(
         self,
@@ -108,7 +109,7 @@ class Verbs:
         and what a write is refused with; then nothing has happened."""
         loaded = self.stores.of(store)
         checked_request_id(submission.key.id)
-        scanning = Scanning(self._limits.scanned_max, submission.interrupt)
+        scanning = Scanning(self.limits.scanned_max, submission.interrupt)
         told: list[T] = []
 
         def admission(view: WriteTransaction) -> Draft:
@@ -117,7 +118,7 @@ class Verbs:
             schema = self.stores.plans.of_transaction(view)
             require_agents(schema)
             scene = Scene(
-                view, schema, self._clock.now_us(), submission.caller, scanning, self._asks(view, submission.interrupt)
+                view, schema, self.clock.now_us(), submission.caller, scanning, self._asks(view, submission.interrupt)
             )
             made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
@@ -143,11 +144,20 @@ class Verbs:
         )
         return Performed(told[0], committed.token, committed.revision)
 
+    def verdicts(self, view: RequestView, questions: Sequence[Question], interrupt: Interrupt) -> list[Verdict]:
+        """What a pinned view answers, for what is judged before the writer is asked for. Raises what one of them has
+        instead of an answer, and what the interrupt raises."""
+        answers = self._evaluator.check_many(view, questions, self.limits.steps_max, interrupt)
+        for each in answers:
+            if isinstance(each, RemitError):
+                raise each
+        return [each.verdict for each in answers if isinstance(each, Answer)]
+
     def _asks(self, view: WriteTransaction, interrupt: Interrupt) -> Callable[[ObjectRef, str, SubjectRef], bool]:
         def asks(resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
             try:
                 answer = self._evaluator.check(
-                    self.views.staged(view), Question(resource, permission, subject), self._limits.steps_max, interrupt
+                    self.views.staged(view), Question(resource, permission, subject), self.limits.steps_max, interrupt
                 )
             except RemitError as error:
                 if error.reason in _NO_ANSWERS:

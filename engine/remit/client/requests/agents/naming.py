@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from remit.model import ObjectRef
 from remit.notation import parse_object
@@ -16,3 +17,8 @@ def request_id_of(given: str) -> str:
 def object_of(given: str | ObjectRef) -> ObjectRef:
     """Raises InvalidReference."""
     return parse_object(given) if isinstance(given, str) else given
+
+
+def listed(given: str | Iterable[str]) -> list[str]:
+    """One name, or several."""
+    return [given] if isinstance(given, str) else list(given)
