@@ -37,12 +37,14 @@ class RecordKind:
 
 KINDS: Mapping[str, RecordKind] = {
     "agent": RecordKind("agent", Naming.CHANGING),  # its ceilings, and how its runs prove who they are
+    "certification": RecordKind("agent_version", Naming.CHANGING),  # who certified it last, and what it could do then
     "descriptor": RecordKind("descriptor", Naming.DIGEST),  # a tool, as it described itself
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
     "profile": RecordKind("profile", Naming.FIXED),  # what may be done, and how
     "request": RecordKind("request", Naming.FIXED),  # what was carried out lately (see `agents/remembered.py`)
     "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
+    "version": RecordKind("agent_version", Naming.FIXED),  # by what it is known: its model, its prompt and its tools
 }
 """By name. A kind is added, and never changed."""
 
