@@ -22,7 +22,7 @@ from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
 from remit.engine.request_view import RequestViews
-from remit.errors import AgentsNotInSchema, LimitExceeded, RemitError
+from remit.errors import AgentsNotInSchema, CallUnjudgeable, CaveatFailed, LimitExceeded, NegativeCycle, StepBudgetSpent
 from remit.eval.evaluator import Evaluator
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
@@ -46,8 +46,8 @@ WRITTEN: Mapping[str, tuple[str, ...]] = {
     "tool": ("descriptor", "domain", "hold", "maps", "observed", "registered", "risk", "tag", "untagged"),
     "user": ("consent", "hold", "registered"),
 }
-# Of a question that a verb asks within its transaction, while all other writers wait: a tenth of a second of Python. The
-# chain of a run takes some hundreds; a group of thousands of whom nobody is there is not looked through to its end.
+# Of a question that a verb asks within its transaction, while all other writers wait: a tenth of a second of Python.
+# The chain of a run takes some hundreds; a group of thousands of whom nobody is there is not looked through.
 STEPS_ASKED_MAX = 5_000
 
 # Whom the verbs name where a relation asks for a directory and the request has named none.
@@ -157,20 +157,13 @@ class Verbs:
     ) -> Callable[[ObjectRef, str, SubjectRef], Verdict | None]:
         def answers(resource: ObjectRef, permission: str, subject: SubjectRef) -> Verdict | None:
             question = Question(resource, permission, subject)
+            steps_max = min(STEPS_ASKED_MAX, self._limits.steps_max)
             try:
-                return self._evaluator.check(
-                    self.views.staged(view), question, self._limits.steps_max, interrupt
-                ).verdict
-            except RemitError as error:
-                if error.reason in _NO_ANSWERS:
-                    return None
-                raise
+                return self._evaluator.check(self.views.staged(view), question, steps_max, interrupt).verdict
+            except (CallUnjudgeable, CaveatFailed, NegativeCycle, StepBudgetSpent):
+                return None  # the question's own; what says that nobody waits any more is not
 
         return answers
-
-
-# A question that cannot be answered is no yes; what says that nobody waits any more is not the question's.
-_NO_ANSWERS = frozenset({"CALL_UNJUDGEABLE", "CAVEAT_FAILED", "NEGATIVE_CYCLE", "STEP_BUDGET_SPENT"})
 
 
 def require_agents(schema: Schema) -> None:

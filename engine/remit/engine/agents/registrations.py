@@ -195,8 +195,8 @@ def _require_owners(scene: Scene, agent: ObjectRef, owners: Sequence[SubjectRef]
     if not any(scene.asks(owner.object, "present", SubjectRef(*agent)) for owner in owners):
         raise OwnerNotPresent(
             f"of the owners of `{agent}` nobody is there now, or certain to be: "
-            f"{', '.join(f'`{each}`' for each in owners)}; name one who is registered and not held, a system that such a "
-            "one owns, or a smaller team",
+            f"{', '.join(f'`{each}`' for each in owners)}; name one who is registered and not held, a system that such "
+            "a one owns, or a smaller team",
             field="owners",
             agent=agent,
         )

@@ -43,8 +43,8 @@ from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTrans
 
 @dataclass(slots=True)
 class Scene:
-    """`now_us`: what counts as now. `answers`: what a question is answered with as the predecessors left the store; None
-    where it could not be."""
+    """`now_us`: what counts as now. `answers`: what a question is answered with, as the predecessors left the store, or
+    None where it could not be."""
 
     view: WriteTransaction
     schema: Schema
