@@ -46,7 +46,7 @@ WRITTEN: Mapping[str, tuple[str, ...]] = {
     "tool": ("descriptor", "domain", "hold", "maps", "observed", "registered", "risk", "tag", "untagged"),
     "user": ("consent", "hold", "registered"),
 }
-# Of a question that a verb asks within its transaction, while all other writers wait: a tenth of a second of Python.
+# Of all questions that a verb asks within its transaction, while all other writers wait: a tenth of a second of Python.
 # The chain of a run takes some hundreds; a group of thousands of whom nobody is there is not looked through.
 STEPS_ASKED_MAX = 5_000
 
@@ -155,13 +155,20 @@ class Verbs:
     def _answers(
         self, view: WriteTransaction, interrupt: Interrupt
     ) -> Callable[[ObjectRef, str, SubjectRef], Verdict | None]:
+        left = min(STEPS_ASKED_MAX, self._limits.steps_max)
+
         def answers(resource: ObjectRef, permission: str, subject: SubjectRef) -> Verdict | None:
+            nonlocal left
             question = Question(resource, permission, subject)
-            steps_max = min(STEPS_ASKED_MAX, self._limits.steps_max)
             try:
-                return self._evaluator.check(self.views.staged(view), question, steps_max, interrupt).verdict
-            except (CallUnjudgeable, CaveatFailed, NegativeCycle, StepBudgetSpent):
-                return None  # the question's own; what says that nobody waits any more is not
+                answer = self._evaluator.check(self.views.staged(view), question, left, interrupt)
+            except StepBudgetSpent:
+                left = 0
+                return None
+            except (CallUnjudgeable, CaveatFailed, NegativeCycle):
+                return None
+            left -= answer.steps
+            return answer.verdict
 
         return answers
 

@@ -192,7 +192,9 @@ def _require_owners(scene: Scene, agent: ObjectRef, owners: Sequence[SubjectRef]
         field = f"owners[{index}]"
         check_relationship(scene.schema, Relationship(agent, "owner", owner), field)
         require_known(scene, owner.object, field)
-    if not any(scene.asks(owner.object, "present", SubjectRef(*agent)) for owner in owners):
+    # A team may be more than can be looked through, and nobody else is judged then.
+    people_first = sorted(owners, key=lambda owner: bool(owner.relation))
+    if not any(scene.asks(owner.object, "present", SubjectRef(*agent)) for owner in people_first):
         raise OwnerNotPresent(
             f"of the owners of `{agent}` nobody is there now, or certain to be: "
             f"{', '.join(f'`{each}`' for each in owners)}; name one who is registered and not held, a system that such "
