@@ -15,6 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from remit.cli.commands import (
+    agents,
     constraint,
     demo,
     export,
@@ -62,6 +63,7 @@ for group in (
     export,
     watch,
     holds,
+    agents,
     schemas,
     stores,
     validate,

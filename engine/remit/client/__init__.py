@@ -11,7 +11,9 @@ from remit.arguments.canonical import CanonicalArguments, Change, canonical_argu
 from remit.client.aio.client import AsyncClient
 from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWatch, AsyncWatch
 from remit.client.answers import (
+    AgentResult,
     Answer,
+    CertifyResult,
     ChangeKind,
     Deleted,
     Expanded,
@@ -27,12 +29,14 @@ from remit.client.answers import (
     Permissionship,
     PermissionUpdate,
     Reset,
+    RetireResult,
     SchemaDiff,
     SchemaOrphans,
     SchemaText,
     SchemaWritten,
     TerminateResult,
     Unanswered,
+    VersionResult,
     WatchedChange,
     WatchedRecord,
     WatchEvent,
@@ -42,10 +46,12 @@ from remit.client.channel import Tls
 from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
+from remit.engine.agents.ceilings import Ceilings
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
 __all__ = [
+    "AgentResult",
     "Answer",
     "AsyncBackup",
     "AsyncClient",
@@ -55,6 +61,8 @@ __all__ = [
     "Backup",
     "Call",
     "CanonicalArguments",
+    "Ceilings",
+    "CertifyResult",
     "Change",
     "ChangeKind",
     "Client",
@@ -79,6 +87,7 @@ __all__ = [
     "RelationshipFilter",
     "RemoteError",
     "Reset",
+    "RetireResult",
     "SchemaDiff",
     "SchemaOrphans",
     "SchemaText",
@@ -89,6 +98,7 @@ __all__ = [
     "Unanswered",
     "Update",
     "Verdict",
+    "VersionResult",
     "Watch",
     "WatchEvent",
     "WatchedChange",

@@ -281,7 +281,7 @@ def test_the_snapshot_is_what_runs_could_be_given_at_most(world: EngineOfTest) -
     snapshot = done.told.snapshot
     assert snapshot is not None
     assert (snapshot.tools, snapshot.datasets, snapshot.if_called, snapshot.complete) == (
-        ("both", "some"), ("d",), ("tool:some",), True,
+        ("both", "some"), ("d",), (ObjectRef("tool", "some"),), True,
     )  # fmt: skip
     record = world.engine.records.read("", RecordKey("certification", ObjectRef("agent_version", "v1")))
     assert record is not None

@@ -27,7 +27,7 @@ from remit.eval.evaluator import Evaluator
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
 from remit.model import LOCAL_CALLER, Caller, ObjectRef, Question, SubjectRef, Verdict
-from remit.notation import canonical_json
+from remit.notation import canonical_json, checked_id
 from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
 
 T = TypeVar("T")
@@ -187,6 +187,11 @@ def require_agents(schema: Schema) -> None:
                     missing=f"{type}#{relation}",
                 )
     schema.worked_out[_HAS_AGENTS] = True
+
+
+def registry_of(directory: str) -> ObjectRef:
+    """The directory of that id; Remit's own for "". Raises InvalidReference."""
+    return ObjectRef(REGISTRY.type, checked_id(directory, field="directory")) if directory else REGISTRY
 
 
 def new_id(prefix: str) -> str:

@@ -28,6 +28,7 @@ from remit.engine.agents.performing import (
     Submission,
     Verbs,
     checked_reason,
+    registry_of,
 )
 from remit.engine.agents.scene import Scene, require_known
 from remit.errors import DomainNotPlaced, DomainStopped, InvalidArgument, LimitExceeded, ObjectUnknown, OwnerNotPresent
@@ -59,7 +60,7 @@ class Registrations:
         owners: Sequence[SubjectRef],
         domain: str,
         ceilings: Ceilings = NO_CEILINGS,
-        directory: str = REGISTRY.id,
+        directory: str = "",
         submission: Submission = LOCALLY,
     ) -> Performed[AgentState]:
         """Register an agent. Raises LifecycleRefused where it is or was registered, ObjectUnknown, OwnerNotPresent,
@@ -69,7 +70,7 @@ class Registrations:
             raise InvalidArgument("`owners` is empty: an agent has somebody who answers for it", field="owners")
         owners = _checked_owners(owners)
         place = ObjectRef("domain", checked_id(domain, field="domain"))
-        registry = ObjectRef(REGISTRY.type, checked_id(directory, field="directory"))
+        registry = registry_of(directory)
         checked_ceilings(ceilings)
 
         def decide(scene: Scene) -> Decision[AgentState]:
@@ -163,18 +164,22 @@ def _agent(id: str) -> ObjectRef:
     return ObjectRef("agent", checked_id(id, field="agent"))
 
 
-def _checked_owners(owners: Sequence[SubjectRef]) -> tuple[SubjectRef, ...]:
-    """Each once, in their order. Raises LimitExceeded."""
-    each_once = tuple(dict.fromkeys(owners))
-    if len(each_once) > OWNERS_MAX:
+def require_few_owners(count: int) -> None:
+    """Raises LimitExceeded."""
+    if count > OWNERS_MAX:
         raise LimitExceeded(
-            f"an agent has at most {OWNERS_MAX} owners, and {len(each_once)} are named: make a team of them",
+            f"an agent has at most {OWNERS_MAX} owners, and {count} are named: make a team of them",
             field="owners",
             name="owners_max",
             limit=OWNERS_MAX,
-            given=len(each_once),
+            given=count,
         )
-    return each_once
+
+
+def _checked_owners(owners: Sequence[SubjectRef]) -> tuple[SubjectRef, ...]:
+    """Each once, in their order. Raises LimitExceeded."""
+    require_few_owners(len(owners))
+    return tuple(dict.fromkeys(owners))
 
 
 def _after(scene: Scene, event: str, agent: ObjectRef) -> None:

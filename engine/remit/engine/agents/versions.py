@@ -26,12 +26,12 @@ from remit.engine.agents.descriptions import (
 from remit.engine.agents.lifecycles import ABSENT, AGENT, VERSION
 from remit.engine.agents.performing import (
     LOCALLY,
-    REGISTRY,
     Decision,
     Performed,
     Submission,
     Verbs,
     checked_reason,
+    registry_of,
     require_agents,
 )
 from remit.engine.agents.scene import Scene
@@ -64,13 +64,13 @@ SNAPSHOT_BYTES_MAX = 48 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the runs of a version could be given at most, at a revision: the ids of tools and datasets, those that are
-    theirs for some calls only as `if_called`. `complete`: there are no others, and of none it was left open."""
+    """What the runs of a version could be given at most, at a revision: the ids of tools and datasets, and
+    which of them are theirs for some calls only. `complete`: there are no others, and of none it was left open."""
 
     revision: int
     tools: tuple[str, ...]
     datasets: tuple[str, ...]
-    if_called: tuple[str, ...]
+    if_called: tuple[ObjectRef, ...]
     complete: bool
 
 
@@ -147,13 +147,13 @@ class Versions:
         *,
         until_us: int,
         reason: str = "",
-        directory: str = REGISTRY.id,
+        directory: str = "",
         submission: Submission = LOCALLY,
     ) -> Performed[CertifiedVersion]:
         """Certify a version until a time, in place of what the directory certified before. Raises ObjectUnknown,
         LifecycleRefused, CertifierOwns, LimitExceeded where the time is too far, and what `Verbs.perform` raises."""
         version = _version(id, "version")
-        registry = ObjectRef(REGISTRY.type, checked_id(directory, field="directory"))
+        registry = registry_of(directory)
         checked_reason(reason)
         snapshot = self._snapshot(store, version, registry, submission.interrupt)
 
@@ -217,13 +217,13 @@ class Versions:
 
     def _granted(
         self, view: RequestView, type: str, version: ObjectRef, interrupt: Interrupt
-    ) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    ) -> tuple[tuple[str, ...], tuple[ObjectRef, ...], bool]:
         """The ids; which of them for some calls only, as objects; and whether these are all."""
         lookup = ResourceLookup(type, "granted", SubjectRef(*version))
         place = Place("", SNAPSHOT_MAX, self._limits.steps_max, interrupt)
         entries, following, _ = self._evaluator.lookup_resources(view, lookup, place)
         ids: list[str] = []
-        some: list[str] = []
+        some: list[ObjectRef] = []
         complete, room = following is None, SNAPSHOT_BYTES_MAX // 2
         for id, answer in entries:
             if isinstance(answer, RemitError):
@@ -236,7 +236,7 @@ class Versions:
                 break
             ids.append(id)
             if is_for_some:
-                some.append(f"{type}:{id}")
+                some.append(ObjectRef(type, id))
         return tuple(ids), tuple(some), complete
 
 
@@ -337,7 +337,7 @@ def _said(snapshot: Snapshot) -> dict[str, object]:
     return {
         "complete": snapshot.complete,
         "datasets": list(snapshot.datasets),
-        "if_called": list(snapshot.if_called),
+        "if_called": [str(each) for each in snapshot.if_called],
         "revision": snapshot.revision,
         "tools": list(snapshot.tools),
     }

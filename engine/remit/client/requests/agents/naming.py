@@ -16,3 +16,8 @@ def request_id_of(given: str) -> str:
 def object_of(given: str | ObjectRef) -> ObjectRef:
     """Raises InvalidReference."""
     return parse_object(given) if isinstance(given, str) else given
+
+
+def id_of(type: str, given: str) -> str:
+    """The id, of an object that may be given with its type."""
+    return given.removeprefix(f"{type}:")
