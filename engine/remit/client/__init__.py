@@ -46,7 +46,7 @@ from remit.client.channel import Tls
 from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 

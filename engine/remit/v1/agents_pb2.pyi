@@ -271,11 +271,11 @@ class Ceilings(_message.Message):
     LIFETIME_MAX_S_FIELD_NUMBER: _builtins.int
     PROFILES_FIELD_NUMBER: _builtins.int
     depth_max: _builtins.int
-    """How deep a chain may be that ends in a run of the agent: 1 to 16. 0: 16."""
+    """How many runs a chain may have that ends in one of the agent: 1 to 16. 0: 16."""
     fan_out_max: _builtins.int
-    """How many runs may live below one of its runs at a time. 0: no ceiling."""
+    """How many runs may live below one of its runs at a time. 0: any number."""
     lifetime_max_s: _builtins.int
-    """How many seconds one of its runs may live. 0: no ceiling."""
+    """How many seconds one of its runs may live. 0: as long as the store lets any run."""
     @_builtins.property
     def profiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the profiles that its runs may be given, 100 at most. Empty: any."""

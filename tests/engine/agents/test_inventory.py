@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import AgentState, Digests, VersionState
 from remit.engine.cursors import decode_names_cursor, encode_names_cursor
 from remit.errors import InvalidCursor, ObjectUnknown

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import AgentState
 from remit.engine.agents.performing import STEPS_ASKED_MAX, Performed, Submission
 from remit.engine.remembered import RequestKey

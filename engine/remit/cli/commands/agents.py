@@ -20,8 +20,10 @@ from remit.engine.agents.descriptions import AgentState
 _ID = typer.Argument(metavar="AGENT", help="The agent's id, with or without `agent:` before it.")
 _OWNER = typer.Option("--owner", metavar="SUBJECT", help="`user:anne`, `team:pay#member`, `system:cron`; repeatable.")
 _DOMAIN = typer.Option("--domain", metavar="ID", help="The domain it stands in, which belongs to an estate.")
-_DEPTH = typer.Option("--depth-max", metavar="N", min=1, max=16, help="How deep a chain may be that ends in its run.")
-_FAN_OUT = typer.Option("--fan-out-max", metavar="N", min=1, help="How many runs may live below one of its runs.")
+_DEPTH = typer.Option(
+    "--depth-max", metavar="N", min=0, max=16, help="How many runs a chain to one of its own may have."
+)
+_FAN_OUT = typer.Option("--fan-out-max", metavar="N", min=0, help="How many runs may live below one of its runs.")
 _LIFETIME = typer.Option(
     "--lifetime-max", metavar="DURATION", help="How long its runs may live, as in `1h` or `1d12h`."
 )
@@ -177,8 +179,8 @@ def show(session: Session, agent: Annotated[str, _ID]) -> int:
         ("owned", "yes" if shown.is_owned else "no: none of them is there"),
         ("domain", shown.domain.id if shown.domain is not None else "none"),
         ("depth", f"{ceilings.depth_max or 16} at most"),
-        ("fan-out", f"{ceilings.fan_out_max} at most" if ceilings.fan_out_max else "no ceiling"),
-        ("lifetime", f"{ceilings.lifetime_max_s} s at most" if ceilings.lifetime_max_s else "no ceiling"),
+        ("fan-out", f"{ceilings.fan_out_max} at most" if ceilings.fan_out_max else "any number"),
+        ("lifetime", f"{ceilings.lifetime_max_s} s at most" if ceilings.lifetime_max_s else "as the store has it"),
         ("profiles", ", ".join(ceilings.profiles) or "any"),
     ]
     for line in columns(lines):

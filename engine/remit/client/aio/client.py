@@ -43,7 +43,7 @@ from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
 from remit.client.resume import ResumableExport, ResumablePermissionWatch, ResumableWatch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import AgentState, Digests
 from remit.engine.agents.inventory import AgentDescription, AgentPage
 from remit.errors import RemoteError

@@ -42,7 +42,7 @@ from remit.client.resume import ResumableExport, ResumablePermissionWatch, Resum
 from remit.client.sync.connection import Connection, Items
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import AgentState, Digests
 from remit.engine.agents.inventory import AgentDescription, AgentPage
 from remit.errors import RemoteError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from remit.engine.agents.ceilings import Ceilings, read_ceilings
+from remit.engine.agents.ceiling_record import Ceilings, read_ceilings
 from remit.engine.agents.lifecycles import ABSENT
 from remit.engine.record_kinds import SWEPT
 from remit.model import ObjectRef, Qualifiers, SubjectRef
@@ -20,7 +20,7 @@ TERMINATED, REGISTERED, UNREGISTERED = "terminated", "registered", "unregistered
 ADDED, CERTIFIED = "added", "certified"
 
 
-class Seen(Protocol):
+class StateView(Protocol):
     """What of a store a description is made of: within a verb its `Scene`, in a list what is pinned."""
 
     def edges(self, resource: ObjectRef, relation: str) -> Sequence[tuple[SubjectRef, Qualifiers]]: ...
@@ -77,52 +77,52 @@ class VersionState:
     added_at_us: int | None = None
 
 
-def agent_state(seen: Seen, agent: ObjectRef) -> str:
+def agent_state(view: StateView, agent: ObjectRef) -> str:
     """Of the table `AGENT`."""
-    if seen.edges(agent, "terminated") or seen.has_record(SWEPT, agent):
+    if view.edges(agent, "terminated") or view.has_record(SWEPT, agent):
         return TERMINATED
-    if seen.edges(agent, "registered"):
+    if view.edges(agent, "registered"):
         return REGISTERED
-    return UNREGISTERED if seen.is_known(agent) else ABSENT
+    return UNREGISTERED if view.is_known(agent) else ABSENT
 
 
-def version_state(seen: Seen, version: ObjectRef) -> str:
+def version_state(view: StateView, version: ObjectRef) -> str:
     """Of the table `VERSION`. What is a version of nothing was not added yet, whatever else is said of it."""
-    if seen.edges(version, "terminated") or seen.has_record(SWEPT, version):
+    if view.edges(version, "terminated") or view.has_record(SWEPT, version):
         return TERMINATED
-    if not seen.edges(version, "version_of"):
+    if not view.edges(version, "version_of"):
         return ABSENT
-    return CERTIFIED if seen.edges(version, "certified") else ADDED
+    return CERTIFIED if view.edges(version, "certified") else ADDED
 
 
-def agent_of(seen: Seen, version: ObjectRef) -> ObjectRef | None:
+def agent_of(view: StateView, version: ObjectRef) -> ObjectRef | None:
     """Of which agent it is a version."""
-    return next((subject.object for subject, _ in seen.edges(version, "version_of")), None)
+    return next((subject.object for subject, _ in view.edges(version, "version_of")), None)
 
 
-def describe_agent(seen: Seen, agent: ObjectRef, *, is_owned: bool) -> AgentState:
-    document = seen.document(AGENT_RECORD, agent) or {}
+def describe_agent(view: StateView, agent: ObjectRef, *, is_owned: bool) -> AgentState:
+    document = view.document(AGENT_RECORD, agent) or {}
     return AgentState(
         agent.id,
-        agent_state(seen, agent),
-        tuple(sorted(subject for subject, _ in seen.edges(agent, "owner"))),
+        agent_state(view, agent),
+        tuple(sorted(subject for subject, _ in view.edges(agent, "owner"))),
         is_owned,
-        next((subject.object for subject, _ in seen.edges(agent, "domain")), None),
+        next((subject.object for subject, _ in view.edges(agent, "domain")), None),
         read_ceilings(document),
         document.get("by", ""),
         parse_time(document["at"]) if "at" in document else None,
     )
 
 
-def describe_version(seen: Seen, version: ObjectRef) -> VersionState:
-    document = seen.document(VERSION_RECORD, version) or {}
-    agent = agent_of(seen, version)
-    ends = [qualifiers.expiration_us for _, qualifiers in seen.edges(version, "certified")]
-    certified = (seen.document(CERTIFICATION, version) or {}) if ends else {}
+def describe_version(view: StateView, version: ObjectRef) -> VersionState:
+    document = view.document(VERSION_RECORD, version) or {}
+    agent = agent_of(view, version)
+    ends = [qualifiers.expiration_us for _, qualifiers in view.edges(version, "certified")]
+    certified = (view.document(CERTIFICATION, version) or {}) if ends else {}
     return VersionState(
         version.id,
         agent.id if agent is not None else "",
-        version_state(seen, version),
+        version_state(view, version),
         Digests(**document.get("digests", {})),
         document.get("like", ""),
         tuple(document.get("differs", ())),

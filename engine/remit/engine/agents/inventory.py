@@ -123,9 +123,9 @@ class Inventory:
         if described.state == ABSENT:
             raise ObjectUnknown(f"nothing is known of `{agent}`: look at how it is spelt", field="agent", object=agent)
         versions = [ObjectRef("agent_version", each) for each in found]
-        seen = self._seen(store, view, versions, (VERSION_RECORD, CERTIFICATION, SWEPT))
+        pinned = self._pinned(store, view, versions, (VERSION_RECORD, CERTIFICATION, SWEPT))
         return AgentDescription(
-            described, tuple(describe_version(seen, each) for each in versions), following, view.token
+            described, tuple(describe_version(pinned, each) for each in versions), following, view.token
         )
 
     def _view(self, store: str, at_least: str, interrupt: Interrupt) -> RequestView:
@@ -144,15 +144,15 @@ class Inventory:
     def _described(
         self, store: str, view: RequestView, agents: Sequence[ObjectRef], interrupt: Interrupt
     ) -> tuple[AgentState, ...]:
-        seen = self._seen(store, view, agents, (AGENT_RECORD, SWEPT))
+        pinned = self._pinned(store, view, agents, (AGENT_RECORD, SWEPT))
         questions = [Question(agent, "owned", SubjectRef(*agent)) for agent in agents]
         answers = self._evaluator.check_many(view, questions, self._limits.steps_max, interrupt)
         owned = [isinstance(answer, Answer) and answer.verdict is Verdict.YES for answer in answers]
         return tuple(
-            describe_agent(seen, agent, is_owned=is_owned) for agent, is_owned in zip(agents, owned, strict=True)
+            describe_agent(pinned, agent, is_owned=is_owned) for agent, is_owned in zip(agents, owned, strict=True)
         )
 
-    def _seen(self, store: str, view: RequestView, objects: Sequence[ObjectRef], kinds: Sequence[str]) -> _Pinned:
+    def _pinned(self, store: str, view: RequestView, objects: Sequence[ObjectRef], kinds: Sequence[str]) -> _Pinned:
         keys = [RecordKey(kind, object) for object in objects for kind in kinds]
         found = self._records.read_many(store, keys, at_exactly=view.token) if keys else []
         return _Pinned(view, dict(zip(keys, found, strict=True)))
@@ -160,7 +160,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class _Pinned:
-    """A `Seen` of a view, with the records of some objects as of its revision."""
+    """A `StateView` of a view, with the records of some objects as of its revision."""
 
     view: RequestView
     records: Mapping[RecordKey, StoredRecord | None]

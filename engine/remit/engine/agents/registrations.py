@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from remit.engine.admission import check_relationship
-from remit.engine.agents.ceilings import NO_CEILINGS, Ceilings, checked_ceilings, write_ceilings
+from remit.engine.agents.ceiling_record import NO_CEILINGS, Ceilings, checked_ceilings, write_ceilings
 from remit.engine.agents.descriptions import (
     AGENT_RECORD,
     REGISTERED,
@@ -81,8 +81,8 @@ class Registrations:
             _replace(scene, agent, "owner", owners)
             _replace(scene, agent, "domain", [SubjectRef(*place)])
             by = scene.caller.principal
-            document = {"at": format_time(scene.now_us), "by": by, "ceilings": write_ceilings(ceilings)}
-            scene.keep(AGENT_RECORD, agent, document)
+            document = {"at": format_time(scene.now_us), "by": by}
+            scene.keep(AGENT_RECORD, agent, document | write_ceilings(ceilings))
             told = AgentState(id, REGISTERED, tuple(sorted(owners)), True, place, ceilings, by, scene.now_us)
             entry = {"agent": id, "directory": registry.id, **_said(owners, place, ceilings)}
             return Decision(told, id, entry)
@@ -126,7 +126,8 @@ class Registrations:
             before = describe_agent(scene, agent, is_owned=True)
             if ceilings is not None:
                 document = scene.document(AGENT_RECORD, agent) or {}
-                scene.keep(AGENT_RECORD, agent, {**document, "ceilings": write_ceilings(ceilings)})
+                registered = {name: document[name] for name in ("at", "by") if name in document}
+                scene.keep(AGENT_RECORD, agent, registered | write_ceilings(ceilings))
             told = replace(
                 before,
                 owners=tuple(sorted(owners)) or before.owners,

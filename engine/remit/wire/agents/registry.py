@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from remit.engine.agents.ceilings import NO_CEILINGS, Ceilings
+from remit.engine.agents.ceiling_record import NO_CEILINGS, Ceilings
 from remit.engine.agents.descriptions import AgentState, Digests, VersionState
 from remit.engine.agents.versions import Snapshot
 from remit.model import ObjectRef, SubjectRef

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from remit.client.answers import AgentResult, CertifyResult, RetireResult, VersionResult
 from remit.client.requests.agents.naming import id_of, request_id_of
 from remit.client.requests.request import Request, consistency_of
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import Digests
 from remit.engine.agents.inventory import AgentDescription, AgentPage
 from remit.model import SubjectRef

@@ -1,7 +1,7 @@
-"""The ceilings of an agent: what its runs may be given at most, whoever spawns them.
+"""The ceilings of an agent as its record has them: what its runs may be given at most, whoever spawns them.
 
-They are a record of the agent, for no answer rests on them: Spawn looks at them once, and what it gave then stands.
-Law: a ceiling that is not set is the schema's own, or none."""
+No answer rests on them: Spawn looks at them once, and what it gave then stands.
+Law: what is written is what is read, and a ceiling that is not set is the store's own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ PROFILES_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """How deep a chain may be that ends in a run of the agent, how many runs may live below one run at a time, how many
-    seconds a run may live, and the ids of the profiles that its runs may be given. 0: `DEPTH_MAX`, and of the others no
-    ceiling; no profiles: any."""
+    """How many runs a chain may have that ends in one of the agent, how many may live below one at a time, how many
+    seconds one may live, and the ids of the profiles that they may be given. 0, and no profiles: the store's own."""
 
     depth_max: int = 0
     fan_out_max: int = 0
@@ -41,7 +40,7 @@ def checked_ceilings(ceilings: Ceilings) -> Ceilings:
 
 
 def write_ceilings(ceilings: Ceilings) -> dict[str, object]:
-    """As they stand in a document: those that are set."""
+    """The keys of a document that say them: of those that are set."""
     said = {
         "depth_max": ceilings.depth_max,
         "fan_out_max": ceilings.fan_out_max,
@@ -51,10 +50,14 @@ def write_ceilings(ceilings: Ceilings) -> dict[str, object]:
     return {name: value for name, value in said.items() if value}
 
 
-def read_ceilings(document: Mapping[str, Any] | None) -> Ceilings:
-    """Those of an agent's document; none where it has none, as of an agent that was written as facts."""
-    said = (document or {}).get("ceilings", {})
-    return Ceilings(**{**said, "profiles": tuple(said.get("profiles", ()))})
+def read_ceilings(document: Mapping[str, Any]) -> Ceilings:
+    """Those of an agent's document; none where it says none, as of an agent that was written as facts."""
+    return Ceilings(
+        document.get("depth_max", 0),
+        document.get("fan_out_max", 0),
+        document.get("lifetime_max_s", 0),
+        tuple(document.get("profiles", ())),
+    )
 
 
 def _require(field: str, given: int, most: int, name: str) -> None:
