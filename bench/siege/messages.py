@@ -4,15 +4,18 @@ Each is made for one of many callers, who has a number, so that they do not writ
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from authzed.api.v1 import core_pb2 as spicedb
 from authzed.api.v1 import permission_service_pb2 as spicedb_permissions
 from authzed.api.v1 import schema_service_pb2 as spicedb_schemas
 from authzed.api.v1 import watch_service_pb2 as spicedb_watch
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from bench.siege.target import Target
-from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
+from bench.siege.world import CAVEATED, CROWD, DEEP, DOMAIN, SCHEMA, SCRATCH, STEADY_USER, STORE, VICTIM, WIDE
 from remit.engine.limits import JSON_BYTES_MAX
 from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
@@ -396,3 +399,29 @@ def spicedb_dependents(target: Target, number: int) -> Sequence[bytes]:
 
 def _spicedb(type: str, id: str) -> spicedb.ObjectReference:
     return spicedb.ObjectReference(object_type=type, object_id=id)
+
+
+def registrations(name: str) -> Iterable[tuple[str, bytes]]:
+    """All verbs of an agent's and its version's life, in their order, each with its request; first with an owner who is
+    many, none of whom is there."""
+    A = agents_pb2
+    crowd = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="team", id=CROWD), relation="member")
+    until = Timestamp(seconds=int(time.time()) + 3600)
+    asked: tuple[tuple[str, Message], ...] = (
+        ("RegisterAgent", A.RegisterAgentRequest(store=STORE, agent=name, owners=[crowd], domain=DOMAIN)),
+        ("RegisterAgent", A.RegisterAgentRequest(store=STORE, agent=name, owners=[user(STEADY_USER)], domain=DOMAIN)),
+        ("ChangeAgent", A.ChangeAgentRequest(store=STORE, agent=name, owners=[crowd, user(STEADY_USER)])),
+        ("AddVersion", A.AddVersionRequest(store=STORE, agent=name, version=name, digests=A.Digests(model="m"))),
+        ("Certify", A.CertifyRequest(store=STORE, version=name, until=until)),
+        ("Decertify", A.DecertifyRequest(store=STORE, version=name)),
+        ("RetireAgent", A.RetireAgentRequest(store=STORE, agent=name)),
+    )
+    return [(verb, request.SerializeToString()) for verb, request in asked]
+
+
+def agents_listed(target: Target, number: int) -> Sequence[bytes]:
+    return [agents_pb2.ListAgentsRequest(store=STORE).SerializeToString()]
+
+
+def agents_described(target: Target, number: int) -> Sequence[bytes]:
+    return [agents_pb2.DescribeAgentRequest(store=STORE, agent=f"attack-{number}-0").SerializeToString()]

@@ -130,6 +130,22 @@ def _consents(target: Target, number: int) -> Iterator[bool]:
             time.sleep(RETRY_S)
 
 
+_REGISTRY = ("RegisterAgent", "ChangeAgent", "AddVersion", "Certify", "Decertify", "RetireAgent")
+
+
+def _registrations(target: Target, number: int) -> Iterator[bool]:
+    """Agents, one after the other, from the beginning to the end of their lives."""
+    send = {verb: target.channel().unary_unary(_A + verb, None, None) for verb in _REGISTRY}
+    for each in itertools.count():
+        for verb, request in messages.registrations(f"attack-{number}-{each}"):
+            try:
+                send[verb](request, metadata=target.metadata())
+                yield True
+            except grpc.RpcError:
+                yield False
+                time.sleep(RETRY_S)
+
+
 # fmt: off
 ATTACKERS: dict[str, Attacker] = {
     # Without a key.
@@ -181,6 +197,9 @@ ATTACKERS: dict[str, Attacker] = {
     "stops": by_verbs(_stops, HEAVY, _A + "Hold", _A + "Release", _A + "Terminate"),
     "spawns": by_verbs(_spawns, HEAVY, _A + "Spawn", *(_A + verb for verb in _OF_RUN)),
     "consents": by_verbs(_consents, HEAVY, *(_A + verb for verb in ("GiveConsent", "WithdrawConsent", "ListConsents"))),
+    "registrations": by_verbs(_registrations, HEAVY, *(_A + verb for verb in _REGISTRY)),
+    "lists of agents": asks(_A + "ListAgents", messages.agents_listed, HEAVY),
+    "descriptions of agents": asks(_A + "DescribeAgent", messages.agents_described, HEAVY),
     "stores": by_verbs(_stores, HEAVY, _T + "CreateStore", _T + "DeleteStore"),
     "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
     "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),

@@ -52,6 +52,9 @@ SPAWNABLE = (
     "agent_version:bot.1#certified@directory:reviews",
     "profile:all#holder@system:clock",
 )
+DOMAIN = (
+    "siege"  # in which agents are registered, whose owners are `STEADY_USER` and the team `CROWD`, who all have left
+)
 RUNS = 8  # that attackers hold, release and terminate: a run for each
 
 
@@ -114,6 +117,9 @@ def _early(sizes: Sizes) -> Iterator[str]:
         yield f'doc:{CAVEATED}#viewer@user:u{each}[within:{{"most":5}}]'
     for each in range(RUNS):
         yield f"run:{each}#delegated_by@user:u{each}"
+    for each in range(sizes.wide):
+        yield f"team:{CROWD}#member@user:u{each}"
+    yield from (f"domain:{DOMAIN}#estate@estate:siege", f"user:{STEADY_USER}#registered@directory:people")
 
 
 def _make_keys(path: Path, callers: Mapping[str, Collection[Right]]) -> dict[str, str]:

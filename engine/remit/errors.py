@@ -471,6 +471,41 @@ class NotNarrower(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class OwnerNotPresent(RemitError):
+    """An agent would have no owner who is there now: each has left, is held, or is a system that nobody answers for."""
+
+    reason = "OWNER_NOT_PRESENT"
+    status = Status.FAILED_PRECONDITION
+
+
+class DomainNotPlaced(RemitError):
+    """An agent would stand in a domain that belongs to no estate, and so is beyond every kill switch."""
+
+    reason = "DOMAIN_NOT_PLACED"
+    status = Status.FAILED_PRECONDITION
+
+
+class DomainStopped(RemitError):
+    """An agent would be moved out of a domain that is held, and so from under the hold."""
+
+    reason = "DOMAIN_STOPPED"
+    status = Status.FAILED_PRECONDITION
+
+
+class VersionOfAnotherAgent(RemitError):
+    """The version that was named is of another agent."""
+
+    reason = "VERSION_OF_ANOTHER_AGENT"
+    status = Status.FAILED_PRECONDITION
+
+
+class CertifierOwns(RemitError):
+    """A version would be certified by somebody who owns its agent, or of whom it is not certain that they do not."""
+
+    reason = "CERTIFIER_OWNS"
+    status = Status.PERMISSION_DENIED
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

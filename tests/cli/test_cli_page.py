@@ -250,7 +250,12 @@ def test_every_answer_has_the_keys_that_are_promised_and_every_promised_key_is_i
     shell: Shell, engine: Engine, wide_schema: None, tmp_path: Path
 ) -> None:
     seen, ran = Seen(NAMED), set()
-    for row, outcome in (*runs(shell, tmp_path, engine), *_served(shell, tmp_path), *_followed(shell)):
+    for row, outcome in (
+        *runs(shell, tmp_path, engine),
+        *_of_agents(shell, tmp_path),
+        *_served(shell, tmp_path),
+        *_followed(shell),
+    ):
         ran.add(row)
         assert outcome.out, f"{row}: {outcome.err}"
         for line in outcome.json:
@@ -260,6 +265,40 @@ def test_every_answer_has_the_keys_that_are_promised_and_every_promised_key_is_i
     of_commands = [shape for shapes in COMMANDS.values() for shape in shapes if isinstance(shape, Shape)]
     promised = {(shape.text, key) for shape in [*named, *of_commands] for key in shape.keys}
     assert [f"{key} of {text}" for text, key in sorted(promised - seen.keys)] == []
+
+
+def _of_agents(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    """What the verbs of agents print, about a store of their own."""
+    (tmp / "agents.zed").write_text('use import\nimport "remit:agents@1"\n')
+    assert shell("store", "create", "agents").code == 0
+
+    def run(command: str, *arguments: str) -> tuple[str, Outcome]:
+        return command, shell("--store", "agents", *command.split(), *arguments, "--json")
+
+    run("schema write", str(tmp / "agents.zed"))
+    run("touch", "user:anne#registered@directory:people", "domain:retail#estate@estate:acme")
+    run("touch", "run:r-1#delegated_by@user:anne")
+    yield run("hold", "run:r-1", "--id", "h-1")
+    yield run("release", "h-1")
+    yield run("terminate", "run:r-1")
+    owned = ("--owner", "user:anne", "--domain", "retail")
+    yield run("agent register", "over", *owned, "--depth-max", "1")
+    yield run("agent register", "payer", *owned, "--depth-max", "3", "--fan-out-max", "9", "--lifetime-max", "1h")
+    yield run(
+        "agent change", "payer", "--depth-max", "2", "--fan-out-max", "9", "--lifetime-max", "1h", "--profile", "p"
+    )
+    yield run("agent retire", "over")
+    yield run("agent list")
+    digests = ("--model", "sha256:1f", "--prompt", "sha256:77", "--tools", "sha256:e0")
+    yield run("version add", "payer", "payer/1", *digests)
+    yield run("version add", "payer", "payer/2", "--like", "payer/1", "--prompt", "sha256:78")
+    until = ("--until", format_time(NOW_US + 10**12))
+    yield run("version certify", "payer/1", *until, "--request-id", "twice")
+    yield run("version certify", "payer/1", *until, "--request-id", "twice")
+    yield run("version certify", "payer/2", *until)
+    yield run("version list", "payer")
+    yield run("agent show", "payer")
+    yield run("version decertify", "payer/1")
 
 
 def _served(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
@@ -321,10 +360,10 @@ def _told(stream: Any, pattern: str) -> str:
 
 def commands(group: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield " ".join((*above, name)), command
         if hasattr(command, "commands"):
             yield from commands(command, (*above, name))
-        else:
-            yield " ".join((*above, name)), command
 
 
 def test_every_command_is_on_the_page_and_no_other() -> None:

@@ -51,6 +51,8 @@ EXPECTED = {
         "ListRuns",
         "ShowChain",
         "ShowSubtree",
+        "ListAgents",
+        "DescribeAgent",
     ],
     "write": ["Write", "Delete", "Import"],
     "schema": ["WriteSchema"],
@@ -59,6 +61,8 @@ EXPECTED = {
     "hold": ["Hold"],
     "release": ["Release"],
     "terminate": ["Terminate"],
+    "register": ["RegisterAgent", "ChangeAgent", "RetireAgent", "AddVersion"],
+    "certify": ["Certify", "Decertify"],
     "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
     "": ["ListStores", "WhoAmI"],
 }

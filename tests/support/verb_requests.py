@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import Message
+import itertools
 
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from remit.engine.agents.descriptions import Digests
 from remit.engine.facade import Engine
-from remit.model import ObjectRef, Operation, Update
+from remit.model import ObjectRef, Operation, SubjectRef, Update
 from remit.notation import parse_relationship
 from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
-from tests.support.serving import AGENT_SCHEMA
+from tests.support.serving import AGENT_SCHEMA, NOW_US
 
 FOLDER = core_pb2.ObjectReference(type="folder", id="top")
 ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
 SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
+BEN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ben"))
 RUN = core_pb2.ObjectReference(type="run", id="r-1")
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
@@ -51,9 +56,18 @@ def register_credential(engine: Engine, store: str, id: str) -> None:
 def prepare(engine: Engine, store: str) -> None:
     """Make a store such that it would carry out each of the requests."""
     engine.schemas.write(store, AGENT_SCHEMA)
-    facts = ("folder:top#viewer@user:ann", "run:r-1#delegated_by@user:ann", *RUNNING)
+    facts = (
+        "folder:top#viewer@user:ann",
+        "run:r-1#delegated_by@user:ann",
+        "user:ben#registered@directory:people",
+        "domain:retail#estate@estate:acme",
+        *RUNNING,
+    )
     engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
     engine.holds.hold(store, ObjectRef("user", "ann"), reason="", id="placed")
+    for agent in ("payer", "over"):
+        engine.registrations.register(store, agent, owners=[SubjectRef("user", "ben")], domain="retail")
+    engine.versions.add(store, "payer", "payer/1", digests=Digests(model="m"))
 
 
 def request(verb: str, store: str) -> Message:
@@ -141,4 +155,29 @@ def request(verb: str, store: str) -> Message:
             return A.ShowChainRequest(store=store, run="r-2")
         case "ShowSubtree":
             return A.ShowSubtreeRequest(store=store, object=SYSTEM)
+        case "RegisterAgent":
+            return A.RegisterAgentRequest(store=store, agent=_new(), owners=[BEN], domain="retail")
+        case "ChangeAgent":
+            return A.ChangeAgentRequest(store=store, agent="payer", owners=[BEN])
+        case "RetireAgent":
+            return A.RetireAgentRequest(store=store, agent="over")
+        case "AddVersion":
+            return A.AddVersionRequest(store=store, agent="payer", version=_new(), digests=A.Digests(model="m"))
+        case "Certify":
+            until = Timestamp(seconds=NOW_US // 1_000_000 + 3600)
+            return A.CertifyRequest(store=store, version="payer/1", until=until)
+        case "Decertify":
+            return A.DecertifyRequest(store=store, version="payer/1")
+        case "ListAgents":
+            return A.ListAgentsRequest(store=store)
+        case "DescribeAgent":
+            return A.DescribeAgentRequest(store=store, agent="payer")
     raise AssertionError(f"the test knows no request for `{verb}`: add one")
+
+
+_numbers = itertools.count()
+
+
+def _new() -> str:
+    """A name that no request has had: what is made is made once."""
+    return f"new-{next(_numbers)}"

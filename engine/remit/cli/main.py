@@ -15,6 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from remit.cli.commands import (
+    agents,
     consents,
     constraint,
     demo,
@@ -66,6 +67,7 @@ for group in (
     holds,
     runs,
     consents,
+    agents,
     schemas,
     stores,
     validate,

@@ -12,7 +12,9 @@ from remit.client.aio.client import AsyncClient
 from remit.client.aio.runs import AsyncRun
 from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWatch, AsyncWatch
 from remit.client.answers import (
+    AgentResult,
     Answer,
+    CertifyResult,
     ChangeKind,
     ConsentResult,
     Deleted,
@@ -29,6 +31,7 @@ from remit.client.answers import (
     Permissionship,
     PermissionUpdate,
     Reset,
+    RetireResult,
     RunResult,
     SchemaDiff,
     SchemaOrphans,
@@ -36,6 +39,7 @@ from remit.client.answers import (
     SchemaWritten,
     TerminateResult,
     Unanswered,
+    VersionResult,
     WatchedChange,
     WatchedRecord,
     WatchEvent,
@@ -46,10 +50,12 @@ from remit.client.requests.permissions import Question
 from remit.client.sync.client import Client
 from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
 __all__ = [
+    "AgentResult",
     "Answer",
     "AsyncBackup",
     "AsyncClient",
@@ -60,6 +66,8 @@ __all__ = [
     "Backup",
     "Call",
     "CanonicalArguments",
+    "Ceilings",
+    "CertifyResult",
     "Change",
     "ChangeKind",
     "Client",
@@ -85,6 +93,7 @@ __all__ = [
     "RelationshipFilter",
     "RemoteError",
     "Reset",
+    "RetireResult",
     "Run",
     "RunResult",
     "SchemaDiff",
@@ -97,6 +106,7 @@ __all__ = [
     "Unanswered",
     "Update",
     "Verdict",
+    "VersionResult",
     "Watch",
     "WatchEvent",
     "WatchedChange",

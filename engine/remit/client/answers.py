@@ -10,8 +10,10 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from remit.engine.agents.consents import ConsentState
+from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.holds import HoldState
 from remit.engine.agents.run_states import RunState
+from remit.engine.agents.versions import Snapshot
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
 from remit.language.diff import SchemaChange
@@ -335,3 +337,38 @@ class SchemaText:
     text: str
     token: str
     expansion: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResult:
+    """An agent as it stands after it was registered or changed; the token is "" for a dry run."""
+
+    token: str
+    agent: AgentState
+
+
+@dataclass(frozen=True, slots=True)
+class RetireResult:
+    """An agent as it stands after it was retired; `was_over`: it had ended before. The token is "" for a dry run."""
+
+    token: str
+    agent: AgentState
+    was_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionResult:
+    """A version as it stands after it was added or decertified; the token is "" for a dry run."""
+
+    token: str
+    version: VersionState
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyResult:
+    """A version as it stands after it was certified, and what it could do that day, None where the request was carried
+    out before; the token is "" for a dry run."""
+
+    token: str
+    version: VersionState
+    snapshot: Snapshot | None

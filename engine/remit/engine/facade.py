@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
+from remit.engine.agents.inventory import Inventory
 from remit.engine.agents.lineage import Lineage
 from remit.engine.agents.performing import Verbs
+from remit.engine.agents.registrations import Registrations
 from remit.engine.agents.runs import Runs
+from remit.engine.agents.versions import Versions
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
@@ -70,6 +73,9 @@ class Engine:
         self.consents = Consents(verbs)
         self.runs = Runs(verbs)
         self.lineage = Lineage(verbs)
+        self.registrations = Registrations(verbs)
+        self.versions = Versions(verbs, evaluator, limits)
+        self.inventory = Inventory(views, self.records, evaluator, limits)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:

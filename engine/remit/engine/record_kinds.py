@@ -38,6 +38,7 @@ class RecordKind:
 KINDS: Mapping[str, RecordKind] = {
     "agent": RecordKind("agent", Naming.CHANGING),  # its ceilings, and how its runs prove who they are
     "consent": RecordKind("consent", Naming.FIXED),  # whose it is, for which agents, and who gave it
+    "certification": RecordKind("agent_version", Naming.CHANGING),  # who certified it last, and what it could do then
     "descriptor": RecordKind("descriptor", Naming.DIGEST),  # a tool, as it described itself
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
@@ -46,6 +47,7 @@ KINDS: Mapping[str, RecordKind] = {
     "run": RecordKind("run", Naming.CHANGING),  # with what it was started, by whom, and until when
     "session": RecordKind("session", Naming.CHANGING),  # which run lives under a name of its delegator's
     "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
+    "version": RecordKind("agent_version", Naming.FIXED),  # by what it is known: its model, its prompt and its tools
 }
 """By name. A kind is added, and never changed."""
 

@@ -4,6 +4,8 @@ Law: a record of a past revision is the one that its revision left, byte for byt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from remit.engine.loaded import LoadedStores
 from remit.engine.tokens import revision_of
 from remit.model import RecordKey, StoredRecord
@@ -20,12 +22,16 @@ class Records:
 
         Raises StoreNotFound, InvalidToken, ForeignToken, FutureToken, RevisionGone. Cost: O(log n + bytes), and of the
         past O(changes since)."""
+        return self.read_many(store, (key,), at_exactly=at_exactly)[0]
+
+    def read_many(self, store: str, keys: Sequence[RecordKey], *, at_exactly: str = "") -> list[StoredRecord | None]:
+        """The same of many, all of one revision, in their order. Cost: as of one, and of each O(log n + bytes)."""
         loaded = self._stores.of(store)
         with self._stores.view(loaded.identity) as view:
+            since: dict[RecordKey, StoredRecord | None] = {}
             if at_exactly:
                 revision = revision_of(at_exactly, loaded.identity, view.head.revision)
-                changes = (change for delta in view.changelog(revision) for change in delta.records)
-                since = next((change for change in changes if change.key == key), None)
-                if since is not None:
-                    return since.before
-            return view.get_record(key)
+                for delta in view.changelog(revision):
+                    for change in delta.records:
+                        since.setdefault(change.key, change.before)
+            return [since[key] if key in since else view.get_record(key) for key in keys]

@@ -177,6 +177,14 @@ def _subtree(request: Any) -> str:
     return f"runs below {_object(request.object)}"
 
 
+def _agent(verb: str) -> Callable[[Any], str]:
+    return lambda request: f"{verb} agent:{shortened(request.agent)}"
+
+
+def _version(verb: str) -> Callable[[Any], str]:
+    return lambda request: f"{verb} agent_version:{shortened(request.version)}"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -208,6 +216,13 @@ SPAWN = Reader(question=_spawned)
 OF_RUN = Reader(question=_of_run)
 LIST_RUNS = Reader(question=_runs)
 SHOW_SUBTREE = Reader(question=_subtree)
+REGISTER_AGENT = Reader(question=_agent("register"))
+CHANGE_AGENT = Reader(question=_agent("change"))
+RETIRE_AGENT = Reader(question=_agent("retire"))
+DESCRIBE_AGENT = Reader(question=_agent("describe"))
+ADD_VERSION = Reader(question=_version("add"))
+CERTIFY = Reader(question=_version("certify"))
+DECERTIFY = Reader(question=_version("decertify"))
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

@@ -21,7 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
-from remit.server.handlers.agents import consents, holds, runs
+from remit.server.handlers.agents import consents, holds, registrations, runs, versions
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -184,6 +184,32 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Agents", method="ShowSubtree",
          handler=runs.show_subtree, request=_A.ShowSubtreeRequest, response=_A.ShowSubtreeResponse,
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.SHOW_SUBTREE),
+
+    Verb(service="remit.v1.Agents", method="RegisterAgent",
+         handler=registrations.register_agent, request=_A.RegisterAgentRequest, response=_A.RegisterAgentResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.REGISTER_AGENT),
+    Verb(service="remit.v1.Agents", method="ChangeAgent",
+         handler=registrations.change_agent, request=_A.ChangeAgentRequest, response=_A.ChangeAgentResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.CHANGE_AGENT),
+    Verb(service="remit.v1.Agents", method="RetireAgent",
+         handler=registrations.retire_agent, request=_A.RetireAgentRequest, response=_A.RetireAgentResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.RETIRE_AGENT),
+    Verb(service="remit.v1.Agents", method="AddVersion",
+         handler=versions.add_version, request=_A.AddVersionRequest, response=_A.AddVersionResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.ADD_VERSION),
+    # Heavy for its snapshot: two lookups, whatever the version has.
+    Verb(service="remit.v1.Agents", method="Certify",
+         handler=versions.certify, request=_A.CertifyRequest, response=_A.CertifyResponse,
+         right=Right.CERTIFY, about=About.STORE, queue=_WRITES, is_heavy=True, reader=summary.CERTIFY),
+    Verb(service="remit.v1.Agents", method="Decertify",
+         handler=versions.decertify, request=_A.DecertifyRequest, response=_A.DecertifyResponse,
+         right=Right.CERTIFY, about=About.STORE, queue=_WRITES, reader=summary.DECERTIFY),
+    Verb(service="remit.v1.Agents", method="ListAgents",
+         handler=registrations.list_agents, request=_A.ListAgentsRequest, response=_A.ListAgentsResponse,
+         right=Right.READ, about=About.STORE, queue=_READS),
+    Verb(service="remit.v1.Agents", method="DescribeAgent",
+         handler=registrations.describe_agent, request=_A.DescribeAgentRequest, response=_A.DescribeAgentResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.DESCRIBE_AGENT),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

@@ -1212,3 +1212,803 @@ class RunBelow(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunBelow: _TypeAlias = RunBelow  # noqa: Y015
+
+@_typing.final
+class Ceilings(_message.Message):
+    """What the runs of an agent may be given at most. Spawn looks at it; what it gave before stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPTH_MAX_FIELD_NUMBER: _builtins.int
+    FAN_OUT_MAX_FIELD_NUMBER: _builtins.int
+    LIFETIME_MAX_S_FIELD_NUMBER: _builtins.int
+    PROFILES_FIELD_NUMBER: _builtins.int
+    depth_max: _builtins.int
+    """How many runs a chain may have that ends in one of the agent: 1 to 16. 0: 16."""
+    fan_out_max: _builtins.int
+    """How many runs may live below one of its runs at a time. 0: any number."""
+    lifetime_max_s: _builtins.int
+    """How many seconds one of its runs may live. 0: as long as the store lets any run."""
+    @_builtins.property
+    def profiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the profiles that its runs may be given, 100 at most. Empty: any."""
+
+    def __init__(
+        self,
+        *,
+        depth_max: _builtins.int = ...,
+        fan_out_max: _builtins.int = ...,
+        lifetime_max_s: _builtins.int = ...,
+        profiles: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth_max", b"depth_max", "fan_out_max", b"fan_out_max", "lifetime_max_s", b"lifetime_max_s", "profiles", b"profiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ceilings: _TypeAlias = Ceilings  # noqa: Y015
+
+@_typing.final
+class AgentState(_message.Message):
+    """One agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    OWNED_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    CEILINGS_FIELD_NUMBER: _builtins.int
+    REGISTERED_BY_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    state: _builtins.str
+    """`registered`, `terminated`, or `unregistered`: known by facts alone, vouched for by no directory."""
+    owned: _builtins.bool
+    """Whether one of them is there now: registered and not held, or a system that such a one owns."""
+    domain: _builtins.str
+    """The id of its domain. Empty: none."""
+    registered_by: _builtins.str
+    """The principal of the key that registered it. Empty where it was written as facts."""
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.SubjectReference]:
+        """Who answers for it, in their order."""
+
+    @_builtins.property
+    def ceilings(self) -> Global___Ceilings:
+        """Its ceilings, unset where it has none."""
+
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered. Unset where it was written as facts."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        state: _builtins.str = ...,
+        owners: _abc.Iterable[_core_pb2.SubjectReference] | None = ...,
+        owned: _builtins.bool = ...,
+        domain: _builtins.str = ...,
+        ceilings: Global___Ceilings | None = ...,
+        registered_by: _builtins.str = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ceilings", b"ceilings", "registered_at", b"registered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceilings", b"ceilings", "domain", b"domain", "id", b"id", "owned", b"owned", "owners", b"owners", "registered_at", b"registered_at", "registered_by", b"registered_by", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentState: _TypeAlias = AgentState  # noqa: Y015
+
+@_typing.final
+class Digests(_message.Message):
+    """By what a version is known. Each is up to 256 printable ASCII characters without spaces, such as `sha256:…`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Of the model, or its provider's name for it."""
+    prompt: _builtins.str
+    """Of the prompt."""
+    tools: _builtins.str
+    """Of the tools that it is offered."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        tools: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "prompt", b"prompt", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Digests: _TypeAlias = Digests  # noqa: Y015
+
+@_typing.final
+class VersionState(_message.Message):
+    """One version of an agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    LIKE_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    CERTIFIED_BY_FIELD_NUMBER: _builtins.int
+    CERTIFIED_UNTIL_FIELD_NUMBER: _builtins.int
+    ADDED_BY_FIELD_NUMBER: _builtins.int
+    ADDED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    agent: _builtins.str
+    """The id of its agent."""
+    state: _builtins.str
+    """`added`, `certified` or `terminated`."""
+    like: _builtins.str
+    """The id of the version that it was said to be like."""
+    certified_by: _builtins.str
+    """The principal of the key that certified it last. Empty where it is not certified, or was by facts."""
+    added_by: _builtins.str
+    """The principal of the key that added it. Empty where it was written as facts."""
+    @_builtins.property
+    def digests(self) -> Global___Digests:
+        """By what it is known."""
+
+    @_builtins.property
+    def differs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In which of `model`, `prompt` and `tools` it is another than that one."""
+
+    @_builtins.property
+    def certified_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is certified. Unset where it is not, or where facts certify it without an end."""
+
+    @_builtins.property
+    def added_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was added. Unset where it was written as facts."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        state: _builtins.str = ...,
+        digests: Global___Digests | None = ...,
+        like: _builtins.str = ...,
+        differs: _abc.Iterable[_builtins.str] | None = ...,
+        certified_by: _builtins.str = ...,
+        certified_until: _timestamp_pb2.Timestamp | None = ...,
+        added_by: _builtins.str = ...,
+        added_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "certified_until", b"certified_until", "digests", b"digests"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "agent", b"agent", "certified_by", b"certified_by", "certified_until", b"certified_until", "differs", b"differs", "digests", b"digests", "id", b"id", "like", b"like", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionState: _TypeAlias = VersionState  # noqa: Y015
+
+@_typing.final
+class RegisterAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    CEILINGS_FIELD_NUMBER: _builtins.int
+    DIRECTORY_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    agent: _builtins.str
+    """The agent's id."""
+    domain: _builtins.str
+    """The id of the domain that it stands in, which belongs to an estate."""
+    directory: _builtins.str
+    """The id of the directory that vouches for it; empty means `remit`."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.SubjectReference]:
+        """Who answers for it, 1 to 20: people, teams as `team:x#member`, systems. Each is known, and one is there now."""
+
+    @_builtins.property
+    def ceilings(self) -> Global___Ceilings:
+        """What its runs may be given at most; unset: no ceilings."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        owners: _abc.Iterable[_core_pb2.SubjectReference] | None = ...,
+        domain: _builtins.str = ...,
+        ceilings: Global___Ceilings | None = ...,
+        directory: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ceilings", b"ceilings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "ceilings", b"ceilings", "directory", b"directory", "domain", b"domain", "dry_run", b"dry_run", "owners", b"owners", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterAgentRequest: _TypeAlias = RegisterAgentRequest  # noqa: Y015
+
+@_typing.final
+class RegisterAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def agent(self) -> Global___AgentState:
+        """The agent as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        agent: Global___AgentState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterAgentResponse: _TypeAlias = RegisterAgentResponse  # noqa: Y015
+
+@_typing.final
+class ChangeAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    CEILINGS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    agent: _builtins.str
+    """The agent's id."""
+    domain: _builtins.str
+    """The id of the domain that it is to stand in. Empty: the one it does. Nobody moves it out of one that is held."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.SubjectReference]:
+        """All who are to answer for it. Empty: those who do."""
+
+    @_builtins.property
+    def ceilings(self) -> Global___Ceilings:
+        """All its ceilings. Unset: those it has."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        owners: _abc.Iterable[_core_pb2.SubjectReference] | None = ...,
+        domain: _builtins.str = ...,
+        ceilings: Global___Ceilings | None = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ceilings", b"ceilings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "ceilings", b"ceilings", "domain", b"domain", "dry_run", b"dry_run", "owners", b"owners", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeAgentRequest: _TypeAlias = ChangeAgentRequest  # noqa: Y015
+
+@_typing.final
+class ChangeAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def agent(self) -> Global___AgentState:
+        """The agent as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        agent: Global___AgentState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeAgentResponse: _TypeAlias = ChangeAgentResponse  # noqa: Y015
+
+@_typing.final
+class RetireAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    agent: _builtins.str
+    """The agent's id."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "dry_run", b"dry_run", "reason", b"reason", "request_id", b"request_id", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireAgentRequest: _TypeAlias = RetireAgentRequest  # noqa: Y015
+
+@_typing.final
+class RetireAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    WAS_OVER_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    was_over: _builtins.bool
+    """Whether it had been retired or terminated before."""
+    @_builtins.property
+    def agent(self) -> Global___AgentState:
+        """The agent as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        agent: Global___AgentState | None = ...,
+        was_over: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "token", b"token", "was_over", b"was_over"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireAgentResponse: _TypeAlias = RetireAgentResponse  # noqa: Y015
+
+@_typing.final
+class AddVersionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    LIKE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    agent: _builtins.str
+    """The agent's id."""
+    version: _builtins.str
+    """The version's id, of all agents' versions the only one of its name, such as `payer/7`."""
+    like: _builtins.str
+    """The id of an earlier version of the same agent, whose digests count where none are given."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def digests(self) -> Global___Digests:
+        """By what it is known; at least one, unless it is `like` another."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        version: _builtins.str = ...,
+        digests: Global___Digests | None = ...,
+        like: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "digests", b"digests", "dry_run", b"dry_run", "like", b"like", "request_id", b"request_id", "store", b"store", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddVersionRequest: _TypeAlias = AddVersionRequest  # noqa: Y015
+
+@_typing.final
+class AddVersionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def version(self) -> Global___VersionState:
+        """The version as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        version: Global___VersionState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddVersionResponse: _TypeAlias = AddVersionResponse  # noqa: Y015
+
+@_typing.final
+class CertifyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DIRECTORY_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    version: _builtins.str
+    """The version's id."""
+    reason: _builtins.str
+    """What it rests on; at most 1 KiB."""
+    directory: _builtins.str
+    """The id of the directory that certifies; empty means `remit`. What others certify stays."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until when: a time that is to come, at most 400 days away."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        directory: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "dry_run", b"dry_run", "reason", b"reason", "request_id", b"request_id", "store", b"store", "until", b"until", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyRequest: _TypeAlias = CertifyRequest  # noqa: Y015
+
+@_typing.final
+class CertifyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def version(self) -> Global___VersionState:
+        """The version as it stands."""
+
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot:
+        """What it could do that day, which is kept with the certificate. Unset where the request was carried out before."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        version: Global___VersionState | None = ...,
+        snapshot: Global___Snapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot", "token", b"token", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertifyResponse: _TypeAlias = CertifyResponse  # noqa: Y015
+
+@_typing.final
+class Snapshot(_message.Message):
+    """What the runs of a version could be given at most, at a revision: what `granted` of tools and datasets says of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    DATASETS_FIELD_NUMBER: _builtins.int
+    IF_CALLED_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision, as a number."""
+    complete: _builtins.bool
+    """Whether these are all, and of none it was left open."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of tools, by id, 500 at most."""
+
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of datasets, by id, 500 at most."""
+
+    @_builtins.property
+    def if_called(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.ObjectReference]:
+        """Those of them that are granted for some calls only."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        tools: _abc.Iterable[_builtins.str] | None = ...,
+        datasets: _abc.Iterable[_builtins.str] | None = ...,
+        if_called: _abc.Iterable[_core_pb2.ObjectReference] | None = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "datasets", b"datasets", "if_called", b"if_called", "revision", b"revision", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
+
+@_typing.final
+class DecertifyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    version: _builtins.str
+    """The version's id."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "reason", b"reason", "request_id", b"request_id", "store", b"store", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecertifyRequest: _TypeAlias = DecertifyRequest  # noqa: Y015
+
+@_typing.final
+class DecertifyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def version(self) -> Global___VersionState:
+        """The version as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        version: Global___VersionState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecertifyResponse: _TypeAlias = DecertifyResponse  # noqa: Y015
+
+@_typing.final
+class ListAgentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    limit: _builtins.int
+    """How many at most; 0, or more than allowed: as many as a page may have."""
+    cursor: _builtins.str
+    """Where to go on: as the page before gave it. Empty: the beginning."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """Which state to answer from; unset: the newest. Not `at_exactly`."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "cursor", b"cursor", "limit", b"limit", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsRequest: _TypeAlias = ListAgentsRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENTS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where to go on. Empty: there are no more."""
+    token: _builtins.str
+    """The revision of the page."""
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentState]:
+        """By id. A page may have fewer than its limit, and not be the last."""
+
+    def __init__(
+        self,
+        *,
+        agents: _abc.Iterable[Global___AgentState] | None = ...,
+        next_cursor: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "next_cursor", b"next_cursor", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsResponse: _TypeAlias = ListAgentsResponse  # noqa: Y015
+
+@_typing.final
+class DescribeAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    agent: _builtins.str
+    """The agent's id."""
+    limit: _builtins.int
+    """How many versions at most; 0, or more than allowed: as many as a page may have."""
+    cursor: _builtins.str
+    """Where to go on with the versions: as the page before gave it. Empty: the beginning."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """Which state to answer from; unset: the newest. Not `at_exactly`."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "consistency", b"consistency", "cursor", b"cursor", "limit", b"limit", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeAgentRequest: _TypeAlias = DescribeAgentRequest  # noqa: Y015
+
+@_typing.final
+class DescribeAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where to go on. Empty: there are no more."""
+    token: _builtins.str
+    """The revision of the page."""
+    @_builtins.property
+    def agent(self) -> Global___AgentState:
+        """The agent."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionState]:
+        """Its versions, by id."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___AgentState | None = ...,
+        versions: _abc.Iterable[Global___VersionState] | None = ...,
+        next_cursor: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "next_cursor", b"next_cursor", "token", b"token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeAgentResponse: _TypeAlias = DescribeAgentResponse  # noqa: Y015

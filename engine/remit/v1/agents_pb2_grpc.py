@@ -111,6 +111,46 @@ class AgentsStub:
                 request_serializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.FromString,
                 _registered_method=True)
+        self.RegisterAgent = channel.unary_unary(
+                '/remit.v1.Agents/RegisterAgent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RegisterAgentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RegisterAgentResponse.FromString,
+                _registered_method=True)
+        self.ChangeAgent = channel.unary_unary(
+                '/remit.v1.Agents/ChangeAgent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ChangeAgentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ChangeAgentResponse.FromString,
+                _registered_method=True)
+        self.RetireAgent = channel.unary_unary(
+                '/remit.v1.Agents/RetireAgent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RetireAgentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RetireAgentResponse.FromString,
+                _registered_method=True)
+        self.AddVersion = channel.unary_unary(
+                '/remit.v1.Agents/AddVersion',
+                request_serializer=remit_dot_v1_dot_agents__pb2.AddVersionRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.AddVersionResponse.FromString,
+                _registered_method=True)
+        self.Certify = channel.unary_unary(
+                '/remit.v1.Agents/Certify',
+                request_serializer=remit_dot_v1_dot_agents__pb2.CertifyRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.CertifyResponse.FromString,
+                _registered_method=True)
+        self.Decertify = channel.unary_unary(
+                '/remit.v1.Agents/Decertify',
+                request_serializer=remit_dot_v1_dot_agents__pb2.DecertifyRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.DecertifyResponse.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/remit.v1.Agents/ListAgents',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.DescribeAgent = channel.unary_unary(
+                '/remit.v1.Agents/DescribeAgent',
+                request_serializer=remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.FromString,
+                _registered_method=True)
 
 
 class AgentsServicer:
@@ -230,6 +270,67 @@ class AgentsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterAgent(self, request, context):
+        """Registers an agent: with owners of whom one is there now, and in a domain that belongs to an estate. OBJECT_UNKNOWN
+        (NOT_FOUND) for an owner or a domain nobody has heard of, OWNER_NOT_PRESENT, DOMAIN_NOT_PLACED, DOMAIN_STOPPED, or
+        LIFECYCLE_REFUSED where it is registered or was ever retired (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeAgent(self, request, context):
+        """Replaces what is named of an agent: its owners, its domain, its ceilings. Never leaves it without an owner who is
+        there. Fails as RegisterAgent does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireAgent(self, request, context):
+        """Ends an agent's registration and terminates it: its id never returns. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddVersion(self, request, context):
+        """Adds a version to a registered agent, known by digests; it is not certified yet. OBJECT_UNKNOWN (NOT_FOUND),
+        VERSION_OF_ANOTHER_AGENT, RECORD_FIXED, LIFECYCLE_REFUSED (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Certify(self, request, context):
+        """Certifies a version until a time, by a caller who does not own its agent: CERTIFIER_OWNS (PERMISSION_DENIED)
+        otherwise. OBJECT_UNKNOWN (NOT_FOUND), LIFECYCLE_REFUSED (FAILED_PRECONDITION), LIMIT_EXCEEDED for a time too far.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Decertify(self, request, context):
+        """Takes away every certification of a version, so that its runs stop. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """All agents that anything is known of, by id, a page at a time; those nobody registered, and those retired, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeAgent(self, request, context):
+        """One agent, and its versions a page at a time. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -302,6 +403,46 @@ def add_AgentsServicer_to_server(servicer, server):
                     servicer.ShowSubtree,
                     request_deserializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.FromString,
                     response_serializer=remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.SerializeToString,
+            ),
+            'RegisterAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterAgent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RegisterAgentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RegisterAgentResponse.SerializeToString,
+            ),
+            'ChangeAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeAgent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ChangeAgentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ChangeAgentResponse.SerializeToString,
+            ),
+            'RetireAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireAgent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RetireAgentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RetireAgentResponse.SerializeToString,
+            ),
+            'AddVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddVersion,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.AddVersionRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.AddVersionResponse.SerializeToString,
+            ),
+            'Certify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Certify,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.CertifyRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.CertifyResponse.SerializeToString,
+            ),
+            'Decertify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Decertify,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.DecertifyRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.DecertifyResponse.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ListAgentsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'DescribeAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeAgent,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -689,6 +830,222 @@ class Agents:
             '/remit.v1.Agents/ShowSubtree',
             remit_dot_v1_dot_agents__pb2.ShowSubtreeRequest.SerializeToString,
             remit_dot_v1_dot_agents__pb2.ShowSubtreeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RegisterAgent',
+            remit_dot_v1_dot_agents__pb2.RegisterAgentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RegisterAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ChangeAgent',
+            remit_dot_v1_dot_agents__pb2.ChangeAgentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ChangeAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RetireAgent',
+            remit_dot_v1_dot_agents__pb2.RetireAgentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RetireAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/AddVersion',
+            remit_dot_v1_dot_agents__pb2.AddVersionRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.AddVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Certify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Certify',
+            remit_dot_v1_dot_agents__pb2.CertifyRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.CertifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Decertify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Decertify',
+            remit_dot_v1_dot_agents__pb2.DecertifyRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.DecertifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ListAgents',
+            remit_dot_v1_dot_agents__pb2.ListAgentsRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/DescribeAgent',
+            remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,12 +5,14 @@ Law: keys are never renamed or dropped, only added; a key whose value is absent 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TypeVar
 
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
 from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
 from remit.engine.agents.consents import ConsentState
+from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.lineage import ChainLink, RunBelow
 from remit.engine.agents.run_states import RunState
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
@@ -374,3 +376,49 @@ def key_json(key: Key) -> Json:
         "rights": right_names(key.rights),
         "bootstrap": key.bootstrap,
     } | ({} if key.expiration_us is None else {"expiration": format_time(key.expiration_us)})
+
+
+def agent_json(agent: AgentState) -> Json:
+    ceilings = agent.ceilings
+    set_ones: Json = {
+        "depth_max": ceilings.depth_max,
+        "fan_out_max": ceilings.fan_out_max,
+        "lifetime_max_s": ceilings.lifetime_max_s,
+        "profiles": list(ceilings.profiles),
+    }
+    return {
+        "id": agent.id,
+        "state": agent.state,
+        "owners": [str(each) for each in agent.owners],
+        "owned": agent.is_owned,
+        "domain": agent.domain.id if agent.domain is not None else None,
+        "ceilings": {name: value for name, value in set_ones.items() if value} or None,
+        "registered_by": agent.registered_by or None,
+        "registered_at": format_time(agent.registered_at_us) if agent.registered_at_us is not None else None,
+    }
+
+
+def version_json(version: VersionState) -> Json:
+    digests, until_us = version.digests, version.certified_until_us
+    known = {"model": digests.model, "prompt": digests.prompt, "tools": digests.tools}
+    return {
+        "id": version.id,
+        "agent": version.agent,
+        "state": version.state,
+        "digests": {name: digest for name, digest in known.items() if digest},
+        "like": version.like or None,
+        "differs": list(version.differs) if version.like else None,
+        "certified_by": version.certified_by or None,
+        "certified_until": format_time(until_us) if until_us is not None else None,
+        "added_by": version.added_by or None,
+        "added_at": format_time(version.added_at_us) if version.added_at_us is not None else None,
+    }
+
+
+def described_json(agent: AgentState, versions: Sequence[VersionState], token: str) -> Json:
+    of_versions = [_present(version_json(each)) for each in versions]
+    return agent_json(agent) | {"versions": of_versions, "token": token}
+
+
+def _present(shape: Json) -> Json:
+    return {key: value for key, value in shape.items() if value is not None}

@@ -11,7 +11,9 @@ from typing import TypeVar
 import grpc
 
 from remit.client.answers import (
+    AgentResult,
     Answer,
+    CertifyResult,
     ConsentResult,
     Deleted,
     Expanded,
@@ -22,18 +24,20 @@ from remit.client.answers import (
     Imported,
     LookupPage,
     Page,
+    RetireResult,
     RunResult,
     SchemaDiff,
     SchemaText,
     SchemaWritten,
     TerminateResult,
     Unanswered,
+    VersionResult,
     Written,
 )
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
-from remit.client.requests.agents import consents, holds, runs
+from remit.client.requests.agents import consents, holds, registry, runs
 from remit.client.requests.agents.runs import Scalar
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
@@ -42,7 +46,10 @@ from remit.client.sync.connection import Connection, Items
 from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.client.uploads import ImportUpload, Progress, RestoreUpload
+from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.consents import ConsentState
+from remit.engine.agents.descriptions import AgentState, Digests
+from remit.engine.agents.inventory import AgentDescription, AgentPage
 from remit.engine.agents.lineage import ChainLink, RunPage, SubtreePage
 from remit.engine.agents.run_states import RunState
 from remit.errors import RemoteError
@@ -623,6 +630,117 @@ class Client:
     ) -> SubtreePage:
         """A page of the runs below a run, a person or a system, each before those below itself."""
         return self._send(runs.show_subtree(self.store, object, limit, cursor), timeout_s)
+
+    def register_agent(
+        self,
+        agent: str,
+        *,
+        owners: Iterable[str | SubjectRef],
+        domain: str,
+        ceilings: Ceilings | None = None,
+        directory: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> AgentResult:
+        """Register an agent, with owners of whom one is there now, in a domain that belongs to an estate."""
+        request = registry.register_agent(self.store, agent, owners, domain, ceilings, directory, request_id, dry_run)
+        return self._send(request, timeout_s)
+
+    def change_agent(
+        self,
+        agent: str,
+        *,
+        owners: Iterable[str | SubjectRef] = (),
+        domain: str = "",
+        ceilings: Ceilings | None = None,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> AgentResult:
+        """Replace what is named: all owners, the domain, all ceilings."""
+        request = registry.change_agent(self.store, agent, owners, domain, ceilings, request_id, dry_run)
+        return self._send(request, timeout_s)
+
+    def retire_agent(
+        self,
+        agent: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> RetireResult:
+        """End an agent's registration and terminate it: its id never returns."""
+        return self._send(registry.retire_agent(self.store, agent, reason, request_id, dry_run), timeout_s)
+
+    def add_version(
+        self,
+        agent: str,
+        version: str,
+        *,
+        model: str = "",
+        prompt: str = "",
+        tools: str = "",
+        like: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> VersionResult:
+        """Add a version to an agent by digests of its model, prompt and tools; those that are not given are of the
+        version that it is `like`."""
+        digests = Digests(model, prompt, tools)
+        request = registry.add_version(self.store, agent, version, digests, like, request_id, dry_run)
+        return self._send(request, timeout_s)
+
+    def certify(
+        self,
+        version: str,
+        *,
+        until_us: int,
+        reason: str = "",
+        directory: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> CertifyResult:
+        """Certify a version until a time, in microseconds since the epoch, as somebody who does not own its agent."""
+        request = registry.certify(self.store, version, until_us, reason, directory, request_id, dry_run)
+        return self._send(request, timeout_s)
+
+    def decertify(
+        self,
+        version: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> VersionResult:
+        """Take away every certification of a version, so that its runs stop."""
+        return self._send(registry.decertify(self.store, version, reason, request_id, dry_run), timeout_s)
+
+    def list_agents(self, *, at_least: str = "", page_size: int = 0) -> Iterator[AgentState]:
+        """All agents that anything is known of, by id, page by page; each page is of one revision."""
+        cursor = ""
+        while True:
+            page = self.list_agents_page(at_least=at_least, limit=page_size, cursor=cursor)
+            yield from page.agents
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def list_agents_page(
+        self, *, at_least: str = "", limit: int = 0, cursor: str = "", timeout_s: float | None = None
+    ) -> AgentPage:
+        """One page, at most `limit` agents (0: as many as the server gives)."""
+        return self._send(registry.list_agents(self.store, at_least, limit, cursor), timeout_s)
+
+    def describe_agent(
+        self, agent: str, *, at_least: str = "", limit: int = 0, cursor: str = "", timeout_s: float | None = None
+    ) -> AgentDescription:
+        """An agent, and a page of its versions, at most `limit` (0: as many as the server gives)."""
+        return self._send(registry.describe_agent(self.store, agent, at_least, limit, cursor), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Ceilings: what the runs of an agent may come to at most, as the record of the agent says.
+"""What the runs of an agent may come to at most, as its record says and where that says nothing.
 
 Law: an agent without a record, and one whose record leaves a ceiling out, has the store's own."""
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from remit.engine.agents.ceiling_record import read_ceilings
 from remit.engine.agents.chains import DEPTH_MAX
 from remit.errors import CeilingExceeded
 from remit.model import ObjectRef
@@ -16,7 +17,7 @@ LIFETIME_MAX_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Ceilings:
+class RunCeilings:
     """`depth_max`: how many runs, from the root down to one of this agent and with it; `fan_out_max`: how many that
     live directly below one of its runs, None for any number; `lifetime_max_s`: of each of its runs, from now;
     `profiles`: which its runs may hold or declare, None for any."""
@@ -28,19 +29,15 @@ class Ceilings:
     profiles: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, agent: ObjectRef, document: Mapping[str, object] | None) -> Ceilings:
+    def of(cls, agent: ObjectRef, document: Mapping[str, object] | None) -> RunCeilings:
         """Of the agent's record; where there is none, the store's own."""
-        said = document or {}
-        depth, fan_out, lifetime_s = (
-            _number(said.get(name)) for name in ("depth_max", "fan_out_max", "lifetime_max_s")
-        )
-        profiles = said.get("profiles")
+        said = read_ceilings(document or {})
         return cls(
             agent,
-            min(depth or DEPTH_MAX, DEPTH_MAX),
-            fan_out,
-            min(lifetime_s or LIFETIME_MAX_S, LIFETIME_MAX_S),
-            frozenset(map(str, profiles)) if isinstance(profiles, list) and profiles else None,
+            min(said.depth_max or DEPTH_MAX, DEPTH_MAX),
+            said.fan_out_max or None,
+            min(said.lifetime_max_s or LIFETIME_MAX_S, LIFETIME_MAX_S),
+            frozenset(said.profiles) or None,
         )
 
     def lifetime_us(self, asked_s: int) -> int:
@@ -65,8 +62,3 @@ class Ceilings:
         return CeilingExceeded(
             f"{told} at most, and this would be {given}", ceiling=name, limit=limit, given=given, agent=self.agent
         )
-
-
-def _number(value: object) -> int | None:
-    """JSON numbers are whole where they stand for a count; 0 says that there is no ceiling of the agent's own."""
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None

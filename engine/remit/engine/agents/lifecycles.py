@@ -2,7 +2,7 @@
 
 A cell is the state that follows, `-` a refusal. An event is a verb by its name in the API. `absent` is what was never
 heard of; a state that nothing leaves is for ever.
-Law: no verb changes a state but as its table says, and docs/agents.md shows these very tables."""
+Law: no verb changes a state but as its table says, and docs/verbs.md shows these very tables."""
 
 from __future__ import annotations
 
@@ -69,23 +69,26 @@ RUN = lifecycle(
     """,
 )
 
+# `unregistered` is what is known by facts alone: it has grants or an owner, and no directory vouches for it.
 AGENT = lifecycle(
     "agent",
     """
-    state       Terminate
-    absent      -
-    registered  terminated
-    terminated  terminated
+    state         RegisterAgent  ChangeAgent  AddVersion  Certify     RetireAgent  Terminate
+    absent        registered     -            -           -           -            -
+    unregistered  registered     -            -           -           terminated   terminated
+    registered    -              registered   registered  registered  terminated   terminated
+    terminated    -              -            -           -           terminated   terminated
     """,
 )
 
 VERSION = lifecycle(
     "agent_version",
     """
-    state       Terminate
-    absent      -
-    added       terminated
-    terminated  terminated
+    state       AddVersion  Certify    Decertify   Terminate
+    absent      added       -          -           -
+    added       -           certified  added       terminated
+    certified   -           certified  added       terminated
+    terminated  -           -          terminated  terminated
     """,
 )
 

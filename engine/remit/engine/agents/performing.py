@@ -22,13 +22,21 @@ from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
 from remit.engine.request_view import RequestView, RequestViews
-from remit.errors import AgentsNotInSchema, LimitExceeded, RemitError
+from remit.errors import (
+    AgentsNotInSchema,
+    CallUnjudgeable,
+    CaveatFailed,
+    LimitExceeded,
+    NegativeCycle,
+    RemitError,
+    StepBudgetSpent,
+)
 from remit.eval.evaluator import Evaluator
 from remit.eval.semantics import Answer
 from remit.interrupt import Interrupt, never_interrupted
 from remit.language.plan import Schema
 from remit.model import LOCAL_CALLER, Caller, ObjectRef, Question, SubjectRef, Verdict
-from remit.notation import canonical_json
+from remit.notation import canonical_json, checked_id
 from remit.store.port import SMALL_WEIGHT_MAX, Draft, WriteTransaction
 
 T = TypeVar("T")
@@ -47,6 +55,10 @@ WRITTEN: Mapping[str, tuple[str, ...]] = {
     "tool": ("descriptor", "domain", "hold", "maps", "observed", "registered", "risk", "tag", "untagged"),
     "user": ("consent", "hold", "registered"),
 }
+# Of all questions that a verb asks within its transaction, while all other writers wait: a tenth of a second of Python.
+# The chain of a run takes some hundreds; a group of thousands of whom nobody is there is not looked through.
+STEPS_ASKED_MAX = 5_000
+
 # Whom the verbs name where a relation asks for a directory and the request has named none.
 REGISTRY = ObjectRef("directory", "remit")
 _HAS_AGENTS = "has what the verbs of agents write"
@@ -118,7 +130,12 @@ class Verbs:
             schema = self.stores.plans.of_transaction(view)
             require_agents(schema)
             scene = Scene(
-                view, schema, self.clock.now_us(), submission.caller, scanning, self._asks(view, submission.interrupt)
+                view,
+                schema,
+                self.clock.now_us(),
+                submission.caller,
+                scanning,
+                self._answers(view, submission.interrupt),
             )
             made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
@@ -153,23 +170,25 @@ class Verbs:
                 raise each
         return [each.verdict for each in answers if isinstance(each, Answer)]
 
-    def _asks(self, view: WriteTransaction, interrupt: Interrupt) -> Callable[[ObjectRef, str, SubjectRef], bool]:
-        def asks(resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+    def _answers(
+        self, view: WriteTransaction, interrupt: Interrupt
+    ) -> Callable[[ObjectRef, str, SubjectRef], Verdict | None]:
+        left = min(STEPS_ASKED_MAX, self.limits.steps_max)
+
+        def answers(resource: ObjectRef, permission: str, subject: SubjectRef) -> Verdict | None:
+            nonlocal left
+            question = Question(resource, permission, subject)
             try:
-                answer = self._evaluator.check(
-                    self.views.staged(view), Question(resource, permission, subject), self.limits.steps_max, interrupt
-                )
-            except RemitError as error:
-                if error.reason in _NO_ANSWERS:
-                    return False
-                raise
-            return answer.verdict is Verdict.YES
+                answer = self._evaluator.check(self.views.staged(view), question, left, interrupt)
+            except StepBudgetSpent:
+                left = 0
+                return None
+            except (CallUnjudgeable, CaveatFailed, NegativeCycle):
+                return None
+            left -= answer.steps
+            return answer.verdict
 
-        return asks
-
-
-# A question that cannot be answered is no yes; what says that nobody waits any more is not the question's.
-_NO_ANSWERS = frozenset({"CALL_UNJUDGEABLE", "CAVEAT_FAILED", "NEGATIVE_CYCLE", "STEP_BUDGET_SPENT"})
+        return answers
 
 
 def require_agents(schema: Schema) -> None:
@@ -186,6 +205,11 @@ def require_agents(schema: Schema) -> None:
                     missing=f"{type}#{relation}",
                 )
     schema.worked_out[_HAS_AGENTS] = True
+
+
+def registry_of(directory: str) -> ObjectRef:
+    """The directory of that id; Remit's own for "". Raises InvalidReference."""
+    return ObjectRef(REGISTRY.type, checked_id(directory, field="directory")) if directory else REGISTRY
 
 
 def new_id(prefix: str) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from remit.arguments.narrower import narrower_use
-from remit.engine.agents.ceilings import Ceilings
+from remit.engine.agents.ceilings import RunCeilings
 from remit.engine.agents.chains import DEPTH_MAX, RUN, Chain, chain_of, first_of, with_agent
 from remit.engine.agents.excess import covered_by, excess_of, given_by, refused_as_excess
 from remit.engine.agents.lifecycles import RUN as RUN_LIFECYCLE
@@ -401,8 +401,8 @@ def _agent_of(scene: Scene, run: RunState) -> ObjectRef:
     return agent
 
 
-def _ceilings(scene: Scene, agent: ObjectRef) -> Ceilings:
-    return Ceilings.of(agent, scene.document("agent", agent))
+def _ceilings(scene: Scene, agent: ObjectRef) -> RunCeilings:
+    return RunCeilings.of(agent, scene.document("agent", agent))
 
 
 def _started_with(scene: Scene, state: RunState) -> Iterator[Relationship]:

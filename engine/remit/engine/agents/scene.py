@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from remit.engine.admission import (
     KnownContexts,
@@ -34,6 +35,7 @@ from remit.model import (
     StoredRecord,
     SubjectRef,
     Update,
+    Verdict,
 )
 from remit.notation import canonical_json
 from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTransaction
@@ -41,19 +43,31 @@ from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTrans
 
 @dataclass(slots=True)
 class Scene:
-    """`now_us`: what counts as now. `asks`: whether the subject has the permission of the resource, as the predecessors
-    left the store; what is unjudgeable or conditional is no yes."""
+    """`now_us`: what counts as now. `answers`: what a question is answered with, as the predecessors left the store, or
+    None where it could not be."""
 
     view: WriteTransaction
     schema: Schema
     now_us: int
     caller: Caller
     scanning: Scanning
-    asks: Callable[[ObjectRef, str, SubjectRef], bool]
+    answers: Callable[[ObjectRef, str, SubjectRef], Verdict | None]
     updates: list[Update] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
     # --- what is there ------------------------------------------------------------------------------------------
+
+    def asks(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+        """Whether the subject has the permission. What is conditional or was not judged is no yes."""
+        return self.answers(resource, permission, subject) is Verdict.YES
+
+    def rules_out(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+        """Whether it is certain that the subject has not. What was not judged is no certainty."""
+        return self.answers(resource, permission, subject) is Verdict.NO
+
+    def edges(self, resource: ObjectRef, relation: str) -> list[tuple[SubjectRef, Qualifiers]]:
+        """Whom a resource's relation leads to now. Cost: O(those that are stored)."""
+        return [(each.subject, each.qualifiers) for each in self.related(resource, relation)]
 
     def related(self, resource: ObjectRef, relation: str) -> list[Relationship]:
         """The relationships of a resource's relation that count now. Cost: O(those that are stored)."""
@@ -91,10 +105,13 @@ class Scene:
     def record(self, kind: str, object: ObjectRef) -> StoredRecord | None:
         return self.view.get_record(RecordKey(kind, object))
 
-    def document(self, kind: str, object: ObjectRef) -> dict[str, object] | None:
+    def document(self, kind: str, object: ObjectRef) -> dict[str, Any] | None:
         """The record's document, of a kind that the verbs write as JSON; None where there is none."""
         stored = self.record(kind, object)
         return json.loads(stored.record.document) if stored is not None else None
+
+    def has_record(self, kind: str, object: ObjectRef) -> bool:
+        return self.record(kind, object) is not None
 
     # --- what becomes of it -------------------------------------------------------------------------------------
 

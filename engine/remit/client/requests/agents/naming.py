@@ -22,3 +22,8 @@ def object_of(given: str | ObjectRef) -> ObjectRef:
 def listed(given: str | Iterable[str]) -> list[str]:
     """One name, or several."""
     return [given] if isinstance(given, str) else list(given)
+
+
+def id_of(type: str, given: str) -> str:
+    """The id, of an object that may be given with its type."""
+    return given.removeprefix(f"{type}:")
