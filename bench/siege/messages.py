@@ -66,8 +66,8 @@ def delete(resource: str, *, dry_run: bool = False) -> bytes:
 
 
 def hold(id: str, named: str) -> bytes:
-    """Of a document, by a hold's own id."""
-    return agents_pb2.HoldRequest(store=STORE, on=doc(id), id=named).SerializeToString()
+    """Of a document, by a hold's own id, which is the request's too: sent again it is carried out once."""
+    return agents_pb2.HoldRequest(store=STORE, request_id=named, on=doc(id), id=named).SerializeToString()
 
 
 def release(named: str) -> bytes:

@@ -14,8 +14,8 @@ import ssl
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
@@ -96,7 +96,7 @@ def steady_client(target: Target) -> Iterator[Steady]:
     """At work until the end of the `with`. `target.key` is its own."""
     steady, is_over = Steady(), threading.Event()
     channel = target.channel()
-    rounds = [_Stops(steady, channel, target).round]
+    rounds = [Stops(steady, channel, target).round]
     for kind, probe in {**_probes(channel, target), SLEEP: lambda: time.sleep(_SLEEP_S)}.items():
         rounds.append(partial(_asked_once, steady, kind, probe))
     threads = [threading.Thread(target=_steadily, args=(each, is_over)) for each in rounds]
@@ -111,25 +111,30 @@ def steady_client(target: Target) -> Iterator[Steady]:
         channel.close()
 
 
-def _steadily(round: Callable[[], Iterator[None]], is_over: threading.Event) -> None:
-    """A round is an item for each of its calls: it may be over after any of them."""
+def _steadily(round: Callable[[], Generator[None, None, None]], is_over: threading.Event) -> None:
+    """A round is an item for each of its calls: it may be over after any of them, and is closed then."""
     due_s = time.monotonic()
     while not is_over.is_set():
-        for _ in round():
-            if is_over.is_set():
-                return
+        with closing(round()) as calls:
+            for _ in calls:
+                if is_over.is_set():
+                    return
         now_s = time.monotonic()
         due_s = max(due_s + EVERY_S, now_s)
         is_over.wait(due_s - now_s)
 
 
-def _asked_once(steady: Steady, kind: str, probe: Callable[[], object]) -> Iterator[None]:
+def _asked_once(steady: Steady, kind: str, probe: Callable[[], object]) -> Generator[None, None, None]:
     steady.ask(kind, probe)
     yield
 
 
-class _Stops:
-    """Held and released, each seen by the next check; a few facts written, and deleted by a filter."""
+class Stops:
+    """Held and released, each seen by the next check; a few facts written, and deleted by a filter.
+
+    A hold is a hold's own: whoever leaves one behind, because it stops in the midst of a round, silences the document
+    for whoever comes after it. So a round that is left releases what it has placed; and one whose release was not
+    answered begins with that release."""
 
     def __init__(self, steady: Steady, channel: grpc.Channel, target: Target) -> None:
         self._steady = steady
@@ -137,17 +142,19 @@ class _Stops:
         self._delete = _call(channel, _DELETE, relationships_pb2.DeleteResponse, target)
         self._check = _call(channel, _CHECK, permissions_pb2.CheckResponse, target)
         self._hold, self._release = _call(channel, _HOLD, None, target), _call(channel, _RELEASE, None, target)
-        self._placed: set[str] = set()  # holds that may stand: what was not answered may have happened
+        self._id = _new_id()
+        self._is_placed = False  # as far as was told
         self._asked = check(STEADY_DOC, STEADY_USER, "may")
         self._few = write([fact("few", f"u{each}") for each in range(FEW)])
         self._few_deleted = delete("few")
 
-    def round(self) -> Iterator[None]:
-        id = f"steady-{secrets.token_hex(8)}"
-        self._placed.add(id)  # from now on it may be
-        yield from self._change(HOLD, partial(self._hold, hold(STEADY_DOC, id)), core_pb2.VERDICT_NO)
-        for each in sorted(self._placed):
-            yield from self._change(RELEASE, partial(self._released, each), core_pb2.VERDICT_YES)
+    def round(self) -> Generator[None, None, None]:
+        try:
+            yield from self._held_and_released()
+        except GeneratorExit:
+            if self._is_placed:
+                self._steady.ask(RELEASE, self._released)
+            raise
         written = self._steady.ask(WRITE, lambda: self._write(self._few))
         yield
         deleted = self._steady.ask(DELETE, lambda: self._delete(self._few_deleted))
@@ -156,29 +163,40 @@ class _Stops:
         self._steady.rounds += 1
         yield
 
-    def _released(self, id: str) -> bool:
-        """The last one too: only then is nothing held."""
-        try:
-            self._release(release(id))
-        except grpc.RpcError as error:
-            if cast(grpc.Call, error).code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            # It was not placed after all.
-        self._placed.discard(id)
+    def _held_and_released(self) -> Generator[None, None, None]:
+        if not self._is_placed:
+            # Where no answer comes it is sent again in the next round, under the same request id: carried out once.
+            held = self._steady.ask(HOLD, self._held)
+            yield
+            if held is None:
+                return  # it may have happened, or not: nothing can be said of the next check
+            self._expect(HOLD, core_pb2.VERDICT_NO)
+            yield
+        released = self._steady.ask(RELEASE, self._released)
+        yield
+        if released is not None:
+            self._expect(RELEASE, core_pb2.VERDICT_YES)
+            yield
+
+    def _held(self) -> bool:
+        self._hold(hold(STEADY_DOC, self._id))
+        self._is_placed = True
         return True
 
-    def _change(self, kind: str, change: Callable[[], object], verdict: int) -> Iterator[None]:
-        changed = self._steady.ask(kind, change)
-        yield
-        if changed is None:
-            return  # it may have happened, or not: nothing can be said of the next check
+    def _released(self) -> bool:
+        self._release(release(self._id))
+        self._id, self._is_placed = _new_id(), False
+        return True
+
+    def _expect(self, change: str, verdict: int) -> None:
         answer = self._steady.ask(CHECK, lambda: self._check(self._asked))
-        if kind == RELEASE and self._placed:
-            verdict = core_pb2.VERDICT_NO
         if answer is not None and answer.verdict != verdict:
             said = core_pb2.Verdict.Name(answer.verdict)
-            self._steady.lost.append(f"after a {kind} that was acknowledged, a check said {said}")
-        yield
+            self._steady.lost.append(f"after a {change} that was acknowledged, a check said {said}")
+
+
+def _new_id() -> str:
+    return f"steady-{secrets.token_hex(8)}"
 
 
 def _call(channel: grpc.Channel, path: str, response: Any, target: Target) -> Callable[[bytes], Any]:

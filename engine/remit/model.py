@@ -331,7 +331,7 @@ class Delta(NamedTuple):
 
     `schema_text` is the new schema where the revision changed it, else None. `managed_bypass` says that a managed
     relation was written by a caller holding the right to, not by one of Remit's own verbs. `entry_json` is the entry of
-    that verb (see `engine/agents/entry.py`), "" where a revision is no verb's: nobody but Remit writes it."""
+    that verb (see `engine/agents/performing.py`), "" where a revision is no verb's: nobody but Remit writes it."""
 
     revision: int
     committed_at_us: int

@@ -72,6 +72,28 @@ def test_a_watch_for_programs_is_one_object_an_event(shell: Shell) -> None:
     assert touched["committed_at"].endswith("Z")
 
 
+def test_a_watch_tells_which_verb_of_agents_a_revision_was(shell: Shell, engine: Engine) -> None:
+    """One that changed nothing too, where there are no filters."""
+    engine.stores.create("agents")
+    store = ("--store", "agents")
+    shell(*store, "schema", "write", "-", stdin='use import\nimport "remit:agents@1"\n')
+    token = shell(*store, "touch", "run:r-1#delegated_by@user:ann").out.strip()
+    assert shell(*store, "hold", "run:r-1", "--reason", "odd", "--id", "i-1").code == 0
+    for _ in range(2):
+        assert shell(*store, "terminate", "run:r-1").code == 0
+    told = shell(*store, "watch", "--json", "--from", token, "--limit", "3").json[1:]
+    assert [each["entry"]["verb"] for each in told] == ["Hold", "Terminate", "Terminate"]
+    assert told[0]["entry"].items() >= {"hold": "i-1", "on": "run:r-1", "reason": "odd"}.items()
+    assert told[0]["changes"][0]["relationship"] == "run:r-1#hold@hold:i-1"
+    assert told[2]["changes"] == []
+    lines = shell(*store, "watch", "--from", token, "--limit", "1").lines
+    assert [json.loads(line.removeprefix("// entry ")) for line in lines if line.startswith("// entry ")] == [
+        told[0]["entry"]
+    ]
+    filtered = shell(*store, "watch", "--json", "--from", token, "--limit", "1", "--filter", "run#terminated").json[1:]
+    assert [each["entry"]["verb"] for each in filtered] == ["Terminate"]
+
+
 def test_a_watch_names_the_records_that_a_revision_wrote(shell: Shell, engine: Engine) -> None:
     token = token_of(shell)
     why = record("hold", "hold:h", b"why")

@@ -61,7 +61,7 @@ def test_a_server_whose_writer_has_ended_says_so_and_goes_on_answering() -> None
 
     with BackgroundServer(engine, http="127.0.0.1:0") as server, Client(server.endpoint) as client:
         assert readiness(server)[0] == 200
-        engine.loaded.after_commit = fail
+        engine.loaded.after_commit.append(fail)
         with pytest.raises(RemoteError):
             client.touch("folder:top#viewer@user:ann")
         status, told = readiness(server)

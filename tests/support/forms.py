@@ -60,6 +60,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     # A process that serves has its frontend before it where the core is built, and without the core has none: the two
     # forms are the two ways in.
     "simulation": (WITHOUT_CORE,),
+    # What a killed process leaves is the store's, whoever answers questions.
+    "simulation/test_verb_crashes.py": ONCE,
     "store": ONCE,
     "wire": ONCE,
     "world": ONCE,

@@ -225,7 +225,8 @@ class WatchedRecord:
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
     """What one revision did, as far as the filters mean it; or a checkpoint, which only says that everything up to its
-    token has been told. `schema` is the new schema where the revision changed it; `metadata` are the writer's words."""
+    token has been told. `schema` is the new schema where the revision changed it; `metadata` are the writer's words;
+    `entry` is what the verb of agents that it was has left of itself, with its name in `verb`."""
 
     token: str
     changes: tuple[WatchedChange, ...] = ()
@@ -235,6 +236,7 @@ class WatchEvent:
     committed_at_us: int = 0
     checkpoint: bool = False
     records: tuple[WatchedRecord, ...] = ()
+    entry: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,7 @@ class ResumableWatch:
             message.written_by,
             decode_time(message.committed_at, "committed_at"),
             records=tuple(_decode_record(each) for each in message.records),  # all with the last piece
+            entry=decode_context(message.entry, "entry") if message.HasField("entry") else {},
         )
 
 

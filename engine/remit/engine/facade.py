@@ -19,6 +19,7 @@ from remit.engine.agents.runs import Runs
 from remit.engine.agents.versions import Versions
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
+from remit.engine.entries import Entries, EntrySink
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.lookups import Lookups
@@ -45,11 +46,18 @@ class Engine:
     """Every verb by its noun, over all stores of one data directory: `engine.questions.check(…)`."""
 
     def __init__(
-        self, store: Store, clock: Clock, limits: Limits | None = None, *, retention_us: int = RETENTION_US
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits | None = None,
+        *,
+        retention_us: int = RETENTION_US,
+        entries: EntrySink | None = None,
     ) -> None:
         """Load every store into memory; make `default` where there is none. Cost: O(relationships).
 
-        `retention_us` is how long revisions can be asked about and watched, as far as `upkeep` is called."""
+        `retention_us` is how long revisions can be asked about and watched, as far as `upkeep` is called. `entries`:
+        where those of verbs are kept, as far as `self.entries` is started; None for nowhere but the changelog."""
         self._store = store
         self.clock = clock
         self.limits = limits = limits or Limits()
@@ -76,7 +84,8 @@ class Engine:
         self.registrations = Registrations(verbs)
         self.versions = Versions(verbs, evaluator, limits)
         self.inventory = Inventory(views, self.records, evaluator, limits)
-        self._upkeep = Upkeep(store, loaded, clock, retention_us)
+        self.entries = Entries(loaded, entries, clock, retention_us) if entries is not None else None
+        self._upkeep = Upkeep(store, loaded, clock, retention_us, self.entries)
 
     def close(self) -> None:
         """Finish what is queued and release the store. The engine answers nothing afterwards."""
@@ -90,7 +99,10 @@ class Engine:
     def stats(self) -> EngineStats:
         """What there is now, for whoever watches. Cost: O(stores)."""
         store = self._store
-        return EngineStats(self.loaded.stats(), store.size_bytes(), store.writes_waiting(), store.problem())
+        behind_us = self.entries.behind_us() if self.entries is not None else 0
+        return EngineStats(
+            self.loaded.stats(), store.size_bytes(), store.writes_waiting(), store.problem(), behind_us / 1_000_000
+        )
 
     def on_commit(self, observer: Callable[[Commit], None]) -> Callable[[], None]:
         """Call `observer` after each commit to the disk; see `Store.observe`. Returns what ends it."""

@@ -146,7 +146,7 @@ class LoadedStores:
             self._show(loaded)
         self._changing = threading.Condition()
         self._names_changing: set[str] = set()
-        self.after_commit: CommitListener | None = None  # hears of deltas once memory has them, and must not fail
+        self.after_commit: list[CommitListener] = []  # who hears of deltas once memory has them, and must not fail
         store.subscribe(self._committed)
 
     def all(self) -> list[LoadedStore]:
@@ -281,8 +281,8 @@ class LoadedStores:
             if delta.schema_text is not None:
                 schema = self.plans.of(delta.schema_text)
         loaded.advance(deltas, schema)
-        if self.after_commit is not None:
-            self.after_commit(name, deltas)
+        for listener in self.after_commit:
+            listener(name, deltas)
 
     def _load(self, name: str) -> LoadedStore:
         with self._store.read(name) as view:

@@ -145,9 +145,11 @@ class SchemaDiff:
 @dataclass(frozen=True, slots=True)
 class EngineStats:
     """Of each store how many relationships it holds and its revision; what all take on the disk; the writes that wait;
-    and why nothing can be written any more, "" where it can."""
+    why nothing can be written any more, "" where it can; and for how long some entry of a verb has been waiting to be
+    kept, 0 where none is."""
 
     stores: Mapping[str, tuple[int, int]]
     size_bytes: int
     writes_waiting: int
     problem: str
+    entries_behind_s: float = 0.0

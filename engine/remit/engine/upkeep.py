@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from remit.engine.clock import Clock
 from remit.engine.ended_runs import EndedRuns, end_where_over
+from remit.engine.entries import Entries
 from remit.engine.loaded import LoadedStore, LoadedStores
 from remit.engine.remembered import forgettable
 from remit.errors import RemitError, StoreFull, StoreNotFound
@@ -36,13 +37,16 @@ _log = logging.getLogger(__name__)
 class Upkeep:
     """The upkeep of all stores of one data directory, one round at a time."""
 
-    def __init__(self, store: Store, stores: LoadedStores, clock: Clock, retention_us: int) -> None:
+    def __init__(
+        self, store: Store, stores: LoadedStores, clock: Clock, retention_us: int, entries: Entries | None
+    ) -> None:
         assert retention_us >= 0, "a window has a length"
         self._store = store
         self._stores = stores
         self._clock = clock
         self._retention_us = retention_us
         self._ended_runs = EndedRuns(stores)
+        self._entries = entries
 
     def round(self, interrupt: Interrupt = never_interrupted) -> None:
         """Everything there is to do now, in pieces between which others write. What fails in one store does not keep
@@ -51,6 +55,11 @@ class Upkeep:
         failure: RemitError | None = None
         for loaded in self._stores.all():
             name = loaded.identity.name
+            if self._entries is not None:
+                try:
+                    self._entries.settle(loaded, interrupt)
+                except RemitError as error:  # on a full disk, what forgets makes the room that entries wait for
+                    failure = failure or error
             try:
                 # In a full store there may be room for what forgets, and none for a sweep before that.
                 while self._store.trim(name, until_us):

@@ -40,8 +40,9 @@ _SHARED_MAX = 64  # sets of filters for which what was made of a revision is kep
 class Watched:
     """What one revision did, as far as the filters mean it; or a piece of it, where it is too long to be told at once.
 
-    `token` is empty in a piece that others of the same revision follow; `schema_text` and `records` are in the last.
-    Records are meant by a filter that means all of their object."""
+    `token` is empty in a piece that others of the same revision follow; `schema_text`, `records` and `entry_json` are
+    in the last. Records are meant by a filter that means all of their object; the entry of a verb where anything is,
+    and always where there are no filters."""
 
     token: str
     revision: int
@@ -51,6 +52,7 @@ class Watched:
     schema_text: str | None
     metadata_json: str
     records: tuple[RecordChange, ...] = ()
+    entry_json: str = ""
 
 
 class _Entry:
@@ -60,7 +62,7 @@ class _Entry:
 
     def __init__(self, delta: Delta) -> None:
         self.delta = delta
-        self.size_bytes = len(delta.metadata_json) + sum(map(_weight, delta.changes))
+        self.size_bytes = len(delta.metadata_json) + len(delta.entry_json) + sum(map(_weight, delta.changes))
         self.size_bytes += sum(map(_record_weight, delta.records))
         self.made: dict[tuple[object, ...], Any] = {}
 
@@ -97,7 +99,7 @@ class Watches:
         self._recent: dict[LoadedStore, _Recent] = {}
         self._watching: dict[LoadedStore, int] = {}
         self._listeners: tuple[Callable[[str], None], ...] = ()
-        stores.after_commit = self._committed
+        stores.after_commit.append(self._committed)
 
     def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener` with the store's name after each commit, on the thread that wrote it: it must be quick, and
@@ -310,14 +312,14 @@ class Watch(Generic[T]):
         if told and not is_last and begin == 0:
             return 0  # whole in the next step, if it fits into one
         records = self._meant_records(delta) if is_last else ()
-        if is_last and not changes and not records and delta.schema_text is None:
+        if is_last and not changes and not records and delta.schema_text is None and not self._tells_all(delta):
             self._revision, self._told = delta.revision, 0
             return room
         token = encode_token(self._loaded.identity, delta.revision) if is_last else ""
         told.append(self._make(_watched(delta, token, tuple(changes[begin:end]), records)))
         self._revision, self._told = (delta.revision, 0) if is_last else (self._revision, end)
         room -= sum(map(_record_weight, records))
-        return room - len(delta.metadata_json) - len(delta.schema_text or "")
+        return room - len(delta.metadata_json) - len(delta.entry_json) - len(delta.schema_text or "")
 
     def _made_of(self, entry: _Entry) -> list[T]:
         """What a recent delta is to this watch, and to all others of the same filters."""
@@ -327,12 +329,17 @@ class Watch(Generic[T]):
             changes = self._meant(entry.delta.changes, never_interrupted)
             records = self._meant_records(entry.delta)
             made = []
-            if changes or records:
+            if changes or records or self._tells_all(entry.delta):
                 token = encode_token(self._loaded.identity, entry.delta.revision)
                 made.append(self._make(_watched(entry.delta, token, tuple(changes), records)))
             if len(entry.made) < _SHARED_MAX:
                 entry.made[key] = made
         return made
+
+    def _tells_all(self, delta: Delta) -> bool:
+        """Whether the revision is told though it changed nothing: a verb has left its entry, and there are no
+        filters."""
+        return bool(delta.entry_json) and not self._filters
 
     def _meant(self, changes: Sequence[Change], look: Interrupt) -> Sequence[Change]:
         """Cost: O(changes x filters)."""
@@ -364,6 +371,7 @@ def _watched(delta: Delta, token: str, changes: tuple[Change, ...], records: tup
         delta.schema_text if token else None,
         delta.metadata_json,
         records,
+        delta.entry_json if token else "",
     )
 
 

@@ -465,6 +465,7 @@ class WatchResponse(_message.Message):
     COMMITTED_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Everything up to and including this revision has been sent. Go on after it, in another stream if need be. Empty where
     more of the same revision follows.
@@ -493,6 +494,13 @@ class WatchResponse(_message.Message):
         in them is not told.
         """
 
+    @_builtins.property
+    def entry(self) -> _struct_pb2.Struct:
+        """The entry of the verb of agents that the revision is: `verb`, its `request_id` where it had one, the run that asked
+        for it (`written_by_run`), and what it was about. Unset where the revision is no verb's. Without filters a verb that
+        changed nothing is told, too.
+        """
+
     def __init__(
         self,
         *,
@@ -504,10 +512,11 @@ class WatchResponse(_message.Message):
         committed_at: _timestamp_pb2.Timestamp | None = ...,
         checkpoint: _builtins.bool = ...,
         records: _abc.Iterable[Global___WatchedRecord] | None = ...,
+        entry: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "entry", b"entry", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "metadata", b"metadata", "records", b"records", "schema", b"schema", "token", b"token", "written_by", b"written_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "checkpoint", b"checkpoint", "committed_at", b"committed_at", "entry", b"entry", "metadata", b"metadata", "records", b"records", "schema", b"schema", "token", b"token", "written_by", b"written_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

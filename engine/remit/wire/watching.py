@@ -26,6 +26,8 @@ def encode_watched(watched: Watched) -> relationships_pb2.WatchResponse:
     )
     if watched.metadata_json != "{}":
         message.metadata.CopyFrom(encode_context_json(watched.metadata_json))
+    if watched.entry_json:
+        message.entry.CopyFrom(encode_context_json(watched.entry_json))
     return message
 
 

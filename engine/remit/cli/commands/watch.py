@@ -56,9 +56,9 @@ def watch(
     """Tell every change, in order, until interrupted.
 
     Each revision is told as the updates that it was, `touch` or `delete` and a relationship, then in lines that begin
-    with `//` which records it wrote or removed, and its token, time and writer: `--from` takes the token. A connection
-    that breaks is made again, and nothing is told twice. With `--json`, checkpoints are told, too: they say that
-    nothing happened up to a token.
+    with `//` which records it wrote or removed, which verb of agents it was, and its token, time and writer: `--from`
+    takes the token. A connection that breaks is made again, and nothing is told twice. With `--json`, checkpoints are
+    told, too: they say that nothing happened up to a token.
 
     With `--permission` it is told who has that permission of which resources, as that changes: by writes, and by
     relationships that begin or end. A line has the resource, the permission and the subject, and what was and what is
@@ -145,6 +145,8 @@ def _print(event: WatchEvent, session: Session) -> None:
             put(f"{_UPDATES[change.kind]} {format_relationship(change.relationship)}")
         for record in event.records:
             put(f"// record {record.record_kind} of {record.object} {record.kind.value}")
+        if event.entry:
+            put(f"// entry {json_line(event.entry)}")
         heading = f"// {event.token} {format_time(event.committed_at_us)} by {event.written_by}"
         heading += " schema changed" if event.schema is not None else ""
         put(f"{heading} {json_line(event.metadata)}" if event.metadata else heading)

@@ -208,6 +208,8 @@ def event_json(event: WatchEvent) -> Json:
         ]
     if event.metadata:
         shape["metadata"] = dict(event.metadata)
+    if event.entry:
+        shape["entry"] = dict(event.entry)
     shape["written_by"] = event.written_by
     shape["committed_at"] = format_time(event.committed_at_us)
     return shape

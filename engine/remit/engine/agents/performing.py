@@ -145,7 +145,7 @@ class Verbs:
             scene.records += remembered(submission.caller, verb, submission.key, decision.made, scene.now_us)
             scene.write()
             told.append(decision.told)
-            return Draft(submission.caller.principal, entry_json=_entry(verb, submission.key, decision.entry))
+            return Draft(submission.caller.principal, entry_json=_entry(verb, submission, decision.entry))
 
         committed = commit(
             self.stores,
@@ -231,6 +231,8 @@ def checked_reason(reason: str) -> str:
     return reason
 
 
-def _entry(verb: str, key: RequestKey, entry: Mapping[str, object]) -> str:
-    named = {"request_id": key.id} if key.id else {}
+def _entry(verb: str, submission: Submission, entry: Mapping[str, object]) -> str:
+    """With the run that the caller speaks for: a revision has only its principal."""
+    named = {"request_id": submission.key.id} if submission.key.id else {}
+    named |= {"written_by_run": submission.caller.run} if submission.caller.run else {}
     return canonical_json({"verb": verb, **named, **entry})

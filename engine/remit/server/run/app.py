@@ -19,6 +19,7 @@ from pathlib import Path
 
 from remit.access.keyring import KeyRing
 from remit.engine.clock import SystemClock
+from remit.engine.entry_files import EntryFiles
 from remit.engine.facade import Engine
 from remit.engine.upkeep import Housekeeper
 from remit.errors import InvalidArgument, StoreUnavailable
@@ -137,13 +138,18 @@ def opened_engine(
         store = LmdbStore(data, clock_us=clock.now_us, map_size_bytes=config.store_bytes_max or MAP_SIZE_BYTES)
     try:
         clock.keep(store)
-        engine = Engine(store, clock, config.limits, retention_us=config.retention_us)
+        entries = EntryFiles(data) if data is not None else None
+        engine = Engine(store, clock, config.limits, retention_us=config.retention_us, entries=entries)
         housekeeper = Housekeeper(engine.upkeep)
         housekeeper.start()
+        if engine.entries is not None:
+            engine.entries.start()
         try:
             yield engine
         finally:
             housekeeper.close()
+            if engine.entries is not None:
+                engine.entries.close()
             clock.close()
             engine.close()
     finally:

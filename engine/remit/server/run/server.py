@@ -228,6 +228,7 @@ class Server:
             stores=engine.stores,
             store_bytes=engine.size_bytes,
             writes_waiting=engine.writes_waiting,
+            entries_behind_s=engine.entries_behind_s,
             streams=self.telemetry.streams,
             keys=None if ring is None or ring.is_open else ring.count,
             keys_damaged=ring is not None and bool(ring.problem),

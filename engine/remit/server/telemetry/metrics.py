@@ -287,6 +287,9 @@ def _families(stats: ServerStats, sees: Callable[[str], bool]) -> Iterator[Metri
     yield from (facts, revision)
     yield _gauge("remit_store_bytes", "Disk (or memory) all stores take.", stats.store_bytes)
     yield _gauge("remit_writes_waiting", "Writes in the queue of the one writer.", stats.writes_waiting)
+    yield _gauge(
+        "remit_entries_behind_seconds", "How long an entry of a verb has waited to be kept.", stats.entries_behind_s
+    )
 
     streams = GaugeMetricFamily("remit_streams", "Streams that are open.", labels=["verb"])
     for verb, count in sorted(stats.streams.items()):

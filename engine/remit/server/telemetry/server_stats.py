@@ -54,6 +54,7 @@ class ServerStats:
     stores: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     store_bytes: int = 0
     writes_waiting: int = 0
+    entries_behind_s: float = 0.0
     streams: Mapping[str, int] = field(default_factory=dict)
     keys: int | None = None
     keys_damaged: bool = False
