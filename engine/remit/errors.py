@@ -471,6 +471,20 @@ class NotNarrower(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class OwnerNotPresent(RemitError):
+    """An agent would have no owner who is there now: each has left, is held, or is a system that nobody answers for."""
+
+    reason = "OWNER_NOT_PRESENT"
+    status = Status.FAILED_PRECONDITION
+
+
+class NotOwned(RemitError):
+    """What would be handed over is not the owner's, or they own nothing."""
+
+    reason = "NOT_OWNED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from remit.store.port import StoreIdentity
 _LOOKUP_FORM = "lookup-2"  # the first form did not keep the answer of `*`
 _SUBJECTS_FORM = "subjects-1"
 _SUBTREE_FORM = "subtree-1"
+_NAMES_FORM = "names-1"
 _FORM = 2  # the first form had no number: it hashed how Python shows a filter, which any version may show otherwise
 
 
@@ -108,7 +109,7 @@ class LookupBinding(NamedTuple):
         *said, context = lookup
         asked = [type(lookup).__name__, said, canonical_json(context), facts]
         return cls(
-            _hash(identity.uuid + identity.epoch.to_bytes(8, "big")),
+            _of_store(identity),
             _hash(schema_text.encode("utf-8", "surrogatepass")),
             _hash(msgpack.packb(asked)),
         )
@@ -186,6 +187,32 @@ def decode_subtree_cursor(cursor: str, start: ObjectRef, length_max: int) -> lis
     if said != str(start):
         raise InvalidCursor(f"the cursor is of what is below `{shortened(said)}`, not `{start}`", field="cursor")
     return list(path)
+def encode_names_cursor(after: str, identity: StoreIdentity, listed: str) -> str:
+    """The place just after a name, in a list of a store that is known by what it is of."""
+    raw: bytes = msgpack.packb([_NAMES_FORM, _of_store(identity), _hash(listed.encode()), after])
+    return _packed(raw)
+
+
+def decode_names_cursor(cursor: str, identity: StoreIdentity, listed: str) -> str:
+    """The name to go on after; "" for the beginning. Raises InvalidCursor."""
+    if not cursor:
+        return ""
+    try:
+        form, store, digest, after = _unpacked(cursor)
+        if form != _NAMES_FORM or not (isinstance(after, str) and after):
+            raise ValueError(cursor)
+    except _UNREADABLE as error:
+        raise _not_a_cursor(cursor) from error
+    if store != _of_store(identity):
+        message = "the cursor is of another store, or from before this one was restored or recreated: begin anew"
+        raise InvalidCursor(message, field="cursor")
+    if digest != _hash(listed.encode()):
+        raise InvalidCursor("the cursor is of another list: go on with the one it was given for", field="cursor")
+    return after
+
+
+def _of_store(identity: StoreIdentity) -> bytes:
+    return _hash(identity.uuid + identity.epoch.to_bytes(8, "big"))
 
 
 def _require_binding(found: LookupBinding, binding: LookupBinding) -> None:

@@ -14,6 +14,10 @@ from remit.engine.agents.holds import Holds
 from remit.engine.agents.lineage import Lineage
 from remit.engine.agents.performing import Verbs
 from remit.engine.agents.runs import Runs
+from remit.engine.agents.impacts import Impacts
+from remit.engine.agents.owners import Owners
+from remit.engine.agents.performing import Verbs
+from remit.engine.agents.stops import Stopping
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
@@ -70,6 +74,8 @@ class Engine:
         self.consents = Consents(verbs)
         self.runs = Runs(verbs)
         self.lineage = Lineage(verbs)
+        self.owners = Owners(verbs, evaluator, limits)
+        self.impacts = Impacts(verbs, Stopping(evaluator, limits), limits)
         self._upkeep = Upkeep(store, loaded, clock, retention_us)
 
     def close(self) -> None:
