@@ -114,7 +114,7 @@ class Stopping:
 def _works(asked: Sequence[_Asked], answers: Sequence[Answer | RemitError]) -> bool | None:
     pairs = zip(asked, answers, strict=True)
     as_wanted = [None if isinstance(answer, RemitError) else answer.verdict is each.wanted for each, answer in pairs]
-    if False in as_wanted:
+    if not asked or False in as_wanted:
         return False
     return None if None in as_wanted else True
 
@@ -140,7 +140,7 @@ class _MadeUp:
         self.facts = {RelationshipKey(resource, name, SubjectRef(*to)): PLAIN for resource, name, to in facts}
 
     def asked(self, view: RequestView, object: ObjectRef) -> list[_Asked]:
-        """What says that an object works, all of it together."""
+        """What says that an object works, all of it together; nothing where it cannot."""
         person = SubjectRef(*self.person)
         match object.type:
             case "run" | "user" | "system":
@@ -148,7 +148,8 @@ class _MadeUp:
             case "agent":
                 return [_Asked(Question(object, "live", SubjectRef(*object)))]
             case "agent_version":
-                links = [object, *_agents_of(view, object)]
+                agents = _agents_of(view, object)
+                links = [object, *agents] if agents else []  # of no agent it is no link of any chain
                 return [_Asked(Question(link, "live", SubjectRef(*link))) for link in links]
             case "tool" | "dataset":
                 return [_Asked(Question(object, "live_link", person))]
