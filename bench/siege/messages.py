@@ -12,7 +12,8 @@ from authzed.api.v1 import schema_service_pb2 as spicedb_schemas
 from authzed.api.v1 import watch_service_pb2 as spicedb_watch
 
 from bench.siege.target import Target
-from bench.siege.world import CAVEATED, CROWD, DEEP, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
+from bench.siege.world import BOSS, CAVEATED, CROWD, DEEP, NEXT, SCHEMA, SCRATCH, STORE, VICTIM, WIDE
+from remit.engine.agents.owners import OBJECTS_MAX
 from remit.engine.limits import JSON_BYTES_MAX
 from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
@@ -106,6 +107,38 @@ def of_run(verb: str, run: str) -> bytes:
         "ListRuns": agents_pb2.ListRunsRequest(store=STORE),
     }
     return ask[verb].SerializeToString()
+
+
+# --- agents -----------------------------------------------------------------------------------------------------
+
+
+def orphans(target: Target, number: int) -> Sequence[bytes]:
+    """Of everybody, and of one who owns all there is."""
+    leaving = agents_pb2.OrphansRequest(store=STORE, leaving=user(BOSS).object)
+    return [agents_pb2.OrphansRequest(store=STORE).SerializeToString(), leaving.SerializeToString()]
+
+
+def impacts(target: Target, number: int) -> Sequence[bytes]:
+    """Of one above as many runs and agents as one answer is about; and the same before a hold."""
+    asked = agents_pb2.ImpactRequest(store=STORE, object=user(BOSS).object, with_chains=True)
+    return [asked.SerializeToString()]
+
+
+def dry_holds(target: Target, number: int) -> Sequence[bytes]:
+    return [agents_pb2.HoldRequest(store=STORE, on=user(BOSS).object, dry_run=True).SerializeToString()]
+
+
+def dry_transfers(target: Target, number: int) -> Sequence[bytes]:
+    """As many at once as one may have."""
+    count = min(OBJECTS_MAX, target.sizes.victim)
+    asked = agents_pb2.TransferOwnerRequest(
+        store=STORE,
+        from_owner=user(BOSS),
+        to_owner=user(NEXT),
+        only=[core_pb2.ObjectReference(type="agent", id=str(each)) for each in range(count)],
+        dry_run=True,
+    )
+    return [asked.SerializeToString()]
 
 
 # --- questions --------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ SPAWNABLE = (
     "profile:all#holder@system:clock",
 )
 RUNS = 8  # that attackers hold, release and terminate: a run for each
+BOSS, NEXT = "boss", "next"  # who owns agents, as many as `victim`, and has as many runs; and who could take them over
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,10 @@ def _early(sizes: Sizes) -> Iterator[str]:
         yield f'doc:{CAVEATED}#viewer@user:u{each}[within:{{"most":5}}]'
     for each in range(RUNS):
         yield f"run:{each}#delegated_by@user:u{each}"
+    yield from (f"user:{each}#registered@directory:people" for each in (BOSS, NEXT))
+    for each in range(sizes.victim):
+        yield f"agent:{each}#owner@user:{BOSS}"
+        yield f"run:of-{BOSS}-{each}#delegated_by@user:{BOSS}"
 
 
 def _make_keys(path: Path, callers: Mapping[str, Collection[Right]]) -> dict[str, str]:

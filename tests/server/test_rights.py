@@ -51,6 +51,8 @@ EXPECTED = {
         "ListRuns",
         "ShowChain",
         "ShowSubtree",
+        "Orphans",
+        "Impact",
     ],
     "write": ["Write", "Delete", "Import"],
     "schema": ["WriteSchema"],
@@ -59,6 +61,7 @@ EXPECTED = {
     "hold": ["Hold"],
     "release": ["Release"],
     "terminate": ["Terminate"],
+    "register": ["TransferOwner"],
     "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
     "": ["ListStores", "WhoAmI"],
 }

@@ -13,6 +13,7 @@ from tests.support.serving import AGENT_SCHEMA
 FOLDER = core_pb2.ObjectReference(type="folder", id="top")
 ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ann"))
 SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
+BEN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ben"))
 RUN = core_pb2.ObjectReference(type="run", id="r-1")
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
@@ -51,7 +52,13 @@ def register_credential(engine: Engine, store: str, id: str) -> None:
 def prepare(engine: Engine, store: str) -> None:
     """Make a store such that it would carry out each of the requests."""
     engine.schemas.write(store, AGENT_SCHEMA)
-    facts = ("folder:top#viewer@user:ann", "run:r-1#delegated_by@user:ann", *RUNNING)
+    facts = (
+        "folder:top#viewer@user:ann",
+        "run:r-1#delegated_by@user:ann",
+        "agent:payer#owner@user:ann",
+        "user:ben#registered@directory:people",
+        *RUNNING,
+    )
     engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
     engine.holds.hold(store, ObjectRef("user", "ann"), reason="", id="placed")
 
@@ -141,4 +148,10 @@ def request(verb: str, store: str) -> Message:
             return A.ShowChainRequest(store=store, run="r-2")
         case "ShowSubtree":
             return A.ShowSubtreeRequest(store=store, object=SYSTEM)
+        case "Orphans":
+            return A.OrphansRequest(store=store)
+        case "TransferOwner":
+            return A.TransferOwnerRequest(store=store, from_owner=ANN, to_owner=BEN, dry_run=True)
+        case "Impact":
+            return A.ImpactRequest(store=store, object=RUN)
     raise AssertionError(f"the test knows no request for `{verb}`: add one")

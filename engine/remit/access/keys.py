@@ -46,6 +46,7 @@ class Right(Enum):
     HOLD = "hold"  # put on hold
     RELEASE = "release"  # release from hold
     TERMINATE = "terminate"  # end for good
+    REGISTER = "register"  # register and retire agents, and add versions
     AUDIT = "audit"  # read the journal and explanations of decisions
     ADMIN = "admin"  # make, remove, copy stores
 

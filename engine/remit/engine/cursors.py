@@ -187,6 +187,8 @@ def decode_subtree_cursor(cursor: str, start: ObjectRef, length_max: int) -> lis
     if said != str(start):
         raise InvalidCursor(f"the cursor is of what is below `{shortened(said)}`, not `{start}`", field="cursor")
     return list(path)
+
+
 def encode_names_cursor(after: str, identity: StoreIdentity, listed: str) -> str:
     """The place just after a name, in a list of a store that is known by what it is of."""
     raw: bytes = msgpack.packb([_NAMES_FORM, _of_store(identity), _hash(listed.encode()), after])

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
-from remit.engine.agents.lineage import Lineage
-from remit.engine.agents.performing import Verbs
-from remit.engine.agents.runs import Runs
 from remit.engine.agents.impacts import Impacts
+from remit.engine.agents.lineage import Lineage
 from remit.engine.agents.owners import Owners
 from remit.engine.agents.performing import Verbs
+from remit.engine.agents.runs import Runs
 from remit.engine.agents.stops import Stopping
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors

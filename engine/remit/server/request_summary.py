@@ -177,6 +177,19 @@ def _subtree(request: Any) -> str:
     return f"runs below {_object(request.object)}"
 
 
+def _orphans(request: Any) -> str:
+    return f"orphans if {_object(request.leaving)} left" if request.HasField("leaving") else "orphans"
+
+
+def _transferred(request: Any) -> str:
+    some = f" {len(request.only)}" if request.only else ""
+    return f"transfer{some} from {_subject(request.from_owner)} to {_subject(request.to_owner)}"
+
+
+def _impact(request: Any) -> str:
+    return f"impact of {_object(request.object)}{' leaving' if request.leaving else ''}"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -208,6 +221,9 @@ SPAWN = Reader(question=_spawned)
 OF_RUN = Reader(question=_of_run)
 LIST_RUNS = Reader(question=_runs)
 SHOW_SUBTREE = Reader(question=_subtree)
+ORPHANS = Reader(question=_orphans)
+TRANSFER_OWNER = Reader(question=_transferred)
+IMPACT = Reader(question=_impact)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

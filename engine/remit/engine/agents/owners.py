@@ -162,22 +162,24 @@ class Owners:
         """Give every agent and system that `source` owns, or `only` some of them, to `target`, who must be there. Who
         is in which team stays as it is. Raises InvalidArgument, ObjectUnknown, NotOwned, OwnerNotPresent,
         LimitExceeded, and what `Verbs.perform` raises."""
-        _checked_owner(source, "from")
-        _checked_owner(target, "to")
+        _checked_owner(source, "from_owner")
+        _checked_owner(target, "to_owner")
         if source == target:
-            raise InvalidArgument(f"`{source}` is both who hands over and who takes over: name another", field="to")
+            raise InvalidArgument(
+                f"`{source}` is both who hands over and who takes over: name another", field="to_owner"
+            )
         checked_reason(reason)
         wanted = _checked_only(only)
 
         def decide(scene: Scene) -> Decision[Transfer]:
-            require_known(scene, source.object, "from")
-            require_known(scene, target.object, "to")
+            require_known(scene, source.object, "from_owner")
+            require_known(scene, target.object, "to_owner")
             objects = _checked_owned(self._owned_by(scene, source), source, wanted)
             if not scene.asks(target.object, "present", SubjectRef(*target.object)):
                 raise OwnerNotPresent(
                     f"`{target}` could answer for nothing: it is not certain that anybody is there. Name a person who "
                     "is registered and not held, a team with such a member, or a system that such a one owns",
-                    field="to",
+                    field="to_owner",
                     owner=target,
                 )
             for each in objects:
@@ -234,19 +236,19 @@ def _checked_owned(
 ) -> tuple[ObjectRef, ...]:
     if not owned:
         raise NotOwned(
-            f"`{source}` owns no agent and no system by that name: nothing is to be handed over", field="from"
+            f"`{source}` owns no agent and no system by that name: nothing is to be handed over", field="from_owner"
         )
     if missing := set(wanted).difference(owned):
         raise NotOwned(f"`{min(missing)}` is not owned by `{source}`", field="only", object=min(missing))
     objects = wanted or tuple(owned)
     if len(objects) > OBJECTS_MAX:
-        raise _too_many(f"`{source}` owns {len(objects)} agents and systems", "from", len(objects))
+        raise _too_many(f"`{source}` owns {len(objects)} agents and systems", "from_owner", len(objects))
     size = sum(len(str(each)) + 4 for each in objects)  # as JSON
     if size > NAMES_BYTES_MAX:
         raise LimitExceeded(
             f"the names of {len(objects)} agents and systems have {size} bytes, and those of one transfer may have "
             f"{NAMES_BYTES_MAX}: hand them over in parts, by `only`",
-            field="only" if wanted else "from",
+            field="only" if wanted else "from_owner",
             name="transfer_names_bytes_max",
             limit=NAMES_BYTES_MAX,
             given=size,

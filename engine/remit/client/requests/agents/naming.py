@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from remit.model import ObjectRef
-from remit.notation import parse_object
+from remit.model import ObjectRef, SubjectRef
+from remit.notation import parse_object, parse_subject
 
 
 def request_id_of(given: str) -> str:
@@ -22,3 +22,8 @@ def object_of(given: str | ObjectRef) -> ObjectRef:
 def listed(given: str | Iterable[str]) -> list[str]:
     """One name, or several."""
     return [given] if isinstance(given, str) else list(given)
+
+
+def subject_of(given: str | SubjectRef) -> SubjectRef:
+    """Raises InvalidReference."""
+    return parse_subject(given) if isinstance(given, str) else given
