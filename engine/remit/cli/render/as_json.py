@@ -338,8 +338,8 @@ def would_stop_json(stops: WouldStop, *, named: bool = True) -> Json:
 
 
 def orphan_json(orphan: Orphan) -> Json:
-    shape: Json = {"object": str(orphan.object), "owners": [str(each) for each in orphan.owners]}
-    return {**shape, "undecided": True} if orphan.is_undecided else shape
+    owners = [str(each) for each in orphan.owners]
+    return {"object": str(orphan.object), "owners": owners, "undecided": orphan.is_undecided}
 
 
 def transfer_json(done: TransferResult, from_owner: str, to_owner: str) -> Json:
