@@ -66,7 +66,7 @@ class Impacts:
         require_holdable(view.schema, object, "object")
         if not occurs(view.schema, view.graph, view.now_us, object, Budget(self._limits.steps_max, interrupt)):
             raise ObjectUnknown(
-                f"nothing is known of `{object}`: no relationship names it; look at how it is spelt",
+                f"nothing is known of `{object}`: no relationship that counts names it; look at how it is spelt",
                 field="object",
                 object=object,
             )
@@ -74,6 +74,11 @@ class Impacts:
         stops = judge(view, object, interrupt)
         chains, more = _chains(view, stops, interrupt) if with_chains else ((), False)
         return Impact(stops, chains, more, view.token, view.now_us)
+
+    def stops_of_hold(self, store: str, object: ObjectRef, *, interrupt: Interrupt = never_interrupted) -> Stops:
+        """For who rehearses a hold, which was judged to be possible: what it would stop, of a view of its own. Raises
+        StoreNotFound, SchemaNotFound, and what the interrupt raises."""
+        return self._stopping.of_hold(self._verbs.views.of(store, interrupt=interrupt), object, interrupt)
 
 
 def _chains(view: RequestView, stops: Stops, interrupt: Interrupt) -> tuple[tuple[Relationship, ...], bool]:

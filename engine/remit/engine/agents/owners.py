@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from remit.engine.agents.below import OWNING, below
 from remit.engine.agents.performing import (
@@ -25,16 +25,16 @@ from remit.engine.agents.performing import (
 from remit.engine.agents.scene import Scene, require_known
 from remit.engine.agents.supposing import if_gone
 from remit.engine.cursors import decode_names_cursor, encode_names_cursor
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.request_view import RequestView
 from remit.errors import InvalidArgument, LimitExceeded, NotOwned, ObjectUnknown, OwnerNotPresent, RemitError
 from remit.eval.budget import Budget
 from remit.eval.evaluator import Evaluator
 from remit.eval.lookups import in_order, occurs
 from remit.graph.view import GraphView
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, looked_at, never_interrupted, paced
 from remit.model import WILDCARD, ObjectRef, Question, Relationship, RelationshipKey, SubjectRef, Verdict
-from remit.notation import canonical_json, checked_object, checked_subject, parse_object
+from remit.notation import checked_object, checked_subject, parse_object
 
 _OWNER = "owner"
 _OWNED = ("agent", "system")  # in the order they are listed
@@ -170,11 +170,16 @@ class Owners:
             )
         checked_reason(reason)
         wanted = _checked_only(only)
+        # Whoever owns may be named by a million grants besides, so they are gone through while nobody waits.
+        view = self._verbs.views.of(store, interrupt=submission.interrupt)
+        before = () if wanted else _owned_by(view, source, submission.interrupt)
 
         def decide(scene: Scene) -> Decision[Transfer]:
             require_known(scene, source.object, "from_owner")
             require_known(scene, target.object, "to_owner")
-            objects = _checked_owned(self._owned_by(scene, source), source, wanted)
+            named = wanted or {*before, *_since(scene, view.revision, source)}
+            scene.scanning.require_small(2 * len(named))
+            objects = _checked_owned(scene, source, sorted(named, key=_place), only=bool(wanted))
             if not scene.asks(target.object, "present", SubjectRef(*target.object)):
                 raise OwnerNotPresent(
                     f"`{target}` could answer for nothing: it is not certain that anybody is there. Name a person who "
@@ -187,24 +192,32 @@ class Owners:
                 scene.remove(Relationship(each, _OWNER, source))
             names = [str(each) for each in objects]
             entry = {"from": str(source), "to": str(target), "objects": names, "reason": reason}
-            return Decision(Transfer(source, target, objects), canonical_json({"objects": names}), entry)
+            return Decision(Transfer(source, target, objects), " ".join(names), entry)
 
         def again(scene: Scene, made: str) -> Transfer:
-            objects = map(parse_object, json.loads(made)["objects"])
-            still = (each for each in objects if scene.view.get(RelationshipKey(each, _OWNER, target)) is not None)
-            return Transfer(source, target, tuple(still))
+            objects = map(parse_object, made.split())
+            return Transfer(source, target, tuple(each for each in objects if _owns(scene, target, each)))
 
         return self._verbs.perform(store, "TransferOwner", submission, decide, again)
 
-    def _owned_by(self, scene: Scene, source: SubjectRef) -> list[ObjectRef]:
-        """From the graph in memory, as the predecessors left it: the store's rows by subject are also all that the
-        leaver was ever granted, and the limit of those that a write may look at is not about them."""
-        owned = []
-        for resource, relation in self._verbs.views.staged(scene.view).graph.nodes_of(source):
-            scene.scanning.look()
-            if relation == _OWNER and resource.type in _OWNED:
-                owned.append(resource)
-        return sorted(owned, key=_place)
+
+def _owned_by(view: RequestView, owner: SubjectRef, interrupt: Interrupt) -> tuple[ObjectRef, ...]:
+    """Cost: O(relationships that name the owner). Raises LimitExceeded."""
+    look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+    nodes = looked_at(view.graph.nodes_of(owner), look)
+    owned = tuple(object for object, relation in nodes if relation == _OWNER and object.type in _OWNED)
+    if len(owned) > OBJECTS_MAX:
+        raise _too_many(f"`{owner}` owns {len(owned)} agents and systems", "from_owner", len(owned))
+    return owned
+
+
+def _since(scene: Scene, revision: int, owner: SubjectRef) -> Iterator[ObjectRef]:
+    """What they may own besides: of what was written after the revision, the predecessors in the batch among it.
+    Cost: O(changes since)."""
+    committed = (change.key for delta in scene.view.changelog(revision) for change in delta.changes)
+    for key in looked_at(chain(committed, scene.view.changed()), scene.scanning.look):
+        if key.relation == _OWNER and key.subject == owner and key.resource.type in _OWNED:
+            yield key.resource
 
 
 def _checked_owner(owner: SubjectRef, field: str) -> None:
@@ -231,29 +244,31 @@ def _checked_only(only: Sequence[ObjectRef]) -> tuple[ObjectRef, ...]:
     return tuple(sorted(only, key=_place))
 
 
-def _checked_owned(
-    owned: Sequence[ObjectRef], source: SubjectRef, wanted: tuple[ObjectRef, ...]
-) -> tuple[ObjectRef, ...]:
-    if not owned:
-        raise NotOwned(
-            f"`{source}` owns no agent and no system by that name: nothing is to be handed over", field="from_owner"
-        )
-    if missing := set(wanted).difference(owned):
-        raise NotOwned(f"`{min(missing)}` is not owned by `{source}`", field="only", object=min(missing))
-    objects = wanted or tuple(owned)
+def _checked_owned(scene: Scene, owner: SubjectRef, named: Sequence[ObjectRef], *, only: bool) -> tuple[ObjectRef, ...]:
+    """Those that are the owner's as the predecessors left it; of `only` some every one has to be."""
+    objects = tuple(each for each in named if _owns(scene, owner, each))
+    if only and (missing := set(named).difference(objects)):
+        raise NotOwned(f"`{min(missing)}` is not owned by `{owner}`", field="only", object=min(missing))
+    if not objects:
+        raise NotOwned(f"`{owner}` owns no agent and no system: nothing is to be handed over", field="from_owner")
     if len(objects) > OBJECTS_MAX:
-        raise _too_many(f"`{source}` owns {len(objects)} agents and systems", "from_owner", len(objects))
-    size = sum(len(str(each)) + 4 for each in objects)  # as JSON
+        raise _too_many(f"`{owner}` owns {len(objects)} agents and systems", "from_owner", len(objects))
+    # In a text of JSON, and as many characters as bytes: ids are ASCII.
+    size = sum(len(json.dumps(str(each))) for each in objects)
     if size > NAMES_BYTES_MAX:
         raise LimitExceeded(
             f"the names of {len(objects)} agents and systems have {size} bytes, and those of one transfer may have "
             f"{NAMES_BYTES_MAX}: hand them over in parts, by `only`",
-            field="only" if wanted else "from_owner",
+            field="only" if only else "from_owner",
             name="transfer_names_bytes_max",
             limit=NAMES_BYTES_MAX,
             given=size,
         )
     return objects
+
+
+def _owns(scene: Scene, owner: SubjectRef, object: ObjectRef) -> bool:
+    return scene.view.get(RelationshipKey(object, _OWNER, owner)) is not None
 
 
 def _too_many(problem: str, field: str, given: int) -> LimitExceeded:
@@ -307,7 +322,7 @@ def _leads_anywhere(view: RequestView, object: ObjectRef, relation: str, budget:
 def _require_known(view: RequestView, person: ObjectRef, budget: Budget) -> None:
     if not occurs(view.schema, view.graph, view.now_us, person, budget):
         raise ObjectUnknown(
-            f"nothing is known of `{person}`: no relationship names it; look at how it is spelt",
+            f"nothing is known of `{person}`: no relationship that counts names it; look at how it is spelt",
             field="leaving",
             object=person,
         )

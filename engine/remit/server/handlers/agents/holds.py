@@ -18,7 +18,7 @@ def hold(engine: Engine, request: agents_pb2.HoldRequest, call: Call) -> agents_
     )
     response = agents_pb2.HoldResponse(token=done.token, hold=encode_hold(done.told))
     if request.dry_run:  # counted on a view of its own, for no writer waits for that
-        stops = engine.impacts.impact(request.store, on, interrupt=call.interrupt).stops
+        stops = engine.impacts.stops_of_hold(request.store, on, interrupt=call.interrupt)
         response.stops.CopyFrom(encode_stops(stops, named_max=0))
     return response
 
