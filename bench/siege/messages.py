@@ -15,7 +15,21 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bench.siege.target import Target
-from bench.siege.world import CAVEATED, CROWD, DEEP, DOMAIN, SCHEMA, SCRATCH, STEADY_USER, STORE, VICTIM, WIDE
+from bench.siege.world import (
+    BOSS,
+    CAVEATED,
+    CROWD,
+    DEEP,
+    DOMAIN,
+    NEXT,
+    SCHEMA,
+    SCRATCH,
+    STEADY_USER,
+    STORE,
+    VICTIM,
+    WIDE,
+)
+from remit.engine.agents.owners import OBJECTS_MAX
 from remit.engine.limits import JSON_BYTES_MAX
 from remit.v1 import agents_pb2, core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.large_schemas import SHAPES
@@ -425,3 +439,32 @@ def agents_listed(target: Target, number: int) -> Sequence[bytes]:
 
 def agents_described(target: Target, number: int) -> Sequence[bytes]:
     return [agents_pb2.DescribeAgentRequest(store=STORE, agent=f"attack-{number}-0").SerializeToString()]
+
+
+def orphans(target: Target, number: int) -> Sequence[bytes]:
+    """Of everybody, and of one who owns all there is."""
+    leaving = agents_pb2.OrphansRequest(store=STORE, leaving=user(BOSS).object)
+    return [agents_pb2.OrphansRequest(store=STORE).SerializeToString(), leaving.SerializeToString()]
+
+
+def impacts(target: Target, number: int) -> Sequence[bytes]:
+    """Of one above as many runs and agents as one answer is about; and the same before a hold."""
+    asked = agents_pb2.ImpactRequest(store=STORE, object=user(BOSS).object, with_chains=True)
+    return [asked.SerializeToString()]
+
+
+def dry_holds(target: Target, number: int) -> Sequence[bytes]:
+    return [agents_pb2.HoldRequest(store=STORE, on=user(BOSS).object, dry_run=True).SerializeToString()]
+
+
+def dry_transfers(target: Target, number: int) -> Sequence[bytes]:
+    """As many at once as one may have."""
+    count = min(OBJECTS_MAX, target.sizes.victim)
+    asked = agents_pb2.TransferOwnerRequest(
+        store=STORE,
+        from_owner=user(BOSS),
+        to_owner=user(NEXT),
+        only=[core_pb2.ObjectReference(type="agent", id=str(each)) for each in range(count)],
+        dry_run=True,
+    )
+    return [asked.SerializeToString()]

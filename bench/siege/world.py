@@ -56,6 +56,7 @@ DOMAIN = (
     "siege"  # in which agents are registered, whose owners are `STEADY_USER` and the team `CROWD`, who all have left
 )
 RUNS = 8  # that attackers hold, release and terminate: a run for each
+BOSS, NEXT = "boss", "next"  # who owns agents, as many as `victim`, and has as many runs; and who could take them over
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,10 @@ def _early(sizes: Sizes) -> Iterator[str]:
     for each in range(sizes.wide):
         yield f"team:{CROWD}#member@user:u{each}"
     yield from (f"domain:{DOMAIN}#estate@estate:siege", f"user:{STEADY_USER}#registered@directory:people")
+    yield from (f"user:{each}#registered@directory:people" for each in (BOSS, NEXT))
+    for each in range(sizes.victim):
+        yield f"agent:{each}#owner@user:{BOSS}"
+        yield f"run:of-{BOSS}-{each}#delegated_by@user:{BOSS}"
 
 
 def _make_keys(path: Path, callers: Mapping[str, Collection[Right]]) -> dict[str, str]:

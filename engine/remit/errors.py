@@ -506,6 +506,13 @@ class CertifierOwns(RemitError):
     status = Status.PERMISSION_DENIED
 
 
+class NotOwned(RemitError):
+    """What would be handed over is not the owner's, or they own nothing."""
+
+    reason = "NOT_OWNED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

@@ -132,6 +132,7 @@ def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome
     yield run("store delete", "store", "delete", "other", "--yes")
     yield from _constraints(run)
     yield from _agents(run, shell, tmp)
+    yield from _owners(run, shell)
     keys = ("--keys", str(tmp / "keys.json"))
     for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
     yield run("key bootstrap", "key", "bootstrap", *keys)
@@ -182,6 +183,22 @@ def _agents(run: Any, shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     assert shell(*office, "touch", "run:r-0#hold@hold:by-hand").code == 0
     yield run("release", *office, "release", "by-hand")
     yield run("terminate", *office, "terminate", "run:r-0")
+
+
+def _owners(run: Any, shell: Shell) -> Iterator[tuple[str, Outcome]]:
+    """In the store of the agents."""
+    office = ("--store", "office")
+    below = ("run:r-1#delegated_by@run:r-9", "run:r-9#delegated_by@user:anne", "user:zoe#registered@directory:people")
+    started = ("run:r-9#spawned_by@credential:local", "consent:all#run@run:r-9", "consent:all#agent@agent:payer")
+    of_payer = ("run:r-1#instance_of@agent_version:payer.2", "run:r-9#instance_of@agent_version:payer.2")
+    lonely = ("agent:lonely#registered@directory:agents", "agent:lonely#owner@team:gone#member")
+    assert shell(*office, "touch", *below, *started, *of_payer, *lonely, "user:anne#consent@consent:all").code == 0
+    yield run("orphans", *office, "orphans")
+    yield run("hold", *office, "hold", "user:anne", "--dry-run")
+    told = run("impact", *office, "impact", "user:anne", "--leaving")
+    assert told[1].json[0]["alone"], told
+    yield told
+    yield run("transfer", *office, "transfer", "--from", "user:anne", "--to", "user:zoe", "--dry-run")
 
 
 def _write_as_run(endpoint: str) -> None:

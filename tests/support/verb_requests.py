@@ -61,6 +61,7 @@ def prepare(engine: Engine, store: str) -> None:
         "run:r-1#delegated_by@user:ann",
         "user:ben#registered@directory:people",
         "domain:retail#estate@estate:acme",
+        "agent:kept#owner@user:ann",
         *RUNNING,
     )
     engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
@@ -172,6 +173,12 @@ def request(verb: str, store: str) -> Message:
             return A.ListAgentsRequest(store=store)
         case "DescribeAgent":
             return A.DescribeAgentRequest(store=store, agent="payer")
+        case "Orphans":
+            return A.OrphansRequest(store=store)
+        case "TransferOwner":
+            return A.TransferOwnerRequest(store=store, from_owner=ANN, to_owner=BEN, dry_run=True)
+        case "Impact":
+            return A.ImpactRequest(store=store, object=RUN)
     raise AssertionError(f"the test knows no request for `{verb}`: add one")
 
 

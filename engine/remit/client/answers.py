@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.holds import HoldState
+from remit.engine.agents.owners import Orphan
 from remit.engine.agents.run_states import RunState
 from remit.engine.agents.versions import Snapshot
 from remit.errors import RemoteError
@@ -24,11 +25,34 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class StopsOfType:
+    """What of one type works and would not: how many, and some, nearest to what would be held first."""
+
+    type: str
+    count: int
+    objects: tuple[ObjectRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WouldStop:
+    """What a hold, or the leaving of a person, would stop. `more`: there may be others."""
+
+    types: tuple[StopsOfType, ...]
+    more: bool
+
+    @property
+    def total(self) -> int:
+        return sum(each.count for each in self.types)
+
+
+@dataclass(frozen=True, slots=True)
 class HoldResult:
-    """A hold as it stands after it was placed or released; the token is "" for a dry run."""
+    """A hold as it stands after it was placed or released. For a dry run the token is "", and `stops` says how much a
+    hold would stop; else it is None."""
 
     token: str
     hold: HoldState
+    stops: WouldStop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +88,36 @@ class SpawnResult:
     run: RunState
     was_there: bool
     excess: tuple[ObjectRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanPage:
+    """Agents and systems without an owner who is there; an empty `next_cursor` says that they are complete."""
+
+    orphans: tuple[Orphan, ...]
+    next_cursor: str
+    token: str
+    evaluated_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """What was handed over; the token is "" for a dry run."""
+
+    token: str
+    objects: tuple[ObjectRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactResult:
+    """What would stop, and the relationships of the chains that lead there, where they were asked for; `chains_more`:
+    there are others."""
+
+    stops: WouldStop
+    chains: tuple[Relationship, ...]
+    chains_more: bool
+    token: str
+    evaluated_at_us: int
 
 
 @dataclass(frozen=True, slots=True)

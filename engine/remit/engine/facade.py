@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
+from remit.engine.agents.impacts import Impacts
 from remit.engine.agents.inventory import Inventory
 from remit.engine.agents.lineage import Lineage
+from remit.engine.agents.owners import Owners
 from remit.engine.agents.performing import Verbs
 from remit.engine.agents.registrations import Registrations
 from remit.engine.agents.runs import Runs
+from remit.engine.agents.stops import Stopping
 from remit.engine.agents.versions import Versions
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
@@ -86,6 +89,8 @@ class Engine:
         self.inventory = Inventory(views, self.records, evaluator, limits)
         self.entries = Entries(loaded, entries, clock, retention_us) if entries is not None else None
         self._upkeep = Upkeep(store, loaded, clock, retention_us, self.entries)
+        self.owners = Owners(verbs, evaluator, limits)
+        self.impacts = Impacts(verbs, Stopping(evaluator, limits), limits)
 
     def close(self) -> None:
         """Finish what is queued and release the store. The engine answers nothing afterwards."""

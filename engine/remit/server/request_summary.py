@@ -185,6 +185,19 @@ def _version(verb: str) -> Callable[[Any], str]:
     return lambda request: f"{verb} agent_version:{shortened(request.version)}"
 
 
+def _orphans(request: Any) -> str:
+    return f"orphans if {_object(request.leaving)} left" if request.HasField("leaving") else "orphans"
+
+
+def _transferred(request: Any) -> str:
+    some = f" {len(request.only)}" if request.only else ""
+    return f"transfer{some} from {_subject(request.from_owner)} to {_subject(request.to_owner)}"
+
+
+def _impact(request: Any) -> str:
+    return f"impact of {_object(request.object)}{' leaving' if request.leaving else ''}"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -223,6 +236,9 @@ DESCRIBE_AGENT = Reader(question=_agent("describe"))
 ADD_VERSION = Reader(question=_version("add"))
 CERTIFY = Reader(question=_version("certify"))
 DECERTIFY = Reader(question=_version("decertify"))
+ORPHANS = Reader(question=_orphans)
+TRANSFER_OWNER = Reader(question=_transferred)
+IMPACT = Reader(question=_impact)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

@@ -21,7 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
-from remit.server.handlers.agents import consents, holds, registrations, runs, versions
+from remit.server.handlers.agents import consents, holds, impacts, owners, registrations, runs, versions
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -54,6 +54,7 @@ _FOR_QUESTIONS = SizeLimits(counted=(_ITEMS, _CONTEXTUAL), caveats=(("contextual
 _FOR_WRITE = SizeLimits((_UPDATES, _PRECONDITIONS), measured=(_METADATA,), caveats=(("updates", _IN_UPDATE),))
 _FOR_DELETE = SizeLimits(counted=(_PRECONDITIONS,), measured=(_METADATA,))
 _FOR_IMPORT = SizeLimits(counted=(("relationships", "updates_max"),), caveats=(("relationships", _IN_FACT),))
+_FOR_TRANSFER = SizeLimits(counted=(("only", "items_max"),))
 _FOR_WATCH = SizeLimits(counted=(("filters", "filters_max"),))
 
 _IN_SPICEDB_FACT = Caveats(lambda fact: fact.optional_caveat, "optional_caveat")
@@ -210,6 +211,15 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Agents", method="DescribeAgent",
          handler=registrations.describe_agent, request=_A.DescribeAgentRequest, response=_A.DescribeAgentResponse,
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.DESCRIBE_AGENT),
+    Verb(service="remit.v1.Agents", method="Orphans",
+         handler=owners.orphans, request=_A.OrphansRequest, response=_A.OrphansResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.ORPHANS),
+    Verb(service="remit.v1.Agents", method="TransferOwner",
+         handler=owners.transfer_owner, request=_A.TransferOwnerRequest, response=_A.TransferOwnerResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_FOR_TRANSFER, reader=summary.TRANSFER_OWNER),
+    Verb(service="remit.v1.Agents", method="Impact",
+         handler=impacts.impact, request=_A.ImpactRequest, response=_A.ImpactResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.IMPACT),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

@@ -99,21 +99,27 @@ class HoldResponse(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
+    STOPS_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The revision that this is. Empty for a dry run."""
     @_builtins.property
     def hold(self) -> Global___HoldState:
         """The hold as it stands."""
 
+    @_builtins.property
+    def stops(self) -> Global___Stops:
+        """Of a dry run: how much it would stop, counted at the revision that is read for it. Unset otherwise."""
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         hold: Global___HoldState | None = ...,
+        stops: Global___Stops | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "stops", b"stops"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "stops", b"stops", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2012,3 +2018,332 @@ class DescribeAgentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeAgentResponse: _TypeAlias = DescribeAgentResponse  # noqa: Y015
+
+@_typing.final
+class OrphansRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    limit: _builtins.int
+    """At most so many; 0, or more than a page may have: as many as one may."""
+    cursor: _builtins.str
+    """Where the page before ended, with the same `leaving`. Empty: the first page."""
+    @_builtins.property
+    def leaving(self) -> _core_pb2.ObjectReference:
+        """A person: then what they answer for, by themselves, through a team or through a system, and what would have no owner
+        if no directory knew them. Unset: what has none now.
+        """
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        leaving: _core_pb2.ObjectReference | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["leaving", b"leaving"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "leaving", b"leaving", "limit", b"limit", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrphansRequest: _TypeAlias = OrphansRequest  # noqa: Y015
+
+@_typing.final
+class OrphansResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORPHANS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where this page ended. Empty: no more follow. Where it is not, a page may be shorter than its limit, or empty."""
+    token: _builtins.str
+    """The revision this page is of."""
+    @_builtins.property
+    def orphans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Orphan]:
+        """Agents by id, then systems. What was terminated is not among them."""
+
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The time it is of."""
+
+    def __init__(
+        self,
+        *,
+        orphans: _abc.Iterable[Global___Orphan] | None = ...,
+        next_cursor: _builtins.str = ...,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "next_cursor", b"next_cursor", "orphans", b"orphans", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrphansResponse: _TypeAlias = OrphansResponse  # noqa: Y015
+
+@_typing.final
+class Orphan(_message.Message):
+    """An agent or a system without an owner who is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    UNDECIDED_FIELD_NUMBER: _builtins.int
+    undecided: _builtins.bool
+    """Its question cost more than it may: it may have an owner after all."""
+    @_builtins.property
+    def object(self) -> _core_pb2.ObjectReference:
+        """The agent or the system."""
+
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.SubjectReference]:
+        """Whom its facts name as owners, ten at most."""
+
+    def __init__(
+        self,
+        *,
+        object: _core_pb2.ObjectReference | None = ...,
+        owners: _abc.Iterable[_core_pb2.SubjectReference] | None = ...,
+        undecided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object", b"object", "owners", b"owners", "undecided", b"undecided"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Orphan: _TypeAlias = Orphan  # noqa: Y015
+
+@_typing.final
+class TransferOwnerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_OWNER_FIELD_NUMBER: _builtins.int
+    TO_OWNER_FIELD_NUMBER: _builtins.int
+    ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def from_owner(self) -> _core_pb2.SubjectReference:
+        """Who owns it now: a person, the members of a team, or a system."""
+
+    @_builtins.property
+    def to_owner(self) -> _core_pb2.SubjectReference:
+        """Who will: the same kinds. A system takes over agents alone."""
+
+    @_builtins.property
+    def only(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.ObjectReference]:
+        """Agents and systems that `from_owner` owns, each once. Empty: all of them."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        from_owner: _core_pb2.SubjectReference | None = ...,
+        to_owner: _core_pb2.SubjectReference | None = ...,
+        only: _abc.Iterable[_core_pb2.ObjectReference] | None = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_owner", b"from_owner", "to_owner", b"to_owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "from_owner", b"from_owner", "only", b"only", "reason", b"reason", "request_id", b"request_id", "store", b"store", "to_owner", b"to_owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnerRequest: _TypeAlias = TransferOwnerRequest  # noqa: Y015
+
+@_typing.final
+class TransferOwnerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.ObjectReference]:
+        """What was handed over, agents by id, then systems; of a request that was sent again, those that still are the new
+        owner's.
+        """
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        objects: _abc.Iterable[_core_pb2.ObjectReference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objects", b"objects", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnerResponse: _TypeAlias = TransferOwnerResponse  # noqa: Y015
+
+@_typing.final
+class ImpactRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    WITH_CHAINS_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    leaving: _builtins.bool
+    """The object is a person, and no directory would know them any more."""
+    limit: _builtins.int
+    """Name at most so many objects of each type; 0: a hundred; more than a page may have: as many as one may."""
+    with_chains: _builtins.bool
+    """Tell the chains too."""
+    @_builtins.property
+    def object(self) -> _core_pb2.ObjectReference:
+        """What would be held, of a type that the schema has holds on; or who would leave."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        object: _core_pb2.ObjectReference | None = ...,
+        leaving: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        with_chains: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaving", b"leaving", "limit", b"limit", "object", b"object", "store", b"store", "with_chains", b"with_chains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImpactRequest: _TypeAlias = ImpactRequest  # noqa: Y015
+
+@_typing.final
+class ImpactResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    CHAINS_FIELD_NUMBER: _builtins.int
+    CHAINS_MORE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EVALUATED_AT_FIELD_NUMBER: _builtins.int
+    chains_more: _builtins.bool
+    """There are other such relationships."""
+    token: _builtins.str
+    """The revision that this is of."""
+    @_builtins.property
+    def stops(self) -> Global___Stops:
+        """What works now and would not."""
+
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Relationship]:
+        """The relationships `delegated_by`, `instance_of` and `version_of` of the runs and versions that would stop, and of all
+        runs above them, up to the people and systems at the roots. Where they were asked for.
+        """
+
+    @_builtins.property
+    def evaluated_at(self) -> _timestamp_pb2.Timestamp:
+        """The time that this is of."""
+
+    def __init__(
+        self,
+        *,
+        stops: Global___Stops | None = ...,
+        chains: _abc.Iterable[_core_pb2.Relationship] | None = ...,
+        chains_more: _builtins.bool = ...,
+        token: _builtins.str = ...,
+        evaluated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluated_at", b"evaluated_at", "stops", b"stops"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains", "chains_more", b"chains_more", "evaluated_at", b"evaluated_at", "stops", b"stops", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImpactResponse: _TypeAlias = ImpactResponse  # noqa: Y015
+
+@_typing.final
+class Stops(_message.Message):
+    """What works now and would not: a run whose every link is live, an agent or a version that is, a person or system who
+    is, a tool that is offered, data that is placed, a credential that is usable, a profile that gives what it has, and a
+    domain or an estate that is not held.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """There may be others: of 10,000 objects below no more are looked for, and a question may cost more than it may."""
+    @_builtins.property
+    def types(self) -> _containers.RepeatedCompositeFieldContainer[Global___StopsOfType]:
+        """Of each type of which there are any."""
+
+    def __init__(
+        self,
+        *,
+        types: _abc.Iterable[Global___StopsOfType] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stops: _TypeAlias = Stops  # noqa: Y015
+
+@_typing.final
+class StopsOfType(_message.Message):
+    """What would stop, of one type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """`run`, `agent`, `agent_version`, `user`, `system`, `tool`, `dataset`, `profile`, `credential`, `domain` or `estate`."""
+    count: _builtins.int
+    """How many."""
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.ObjectReference]:
+        """Some of them, nearest to the object first. Of a dry run of Hold none."""
+
+    def __init__(
+        self,
+        *,
+        type: _builtins.str = ...,
+        count: _builtins.int = ...,
+        objects: _abc.Iterable[_core_pb2.ObjectReference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "objects", b"objects", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopsOfType: _TypeAlias = StopsOfType  # noqa: Y015

@@ -151,6 +151,21 @@ class AgentsStub:
                 request_serializer=remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.FromString,
                 _registered_method=True)
+        self.Orphans = channel.unary_unary(
+                '/remit.v1.Agents/Orphans',
+                request_serializer=remit_dot_v1_dot_agents__pb2.OrphansRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.OrphansResponse.FromString,
+                _registered_method=True)
+        self.TransferOwner = channel.unary_unary(
+                '/remit.v1.Agents/TransferOwner',
+                request_serializer=remit_dot_v1_dot_agents__pb2.TransferOwnerRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.TransferOwnerResponse.FromString,
+                _registered_method=True)
+        self.Impact = channel.unary_unary(
+                '/remit.v1.Agents/Impact',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ImpactRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ImpactResponse.FromString,
+                _registered_method=True)
 
 
 class AgentsServicer:
@@ -331,6 +346,31 @@ class AgentsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Orphans(self, request, context):
+        """A page of the agents and systems that have no owner who is there; or of those that would have none without a person.
+        OBJECT_UNKNOWN (NOT_FOUND) for a person nobody knows, INVALID_CURSOR (INVALID_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferOwner(self, request, context):
+        """Gives what an owner has, agents and systems, all or some of them, to another, who must be there. OBJECT_UNKNOWN
+        (NOT_FOUND) for an owner nobody knows; NOT_OWNED, OWNER_NOT_PRESENT (FAILED_PRECONDITION); LIMIT_EXCEEDED
+        (INVALID_ARGUMENT) beyond 1,000 of them, or 48 KiB of their names. Who is in which team stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Impact(self, request, context):
+        """What a hold on an object would stop, or the leaving of a person. It changes nothing. OBJECT_UNKNOWN (NOT_FOUND),
+        NOT_HOLDABLE (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -443,6 +483,21 @@ def add_AgentsServicer_to_server(servicer, server):
                     servicer.DescribeAgent,
                     request_deserializer=remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.FromString,
                     response_serializer=remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.SerializeToString,
+            ),
+            'Orphans': grpc.unary_unary_rpc_method_handler(
+                    servicer.Orphans,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.OrphansRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.OrphansResponse.SerializeToString,
+            ),
+            'TransferOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferOwner,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.TransferOwnerRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.TransferOwnerResponse.SerializeToString,
+            ),
+            'Impact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Impact,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ImpactRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ImpactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1046,6 +1101,87 @@ class Agents:
             '/remit.v1.Agents/DescribeAgent',
             remit_dot_v1_dot_agents__pb2.DescribeAgentRequest.SerializeToString,
             remit_dot_v1_dot_agents__pb2.DescribeAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Orphans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Orphans',
+            remit_dot_v1_dot_agents__pb2.OrphansRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.OrphansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/TransferOwner',
+            remit_dot_v1_dot_agents__pb2.TransferOwnerRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.TransferOwnerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Impact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Impact',
+            remit_dot_v1_dot_agents__pb2.ImpactRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ImpactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,7 @@ import typer
 
 from remit.cli.arguments.verb_options import DryRun, RequestId
 from remit.cli.render.as_json import held_json
+from remit.cli.render.impacts import stops_in_words
 from remit.cli.render.output import note, put, put_json
 from remit.cli.session import Session, command
 
@@ -48,6 +49,7 @@ def hold(
         return 0
     if dry_run:
         note(f"`{held.hold.on}` could be held; nothing was changed")
+        note(f"it would stop {stops_in_words(held.stops)}")
     elif held.hold.is_placed:
         note(f"`{held.hold.on}` is held, and everything below it")
     else:

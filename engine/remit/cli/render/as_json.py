@@ -9,11 +9,25 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from remit.access.keys import Key, right_names
+from remit.cli.render.delegations import StandsAlone
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.client import (
+    Answer,
+    Expanded,
+    Found,
+    HoldResult,
+    ImpactResult,
+    PermissionEvent,
+    Permissionship,
+    TransferResult,
+    Unanswered,
+    WatchEvent,
+    WouldStop,
+)
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.lineage import ChainLink, RunBelow
+from remit.engine.agents.owners import Orphan
 from remit.engine.agents.run_states import RunState
 from remit.errors import RemitError, RemoteError, SchemaInvalid, WorldInvalid
 from remit.eval.trees import (
@@ -313,6 +327,41 @@ def held_json(held: HoldResult) -> Json:
         "placed_by": hold.placed_by or None,
         "placed_at": format_time(hold.placed_at_us) if hold.placed_at_us is not None else None,
         "token": held.token,
+        "stops": would_stop_json(held.stops, named=False) if held.stops is not None else None,
+    }
+
+
+def would_stop_json(stops: WouldStop, *, named: bool = True) -> Json:
+    """`named`: with the objects, as far as they were told."""
+    types: list[Json] = []
+    for each in stops.types:
+        objects: Json = {"objects": [str(object) for object in each.objects]} if named else {}
+        types.append({"type": each.type, "count": each.count, **objects})
+    return {"types": types, "more": stops.more}
+
+
+def orphan_json(orphan: Orphan) -> Json:
+    owners = [str(each) for each in orphan.owners]
+    return {"object": str(orphan.object), "owners": owners, "undecided": orphan.is_undecided}
+
+
+def transfer_json(done: TransferResult, from_owner: str, to_owner: str) -> Json:
+    objects = [str(each) for each in done.objects]
+    return {"from": from_owner, "to": to_owner, "objects": objects, "token": done.token}
+
+
+def impact_json(object: str, leaving: bool, impact: ImpactResult, alone: Sequence[StandsAlone]) -> Json:
+    return {
+        "object": object,
+        "leaving": leaving,
+        "stops": would_stop_json(impact.stops),
+        "alone": [
+            {"principal": str(each.principal), "run": str(each.run), "runs": each.runs, "agents": each.agents}
+            for each in alone
+        ],
+        "chains_more": impact.chains_more,
+        "token": impact.token,
+        "evaluated_at": format_time(impact.evaluated_at_us),
     }
 
 

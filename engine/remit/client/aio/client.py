@@ -25,8 +25,10 @@ from remit.client.answers import (
     Found,
     HoldResult,
     Identity,
+    ImpactResult,
     Imported,
     LookupPage,
+    OrphanPage,
     Page,
     RetireResult,
     RunResult,
@@ -34,6 +36,7 @@ from remit.client.answers import (
     SchemaText,
     SchemaWritten,
     TerminateResult,
+    TransferResult,
     Unanswered,
     VersionResult,
     Written,
@@ -41,7 +44,7 @@ from remit.client.answers import (
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
-from remit.client.requests.agents import consents, holds, registry, runs
+from remit.client.requests.agents import consents, holds, impacts, owners, registry, runs
 from remit.client.requests.agents.runs import Scalar
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
@@ -752,6 +755,48 @@ class AsyncClient:
     ) -> AgentDescription:
         """An agent, and a page of its versions, at most `limit` (0: as many as the server gives)."""
         return await self._send(registry.describe_agent(self.store, agent, at_least, limit, cursor), timeout_s)
+
+    async def orphans(
+        self,
+        leaving: str | ObjectRef = "",
+        *,
+        limit: int = 0,
+        cursor: str = "",
+        timeout_s: float | None = None,
+    ) -> OrphanPage:
+        """A page of the agents and systems that have no owner who is there; with `leaving`, a person, of what they
+        answer for and would have none without them."""
+        return await self._send(owners.orphans(self.store, leaving, limit, cursor), timeout_s)
+
+    async def transfer_owner(
+        self,
+        from_owner: str | SubjectRef,
+        to_owner: str | SubjectRef,
+        *,
+        only: Iterable[str | ObjectRef] = (),
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> TransferResult:
+        """Give every agent and system that an owner has, or `only` some of them, to another, who must be there: a
+        person, `team:x#member`, or a system. Who is in which team stays as it is."""
+        return await self._send(
+            owners.transfer_owner(self.store, from_owner, to_owner, only, reason, request_id, dry_run), timeout_s
+        )
+
+    async def impact(
+        self,
+        object: str | ObjectRef,
+        *,
+        leaving: bool = False,
+        limit: int = 0,
+        with_chains: bool = False,
+        timeout_s: float | None = None,
+    ) -> ImpactResult:
+        """What a hold on an object would stop, or, `leaving`, what would stop without a person: counted, and at most
+        `limit` of each type named (0: a hundred). `with_chains`: with the relationships that lead there."""
+        return await self._send(impacts.impact(self.store, object, leaving, limit, with_chains), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from remit.engine.agents.lifecycles import ABSENT, HOLD
 from remit.engine.agents.performing import LOCALLY, Decision, Performed, Submission, Verbs, checked_reason, new_id
-from remit.engine.agents.scene import Scene, require_known
-from remit.errors import NotHoldable, ObjectUnknown
+from remit.engine.agents.scene import Scene, require_holdable, require_known
+from remit.errors import ObjectUnknown
 from remit.model import ObjectRef, Relationship, RelationshipFilter
 from remit.notation import checked_id, checked_object, format_time, parse_object, parse_time
 
@@ -49,7 +49,8 @@ class Holds:
         checked_reason(reason)
 
         def decide(scene: Scene) -> Decision[HoldState]:
-            _require_holdable(scene, on)
+            require_holdable(scene.schema, on, "on")
+            require_known(scene, on, "on")
             HOLD.after(_state(scene, hold), "Hold", hold)
             scene.touch(on, _RELATION, hold)
             scene.keep(_KIND, hold, {"at": format_time(scene.now_us), "on": str(on), "reason": reason})
@@ -78,23 +79,6 @@ class Holds:
             return Decision(_released(told), id, entry)
 
         return self._verbs.perform(store, "Release", submission, decide, _described)
-
-
-def _require_holdable(scene: Scene, on: ObjectRef) -> None:
-    definition = scene.schema.definitions.get(on.type)
-    relation = definition.relations.get(_RELATION) if definition is not None else None
-    if relation is None or not any(each.type == _KIND for each in relation.subject_types):
-        holdable = sorted(
-            name
-            for name, each in scene.schema.definitions.items()
-            if _RELATION in each.relations and any(to.type == _KIND for to in each.relations[_RELATION].subject_types)
-        )
-        raise NotHoldable(
-            f"`{on}` cannot be held: the schema has holds on {', '.join(f'`{name}`' for name in holdable)}",
-            field="on",
-            object=on,
-        )
-    require_known(scene, on, "on")
 
 
 def _state(scene: Scene, hold: ObjectRef) -> str:

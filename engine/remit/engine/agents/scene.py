@@ -20,8 +20,8 @@ from remit.engine.admission import (
     check_updates,
 )
 from remit.engine.record_kinds import check_records
-from remit.errors import ObjectUnknown
-from remit.language.plan import Schema
+from remit.errors import NotHoldable, ObjectUnknown
+from remit.language.plan import Definition, Schema
 from remit.model import (
     Caller,
     ObjectRef,
@@ -158,3 +158,17 @@ def require_known(scene: Scene, object: ObjectRef, field: str) -> None:
             field=field,
             object=object,
         )
+
+
+def require_holdable(schema: Schema, on: ObjectRef, field: str) -> None:
+    """That the schema has holds on such objects. Raises NotHoldable. Cost: O(1)."""
+    definition = schema.definitions.get(on.type)
+    if definition is not None and _takes_holds(definition):
+        return
+    holdable = ", ".join(f"`{name}`" for name, each in sorted(schema.definitions.items()) if _takes_holds(each))
+    raise NotHoldable(f"`{on}` cannot be held: the schema has holds on {holdable}", field=field, object=on)
+
+
+def _takes_holds(definition: Definition) -> bool:
+    relation = definition.relations.get("hold")
+    return relation is not None and any(to.type == "hold" for to in relation.subject_types)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remit.client.answers import HoldResult, TerminateResult
+from remit.client.requests.agents.impacts import would_stop
 from remit.client.requests.agents.naming import object_of, request_id_of
 from remit.client.requests.request import Request
 from remit.model import ObjectRef
@@ -27,7 +28,7 @@ def release(store: str, id: str, reason: str, request_id: str, dry_run: bool) ->
     request = agents_pb2.ReleaseRequest(
         store=store, request_id=request_id_of(request_id), id=id, reason=reason, dry_run=dry_run
     )
-    return Request("/remit.v1.Agents/Release", request, agents_pb2.ReleaseResponse, _held, is_repeatable=True)
+    return Request("/remit.v1.Agents/Release", request, agents_pb2.ReleaseResponse, _released, is_repeatable=True)
 
 
 def terminate(
@@ -49,5 +50,10 @@ def terminate(
     )
 
 
-def _held(answer: agents_pb2.HoldResponse | agents_pb2.ReleaseResponse) -> HoldResult:
+def _held(answer: agents_pb2.HoldResponse) -> HoldResult:
+    stops = would_stop(answer.stops) if answer.HasField("stops") else None
+    return HoldResult(answer.token, decode_hold(answer.hold), stops)
+
+
+def _released(answer: agents_pb2.ReleaseResponse) -> HoldResult:
     return HoldResult(answer.token, decode_hold(answer.hold))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from remit.model import ObjectRef
-from remit.notation import parse_object
+from remit.model import ObjectRef, SubjectRef
+from remit.notation import parse_object, parse_subject
 
 
 def request_id_of(given: str) -> str:
@@ -27,3 +27,8 @@ def listed(given: str | Iterable[str]) -> list[str]:
 def id_of(type: str, given: str) -> str:
     """The id, of an object that may be given with its type."""
     return given.removeprefix(f"{type}:")
+
+
+def subject_of(given: str | SubjectRef) -> SubjectRef:
+    """Raises InvalidReference."""
+    return parse_subject(given) if isinstance(given, str) else given

@@ -7,6 +7,7 @@ from remit.server.call import Call
 from remit.server.handlers.agents.submissions import submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.holds import encode_hold
+from remit.wire.agents.stops import encode_stops
 from remit.wire.facts import decode_object
 
 
@@ -15,7 +16,11 @@ def hold(engine: Engine, request: agents_pb2.HoldRequest, call: Call) -> agents_
     done = engine.holds.hold(
         request.store, on, reason=request.reason, id=request.id, submission=submission_of(request, call)
     )
-    return agents_pb2.HoldResponse(token=done.token, hold=encode_hold(done.told))
+    response = agents_pb2.HoldResponse(token=done.token, hold=encode_hold(done.told))
+    if request.dry_run:  # counted on a view of its own, for no writer waits for that
+        stops = engine.impacts.stops_of_hold(request.store, on, interrupt=call.interrupt)
+        response.stops.CopyFrom(encode_stops(stops, named_max=0))
+    return response
 
 
 def release(engine: Engine, request: agents_pb2.ReleaseRequest, call: Call) -> agents_pb2.ReleaseResponse:
