@@ -20,4 +20,4 @@ def test_a_subtree_has_each_run_once_and_its_last_at_the_end_of_a_chain() -> Non
     edges = {str(each.resource): str(each.subject) for each in facts if each.relation == "delegated_by"}
     assert len(edges) == 111
     assert [edges["run:111-0"], edges["run:111-110"]] == ["user:anne", "run:111-10"]
-    assert sum(each.relation == "viewer" for each in facts) == 1 + 4
+    assert sum(each.relation == "viewer" for each in facts) == 1 + 3
