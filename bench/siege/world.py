@@ -52,9 +52,7 @@ SPAWNABLE = (
     "agent_version:bot.1#certified@directory:reviews",
     "profile:all#holder@system:clock",
 )
-DOMAIN = (
-    "siege"  # in which agents are registered, whose owners are `STEADY_USER` and the team `CROWD`, who all have left
-)
+DOMAIN = "siege"  # of agents that `STEADY_USER` owns, and the team `CROWD`, of whom nobody is there
 RUNS = 8  # that attackers hold, release and terminate: a run for each
 BOSS, NEXT = "boss", "next"  # who owns agents, as many as `victim`, and has as many runs; and who could take them over
 
@@ -120,7 +118,7 @@ def _early(sizes: Sizes) -> Iterator[str]:
         yield f"run:{each}#delegated_by@user:u{each}"
     for each in range(sizes.wide):
         yield f"team:{CROWD}#member@user:u{each}"
-    yield from (f"domain:{DOMAIN}#estate@estate:siege", f"user:{STEADY_USER}#registered@directory:people")
+    yield f"user:{STEADY_USER}#registered@directory:people"
     yield from (f"user:{each}#registered@directory:people" for each in (BOSS, NEXT))
     for each in range(sizes.victim):
         yield f"agent:{each}#owner@user:{BOSS}"

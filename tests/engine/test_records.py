@@ -68,7 +68,7 @@ def refused(world: EngineOfTest, error: type[RemitError], *records: Record, matc
     ("wrong", "words"),
     [
         (record("holt", "hold:1"), "there is no kind of records `holt`; did you mean `hold`?"),
-        (record("secret", "hold:1"), "there are `agent`, `descriptor`, `hold`, `mapping`, `profile`"),
+        (record("secret", "hold:1"), "there are " + ", ".join(f"`{kind}`" for kind in sorted(KINDS))),
         (record("hold", "run:1"), "a record `hold` is of a `hold`, not `run:1`"),
         (record("hold", "hold:1", bytes(DOCUMENT_BYTES_MAX + 1)), f"has {DOCUMENT_BYTES_MAX + 1} bytes, and may have"),
         (record("descriptor", "descriptor:pay", b"{}"), f"name it `{sha256(b'{}').hexdigest()}`"),
@@ -224,3 +224,14 @@ def test_a_watch_tells_of_them_with_their_revision(
     assert [(each.token, [change.key for change in each.records]) for each in told] == (
         [(token, [WHY.key])] if is_told else []
     )
+
+
+def test_many_are_read_as_of_one_revision(world: EngineOfTest) -> None:
+    token = write(world, CEILINGS, facts=["run:r#hold@hold:1"])
+    write(world, CEILINGS._replace(document=b"2 deep"), WHY, facts=["run:r#hold@hold:2"])
+    write(world, CEILINGS._replace(document=b"1 deep"), facts=["run:r#hold@hold:3"])
+    keys = (WHY.key, CEILINGS.key, RecordKey("agent", ObjectRef("agent", "never")))
+    then = world.engine.records.read_many("", keys, at_exactly=token)
+    assert [each.record if each is not None else None for each in then] == [None, CEILINGS, None]
+    now = world.engine.records.read_many("", keys)
+    assert [each.record.document if each is not None else None for each in now] == [b"too much", b"1 deep", None]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from remit.engine.agents.ceiling_record import Ceilings
+from remit.engine.agents.descriptions import AgentState, Digests, VersionState
+from remit.engine.agents.versions import Snapshot
 from remit.eval.trees import (
     ExpandAlong,
     ExpandArrow,
@@ -171,4 +174,42 @@ expand_nodes = st.recursive(
 )
 expansions = st.builds(
     Expansion, st.lists(st.builds(ExpandSet, objects, relation_texts, expand_nodes), max_size=3).map(tuple)
+)
+
+# --- agents -----------------------------------------------------------------------------------------------------
+
+_texts = st.text(st.characters(codec="utf-8"), max_size=6)
+_counts = st.integers(0, 2**32 - 1)
+agents = st.builds(
+    AgentState,
+    ids,
+    _texts,
+    st.lists(subjects.filter(lambda subject: not subject.is_wildcard), max_size=3).map(tuple),
+    st.booleans(),
+    st.none() | ids.map(lambda id: ObjectRef("domain", id)),
+    st.builds(Ceilings, _counts, _counts, _counts, st.lists(ids, max_size=3).map(tuple)),
+    _texts,
+    st.none() | times_us,
+)
+versions = st.builds(
+    VersionState,
+    ids,
+    ids,
+    _texts,
+    st.builds(Digests, _texts, _texts, _texts),
+    _texts,
+    st.lists(_texts, max_size=3).map(tuple),
+    _texts,
+    st.none() | times_us,
+    _texts,
+    st.none() | times_us,
+)
+_some_ids = st.lists(ids, max_size=3).map(tuple)
+snapshots = st.builds(
+    Snapshot,
+    st.integers(0, 2**63 - 1),
+    _some_ids,
+    _some_ids,
+    st.lists(objects, max_size=3).map(tuple),
+    st.booleans(),
 )

@@ -8,6 +8,8 @@ from typing import TypeVar
 from google.protobuf.message import Message
 from hypothesis import given, settings
 
+from remit.engine.agents.descriptions import AgentState, VersionState
+from remit.engine.agents.versions import Snapshot
 from remit.eval.trees import Expansion, Explanation
 from remit.model import (
     ObjectRef,
@@ -21,6 +23,7 @@ from remit.model import (
 from remit.notation import CONTEXT_DEPTH_MAX, normalized_context
 from remit.v1 import permissions_pb2
 from remit.wire import expansions, explanations, facts, values
+from remit.wire.agents import registry
 from remit.wire.spicedb import facts as spicedb_facts
 from tests.support import wire_strategies as some
 
@@ -127,3 +130,21 @@ def test_the_deepest_context_comes_back() -> None:
     for _ in range(CONTEXT_DEPTH_MAX - 1):
         context = {"next": context}
     assert values.decode_context(over_the_wire(values.encode_context(context)), "context") == context
+
+
+@few
+@given(some.agents)
+def test_an_agent_comes_back(agent: AgentState) -> None:
+    assert registry.decode_agent(over_the_wire(registry.encode_agent(agent))) == agent
+
+
+@few
+@given(some.versions)
+def test_a_version_comes_back(version: VersionState) -> None:
+    assert registry.decode_version(over_the_wire(registry.encode_version(version))) == version
+
+
+@few
+@given(some.snapshots)
+def test_a_snapshot_comes_back(snapshot: Snapshot) -> None:
+    assert registry.decode_snapshot(over_the_wire(registry.encode_snapshot(snapshot))) == snapshot

@@ -1234,7 +1234,7 @@ class Ceilings(_message.Message):
     fan_out_max: _builtins.int
     """How many runs may live below one of its runs at a time. 0: any number."""
     lifetime_max_s: _builtins.int
-    """How many seconds one of its runs may live. 0: as long as the store lets any run."""
+    """How many seconds one of its runs may live, at most a day. 0: a day."""
     @_builtins.property
     def profiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the profiles that its runs may be given, 100 at most. Empty: any."""

@@ -11,7 +11,9 @@ import pytest
 from remit.engine.agents.ceiling_record import Ceilings
 from remit.engine.agents.descriptions import AgentState
 from remit.engine.agents.performing import STEPS_ASKED_MAX, Performed, Submission
+from remit.engine.ended import sweep_ended
 from remit.engine.remembered import RequestKey
+from remit.engine.upkeep import RETENTION_US
 from remit.errors import (
     AgentsNotInSchema,
     DomainNotPlaced,
@@ -222,6 +224,8 @@ def test_a_change_names_something(world: EngineOfTest) -> None:
         change(world)
     with pytest.raises(LimitExceeded, match="17 is more than the 16"):
         change(world, ceilings=Ceilings(depth_max=17))
+    with pytest.raises(LimitExceeded, match="86401 is more than the 86400"):
+        change(world, ceilings=Ceilings(lifetime_max_s=86_401))
     with pytest.raises(LimitExceeded, match="101 is more than the 100"):
         change(world, ceilings=Ceilings(profiles=tuple(map(str, range(101)))))
     with pytest.raises(InvalidReference):
@@ -275,6 +279,21 @@ def test_what_was_terminated_or_swept_is_not_registered_again(world: EngineOfTes
         register(world, "user:anne")
     assert world.engine.registrations.retire("", "payer").told.was_over is True
     assert [each for each in of_agents(world) if "registered" in each] == []
+
+
+def test_a_swept_id_never_returns_either(world: EngineOfTest) -> None:
+    register(world, "user:anne")
+    world.engine.registrations.retire("", "payer")
+    world.clock.advance_us(RETENTION_US + 1)
+    world.engine.upkeep()
+    loaded = world.engine.loaded
+    (rows,) = sweep_ended(loaded, loaded.of(""), [PAYER], "terminated")
+    assert rows
+    with pytest.raises(LifecycleRefused, match="is terminated"):
+        register(world, "user:anne")
+    assert world.engine.registrations.retire("", "payer").told.was_over is True
+    assert of_agents(world) == []
+    assert world.engine.inventory.agents("").agents == ()
 
 
 def test_a_misspelt_agent_is_not_retired(world: EngineOfTest) -> None:

@@ -125,8 +125,10 @@ def test_what_is_not_registered_has_no_versions(world: EngineOfTest) -> None:
 
 
 def test_digests_are_given_and_printable(world: EngineOfTest) -> None:
-    with pytest.raises(InvalidArgument, match="give one"):
-        add(world, "v1")
+    world.write("agent_version:by-hand#version_of@agent:payer")
+    for like in ("", "by-hand"):
+        with pytest.raises(InvalidArgument, match="give one"):
+            add(world, "v1", like=like)
     for digest in ("two words", "é", "x" * 257, "\n"):
         with pytest.raises(InvalidArgument, match="printable") as refused:
             add(world, "v1", "m", digest)

@@ -13,6 +13,7 @@ from remit.engine.agents.chains import DEPTH_MAX
 from remit.errors import LimitExceeded
 from remit.notation import checked_id
 
+LIFETIME_MAX_S = 24 * 3600
 PROFILES_MAX = 100
 
 
@@ -33,6 +34,7 @@ NO_CEILINGS = Ceilings()
 def checked_ceilings(ceilings: Ceilings) -> Ceilings:
     """Raises LimitExceeded, InvalidReference."""
     _require("ceilings.depth_max", ceilings.depth_max, DEPTH_MAX, "depth_max")
+    _require("ceilings.lifetime_max_s", ceilings.lifetime_max_s, LIFETIME_MAX_S, "lifetime_max_s")
     _require("ceilings.profiles", len(ceilings.profiles), PROFILES_MAX, "profiles_max")
     for index, profile in enumerate(ceilings.profiles):
         checked_id(profile, field=f"ceilings.profiles[{index}]")

@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remit.engine.agents.ceiling_record import read_ceilings
+from remit.engine.agents.ceiling_record import LIFETIME_MAX_S, read_ceilings
 from remit.engine.agents.chains import DEPTH_MAX
 from remit.errors import CeilingExceeded
 from remit.model import ObjectRef
 
 LIFETIME_S = 3600  # of a run that names none
-LIFETIME_MAX_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,6 @@ class Versions:
         version = _version(id, "version")
         earlier = _version(like, "like") if like else None
         _check_digests(digests)
-        if digests == Digests() and earlier is None:
-            raise InvalidArgument("a version is known by a digest: give one, or a version it is like", field="digests")
 
         def decide(scene: Scene) -> Decision[VersionState]:
             state = agent_state(scene, owner)
@@ -125,6 +123,10 @@ class Versions:
             whole = Digests(
                 digests.model or before.model, digests.prompt or before.prompt, digests.tools or before.tools
             )
+            if whole == Digests():
+                raise InvalidArgument(
+                    "a version is known by a digest: give one, or a version that has some", field="digests"
+                )
             differs = whole.differing(before) if earlier is not None else ()
             for each in scene.related(version, "certified"):
                 scene.remove(each)  # written before there was anything to look at
