@@ -479,14 +479,14 @@ class OwnerNotPresent(RemitError):
 
 
 class DomainNotPlaced(RemitError):
-    """An agent would stand in a domain that belongs to no estate, and so is beyond every kill switch."""
+    """An agent or a tool would stand in a domain that belongs to no estate, and so is beyond every kill switch."""
 
     reason = "DOMAIN_NOT_PLACED"
     status = Status.FAILED_PRECONDITION
 
 
 class DomainStopped(RemitError):
-    """An agent would be moved out of a domain that is held, and so from under the hold."""
+    """An agent or a tool would be moved out of a domain that is held, and so from under the hold."""
 
     reason = "DOMAIN_STOPPED"
     status = Status.FAILED_PRECONDITION
@@ -506,6 +506,20 @@ class CertifierOwns(RemitError):
     status = Status.PERMISSION_DENIED
 
 
+class DescriptorNotPending(RemitError):
+    """A descriptor would be accepted, or rejected, that the tool has not proposed, or no longer does."""
+
+    reason = "DESCRIPTOR_NOT_PENDING"
+    status = Status.FAILED_PRECONDITION
+
+
+class WideningRefused(RemitError):
+    """ChangeTool would lower a risk, or make a tool usable: that is RelaxTool's, which needs a right of its own."""
+
+    reason = "WIDENING_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 
@@ -519,6 +533,13 @@ class FileUnwritable(InvalidArgument):
     """A file that the caller named cannot be written: its folder is missing, the disk is full, it is not permitted."""
 
     reason = "FILE_UNWRITABLE"
+
+
+class ToolsUnreadable(InvalidArgument):
+    """Tools that the caller named cannot be read: a manifest that is none, an MCP server that does not answer as one,
+    or that says more than is read, or the package `mcp` that is not there."""
+
+    reason = "TOOLS_UNREADABLE"
 
 
 class WorldUnreadable(InvalidArgument):
