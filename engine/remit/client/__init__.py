@@ -38,6 +38,7 @@ from remit.client.answers import (
     SchemaText,
     SchemaWritten,
     TerminateResult,
+    ToolResult,
     Unanswered,
     VersionResult,
     WatchedChange,
@@ -51,6 +52,8 @@ from remit.client.sync.client import Client
 from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.engine.agents.ceiling_record import Ceilings
+from remit.engine.agents.tool_reading import ToolDescription, ToolPage
+from remit.engine.agents.tool_states import ToolState
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
@@ -103,6 +106,10 @@ __all__ = [
     "StoreInfo",
     "TerminateResult",
     "Tls",
+    "ToolDescription",
+    "ToolPage",
+    "ToolResult",
+    "ToolState",
     "Unanswered",
     "Update",
     "Verdict",

@@ -13,6 +13,7 @@ from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.holds import HoldState
 from remit.engine.agents.run_states import RunState
+from remit.engine.agents.tool_states import ToolState
 from remit.engine.agents.versions import Snapshot
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
@@ -64,6 +65,14 @@ class SpawnResult:
     run: RunState
     was_there: bool
     excess: tuple[ObjectRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool as it stands after a verb; the token is "" for a dry run."""
+
+    token: str
+    tool: ToolState
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,10 @@ def _version(verb: str) -> Callable[[Any], str]:
     return lambda request: f"{verb} agent_version:{shortened(request.version)}"
 
 
+def _of_tool(verb: str) -> Reader:
+    return Reader(question=lambda request: f"{verb} tool:{shortened(request.tool)}")
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -223,6 +227,14 @@ DESCRIBE_AGENT = Reader(question=_agent("describe"))
 ADD_VERSION = Reader(question=_version("add"))
 CERTIFY = Reader(question=_version("certify"))
 DECERTIFY = Reader(question=_version("decertify"))
+REGISTER_TOOL = _of_tool("register")
+PROPOSE_DESCRIPTOR = _of_tool("propose a descriptor of")
+ACCEPT_DESCRIPTOR = _of_tool("accept a descriptor of")
+REJECT_DESCRIPTOR = _of_tool("reject a descriptor of")
+CHANGE_TOOL = _of_tool("change")
+RELAX_TOOL = _of_tool("relax")
+RETIRE_TOOL = _of_tool("retire")
+DESCRIBE_TOOL = _of_tool("describe")
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)
