@@ -9,8 +9,20 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from remit.access.keys import Key, right_names
+from remit.arguments.differences import Differences
 from remit.cli.render.output import WORDS
-from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.client import (
+    Answer,
+    Expanded,
+    Found,
+    HoldResult,
+    PermissionEvent,
+    Permissionship,
+    ToolDescription,
+    ToolState,
+    Unanswered,
+    WatchEvent,
+)
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.lineage import ChainLink, RunBelow
@@ -357,6 +369,43 @@ def below_json(below: RunBelow) -> Json:
 
 def _time_json(time_us: int | None) -> str | None:
     return format_time(time_us) if time_us is not None else None
+
+
+def tool_json(tool: ToolState) -> Json:
+    return {
+        "tool": tool.id,
+        "registered": tool.is_registered,
+        "retired": tool.is_retired,
+        "domain": tool.domain or None,
+        "risk": tool.risk or None,
+        "tags": list(tool.tags),
+        "untagged": tool.is_untagged,
+        "accepted": list(tool.accepted),
+        "pending": tool.pending or None,
+    }
+
+
+def described_tool_json(described: ToolDescription) -> Json:
+    return {
+        **tool_json(described.tool),
+        "accepted_descriptor": _descriptor_json(described.accepted),
+        "pending_descriptor": _descriptor_json(described.pending),
+        **differences_json(described.differences),
+        "token": described.token,
+    }
+
+
+def differences_json(differences: Differences) -> Json:
+    return {
+        "differences": [
+            {key: value for key, value in each._asdict().items() if value is not None} for each in differences.found
+        ],
+        "differences_left_off": not differences.is_complete,
+    }
+
+
+def _descriptor_json(document: bytes | None) -> object:
+    return json.loads(document) if document is not None else None
 
 
 def store_json(info: StoreInfo) -> Json:
