@@ -4,6 +4,7 @@ Each is made for one of many callers, who has a number, so that they do not writ
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -37,6 +38,7 @@ from tests.support.large_schemas import SHAPES
 _TOUCH, _REMOVE = relationships_pb2.OPERATION_TOUCH, relationships_pb2.OPERATION_DELETE
 _NOTE_LENGTH = 1_900
 _CALLS, _CALL_VALUES = 100, 990  # 6 MiB, near what a request may have
+_ARGUMENTS = 450
 _NOTE = "x" * _NOTE_LENGTH  # of a context: below `context_bytes_max`, and a thousand of them below `request_bytes_max`
 
 
@@ -123,6 +125,12 @@ def of_run(verb: str, run: str) -> bytes:
         "ListRuns": agents_pb2.ListRunsRequest(store=STORE),
     }
     return ask[verb].SerializeToString()
+
+
+def descriptor(number: int) -> bytes:
+    """Of a tool, near the bytes and the subschemas that one may have; each number another."""
+    properties = {f"argument_{each}": {"enum": [f"{number}", "x" * 60]} for each in range(_ARGUMENTS)}
+    return json.dumps({"input_schema": {"properties": properties, "type": "object"}}).encode()
 
 
 # --- questions --------------------------------------------------------------------------------------------------

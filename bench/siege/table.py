@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
 
 import grpc
 
@@ -15,7 +17,7 @@ from bench.siege import http_calls, messages, strangers
 from bench.siege.attacker import RETRY_S, Attacker, asks, by_verbs, reads, sends
 from bench.siege.http_calls import asks_json
 from bench.siege.target import Target
-from bench.siege.world import RUNS, SCRATCH, VICTIM
+from bench.siege.world import DOMAIN, RUNS, SCRATCH, VICTIM
 from remit.access.keys import Right
 from remit.v1 import agents_pb2, core_pb2, permissions_pb2, stores_pb2
 
@@ -23,6 +25,18 @@ _P, _R, _S, _T = (f"/remit.v1.{service}/" for service in ("Permissions", "Relati
 _A = "/remit.v1.Agents/"
 _SP, _SS, _SW, _SE = (
     f"/authzed.api.v1.{service}Service/" for service in ("Permissions", "Schema", "Watch", "Experimental")
+)
+
+_VERBS_OF_TOOLS = (
+    "RegisterTool",
+    "ProposeDescriptor",
+    "AcceptDescriptor",
+    "RejectDescriptor",
+    "ChangeTool",
+    "RelaxTool",
+    "RetireTool",
+    "ListTools",
+    "DescribeTool",
 )
 
 HEAVY = 8  # of one key at once, of what each costs much
@@ -146,6 +160,35 @@ def _registrations(target: Target, number: int) -> Iterator[bool]:
                 time.sleep(RETRY_S)
 
 
+def _tools(target: Target, number: int) -> Iterator[bool]:
+    """Has a tool say another thing each time, as large as it may be, and accepts and rejects it in turns."""
+    channel, tool = target.channel(), f"attack-{number}"
+    send = {verb: channel.unary_unary(_A + verb, None, None) for verb in _VERBS_OF_TOOLS}
+    requests = {verb: partial(getattr(agents_pb2, f"{verb}Request"), tool=tool) for verb in _VERBS_OF_TOOLS}
+    requests["ListTools"] = agents_pb2.ListToolsRequest
+    asked = 0
+    while True:
+        asked += 1
+        document = messages.descriptor(asked)
+        digest = sha256(document).hexdigest()
+        for verb, said in (
+            ("RegisterTool", {"domain": DOMAIN, "descriptor": document, "tags": ["a"]}),
+            ("ProposeDescriptor", {"descriptor": document}),
+            ("DescribeTool", {}),
+            ("AcceptDescriptor" if asked % 2 else "RejectDescriptor", {"digest": digest}),
+            ("ChangeTool", {"tags": [f"tag-{asked % 8}"], "risk": "high"}),
+            ("RelaxTool", {"remove_tags": [f"tag-{asked % 8}"], "risk": "low"}),
+            ("RetireTool", {"dry_run": True}),
+            ("ListTools", {}),
+        ):
+            try:
+                send[verb](requests[verb](**said).SerializeToString(), metadata=target.metadata())
+                yield True
+            except grpc.RpcError:
+                yield False
+                time.sleep(RETRY_S)
+
+
 # fmt: off
 ATTACKERS: dict[str, Attacker] = {
     # Without a key.
@@ -199,6 +242,7 @@ ATTACKERS: dict[str, Attacker] = {
     "dry-run holds": asks(_A + "Hold", messages.dry_holds, HEAVY),
     "dry-run transfers": asks(_A + "TransferOwner", messages.dry_transfers, HEAVY),
     "stops": by_verbs(_stops, HEAVY, _A + "Hold", _A + "Release", _A + "Terminate"),
+    "tools": by_verbs(_tools, HEAVY, *(_A + verb for verb in _VERBS_OF_TOOLS)),
     "spawns": by_verbs(_spawns, HEAVY, _A + "Spawn", *(_A + verb for verb in _OF_RUN)),
     "consents": by_verbs(_consents, HEAVY, *(_A + verb for verb in ("GiveConsent", "WithdrawConsent", "ListConsents"))),
     "registrations": by_verbs(_registrations, HEAVY, *(_A + verb for verb in _REGISTRY)),

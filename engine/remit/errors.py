@@ -513,6 +513,27 @@ class NotOwned(RemitError):
     status = Status.FAILED_PRECONDITION
 
 
+class DescriptorNotPending(RemitError):
+    """A descriptor would be accepted, or rejected, that the tool has not proposed, or no longer does."""
+
+    reason = "DESCRIPTOR_NOT_PENDING"
+    status = Status.FAILED_PRECONDITION
+
+
+class WideningRefused(RemitError):
+    """ChangeTool would lower a risk, or make a tool usable: that is RelaxTool's, which needs a right of its own."""
+
+    reason = "WIDENING_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
+class ToolsUnreadable(InvalidArgument):
+    """Tools that the caller named cannot be read: a manifest that is none, an MCP server that does not answer as one,
+    or that says more than is read, or the package `mcp` that is not there."""
+
+    reason = "TOOLS_UNREADABLE"
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -133,6 +133,7 @@ def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome
     yield from _constraints(run)
     yield from _agents(run, shell, tmp)
     yield from _owners(run, shell)
+    yield from _tools(run, shell, tmp)
     keys = ("--keys", str(tmp / "keys.json"))
     for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
     yield run("key bootstrap", "key", "bootstrap", *keys)
@@ -144,6 +145,41 @@ def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome
     yield run("key revoke", "key", "revoke", id, *keys)
     yield run("whoami", "whoami")
     yield run("version", "version")
+
+
+def _tools(run: Any, shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
+    """In a store that has the agent schema."""
+    (tmp / "agents.zed").write_text('use import\nimport "remit:agents@1"\n')
+    assert shell("store", "create", "tools").code == 0
+    assert shell("--store", "tools", "schema", "write", str(tmp / "agents.zed")).code == 0
+    assert shell("--store", "tools", "touch", "domain:d#estate@estate:e").code == 0
+
+    def there(row: str, *arguments: str) -> tuple[str, Outcome]:
+        return cast(tuple[str, Outcome], run(row, "--store", "tools", *arguments))
+
+    placed = ("--domain", "d", "--tag", "a", "--risk", "low")
+    first, second = (f'{{"input_schema":{{"type":"object","maxProperties":{number}}}}}' for number in (1, 2))
+    made = there("tool register", "tool", "register", "t", *placed, "--descriptor", first)
+    yield made
+    yield there("tool accept", "tool", "accept", "t", made[1].json[0]["pending"])
+    yield there("tool propose", "tool", "propose", "t", "--descriptor", second)
+    yield there("tool show", "tool", "show", "t")
+    yield there("tool list", "tool", "list")
+    yield there("tool change", "tool", "change", "t", "--tag", "b")
+    yield there("tool relax", "tool", "relax", "t", "--remove-tag", "b")
+    # A manifest with a tool that is refused, and what waits with a constraint that it does not fit.
+    tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("t", "new")]
+    (tmp / "tools.json").write_text(json.dumps([*tools, {"name": "none"}]))
+    yield there("tool import", "tool", "import", str(tmp / "tools.json"), *placed)
+    yield there("tool accept --all-pending", "tool", "accept", "--all-pending", "--dry-run")
+    typed = '{"input_schema":{"type":"object","properties":{"to":{"type":"string"}}},"types":{"to":"path"}}'
+    waiting = there("tool propose", "tool", "propose", "t", "--descriptor", typed)
+    yield waiting
+    amount = 'tool:t#may_use@user:anne[arguments:{"additional":true,"to":{"max":"1"}}]'
+    assert shell("--store", "tools", "touch", amount).code == 0
+    yield there("tool accept --all-pending", "tool", "accept", "--all-pending")
+    yield there("tool reject", "tool", "reject", "t", waiting[1].json[0]["pending"])
+    yield there("tool retire", "tool", "retire", "t")
 
 
 def _constraints(run: Any) -> Iterator[tuple[str, Outcome]]:

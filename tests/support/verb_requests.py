@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from hashlib import sha256
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,6 +20,8 @@ ANN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id=
 SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
 BEN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ben"))
 RUN = core_pb2.ObjectReference(type="run", id="r-1")
+DESCRIPTORS = [b'{"input_schema":{"maxProperties":%d,"type":"object"}}' % each for each in range(2)]
+DIGESTS = [sha256(each).hexdigest() for each in DESCRIPTORS]
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
 
@@ -66,6 +69,8 @@ def prepare(engine: Engine, store: str) -> None:
     )
     engine.relationships.write(store, [Update(Operation.TOUCH, parse_relationship(each)) for each in facts])
     engine.holds.hold(store, ObjectRef("user", "ann"), reason="", id="placed")
+    for tool in ("tool", "accepted", "rejected", "retired"):
+        engine.tools.register(store, tool, domain="d", descriptor=DESCRIPTORS[0], tags=["a"])
     for agent in ("payer", "over"):
         engine.registrations.register(store, agent, owners=[SubjectRef("user", "ben")], domain="retail")
     engine.versions.add(store, "payer", "payer/1", digests=Digests(model="m"))
@@ -179,6 +184,27 @@ def request(verb: str, store: str) -> Message:
             return A.TransferOwnerRequest(store=store, from_owner=ANN, to_owner=BEN, dry_run=True)
         case "Impact":
             return A.ImpactRequest(store=store, object=RUN)
+        case "RegisterTool":
+            # A dry run, since a tool is registered once.
+            return A.RegisterToolRequest(
+                store=store, tool="new", domain="d", descriptor=DESCRIPTORS[0], tags=["a"], dry_run=True
+            )
+        case "ProposeDescriptor":
+            return A.ProposeDescriptorRequest(store=store, tool="tool", descriptor=DESCRIPTORS[1])
+        case "AcceptDescriptor":
+            return A.AcceptDescriptorRequest(store=store, tool="accepted", digest=DIGESTS[0], dry_run=True)
+        case "RejectDescriptor":
+            return A.RejectDescriptorRequest(store=store, tool="rejected", digest=DIGESTS[0], dry_run=True)
+        case "ChangeTool":
+            return A.ChangeToolRequest(store=store, tool="tool", tags=["b"])
+        case "RelaxTool":
+            return A.RelaxToolRequest(store=store, tool="tool", risk="high")
+        case "RetireTool":
+            return A.RetireToolRequest(store=store, tool="retired")
+        case "ListTools":
+            return A.ListToolsRequest(store=store)
+        case "DescribeTool":
+            return A.DescribeToolRequest(store=store, tool="tool")
     raise AssertionError(f"the test knows no request for `{verb}`: add one")
 
 

@@ -47,6 +47,7 @@ class Right(Enum):
     RELEASE = "release"  # release from hold
     TERMINATE = "terminate"  # end for good
     REGISTER = "register"  # register and retire agents, and add versions
+    ACCEPT = "accept"  # accept what widens: what a tool says of itself, a lower risk
     CERTIFY = "certify"  # say that a version was examined
     AUDIT = "audit"  # read the journal and explanations of decisions
     ADMIN = "admin"  # make, remove, copy stores

@@ -41,6 +41,7 @@ from remit.client.answers import (
     SchemaWritten,
     StopsOfType,
     TerminateResult,
+    ToolResult,
     TransferResult,
     Unanswered,
     VersionResult,
@@ -56,6 +57,8 @@ from remit.client.sync.client import Client
 from remit.client.sync.runs import Run
 from remit.client.sync.streams import Backup, Export, PermissionWatch, Watch
 from remit.engine.agents.ceiling_record import Ceilings
+from remit.engine.agents.tool_reading import ToolDescription, ToolPage
+from remit.engine.agents.tool_states import ToolState
 from remit.errors import RemoteError
 from remit.model import Call, Operation, Precondition, RelationshipFilter, StoreInfo, Update, Verdict
 
@@ -111,6 +114,10 @@ __all__ = [
     "StoreInfo",
     "TerminateResult",
     "Tls",
+    "ToolDescription",
+    "ToolPage",
+    "ToolResult",
+    "ToolState",
     "TransferResult",
     "Unanswered",
     "Update",

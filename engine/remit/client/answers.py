@@ -14,6 +14,7 @@ from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.holds import HoldState
 from remit.engine.agents.owners import Orphan
 from remit.engine.agents.run_states import RunState
+from remit.engine.agents.tool_states import ToolState
 from remit.engine.agents.versions import Snapshot
 from remit.errors import RemoteError
 from remit.eval.trees import Expansion, Explanation
@@ -428,3 +429,11 @@ class CertifyResult:
     token: str
     version: VersionState
     snapshot: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool as it stands after a verb; the token is "" for a dry run."""
+
+    token: str
+    tool: ToolState

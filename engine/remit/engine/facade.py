@@ -19,6 +19,8 @@ from remit.engine.agents.performing import Verbs
 from remit.engine.agents.registrations import Registrations
 from remit.engine.agents.runs import Runs
 from remit.engine.agents.stops import Stopping
+from remit.engine.agents.tool_reading import ToolReading
+from remit.engine.agents.tools import Tools
 from remit.engine.agents.versions import Versions
 from remit.engine.clock import Clock
 from remit.engine.descriptors import Descriptors
@@ -78,7 +80,7 @@ class Engine:
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)
         self.streams = Streams(loaded, watches, evaluator, clock, limits)
-        verbs = Verbs(loaded, views, evaluator, clock, limits)
+        verbs = Verbs(loaded, views, descriptors, evaluator, clock, limits)
         self.holds = Holds(verbs)
         self.ends = Ends(verbs)
         self.consents = Consents(verbs)
@@ -87,6 +89,8 @@ class Engine:
         self.registrations = Registrations(verbs)
         self.versions = Versions(verbs, evaluator, limits)
         self.inventory = Inventory(views, self.records, evaluator, limits)
+        self.tools = Tools(verbs)
+        self.tool_reading = ToolReading(verbs)
         self.entries = Entries(loaded, entries, clock, retention_us) if entries is not None else None
         self._upkeep = Upkeep(store, loaded, clock, retention_us, self.entries)
         self.owners = Owners(verbs, evaluator, limits)

@@ -48,6 +48,7 @@ KINDS: Mapping[str, RecordKind] = {
     "session": RecordKind("session", Naming.CHANGING),  # which run lives under a name of its delegator's
     "swept": RecordKind("", Naming.FIXED),  # that it was over for good, and its name does not return (see `ended.py`)
     "version": RecordKind("agent_version", Naming.FIXED),  # by what it is known: its model, its prompt and its tools
+    "tool": RecordKind("tool", Naming.CHANGING),  # which descriptor waits to be accepted, or that it was retired
 }
 """By name. A kind is added, and never changed."""
 
@@ -56,6 +57,7 @@ REQUEST = "request"
 RUN = "run"
 SESSION = "session"
 SWEPT = "swept"
+TOOL = "tool"
 
 RECORDS_MAX = 100  # in one revision: with documents of full size, six mebibytes of a changelog
 

@@ -198,6 +198,10 @@ def _impact(request: Any) -> str:
     return f"impact of {_object(request.object)}{' leaving' if request.leaving else ''}"
 
 
+def _of_tool(verb: str) -> Reader:
+    return Reader(question=lambda request: f"{verb} tool:{shortened(request.tool)}")
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -239,6 +243,14 @@ DECERTIFY = Reader(question=_version("decertify"))
 ORPHANS = Reader(question=_orphans)
 TRANSFER_OWNER = Reader(question=_transferred)
 IMPACT = Reader(question=_impact)
+REGISTER_TOOL = _of_tool("register")
+PROPOSE_DESCRIPTOR = _of_tool("propose a descriptor of")
+ACCEPT_DESCRIPTOR = _of_tool("accept a descriptor of")
+REJECT_DESCRIPTOR = _of_tool("reject a descriptor of")
+CHANGE_TOOL = _of_tool("change")
+RELAX_TOOL = _of_tool("relax")
+RETIRE_TOOL = _of_tool("retire")
+DESCRIBE_TOOL = _of_tool("describe")
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

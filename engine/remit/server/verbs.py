@@ -21,7 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
-from remit.server.handlers.agents import consents, holds, impacts, owners, registrations, runs, versions
+from remit.server.handlers.agents import consents, holds, impacts, owners, registrations, runs, tools, versions
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -220,6 +220,34 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Agents", method="Impact",
          handler=impacts.impact, request=_A.ImpactRequest, response=_A.ImpactResponse,
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.IMPACT),
+
+    Verb(service="remit.v1.Agents", method="RegisterTool",
+         handler=tools.register_tool, request=_A.RegisterToolRequest, response=_A.RegisterToolResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.REGISTER_TOOL),
+    Verb(service="remit.v1.Agents", method="ProposeDescriptor",
+         handler=tools.propose_descriptor, request=_A.ProposeDescriptorRequest, response=_A.ProposeDescriptorResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.PROPOSE_DESCRIPTOR),
+    Verb(service="remit.v1.Agents", method="AcceptDescriptor",
+         handler=tools.accept_descriptor, request=_A.AcceptDescriptorRequest, response=_A.AcceptDescriptorResponse,
+         right=Right.ACCEPT, about=About.STORE, queue=_WRITES, reader=summary.ACCEPT_DESCRIPTOR),
+    Verb(service="remit.v1.Agents", method="RejectDescriptor",
+         handler=tools.reject_descriptor, request=_A.RejectDescriptorRequest, response=_A.RejectDescriptorResponse,
+         right=Right.ACCEPT, about=About.STORE, queue=_WRITES, reader=summary.REJECT_DESCRIPTOR),
+    Verb(service="remit.v1.Agents", method="ChangeTool",
+         handler=tools.change_tool, request=_A.ChangeToolRequest, response=_A.ChangeToolResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.CHANGE_TOOL),
+    Verb(service="remit.v1.Agents", method="RelaxTool",
+         handler=tools.relax_tool, request=_A.RelaxToolRequest, response=_A.RelaxToolResponse,
+         right=Right.ACCEPT, about=About.STORE, queue=_WRITES, reader=summary.RELAX_TOOL),
+    Verb(service="remit.v1.Agents", method="RetireTool",
+         handler=tools.retire_tool, request=_A.RetireToolRequest, response=_A.RetireToolResponse,
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.RETIRE_TOOL),
+    Verb(service="remit.v1.Agents", method="ListTools",
+         handler=tools.list_tools, request=_A.ListToolsRequest, response=_A.ListToolsResponse,
+         right=Right.READ, about=About.STORE, queue=_READS),
+    Verb(service="remit.v1.Agents", method="DescribeTool",
+         handler=tools.describe_tool, request=_A.DescribeToolRequest, response=_A.DescribeToolResponse,
+         right=Right.READ, about=About.STORE, queue=_READS, reader=summary.DESCRIBE_TOOL),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

@@ -2347,3 +2347,718 @@ class StopsOfType(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StopsOfType: _TypeAlias = StopsOfType  # noqa: Y015
+
+@_typing.final
+class ToolState(_message.Message):
+    """A tool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    UNTAGGED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    registered: _builtins.bool
+    """Whether a registry vouches for it."""
+    retired: _builtins.bool
+    """Whether it was retired: its id is not registered again."""
+    domain: _builtins.str
+    """The domain that it is in. Empty for none."""
+    risk: _builtins.str
+    """How much harm it can do: `low`, `medium` or `high`. Empty where nobody has rated it, which facts alone can do."""
+    untagged: _builtins.bool
+    """Whether somebody looked and no tag fits."""
+    pending: _builtins.str
+    """The digest of the descriptor that waits to be accepted. Empty for none."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is known for."""
+
+    @_builtins.property
+    def accepted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The digests of the accepted descriptors, by which calls are judged; the one that was accepted last comes first."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        registered: _builtins.bool = ...,
+        retired: _builtins.bool = ...,
+        domain: _builtins.str = ...,
+        risk: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        untagged: _builtins.bool = ...,
+        accepted: _abc.Iterable[_builtins.str] | None = ...,
+        pending: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "domain", b"domain", "id", b"id", "pending", b"pending", "registered", b"registered", "retired", b"retired", "risk", b"risk", "tags", b"tags", "untagged", b"untagged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolState: _TypeAlias = ToolState  # noqa: Y015
+
+@_typing.final
+class RegisterToolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    DESCRIPTOR_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    UNTAGGED_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    domain: _builtins.str
+    """The domain that it is in, which belongs to an estate."""
+    descriptor: _builtins.bytes
+    """What it says of itself, as docs/tools.md has it: JSON, at most 64 KiB."""
+    untagged: _builtins.bool
+    """Somebody looked, and no tag fits."""
+    risk: _builtins.str
+    """How much harm it can do: `low`, `medium` or `high`. Empty means `high`."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is known for, at most 32 tags. Either these, or `untagged`."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        descriptor: _builtins.bytes = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        untagged: _builtins.bool = ...,
+        risk: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["descriptor", b"descriptor", "domain", b"domain", "dry_run", b"dry_run", "request_id", b"request_id", "risk", b"risk", "store", b"store", "tags", b"tags", "tool", b"tool", "untagged", b"untagged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterToolRequest: _TypeAlias = RegisterToolRequest  # noqa: Y015
+
+@_typing.final
+class RegisterToolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterToolResponse: _TypeAlias = RegisterToolResponse  # noqa: Y015
+
+@_typing.final
+class ProposeDescriptorRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    DESCRIPTOR_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    descriptor: _builtins.bytes
+    """What it says of itself now: JSON, at most 64 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        descriptor: _builtins.bytes = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["descriptor", b"descriptor", "dry_run", b"dry_run", "request_id", b"request_id", "store", b"store", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeDescriptorRequest: _TypeAlias = ProposeDescriptorRequest  # noqa: Y015
+
+@_typing.final
+class ProposeDescriptorResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeDescriptorResponse: _TypeAlias = ProposeDescriptorResponse  # noqa: Y015
+
+@_typing.final
+class AcceptDescriptorRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    KEEP_EARLIER_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    digest: _builtins.str
+    """The digest of the pending descriptor: SHA-256, in 64 hexadecimal digits. What was looked at is what is accepted."""
+    keep_earlier: _builtins.bool
+    """Leave what was accepted before in force: up to 8 descriptors, for a tool that is met in several versions."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        keep_earlier: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "dry_run", b"dry_run", "keep_earlier", b"keep_earlier", "request_id", b"request_id", "store", b"store", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptDescriptorRequest: _TypeAlias = AcceptDescriptorRequest  # noqa: Y015
+
+@_typing.final
+class AcceptDescriptorResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptDescriptorResponse: _TypeAlias = AcceptDescriptorResponse  # noqa: Y015
+
+@_typing.final
+class RejectDescriptorRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    digest: _builtins.str
+    """The digest of the pending descriptor, or of one that was accepted."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "dry_run", b"dry_run", "reason", b"reason", "request_id", b"request_id", "store", b"store", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDescriptorRequest: _TypeAlias = RejectDescriptorRequest  # noqa: Y015
+
+@_typing.final
+class RejectDescriptorResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDescriptorResponse: _TypeAlias = RejectDescriptorResponse  # noqa: Y015
+
+@_typing.final
+class ChangeToolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    risk: _builtins.str
+    """A risk that is no lower than now. Empty leaves it."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to add."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        risk: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "request_id", b"request_id", "risk", b"risk", "store", b"store", "tags", b"tags", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeToolRequest: _TypeAlias = ChangeToolRequest  # noqa: Y015
+
+@_typing.final
+class ChangeToolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeToolResponse: _TypeAlias = ChangeToolResponse  # noqa: Y015
+
+@_typing.final
+class RelaxToolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    REMOVE_TAGS_FIELD_NUMBER: _builtins.int
+    UNTAGGED_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    untagged: _builtins.bool
+    """Somebody looked, and no tag fits: where no tag is left."""
+    risk: _builtins.str
+    """Any risk. Empty leaves it."""
+    domain: _builtins.str
+    """The domain to move it to, which belongs to an estate. Empty leaves it."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def remove_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tags to remove."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        remove_tags: _abc.Iterable[_builtins.str] | None = ...,
+        untagged: _builtins.bool = ...,
+        risk: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "dry_run", b"dry_run", "remove_tags", b"remove_tags", "request_id", b"request_id", "risk", b"risk", "store", b"store", "tool", b"tool", "untagged", b"untagged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelaxToolRequest: _TypeAlias = RelaxToolRequest  # noqa: Y015
+
+@_typing.final
+class RelaxToolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelaxToolResponse: _TypeAlias = RelaxToolResponse  # noqa: Y015
+
+@_typing.final
+class RetireToolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    tool: _builtins.str
+    """The tool's id."""
+    reason: _builtins.str
+    """Why; at most 1 KiB."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "reason", b"reason", "request_id", b"request_id", "store", b"store", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireToolRequest: _TypeAlias = RetireToolRequest  # noqa: Y015
+
+@_typing.final
+class RetireToolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is. Empty for a dry run."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        tool: Global___ToolState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireToolResponse: _TypeAlias = RetireToolResponse  # noqa: Y015
+
+@_typing.final
+class ListToolsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    limit: _builtins.int
+    """How many at most; 0 means 100, and no page has more than 1,000."""
+    cursor: _builtins.str
+    """Where to go on: `next_cursor` of the page before. Empty for the beginning."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How new the list has to be: `at_least` only."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "cursor", b"cursor", "limit", b"limit", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolsRequest: _TypeAlias = ListToolsRequest  # noqa: Y015
+
+@_typing.final
+class ListToolsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where the list goes on. Empty where this is its end."""
+    token: _builtins.str
+    """The revision that the page is of."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolState]:
+        """In the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[Global___ToolState] | None = ...,
+        next_cursor: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "token", b"token", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolsResponse: _TypeAlias = ListToolsResponse  # noqa: Y015
+
+@_typing.final
+class DescribeToolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    tool: _builtins.str
+    """The tool's id."""
+    @_builtins.property
+    def consistency(self) -> _core_pb2.Consistency:
+        """How new the answer has to be: `at_least` only."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        consistency: _core_pb2.Consistency | None = ...,
+        tool: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "store", b"store", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeToolRequest: _TypeAlias = DescribeToolRequest  # noqa: Y015
+
+@_typing.final
+class DescribeToolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_LEFT_OFF_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bytes
+    """The descriptor that was accepted last, byte for byte. Empty for none."""
+    pending: _builtins.bytes
+    """The descriptor that waits to be accepted, byte for byte. Empty for none."""
+    differences_left_off: _builtins.bool
+    """There are more differences than these."""
+    token: _builtins.str
+    """The revision that this is of."""
+    @_builtins.property
+    def tool(self) -> Global___ToolState:
+        """The tool as it stands."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___DescriptorDifference]:
+        """What `pending` says otherwise than `accepted`, where there are both: at most 200, and 128 KiB."""
+
+    def __init__(
+        self,
+        *,
+        tool: Global___ToolState | None = ...,
+        accepted: _builtins.bytes = ...,
+        pending: _builtins.bytes = ...,
+        differences: _abc.Iterable[Global___DescriptorDifference] | None = ...,
+        differences_left_off: _builtins.bool = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "differences", b"differences", "differences_left_off", b"differences_left_off", "pending", b"pending", "token", b"token", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeToolResponse: _TypeAlias = DescribeToolResponse  # noqa: Y015
+
+@_typing.final
+class DescriptorDifference(_message.Message):
+    """What two descriptors say differently in one place. Where JSON Schema reads a list as a set, such as `required`,
+    another order is no difference.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTER_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    pointer: _builtins.str
+    """A JSON Pointer into the descriptor."""
+    before: _builtins.str
+    """What was there, as JSON. Unset where nothing was."""
+    after: _builtins.str
+    """What is there now, as JSON. Unset where nothing is."""
+    def __init__(
+        self,
+        *,
+        pointer: _builtins.str = ...,
+        before: _builtins.str | None = ...,
+        after: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "after", b"after", "before", b"before", "pointer", b"pointer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__before: _TypeAlias = _typing.Literal["before"]  # noqa: Y015
+    _WhichOneofArgType__before: _TypeAlias = _typing.Literal["_before", b"_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before) -> _WhichOneofReturnType__before | None: ...
+
+Global___DescriptorDifference: _TypeAlias = DescriptorDifference  # noqa: Y015

@@ -166,6 +166,51 @@ class AgentsStub:
                 request_serializer=remit_dot_v1_dot_agents__pb2.ImpactRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_agents__pb2.ImpactResponse.FromString,
                 _registered_method=True)
+        self.RegisterTool = channel.unary_unary(
+                '/remit.v1.Agents/RegisterTool',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RegisterToolRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RegisterToolResponse.FromString,
+                _registered_method=True)
+        self.ProposeDescriptor = channel.unary_unary(
+                '/remit.v1.Agents/ProposeDescriptor',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ProposeDescriptorRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ProposeDescriptorResponse.FromString,
+                _registered_method=True)
+        self.AcceptDescriptor = channel.unary_unary(
+                '/remit.v1.Agents/AcceptDescriptor',
+                request_serializer=remit_dot_v1_dot_agents__pb2.AcceptDescriptorRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.AcceptDescriptorResponse.FromString,
+                _registered_method=True)
+        self.RejectDescriptor = channel.unary_unary(
+                '/remit.v1.Agents/RejectDescriptor',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RejectDescriptorRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RejectDescriptorResponse.FromString,
+                _registered_method=True)
+        self.ChangeTool = channel.unary_unary(
+                '/remit.v1.Agents/ChangeTool',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ChangeToolRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ChangeToolResponse.FromString,
+                _registered_method=True)
+        self.RelaxTool = channel.unary_unary(
+                '/remit.v1.Agents/RelaxTool',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RelaxToolRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RelaxToolResponse.FromString,
+                _registered_method=True)
+        self.RetireTool = channel.unary_unary(
+                '/remit.v1.Agents/RetireTool',
+                request_serializer=remit_dot_v1_dot_agents__pb2.RetireToolRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.RetireToolResponse.FromString,
+                _registered_method=True)
+        self.ListTools = channel.unary_unary(
+                '/remit.v1.Agents/ListTools',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ListToolsRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ListToolsResponse.FromString,
+                _registered_method=True)
+        self.DescribeTool = channel.unary_unary(
+                '/remit.v1.Agents/DescribeTool',
+                request_serializer=remit_dot_v1_dot_agents__pb2.DescribeToolRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.DescribeToolResponse.FromString,
+                _registered_method=True)
 
 
 class AgentsServicer:
@@ -371,6 +416,78 @@ class AgentsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterTool(self, request, context):
+        """Registers a tool, with what it says of its arguments. That is pending until it is accepted, and until then the tool
+        is offered to nobody. Fails with DESCRIPTOR_INVALID (INVALID_ARGUMENT), DOMAIN_NOT_PLACED, or LIFECYCLE_REFUSED
+        where it is registered, or was retired (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProposeDescriptor(self, request, context):
+        """Says what a tool says of itself now: pending in the place of what was pending before; nothing is, where that is
+        accepted already. No answer changes. OBJECT_UNKNOWN (NOT_FOUND), DESCRIPTOR_INVALID (INVALID_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptDescriptor(self, request, context):
+        """Has calls judged by the pending descriptor from now on. DESCRIPTOR_NOT_PENDING where the digest is not what is
+        pending, CONSTRAINTS_UNFIT where constraints on the tool do not fit it (FAILED_PRECONDITION), OBJECT_UNKNOWN
+        (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectDescriptor(self, request, context):
+        """Forgets the pending descriptor, or takes back one that was accepted. DESCRIPTOR_NOT_PENDING where the digest is
+        neither (FAILED_PRECONDITION), OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeTool(self, request, context):
+        """Gives a tool more tags, or a higher risk. WIDENING_REFUSED for what would let more through (FAILED_PRECONDITION),
+        OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RelaxTool(self, request, context):
+        """Takes tags from a tool, sets its risk, or moves it to another domain. DOMAIN_NOT_PLACED, DOMAIN_STOPPED where that
+        which it is in is held (FAILED_PRECONDITION), OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireTool(self, request, context):
+        """Takes a tool out of every registry, for good: its id is not registered again. One that was retired is told to be.
+        OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTools(self, request, context):
+        """Tells the tools that are registered or were retired, by id, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeTool(self, request, context):
+        """Tells what a tool says of itself, what it would say, and the difference. OBJECT_UNKNOWN (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -498,6 +615,51 @@ def add_AgentsServicer_to_server(servicer, server):
                     servicer.Impact,
                     request_deserializer=remit_dot_v1_dot_agents__pb2.ImpactRequest.FromString,
                     response_serializer=remit_dot_v1_dot_agents__pb2.ImpactResponse.SerializeToString,
+            ),
+            'RegisterTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterTool,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RegisterToolRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RegisterToolResponse.SerializeToString,
+            ),
+            'ProposeDescriptor': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeDescriptor,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ProposeDescriptorRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ProposeDescriptorResponse.SerializeToString,
+            ),
+            'AcceptDescriptor': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptDescriptor,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.AcceptDescriptorRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.AcceptDescriptorResponse.SerializeToString,
+            ),
+            'RejectDescriptor': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectDescriptor,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RejectDescriptorRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RejectDescriptorResponse.SerializeToString,
+            ),
+            'ChangeTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeTool,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ChangeToolRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ChangeToolResponse.SerializeToString,
+            ),
+            'RelaxTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelaxTool,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RelaxToolRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RelaxToolResponse.SerializeToString,
+            ),
+            'RetireTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireTool,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.RetireToolRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.RetireToolResponse.SerializeToString,
+            ),
+            'ListTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTools,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ListToolsRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ListToolsResponse.SerializeToString,
+            ),
+            'DescribeTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeTool,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.DescribeToolRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.DescribeToolResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1182,6 +1344,249 @@ class Agents:
             '/remit.v1.Agents/Impact',
             remit_dot_v1_dot_agents__pb2.ImpactRequest.SerializeToString,
             remit_dot_v1_dot_agents__pb2.ImpactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RegisterTool',
+            remit_dot_v1_dot_agents__pb2.RegisterToolRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RegisterToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeDescriptor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ProposeDescriptor',
+            remit_dot_v1_dot_agents__pb2.ProposeDescriptorRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ProposeDescriptorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptDescriptor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/AcceptDescriptor',
+            remit_dot_v1_dot_agents__pb2.AcceptDescriptorRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.AcceptDescriptorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectDescriptor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RejectDescriptor',
+            remit_dot_v1_dot_agents__pb2.RejectDescriptorRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RejectDescriptorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ChangeTool',
+            remit_dot_v1_dot_agents__pb2.ChangeToolRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ChangeToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelaxTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RelaxTool',
+            remit_dot_v1_dot_agents__pb2.RelaxToolRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RelaxToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/RetireTool',
+            remit_dot_v1_dot_agents__pb2.RetireToolRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.RetireToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/ListTools',
+            remit_dot_v1_dot_agents__pb2.ListToolsRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ListToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/DescribeTool',
+            remit_dot_v1_dot_agents__pb2.DescribeToolRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.DescribeToolResponse.FromString,
             options,
             channel_credentials,
             insecure,

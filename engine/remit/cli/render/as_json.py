@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from remit.access.keys import Key, right_names
+from remit.arguments.differences import Differences
 from remit.cli.render.delegations import StandsAlone
 from remit.cli.render.output import WORDS
 from remit.client import (
@@ -19,6 +20,8 @@ from remit.client import (
     ImpactResult,
     PermissionEvent,
     Permissionship,
+    ToolDescription,
+    ToolState,
     TransferResult,
     Unanswered,
     WatchEvent,
@@ -473,3 +476,40 @@ def described_json(agent: AgentState, versions: Sequence[VersionState], token: s
 
 def _present(shape: Json) -> Json:
     return {key: value for key, value in shape.items() if value is not None}
+
+
+def tool_json(tool: ToolState) -> Json:
+    return {
+        "tool": tool.id,
+        "registered": tool.is_registered,
+        "retired": tool.is_retired,
+        "domain": tool.domain or None,
+        "risk": tool.risk or None,
+        "tags": list(tool.tags),
+        "untagged": tool.is_untagged,
+        "accepted": list(tool.accepted),
+        "pending": tool.pending or None,
+    }
+
+
+def described_tool_json(described: ToolDescription) -> Json:
+    return {
+        **tool_json(described.tool),
+        "accepted_descriptor": _descriptor_json(described.accepted),
+        "pending_descriptor": _descriptor_json(described.pending),
+        **differences_json(described.differences),
+        "token": described.token,
+    }
+
+
+def differences_json(differences: Differences) -> Json:
+    return {
+        "differences": [
+            {key: value for key, value in each._asdict().items() if value is not None} for each in differences.found
+        ],
+        "differences_left_off": not differences.is_complete,
+    }
+
+
+def _descriptor_json(document: bytes | None) -> object:
+    return json.loads(document) if document is not None else None

@@ -36,6 +36,7 @@ from remit.client.answers import (
     SchemaText,
     SchemaWritten,
     TerminateResult,
+    ToolResult,
     TransferResult,
     Unanswered,
     VersionResult,
@@ -44,7 +45,7 @@ from remit.client.answers import (
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
-from remit.client.requests.agents import consents, holds, impacts, owners, registry, runs
+from remit.client.requests.agents import consents, holds, impacts, owners, registry, runs, tools
 from remit.client.requests.agents.runs import Scalar
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
@@ -56,6 +57,8 @@ from remit.engine.agents.descriptions import AgentState, Digests
 from remit.engine.agents.inventory import AgentDescription, AgentPage
 from remit.engine.agents.lineage import ChainLink, RunPage, SubtreePage
 from remit.engine.agents.run_states import RunState
+from remit.engine.agents.tool_reading import ToolDescription, ToolPage
+from remit.engine.agents.tool_states import ToolState
 from remit.errors import RemoteError
 from remit.model import (
     Call,
@@ -797,6 +800,125 @@ class AsyncClient:
         """What a hold on an object would stop, or, `leaving`, what would stop without a person: counted, and at most
         `limit` of each type named (0: a hundred). `with_chains`: with the relationships that lead there."""
         return await self._send(impacts.impact(self.store, object, leaving, limit, with_chains), timeout_s)
+
+    async def register_tool(
+        self,
+        tool: str,
+        *,
+        domain: str,
+        descriptor: bytes,
+        tags: Iterable[str] = (),
+        untagged: bool = False,
+        risk: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Register a tool with what it says of itself (docs/tools.md), which is pending until it is accepted. It has
+        tags, or is untagged; what nobody has rated is of high risk."""
+        request = tools.register(self.store, tool, domain, descriptor, tags, untagged, risk, request_id, dry_run)
+        return await self._send(request, timeout_s)
+
+    async def propose_descriptor(
+        self,
+        tool: str,
+        descriptor: bytes,
+        *,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Say what a tool says of itself now: pending in the place of what was pending before."""
+        return await self._send(tools.propose(self.store, tool, descriptor, request_id, dry_run), timeout_s)
+
+    async def accept_descriptor(
+        self,
+        tool: str,
+        digest: str,
+        *,
+        keep_earlier: bool = False,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Have calls judged by the pending descriptor of that digest, and no more by earlier ones unless they are
+        kept."""
+        return await self._send(tools.accept(self.store, tool, digest, keep_earlier, request_id, dry_run), timeout_s)
+
+    async def reject_descriptor(
+        self,
+        tool: str,
+        digest: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Forget the pending descriptor, or take back one that was accepted."""
+        return await self._send(tools.reject(self.store, tool, digest, reason, request_id, dry_run), timeout_s)
+
+    async def change_tool(
+        self,
+        tool: str,
+        *,
+        tags: Iterable[str] = (),
+        risk: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Give a tool more tags, or a higher risk."""
+        return await self._send(tools.change(self.store, tool, tags, risk, request_id, dry_run), timeout_s)
+
+    async def relax_tool(
+        self,
+        tool: str,
+        *,
+        remove_tags: Iterable[str] = (),
+        untagged: bool = False,
+        risk: str = "",
+        domain: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Take tags from a tool, set its risk, or move it to another domain."""
+        request = tools.relax(self.store, tool, remove_tags, untagged, risk, domain, request_id, dry_run)
+        return await self._send(request, timeout_s)
+
+    async def retire_tool(
+        self,
+        tool: str,
+        *,
+        reason: str = "",
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ToolResult:
+        """Take a tool out of every registry, for good."""
+        return await self._send(tools.retire(self.store, tool, reason, request_id, dry_run), timeout_s)
+
+    async def list_tools(self, *, at_least: str = "", page_size: int = 0) -> AsyncIterator[ToolState]:
+        """The tools that are registered or were retired, by id."""
+        cursor = ""
+        while True:
+            page = await self.list_tools_page(at_least=at_least, limit=page_size, cursor=cursor)
+            for tool in page.tools:
+                yield tool
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    async def list_tools_page(
+        self, *, at_least: str = "", limit: int = 0, cursor: str = "", timeout_s: float | None = None
+    ) -> ToolPage:
+        """One page, at most `limit` of them (0: as many as the server gives)."""
+        return await self._send(tools.list_page(self.store, at_least, limit, cursor), timeout_s)
+
+    async def describe_tool(self, tool: str, *, at_least: str = "", timeout_s: float | None = None) -> ToolDescription:
+        """What a tool says of itself, what it would say, and the difference."""
+        return await self._send(tools.describe(self.store, tool, at_least), timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

@@ -102,4 +102,14 @@ CONSENT = lifecycle(
     """,
 )
 
-LIFECYCLES = (AGENT, VERSION, RUN, HOLD, CONSENT)
+TOOL = lifecycle(
+    "tool",
+    """
+    state       RegisterTool  ProposeDescriptor  AcceptDescriptor  RejectDescriptor  ChangeTool  RelaxTool   RetireTool
+    absent      registered    -                  -                 -                 -           -           -
+    registered  -             registered         registered        registered        registered  registered  retired
+    retired     -             -                  -                 -                 -           -           retired
+    """,
+)
+
+LIFECYCLES = (AGENT, VERSION, RUN, HOLD, CONSENT, TOOL)

@@ -10,18 +10,22 @@ Law: a verb is one revision, whole or absent, and an id of a request is carried 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from remit.engine.admission import Scanning
-from remit.engine.agents.scene import Scene
+from remit.engine.agents.scene import Scene, Sight
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
+from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
 from remit.engine.request_view import RequestView, RequestViews
+from remit.engine.tokens import require_at_least
+from remit.engine.tool_constraints import check_tool_constraints
 from remit.errors import (
     AgentsNotInSchema,
     CallUnjudgeable,
@@ -100,13 +104,30 @@ class Verbs:
     """Carries verbs out, in all stores. Safe from many threads."""
 
     def __init__(
-        self, stores: LoadedStores, views: RequestViews, evaluator: Evaluator, clock: Clock, limits: Limits
+        self,
+        stores: LoadedStores,
+        views: RequestViews,
+        descriptors: Descriptors,
+        evaluator: Evaluator,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self.stores = stores
         self.views = views
+        self._descriptors = descriptors
         self._evaluator = evaluator
         self.clock = clock
         self.limits = limits
+
+    @contextmanager
+    def looking(self, store: str, at_least: str = "", interrupt: Interrupt = never_interrupted) -> Iterator[Sight]:
+        """What is there now, for who changes nothing. Raises StoreNotFound, SchemaNotFound, AgentsNotInSchema, what a
+        token is refused with, and what the interrupt raises."""
+        loaded = self.stores.of(store)
+        with self.stores.view(loaded.identity) as view:
+            require_at_least(at_least, loaded.identity, view.head.revision)
+            require_agents(self.stores.plans.of_transaction(view))
+            yield Sight(view, self.clock.now_us(), Scanning(self.limits.scanned_max, interrupt))
 
     def perform(
         self,
@@ -129,14 +150,8 @@ class Verbs:
             scanning.begin()
             schema = self.stores.plans.of_transaction(view)
             require_agents(schema)
-            scene = Scene(
-                view,
-                schema,
-                self.clock.now_us(),
-                submission.caller,
-                scanning,
-                self._answers(view, submission.interrupt),
-            )
+            answers = self._answers(view, submission.interrupt)
+            scene = Scene(view, self.clock.now_us(), scanning, schema, submission.caller, answers)
             made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
                 told.append(again(scene, made))
@@ -144,6 +159,7 @@ class Verbs:
             decision = decide(scene)
             scene.records += remembered(submission.caller, verb, submission.key, decision.made, scene.now_us)
             scene.write()
+            check_tool_constraints(view, schema, scene.updates, self._descriptors, scene.now_us, scanning)
             told.append(decision.told)
             return Draft(submission.caller.principal, entry_json=_entry(verb, submission, decision.entry))
 

@@ -38,32 +38,16 @@ from remit.model import (
     Verdict,
 )
 from remit.notation import canonical_json
-from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTransaction
+from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
 
 
 @dataclass(slots=True)
-class Scene:
-    """`now_us`: what counts as now. `answers`: what a question is answered with, as the predecessors left the store, or
-    None where it could not be."""
+class Sight:
+    """What is there, for a verb or for who only looks. `now_us`: what counts as now."""
 
-    view: WriteTransaction
-    schema: Schema
+    view: ReadTransaction
     now_us: int
-    caller: Caller
     scanning: Scanning
-    answers: Callable[[ObjectRef, str, SubjectRef], Verdict | None]
-    updates: list[Update] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-    # --- what is there ------------------------------------------------------------------------------------------
-
-    def asks(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
-        """Whether the subject has the permission. What is conditional or was not judged is no yes."""
-        return self.answers(resource, permission, subject) is Verdict.YES
-
-    def rules_out(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
-        """Whether it is certain that the subject has not. What was not judged is no certainty."""
-        return self.answers(resource, permission, subject) is Verdict.NO
 
     def edges(self, resource: ObjectRef, relation: str) -> list[tuple[SubjectRef, Qualifiers]]:
         """Whom a resource's relation leads to now. Cost: O(those that are stored)."""
@@ -113,7 +97,27 @@ class Scene:
     def has_record(self, kind: str, object: ObjectRef) -> bool:
         return self.record(kind, object) is not None
 
-    # --- what becomes of it -------------------------------------------------------------------------------------
+
+@dataclass(slots=True)
+class Scene(Sight):
+    """What a verb sees, and what it stages. `answers`: what a question is answered with, as the predecessors left the
+    store, or None where it could not be."""
+
+    view: WriteTransaction
+    schema: Schema
+    caller: Caller
+    answers: Callable[[ObjectRef, str, SubjectRef], Verdict | None]
+    updates: list[Update] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    checked_records: list[Record] = field(default_factory=list)  # where no other write waited for it
+
+    def asks(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+        """Whether the subject has the permission. What is conditional or was not judged is no yes."""
+        return self.answers(resource, permission, subject) is Verdict.YES
+
+    def rules_out(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
+        """Whether it is certain that the subject has not. What was not judged is no certainty."""
+        return self.answers(resource, permission, subject) is Verdict.NO
 
     def touch(
         self, resource: ObjectRef, relation: str, subject: ObjectRef | SubjectRef, qualifiers: Qualifiers | None = None
@@ -138,15 +142,16 @@ class Scene:
     def write(self) -> None:
         """Write what is staged. Raises what a write is refused with, and NotSmall where it is more than was thought."""
         check_records(self.records)
+        records = [*self.records, *self.checked_records]
         if self.scanning.is_small:
-            documents = sum(len(each.document) for each in self.records)
-            if len(self.updates) + len(self.records) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
+            documents = sum(len(each.document) for each in records)
+            if len(self.updates) + len(records) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
                 raise NotSmall
         writer = self.caller._replace(may_write_managed=True)
         known = KnownContexts(self.schema, frozenset())
         check_updates(self.schema, self.updates, writer, known)
         apply_updates(self.view, self.schema, self.updates, writer, self.now_us)
-        apply_records(self.view, self.records, writer)
+        apply_records(self.view, records, writer)
 
 
 def require_known(scene: Scene, object: ObjectRef, field: str) -> None:
