@@ -63,6 +63,7 @@ EXPECTED = {
     "terminate": ["Terminate"],
     "register": ["RegisterAgent", "ChangeAgent", "RetireAgent", "AddVersion"],
     "certify": ["Certify", "Decertify"],
+    "apply": ["Apply"],
     "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
     "": ["ListStores", "WhoAmI"],
 }

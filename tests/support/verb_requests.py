@@ -20,6 +20,7 @@ SYSTEM = core_pb2.ObjectReference(type="system", id="clock")
 BEN = core_pb2.SubjectReference(object=core_pb2.ObjectReference(type="user", id="ben"))
 RUN = core_pb2.ObjectReference(type="run", id="r-1")
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
+ESTATE = b'{"apiVersion":"remit/v1","kind":"Estate","metadata":{"name":"acme"}}'
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
 
 
@@ -172,6 +173,8 @@ def request(verb: str, store: str) -> Message:
             return A.ListAgentsRequest(store=store)
         case "DescribeAgent":
             return A.DescribeAgentRequest(store=store, agent="payer")
+        case "Apply":
+            return A.ApplyRequest(store=store, documents=[ESTATE])
     raise AssertionError(f"the test knows no request for `{verb}`: add one")
 
 

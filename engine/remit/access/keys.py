@@ -48,6 +48,7 @@ class Right(Enum):
     TERMINATE = "terminate"  # end for good
     REGISTER = "register"  # register and retire agents, and add versions
     CERTIFY = "certify"  # say that a version was examined
+    APPLY = "apply"  # have the organisation be what documents say
     AUDIT = "audit"  # read the journal and explanations of decisions
     ADMIN = "admin"  # make, remove, copy stores
 

@@ -16,6 +16,7 @@ import typer
 
 from remit.cli.commands import (
     agents,
+    apply,
     consents,
     constraint,
     demo,
@@ -68,6 +69,7 @@ for group in (
     runs,
     consents,
     agents,
+    apply,
     schemas,
     stores,
     validate,

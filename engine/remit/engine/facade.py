@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from remit.engine.agents.applies import Applies
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
@@ -75,7 +76,7 @@ class Engine:
         self.schemas = Schemas(loaded, views, clock, limits)
         self.stores = Stores(store, loaded, watches, clock, limits)
         self.streams = Streams(loaded, watches, evaluator, clock, limits)
-        verbs = Verbs(loaded, views, evaluator, clock, limits)
+        verbs = Verbs(loaded, views, descriptors, evaluator, clock, limits)
         self.holds = Holds(verbs)
         self.ends = Ends(verbs)
         self.consents = Consents(verbs)
@@ -84,6 +85,7 @@ class Engine:
         self.registrations = Registrations(verbs)
         self.versions = Versions(verbs, evaluator, limits)
         self.inventory = Inventory(views, self.records, evaluator, limits)
+        self.applies = Applies(verbs, evaluator, limits)
         self.entries = Entries(loaded, entries, clock, retention_us) if entries is not None else None
         self._upkeep = Upkeep(store, loaded, clock, retention_us, self.entries)
 

@@ -185,6 +185,10 @@ def _version(verb: str) -> Callable[[Any], str]:
     return lambda request: f"{verb} agent_version:{shortened(request.version)}"
 
 
+def _applied(request: Any) -> str:
+    return f"apply {len(request.documents)} documents of `{shortened(request.set) or 'default'}`"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -223,6 +227,7 @@ DESCRIBE_AGENT = Reader(question=_agent("describe"))
 ADD_VERSION = Reader(question=_version("add"))
 CERTIFY = Reader(question=_version("certify"))
 DECERTIFY = Reader(question=_version("decertify"))
+APPLY = Reader(question=_applied)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from remit.access.keys import Key, right_names
 from remit.cli.render.output import WORDS
 from remit.client import Answer, Expanded, Found, HoldResult, PermissionEvent, Permissionship, Unanswered, WatchEvent
+from remit.engine.agents.applies import DocumentChange
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.lineage import ChainLink, RunBelow
@@ -357,6 +358,16 @@ def below_json(below: RunBelow) -> Json:
 
 def _time_json(time_us: int | None) -> str | None:
     return format_time(time_us) if time_us is not None else None
+
+
+def document_change_json(change: DocumentChange, place: tuple[str, int] | None) -> Json:
+    """`place` is the file and the line where the document stands; None where it is removed."""
+    facts = [
+        {"change": each.change.name.lower(), "fact": each.fact} | ({"before": each.before} if each.before else {})
+        for each in change.facts
+    ]
+    shape: Json = {"kind": change.kind, "name": change.name, "change": change.change.name.lower(), "facts": facts}
+    return shape | ({"file": place[0], "line": place[1]} if place is not None else {})
 
 
 def store_json(info: StoreInfo) -> Json:

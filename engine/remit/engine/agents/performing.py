@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from remit.engine.admission import Scanning
+from remit.engine.admission import KnownContexts, Scanning
 from remit.engine.agents.scene import Scene
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
+from remit.engine.descriptors import Descriptors
 from remit.engine.limits import Limits
 from remit.engine.loaded import LoadedStores
 from remit.engine.remembered import UNNAMED, RequestKey, checked_request_id, recall, remembered
 from remit.engine.request_view import RequestView, RequestViews
+from remit.engine.tool_constraints import check_tool_constraints
 from remit.errors import (
     AgentsNotInSchema,
     CallUnjudgeable,
@@ -96,14 +98,30 @@ class Submission:
 LOCALLY = Submission()  # within the process
 
 
+class Bulk(NamedTuple):
+    """Of a verb that writes more than a few facts: about how many changes, how many records it may write, and what was
+    found out of its constraints beforehand."""
+
+    changes: int
+    records_max: int
+    known: KnownContexts
+
+
 class Verbs:
     """Carries verbs out, in all stores. Safe from many threads."""
 
     def __init__(
-        self, stores: LoadedStores, views: RequestViews, evaluator: Evaluator, clock: Clock, limits: Limits
+        self,
+        stores: LoadedStores,
+        views: RequestViews,
+        descriptors: Descriptors,
+        evaluator: Evaluator,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self.stores = stores
         self.views = views
+        self._descriptors = descriptors
         self._evaluator = evaluator
         self.clock = clock
         self.limits = limits
@@ -115,6 +133,7 @@ class Verbs:
         submission: Submission,
         decide: Callable[[Scene], Decision[T]],
         again: Callable[[Scene, str], T],
+        bulk: Bulk | None = None,
     ) -> Performed[T]:
         """Carry a verb out, by its name in the API. `again` tells how things stand of what an earlier request of the
         same id made. Raises StoreNotFound, SchemaNotFound, AgentsNotInSchema, RequestIdReused, what `decide` raises,
@@ -137,6 +156,8 @@ class Verbs:
                 scanning,
                 self._answers(view, submission.interrupt),
             )
+            if bulk is not None:
+                scene.known, scene.records_max = bulk.known, bulk.records_max
             made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
                 told.append(again(scene, made))
@@ -144,6 +165,7 @@ class Verbs:
             decision = decide(scene)
             scene.records += remembered(submission.caller, verb, submission.key, decision.made, scene.now_us)
             scene.write()
+            check_tool_constraints(view, schema, scene.updates, self._descriptors, scene.now_us, scanning)
             told.append(decision.told)
             return Draft(submission.caller.principal, entry_json=_entry(verb, submission, decision.entry))
 
@@ -154,8 +176,8 @@ class Verbs:
             submission.caller,
             submission.dry_run,
             scanning,
-            changes=0,
-            changes_max=SMALL_WEIGHT_MAX,
+            changes=bulk.changes if bulk is not None else 0,
+            changes_max=max(bulk.changes, SMALL_WEIGHT_MAX) if bulk is not None else SMALL_WEIGHT_MAX,
             before_bulk=submission.before_bulk,
             interrupt=submission.interrupt,
         )

@@ -19,7 +19,7 @@ from remit.engine.admission import (
     apply_updates,
     check_updates,
 )
-from remit.engine.record_kinds import check_records
+from remit.engine.record_kinds import RECORDS_MAX, check_records
 from remit.errors import ObjectUnknown
 from remit.language.plan import Schema
 from remit.model import (
@@ -40,11 +40,13 @@ from remit.model import (
 from remit.notation import canonical_json
 from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, WriteTransaction
 
+NOTHING_KNOWN = KnownContexts(None, frozenset())
+
 
 @dataclass(slots=True)
 class Scene:
-    """`now_us`: what counts as now. `answers`: what a question is answered with, as the predecessors left the store, or
-    None where it could not be."""
+    """`now_us`: what counts as now. `answers`: what a question is answered with, as the store is left so far, or None
+    where it could not be. `known`: what was found out of constraints before."""
 
     view: WriteTransaction
     schema: Schema
@@ -54,6 +56,10 @@ class Scene:
     answers: Callable[[ObjectRef, str, SubjectRef], Verdict | None]
     updates: list[Update] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    known: KnownContexts = NOTHING_KNOWN
+    records_max: int = RECORDS_MAX
+    forgotten: list[RecordKey] = field(default_factory=list)
+    _written: tuple[int, int, int] = (0, 0, 0)
 
     # --- what is there ------------------------------------------------------------------------------------------
 
@@ -133,20 +139,33 @@ class Scene:
 
     def keep(self, kind: str, object: ObjectRef, document: Mapping[str, object]) -> None:
         """Stage a record whose document is JSON."""
-        self.records.append(Record(kind, object, canonical_json(document).encode()))
+        self.keep_bytes(kind, object, canonical_json(document).encode())
+
+    def keep_bytes(self, kind: str, object: ObjectRef, document: bytes) -> None:
+        """Stage a record whose document is kept as it is."""
+        self.records.append(Record(kind, object, document))
+
+    def forget(self, kind: str, object: ObjectRef) -> None:
+        """Stage that a record is removed."""
+        self.forgotten.append(RecordKey(kind, object))
 
     def write(self) -> None:
-        """Write what is staged. Raises what a write is refused with, and NotSmall where it is more than was thought."""
-        check_records(self.records)
+        """Write what is staged, and was not yet: a verb may write before it has decided, to judge what it would leave.
+        Raises what a write is refused with, and NotSmall where it is more than was thought."""
+        updates_written, records_written, forgotten_written = self._written
+        self._written = len(self.updates), len(self.records), len(self.forgotten)
+        check_records(self.records, self.records_max)
         if self.scanning.is_small:
             documents = sum(len(each.document) for each in self.records)
-            if len(self.updates) + len(self.records) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
+            if sum(self._written) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
                 raise NotSmall
         writer = self.caller._replace(may_write_managed=True)
-        known = KnownContexts(self.schema, frozenset())
-        check_updates(self.schema, self.updates, writer, known)
-        apply_updates(self.view, self.schema, self.updates, writer, self.now_us)
-        apply_records(self.view, self.records, writer)
+        updates, records = self.updates[updates_written:], self.records[records_written:]
+        check_updates(self.schema, updates, writer, self.known)
+        apply_updates(self.view, self.schema, updates, writer, self.now_us)
+        apply_records(self.view, records, writer)
+        for key in self.forgotten[forgotten_written:]:
+            self.view.delete_record(key)
 
 
 def require_known(scene: Scene, object: ObjectRef, field: str) -> None:
