@@ -66,7 +66,9 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     CHANGE_KIND_UNCHANGED: _ChangeKind.ValueType  # 4
     """It is as it was."""
     CHANGE_KIND_LEFT: _ChangeKind.ValueType  # 5
-    """Of a fact that would be removed: somebody else has changed it since, so it is left."""
+    """Of a fact: it is left as somebody else has had it since. They have changed what would be removed, or taken away what
+    would be certified or accepted anew.
+    """
 
 class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
     """What becomes of something."""
@@ -82,7 +84,9 @@ CHANGE_KIND_REMOVED: ChangeKind.ValueType  # 3
 CHANGE_KIND_UNCHANGED: ChangeKind.ValueType  # 4
 """It is as it was."""
 CHANGE_KIND_LEFT: ChangeKind.ValueType  # 5
-"""Of a fact that would be removed: somebody else has changed it since, so it is left."""
+"""Of a fact: it is left as somebody else has had it since. They have changed what would be removed, or taken away what
+would be certified or accepted anew.
+"""
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 @_typing.final

@@ -144,6 +144,38 @@ def test_a_consent_that_is_withdrawn_does_not_return(world: EngineOfTest) -> Non
         applied(world, document("Consent", "c", agents=["payer"]))
 
 
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("held", [ObjectRef("domain", "office"), ObjectRef("estate", "acme")], ids=str)
+def test_nothing_is_taken_from_under_a_hold(world: EngineOfTest, held: ObjectRef, prune: bool) -> None:
+    applied(world, document("Domain", "lab", estate="acme"))
+    world.engine.holds.hold("", held, reason="")
+    facts = world.facts()
+    moved = [document("Agent", "payer", owners=["anne"], domain="lab")]
+    with pytest.raises(ApplyRefused, match="out of `domain:office`"):
+        applied(world, *(documents(SMALL)[:3] if prune else moved), prune=prune)
+    assert world.facts() == facts
+
+
+def test_a_domain_is_not_taken_from_under_a_held_estate(world: EngineOfTest) -> None:
+    applied(world, document("Estate", "other"))
+    world.engine.holds.hold("", ObjectRef("estate", "acme"), reason="")
+    with pytest.raises(ApplyRefused, match="out of `estate:acme`"):
+        applied(world, document("Domain", "office", estate="other"))
+
+
+def test_what_was_decertified_or_rejected_is_not_written_again(world: EngineOfTest) -> None:
+    version = document("Version", "payer.1", of="payer", certified={"name": "r", "until": "2099-01-01T00:00:00Z"})
+    tool = document("Tool", "mail", **TOOL_SPEC, descriptor={"input_schema": {"type": "object"}})
+    applied(world, version, tool)
+    (accepted,) = [each for each in world.facts() if each.startswith("tool:mail#descriptor")]
+    world.write("delete agent_version:payer.1#certified@directory:r", f"delete {accepted}")
+    before, facts = revision(world), world.facts()
+    again = applied(world, version, tool)
+    assert [change for change, _ in facts_of(again)] == ["LEFT", "LEFT"]
+    assert set(changes(again).values()) == {Change.UNCHANGED}
+    assert (revision(world), world.facts()) == (before, facts)
+
+
 def test_a_version_stays_with_its_agent(world: EngineOfTest) -> None:
     applied(world, document("Agent", "other", **AGENT_SPEC), document("Version", "payer.1", of="payer"))
     with pytest.raises(ApplyRefused, match="once and for all"):

@@ -20,7 +20,7 @@ def print_differences(changes: Sequence[DocumentChange]) -> None:
     """Those that are as they were are left out: how many they are is for `counted`."""
     console = out()
     for each in changes:
-        if each.change is not Change.UNCHANGED:
+        if each.change is not Change.UNCHANGED or each.facts:
             console.print(_line(each.change, f"{each.kind}/{each.name}"))
             for fact in each.facts:
                 for change, text in _facts(fact):
@@ -39,7 +39,7 @@ def _facts(fact: FactChange) -> Iterator[tuple[Change, str]]:
         yield Change.REMOVED, fact.before
         yield Change.ADDED, fact.fact
     elif fact.change is Change.LEFT:
-        yield Change.LEFT, f"{fact.fact}  (written by somebody else since)"
+        yield Change.LEFT, f"{fact.fact}  (somebody else has changed it since)"
     else:
         yield fact.change, fact.fact
 

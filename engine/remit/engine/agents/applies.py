@@ -50,7 +50,8 @@ _IN_UPDATE = re.compile(r"updates\[(\d+)\]")
 
 
 class Change(Enum):
-    """What becomes of a document, or of a fact. LEFT: it would be removed, and somebody else has changed it since."""
+    """What becomes of a document, or of a fact. LEFT: it is as somebody else has had it since, who has changed what
+    would be removed, or taken away what would be accepted or certified anew."""
 
     ADDED = 1
     CHANGED = 2
@@ -211,6 +212,7 @@ class _Difference:
     forgotten: list[ObjectRef] = field(default_factory=list)
     documents: list[Described] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    free: dict[ObjectRef, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scene: Scene, asked: _Asked) -> _Difference:
@@ -268,7 +270,7 @@ class _Difference:
                 yield _condition(each, each.object, "owned", "owner", *problem)
             for key, (_, place) in each.facts.items():
                 domain = key.subject.object
-                if key.relation == "domain" and domain not in placed:
+                if key.relation == _DOMAIN and domain not in placed:
                     placed.add(domain)
                     unplaced = Problem(place, each.title, f"`{domain}` is in no estate", "give the domain its `estate`")
                     yield _Condition(Question(domain, "placed", SubjectRef(*domain)), unplaced)
@@ -332,7 +334,8 @@ class _Difference:
                 problem = f"writes {len(written)} facts, more than are kept of one document"
                 self._refuse(described, described.place, problem, "make several of it")
             self.records.append((APPLIED, applied, after))
-        change = Change.ADDED if before is None else Change.CHANGED if facts or after != before else Change.UNCHANGED
+        differs = after != before or any(each.change is not Change.LEFT for each in facts)
+        change = Change.ADDED if before is None else Change.CHANGED if differs else Change.UNCHANGED
         if change is not Change.UNCHANGED:
             self.documents.append(described)
         document, pointer = described.place
@@ -352,6 +355,10 @@ class _Difference:
                 written |= {text: before[text]} if text in before else {}
                 continue
             there = _there(scene, key)
+            if there is None and text in before and key in described.staying_away:
+                changes.append(FactChange(Change.LEFT, told))
+                written[text] = before[text]
+                continue
             if there is None:
                 changes.append(FactChange(Change.ADDED, told))
             elif there.qualifiers != fact.qualifiers:
@@ -388,10 +395,23 @@ class _Difference:
             if there is None:
                 continue
             change = Change.REMOVED if _digest(there.qualifiers) == digest else Change.LEFT
+            if key.relation in (_DOMAIN, _ESTATE):
+                self._require_free(scene, there, origin)
             changes.append(FactChange(change, format_relationship(there)))
             if change is Change.REMOVED:
                 self._update(Operation.DELETE, there, origin)
         return changes
+
+    def _require_free(self, scene: Scene, placed: Relationship, origin: _Origin) -> None:
+        """That nothing is taken out of a domain or an estate that is held, and so from under the hold: who applies may
+        not release, and what is removed today may stand elsewhere tomorrow."""
+        above = placed.subject.object
+        if above not in self.free:
+            self.free[above] = scene.rules_out(above, "stopped", SubjectRef(*above))
+        if not self.free[above]:
+            problem = f"would take `{placed.resource}` out of `{above}`, which is held, or may be"
+            place = origin.place if origin.place is not None else Place(0)
+            self.problems.append(Problem(place, origin.title, problem, "release that first, or leave it there"))
 
     def _ceilings(self, scene: Scene, described: Described, had: bool) -> list[FactChange]:
         """An agent's record has more in it than a document says, which stays."""
@@ -471,6 +491,7 @@ class _Difference:
 
 
 _CONTACT = "Contact"
+_DOMAIN, _ESTATE = "domain", "estate"
 
 
 def _applied(kind: str, name: str) -> ObjectRef:

@@ -93,8 +93,9 @@ class Problem(NamedTuple):
 @dataclass(slots=True)
 class Described:
     """What one document, or one item of a list, means. `facts` are by what they are about, with where they are said;
-    `fixed` are those of them that it says once and for all. `references` are the objects that have to be there, and
-    `descriptors` what it says of arguments, under digests. `digests` are those that it names without saying them."""
+    `fixed` are those of them that it says once and for all, `staying_away` those that are not written a second time.
+    `references` are the objects that have to be there, and `descriptors` what it says of arguments, under digests.
+    `digests` are those that it names without saying them."""
 
     kind: Kind
     name: str
@@ -102,6 +103,7 @@ class Described:
     place: Place
     facts: dict[RelationshipKey, tuple[Relationship, Place]] = field(default_factory=dict)
     fixed: list[Relationship] = field(default_factory=list)
+    staying_away: set[RelationshipKey] = field(default_factory=set)
     references: dict[ObjectRef, Place] = field(default_factory=dict)
     descriptors: list[Record] = field(default_factory=list)
     digests: list[tuple[ObjectRef, Place]] = field(default_factory=list)
@@ -331,6 +333,8 @@ class _Translator:
         described.facts[written.key] = (written, place)
         if field.is_fixed:
             described.fixed.append(written)
+        if field.stays_away:
+            described.staying_away.add(written.key)
 
     def _qualifiers(self, value: Mapping[str, Json], place: Place) -> Qualifiers:
         times: dict[str, int] = {}

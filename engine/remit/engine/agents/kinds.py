@@ -33,7 +33,8 @@ class Form(Enum):
 class Field:
     """One field of a `spec`. `fact`: what is written for each name in it, "" where that is not all. `types`: whom it
     may name, as a schema says it: `team#member`, `run:*`. `takes`: which of `from`, `until`, `arguments` and `matching`
-    a name may have beside it. `is_fixed`: what it said first is what it says."""
+    a name may have beside it. `is_fixed`: what it said first is what it says. `stays_away`: what somebody has
+    taken away is not written again, for to examine something anew is no file's to do."""
 
     name: str
     form: Form
@@ -44,6 +45,7 @@ class Field:
     default: str = ""
     is_required: bool = False
     is_fixed: bool = False
+    stays_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,8 @@ KINDS = (
     Kind("Version", "Versions", "agent_version", "One version of an agent: this model, this prompt, these tools.", (
         _one("of", "agent", "agent_version:{name}#version_of@{ref}", "Whose version it is.", is_required=True,
              is_fixed=True),
-        _one("certified", "directory", "agent_version:{name}#certified@{ref}", "Who has examined it, and until when.",
-             takes=_UNTIL),
+        Field("certified", Form.ONE, "agent_version:{name}#certified@{ref}", ("directory",),
+              "Who has examined it, and until when.", _UNTIL, stays_away=True),
         _inherits("agent_version"),
     ), ended_by="terminated"),
     Kind("Tool", "Tools", "tool", "Something that acts on the world: an API, an MCP tool, a command.", (
@@ -183,7 +185,7 @@ KINDS = (
               "Somebody looked, and no tag fits."),
         Field("risk", Form.CHOICE, "tool:{name}#risk@{ref}", RISKS, "How much harm it can do."),
         Field("descriptor", Form.DESCRIPTOR, "tool:{name}#descriptor@{ref}", (),
-              "What it says of its arguments, and is accepted: the document, or its SHA-256."),
+              "What it says of its arguments, and is accepted: the document, or its SHA-256.", stays_away=True),
         _many("may_use", (*_HOLDERS, "agent_version:*"), "tool:{name}#may_use@{ref}", "Who has it by name.",
               takes=_GRANT),
         _denied("tool"),
