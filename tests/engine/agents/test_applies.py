@@ -151,8 +151,9 @@ def test_nothing_is_taken_from_under_a_hold(world: EngineOfTest, held: ObjectRef
     world.engine.holds.hold("", held, reason="")
     facts = world.facts()
     moved = [document("Agent", "payer", owners=["anne"], domain="lab")]
-    with pytest.raises(ApplyRefused, match="out of `domain:office`"):
+    with pytest.raises(ApplyRefused, match="out of `domain:office`") as refused:
         applied(world, *(documents(SMALL)[:3] if prune else moved), prune=prune)
+    assert refused.value.field == ("prune" if prune else "documents[0]")
     assert world.facts() == facts
 
 

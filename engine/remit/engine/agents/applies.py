@@ -410,8 +410,9 @@ class _Difference:
             self.free[above] = scene.rules_out(above, "stopped", SubjectRef(*above))
         if not self.free[above]:
             problem = f"would take `{placed.resource}` out of `{above}`, which is held, or may be"
-            place = origin.place if origin.place is not None else Place(0)
-            self.problems.append(Problem(place, origin.title, problem, "release that first, or leave it there"))
+            self.problems.append(
+                Problem(origin.place or _NOWHERE, origin.title, problem, "release that first, or leave it there")
+            )
 
     def _ceilings(self, scene: Scene, described: Described, had: bool) -> list[FactChange]:
         """An agent's record has more in it than a document says, which stays."""
@@ -490,6 +491,7 @@ class _Difference:
         self.problems.append(Problem(place, described.title, problem, fix))
 
 
+_NOWHERE = Place(-1)  # of what is said by no document of the request any more
 _CONTACT = "Contact"
 _DOMAIN, _ESTATE = "domain", "estate"
 
@@ -554,6 +556,8 @@ def _error(error: type[ApplyInvalid] | type[ApplyRefused], problems: Sequence[Pr
         told, count = f"{told}\n{each}", count + 1
     if count < len(problems):
         told += f"\nand {len(problems) - count} more"
+    if first.place == _NOWHERE:
+        return error(told, field="prune", problem=first.problem, fix=first.fix)
     other = {"other_document": first.other.document, "other_pointer": first.other.pointer} if first.other else {}
     return error(
         told,
