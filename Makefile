@@ -88,6 +88,7 @@ check: setup check-core ## format, lint, types, import contracts, generated code
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python engine/generate_client.py --check
+	@$(BIN)/python engine/generate_kind_schemas.py --check
 
 check-core:
 ifdef CARGO

@@ -476,3 +476,15 @@ def dry_transfers(target: Target, number: int) -> Sequence[bytes]:
         dry_run=True,
     )
     return [asked.SerializeToString()]
+
+
+def applies(target: Target, number: int) -> Sequence[bytes]:
+    """A thousand people whose directory is another each time; and as many items that are none."""
+    count = min(target.sizes.updates, 999)
+    items = [f"p{number}-{person}" for person in range(count)]
+    people = [{"defaults": {"directory": directory}, "items": items} for directory in ("first", "second")]
+    said = [json.dumps({"apiVersion": "remit/v1", "kind": "People", **each}).encode() for each in people]
+    said.append(b'{"apiVersion":"remit/v1","kind":"Tools","items":[' + b"[]," * 300 * count + b"[]]}")
+    return [
+        agents_pb2.ApplyRequest(store=STORE, set=f"set-{number}", documents=[each]).SerializeToString() for each in said
+    ]

@@ -248,6 +248,7 @@ ATTACKERS: dict[str, Attacker] = {
     "registrations": by_verbs(_registrations, HEAVY, *(_A + verb for verb in _REGISTRY)),
     "lists of agents": asks(_A + "ListAgents", messages.agents_listed, HEAVY),
     "descriptions of agents": asks(_A + "DescribeAgent", messages.agents_described, HEAVY),
+    "applies": asks(_A + "Apply", messages.applies, HEAVY),
     "stores": by_verbs(_stores, HEAVY, _T + "CreateStore", _T + "DeleteStore"),
     "store lists": asks(_T + "ListStores", messages.stores_listed, HEAVY),
     "who am I": asks(_T + "WhoAmI", messages.callers_told, HEAVY),

@@ -534,6 +534,21 @@ class ToolsUnreadable(InvalidArgument):
     reason = "TOOLS_UNREADABLE"
 
 
+class ApplyInvalid(InvalidArgument):
+    """A document of Apply is not of its kind's form: an unknown kind or field, a wrong type, a name that is there
+    twice. The metadata have the document by its number, the JSON Pointer into it, the problem and the fix."""
+
+    reason = "APPLY_INVALID"
+
+
+class ApplyRefused(RemitError):
+    """A document of Apply does not fit what is there: it names what nobody has heard of, has no owner who is present,
+    is of another set, returns after its end, or edits a profile. The metadata are as of ApplyInvalid."""
+
+    reason = "APPLY_REFUSED"
+    status = Status.FAILED_PRECONDITION
+
+
 # --- when a file is read or written -----------------------------------------------------------------------------
 
 

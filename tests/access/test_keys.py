@@ -631,6 +631,7 @@ def test_no_file_is_not_the_same_as_no_keys(tmp_path: Path) -> None:
 def test_rights_are_named_as_people_name_them() -> None:
     assert right_names(ALL_RIGHTS) == [
         "decide", "check", "read", "write", "write-managed", "schema", "spawn", "spawn-unproven", "consent", "hold",
-        "release", "terminate", "register", "accept", "certify", "audit", "admin",
+        "release", "terminate", "register", "accept", "certify", "apply", "audit",
+        "admin",
     ]  # fmt: skip
     assert issubclass(KeyMistyped, Unauthenticated)

@@ -78,6 +78,7 @@ EXPECTED = {
     ],
     "accept": ["AcceptDescriptor", "RejectDescriptor", "RelaxTool"],
     "certify": ["Certify", "Decertify"],
+    "apply": ["Apply"],
     "admin": ["CreateStore", "DeleteStore", "Backup", "Restore"],
     "": ["ListStores", "WhoAmI"],
 }

@@ -23,6 +23,7 @@ RUN = core_pb2.ObjectReference(type="run", id="r-1")
 DESCRIPTORS = [b'{"input_schema":{"maxProperties":%d,"type":"object"}}' % each for each in range(2)]
 DIGESTS = [sha256(each).hexdigest() for each in DESCRIPTORS]
 FACT = core_pb2.Relationship(resource=FOLDER, relation="viewer", subject=ANN)
+ESTATE = b'{"apiVersion":"remit/v1","kind":"Estate","metadata":{"name":"acme"}}'
 FILTER = core_pb2.RelationshipFilter(resource_type="folder", resource_id="top")
 
 
@@ -205,6 +206,8 @@ def request(verb: str, store: str) -> Message:
             return A.ListToolsRequest(store=store)
         case "DescribeTool":
             return A.DescribeToolRequest(store=store, tool="tool")
+        case "Apply":
+            return A.ApplyRequest(store=store, documents=[ESTATE])
     raise AssertionError(f"the test knows no request for `{verb}`: add one")
 
 

@@ -49,6 +49,7 @@ class Right(Enum):
     REGISTER = "register"  # register and retire agents, and add versions
     ACCEPT = "accept"  # accept what widens: what a tool says of itself, a lower risk
     CERTIFY = "certify"  # say that a version was examined
+    APPLY = "apply"  # have the organisation be what documents say
     AUDIT = "audit"  # read the journal and explanations of decisions
     ADMIN = "admin"  # make, remove, copy stores
 

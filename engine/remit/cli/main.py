@@ -16,6 +16,7 @@ import typer
 
 from remit.cli.commands import (
     agents,
+    apply,
     consents,
     constraint,
     demo,
@@ -74,6 +75,7 @@ for group in (
     impact,
     owners,
     tools,
+    apply,
     schemas,
     stores,
     validate,

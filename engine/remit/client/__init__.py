@@ -14,6 +14,7 @@ from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWa
 from remit.client.answers import (
     AgentResult,
     Answer,
+    ApplyResult,
     CertifyResult,
     ChangeKind,
     ConsentResult,
@@ -65,6 +66,7 @@ from remit.model import Call, Operation, Precondition, RelationshipFilter, Store
 __all__ = [
     "AgentResult",
     "Answer",
+    "ApplyResult",
     "AsyncBackup",
     "AsyncClient",
     "AsyncExport",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from remit.engine.agents.applies import DocumentChange
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.holds import HoldState
@@ -54,6 +55,15 @@ class HoldResult:
     token: str
     hold: HoldState
     stops: WouldStop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What became of each document that was applied. The token is "" for a dry run, and that of the last revision where
+    nothing has changed."""
+
+    token: str
+    changes: tuple[DocumentChange, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,7 +303,7 @@ class Scanning:
 
     def __init__(self, rows_max: int, interrupt: Interrupt = never_interrupted) -> None:
         """`interrupt` is asked while rows are looked at, and before what they mean is removed."""
-        self._rows_max = rows_max
+        self.rows_max = rows_max
         self.look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         self._rows = self._seeks = 0
         self.is_small = False
@@ -336,14 +336,14 @@ class Scanning:
             self.look()
             if self.is_small and self._rows > SMALL_ROWS_MAX:
                 raise NotSmall
-            if self._rows > self._rows_max:
+            if self._rows > self.rows_max:
                 raise FilterTooBroad(
-                    f"to find what {_describe_filter(filter)} means, more than {self._rows_max} relationships would be "
+                    f"to find what {_describe_filter(filter)} means, more than {self.rows_max} relationships would be "
                     "looked at: name a resource with its id, or a subject with its type and id; or read first, and "
                     "delete by name",
                     field=field,
                     name="scanned_max",
-                    limit=self._rows_max,
+                    limit=self.rows_max,
                     given=self._rows,  # or more: nobody looked on
                 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from remit.engine.agents.applies import Applies
 from remit.engine.agents.consents import Consents
 from remit.engine.agents.ends import Ends
 from remit.engine.agents.holds import Holds
@@ -91,6 +92,7 @@ class Engine:
         self.inventory = Inventory(views, self.records, evaluator, limits)
         self.tools = Tools(verbs)
         self.tool_reading = ToolReading(verbs)
+        self.applies = Applies(verbs, evaluator, limits)
         self.entries = Entries(loaded, entries, clock, retention_us) if entries is not None else None
         self._upkeep = Upkeep(store, loaded, clock, retention_us, self.entries)
         self.owners = Owners(verbs, evaluator, limits)

@@ -39,6 +39,7 @@ KINDS: Mapping[str, RecordKind] = {
     "agent": RecordKind("agent", Naming.CHANGING),  # its ceilings, and how its runs prove who they are
     "consent": RecordKind("consent", Naming.FIXED),  # whose it is, for which agents, and who gave it
     "certification": RecordKind("agent_version", Naming.CHANGING),  # who certified it last, and what it could do then
+    "applied": RecordKind("applied", Naming.CHANGING),  # what a document has written (see `agents/applies.py`)
     "descriptor": RecordKind("descriptor", Naming.DIGEST),  # a tool, as it described itself
     "hold": RecordKind("hold", Naming.FIXED),  # who placed it, and why
     "mapping": RecordKind("mapping", Naming.DIGEST),  # which arguments of a tool name which resources
@@ -52,7 +53,10 @@ KINDS: Mapping[str, RecordKind] = {
 }
 """By name. A kind is added, and never changed."""
 
+AGENT = "agent"
+APPLIED = "applied"
 DESCRIPTOR = "descriptor"
+PROFILE = "profile"
 REQUEST = "request"
 RUN = "run"
 SESSION = "session"
@@ -67,15 +71,15 @@ def is_fixed(kind: str) -> bool:
     return KINDS[kind].naming is not Naming.CHANGING
 
 
-def check_records(records: Sequence[Record]) -> None:
+def check_records(records: Sequence[Record], records_max: int = RECORDS_MAX) -> None:
     """That one request may write them, wherever there are none. Raises LimitExceeded, InvalidArgument, RecordRefused.
     Cost: O(bytes)."""
-    if len(records) > RECORDS_MAX:
+    if len(records) > records_max:
         raise LimitExceeded(
-            f"`{len(records)}` records in one write, which may have {RECORDS_MAX}",
+            f"`{len(records)}` records in one write, which may have {records_max}",
             field="records",
             name="records_max",
-            limit=RECORDS_MAX,
+            limit=records_max,
             given=len(records),
         )
     seen: set[RecordKey] = set()

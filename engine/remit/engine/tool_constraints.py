@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 from remit.arguments.document import parse_document
 from remit.arguments.fitting import fits
+from remit.arguments.side import Side
 from remit.arguments.tool_schema import Descriptor
+from remit.arguments.tree import Misfit
 from remit.engine.admission import Scanning, declared_beside
 from remit.engine.descriptors import Descriptors
 from remit.errors import ConstraintsUnfit, DocumentInvalid
-from remit.language.plan import Schema
-from remit.model import Operation, Relationship, RelationshipFilter, RelationshipKey, Update
+from remit.language.plan import Member, Schema
+from remit.model import CaveatUse, Operation, Relationship, RelationshipFilter, RelationshipKey, Update
 from remit.store.port import WriteTransaction
 
 _TOLD_MAX = 20  # of those that do not fit
@@ -37,22 +39,34 @@ class UnfitConstraint(NamedTuple):
         return f"`{self.relationship}`: the argument `{self.pointer}` {self.reason}"
 
 
+# What a constraint is found to be of a descriptor: what is given and covered by one document is so by the same.
+_Found = dict[tuple[CaveatUse, tuple[Member, ...]], Misfit | None]
+
+
 def unfit_constraints(
-    schema: Schema, relationships: Iterable[Relationship], descriptor: Descriptor
+    schema: Schema, relationships: Iterable[Relationship], descriptor: Descriptor, found: _Found | None = None
 ) -> Iterator[UnfitConstraint]:
-    """Of relationships of a tool those whose constraints do not fit a descriptor. Cost: O(their documents)."""
+    """Of relationships of a tool those whose constraints do not fit a descriptor. `found` is what is known of that
+    descriptor already. Cost: O(their documents)."""
+    found = {} if found is None else found
     for relationship in relationships:
         use = relationship.qualifiers.caveat
         side = schema.side_of(use.name) if use is not None else None
         declared = declared_beside(schema, relationship)
         if use is None or side is None or declared is None:
             continue
-        try:
-            document = parse_document(use.context_json, side, declared)
-        except DocumentInvalid:
-            continue  # it was read when it was written, under another schema: nothing can be said of its types
-        if misfit := fits(document, descriptor.types):
+        if (use, declared) not in found:
+            found[use, declared] = _misfit(use, side, declared, descriptor)
+        if misfit := found[use, declared]:
             yield UnfitConstraint(relationship.key, misfit.pointer, misfit.reason)
+
+
+def _misfit(use: CaveatUse, side: Side, declared: tuple[Member, ...], descriptor: Descriptor) -> Misfit | None:
+    try:
+        document = parse_document(use.context_json, side, declared)
+    except DocumentInvalid:
+        return None  # it was read when it was written, under another schema: nothing can be said of its types
+    return fits(document, descriptor.types)
 
 
 def check_tool_constraints(
@@ -69,6 +83,7 @@ def check_tool_constraints(
     if not schema.uses_arguments or schema.describing is None:
         return
     tool, accepts = schema.describing
+    found: dict[str, _Found] = {}
     for index, (operation, relationship) in enumerate(updates):
         resource, field = relationship.resource, f"updates[{index}]"
         if operation is Operation.DELETE or resource.type != tool:
@@ -90,6 +105,7 @@ def check_tool_constraints(
             descriptor = descriptors.staged(view, each.subject.id)
             if descriptor is None or each.qualifiers.is_over(now_us):
                 continue
-            unfit = list(islice(unfit_constraints(schema, constrained, descriptor), _TOLD_MAX))
+            of_this = found.setdefault(each.subject.id, {})
+            unfit = list(islice(unfit_constraints(schema, constrained, descriptor, of_this), _TOLD_MAX))
             if unfit:
                 raise ConstraintsUnfit(f"`{each.subject.object}`", unfit, field=field)

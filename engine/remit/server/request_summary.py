@@ -202,6 +202,10 @@ def _of_tool(verb: str) -> Reader:
     return Reader(question=lambda request: f"{verb} tool:{shortened(request.tool)}")
 
 
+def _applied(request: Any) -> str:
+    return f"apply {len(request.documents)} documents of `{shortened(request.set) or 'default'}`"
+
+
 def _object(object: Any) -> str:
     return f"{object.type}:{object.id}"
 
@@ -251,6 +255,7 @@ CHANGE_TOOL = _of_tool("change")
 RELAX_TOOL = _of_tool("relax")
 RETIRE_TOOL = _of_tool("retire")
 DESCRIBE_TOOL = _of_tool("describe")
+APPLY = Reader(question=_applied)
 CHECK_PERMISSION = Reader(_check_permission)
 CHECK_BULK_PERMISSIONS = Reader(_check_bulk_permissions)
 WRITE_RELATIONSHIPS = Reader(_write_relationships)

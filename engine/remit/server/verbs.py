@@ -21,7 +21,7 @@ from remit.engine.facade import Engine
 from remit.server import request_summary as summary
 from remit.server.call import Call
 from remit.server.handlers import lookups, permissions, relationships, schemas, stores, watch
-from remit.server.handlers.agents import consents, holds, impacts, owners, registrations, runs, tools, versions
+from remit.server.handlers.agents import applies, consents, holds, impacts, owners, registrations, runs, tools, versions
 from remit.server.handlers.spicedb import experimental
 from remit.server.handlers.spicedb import lookups as spicedb_lookups
 from remit.server.handlers.spicedb import permissions as spicedb_permissions
@@ -248,6 +248,9 @@ VERBS: tuple[UnaryVerb, ...] = (
     Verb(service="remit.v1.Agents", method="DescribeTool",
          handler=tools.describe_tool, request=_A.DescribeToolRequest, response=_A.DescribeToolResponse,
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.DESCRIBE_TOOL),
+    Verb(service="remit.v1.Agents", method="Apply",
+         handler=applies.apply, request=_A.ApplyRequest, response=_A.ApplyResponse,
+         right=Right.APPLY, about=About.STORE, queue=_WRITES, reader=summary.APPLY),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

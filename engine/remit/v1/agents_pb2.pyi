@@ -49,6 +49,46 @@ RUN_LIFE_TERMINATED: RunLife.ValueType  # 3
 """It has been terminated."""
 Global___RunLife: _TypeAlias = RunLife  # noqa: Y015
 
+class _ChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """Never sent by a server."""
+    CHANGE_KIND_ADDED: _ChangeKind.ValueType  # 1
+    """It was not there."""
+    CHANGE_KIND_CHANGED: _ChangeKind.ValueType  # 2
+    """It was otherwise."""
+    CHANGE_KIND_REMOVED: _ChangeKind.ValueType  # 3
+    """It is there no more."""
+    CHANGE_KIND_UNCHANGED: _ChangeKind.ValueType  # 4
+    """It is as it was."""
+    CHANGE_KIND_LEFT: _ChangeKind.ValueType  # 5
+    """Of a fact: it is left as somebody else has had it since. They have changed what would be removed, or taken away what
+    would be certified or accepted anew.
+    """
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """What becomes of something."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""Never sent by a server."""
+CHANGE_KIND_ADDED: ChangeKind.ValueType  # 1
+"""It was not there."""
+CHANGE_KIND_CHANGED: ChangeKind.ValueType  # 2
+"""It was otherwise."""
+CHANGE_KIND_REMOVED: ChangeKind.ValueType  # 3
+"""It is there no more."""
+CHANGE_KIND_UNCHANGED: ChangeKind.ValueType  # 4
+"""It is as it was."""
+CHANGE_KIND_LEFT: ChangeKind.ValueType  # 5
+"""Of a fact: it is left as somebody else has had it since. They have changed what would be removed, or taken away what
+would be certified or accepted anew.
+"""
+Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
+
 @_typing.final
 class HoldRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -3062,3 +3102,175 @@ class DescriptorDifference(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__before) -> _WhichOneofReturnType__before | None: ...
 
 Global___DescriptorDifference: _TypeAlias = DescriptorDifference  # noqa: Y015
+
+@_typing.final
+class ApplyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SelectorEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STORE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    PRUNE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """The store; empty means `default`."""
+    request_id: _builtins.str
+    """1 to 128 printable ASCII characters without spaces, or empty."""
+    set: _builtins.str
+    """Which set they belong to, so that two who apply do not remove what is the other's. Empty means `default`."""
+    prune: _builtins.bool
+    """Remove what the set has, with those labels, and `documents` do not have. What is final stays."""
+    dry_run: _builtins.bool
+    """Judge it and change nothing."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Each a JSON object with `apiVersion`, `kind`, `metadata` and `spec`, or a list of a kind with `items`. At least one;
+        at most 1,000 with the items of lists, 10,000 facts and 4 MiB.
+        """
+
+    @_builtins.property
+    def selector(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only documents with all of these labels; the others are passed over. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        documents: _abc.Iterable[_builtins.bytes] | None = ...,
+        set: _builtins.str = ...,
+        selector: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        prune: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "dry_run", b"dry_run", "prune", b"prune", "request_id", b"request_id", "selector", b"selector", "set", b"set", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyRequest: _TypeAlias = ApplyRequest  # noqa: Y015
+
+@_typing.final
+class ApplyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The revision that this is; of a request that changes nothing, the last one. Empty for a dry run."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DocumentChange]:
+        """What became of each document, in their order; then of those that were removed."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        changes: _abc.Iterable[Global___DocumentChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyResponse: _TypeAlias = ApplyResponse  # noqa: Y015
+
+@_typing.final
+class DocumentChange(_message.Message):
+    """What becomes of one document, or of one item of a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    POINTER_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Its kind, such as `Agent`."""
+    name: _builtins.str
+    """The name in its metadata."""
+    change: Global___ChangeKind.ValueType
+    """What becomes of it."""
+    document: _builtins.int
+    """Which of the request's documents it is, from 0. Unset where it is removed."""
+    pointer: _builtins.str
+    """Where in that document it stands, as a JSON Pointer: of an item of a list."""
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactChange]:
+        """What becomes of its facts, those that are as they were left out."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        change: Global___ChangeKind.ValueType = ...,
+        facts: _abc.Iterable[Global___FactChange] | None = ...,
+        document: _builtins.int | None = ...,
+        pointer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_document", b"_document", "document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_document", b"_document", "change", b"change", "document", b"document", "facts", b"facts", "kind", b"kind", "name", b"name", "pointer", b"pointer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__document: _TypeAlias = _typing.Literal["document"]  # noqa: Y015
+    _WhichOneofArgType__document: _TypeAlias = _typing.Literal["_document", b"_document"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__document) -> _WhichOneofReturnType__document | None: ...
+
+Global___DocumentChange: _TypeAlias = DocumentChange  # noqa: Y015
+
+@_typing.final
+class FactChange(_message.Message):
+    """What becomes of one fact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    FACT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    change: Global___ChangeKind.ValueType
+    """Never UNCHANGED."""
+    fact: _builtins.str
+    """The relationship in Remit's notation; or `agent:… ceilings` and the ceilings of an agent as JSON."""
+    before: _builtins.str
+    """How it was, where it is changed."""
+    def __init__(
+        self,
+        *,
+        change: Global___ChangeKind.ValueType = ...,
+        fact: _builtins.str = ...,
+        before: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "change", b"change", "fact", b"fact"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactChange: _TypeAlias = FactChange  # noqa: Y015

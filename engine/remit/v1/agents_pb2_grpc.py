@@ -211,6 +211,11 @@ class AgentsStub:
                 request_serializer=remit_dot_v1_dot_agents__pb2.DescribeToolRequest.SerializeToString,
                 response_deserializer=remit_dot_v1_dot_agents__pb2.DescribeToolResponse.FromString,
                 _registered_method=True)
+        self.Apply = channel.unary_unary(
+                '/remit.v1.Agents/Apply',
+                request_serializer=remit_dot_v1_dot_agents__pb2.ApplyRequest.SerializeToString,
+                response_deserializer=remit_dot_v1_dot_agents__pb2.ApplyResponse.FromString,
+                _registered_method=True)
 
 
 class AgentsServicer:
@@ -488,6 +493,17 @@ class AgentsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Apply(self, request, context):
+        """Makes the store say what documents say: people, teams, agents, tools, profiles and what else docs/apply.md lists. The
+        difference to what is there is one revision, and none where there is none. What Apply has not written itself it
+        neither changes nor removes. Fails with APPLY_INVALID (INVALID_ARGUMENT) where a document is not of its form, and
+        with APPLY_REFUSED (FAILED_PRECONDITION) where it does not fit what is there; the field is `documents[3]`, the
+        metadata `pointer` a JSON Pointer into that one. Fails as Write does, too, naming the document.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -660,6 +676,11 @@ def add_AgentsServicer_to_server(servicer, server):
                     servicer.DescribeTool,
                     request_deserializer=remit_dot_v1_dot_agents__pb2.DescribeToolRequest.FromString,
                     response_serializer=remit_dot_v1_dot_agents__pb2.DescribeToolResponse.SerializeToString,
+            ),
+            'Apply': grpc.unary_unary_rpc_method_handler(
+                    servicer.Apply,
+                    request_deserializer=remit_dot_v1_dot_agents__pb2.ApplyRequest.FromString,
+                    response_serializer=remit_dot_v1_dot_agents__pb2.ApplyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1587,6 +1608,33 @@ class Agents:
             '/remit.v1.Agents/DescribeTool',
             remit_dot_v1_dot_agents__pb2.DescribeToolRequest.SerializeToString,
             remit_dot_v1_dot_agents__pb2.DescribeToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Apply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/remit.v1.Agents/Apply',
+            remit_dot_v1_dot_agents__pb2.ApplyRequest.SerializeToString,
+            remit_dot_v1_dot_agents__pb2.ApplyResponse.FromString,
             options,
             channel_credentials,
             insecure,

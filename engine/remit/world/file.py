@@ -54,6 +54,7 @@ from remit.world.expected import ExpectedSet, parse_expected_member, parse_set
 from remit.world.expected_lists import ExpectedList, parse_entry, parse_lookup
 from remit.world.finding import Finding, FindingKind
 from remit.world.schema_file import SchemaFiles, read_text, resolve_beside, schema_file_of
+from remit.world.yaml_text import LOADER, NOT_YAML, fault_of, line_of, shape_of
 
 KEYS = ("schema", "schemaFile", "relationships", "assertions", "validation", "lookups", "records", "calls", "now")
 EXPECTED: Mapping[str, Verdict | None] = {
@@ -70,8 +71,6 @@ _OLD_KEYS = {
 
 _APART = "(schema)"  # behind the name of a schema whose lines are not the file's
 
-# libyaml reads some twenty times faster; the loader in Python is for where it was not built.
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Read = TypeVar("_Read")
 
 
@@ -216,7 +215,7 @@ class _Reader:
             message = (
                 f"the key `{shortened(key.value)}` means nothing here and is passed over; {_advice(key.value, KEYS)}"
             )
-            self.unknown_keys.append(Finding(str(self.path), _line(key), FindingKind.KEY, key.value, message))
+            self.unknown_keys.append(Finding(str(self.path), line_of(key), FindingKind.KEY, key.value, message))
         return known
 
     def _schema(self, parts: Mapping[str, yaml.Node]) -> Compiled | None:
@@ -231,7 +230,7 @@ class _Reader:
             return compile_source(self._inline_schema(inline), resolve_beside)
         except FileUnreadable as error:
             if file is not None:
-                error.message = f"{self.path.as_posix()}:{_line(file)}: {error.message}"
+                error.message = f"{self.path.as_posix()}:{line_of(file)}: {error.message}"
             raise
         except SchemaInvalid as error:
             for issue in error.issues:
@@ -243,26 +242,26 @@ class _Reader:
         """The schema's text and where it stands. Where its lines cannot be found again, as in quotes with escapes,
         places count from its beginning, and the name says that they do."""
         text, name = self._text(node, "`schema`"), self.path.as_posix()
-        pieces = _pieces_of(text, self.lines, _line(node) + 1)
+        pieces = _pieces_of(text, self.lines, line_of(node) + 1)
         return Source(name, text, pieces=pieces) if pieces else Source(f"{name} {_APART}", text)
 
     def _finding_of(self, issue: Issue, inline: yaml.Node | None) -> Finding:
         """A finding of the compiler; one that has no line of its own in the file is reported where the text begins."""
         file, line = issue.file, issue.line
         if inline is not None and file == f"{self.path.as_posix()} {_APART}":
-            file, line = self.path.as_posix(), _line(inline)
+            file, line = self.path.as_posix(), line_of(inline)
         return Finding(file, line, FindingKind.SCHEMA, "", issue.message, found=issue.code, detail=issue.render())
 
     def _facts(self, node: yaml.Node | None) -> tuple[Fact, ...]:
         if node is None or _is_null(node):
             return ()
         facts: dict[RelationshipKey, Fact] = {}
-        line = _line(node)
+        line = line_of(node)
         for index, written in enumerate(self._text(node, "`relationships`").split("\n")):
             text = written.strip()
             if not text or text.startswith("//"):
                 continue
-            line = _line(node) + 1 + index if _is_literal(node) else self._line_of(text, line)
+            line = line_of(node) + 1 + index if _is_literal(node) else self._line_of(text, line)
             relationship = self._parsed(line, FindingKind.RELATIONSHIP, text, parse_relationship)
             if relationship is None:
                 continue
@@ -285,7 +284,7 @@ class _Reader:
                 key: str(value.value) if isinstance(value, yaml.ScalarNode) else value
                 for key, value in self._mapping(written, what, CALL_KEYS).items()
             }
-            call = self._parsed(_line(name_node), FindingKind.CALL, name_node.value, partial(call_of, fields))
+            call = self._parsed(line_of(name_node), FindingKind.CALL, name_node.value, partial(call_of, fields))
             if call is not None:
                 calls[name_node.value] = call
         return calls
@@ -297,7 +296,7 @@ class _Reader:
         for key, items in self._mapping(node, "`assertions`", tuple(EXPECTED)).items():
             for item in self._sequence(items, f"`{key}`"):
                 text = self._text(item, f"an item of `{key}`").strip()
-                line = _line(item)
+                line = line_of(item)
                 parsed = self._parsed(line, FindingKind.ASSERTION, text, partial(_parse_assertion, calls))
                 if parsed is not None:
                     asked, question, context, call = parsed
@@ -309,15 +308,15 @@ class _Reader:
             return ()
         sets = []
         for key_node, items in self._pairs(node, "`validation`"):
-            about = self._parsed(_line(key_node), FindingKind.VALIDATION, key_node.value, parse_set)
+            about = self._parsed(line_of(key_node), FindingKind.VALIDATION, key_node.value, parse_set)
             members = []
             for item in self._sequence(items, f"`{key_node.value}`"):
                 text = self._text(item, f"an item of `{key_node.value}`").strip()
-                parsed = self._parsed(_line(item), FindingKind.VALIDATION, text, parse_expected_member)
+                parsed = self._parsed(line_of(item), FindingKind.VALIDATION, text, parse_expected_member)
                 if parsed is not None:
-                    members.append((_line(item), parsed))
+                    members.append((line_of(item), parsed))
             if about is not None:
-                sets.append(ExpectedSet(_line(key_node), *about, tuple(members)))
+                sets.append(ExpectedSet(line_of(key_node), *about, tuple(members)))
         return tuple(sets)
 
     def _expected_lists(self, node: yaml.Node | None) -> tuple[ExpectedList, ...]:
@@ -325,16 +324,16 @@ class _Reader:
             return ()
         lists = []
         for key_node, items in self._pairs(node, "`lookups`"):
-            lookup = self._parsed(_line(key_node), FindingKind.LOOKUP, key_node.value, parse_lookup)
+            lookup = self._parsed(line_of(key_node), FindingKind.LOOKUP, key_node.value, parse_lookup)
             if lookup is None:
                 continue
             entries = []
             for item in self._sequence(items, f"`{key_node.value}`"):
                 text = self._text(item, f"an item of `{key_node.value}`").strip()
-                entry = self._parsed(_line(item), FindingKind.LOOKUP, text, partial(parse_entry, lookup))
+                entry = self._parsed(line_of(item), FindingKind.LOOKUP, text, partial(parse_entry, lookup))
                 if entry is not None:
-                    entries.append((_line(item), entry))
-            lists.append(ExpectedList(_line(key_node), key_node.value, lookup, tuple(entries)))
+                    entries.append((line_of(item), entry))
+            lists.append(ExpectedList(line_of(key_node), key_node.value, lookup, tuple(entries)))
         return tuple(lists)
 
     def _records(self, node: yaml.Node | None) -> tuple[WrittenRecord, ...]:
@@ -343,12 +342,12 @@ class _Reader:
             return ()
         records = []
         for object_node, kinds in self._pairs(node, "`records`"):
-            about = self._parsed(_line(object_node), FindingKind.RECORD, object_node.value, parse_object)
+            about = self._parsed(line_of(object_node), FindingKind.RECORD, object_node.value, parse_object)
             for kind_node, document in self._pairs(kinds, f"the records of `{shortened(object_node.value)}`"):
                 text = self._text(document, f"a record of `{shortened(object_node.value)}`")
-                kind = self._parsed(_line(kind_node), FindingKind.RECORD, kind_node.value, checked_name)
+                kind = self._parsed(line_of(kind_node), FindingKind.RECORD, kind_node.value, checked_name)
                 if about is not None and kind is not None:
-                    records.append(WrittenRecord(_line(kind_node), Record(kind, about, text.encode())))
+                    records.append(WrittenRecord(line_of(kind_node), Record(kind, about, text.encode())))
         return tuple(records)
 
     def _now(self, node: yaml.Node | None) -> int | None:
@@ -378,18 +377,10 @@ class _Reader:
 
     def _compose(self, text: str) -> yaml.Node:
         try:
-            node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 1
-            message = f"{self.path}:{line}: not YAML: {error.problem or error.context}"
-            raise WorldUnreadable(message, file=self.path, line=line) from error
-        except (yaml.YAMLError, RecursionError) as error:
-            # It gives no line here. Where it met a character it does not allow, that is where.
-            met = yaml.reader.Reader.NON_PRINTABLE.search(text)
-            line = text.count("\n", 0, met.start()) + 1 if met else 1
-            reason = str(error).splitlines()[0]
-            raise WorldUnreadable(f"{self.path}:{line}: not YAML: {reason}", file=self.path, line=line) from error
+            node: yaml.Node | None = yaml.compose(text, Loader=LOADER)
+        except NOT_YAML as error:
+            line, problem = fault_of(error, text)
+            raise WorldUnreadable(f"{self.path}:{line}: not YAML: {problem}", file=self.path, line=line) from error
         if node is None:
             raise self._unreadable(None, "the file is empty: a world has a `schema`")
         return node
@@ -404,31 +395,31 @@ class _Reader:
 
     def _pairs(self, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
-            raise self._unreadable(node, f"{what} must be keys and values, not {_shape(node)}")
+            raise self._unreadable(node, f"{what} must be keys and values, not {shape_of(node)}")
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise self._unreadable(key, f"a key of {what} must be text, not {_shape(key)}")
+                raise self._unreadable(key, f"a key of {what} must be text, not {shape_of(key)}")
             if key.value in lines:
                 first = lines[key.value]
                 raise self._unreadable(key, f"the key `{shortened(key.value)}` is already there, on line {first}")
-            lines[key.value] = _line(key)
+            lines[key.value] = line_of(key)
         return list(node.value)
 
     def _sequence(self, node: yaml.Node, what: str) -> list[yaml.Node]:
         if _is_null(node):
             return []
         if not isinstance(node, yaml.SequenceNode):
-            raise self._unreadable(node, f"{what} must be a list, not {_shape(node)}")
+            raise self._unreadable(node, f"{what} must be a list, not {shape_of(node)}")
         return list(node.value)
 
     def _text(self, node: yaml.Node, what: str) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise self._unreadable(node, f"{what} must be text, not {_shape(node)}")
+            raise self._unreadable(node, f"{what} must be text, not {shape_of(node)}")
         return str(node.value)
 
     def _unreadable(self, node: yaml.Node | None, message: str) -> WorldUnreadable:
-        line = _line(node) if node is not None else 1
+        line = line_of(node) if node is not None else 1
         return WorldUnreadable(f"{self.path}:{line}: {message}", file=self.path, line=line)
 
 
@@ -469,10 +460,6 @@ def _advice(key: str, known: tuple[str, ...]) -> str:
     return did_you_mean(key, known) or f"the keys are {', '.join(f'`{name}`' for name in known)}"
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
-
-
 def _is_literal(node: yaml.Node) -> bool:
     """Whether it is a block after `|`, whose lines are the file's own."""
     return isinstance(node, yaml.ScalarNode) and node.style == "|"
@@ -480,9 +467,3 @@ def _is_literal(node: yaml.Node) -> bool:
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
-
-
-def _shape(node: yaml.Node) -> str:
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    return "keys and values" if isinstance(node, yaml.MappingNode) else "text"

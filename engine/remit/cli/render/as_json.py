@@ -27,6 +27,7 @@ from remit.client import (
     WatchEvent,
     WouldStop,
 )
+from remit.engine.agents.applies import DocumentChange
 from remit.engine.agents.consents import ConsentState
 from remit.engine.agents.descriptions import AgentState, VersionState
 from remit.engine.agents.lineage import ChainLink, RunBelow
@@ -513,3 +514,13 @@ def differences_json(differences: Differences) -> Json:
 
 def _descriptor_json(document: bytes | None) -> object:
     return json.loads(document) if document is not None else None
+
+
+def document_change_json(change: DocumentChange, place: tuple[str, int] | None) -> Json:
+    """`place` is the file and the line where the document stands; None where it is removed."""
+    facts = [
+        {"change": each.change.name.lower(), "fact": each.fact} | ({"before": each.before} if each.before else {})
+        for each in change.facts
+    ]
+    shape: Json = {"kind": change.kind, "name": change.name, "change": change.change.name.lower(), "facts": facts}
+    return shape | ({"file": place[0], "line": place[1]} if place is not None else {})

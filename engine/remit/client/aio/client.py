@@ -17,6 +17,7 @@ from remit.client.aio.streams import AsyncBackup, AsyncExport, AsyncPermissionWa
 from remit.client.answers import (
     AgentResult,
     Answer,
+    ApplyResult,
     CertifyResult,
     ConsentResult,
     Deleted,
@@ -45,7 +46,7 @@ from remit.client.answers import (
 from remit.client.attempts import Attempts, checked_timeout
 from remit.client.channel import TIMEOUT_S, Tls, credentials_of, endpoint_of, metadata_of
 from remit.client.requests import lookups, permissions, relationships, schemas, stores
-from remit.client.requests.agents import consents, holds, impacts, owners, registry, runs, tools
+from remit.client.requests.agents import applies, consents, holds, impacts, owners, registry, runs, tools
 from remit.client.requests.agents.runs import Scalar
 from remit.client.requests.permissions import Question
 from remit.client.requests.request import ReadOptions, Request, updates_of
@@ -919,6 +920,22 @@ class AsyncClient:
     async def describe_tool(self, tool: str, *, at_least: str = "", timeout_s: float | None = None) -> ToolDescription:
         """What a tool says of itself, what it would say, and the difference."""
         return await self._send(tools.describe(self.store, tool, at_least), timeout_s)
+
+    async def apply(
+        self,
+        documents: Iterable[Mapping[str, object] | bytes],
+        *,
+        set: str = "",
+        selector: Mapping[str, str] | None = None,
+        prune: bool = False,
+        request_id: str = "",
+        dry_run: bool = False,
+        timeout_s: float | None = None,
+    ) -> ApplyResult:
+        """Make the store say what documents say, which are mappings, or JSON as bytes: docs/apply.md has their kinds.
+        `prune`: remove what the set was given before and they do not have. `selector`: only those with these labels."""
+        request = applies.apply(self.store, documents, set, selector, prune, request_id, dry_run)
+        return await self._send(request, timeout_s)
 
     # --- stores -------------------------------------------------------------------------------------------------
 

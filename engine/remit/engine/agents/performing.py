@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from remit.engine.admission import Scanning
+from remit.engine.admission import KnownContexts, Scanning
 from remit.engine.agents.scene import Scene, Sight
 from remit.engine.clock import Clock
 from remit.engine.commits import commit
@@ -100,6 +100,15 @@ class Submission:
 LOCALLY = Submission()  # within the process
 
 
+class Bulk(NamedTuple):
+    """Of a verb that writes more than a few facts: about how many changes, how many records it may write, and what was
+    found out of its constraints beforehand."""
+
+    changes: int
+    records_max: int
+    known: KnownContexts
+
+
 class Verbs:
     """Carries verbs out, in all stores. Safe from many threads."""
 
@@ -136,6 +145,7 @@ class Verbs:
         submission: Submission,
         decide: Callable[[Scene], Decision[T]],
         again: Callable[[Scene, str], T],
+        bulk: Bulk | None = None,
     ) -> Performed[T]:
         """Carry a verb out, by its name in the API. `again` tells how things stand of what an earlier request of the
         same id made. Raises StoreNotFound, SchemaNotFound, AgentsNotInSchema, RequestIdReused, what `decide` raises,
@@ -152,6 +162,8 @@ class Verbs:
             require_agents(schema)
             answers = self._answers(view, submission.interrupt)
             scene = Scene(view, self.clock.now_us(), scanning, schema, submission.caller, answers)
+            if bulk is not None:
+                scene.known, scene.records_max = bulk.known, bulk.records_max
             made = recall(view, submission.caller, verb, submission.key, scene.now_us)
             if made is not None:
                 told.append(again(scene, made))
@@ -170,8 +182,8 @@ class Verbs:
             submission.caller,
             submission.dry_run,
             scanning,
-            changes=0,
-            changes_max=SMALL_WEIGHT_MAX,
+            changes=bulk.changes if bulk is not None else 0,
+            changes_max=max(bulk.changes, SMALL_WEIGHT_MAX) if bulk is not None else SMALL_WEIGHT_MAX,
             before_bulk=submission.before_bulk,
             interrupt=submission.interrupt,
         )

@@ -19,7 +19,7 @@ from remit.engine.admission import (
     apply_updates,
     check_updates,
 )
-from remit.engine.record_kinds import check_records
+from remit.engine.record_kinds import RECORDS_MAX, check_records
 from remit.errors import NotHoldable, ObjectUnknown
 from remit.language.plan import Definition, Schema
 from remit.model import (
@@ -39,6 +39,8 @@ from remit.model import (
 )
 from remit.notation import canonical_json
 from remit.store.port import SMALL_DOCUMENTS_BYTES, SMALL_WEIGHT_MAX, ReadTransaction, WriteTransaction
+
+NOTHING_KNOWN = KnownContexts(None, frozenset())
 
 
 @dataclass(slots=True)
@@ -100,8 +102,8 @@ class Sight:
 
 @dataclass(slots=True)
 class Scene(Sight):
-    """What a verb sees, and what it stages. `answers`: what a question is answered with, as the predecessors left the
-    store, or None where it could not be."""
+    """What a verb sees, and what it stages. `answers`: what a question is answered with, as the store is left so far,
+    or None where it could not be. `known`: what was found out of constraints before."""
 
     view: WriteTransaction
     schema: Schema
@@ -110,6 +112,10 @@ class Scene(Sight):
     updates: list[Update] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     checked_records: list[Record] = field(default_factory=list)  # where no other write waited for it
+    forgotten: list[RecordKey] = field(default_factory=list)
+    known: KnownContexts = NOTHING_KNOWN
+    records_max: int = RECORDS_MAX
+    _written: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def asks(self, resource: ObjectRef, permission: str, subject: SubjectRef) -> bool:
         """Whether the subject has the permission. What is conditional or was not judged is no yes."""
@@ -137,21 +143,34 @@ class Scene(Sight):
 
     def keep(self, kind: str, object: ObjectRef, document: Mapping[str, object]) -> None:
         """Stage a record whose document is JSON."""
-        self.records.append(Record(kind, object, canonical_json(document).encode()))
+        self.keep_bytes(kind, object, canonical_json(document).encode())
+
+    def keep_bytes(self, kind: str, object: ObjectRef, document: bytes) -> None:
+        """Stage a record whose document is kept as it is."""
+        self.records.append(Record(kind, object, document))
+
+    def forget(self, kind: str, object: ObjectRef) -> None:
+        """Stage that a record is removed."""
+        self.forgotten.append(RecordKey(kind, object))
 
     def write(self) -> None:
-        """Write what is staged. Raises what a write is refused with, and NotSmall where it is more than was thought."""
-        check_records(self.records)
-        records = [*self.records, *self.checked_records]
+        """Write what is staged, and was not yet: a verb may write before it has decided, to judge what it would leave.
+        Raises what a write is refused with, and NotSmall where it is more than was thought."""
+        updates_written, records_written, checked_written, forgotten_written = self._written
+        self._written = len(self.updates), len(self.records), len(self.checked_records), len(self.forgotten)
+        check_records(self.records, self.records_max)
         if self.scanning.is_small:
-            documents = sum(len(each.document) for each in records)
-            if len(self.updates) + len(records) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
+            documents = sum(len(each.document) for each in (*self.records, *self.checked_records))
+            if sum(self._written) > SMALL_WEIGHT_MAX or documents > SMALL_DOCUMENTS_BYTES:
                 raise NotSmall
         writer = self.caller._replace(may_write_managed=True)
-        known = KnownContexts(self.schema, frozenset())
-        check_updates(self.schema, self.updates, writer, known)
-        apply_updates(self.view, self.schema, self.updates, writer, self.now_us)
-        apply_records(self.view, records, writer)
+        updates = self.updates[updates_written:]
+        check_updates(self.schema, updates, writer, self.known)
+        apply_updates(self.view, self.schema, updates, writer, self.now_us)
+        apply_records(self.view, self.records[records_written:], writer)
+        apply_records(self.view, self.checked_records[checked_written:], writer)
+        for key in self.forgotten[forgotten_written:]:
+            self.view.delete_record(key)
 
 
 def require_known(scene: Scene, object: ObjectRef, field: str) -> None:
