@@ -370,7 +370,7 @@ def _require(
         raise _not_live(object, "live", field)
 
 
-def _require_fan_out(scene: Scene, delegator: ObjectRef, ceilings: Ceilings) -> None:
+def _require_fan_out(scene: Scene, delegator: ObjectRef, ceilings: RunCeilings) -> None:
     """`ceilings`: those of the delegator's agent. Raises CeilingExceeded. Cost: O(runs that were ever started below and
     not swept), where there is such a ceiling."""
     if ceilings.fan_out_max is None:
