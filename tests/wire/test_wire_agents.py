@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +16,8 @@ from remit.v1 import agents_pb2
 from remit.wire.agents import consents, runs
 from remit.wire.facts import encode_object
 from tests.support import wire_strategies as some
-from tests.wire.test_wire_round_trips import over_the_wire
+
+M = TypeVar("M", bound=Message)
 
 few = settings(max_examples=60, deadline=None)
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -25,6 +29,10 @@ states = st.builds(
     some.ids, some.objects, texts, names, texts, bindings, st.sampled_from(RunLife), names, texts, texts, times, times,
 )  # fmt: skip
 orders = st.builds(SpawnOrder, some.objects, texts, names, texts, bindings, st.integers(0, 2**32 - 1), texts)
+
+
+def over_the_wire(message: M) -> M:
+    return type(message).FromString(message.SerializeToString())
 
 
 @few
