@@ -47,9 +47,10 @@ def records(world: EngineOfTest, kind: str) -> list[ObjectRef]:
         return [each.record.object for each in view.records(kind)]
 
 
-def test_a_run_that_is_over_is_ended_for_good_and_then_gone(world: EngineOfTest) -> None:
+@pytest.mark.parametrize("delegator", ["system:clock", "user:anne"])
+def test_a_run_that_is_over_is_ended_for_good_and_then_gone(world: EngineOfTest, delegator: str) -> None:
     before = set(world.facts())
-    run = spawned(world)
+    run = spawned(world, replace(ORDER, delegator=parse_object(delegator), bindings={"invoice": "1"}))
     world.clock.advance_us(60 * S)
     assert life(world, run) is RunLife.OVER
     let_pass(world)

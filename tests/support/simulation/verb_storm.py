@@ -24,18 +24,19 @@ from types import FrameType
 from typing import Any
 
 from remit.engine.agents.performing import Performed, Submission
+from remit.engine.agents.run_requests import SpawnOrder
 from remit.engine.clock import ManualClock
 from remit.engine.entry_files import ENTRIES_FOLDER, EntryFiles
 from remit.engine.facade import Engine
 from remit.engine.remembered import RequestKey
 from remit.model import LOCAL_CALLER, Caller, Delta, ObjectRef, Operation, Update
-from remit.notation import parse_relationship
+from remit.notation import format_time, parse_relationship
 from remit.store.lmdb.lmdb_store import LmdbStore
+from tests.support.agent_world import FACTS, SCHEMA
 from tests.support.simulation.forked import Child, Say, done
 from tests.support.small_worlds import NOW_US
 from tests.support.store.worlds import check
 
-SCHEMA = 'use import\nimport "remit:agents@1"\n'
 RUNS = 60  # that verbs are about, one after the other
 CALLER = Caller("service:anne", run="r-0")
 MAP_SIZE_BYTES = 64 * 2**20
@@ -55,9 +56,46 @@ def terminate(engine: Engine, number: int, submission: Submission) -> Performed[
     return engine.ends.terminate("", run(number), reason="over", submission=submission)
 
 
+def give_consent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    return engine.consents.give("", ObjectRef("user", "ben"), ["payer"], reason="pays", submission=submission)
+
+
+def withdraw_consent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    return engine.consents.withdraw("", f"c-{number}", reason="pays no more", submission=submission)
+
+
+def spawn(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    order = SpawnOrder(
+        ObjectRef("system", "clock"), "payer.2", ["pay"], bindings={"invoice": "881"}, session=f"{number}"
+    )
+    return engine.runs.spawn("", order, submission=submission)
+
+
+def renew(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    return engine.runs.renew("", run(number).id, lifetime_s=7200, submission=submission)
+
+
+def narrow(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    return engine.runs.narrow("", run(number).id, "small", submission=submission)
+
+
+def declare_intent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
+    return engine.runs.declare_intent("", run(number).id, "pay", submission=submission)
+
+
 # Every verb of agents that changes something has a row: how it is asked about the `number`-th run, which exists. About
 # each run they are asked in this order.
-VERBS: dict[str, Verb] = {"Hold": hold, "Release": release, "Terminate": terminate}
+VERBS: dict[str, Verb] = {
+    "GiveConsent": give_consent,
+    "WithdrawConsent": withdraw_consent,
+    "Spawn": spawn,
+    "Renew": renew,
+    "Narrow": narrow,
+    "DeclareIntent": declare_intent,
+    "Hold": hold,
+    "Release": release,
+    "Terminate": terminate,
+}
 NAMES = tuple(VERBS)
 ASKED_MAX = len(NAMES) + 2  # by one process, before it is killed
 UNKILLED, UNCOUNTED = 0, -1
@@ -100,8 +138,20 @@ def opened(path: Path) -> Iterator[Engine]:
 def begin(path: Path, say: Say) -> None:
     with opened(path) as engine:
         engine.schemas.write("", SCHEMA)
-        facts = [parse_relationship(f"{run(each)}#delegated_by@user:anne") for each in range(RUNS)]
-        engine.relationships.write("", [Update(Operation.TOUCH, each) for each in facts], caller=LOCAL_CALLER)
+        facts = [*FACTS, *(fact for each in range(RUNS) for fact in facts_of(each))]
+        updates = [Update(Operation.TOUCH, parse_relationship(each)) for each in facts]
+        engine.relationships.write("", updates, caller=LOCAL_CALLER)
+
+
+def facts_of(number: int) -> Iterator[str]:
+    """A run that lives for an hour, and a consent beside it."""
+    until = f"[expiration:{format_time(NOW_US + 3600 * 1_000_000)}]"
+    yield f"{run(number)}#delegated_by@user:anne"
+    yield f"{run(number)}#instance_of@agent_version:payer.2"
+    yield f"profile:pay#holder@{run(number)}{until}"
+    yield f"profile:pay#declarer@{run(number)}{until}"
+    yield f"user:ben#consent@consent:c-{number}"
+    yield f"consent:c-{number}#agent@agent:payer"
 
 
 class Steps:

@@ -8,9 +8,8 @@ every call, and so a Spawn that comes too late starts a run that may do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 from remit.arguments.narrower import narrower_use
@@ -51,9 +50,10 @@ _FOUND = "found "  # before the id of a run that a request found and did not sta
 
 
 class _Judged(NamedTuple):
-    """What was found out before the writer was asked for. `refusal`: why there will be no run, unless there is one
-    already, under its session or from a request that was sent before."""
+    """What was found out before the writer was asked for. `depth`: how many runs from the root to this one. `refusal`:
+    why there will be none, unless there is one already, under its session or from a request that was sent before."""
 
+    depth: int = 0
     excess: tuple[ObjectRef, ...] = ()
     refusal: RemitError | None = None
 
@@ -90,7 +90,7 @@ class Runs:
                 return Decision(Spawned(found, True), f"{_FOUND}{found.id}", entry)
             if judged.refusal is not None:
                 raise judged.refusal
-            run = _spawned(scene, order, id)
+            run = _spawned(scene, order, id, judged.depth)
             if submission.dry_run:
                 run = replace(run, id="")
             shown = Spawned(run, False, judged.excess)
@@ -106,17 +106,19 @@ class Runs:
         view = self._verbs.views.of(store, interrupt=submission.interrupt)
         require_agents(view.schema)
         try:
-            self._require_live(view, order, submission)
+            for profile in (*order.profiles, order.intent):
+                _require_profile(view, profile)
+            depth = len(self._require_live(view, order, submission).runs) + 1
             resources = [*given_by(view, order.profiles), *covered_by(view, order.intent)]
             excess = excess_of(self._verbs, view, order.delegator, resources, submission.interrupt)
-        except (NotLive, LimitExceeded) as refusal:
+        except (NotLive, LimitExceeded, ObjectUnknown) as refusal:
             return _Judged(refusal=refusal)
         if excess and not submission.dry_run:
             return _Judged(refusal=refused_as_excess(order.delegator, excess))
-        return _Judged(tuple(excess))
+        return _Judged(depth, tuple(excess))
 
-    def _require_live(self, view: RequestView, order: SpawnOrder, submission: Submission) -> None:
-        """That the delegator, all that it acts for, the version and its agent, and the caller's credential are live.
+    def _require_live(self, view: RequestView, order: SpawnOrder, submission: Submission) -> Chain:
+        """The delegator's chain, where all of it, the version and its agent, and the caller's credential are live.
         Raises NotLive. Cost: a question for each."""
         chain = chain_of(order.delegator, lambda run: first_of(view, run, "delegated_by"))
         if chain.root is None:
@@ -125,17 +127,19 @@ class Runs:
                 field="delegator",
                 object=order.delegator,
             )
-        links = [*(each for run in chain.runs for each in with_agent(view, run)), chain.root]
+        links = dict.fromkeys([*(each for run in chain.runs for each in with_agent(view, run)), chain.root])
         version, agent = order.version_object, first_of(view, order.version_object, "version_of")
         if agent is None:
             raise _not_live(version, "live", "version")
         asked = [(each, "live", "delegator") for each in links]
-        asked += [(version, "live", "version"), (agent, "live", "version"), (_credential(submission), "usable", "")]
+        asked += [(each, "live", "version") for each in (version, agent) if each not in links]
+        asked.append((ObjectRef("credential", submission.caller.credential), "usable", ""))
         questions = [Question(each, permission, SubjectRef(*each)) for each, permission, _ in asked]
         verdicts = self._verbs.verdicts(view, questions, submission.interrupt)
         for (link, permission, field), verdict in zip(asked, verdicts, strict=True):
             if verdict is not Verdict.YES:
                 raise _not_live(link, permission, field)
+        return chain
 
     # --- what becomes of a run ----------------------------------------------------------------------------------
 
@@ -150,7 +154,9 @@ class Runs:
         def decide(scene: Scene) -> Decision[RunState]:
             state = _required(scene, run)
             RUN_LIFECYCLE.after(state.life.value, "Renew", state.object)
-            ends_at_us = scene.now_us + _ceilings(scene, _agent_of(scene, state)).lifetime_us(lifetime_s)
+            ends_at_us = scene.now_us + _ceilings(
+                scene, _agent_of(scene, state.object, ObjectRef("agent_version", state.version or "-"))
+            ).lifetime_us(lifetime_s)
             if state.ends_at_us is not None and state.ends_at_us < ends_at_us:
                 for each in _started_with(scene, state):
                     end = each.qualifiers._replace(expiration_us=ends_at_us)
@@ -218,7 +224,9 @@ def _declaring(
             raise refusal
         require_known(scene, ObjectRef("profile", intent), "intent")
         if verb == "DeclareIntent":
-            _ceilings(scene, _agent_of(scene, state)).require_profile(intent)
+            _ceilings(
+                scene, _agent_of(scene, state.object, ObjectRef("agent_version", state.version or "-"))
+            ).require_profile(intent)
         entry = {"run": run, "intent": intent, "before": current}
         if intent == current:
             return Decision(state, run, entry)
@@ -260,20 +268,20 @@ def _of_session(scene: Scene, order: SpawnOrder) -> RunState | None:
     return run
 
 
-def _spawned(scene: Scene, order: SpawnOrder, id: str) -> RunState:
+def _spawned(scene: Scene, order: SpawnOrder, id: str, depth: int) -> RunState:
     """Stage a run. Raises NotLive, CeilingExceeded, ConsentMissing, ObjectUnknown."""
-    for profile in (*order.profiles, order.intent):
-        require_known(scene, ObjectRef("profile", profile), "profiles")
     agent = _require_version(scene, order)
-    chain = _require_chain(scene, order)
+    version_above = _require_delegator(scene, order.delegator)
     credential = ObjectRef("credential", scene.caller.credential)
-    _require(scene, credential, "", has=("registered",), has_not=("hold",))
+    _require(credential, _said(scene, credential), "", has=("registered",), has_not=("hold",))
     ceilings = _ceilings(scene, agent)
-    ceilings.require_depth(len(chain.runs) + 1)
+    ceilings.require_depth(depth)
     for profile in dict.fromkeys((*order.profiles, order.intent)):
         ceilings.require_profile(profile)
-    if order.delegator.type == RUN:
-        _require_fan_out(scene, order.delegator)
+    if version_above is not None:
+        same = version_above == order.version_object
+        above = ceilings if same else _ceilings(scene, _agent_of(scene, order.delegator, version_above))
+        _require_fan_out(scene, order.delegator, above)
     ends_at_us = scene.now_us + ceilings.lifetime_us(order.lifetime_s)
 
     run, until = ObjectRef(RUN, id), Qualifiers(expiration_us=ends_at_us)
@@ -319,33 +327,52 @@ def _spawned(scene: Scene, order: SpawnOrder, id: str) -> RunState:
 def _require_version(scene: Scene, order: SpawnOrder) -> ObjectRef:
     """The agent of the version, both live still. Raises NotLive."""
     version = order.version_object
-    _require(scene, version, "version", has=("certified", "version_of"), has_not=("hold", "terminated"))
-    agent = scene.related(version, "version_of")[0].subject.object
-    _require(scene, agent, "version", has=("registered",), has_not=("hold", "terminated"))
+    said = _said(scene, version)
+    _require(version, said, "version", has=("certified", "version_of"), has_not=("hold", "terminated"))
+    agent = said["version_of"]
+    _require(agent, _said(scene, agent), "version", has=("registered",), has_not=("hold", "terminated"))
     return agent
 
 
-def _require_chain(scene: Scene, order: SpawnOrder) -> Chain:
-    """The chain above the run that is asked for, of which no link was held or ended meanwhile. Raises NotLive."""
-    chain = chain_of(order.delegator, partial(_one, scene, relation="delegated_by"))
-    if chain.root is None:
-        raise _not_live(order.delegator, "live", "delegator")
-    _require(scene, chain.root, "delegator", has=("registered",), has_not=("hold",))
-    for run in chain.runs:
-        _require(scene, run, "delegator", has=("delegated_by",), has_not=("hold", "terminated"))
-    if chain.runs and _required(scene, order.delegator.id).life is not RunLife.LIVE:
-        raise NotLive(f"`{order.delegator}` is over: renew it first", field="delegator", object=order.delegator)
-    return chain
+def _require_delegator(scene: Scene, delegator: ObjectRef) -> ObjectRef | None:
+    """That it was not held, ended or over meanwhile; of a run the version. What is above it was live a moment ago, and
+    is asked at every call. Raises NotLive."""
+    if delegator.type == "user":  # of whom much else may be said
+        if not scene.has(delegator, "registered") or scene.has(delegator, "hold"):
+            raise _not_live(delegator, "live", "delegator")
+        return None
+    said = _said(scene, delegator)
+    if delegator.type != RUN:
+        _require(delegator, said, "delegator", has=("registered",), has_not=("hold",))
+        return None
+    _require(delegator, said, "delegator", has=("delegated_by",), has_not=("hold", "terminated"))
+    if not any(
+        each.relation == "declarer" and each.qualifiers.counts_at(scene.now_us)
+        for each in profiles_of(scene.view, delegator, scene.scanning.look)
+    ):
+        raise NotLive(f"`{delegator}` is over", field="delegator", object=delegator)
+    return said.get("instance_of")
 
 
-def _require(scene: Scene, object: ObjectRef, field: str, *, has: Iterable[str], has_not: Iterable[str]) -> None:
-    if not all(scene.has(object, each) for each in has) or any(scene.has(object, each) for each in has_not):
+def _said(scene: Scene, object: ObjectRef) -> dict[str, ObjectRef]:
+    """Where each relation of an object leads that counts now, one of many where it is many. One look for all of them:
+    that is what a verb's time in the writer is spent on. Cost: O(its relationships)."""
+    filter = RelationshipFilter(object.type, object.id)
+    rows = (each.relationship for each in scene.scanning.matching(scene.view, filter, "delegator"))
+    return {each.relation: each.subject.object for each in rows if each.qualifiers.counts_at(scene.now_us)}
+
+
+def _require(
+    object: ObjectRef, said: Mapping[str, ObjectRef], field: str, *, has: Iterable[str], has_not: Iterable[str]
+) -> None:
+    """Raises NotLive."""
+    if not said.keys() >= set(has) or not said.keys().isdisjoint(has_not):
         raise _not_live(object, "live", field)
 
 
-def _require_fan_out(scene: Scene, delegator: ObjectRef) -> None:
-    """Raises CeilingExceeded. Cost: O(runs that were ever started below and not swept), where there is a ceiling."""
-    ceilings = _ceilings(scene, _agent_of(scene, _required(scene, delegator.id)))
+def _require_fan_out(scene: Scene, delegator: ObjectRef, ceilings: RunCeilings) -> None:
+    """`ceilings`: those of the delegator's agent. Raises CeilingExceeded. Cost: O(runs that were ever started below and
+    not swept), where there is such a ceiling."""
     if ceilings.fan_out_max is None:
         return
     below = RelationshipFilter(RUN, None, None, "delegated_by", RUN, delegator.id, "")
@@ -389,15 +416,11 @@ def _state(scene: Scene, run: str) -> RunState | None:
     return run_state(scene.view, run, scene.now_us, scene.scanning.look)
 
 
-def _one(scene: Scene, object: ObjectRef, relation: str) -> ObjectRef | None:
-    return next((each.subject.object for each in scene.related(object, relation)), None)
-
-
-def _agent_of(scene: Scene, run: RunState) -> ObjectRef:
+def _agent_of(scene: Scene, run: ObjectRef, version: ObjectRef) -> ObjectRef:
     """Raises NotLive where a run that was written as facts is an instance of nothing."""
-    agent = _one(scene, ObjectRef("agent_version", run.version), "version_of") if run.version else None
+    agent = _said(scene, version).get("version_of")
     if agent is None:
-        raise NotLive(f"`{run.object}` is no instance of an agent's version", field="run", object=run.object)
+        raise NotLive(f"`{run}` is no instance of an agent's version", field="run", object=run)
     return agent
 
 
@@ -456,8 +479,16 @@ def _wider(view: RequestView, intent: str, current: str) -> NotNarrower | None:
     return None
 
 
-def _credential(submission: Submission) -> ObjectRef:
-    return ObjectRef("credential", submission.caller.credential)
+def _require_profile(view: RequestView, profile: str) -> None:
+    """That somebody has heard of it, so that a misspelt one is told to be. Raises ObjectUnknown."""
+    object = ObjectRef("profile", profile)
+    named = (view.graph.nodes_of(SubjectRef("profile", profile, each)) for each in ("holds", "declares"))
+    if not any(named) and all(first_of(view, object, each) is None for each in ("holder", "declarer")):
+        raise ObjectUnknown(
+            f"nothing is known of `{object}`: no relationship names it; look at how it is spelt",
+            field="profiles",
+            object=object,
+        )
 
 
 def _not_live(object: ObjectRef, permission: str, field: str) -> NotLive:
