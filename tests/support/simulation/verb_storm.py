@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -36,6 +37,7 @@ from remit.model import LOCAL_CALLER, Delta, ObjectRef, Operation, RecordKey, Su
 from remit.notation import parse_relationship
 from remit.store.lmdb.lmdb_store import LmdbStore
 from tests.support.agent_world import FACTS, SCHEMA
+from tests.support.apply_documents import AGENT_SPEC, document
 from tests.support.simulation.forked import Child, Say, done
 from tests.support.small_worlds import NOW_US
 from tests.support.store.worlds import check
@@ -47,7 +49,12 @@ TURNS_MAX = 20  # in one store
 Verb = Callable[[Engine, int, Submission], Performed[Any]]
 
 ANNE = ObjectRef("user", "anne")
-OWNERS = [SubjectRef(*ANNE)]
+OWNERS, BEN = [SubjectRef(*ANNE)], SubjectRef("user", "ben")
+
+
+def descriptor(turn: int, text: str) -> bytes:
+    described = {"name": f"t-{turn}", "description": text, "input_schema": {"type": "object", "properties": {}}}
+    return json.dumps(described).encode()
 
 
 def order(turn: int) -> SpawnOrder:
@@ -75,12 +82,28 @@ VERBS: dict[str, Verb] = {
         "", f"a-{turn}", owners=OWNERS, domain="office", submission=as_asked),
     "ChangeAgent": lambda engine, turn, as_asked: engine.registrations.change(
         "", f"a-{turn}", ceilings=Ceilings(depth_max=2), submission=as_asked),
+    "TransferOwner": lambda engine, turn, as_asked: engine.owners.transfer(
+        "", *OWNERS, BEN, only=[ObjectRef("agent", f"a-{turn}")], submission=as_asked),
     "AddVersion": lambda engine, turn, as_asked: engine.versions.add(
         "", f"a-{turn}", f"v-{turn}", digests=Digests(model="m"), submission=as_asked),
     "Certify": lambda engine, turn, as_asked: engine.versions.certify(
         "", f"v-{turn}", until_us=NOW_US + 3_600_000_000, submission=as_asked),
     "Decertify": lambda engine, turn, as_asked: engine.versions.decertify("", f"v-{turn}", submission=as_asked),
     "RetireAgent": lambda engine, turn, as_asked: engine.registrations.retire("", f"a-{turn}", submission=as_asked),
+    "RegisterTool": lambda engine, turn, as_asked: engine.tools.register(
+        "", f"t-{turn}", domain="office", descriptor=descriptor(turn, "first"), is_untagged=True, risk="low",
+        submission=as_asked),
+    "ChangeTool": lambda engine, turn, as_asked: engine.tools.change("", f"t-{turn}", risk="high", submission=as_asked),
+    "ProposeDescriptor": lambda engine, turn, as_asked: engine.tools.propose(
+        "", f"t-{turn}", descriptor=descriptor(turn, "second"), submission=as_asked),
+    "AcceptDescriptor": lambda engine, turn, as_asked: engine.tools.accept(
+        "", f"t-{turn}", sha256(descriptor(turn, "second")).hexdigest(), submission=as_asked),
+    "RejectDescriptor": lambda engine, turn, as_asked: engine.tools.reject(
+        "", f"t-{turn}", sha256(descriptor(turn, "second")).hexdigest(), submission=as_asked),
+    "RelaxTool": lambda engine, turn, as_asked: engine.tools.relax("", f"t-{turn}", risk="low", submission=as_asked),
+    "RetireTool": lambda engine, turn, as_asked: engine.tools.retire("", f"t-{turn}", submission=as_asked),
+    "Apply": lambda engine, turn, as_asked: engine.applies.apply(
+        "", [document("Person", f"p-{turn}"), document("Agent", f"b-{turn}", **AGENT_SPEC)], submission=as_asked),
     "GiveConsent": lambda engine, turn, as_asked: engine.consents.give(
         "", ANNE, ["payer"], reason=f"c-{turn}", submission=as_asked),
     "Spawn": lambda engine, turn, as_asked: engine.runs.spawn("", order(turn), submission=as_asked),
