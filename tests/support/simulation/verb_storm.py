@@ -15,94 +15,116 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Any
 
+from remit.engine.agents.ceiling_record import Ceilings
+from remit.engine.agents.descriptions import Digests
 from remit.engine.agents.performing import Performed, Submission
 from remit.engine.agents.run_requests import SpawnOrder
 from remit.engine.clock import ManualClock
 from remit.engine.entry_files import ENTRIES_FOLDER, EntryFiles
 from remit.engine.facade import Engine
 from remit.engine.remembered import RequestKey
-from remit.model import LOCAL_CALLER, Caller, Delta, ObjectRef, Operation, Update
-from remit.notation import format_time, parse_relationship
+from remit.model import LOCAL_CALLER, Delta, ObjectRef, Operation, RecordKey, SubjectRef, Update
+from remit.notation import parse_relationship
 from remit.store.lmdb.lmdb_store import LmdbStore
 from tests.support.agent_world import FACTS, SCHEMA
+from tests.support.apply_documents import AGENT_SPEC, document
 from tests.support.simulation.forked import Child, Say, done
 from tests.support.small_worlds import NOW_US
 from tests.support.store.worlds import check
 
-RUNS = 60  # that verbs are about, one after the other
-CALLER = Caller("service:anne", run="r-0")
+CALLER = LOCAL_CALLER._replace(principal="service:anne")
 MAP_SIZE_BYTES = 64 * 2**20
+TURNS_MAX = 20  # in one store
 
 Verb = Callable[[Engine, int, Submission], Performed[Any]]
 
-
-def hold(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.holds.hold("", run(number), reason="odd", id=f"h-{number}", submission=submission)
-
-
-def release(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.holds.release("", f"h-{number}", reason="mended", submission=submission)
+ANNE = ObjectRef("user", "anne")
+OWNERS, BEN = [SubjectRef(*ANNE)], SubjectRef("user", "ben")
 
 
-def terminate(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.ends.terminate("", run(number), reason="over", submission=submission)
+def descriptor(turn: int, text: str) -> bytes:
+    described = {"name": f"t-{turn}", "description": text, "input_schema": {"type": "object", "properties": {}}}
+    return json.dumps(described).encode()
 
 
-def give_consent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.consents.give("", ObjectRef("user", "ben"), ["payer"], reason="pays", submission=submission)
+def order(turn: int) -> SpawnOrder:
+    return SpawnOrder(ANNE, "payer.2", ["pay"], session=f"s-{turn}", lifetime_s=600)
 
 
-def withdraw_consent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.consents.withdraw("", f"c-{number}", reason="pays no more", submission=submission)
+def run_of(engine: Engine, turn: int) -> ObjectRef:
+    """The run that was spawned at that turn, whose id the server has made."""
+    with engine.loaded.view(engine.loaded.of("").identity) as view:
+        stored = view.get_record(RecordKey("session", order(turn).session_object))
+    assert stored is not None, "a run is spawned before it is asked about"
+    return ObjectRef("run", json.loads(stored.record.document)["run"])
 
 
-def spawn(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    order = SpawnOrder(
-        ObjectRef("system", "clock"), "payer.2", ["pay"], bindings={"invoice": "881"}, session=f"{number}"
-    )
-    return engine.runs.spawn("", order, submission=submission)
+def consent_of(engine: Engine, turn: int) -> str:
+    (given,) = [each.id for each in engine.consents.list("", ANNE) if each.reason == f"c-{turn}"]
+    return given
 
 
-def renew(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.runs.renew("", run(number).id, lifetime_s=7200, submission=submission)
-
-
-def narrow(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.runs.narrow("", run(number).id, "small", submission=submission)
-
-
-def declare_intent(engine: Engine, number: int, submission: Submission) -> Performed[Any]:
-    return engine.runs.declare_intent("", run(number).id, "pay", submission=submission)
-
-
-# Every verb of agents that changes something has a row: how it is asked about the `number`-th run, which exists. About
-# each run they are asked in this order.
+# Every verb of agents that changes something has a row: how it is asked at a turn, in this order. Each turn it does
+# the same, to what others have made at that turn.
+# fmt: off
 VERBS: dict[str, Verb] = {
-    "GiveConsent": give_consent,
-    "WithdrawConsent": withdraw_consent,
-    "Spawn": spawn,
-    "Renew": renew,
-    "Narrow": narrow,
-    "DeclareIntent": declare_intent,
-    "Hold": hold,
-    "Release": release,
-    "Terminate": terminate,
+    "RegisterAgent": lambda engine, turn, as_asked: engine.registrations.register(
+        "", f"a-{turn}", owners=OWNERS, domain="office", submission=as_asked),
+    "ChangeAgent": lambda engine, turn, as_asked: engine.registrations.change(
+        "", f"a-{turn}", ceilings=Ceilings(depth_max=2), submission=as_asked),
+    "TransferOwner": lambda engine, turn, as_asked: engine.owners.transfer(
+        "", *OWNERS, BEN, only=[ObjectRef("agent", f"a-{turn}")], submission=as_asked),
+    "AddVersion": lambda engine, turn, as_asked: engine.versions.add(
+        "", f"a-{turn}", f"v-{turn}", digests=Digests(model="m"), submission=as_asked),
+    "Certify": lambda engine, turn, as_asked: engine.versions.certify(
+        "", f"v-{turn}", until_us=NOW_US + 3_600_000_000, submission=as_asked),
+    "Decertify": lambda engine, turn, as_asked: engine.versions.decertify("", f"v-{turn}", submission=as_asked),
+    "RetireAgent": lambda engine, turn, as_asked: engine.registrations.retire("", f"a-{turn}", submission=as_asked),
+    "RegisterTool": lambda engine, turn, as_asked: engine.tools.register(
+        "", f"t-{turn}", domain="office", descriptor=descriptor(turn, "first"), is_untagged=True, risk="low",
+        submission=as_asked),
+    "ChangeTool": lambda engine, turn, as_asked: engine.tools.change("", f"t-{turn}", risk="high", submission=as_asked),
+    "ProposeDescriptor": lambda engine, turn, as_asked: engine.tools.propose(
+        "", f"t-{turn}", descriptor=descriptor(turn, "second"), submission=as_asked),
+    "AcceptDescriptor": lambda engine, turn, as_asked: engine.tools.accept(
+        "", f"t-{turn}", sha256(descriptor(turn, "second")).hexdigest(), submission=as_asked),
+    "RejectDescriptor": lambda engine, turn, as_asked: engine.tools.reject(
+        "", f"t-{turn}", sha256(descriptor(turn, "second")).hexdigest(), submission=as_asked),
+    "RelaxTool": lambda engine, turn, as_asked: engine.tools.relax("", f"t-{turn}", risk="low", submission=as_asked),
+    "RetireTool": lambda engine, turn, as_asked: engine.tools.retire("", f"t-{turn}", submission=as_asked),
+    "Apply": lambda engine, turn, as_asked: engine.applies.apply(
+        "", [document("Person", f"p-{turn}"), document("Agent", f"b-{turn}", **AGENT_SPEC)], submission=as_asked),
+    "GiveConsent": lambda engine, turn, as_asked: engine.consents.give(
+        "", ANNE, ["payer"], reason=f"c-{turn}", submission=as_asked),
+    "Spawn": lambda engine, turn, as_asked: engine.runs.spawn("", order(turn), submission=as_asked),
+    "Renew": lambda engine, turn, as_asked: engine.runs.renew(
+        "", run_of(engine, turn).id, lifetime_s=1_200, submission=as_asked),
+    "Narrow": lambda engine, turn, as_asked: engine.runs.narrow(
+        "", run_of(engine, turn).id, "small", submission=as_asked),
+    "DeclareIntent": lambda engine, turn, as_asked: engine.runs.declare_intent(
+        "", run_of(engine, turn).id, "pay", submission=as_asked),
+    "Hold": lambda engine, turn, as_asked: engine.holds.hold(
+        "", run_of(engine, turn), reason="odd", id=f"h-{turn}", submission=as_asked),
+    "Release": lambda engine, turn, as_asked: engine.holds.release(
+        "", f"h-{turn}", reason="mended", submission=as_asked),
+    "Terminate": lambda engine, turn, as_asked: engine.ends.terminate(
+        "", run_of(engine, turn), reason="over", submission=as_asked),
+    "WithdrawConsent": lambda engine, turn, as_asked: engine.consents.withdraw(
+        "", consent_of(engine, turn), submission=as_asked),
 }
+# fmt: on
 NAMES = tuple(VERBS)
-ASKED_MAX = len(NAMES) + 2  # by one process, before it is killed
-UNKILLED, UNCOUNTED = 0, -1
-
-
-def run(number: int) -> ObjectRef:
-    return ObjectRef("run", f"r-{number}")
+ASKED_MAX = 4  # by one process, before it is killed
 
 
 def verb_of(number: int) -> str:
@@ -138,53 +160,53 @@ def opened(path: Path) -> Iterator[Engine]:
 def begin(path: Path, say: Say) -> None:
     with opened(path) as engine:
         engine.schemas.write("", SCHEMA)
-        facts = [*FACTS, *(fact for each in range(RUNS) for fact in facts_of(each))]
-        updates = [Update(Operation.TOUCH, parse_relationship(each)) for each in facts]
-        engine.relationships.write("", updates, caller=LOCAL_CALLER)
+        facts = [Update(Operation.TOUCH, parse_relationship(each)) for each in FACTS]
+        engine.relationships.write("", facts, caller=LOCAL_CALLER)
 
 
-def facts_of(number: int) -> Iterator[str]:
-    """A run that lives for an hour, and a consent beside it."""
-    until = f"[expiration:{format_time(NOW_US + 3600 * 1_000_000)}]"
-    yield f"{run(number)}#delegated_by@user:anne"
-    yield f"{run(number)}#instance_of@agent_version:payer.2"
-    yield f"profile:pay#holder@{run(number)}{until}"
-    yield f"profile:pay#declarer@{run(number)}{until}"
-    yield f"user:ben#consent@consent:c-{number}"
-    yield f"consent:c-{number}#agent@agent:payer"
-
-
+@dataclass
 class Steps:
-    """Counts the steps of all threads of this process, and at one of them kills it."""
+    """Kills this process at a step of its threads, or as soon as so many verbs are committed, the last of which nobody
+    has been told of then; 0: at none. `is_quick`: steps are not counted, which takes several times as long."""
 
-    def __init__(self, kill_at: int) -> None:
-        self.kill_at = kill_at
-        self.taken = 0
-        self.is_counting = False
-        threading.setprofile(self)
-        sys.setprofile(self)
+    kill_at: int = 0
+    kill_at_commit: int = 0
+    is_quick: bool = False
+    taken: int = 0
+    committed: int = 0
+    is_counting: bool = False
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         if self.is_counting:
             self.taken += 1
-            if self.taken == self.kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._kill_where(self.taken == self.kill_at)
+
+    def commit(self, name: str, deltas: Sequence[Delta]) -> None:
+        self.committed += len(deltas)
+        self._kill_where(self.committed == self.kill_at_commit)
+
+    def _kill_where(self, is_here: bool) -> None:
+        if is_here:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def count(self) -> None:
+        """In this thread, and in those that begin."""
+        threading.setprofile(self)
+        sys.setprofile(self)
 
 
-def carry_out(path: Path, first: int, count: int, kill_at: int, say: Say, *, from_opening: bool = False) -> None:
+def carry_out(path: Path, first: int, count: int, steps: Steps, say: Say) -> None:
     """Some requests, one after the other. Of each a line is said before it is sent, with the steps that were taken by
-    then, and one when it is answered, with its revision. `kill_at` UNKILLED: steps are counted; UNCOUNTED: they are
-    not, and are as quick as ever."""
-    steps = Steps(kill_at) if kill_at != UNCOUNTED else None
-    if steps is not None:
-        steps.is_counting = from_opening
+    then, and one when it is answered, with its revision."""
+    if not steps.is_quick:
+        steps.count()
     with opened(path) as engine:
         assert engine.entries is not None
         engine.entries.start()
-        if steps is not None:
-            steps.is_counting = True
+        engine.loaded.after_commit.append(steps.commit)
+        steps.is_counting = True
         for number in range(first, first + count):
-            say(f"sent {number} {steps.taken if steps is not None else 0}\n")
+            say(f"sent {number} {steps.taken}\n")
             say(f"told {number} {ask(engine, number)}\n")
         engine.entries.close()
 
@@ -258,8 +280,8 @@ def main(folder: Path, chance: Random, points: int) -> Counter[str]:
     folder.mkdir(exist_ok=True)
     undisturbed = folder / "undisturbed"
     done(partial(begin, undisturbed))
-    *_, last, _ = done(partial(carry_out, undisturbed, 0, len(NAMES) + 1, UNKILLED)).splitlines()
-    steps_max = int(last.split()[2])  # of all verbs, once each
+    *_, last, _ = done(partial(carry_out, undisturbed, 0, len(NAMES) + 1, Steps())).splitlines()
+    steps_max = int(last.split()[2]) * ASKED_MAX // len(NAMES)  # of as many as one process is asked, or thereabouts
     shapes = json.loads(done(partial(tell_shapes, undisturbed)))
     assert tuple(shapes) == NAMES, "every verb leaves an entry under its name"
 
@@ -268,7 +290,7 @@ def main(folder: Path, chance: Random, points: int) -> Counter[str]:
     path = folder / "data"
     for point in range(points):
         first = max(told, default=-1) + 1
-        if not point or first + ASKED_MAX > RUNS * len(NAMES):  # no run is left
+        if not point or first + ASKED_MAX > TURNS_MAX * len(NAMES):
             path, told, first = folder / f"data-{point}", {}, 0
             done(partial(begin, path))
         unanswered = None
@@ -285,16 +307,21 @@ def main(folder: Path, chance: Random, points: int) -> Counter[str]:
 
 
 def killed(path: Path, first: int, steps_max: int, chance: Random) -> str:
-    """What the process said that was killed: by itself at a step, or by us at a moment."""
-    if chance.random() < 0.6:
-        kill_at, from_opening = chance.randint(1, steps_max), chance.random() < 0.2
-        child = Child(partial(carry_out, path, first, ASKED_MAX, kill_at, from_opening=from_opening))
-        said, _ = child.end()
-        return said
-    child = Child(partial(carry_out, path, first, ASKED_MAX, UNCOUNTED))
-    child.await_lines(chance.randint(1, 2 * len(NAMES)))
-    select.select([], [], [], chance.random() * 0.004)  # into what comes next, or its commit
-    said, _ = child.end(kill=True)
+    """What the process said that was killed: by itself at a step or after a commit, or by us at a moment."""
+    match chance.randrange(8):
+        case 0 | 1 | 2 | 3:
+            steps = Steps(
+                kill_at=chance.randint(1, steps_max), is_counting=chance.random() < 0.2
+            )  # perhaps at its start
+        case 4 | 5:
+            steps = Steps(kill_at_commit=chance.randint(1, ASKED_MAX), is_quick=True)
+        case _:
+            child = Child(partial(carry_out, path, first, ASKED_MAX, Steps(is_quick=True)))
+            child.await_lines(chance.randint(1, 2 * ASKED_MAX - 1))
+            select.select([], [], [], chance.random() * 0.004)  # into what comes next, or its commit
+            said, _ = child.end(kill=True)
+            return said
+    said, _ = Child(partial(carry_out, path, first, ASKED_MAX, steps)).end()
     return said
 
 
