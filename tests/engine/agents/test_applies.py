@@ -137,6 +137,12 @@ def test_what_is_terminated_does_not_return(world: EngineOfTest, given: bytes) -
         applied(world, given)
 
 
+def test_a_tool_that_is_retired_does_not_return(world: EngineOfTest) -> None:
+    world.engine.tools.retire("", "erp.pay")
+    with pytest.raises(ApplyRefused, match="retired for good"):
+        applied(world, document("Tool", "erp.pay", **TOOL_SPEC))
+
+
 def test_a_consent_that_is_withdrawn_does_not_return(world: EngineOfTest) -> None:
     applied(world, document("Consent", "c", agents=["payer"]))
     world.write("consent:c#withdrawn@directory:remit")

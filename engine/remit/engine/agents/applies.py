@@ -20,7 +20,7 @@ from remit.engine.agents.kinds import BY_NAME, BY_TYPE, CEILINGS, Kind
 from remit.engine.agents.performing import LOCALLY, Bulk, Decision, Performed, Submission, Verbs
 from remit.engine.agents.scene import Scene
 from remit.engine.limits import Limits
-from remit.engine.record_kinds import AGENT, APPLIED, PROFILE
+from remit.engine.record_kinds import AGENT, APPLIED, PROFILE, TOOL
 from remit.engine.tokens import encode_token
 from remit.errors import ApplyInvalid, ApplyRefused, FilterTooBroad, InvalidArgument, RemitError
 from remit.eval.evaluator import Evaluator
@@ -317,6 +317,9 @@ class _Difference:
             self._refuse(
                 described, described.place, f"`{applied_to}` is {kind.ended_by} for good", "give it another name"
             )
+            return
+        if kind.type == TOOL and "retired_at" in (scene.document(TOOL, applied_to) or {}):
+            self._refuse(described, described.place, f"`{applied_to}` is retired for good", "give it another name")
             return
         facts, written = self._facts(scene, described, _written(before))
         facts += self._removals(scene, _origin(described), _written(before), described.facts)
