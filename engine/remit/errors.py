@@ -472,7 +472,8 @@ class NotNarrower(RemitError):
 
 
 class OwnerNotPresent(RemitError):
-    """An agent would have no owner who is there now: each has left, is held, or is a system that nobody answers for."""
+    """An agent or a system would have no owner who is there now: each has left, is held, or is a system that nobody
+    answers for."""
 
     reason = "OWNER_NOT_PRESENT"
     status = Status.FAILED_PRECONDITION

@@ -330,8 +330,9 @@ def _of_agents(shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
 
     run("schema write", str(tmp / "agents.zed"))
     run("touch", "user:anne#registered@directory:people", "domain:retail#estate@estate:acme")
-    run("touch", "run:r-1#delegated_by@user:anne")
+    before = run("touch", "run:r-1#delegated_by@user:anne")[1].json[0]["token"]
     yield run("hold", "run:r-1", "--id", "h-1")
+    yield run("watch", "--from", before, "--limit", "1")
     yield run("release", "h-1")
     yield run("terminate", "run:r-1")
     owned = ("--owner", "user:anne", "--domain", "retail")
