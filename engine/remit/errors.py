@@ -480,14 +480,14 @@ class OwnerNotPresent(RemitError):
 
 
 class DomainNotPlaced(RemitError):
-    """An agent would stand in a domain that belongs to no estate, and so is beyond every kill switch."""
+    """An agent or a tool would stand in a domain that belongs to no estate, and so is beyond every kill switch."""
 
     reason = "DOMAIN_NOT_PLACED"
     status = Status.FAILED_PRECONDITION
 
 
 class DomainStopped(RemitError):
-    """An agent would be moved out of a domain that is held, and so from under the hold."""
+    """An agent or a tool would be moved out of a domain that is held, and so from under the hold."""
 
     reason = "DOMAIN_STOPPED"
     status = Status.FAILED_PRECONDITION
