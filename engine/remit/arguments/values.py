@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
+from string import ascii_letters, digits
 from typing import Literal, get_args
 
 import ada_url
@@ -196,6 +197,9 @@ def address_of(text: str) -> Address:
 # --- URLs -------------------------------------------------------------------------------------------------------
 
 _AUTHORITY_END = re.compile(r"[/?#\\]")
+_ESCAPE = re.compile(r"(?<!%)%[0-9A-Fa-f]{2}")
+_ENCODES_NOTHING = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNRESERVED = {f"%{ord(each):02X}": each for each in f"{ascii_letters}{digits}-._~"}
 
 
 def _url_refusal(text: str) -> str | None:
@@ -211,12 +215,28 @@ def _url_refusal(text: str) -> str | None:
         return reason
     if url.href != text:
         return f"is a URL that WHATWG's standard writes as `{_visible(url.href)}`"
+    if _ENCODES_NOTHING.search(text):
+        return "is a URL with a `%` in it that encodes nothing"
+    if (normal := with_escapes_normal(text)) != text:
+        return f"is a URL that RFC 3986 writes as `{_visible(normal)}`"
     return None
+
+
+def with_escapes_normal(url: str) -> str:
+    """By RFC 3986, 6.2.2.1 and 6.2.2.2: what need not be encoded is not, and hexadecimal digits are capitals. WHATWG's
+    standard leaves both as they come, and a server takes them for one."""
+    return _ESCAPE.sub(lambda found: _UNRESERVED.get(found[0].upper(), found[0].upper()), url)
 
 
 def host_of(url: ada_url.URL) -> str:
     """The host as a constraint names it: an IPv6 address without its brackets."""
     return str(url.hostname).removeprefix("[").removesuffix("]")
+
+
+def is_path_of_url(path: str) -> bool:
+    """Whether a URL that is not refused could have the path, which begins with a `/`."""
+    url = f"https://host{path}"
+    return refusal("url", url) is None and url_of(url).pathname == path
 
 
 def url_of(text: str) -> ada_url.URL:
