@@ -22,7 +22,6 @@ from remit.arguments.fitting import misfit_of
 from remit.arguments.json_text import (
     Json,
     canonical_text,
-    in_order,
     joined,
     kind_of,
     pointer_of,
@@ -160,10 +159,11 @@ class _Judging:
         for argument in clause.arguments:
             yield self.argument(argument, covering=self.side is Side.ARGUMENTS and not clause.is_open)
         if self.side is Side.ARGUMENTS and not clause.is_open:
-            unnamed = list(_unnamed(self.call.arguments, _tree_of(clause.arguments), ""))
-            if unnamed:
-                others = f", and {len(unnamed) - 1} more" if len(unnamed) > 1 else ""
-                yield Known(False, f"{_named(unnamed[0])} is not named{others}")
+            named = _tree_of(clause.arguments)
+            first = next(_unnamed(self.call.arguments, named, ""), None)
+            if first is not None:
+                others = _count_unnamed(self.call.arguments, named) - 1
+                yield Known(False, f"{_named(first)} is not named{f', and {others} more' if others else ''}")
 
     def argument(self, argument: Argument, covering: bool) -> Judged:
         found = self.find(argument.path)
@@ -321,14 +321,14 @@ def _tree_of(arguments: Iterable[Argument]) -> _Named:
     return tree
 
 
+# A document may have hundreds of parts, each with names of its own, so what is below is not gone through for each.
 def _unnamed(value: Json, named: _Named, pointer: str) -> Iterator[str]:
-    """Where values stand that no named argument reaches."""
-    entries: list[tuple[str, Json]] = []
+    """Where values stand that no named argument reaches, as the call has them. Cost: O(names) until the first."""
     if isinstance(value, dict):
-        entries = in_order(value)
-    elif isinstance(value, list):
-        entries = [(str(index), item) for index, item in enumerate(value)]
-    if not entries and pointer:
+        entries: Iterator[tuple[str, Json]] = iter(value.items())
+    else:
+        entries = ((str(index), item) for index, item in enumerate(value if isinstance(value, list) else []))
+    if pointer and not (isinstance(value, list | dict) and value):
         yield pointer
     for key, item in entries:
         below = joined(pointer, key)
@@ -336,6 +336,24 @@ def _unnamed(value: Json, named: _Named, pointer: str) -> Iterator[str]:
             yield below
         elif named[key]:
             yield from _unnamed(item, named[key], below)
+
+
+def _count_unnamed(value: Json, named: _Named) -> int:
+    """How many these are, of a value that holds others or is itself one of them. Cost: O(names)."""
+    if not isinstance(value, list | dict) or not value:
+        return 1
+    reached = list(_reached(value, named))
+    return len(value) - len(reached) + sum(_count_unnamed(item, below) for item, below in reached if below)
+
+
+def _reached(value: list[Json] | dict[str, Json], named: _Named) -> Iterator[tuple[Json, _Named]]:
+    """What is there of what the names lead to, each with the names below it."""
+    for key, below in named.items():
+        if isinstance(value, dict):
+            if key in value:
+                yield value[key], below
+        elif (index := index_of(key)) is not None and index < len(value):
+            yield value[index], below
 
 
 def index_of(key: str) -> int | None:
