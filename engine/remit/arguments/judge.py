@@ -377,7 +377,7 @@ def _of_scalar(member: Equals | OneOf | EqualsBinding, place: Place) -> Judged:
         case Equals(expected):
             if kind_of(value) != kind_of(expected):
                 return place.unjudged(f"is {_a(value)}, and compared with {_a(expected)}")
-            shown = _shown(canonical_text(expected))
+            shown = _shown(member.text)
             return place.known(scalar_key(value) == scalar_key(expected), f"is `{shown}`", f"is not `{shown}`")
         case OneOf(_, negated):
             if kind_of(value) not in member.kinds:
