@@ -57,13 +57,11 @@ from remit.arguments.tree import (
 )
 from remit.arguments.values import (
     DEFAULT_PORTS,
+    Looks,
     address_of,
     host_of,
     is_address_like,
     is_below,
-    refusal,
-    text_refusal,
-    url_of,
 )
 from remit.errors import InvalidReference
 from remit.model import ObjectRef
@@ -110,10 +108,16 @@ class Place(NamedTuple):
     value: Json
     pointer: str
     pattern: str
+    looks: Looks
+
+    def at(self, value: Json, pointer: str, pattern: str) -> Place:
+        return Place(value, pointer, pattern, self.looks)
 
     def elements(self) -> list[Place]:
         assert isinstance(self.value, list), "whoever asks for elements has found a list"
-        return [Place(each, joined(self.pointer, index), f"{self.pattern}/*") for index, each in enumerate(self.value)]
+        return [
+            self.at(each, joined(self.pointer, index), f"{self.pattern}/*") for index, each in enumerate(self.value)
+        ]
 
     @property
     def holds_others(self) -> bool:
@@ -152,8 +156,8 @@ class _Judging:
                 return _every([*about, *map(self.part, parts)])
 
     def about_the_call(self, part: Part) -> Iterator[tuple[Constraint, Place]]:
-        yield part.tool, Place(self.call.tool, "tool", "tool")
-        yield part.purpose, Place(self.call.purpose, "purpose", "purpose")
+        yield part.tool, Place(self.call.tool, "tool", "tool", self.call.looks)
+        yield part.purpose, Place(self.call.purpose, "purpose", "purpose", self.call.looks)
 
     def clause(self, clause: Clause) -> Iterator[Judged]:
         for argument in clause.arguments:
@@ -178,20 +182,20 @@ class _Judging:
 
     def find(self, path: tuple[str, ...]) -> Place | Unjudged | None:
         """What the keys lead to; None where it is absent."""
-        place = Place(self.call.arguments, "", "")
+        place = Place(self.call.arguments, "", "", self.call.looks)
         for key in path:
-            value, pointer, pattern = place
+            value, pointer, pattern, _ = place
             if isinstance(value, dict):
                 if key not in value:
                     return None
-                place = Place(value[key], joined(pointer, key), joined(pattern, key))
+                place = place.at(value[key], joined(pointer, key), joined(pattern, key))
             elif isinstance(value, list):
                 index = index_of(key)
                 if index is None:
                     return place.unjudged("is a list, which has elements and no names")
                 if index >= len(value):
                     return None
-                place = Place(value[index], joined(pointer, index), f"{pattern}/*")
+                place = place.at(value[index], joined(pointer, index), f"{pattern}/*")
             else:
                 return place.unjudged(f"is {_a(value)}, which has no names")
         return place
@@ -368,7 +372,7 @@ def _of_scalar(member: Equals | OneOf | EqualsBinding, place: Place) -> Judged:
     value = place.value
     if isinstance(value, list | dict):
         return place.unjudged(f"is {_a(value)}, and no scalar")
-    if isinstance(value, str) and (reason := text_refusal(value)):
+    if isinstance(value, str) and (reason := place.looks.text_refusal(value)):
         return place.unjudged(reason)
     match member:
         case EqualsBinding(name):
@@ -394,7 +398,7 @@ def _of_bound(bound: Bound, place: Place) -> Judged:
     if isinstance(bound.limit, date):
         if not isinstance(value, str):
             return place.unjudged(f"is {_a(value)}, and no date")
-        if reason := refusal("date", value):
+        if reason := place.looks.refusal("date", value):
             return place.unjudged(reason)
         number = date.fromisoformat(value)
         within = number <= bound.limit if bound.is_max else number >= bound.limit
@@ -402,7 +406,7 @@ def _of_bound(bound: Bound, place: Place) -> Judged:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return place.unjudged(f"is {_a(value)}, and no number")
         text = value if isinstance(value, str) else canonical_text(value)
-        if isinstance(value, str) and (reason := refusal("decimal", value)):
+        if isinstance(value, str) and (reason := place.looks.refusal("decimal", value)):
             return place.unjudged(reason)
         # Comparing two Decimals is exact, whatever their lengths and exponents.
         number = Decimal(text)
@@ -417,7 +421,7 @@ def _of_length(place: Place, length_max: int) -> Judged:
     value = place.value
     if not isinstance(value, str | list):
         return place.unjudged(f"is {_a(value)}, and has no length")
-    if isinstance(value, str) and (reason := text_refusal(value)):
+    if isinstance(value, str) and (reason := place.looks.text_refusal(value)):
         return place.unjudged(reason)
     return place.known(len(value) <= length_max, f"is no longer than {length_max}", f"is longer than {length_max}")
 
@@ -426,28 +430,28 @@ def _of_length(place: Place, length_max: int) -> Judged:
 
 
 def _of_prefix(member: Prefix, place: Place, text: str) -> Judged:
-    if reason := text_refusal(text):
+    if reason := place.looks.text_refusal(text):
         return place.unjudged(reason)
     shown = _shown(member.text)
     return place.known(text.startswith(member.text), f"begins with `{shown}`", f"does not begin with `{shown}`")
 
 
 def _of_subpath(member: Subpath, place: Place, text: str) -> Judged:
-    if reason := refusal("path", text):
+    if reason := place.looks.refusal("path", text):
         return place.unjudged(reason)
     shown = _shown(member.directory)
     return place.known(is_below(member.directory, text), f"is within `{shown}`", f"is not within `{shown}`")
 
 
 def _of_glob(member: GlobOf, place: Place, text: str) -> Judged:
-    if reason := refusal("path", text):
+    if reason := place.looks.refusal("path", text):
         return place.unjudged(reason)
     shown = _shown(member.glob.pattern)
     return place.known(member.glob.matches(text), f"is of the form `{shown}`", f"is not of the form `{shown}`")
 
 
 def _of_cidr(member: Cidr, place: Place, text: str) -> Judged:
-    if reason := refusal("address", text):
+    if reason := place.looks.refusal("address", text):
         return place.unjudged(reason)
     address = address_of(text)
     within = any(address.version == network.version and address in network for network in member.networks)
@@ -456,7 +460,7 @@ def _of_cidr(member: Cidr, place: Place, text: str) -> Judged:
 
 
 def _of_host(member: Host, place: Place, text: str) -> Judged:
-    if reason := refusal("host", text):
+    if reason := place.looks.refusal("host", text):
         return place.unjudged(reason)
     return _of_host_name(member, place, text)
 
@@ -470,9 +474,9 @@ def _of_host_name(member: Host, place: Place, host: str) -> Judged:
 
 
 def _of_url(member: Url, place: Place, text: str) -> Judged:
-    if reason := refusal("url", text):
+    if reason := place.looks.refusal("url", text):
         return place.unjudged(reason)
-    url = url_of(text)
+    url = place.looks.url_of(text)
     scheme = url.protocol.removesuffix(":")
     port = int(url.port) if url.port else DEFAULT_PORTS[scheme]
     ports = (DEFAULT_PORTS[scheme],) if member.ports is None else member.ports

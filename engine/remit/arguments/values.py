@@ -12,9 +12,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
+from functools import cache
 from string import ascii_letters, digits
-from typing import Literal, get_args
+from typing import Literal, final, get_args
 
 import ada_url
 
@@ -28,23 +28,30 @@ HOST_LENGTH_MAX = 253  # DNS carries no longer name
 LABEL_LENGTH_MAX = 63
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
 _VISIBLE_MAX = 200
-_REMEMBERED = 8
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 """The schemes of WHATWG's URL standard that have a host, and whose URLs every reader takes apart alike."""
 
 
-# One value is looked at by several members in a row, and some of what looks takes milliseconds for a long text.
-@lru_cache(_REMEMBERED)
 def refusal(type: ValueType, text: str) -> str | None:
     """Why the text is no value of the type, as what could follow "the value", or None. Cost: O(length)."""
     return text_refusal(text) or _REFUSALS[type](text)
 
 
-@lru_cache(_REMEMBERED)
 def text_refusal(text: str) -> str | None:
     """Why the text is refused whatever it is a value of."""
     return None if unicodedata.is_normalized("NFC", text) else "is not in Unicode's normal form NFC"
+
+
+@final
+class Looks:
+    """What was found of texts, each looked at once. The parts of a document may be a hundred, all of which speak of the
+    same values, and to look at those of a long call takes milliseconds."""
+
+    def __init__(self) -> None:
+        self.refusal = cache(refusal)
+        self.text_refusal = cache(text_refusal)
+        self.url_of = cache(url_of)
 
 
 # --- paths ------------------------------------------------------------------------------------------------------
