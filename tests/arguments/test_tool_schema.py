@@ -182,6 +182,15 @@ def test_a_schema_that_unfolds_to_a_forest_is_refused_at_once() -> None:
     )
 
 
+def test_what_a_library_is_given_several_times_counts_as_often() -> None:
+    """Of a `oneOf` that describes, each alternative is given closed and as it is; so are those within it."""
+    wide: Any = {"anyOf": [{"const": number} for number in range(340)]}
+    once = {"oneOf": [{**OBJECT, "properties": {"b": wide}}]}
+    assert with_argument(once).filled({"a": {"b": 339}}) == {"a": {"b": 339}}
+    schema = {**OBJECT, "properties": {"a": {"oneOf": [{**OBJECT, "properties": {"b": once}}]}}}
+    assert str(SUBSCHEMAS_MAX) in refused({"input_schema": schema}).problem
+
+
 def test_the_depth_is_bounded_with_references_followed() -> None:
     chain = {f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}]} for level in range(40)} | {"d40": TEXT}
     schema = {**OBJECT, "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": chain}

@@ -19,7 +19,9 @@ from remit.arguments.keywords import DRAFT, KEYWORDS, NEEDS, NOTES, ONLY_AT_ROOT
 from remit.arguments.patterns import written_out
 from remit.errors import DescriptorInvalid
 
-SUBSCHEMAS_MAX = 1_000  # each counted wherever a `$ref` leads to it, and again for every hundred bytes of its rules
+# Each counted wherever a `$ref` leads to it, again for every hundred bytes of its rules, and all of that once more for
+# every `oneOf` around it, whose alternatives a library is given twice.
+SUBSCHEMAS_MAX = 1_000
 DEPTH_MAX = 32  # of subschemas in one another, `$ref`s followed
 BYTES_EACH = 100
 _BYTES_A_CHARACTER = 5  # that a pattern stands for: to make an engine of twenty takes some tens of microseconds
@@ -187,8 +189,9 @@ class _Unfolding(_Definitions):
         self.count = 0
         self._within: list[str] = []  # the references that are being followed
 
-    def walk(self, schema: Json, at: str, depth: int) -> None:
-        self.count += 1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0)
+    def walk(self, schema: Json, at: str, depth: int, times: int = 1) -> None:
+        """`times`: how often a library may be given it."""
+        self.count += times * (1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0))
         if self.count > SUBSCHEMAS_MAX:
             fix = "describe less, or leave parts open with `additionalProperties: true`"
             raise DescriptorInvalid(at, f"is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed", fix)
@@ -202,10 +205,10 @@ class _Unfolding(_Definitions):
                 fix = "write out as many levels as there may be"
                 raise DescriptorInvalid(joined(at, "$ref"), "leads back to where it stands", fix)
             self._within.append(target_at)
-            self.walk(target, target_at, depth + 1)
+            self.walk(target, target_at, depth + 1, times)
             self._within.pop()
-        for _, below, below_at in _below(schema, at):
-            self.walk(below, below_at, depth + 1)
+        for keyword, below, below_at in _below(schema, at):
+            self.walk(below, below_at, depth + 1, times + (keyword == "oneOf"))
 
 
 def _weight(schema: Object) -> int:

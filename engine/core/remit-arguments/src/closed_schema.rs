@@ -153,7 +153,7 @@ pub fn closed(schema: &Json, at: &str) -> Result<ClosedSchema, Problem> {
     let definitions =
         Definitions { named: object.get("$defs").and_then(Json::as_object).unwrap_or(&none), at: joined(at, "$defs") };
     let mut unfolding = Unfolding { definitions: &definitions, count: 0, within: Vec::new() };
-    unfolding.walk(schema, at, 1)?;
+    unfolding.walk(schema, at, 1, 1)?;
     let subschemas = unfolding.count;
     let mut closing = Closing { definitions: &definitions, defaults: Vec::new() };
     let (schema, place) = closing.described(schema, at, Within { is_object: false, fills: true }, false)?;
@@ -283,8 +283,9 @@ struct Unfolding<'a> {
 }
 
 impl Unfolding<'_> {
-    fn walk(&mut self, schema: &Json, at: &str, depth: usize) -> Result<(), Problem> {
-        self.count += 1 + schema.as_object().map_or(0, weight) / BYTES_EACH;
+    /// `times`: how often the library may be given it.
+    fn walk(&mut self, schema: &Json, at: &str, depth: usize, times: usize) -> Result<(), Problem> {
+        self.count += times * (1 + schema.as_object().map_or(0, weight) / BYTES_EACH);
         if self.count > SUBSCHEMAS_MAX {
             return refused(at, format!("is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed"));
         }
@@ -300,10 +301,12 @@ impl Unfolding<'_> {
                 return refused(&joined(at, "$ref"), "leads back to where it stands");
             }
             self.within.push(target_at.clone());
-            self.walk(target, &target_at, depth + 1)?;
+            self.walk(target, &target_at, depth + 1, times)?;
             self.within.pop();
         }
-        below(object, at).into_iter().try_for_each(|(_, below, below_at)| self.walk(below, &below_at, depth + 1))
+        below(object, at).into_iter().try_for_each(|(keyword, below, below_at)| {
+            self.walk(below, &below_at, depth + 1, times + usize::from(keyword == "oneOf"))
+        })
     }
 }
 
