@@ -346,6 +346,19 @@ def test_a_default_that_does_not_fit_is_refused_when_it_is_described() -> None:
     assert (error.pointer, error.problem) == (f"{A}/default", "does not fit `maxProperties`, as a default")
 
 
+def test_defaults_in_one_another_take_no_longer_together_than_a_call() -> None:
+    schema: Any = {"type": "array", "items": {"anyOf": [{"const": number} for number in range(400)]}}
+    value: Any = [0] * 140
+    for _ in range(4):
+        schema, value = {**OBJECT, "properties": {"a": {**schema, "default": value}}}, {"a": value}
+    error = refused({"input_schema": schema})
+    assert (error.pointer, error.problem) == (f"{A}/default", "is, with the defaults before it, too much to judge")
+    described(properties=schema["properties"]["a"]["properties"])  # one less: three times 140 x 400 are below the bound
+    # Of many beside one another each is held against its own schema alone.
+    beside = {f"k{number}": {"type": "boolean", "default": False} for number in range(430)}
+    assert described(properties=beside).filled({}) == dict.fromkeys(beside, False)
+
+
 def test_a_required_argument_has_to_be_given_also_where_it_has_a_default() -> None:
     descriptor = with_argument({"type": "integer", "default": 1}, required=["a"])
     assert descriptor.filled({}) == Unfit("/a", "is required, and not there")

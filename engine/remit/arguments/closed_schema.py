@@ -60,11 +60,12 @@ class Property(NamedTuple):
 
 
 class Default(NamedTuple):
-    """A default, where it stands, what it has to fit and the place that it is of."""
+    """A default, where it stands, what it has to fit, how much that is, and the place that it is of."""
 
     at: str
     value: Json
     schema: Object
+    subschemas: int
     place: Place
 
 
@@ -281,8 +282,11 @@ class _Closing(_Definitions):
                     _refuse_default(cast(Object, below), below_at)
                 properties[name] = Property(place, default)
                 if default:
+                    unfolding = _Unfolding(self._definitions, self._at)
+                    unfolding.walk(below, below_at, 1)
                     closed_property = cast(Object, closed_properties[name])
-                    self.defaults.append(Default(joined(below_at, "default"), *default, closed_property, place))
+                    default_at = joined(below_at, "default")
+                    self.defaults.append(Default(default_at, *default, closed_property, unfolding.count, place))
             made["properties"] = closed_properties
         additional: Place | None = None
         if says_object and known is not None:

@@ -39,11 +39,15 @@ class Validator:
         self._library = _library()(schema)
         self._subschemas = subschemas
 
+    def work(self, value: Json) -> int:
+        """What it may take to judge a value, as WORK_MAX counts it. Cost: O(values)."""
+        return _count(value) * self._subschemas
+
     def unfit(self, value: Json) -> Unfit | None:
         """Of what does not fit the first, by its pointer and then by its reason. Cost: O(WORK_MAX)."""
-        values = _count(value)
-        work = values * self._subschemas
+        work = self.work(value)
         if work > WORK_MAX:
+            values = work // self._subschemas
             return Unfit("", f"has {values} values, too many to hold against a schema of {self._subschemas} subschemas")
         doubles = _as_doubles(value)
         if self._library.is_valid(doubles):

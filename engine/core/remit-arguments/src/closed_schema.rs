@@ -124,11 +124,12 @@ pub struct Property {
     pub default: Option<Json>,
 }
 
-/// A default, where it stands, what it has to fit and the place that it is of.
+/// A default, where it stands, what it has to fit, how much that is, and the place that it is of.
 pub struct Default {
     pub at: String,
     pub value: Json,
     pub schema: Value,
+    pub subschemas: usize,
     pub place: Place,
 }
 
@@ -152,9 +153,7 @@ pub fn closed(schema: &Json, at: &str) -> Result<ClosedSchema, Problem> {
     let none = Object::default();
     let definitions =
         Definitions { named: object.get("$defs").and_then(Json::as_object).unwrap_or(&none), at: joined(at, "$defs") };
-    let mut unfolding = Unfolding { definitions: &definitions, count: 0, within: Vec::new() };
-    unfolding.walk(schema, at, 1, 1)?;
-    let subschemas = unfolding.count;
+    let subschemas = definitions.unfolded(schema, at)?;
     let mut closing = Closing { definitions: &definitions, defaults: Vec::new() };
     let (schema, place) = closing.described(schema, at, Within { is_object: false, fills: true }, false)?;
     Ok(ClosedSchema { schema, place, defaults: closing.defaults, subschemas })
@@ -267,6 +266,13 @@ impl<'a> Definitions<'a> {
             Some(target) => Ok((target, joined(&self.at, name))),
             None => refused(&joined(at, "$ref"), format!("leads to `{name}`, which `$defs` lacks")),
         }
+    }
+
+    /// How much a schema is with all `$ref`s followed, as SUBSCHEMAS_MAX counts it.
+    fn unfolded(&self, schema: &Json, at: &str) -> Result<usize, Problem> {
+        let mut unfolding = Unfolding { definitions: self, count: 0, within: Vec::new() };
+        unfolding.walk(schema, at, 1, 1)?;
+        Ok(unfolding.count)
     }
 
     /// The same of a `$ref` that was followed before.
@@ -403,9 +409,10 @@ impl<'a> Closing<'a> {
                         return refuse_default(below.as_object().expect("it has a default"), &below_at)
                             .map(|()| unreachable!("it has a default"));
                     }
+                    let subschemas = self.definitions.unfolded(below, &below_at)?;
                     let at = joined(&below_at, "default");
                     let (schema, place) = (closed.clone(), below_place.clone());
-                    self.defaults.push(Default { at, value: default.clone(), schema, place });
+                    self.defaults.push(Default { at, value: default.clone(), schema, subschemas, place });
                 }
                 place.fills |= default.is_some() || below_place.fills;
                 let property = Property { place: below_place, default: default.cloned() };

@@ -16,7 +16,7 @@ pub struct Validator {
 }
 
 /// Values times subschemas: what is judged at most, and of how many it is told what does not fit, which takes longer.
-const WORK_MAX: usize = 200_000;
+pub const WORK_MAX: usize = 200_000;
 const WORK_TOLD_MAX: usize = 20_000;
 
 impl Validator {
@@ -32,12 +32,17 @@ impl Validator {
             .map_err(|error| error.to_string())
     }
 
+    /// What it may take to judge a value, as WORK_MAX counts it.
+    pub fn work(&self, value: &Json) -> usize {
+        value.values() * self.subschemas
+    }
+
     /// Of what does not fit the first, by its pointer and then by its reason. Cost: O(WORK_MAX).
     pub fn unfit(&self, value: &Json) -> Option<Problem> {
         let problem = |reason: String| Some(Problem { pointer: String::new(), reason });
-        let values = value.values();
-        let (work, subschemas) = (values * self.subschemas, self.subschemas);
+        let (work, subschemas) = (self.work(value), self.subschemas);
         if work > WORK_MAX {
+            let values = work / subschemas;
             let reason = format!("has {values} values, too many to hold against a schema of {subschemas} subschemas");
             return problem(reason);
         }
