@@ -423,6 +423,22 @@ def test_what_would_take_long_is_refused_and_what_takes_some_time_is_told_in_sho
     assert str(SUBSCHEMAS_MAX) in refused({"input_schema": {**OBJECT, "properties": patterns}}).problem
 
 
+def test_long_texts_are_held_against_patterns_as_long_as_it_takes_values() -> None:
+    """An engine that cannot know where `a` begins what is looked for follows every one, for each byte of the text."""
+    patterns = [{"pattern": f"a[ab]{{{length}}}c"} for length in range(100, 116)]
+    descriptor = with_argument({"anyOf": [*patterns, True]})
+    assert descriptor.filled({"a": "ab" * 10_000}) == {"a": "ab" * 10_000}
+    reason = "has 60001 bytes of text, too many to hold against patterns of 1752 characters"
+    assert descriptor.filled({"a": "é" * 30_000}) == Unfit("", reason)
+    assert descriptor.filled({"a": {"é" * 30_000: 1}}) == Unfit("", reason), "keys may have patterns, too"
+    assert with_argument({"allOf": patterns}).filled({"a": "ab" * 10_000}) == Unfit(
+        "", "does not fit, and is too much to tell where"
+    )
+    twice = with_argument({"oneOf": [{**OBJECT, "properties": {"b": {"anyOf": [*patterns[:8], True]}}}]})
+    assert isinstance(twice.filled({"a": {"b": "é" * 30_000}}), Unfit)
+    assert isinstance(with_argument({"anyOf": [*patterns[:8], True]}).filled({"a": "é" * 30_000}), dict)
+
+
 def test_large_whole_numbers_are_doubles() -> None:
     descriptor = with_argument({"type": "integer", "not": {"multipleOf": 2}})
     arguments = read_object(b'{"a":123456789012345680000}')

@@ -59,23 +59,31 @@ class Property(NamedTuple):
     default: tuple[Json, ...]
 
 
+class Size(NamedTuple):
+    """How much a library is given: subschemas, as SUBSCHEMAS_MAX counts them, and the characters that patterns stand
+    for."""
+
+    subschemas: int
+    patterns: int
+
+
 class Default(NamedTuple):
     """A default, where it stands, what it has to fit, how much that is, and the place that it is of."""
 
     at: str
     value: Json
     schema: Object
-    subschemas: int
+    size: Size
     place: Place
 
 
 class ClosedSchema(NamedTuple):
-    """`schema` is what is given to a library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it."""
+    """`schema` is what is given to a library."""
 
     schema: Object
     place: Place
     defaults: tuple[Default, ...]
-    subschemas: int
+    size: Size
 
 
 def closed(schema: Json, at: str) -> ClosedSchema:
@@ -90,7 +98,7 @@ def closed(schema: Json, at: str) -> ClosedSchema:
     unfolding.walk(schema, at, 1)
     closing = _Closing(definitions, joined(at, "$defs"))
     closed_schema, place = closing.described(schema, at)
-    return ClosedSchema(closed_schema, place, tuple(closing.defaults), unfolding.count)
+    return ClosedSchema(closed_schema, place, tuple(closing.defaults), unfolding.size)
 
 
 # --- what is there ----------------------------------------------------------------------------------------------
@@ -187,13 +195,16 @@ class _Unfolding(_Definitions):
 
     def __init__(self, definitions: Object, at: str) -> None:
         super().__init__(definitions, at)
-        self.count = 0
+        self.size = Size(0, 0)
         self._within: list[str] = []  # the references that are being followed
 
     def walk(self, schema: Json, at: str, depth: int, times: int = 1) -> None:
         """`times`: how often a library may be given it."""
-        self.count += times * (1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0))
-        if self.count > SUBSCHEMAS_MAX:
+        patterns = _characters(schema) if isinstance(schema, dict) else 0
+        weight = _weight(schema) + patterns * _BYTES_A_CHARACTER if isinstance(schema, dict) else 0
+        subschemas = self.size.subschemas + times * (1 + weight // BYTES_EACH)
+        self.size = Size(subschemas, self.size.patterns + times * patterns)
+        if subschemas > SUBSCHEMAS_MAX:
             fix = "describe less, or leave parts open with `additionalProperties: true`"
             raise DescriptorInvalid(at, f"is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed", fix)
         if depth > DEPTH_MAX:
@@ -213,17 +224,20 @@ class _Unfolding(_Definitions):
 
 
 def _weight(schema: Object) -> int:
-    """How many bytes a schema's own rules and names have, or are as good as."""
+    """How many bytes a schema's own rules and names have."""
     size = 0
     for keyword, value in schema.items():
         if keyword in RULES or keyword == "default":
             size += len(canonical_text(value).encode())
-            if keyword == "pattern":
-                size += written_out(cast(str, value)).size * _BYTES_A_CHARACTER
         elif KEYWORDS[keyword] is Holds.SCHEMAS_BY_NAME and keyword != "$defs":
             assert isinstance(value, dict), "it was checked"
             size += sum(len(name.encode()) for name in value)
     return size
+
+
+def _characters(schema: Object) -> int:
+    """That a schema's own pattern stands for."""
+    return written_out(cast(str, schema["pattern"])).size if "pattern" in schema else 0
 
 
 # --- what is made of it -----------------------------------------------------------------------------------------
@@ -286,7 +300,7 @@ class _Closing(_Definitions):
                     unfolding.walk(below, below_at, 1)
                     closed_property = cast(Object, closed_properties[name])
                     default_at = joined(below_at, "default")
-                    self.defaults.append(Default(default_at, *default, closed_property, unfolding.count, place))
+                    self.defaults.append(Default(default_at, *default, closed_property, unfolding.size, place))
             made["properties"] = closed_properties
         additional: Place | None = None
         if says_object and known is not None:

@@ -124,21 +124,28 @@ pub struct Property {
     pub default: Option<Json>,
 }
 
+/// How much the library is given: subschemas, as SUBSCHEMAS_MAX counts them, and the characters that patterns stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub subschemas: usize,
+    pub patterns: usize,
+}
+
 /// A default, where it stands, what it has to fit, how much that is, and the place that it is of.
 pub struct Default {
     pub at: String,
     pub value: Json,
     pub schema: Value,
-    pub subschemas: usize,
+    pub size: Size,
     pub place: Place,
 }
 
-/// `schema` is what is given to the library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it.
+/// `schema` is what is given to the library.
 pub struct ClosedSchema {
     pub schema: Value,
     pub place: Place,
     pub defaults: Vec<Default>,
-    pub subschemas: usize,
+    pub size: Size,
 }
 
 /// The closed schema of one that stands at a pointer. Cost: O(bytes + SUBSCHEMAS_MAX).
@@ -153,10 +160,10 @@ pub fn closed(schema: &Json, at: &str) -> Result<ClosedSchema, Problem> {
     let none = Object::default();
     let definitions =
         Definitions { named: object.get("$defs").and_then(Json::as_object).unwrap_or(&none), at: joined(at, "$defs") };
-    let subschemas = definitions.unfolded(schema, at)?;
+    let size = definitions.unfolded(schema, at)?;
     let mut closing = Closing { definitions: &definitions, defaults: Vec::new() };
     let (schema, place) = closing.described(schema, at, Within { is_object: false, fills: true }, false)?;
-    Ok(ClosedSchema { schema, place, defaults: closing.defaults, subschemas })
+    Ok(ClosedSchema { schema, place, defaults: closing.defaults, size })
 }
 
 fn refused<T>(at: &str, reason: impl Into<String>) -> Result<T, Problem> {
@@ -268,11 +275,12 @@ impl<'a> Definitions<'a> {
         }
     }
 
-    /// How much a schema is with all `$ref`s followed, as SUBSCHEMAS_MAX counts it.
-    fn unfolded(&self, schema: &Json, at: &str) -> Result<usize, Problem> {
-        let mut unfolding = Unfolding { definitions: self, count: 0, within: Vec::new() };
+    /// How much a schema is with all `$ref`s followed.
+    fn unfolded(&self, schema: &Json, at: &str) -> Result<Size, Problem> {
+        let size = Size { subschemas: 0, patterns: 0 };
+        let mut unfolding = Unfolding { definitions: self, size, within: Vec::new() };
         unfolding.walk(schema, at, 1, 1)?;
-        Ok(unfolding.count)
+        Ok(unfolding.size)
     }
 
     /// The same of a `$ref` that was followed before.
@@ -284,15 +292,18 @@ impl<'a> Definitions<'a> {
 /// Counts what a schema is with all `$ref`s followed, before anything is done for each.
 struct Unfolding<'a> {
     definitions: &'a Definitions<'a>,
-    count: usize,
+    size: Size,
     within: Vec<String>,
 }
 
 impl Unfolding<'_> {
     /// `times`: how often the library may be given it.
     fn walk(&mut self, schema: &Json, at: &str, depth: usize, times: usize) -> Result<(), Problem> {
-        self.count += times * (1 + schema.as_object().map_or(0, weight) / BYTES_EACH);
-        if self.count > SUBSCHEMAS_MAX {
+        let patterns = schema.as_object().map_or(0, characters);
+        let weight = schema.as_object().map_or(0, weight) + patterns * BYTES_A_CHARACTER;
+        self.size.subschemas += times * (1 + weight / BYTES_EACH);
+        self.size.patterns += times * patterns;
+        if self.size.subschemas > SUBSCHEMAS_MAX {
             return refused(at, format!("is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed"));
         }
         if depth > DEPTH_MAX {
@@ -316,13 +327,9 @@ impl Unfolding<'_> {
     }
 }
 
-/// How many bytes a schema's own rules and names have, or are as good as.
+/// How many bytes a schema's own rules and names have.
 fn weight(schema: &Object) -> usize {
     let of = |keyword: &str, value: &Json| match (holds(keyword), value) {
-        (Some(Holds::Rule), Json::Text(pattern)) if keyword == "pattern" => {
-            let size = written_out(pattern).expect("it was read before").size;
-            value.canonical().len() + size * BYTES_A_CHARACTER
-        }
         (Some(Holds::Rule), _) if keyword != "$ref" => value.canonical().len(),
         (Some(Holds::SchemasByName), Json::Object(named)) if keyword != "$defs" => {
             named.entries().iter().map(|(name, _)| name.len()).sum()
@@ -330,6 +337,12 @@ fn weight(schema: &Object) -> usize {
         _ => 0,
     };
     schema.entries().iter().map(|(keyword, value)| of(keyword, value)).sum()
+}
+
+/// How many characters a schema's own pattern stands for.
+fn characters(schema: &Object) -> usize {
+    let pattern = schema.get("pattern").and_then(Json::as_text);
+    pattern.map_or(0, |pattern| written_out(pattern).expect("it was read before").size)
 }
 
 // --- what is made of it -----------------------------------------------------------------------------------------
@@ -409,10 +422,10 @@ impl<'a> Closing<'a> {
                         return refuse_default(below.as_object().expect("it has a default"), &below_at)
                             .map(|()| unreachable!("it has a default"));
                     }
-                    let subschemas = self.definitions.unfolded(below, &below_at)?;
+                    let size = self.definitions.unfolded(below, &below_at)?;
                     let at = joined(&below_at, "default");
                     let (schema, place) = (closed.clone(), below_place.clone());
-                    self.defaults.push(Default { at, value: default.clone(), schema, subschemas, place });
+                    self.defaults.push(Default { at, value: default.clone(), schema, size, place });
                 }
                 place.fills |= default.is_some() || below_place.fills;
                 let property = Property { place: below_place, default: default.cloned() };

@@ -4,7 +4,7 @@
 //! Law: the same arguments filled in twice are the same, and what is filled in fits.
 
 use crate::call::Types;
-use crate::closed_schema::{ClosedSchema, Default, Kinds, OPEN, Place, closed, joined};
+use crate::closed_schema::{ClosedSchema, Default, Kinds, OPEN, Place, Size, closed, joined};
 use crate::json_text::{DEPTH_MAX, Json, Numbers, Object, Problem, path_of, read_object};
 use crate::schema_library::{Validator, WORK_MAX};
 use crate::values::Type;
@@ -41,10 +41,10 @@ impl Descriptor {
                 return refused(&joined("", key), "is not a string");
             }
         }
-        let ClosedSchema { schema, place, defaults, subschemas } = closed(schema, "/input_schema")?;
+        let ClosedSchema { schema, place, defaults, size } = closed(schema, "/input_schema")?;
         check_defaults(&defaults)?;
         let types = whole.get("types").map_or(Ok(Types::default()), |types| read_types(types, &place))?;
-        Ok(Descriptor { types, place, validator: validator(&schema, subschemas, "/input_schema")? })
+        Ok(Descriptor { types, place, validator: validator(&schema, size, "/input_schema")? })
     }
 
     /// The semantic types of its arguments.
@@ -53,7 +53,7 @@ impl Descriptor {
     }
 
     /// The arguments as the tool gets to see them, or why they do not fit. They have to fit as they were given, and with
-    /// what is filled in. Cost: O(values of the arguments x subschemas).
+    /// what is filled in. Cost: O(values x subschemas + bytes of texts x characters of patterns).
     pub fn filled(&self, arguments: &Json) -> Result<Json, Problem> {
         if let Some(unfit) = self.validator.unfit(arguments) {
             return Err(unfit);
@@ -74,8 +74,8 @@ fn refused<T>(pointer: &str, reason: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { pointer: pointer.into(), reason: reason.into() })
 }
 
-fn validator(schema: &serde_json::Value, subschemas: usize, at: &str) -> Result<Validator, Problem> {
-    Validator::of(schema, subschemas).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
+fn validator(schema: &serde_json::Value, size: Size, at: &str) -> Result<Validator, Problem> {
+    Validator::of(schema, size).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
 }
 
 /// That each fits as it stands, and with the defaults below it. All of them together may take as long as the arguments of
@@ -87,7 +87,7 @@ fn check_defaults(defaults: &[Default]) -> Result<(), Problem> {
             pointer: format!("{}{}", default.at, unfit.pointer),
             reason: format!("{}, as a default", unfit.reason),
         };
-        let validator = validator(&default.schema, default.subschemas, &default.at)?;
+        let validator = validator(&default.schema, default.size, &default.at)?;
         validator.unfit(&default.value).map_or(Ok(()), Err).map_err(wrong)?;
         let filled = Filling::default().fill(&default.place, &default.value, 1).map_err(wrong)?;
         work += validator.work(&filled);
