@@ -20,6 +20,8 @@ pub const WORK_MAX: usize = 200_000;
 const WORK_TOLD_MAX: usize = 20_000;
 /// Bytes of texts times characters of patterns that are as good as one of those.
 const STEPS_EACH: usize = 500;
+/// What an engine may keep of a pattern to be quicker, for as long as the schema is kept, which may have a thousand.
+const ENGINE_BYTES: usize = 32 * 1024;
 
 impl Validator {
     /// An error is what the library has against a schema that was found good.
@@ -28,7 +30,7 @@ impl Validator {
             .with_draft(Draft::Draft202012)
             .offline()
             .should_validate_formats(false)
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(PatternOptions::regex().dfa_size_limit(ENGINE_BYTES))
             .build(schema)
             .map(|library| Validator { library, size })
             .map_err(|error| error.to_string())
