@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct Validator {
     library: jsonschema::Validator,
-    size: Size,
+    pub size: Size,
 }
 
 /// Values times subschemas: what is judged at most, and of how many it is told what does not fit, which takes longer.

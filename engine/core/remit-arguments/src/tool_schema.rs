@@ -52,6 +52,11 @@ impl Descriptor {
         &self.types
     }
 
+    /// How much there is of its schema: what it takes to be kept is bounded by that.
+    pub fn subschemas(&self) -> usize {
+        self.validator.size.subschemas
+    }
+
     /// The arguments as the tool gets to see them, or why they do not fit. They have to fit as they were given, and with
     /// what is filled in. Cost: O(values x subschemas + bytes of texts x characters of patterns).
     pub fn filled(&self, arguments: &Json) -> Result<Json, Problem> {

@@ -8,9 +8,8 @@
 use super::calls::{Call, JudgedCall, Outcome};
 use super::caveats::WORK_OF_A_STEP;
 use super::evaluator::Evaluation;
-use super::gates::{GATE, GatePart};
+use super::gates::GatePart;
 use super::goals::{NO, Subject, UNKNOWN, Value, YES};
-use super::operands::Operand;
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, End, NONE, Qualifiers};
 use crate::schema::plan::Alternative;
@@ -230,16 +229,6 @@ impl<G: GraphView> Evaluation<'_, G> {
             _ => self.scratch.gates.number(false, &gates),
         };
         (known, gate)
-    }
-
-    /// The greatest of what is known and some gates.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn any_of_gates(&mut self, known: Value, mut gates: Vec<GatePart>) -> Operand {
-        if known == UNKNOWN {
-            gates.push(GatePart::Value(UNKNOWN));
-        }
-        Operand::Goal { object: self.scratch.gates.number(false, &gates), slot: GATE }
     }
 
     // --- objects ----------------------------------------------------------------------------------------------
