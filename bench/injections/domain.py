@@ -76,18 +76,19 @@ class Domain:
         run = parse_subject(said["run"])
         lines = [*said["facts"].splitlines(), f"{run.object}#delegated_by@{said['person']}"]
         lines += [f"{_binding(*each)}#of@{run.object}" for each in said.get("bindings", {}).items()]
+        tools = {tool: _tool(tool, **fields) for tool, fields in said["tools"].items()}
         return cls(
             name,
             parse_subject(said["person"]),
             run,
-            {tool: _tool(tool, **fields) for tool, fields in said["tools"].items()},
+            tools,
             tuple(map(parse_relationship, lines)),
-            tuple(Sample(each["task"], _call(each)) for each in said["benign"]),
+            tuple(Sample(each["task"], _call(each, tools)) for each in said["benign"]),
             tuple(
-                Sample(each["text"], _call(each), each.get("refused") or each["unjudged"], "unjudged" in each)
+                Sample(each["text"], _call(each, tools), each.get("refused") or each["unjudged"], "unjudged" in each)
                 for each in said["injected"]
             ),
-            tuple(Sample(each["text"], _call(each), why_not=each["why"]) for each in said["gaps"]),
+            tuple(Sample(each["text"], _call(each, tools), why_not=each["why"]) for each in said["gaps"]),
         )
 
     @property
@@ -146,10 +147,12 @@ def _tool(
     return Tool(name, canonical_text(descriptor).encode(), person, run, guard)
 
 
-def _call(said: Mapping[str, Json]) -> Call:
-    arguments = said["arguments"]
+def _call(said: Mapping[str, Json], tools: Mapping[str, Tool]) -> Call:
+    """A call names the descriptor of its tool where the file names no other."""
+    tool, arguments = str(said["tool"]), said["arguments"]
     written = arguments if isinstance(arguments, str) else canonical_text(arguments)
-    return Call(str(said["tool"]), written.encode(), str(said.get("purpose", "")), str(said.get("descriptor", "")))
+    seen = str(said.get("descriptor", tools[tool].digest))
+    return Call(tool, written.encode(), str(said.get("purpose", "")), seen)
 
 
 def _binding(name: str, value: str) -> ObjectRef:

@@ -26,7 +26,7 @@ from remit.model import Call, SubjectRef, Verdict
 
 READING, DESCRIPTOR, SCHEMA, TYPE, GUARDRAIL, NO_GRANT, COVERAGE = (
     "reading",  # two readers could take its bytes for different calls
-    "descriptor",  # the caller saw another tool
+    "descriptor",  # the caller saw another tool, or says of none that it was seen
     "schema",  # the tool takes no such arguments
     "type",  # a value is not written as its type is
     "guardrail",
@@ -43,7 +43,7 @@ def first_refusal(domain: Domain, call: Call) -> str:
         read = read_call(call)
     except InvalidCall:
         return READING
-    if call.descriptor not in ("", tool.digest):
+    if call.descriptor != tool.digest:
         return DESCRIPTOR
     filled = tool.described.filled(read.arguments)
     if isinstance(filled, Unfit):

@@ -278,7 +278,7 @@ class InvalidCall(RemitError):
 
 class CallUnjudgeable(RemitError):
     """The answer depends on a constraint that this call cannot be judged by: a value of another type, one that is not
-    written as it must be, or a tool of which nobody knows what it takes."""
+    written as it must be, or a call that names no descriptor which its tool has accepted."""
 
     reason = "CALL_UNJUDGEABLE"
     status = Status.INVALID_ARGUMENT

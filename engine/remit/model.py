@@ -128,7 +128,7 @@ class Relationship:
 
 class Call(NamedTuple):
     """One use of a tool: the id of its object, the arguments as the bytes that it is going to get, what for, and the
-    digest under which the caller knows the tool's description ("" where it tells none)."""
+    digest of the tool's description that the caller saw ("" where it tells none)."""
 
     tool: str
     arguments: bytes

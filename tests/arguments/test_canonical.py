@@ -28,7 +28,8 @@ from remit.model import Call
         ("url", "HTTPS://Host.Example:443/a b?q=é#x y", "https://host.example/a%20b?q=%C3%A9#x%20y"),
         ("url", "https://bücher.example", "https://xn--bcher-kva.example/"),
         ("url", "http://[2001:DB8::0:1]:080", "http://[2001:db8::1]/"),
-        ("url", "https://h/%2e%2ex?a=../b", "https://h/%2e%2ex?a=../b"),
+        ("url", "https://h/%2e%2ex?a=../b", "https://h/..x?a=../b"),
+        ("url", "https://h/%61%2f?q=%c3%a9%7e", "https://h/a%2F?q=%C3%A9~"),
         ("host", "Example.COM", "example.com"),
         ("host", "bücher.example", "xn--bcher-kva.example"),
         ("host", "faß.example", "xn--fa-hia.example"),
@@ -73,6 +74,7 @@ def test_a_value_is_put_into_its_form(type: str, before: str, after: str) -> Non
         ("url", "http://2130706433/", "address"),
         ("url", "https://１２７.0.0.1/", "not written in ASCII"),
         ("url", "http://[::ffff:1.2.3.4]/", "IPv4 address written as IPv6"),
+        ("url", "https://h/%%34%31", "encodes nothing"),
         ("url", "mailto:bob@example.com", "form"),
         ("url", "gopher://h/", "scheme"),
         ("path", "//server/share", "another machine"),
@@ -223,7 +225,7 @@ def test_every_change_is_told_with_its_place_and_why() -> None:
     assert put.changes == (
         Change("/n", "1.0", "1", "numbers are written by RFC 8785"),
         Change("/deep/m/0", "1e2", "100", "numbers are written by RFC 8785"),
-        Change("/to/0", "https://H", "https://h/", "URLs are written as WHATWG's standard writes them"),
+        Change("/to/0", "https://H", "https://h/", "URLs are written as WHATWG's standard and RFC 3986 write them"),
         Change("/é", "e\u0301", "é", "text is in Unicode's normal form NFC"),
     )
 

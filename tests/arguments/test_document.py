@@ -50,6 +50,16 @@ def test_a_document_has_one_text_and_one_tree() -> None:
     assert len({document, *others, *globs}) == 2
 
 
+@pytest.mark.parametrize("member", [{"equals": 1}, {"one_of": [1, "a"]}, {"not_one_of": [1]}])
+def test_true_is_no_1_in_a_tree_either(member: dict[str, Any]) -> None:
+    one, true = (
+        parse_document(json.dumps({"a": member}).replace("1", value), Side.ARGUMENTS, ()).root
+        for value in ("1", "true")
+    )
+    assert one != true
+    assert one == parse_document(json.dumps({"a": member}).replace("1", "1.0"), Side.ARGUMENTS, ()).root
+
+
 def test_bounds_are_what_they_say() -> None:
     at_most = json.dumps({f"a{index}": {} for index in range(CONSTRAINTS_MAX - 1)})
     assert parse_document(at_most, Side.ARGUMENTS, ()).constraints == CONSTRAINTS_MAX

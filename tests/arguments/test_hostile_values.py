@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import posixpath
+import re
 import unicodedata
 from collections import Counter
 from datetime import date
@@ -130,6 +131,17 @@ def test_whatwg_writes_accepted_urls_as_they_are() -> None:
     for text in accepted("url"):
         assert ada_url.normalize_url(text) == text
         assert ada_url.URL(text).origin.startswith(("http", "ws", "ftp"))
+
+
+def test_of_urls_that_are_one_to_whoever_decodes_what_need_not_be_encoded_one_is_accepted() -> None:
+    """Behind the host of a URL that is accepted, whatever is unreserved makes another where it is encoded, and so do
+    small letters in what is encoded."""
+    for text in accepted("url"):
+        begin = text.index("/", text.index("://") + 3) + 1
+        for found in re.finditer(r"(%[0-9A-F]{2})|[A-Za-z0-9._~-]", text[begin:]):
+            start, end = found.start() + begin, found.end() + begin
+            other = found[0].lower() if found[1] else f"%{ord(found[0]):02X}"
+            assert other == found[0] or refusal("url", text[:start] + other + text[end:]) is not None, (text, other)
 
 
 def test_a_url_written_as_the_reason_says_is_accepted() -> None:

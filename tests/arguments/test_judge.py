@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import product
 from typing import Any
 
 import pytest
 
+from remit.arguments import values
 from remit.arguments.call import ReadCall, read_call
 from remit.arguments.document import parse_document
 from remit.arguments.json_text import canonical_text
@@ -90,6 +92,40 @@ def test_a_known_part_says_why() -> None:
     judged = judged_of({"amount": {"max": "100.00"}}, {"amount": 120})
     assert judged == Known(False, "`/amount` is more than `100.00`")
     assert judged_of({}, {"a": 1, "b": [1, 2]}) == Known(False, "`/a` is not named, and 1 more")
+
+
+class CountedList(list):
+    """Counts what is taken from it in order."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in super().__iter__():
+            self.taken += 1
+            yield each
+
+
+def test_what_a_part_does_not_name_is_not_gone_through_for_each_part() -> None:
+    parts = 200
+    document = parse_document(json.dumps({"any_of": [{"/a/0": {}}] * parts}), Side.ARGUMENTS, ())
+    items = CountedList(range(900))
+    call = ReadCall("t", "", {"a": items})
+    assert answer_of(judge(document, call)) == "no"
+    assert items.taken <= len(items) + 3 * parts  # once to see that all of it can be judged
+    assert Known(False, "`/a/1` is not named, and 898 more") in leaves_of(judge(document, call))
+
+
+def test_a_text_is_looked_at_once_however_many_parts_speak_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    refusal_of_urls = values._REFUSALS["url"]
+    monkeypatch.setitem(values._REFUSALS, "url", lambda text: looked.append(text) or refusal_of_urls(text))
+    urls = [f"https://a/{index}" for index in range(20)]
+    part = {"a": {"each": {"url": {"host": "b"}}}}
+    call = read_call(Call("t", canonical_text({"a": [*urls]}).encode()))
+    for parts in (2, 40):
+        document = parse_document(json.dumps({"any_of": [part] * parts}), Side.ARGUMENTS, ())
+        assert answer_of(judge(document, call)) == "no"
+    assert looked == urls
 
 
 def test_a_call_that_cannot_be_read_is_refused_by_place_and_reason() -> None:

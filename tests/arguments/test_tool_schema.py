@@ -182,6 +182,15 @@ def test_a_schema_that_unfolds_to_a_forest_is_refused_at_once() -> None:
     )
 
 
+def test_what_a_library_is_given_several_times_counts_as_often() -> None:
+    """Of a `oneOf` that describes, each alternative is given closed and as it is; so are those within it."""
+    wide: Any = {"anyOf": [{"const": number} for number in range(340)]}
+    once = {"oneOf": [{**OBJECT, "properties": {"b": wide}}]}
+    assert with_argument(once).filled({"a": {"b": 339}}) == {"a": {"b": 339}}
+    schema = {**OBJECT, "properties": {"a": {"oneOf": [{**OBJECT, "properties": {"b": once}}]}}}
+    assert str(SUBSCHEMAS_MAX) in refused({"input_schema": schema}).problem
+
+
 def test_the_depth_is_bounded_with_references_followed() -> None:
     chain = {f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}]} for level in range(40)} | {"d40": TEXT}
     schema = {**OBJECT, "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": chain}
@@ -337,6 +346,19 @@ def test_a_default_that_does_not_fit_is_refused_when_it_is_described() -> None:
     assert (error.pointer, error.problem) == (f"{A}/default", "does not fit `maxProperties`, as a default")
 
 
+def test_defaults_in_one_another_take_no_longer_together_than_a_call() -> None:
+    schema: Any = {"type": "array", "items": {"anyOf": [{"const": number} for number in range(400)]}}
+    value: Any = [0] * 140
+    for _ in range(4):
+        schema, value = {**OBJECT, "properties": {"a": {**schema, "default": value}}}, {"a": value}
+    error = refused({"input_schema": schema})
+    assert (error.pointer, error.problem) == (f"{A}/default", "is, with the defaults before it, too much to judge")
+    described(properties=schema["properties"]["a"]["properties"])  # one less: three times 140 x 400 are below the bound
+    # Of many beside one another each is held against its own schema alone.
+    beside = {f"k{number}": {"type": "boolean", "default": False} for number in range(430)}
+    assert described(properties=beside).filled({}) == dict.fromkeys(beside, False)
+
+
 def test_a_required_argument_has_to_be_given_also_where_it_has_a_default() -> None:
     descriptor = with_argument({"type": "integer", "default": 1}, required=["a"])
     assert descriptor.filled({}) == Unfit("/a", "is required, and not there")
@@ -399,6 +421,22 @@ def test_what_would_take_long_is_refused_and_what_takes_some_time_is_told_in_sho
     assert descriptor.filled({"a": [1] * 10}) == Unfit("/a/0", "does not fit `anyOf`")
     patterns = {f"k{number}": {"pattern": "[^a]{500}"} for number in range(40)}
     assert str(SUBSCHEMAS_MAX) in refused({"input_schema": {**OBJECT, "properties": patterns}}).problem
+
+
+def test_long_texts_are_held_against_patterns_as_long_as_it_takes_values() -> None:
+    """An engine that cannot know where `a` begins what is looked for follows every one, for each byte of the text."""
+    patterns = [{"pattern": f"a[ab]{{{length}}}c"} for length in range(100, 116)]
+    descriptor = with_argument({"anyOf": [*patterns, True]})
+    assert descriptor.filled({"a": "ab" * 10_000}) == {"a": "ab" * 10_000}
+    reason = "has 60001 bytes of text, too many to hold against patterns of 1752 characters"
+    assert descriptor.filled({"a": "é" * 30_000}) == Unfit("", reason)
+    assert descriptor.filled({"a": {"é" * 30_000: 1}}) == Unfit("", reason), "keys may have patterns, too"
+    assert with_argument({"allOf": patterns}).filled({"a": "ab" * 10_000}) == Unfit(
+        "", "does not fit, and is too much to tell where"
+    )
+    twice = with_argument({"oneOf": [{**OBJECT, "properties": {"b": {"anyOf": [*patterns[:8], True]}}}]})
+    assert isinstance(twice.filled({"a": {"b": "é" * 30_000}}), Unfit)
+    assert isinstance(with_argument({"anyOf": [*patterns[:8], True]}).filled({"a": "é" * 30_000}), dict)
 
 
 def test_large_whole_numbers_are_doubles() -> None:

@@ -78,4 +78,5 @@ def test_its_types_and_bounds_are_those_there_are() -> None:
     ]  # fmt: skip
     assert f"{closed_schema.BYTES_EACH} bytes of its rules" in rows[2][0]
     assert f"{schema_library.WORK_MAX:,}; beyond {schema_library.WORK_TOLD_MAX:,}" in text
+    assert f"a {schema_library.STEPS_EACH}th of the bytes of their texts" in " ".join(text.split())
     assert f"{tool_schema.BYTES_MAX:,} bytes, {tool_schema.VALUES_MAX:,} values and be {DEPTH_MAX} deep" in text

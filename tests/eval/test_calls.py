@@ -21,24 +21,28 @@ from remit.notation import parse_question, parse_relationship
 NOW_US = 1_000_000
 YES, NO = Answer(Verdict.YES).verdict, Answer(Verdict.NO).verdict
 
+DESCRIBING = (
+    "relation descriptor: descriptor | descriptor:* | descriptor#of | descriptor with expiration | descriptor with sure"
+)
 SCHEMA = compile_schema(
-    """
+    f"""
 use arguments
 use expiration
-caveat sure(x int) { x > 1 }
-definition user {
+caveat sure(x int) {{ x > 1 }}
+definition user {{
     relation contact_of: user
     permission contact = contact_of
-}
-definition descriptor {}
-definition group { relation member: user with arguments(user#contact) }
-definition tool {
-    relation descriptor: descriptor | descriptor with expiration | descriptor with sure
+}}
+definition descriptor {{ relation of: user }}
+definition group {{ relation member: user with arguments(user#contact) }}
+definition tool {{
+    {DESCRIBING}
     relation may_use: user with arguments(user#contact) | group#member
     permission use = may_use
-}
+}}
 """
 ).schema
+UNTYPED = compile_schema(SCHEMA.text.replace(DESCRIBING, "")).schema  # in which tools have no descriptors
 
 
 def described(types: str) -> tuple[str, Descriptor]:
@@ -50,7 +54,7 @@ def described(types: str) -> tuple[str, Descriptor]:
 ONE, OTHER = described('{"amount":"decimal"}'), described("{}")
 KEPT = dict((ONE, OTHER))
 GRANT = 'tool:pay#may_use@user:anne[arguments:{"amount":{"max":"100"}}]'
-PAYS = Call("pay", b'{"amount":"50"}')
+PAYS = Call("pay", b'{"amount":"50"}', descriptor=ONE[0])
 
 
 def accepted(digest: str, trailer: str = "") -> str:
@@ -79,26 +83,34 @@ def refused(*facts: str, call: Call = PAYS, kept: Mapping[str, Descriptor] = KEP
 # --- by which descriptor ----------------------------------------------------------------------------------------
 
 
-def test_the_only_accepted_descriptor_is_the_one() -> None:
-    assert asked(GRANT, accepted(ONE[0])).verdict is YES
-    assert asked(GRANT, accepted(ONE[0]), call=PAYS._replace(descriptor=ONE[0])).verdict is YES
-
-
-def test_of_several_the_call_names_one() -> None:
+def test_it_is_the_accepted_one_that_the_call_names() -> None:
     both = (accepted(ONE[0]), accepted(OTHER[0]))
-    assert "names none" in refused(GRANT, *both).message
     for digest, _ in (ONE, OTHER):
-        assert asked(GRANT, *both, call=PAYS._replace(descriptor=digest)).verdict is YES
+        call = PAYS._replace(descriptor=digest)
+        assert asked(GRANT, *both, call=call).verdict is YES
+        assert asked(GRANT, accepted(digest), call=call).verdict is YES
+
+
+@pytest.mark.parametrize("digests", [(), (ONE[0],), (ONE[0], OTHER[0])], ids=len)
+def test_a_call_that_names_none_is_not_judged_however_many_are_accepted(digests: tuple[str, ...]) -> None:
+    failure = refused(GRANT, *map(accepted, digests), call=PAYS._replace(descriptor=""))
+    assert "names no descriptor of `tool:pay`" in failure.message
+    assert "`tool:pay#descriptor`" in failure.metadata["problem"]
+
+
+@pytest.mark.parametrize("beside", [OTHER[0], "*", "x#of"])
+def test_what_else_is_accepted_changes_nothing(beside: str) -> None:
+    assert asked(GRANT, accepted(ONE[0]), accepted(beside)).verdict is YES
 
 
 @pytest.mark.parametrize(
     ("facts", "call", "says"),
     [
-        ((), PAYS, "no descriptor of `tool:pay` is accepted"),
-        ((accepted(ONE[0], "[expiration:1970-01-01T00:00:01Z]"),), PAYS, "is accepted"),
+        ((), PAYS, "is no accepted descriptor of `tool:pay`"),
+        ((accepted(ONE[0], "[expiration:1970-01-01T00:00:01Z]"),), PAYS, "is no accepted descriptor"),
         ((accepted(ONE[0]),), PAYS._replace(descriptor=OTHER[0]), "is no accepted descriptor"),
         ((accepted(ONE[0], '[sure:{"x":2}]'),), PAYS, "does not say outright"),
-        ((accepted("abc"),), PAYS, "nothing is kept"),
+        ((accepted("abc"),), PAYS._replace(descriptor="abc"), "nothing is kept"),
         ((accepted(ONE[0]),), PAYS._replace(arguments=b'{"amount":"5","more":1}'), "does not fit"),
     ],
 )
@@ -109,7 +121,7 @@ def test_where_nobody_knows_what_the_tool_takes_nothing_is_judged(
 
 
 def test_what_was_left_out_is_judged_as_the_tool_fills_it_in() -> None:
-    assert asked(GRANT, accepted(ONE[0]), call=Call("pay", b"{}")).verdict is NO  # a thousand by default
+    assert asked(GRANT, accepted(ONE[0]), call=PAYS._replace(arguments=b"{}")).verdict is NO  # a thousand by default
 
 
 def test_who_needs_no_document_needs_no_descriptor() -> None:
@@ -142,13 +154,9 @@ def test_related_is_asked_of_the_subject_in_question_wherever_the_document_stand
 
 
 def asked_untyped(*facts: str, question: str) -> Verdict:
-    """Under a schema in which tools have no descriptors."""
-    text = SCHEMA.text.replace(
-        "relation descriptor: descriptor | descriptor with expiration | descriptor with sure", ""
-    )
     call = JudgedCall(Call("pay", b'{"amount":"50","to":"carl"}'))
     graph = Graph(map(parse_relationship, facts))
-    evaluation = Evaluation(compile_schema(text).schema, graph, now_us=NOW_US, call=call)
+    evaluation = Evaluation(UNTYPED, graph, now_us=NOW_US, call=call)
     return evaluation.check(*parse_question(f"tool:pay#use@user:{question}")).verdict
 
 
@@ -158,12 +166,7 @@ def asked_untyped(*facts: str, question: str) -> Verdict:
 def test_judging_costs_steps_once_for_a_document() -> None:
     facts = [f'tool:pay#may_use@user:u{n}[arguments:{{"amount":{{"max":"100"}}}}]' for n in range(3)]
     judged = JudgedCall(Call("pay", b'{"amount":"5","more":%s}' % (b"[" + b",".join([b"1"] * 800) + b"]")))
-    text = SCHEMA.text.replace(
-        "relation descriptor: descriptor | descriptor with expiration | descriptor with sure", ""
-    )
-    evaluation = Evaluation(
-        compile_schema(text).schema, Graph(map(parse_relationship, facts)), now_us=NOW_US, call=judged
-    )
+    evaluation = Evaluation(UNTYPED, Graph(map(parse_relationship, facts)), now_us=NOW_US, call=judged)
     steps = []
     for n in range(3):
         budget = Budget()

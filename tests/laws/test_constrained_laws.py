@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from remit.arguments.side import Side
 from remit.graph.plain import Graph
-from remit.model import PLAIN, Call, ObjectRef, SubjectRef, Verdict
+from remit.model import PLAIN, ObjectRef, SubjectRef, Verdict
 from remit.notation import parse_relationship
 from tests.support.constrained_organisations import (
     CONSTRAINED,
@@ -213,24 +213,26 @@ def test_a_hold_silences_everything_below_and_its_release_restores_exactly(
 
 def test_nothing_else_holds_back() -> None:
     """Behind a `-` stand what documents behind one may ask for, here contacts by the importer's list; and descriptors,
-    of which a call that names none wants exactly one."""
+    without which nothing is judged, neither what lets through nor what holds back."""
     subtracted = {relation for _, relation in constrained_schema().subtracted}
     places = {"delegated_by", "instance_of", "version_of", "domain", "estate"}
     assert subtracted - HOLDING_BACK - STAYING - places == {"descriptor", "contact", "member"}
 
 
-def test_a_call_that_names_no_descriptor_hangs_on_there_being_one() -> None:
-    """A tool with two accepted is not judged until one of them goes, unless the call says which it has seen."""
-    call = PAYS.call
-    silent = Called(Call(call.tool, call.arguments, call.purpose), PAYS.filled)
-    gained = 0
+@pytest.mark.parametrize("named", ["", DESCRIPTOR, "another"])
+def test_a_second_descriptor_changes_nothing_for_who_does_not_name_it(named: str) -> None:
+    """Neither when it is accepted nor when it goes: so nobody gains by deleting one of two. A call that names none, or
+    one that nothing is kept of, is judged by none."""
+    of = Called(PAYS.call._replace(descriptor=named), PAYS.filled)
+    second = parse_relationship("tool:t0#descriptor@descriptor:another")
+    judged = 0
     for seed in range(20):
-        organisation = with_lines(healthy_with_calls(seed), "tool:t0#descriptor@descriptor:another")
-        second = parse_relationship("tool:t0#descriptor@descriptor:another")
-        before, after = answered(organisation, silent), answered(organisation.without(second), silent, organisation)
-        gained += len([question for question in yes(after) if not before[question]])
-        assert answered(organisation, PAYS) == answered(organisation.without(second), PAYS, organisation)
-    assert gained
+        one = healthy_with_calls(seed)
+        both = one.having(second)
+        found = answered(both, of)
+        assert found == answered(one, of, both)
+        judged += len([question for question in yes(answered(both, PAYS)) if not found[question]])
+    assert bool(judged) is (named != DESCRIPTOR)
 
 
 @pytest.mark.parametrize(("word", "gains"), [("related", True), ("unrelated", False)])

@@ -184,8 +184,8 @@ def test_nobody_gains_by_any_one_deletion_or_expiry(organisation: Organisation, 
 
 def test_nothing_else_holds_back() -> None:
     """What the compiler says of the whole language: behind a `-` stand the named exceptions, what is final, the place
-    of a thing, without which it does not work at all, and a tool's descriptors, of which a call that names none wants
-    one alone."""
+    of a thing, without which it does not work at all, and a tool's descriptors, without which no constraint is
+    judged."""
     schema = profiles_schema()
     others = {relation for _, relation in schema.subtracted} - HOLDING_BACK - STAYING
     assert others == {*CHAIN, "domain", "estate", "descriptor"}

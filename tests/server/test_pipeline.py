@@ -27,7 +27,16 @@ from remit.engine.importing import READ_MAX, Import
 from remit.engine.limits import Limits
 from remit.engine.results import ReadPage
 from remit.engine.watching import LIVE_CHANGES_MAX, Watch
-from remit.errors import Cancelled, DeadlineExceeded, InvalidCursor, KeyMissing, Overloaded, RateLimited, RemitError
+from remit.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidCursor,
+    KeyMissing,
+    Overloaded,
+    RateLimited,
+    RemitError,
+    StoreUnavailable,
+)
 from remit.interrupt import Interrupt
 from remit.language import Compiled
 from remit.model import Operation, Relationship, RelationshipFilter, Update
@@ -200,6 +209,21 @@ def test_who_asks_too_often_is_refused_whichever_way_it_comes(engine: Engine, as
         pipeline = pipeline_of(engine, limits=ServeLimits(rate_per_key=0.001))
         assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call()), bytes)
         assert isinstance(await ask(pipeline, VERBS["WhoAmI"], b"", Call()), RateLimited)
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ask", [on_a_thread, in_turn])
+def test_once_all_are_told_to_stop_nothing_more_is_let_in(engine: Engine, ask: Asking) -> None:
+    """Whoever closes the pools would wait for that as well, and it for nobody."""
+
+    async def run() -> None:
+        pipeline = pipeline_of(engine)
+        assert isinstance(await ask(pipeline, VERBS["Read"], b"", Call()), bytes)
+        pipeline.hurry()
+        assert isinstance(await ask(pipeline, VERBS["Read"], b"", Call()), StoreUnavailable)
+        assert pipeline.calls() == []
         await pipeline.close()
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from remit.arguments.json_text import Json, JsonRefused, canonical_text, in_order, joined, read_object
 from remit.arguments.judged import Unjudged
-from remit.arguments.values import ValueType, refusal, text_refusal
+from remit.arguments.values import Looks, ValueType, text_refusal
 from remit.errors import InvalidCall, InvalidReference
 from remit.model import Call
 from remit.notation import checked_id, shortened
@@ -40,6 +40,11 @@ class ReadCall:
         return canonical_text(self.arguments).encode()
 
     @cached_property
+    def looks(self) -> Looks:
+        """What was found of its texts, for all documents that it is judged by."""
+        return Looks()
+
+    @cached_property
     def refused(self) -> Unjudged | None:
         """The first thing because of which nothing of the call can be judged: a name that is not in NFC, for another
         reader may take it for one that is; or a value that is not of the type that the tool says."""
@@ -55,8 +60,10 @@ class ReadCall:
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self._refusals(item, joined(pointer, index), f"{pattern}/*")
-        elif isinstance(value, str) and (type := self.types.get(pattern)) and (reason := refusal(type, value)):
-            yield Unjudged(pointer, reason)
+        elif isinstance(value, str):
+            type = self.types.get(pattern)
+            if type and (reason := self.looks.refusal(type, value)):
+                yield Unjudged(pointer, reason)
 
     def typed(self, arguments: dict[str, Json], types: Mapping[str, ValueType]) -> ReadCall:
         """The call as its tool understands it: arguments that were validated, with defaults filled in."""

@@ -19,7 +19,7 @@ import ada_url
 
 from remit.arguments.call import ARGUMENTS_BYTES_MAX, VALUES_MAX, invalid_arguments
 from remit.arguments.json_text import Json, JsonRefused, canonical_text, joined, number_text, path_of, read_object
-from remit.arguments.values import VALUE_TYPES, ValueType, host_of, is_address_like, refusal
+from remit.arguments.values import VALUE_TYPES, ValueType, host_of, is_address_like, refusal, with_escapes_normal
 from remit.errors import InvalidArgument, InvalidCall
 from remit.notation import shortened
 from remit.suggest import did_you_mean
@@ -209,7 +209,8 @@ _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
 def _url(text: str) -> str:
-    """As WHATWG's standard writes it. Of what that repairs, this leaves alone whatever others may read otherwise."""
+    """As WHATWG's standard writes it, and RFC 3986 what is encoded in it. Of what the former repairs, this leaves alone
+    whatever others may read otherwise."""
     if _CONTROL.search(text) or text != text.strip():
         raise ValueError("holds white space or a control character where a URL has none")
     found = _URL.fullmatch(text)
@@ -231,7 +232,7 @@ def _url(text: str) -> str:
         raise ValueError("is no URL that WHATWG's standard reads") from error
     if host_of(url) != put:
         raise ValueError(f"is at the host `{shortened(put)}` for some, and for others at `{shortened(host_of(url))}`")
-    return str(url.href)
+    return with_escapes_normal(url.href)
 
 
 _DECIMAL = re.compile(r"([+-]?)(0|[1-9][0-9]*)?(?:\.([0-9]*))?", re.ASCII)
@@ -253,7 +254,7 @@ def _date(text: str) -> str:
 
 _FORMS: dict[ValueType, tuple[Callable[[str], str], str]] = {
     "path": (_path, "paths have no empty segment, no `.` and no `/` at the end"),
-    "url": (_url, "URLs are written as WHATWG's standard writes them"),
+    "url": (_url, "URLs are written as WHATWG's standard and RFC 3986 write them"),
     "host": (_host, "hosts are in lower case, in the ASCII form of IDNA"),
     "email": (_email, "the host of an email address is in lower case, in the ASCII form of IDNA"),
     "address": (_address, "addresses are written by RFC 5952"),

@@ -19,7 +19,9 @@ from remit.arguments.keywords import DRAFT, KEYWORDS, NEEDS, NOTES, ONLY_AT_ROOT
 from remit.arguments.patterns import written_out
 from remit.errors import DescriptorInvalid
 
-SUBSCHEMAS_MAX = 1_000  # each counted wherever a `$ref` leads to it, and again for every hundred bytes of its rules
+# Each counted wherever a `$ref` leads to it, again for every hundred bytes of its rules, and all of that once more for
+# every `oneOf` around it, whose alternatives a library is given twice.
+SUBSCHEMAS_MAX = 1_000
 DEPTH_MAX = 32  # of subschemas in one another, `$ref`s followed
 BYTES_EACH = 100
 _BYTES_A_CHARACTER = 5  # that a pattern stands for: to make an engine of twenty takes some tens of microseconds
@@ -57,22 +59,31 @@ class Property(NamedTuple):
     default: tuple[Json, ...]
 
 
+class Size(NamedTuple):
+    """How much a library is given: subschemas, as SUBSCHEMAS_MAX counts them, and the characters that patterns stand
+    for."""
+
+    subschemas: int
+    patterns: int
+
+
 class Default(NamedTuple):
-    """A default, where it stands, what it has to fit and the place that it is of."""
+    """A default, where it stands, what it has to fit, how much that is, and the place that it is of."""
 
     at: str
     value: Json
     schema: Object
+    size: Size
     place: Place
 
 
 class ClosedSchema(NamedTuple):
-    """`schema` is what is given to a library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it."""
+    """`schema` is what is given to a library."""
 
     schema: Object
     place: Place
     defaults: tuple[Default, ...]
-    subschemas: int
+    size: Size
 
 
 def closed(schema: Json, at: str) -> ClosedSchema:
@@ -87,7 +98,7 @@ def closed(schema: Json, at: str) -> ClosedSchema:
     unfolding.walk(schema, at, 1)
     closing = _Closing(definitions, joined(at, "$defs"))
     closed_schema, place = closing.described(schema, at)
-    return ClosedSchema(closed_schema, place, tuple(closing.defaults), unfolding.count)
+    return ClosedSchema(closed_schema, place, tuple(closing.defaults), unfolding.size)
 
 
 # --- what is there ----------------------------------------------------------------------------------------------
@@ -184,12 +195,16 @@ class _Unfolding(_Definitions):
 
     def __init__(self, definitions: Object, at: str) -> None:
         super().__init__(definitions, at)
-        self.count = 0
+        self.size = Size(0, 0)
         self._within: list[str] = []  # the references that are being followed
 
-    def walk(self, schema: Json, at: str, depth: int) -> None:
-        self.count += 1 + (_weight(schema) // BYTES_EACH if isinstance(schema, dict) else 0)
-        if self.count > SUBSCHEMAS_MAX:
+    def walk(self, schema: Json, at: str, depth: int, times: int = 1) -> None:
+        """`times`: how often a library may be given it."""
+        patterns = _characters(schema) if isinstance(schema, dict) else 0
+        weight = _weight(schema) + patterns * _BYTES_A_CHARACTER if isinstance(schema, dict) else 0
+        subschemas = self.size.subschemas + times * (1 + weight // BYTES_EACH)
+        self.size = Size(subschemas, self.size.patterns + times * patterns)
+        if subschemas > SUBSCHEMAS_MAX:
             fix = "describe less, or leave parts open with `additionalProperties: true`"
             raise DescriptorInvalid(at, f"is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed", fix)
         if depth > DEPTH_MAX:
@@ -202,24 +217,27 @@ class _Unfolding(_Definitions):
                 fix = "write out as many levels as there may be"
                 raise DescriptorInvalid(joined(at, "$ref"), "leads back to where it stands", fix)
             self._within.append(target_at)
-            self.walk(target, target_at, depth + 1)
+            self.walk(target, target_at, depth + 1, times)
             self._within.pop()
-        for _, below, below_at in _below(schema, at):
-            self.walk(below, below_at, depth + 1)
+        for keyword, below, below_at in _below(schema, at):
+            self.walk(below, below_at, depth + 1, times + (keyword == "oneOf"))
 
 
 def _weight(schema: Object) -> int:
-    """How many bytes a schema's own rules and names have, or are as good as."""
+    """How many bytes a schema's own rules and names have."""
     size = 0
     for keyword, value in schema.items():
         if keyword in RULES or keyword == "default":
             size += len(canonical_text(value).encode())
-            if keyword == "pattern":
-                size += written_out(cast(str, value)).size * _BYTES_A_CHARACTER
         elif KEYWORDS[keyword] is Holds.SCHEMAS_BY_NAME and keyword != "$defs":
             assert isinstance(value, dict), "it was checked"
             size += sum(len(name.encode()) for name in value)
     return size
+
+
+def _characters(schema: Object) -> int:
+    """That a schema's own pattern stands for."""
+    return written_out(cast(str, schema["pattern"])).size if "pattern" in schema else 0
 
 
 # --- what is made of it -----------------------------------------------------------------------------------------
@@ -278,8 +296,11 @@ class _Closing(_Definitions):
                     _refuse_default(cast(Object, below), below_at)
                 properties[name] = Property(place, default)
                 if default:
+                    unfolding = _Unfolding(self._definitions, self._at)
+                    unfolding.walk(below, below_at, 1)
                     closed_property = cast(Object, closed_properties[name])
-                    self.defaults.append(Default(joined(below_at, "default"), *default, closed_property, place))
+                    default_at = joined(below_at, "default")
+                    self.defaults.append(Default(default_at, *default, closed_property, unfolding.size, place))
             made["properties"] = closed_properties
         additional: Place | None = None
         if says_object and known is not None:

@@ -53,7 +53,7 @@ from remit.arguments.tree import (
     Subpath,
     Url,
 )
-from remit.arguments.values import DEFAULT_PORTS, Network, is_address_like, refusal, text_refusal
+from remit.arguments.values import DEFAULT_PORTS, Network, is_address_like, is_path_of_url, refusal, text_refusal
 from remit.errors import DocumentInvalid
 from remit.notation import shortened
 from remit.suggest import did_you_mean
@@ -389,6 +389,11 @@ class _Reader:
             if not directory.startswith("/"):
                 raise DocumentInvalid(
                     below, "is a relative path", f"a URL's begins with `/`: `/{shortened(directory)}`"
+                )
+            # In another spelling it would be the path of no URL that is judged, and a denial would match none.
+            if not is_path_of_url(directory):
+                raise DocumentInvalid(
+                    below, "is not written as the paths of URLs are", "such as `/caf%C3%A9/a%20b`, without `?` and `#`"
                 )
         return Url(schemes, host, ports, directory)
 

@@ -22,7 +22,6 @@ from remit.arguments.fitting import misfit_of
 from remit.arguments.json_text import (
     Json,
     canonical_text,
-    in_order,
     joined,
     kind_of,
     pointer_of,
@@ -58,13 +57,11 @@ from remit.arguments.tree import (
 )
 from remit.arguments.values import (
     DEFAULT_PORTS,
+    Looks,
     address_of,
     host_of,
     is_address_like,
     is_below,
-    refusal,
-    text_refusal,
-    url_of,
 )
 from remit.errors import InvalidReference
 from remit.model import ObjectRef
@@ -111,10 +108,16 @@ class Place(NamedTuple):
     value: Json
     pointer: str
     pattern: str
+    looks: Looks
+
+    def at(self, value: Json, pointer: str, pattern: str) -> Place:
+        return Place(value, pointer, pattern, self.looks)
 
     def elements(self) -> list[Place]:
         assert isinstance(self.value, list), "whoever asks for elements has found a list"
-        return [Place(each, joined(self.pointer, index), f"{self.pattern}/*") for index, each in enumerate(self.value)]
+        return [
+            self.at(each, joined(self.pointer, index), f"{self.pattern}/*") for index, each in enumerate(self.value)
+        ]
 
     @property
     def holds_others(self) -> bool:
@@ -153,17 +156,18 @@ class _Judging:
                 return _every([*about, *map(self.part, parts)])
 
     def about_the_call(self, part: Part) -> Iterator[tuple[Constraint, Place]]:
-        yield part.tool, Place(self.call.tool, "tool", "tool")
-        yield part.purpose, Place(self.call.purpose, "purpose", "purpose")
+        yield part.tool, Place(self.call.tool, "tool", "tool", self.call.looks)
+        yield part.purpose, Place(self.call.purpose, "purpose", "purpose", self.call.looks)
 
     def clause(self, clause: Clause) -> Iterator[Judged]:
         for argument in clause.arguments:
             yield self.argument(argument, covering=self.side is Side.ARGUMENTS and not clause.is_open)
         if self.side is Side.ARGUMENTS and not clause.is_open:
-            unnamed = list(_unnamed(self.call.arguments, _tree_of(clause.arguments), ""))
-            if unnamed:
-                others = f", and {len(unnamed) - 1} more" if len(unnamed) > 1 else ""
-                yield Known(False, f"{_named(unnamed[0])} is not named{others}")
+            named = _tree_of(clause.arguments)
+            first = next(_unnamed(self.call.arguments, named, ""), None)
+            if first is not None:
+                others = _count_unnamed(self.call.arguments, named) - 1
+                yield Known(False, f"{_named(first)} is not named{f', and {others} more' if others else ''}")
 
     def argument(self, argument: Argument, covering: bool) -> Judged:
         found = self.find(argument.path)
@@ -178,20 +182,20 @@ class _Judging:
 
     def find(self, path: tuple[str, ...]) -> Place | Unjudged | None:
         """What the keys lead to; None where it is absent."""
-        place = Place(self.call.arguments, "", "")
+        place = Place(self.call.arguments, "", "", self.call.looks)
         for key in path:
-            value, pointer, pattern = place
+            value, pointer, pattern, _ = place
             if isinstance(value, dict):
                 if key not in value:
                     return None
-                place = Place(value[key], joined(pointer, key), joined(pattern, key))
+                place = place.at(value[key], joined(pointer, key), joined(pattern, key))
             elif isinstance(value, list):
                 index = index_of(key)
                 if index is None:
                     return place.unjudged("is a list, which has elements and no names")
                 if index >= len(value):
                     return None
-                place = Place(value[index], joined(pointer, index), f"{pattern}/*")
+                place = place.at(value[index], joined(pointer, index), f"{pattern}/*")
             else:
                 return place.unjudged(f"is {_a(value)}, which has no names")
         return place
@@ -321,14 +325,14 @@ def _tree_of(arguments: Iterable[Argument]) -> _Named:
     return tree
 
 
+# A document may have hundreds of parts, each with names of its own, so what is below is not gone through for each.
 def _unnamed(value: Json, named: _Named, pointer: str) -> Iterator[str]:
-    """Where values stand that no named argument reaches."""
-    entries: list[tuple[str, Json]] = []
+    """Where values stand that no named argument reaches, as the call has them. Cost: O(names) until the first."""
     if isinstance(value, dict):
-        entries = in_order(value)
-    elif isinstance(value, list):
-        entries = [(str(index), item) for index, item in enumerate(value)]
-    if not entries and pointer:
+        entries: Iterator[tuple[str, Json]] = iter(value.items())
+    else:
+        entries = ((str(index), item) for index, item in enumerate(value if isinstance(value, list) else []))
+    if pointer and not (isinstance(value, list | dict) and value):
         yield pointer
     for key, item in entries:
         below = joined(pointer, key)
@@ -336,6 +340,24 @@ def _unnamed(value: Json, named: _Named, pointer: str) -> Iterator[str]:
             yield below
         elif named[key]:
             yield from _unnamed(item, named[key], below)
+
+
+def _count_unnamed(value: Json, named: _Named) -> int:
+    """How many these are, of a value that holds others or is itself one of them. Cost: O(names)."""
+    if not isinstance(value, list | dict) or not value:
+        return 1
+    reached = list(_reached(value, named))
+    return len(value) - len(reached) + sum(_count_unnamed(item, below) for item, below in reached if below)
+
+
+def _reached(value: list[Json] | dict[str, Json], named: _Named) -> Iterator[tuple[Json, _Named]]:
+    """What is there of what the names lead to, each with the names below it."""
+    for key, below in named.items():
+        if isinstance(value, dict):
+            if key in value:
+                yield value[key], below
+        elif (index := index_of(key)) is not None and index < len(value):
+            yield value[index], below
 
 
 def index_of(key: str) -> int | None:
@@ -350,7 +372,7 @@ def _of_scalar(member: Equals | OneOf | EqualsBinding, place: Place) -> Judged:
     value = place.value
     if isinstance(value, list | dict):
         return place.unjudged(f"is {_a(value)}, and no scalar")
-    if isinstance(value, str) and (reason := text_refusal(value)):
+    if isinstance(value, str) and (reason := place.looks.text_refusal(value)):
         return place.unjudged(reason)
     match member:
         case EqualsBinding(name):
@@ -359,7 +381,7 @@ def _of_scalar(member: Equals | OneOf | EqualsBinding, place: Place) -> Judged:
         case Equals(expected):
             if kind_of(value) != kind_of(expected):
                 return place.unjudged(f"is {_a(value)}, and compared with {_a(expected)}")
-            shown = _shown(canonical_text(expected))
+            shown = _shown(member.text)
             return place.known(scalar_key(value) == scalar_key(expected), f"is `{shown}`", f"is not `{shown}`")
         case OneOf(_, negated):
             if kind_of(value) not in member.kinds:
@@ -376,7 +398,7 @@ def _of_bound(bound: Bound, place: Place) -> Judged:
     if isinstance(bound.limit, date):
         if not isinstance(value, str):
             return place.unjudged(f"is {_a(value)}, and no date")
-        if reason := refusal("date", value):
+        if reason := place.looks.refusal("date", value):
             return place.unjudged(reason)
         number = date.fromisoformat(value)
         within = number <= bound.limit if bound.is_max else number >= bound.limit
@@ -384,7 +406,7 @@ def _of_bound(bound: Bound, place: Place) -> Judged:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return place.unjudged(f"is {_a(value)}, and no number")
         text = value if isinstance(value, str) else canonical_text(value)
-        if isinstance(value, str) and (reason := refusal("decimal", value)):
+        if isinstance(value, str) and (reason := place.looks.refusal("decimal", value)):
             return place.unjudged(reason)
         # Comparing two Decimals is exact, whatever their lengths and exponents.
         number = Decimal(text)
@@ -399,7 +421,7 @@ def _of_length(place: Place, length_max: int) -> Judged:
     value = place.value
     if not isinstance(value, str | list):
         return place.unjudged(f"is {_a(value)}, and has no length")
-    if isinstance(value, str) and (reason := text_refusal(value)):
+    if isinstance(value, str) and (reason := place.looks.text_refusal(value)):
         return place.unjudged(reason)
     return place.known(len(value) <= length_max, f"is no longer than {length_max}", f"is longer than {length_max}")
 
@@ -408,28 +430,28 @@ def _of_length(place: Place, length_max: int) -> Judged:
 
 
 def _of_prefix(member: Prefix, place: Place, text: str) -> Judged:
-    if reason := text_refusal(text):
+    if reason := place.looks.text_refusal(text):
         return place.unjudged(reason)
     shown = _shown(member.text)
     return place.known(text.startswith(member.text), f"begins with `{shown}`", f"does not begin with `{shown}`")
 
 
 def _of_subpath(member: Subpath, place: Place, text: str) -> Judged:
-    if reason := refusal("path", text):
+    if reason := place.looks.refusal("path", text):
         return place.unjudged(reason)
     shown = _shown(member.directory)
     return place.known(is_below(member.directory, text), f"is within `{shown}`", f"is not within `{shown}`")
 
 
 def _of_glob(member: GlobOf, place: Place, text: str) -> Judged:
-    if reason := refusal("path", text):
+    if reason := place.looks.refusal("path", text):
         return place.unjudged(reason)
     shown = _shown(member.glob.pattern)
     return place.known(member.glob.matches(text), f"is of the form `{shown}`", f"is not of the form `{shown}`")
 
 
 def _of_cidr(member: Cidr, place: Place, text: str) -> Judged:
-    if reason := refusal("address", text):
+    if reason := place.looks.refusal("address", text):
         return place.unjudged(reason)
     address = address_of(text)
     within = any(address.version == network.version and address in network for network in member.networks)
@@ -438,7 +460,7 @@ def _of_cidr(member: Cidr, place: Place, text: str) -> Judged:
 
 
 def _of_host(member: Host, place: Place, text: str) -> Judged:
-    if reason := refusal("host", text):
+    if reason := place.looks.refusal("host", text):
         return place.unjudged(reason)
     return _of_host_name(member, place, text)
 
@@ -452,9 +474,9 @@ def _of_host_name(member: Host, place: Place, host: str) -> Judged:
 
 
 def _of_url(member: Url, place: Place, text: str) -> Judged:
-    if reason := refusal("url", text):
+    if reason := place.looks.refusal("url", text):
         return place.unjudged(reason)
-    url = url_of(text)
+    url = place.looks.url_of(text)
     scheme = url.protocol.removesuffix(":")
     port = int(url.port) if url.port else DEFAULT_PORTS[scheme]
     ports = (DEFAULT_PORTS[scheme],) if member.ports is None else member.ports

@@ -7,7 +7,7 @@ Law: the same arguments filled in twice are the same, and what is filled in fits
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, repeat
@@ -24,7 +24,7 @@ from remit.arguments.json_text import (
     pointer_of,
     read_object,
 )
-from remit.arguments.schema_library import Unfit, Validator
+from remit.arguments.schema_library import WORK_MAX, Unfit, Validator
 from remit.arguments.values import VALUE_TYPES, ValueType
 from remit.errors import DescriptorInvalid
 from remit.notation import shortened
@@ -48,7 +48,7 @@ class Descriptor:
 
     def filled(self, arguments: dict[str, Json]) -> dict[str, Json] | Unfit:
         """The arguments as the tool gets to see them, or why they do not fit. They have to fit as they were given, and
-        with what is filled in. Cost: O(values of the arguments x subschemas)."""
+        with what is filled in. Cost: O(values x subschemas + bytes of texts x characters of patterns)."""
         if unfit := self._validator.unfit(arguments):
             return unfit
         if not self._closed.place.fills:
@@ -81,7 +81,7 @@ class Descriptor:
 
     @cached_property
     def _validator(self) -> Validator:
-        return Validator(self._closed.schema, self._closed.subschemas)
+        return Validator(self._closed.schema, self._closed.size)
 
 
 def read_descriptor(document: bytes) -> Descriptor:
@@ -100,8 +100,7 @@ def read_descriptor(document: bytes) -> Descriptor:
         raise DescriptorInvalid("", "has no `input_schema`", "give the tool's JSON Schema under it")
     name, description = (_text(whole, key) for key in ("name", "description"))
     descriptor = Descriptor(name, description, {}, closed(whole["input_schema"], "/input_schema"))
-    for default in descriptor._closed.defaults:
-        _check_default(default, descriptor._closed.subschemas)
+    _check_defaults(descriptor._closed.defaults)
     types = dict(_types(descriptor, whole.get("types", {})))
     return Descriptor(name, description, types, descriptor._closed)
 
@@ -113,18 +112,26 @@ def _text(whole: Mapping[str, Json], key: str) -> str:
     return text
 
 
-def _check_default(default: Default, subschemas: int) -> None:
-    """That it fits as it stands, and with the defaults below it."""
-    validator = Validator(default.schema, subschemas)
-    unfit = validator.unfit(default.value)
-    if unfit is None:
-        try:
-            unfit = validator.unfit(_Filling().fill(default.place, default.value))
-        except _TooMuch as error:
-            unfit = Unfit("", error.reason)
-    if unfit is not None:
-        fix = "correct it, for who leaves the argument out gets it"
-        raise DescriptorInvalid(default.at + unfit.pointer, f"{unfit.reason}, as a default", fix)
+def _check_defaults(defaults: Iterable[Default]) -> None:
+    """That each fits as it stands, and with the defaults below it. All of them together may take as long as the
+    arguments of one call: each of several in one another is looked at with all that is below it."""
+    work = 0
+    for default in defaults:
+        validator = Validator(default.schema, default.size)
+        unfit = validator.unfit(default.value)
+        if unfit is None:
+            try:
+                filled = _Filling().fill(default.place, default.value)
+                work += validator.work(filled)
+                if work > WORK_MAX:
+                    fix = "give fewer defaults in one another, or shorter ones"
+                    raise DescriptorInvalid(default.at, "is, with the defaults before it, too much to judge", fix)
+                unfit = validator.unfit(filled)
+            except _TooMuch as error:
+                unfit = Unfit("", error.reason)
+        if unfit is not None:
+            fix = "correct it, for who leaves the argument out gets it"
+            raise DescriptorInvalid(default.at + unfit.pointer, f"{unfit.reason}, as a default", fix)
 
 
 # --- types ------------------------------------------------------------------------------------------------------

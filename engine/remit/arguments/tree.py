@@ -17,9 +17,17 @@ from remit.arguments.values import Network
 # --- what a constraint is made of -------------------------------------------------------------------------------
 
 
+# Values are compared by their text: to Python true is 1, and here it is not.
 @dataclass(frozen=True, slots=True)
 class Equals:
-    value: Scalar
+    """`text` is how the value is said."""
+
+    value: Scalar = field(compare=False)
+    text: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Here and not where a value is judged: hundreds of elements may be.
+        object.__setattr__(self, "text", canonical_text(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +41,15 @@ class EqualsBinding:
 class OneOf:
     """One of the values; `negated`, none of them. `kinds` are those of the values, and `text` is how they are said."""
 
-    values: tuple[Scalar, ...]
+    values: tuple[Scalar, ...] = field(compare=False)
     negated: bool
     keys: frozenset[ScalarKey] = field(init=False, repr=False, compare=False)
     kinds: frozenset[str] = field(init=False, repr=False, compare=False)
-    text: str = field(init=False, repr=False, compare=False)
+    text: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", frozenset(map(scalar_key, self.values)))
         object.__setattr__(self, "kinds", frozenset(map(kind_of, self.values)))
-        # Here and not where a value is judged: hundreds of elements may be, each by hundreds of values.
         object.__setattr__(self, "text", canonical_text(list(self.values)))
 
 

@@ -12,8 +12,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
-from typing import Literal, get_args
+from functools import cache
+from string import ascii_letters, digits
+from typing import Literal, final, get_args
 
 import ada_url
 
@@ -27,23 +28,30 @@ HOST_LENGTH_MAX = 253  # DNS carries no longer name
 LABEL_LENGTH_MAX = 63
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
 _VISIBLE_MAX = 200
-_REMEMBERED = 8
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 """The schemes of WHATWG's URL standard that have a host, and whose URLs every reader takes apart alike."""
 
 
-# One value is looked at by several members in a row, and some of what looks takes milliseconds for a long text.
-@lru_cache(_REMEMBERED)
 def refusal(type: ValueType, text: str) -> str | None:
     """Why the text is no value of the type, as what could follow "the value", or None. Cost: O(length)."""
     return text_refusal(text) or _REFUSALS[type](text)
 
 
-@lru_cache(_REMEMBERED)
 def text_refusal(text: str) -> str | None:
     """Why the text is refused whatever it is a value of."""
     return None if unicodedata.is_normalized("NFC", text) else "is not in Unicode's normal form NFC"
+
+
+@final
+class Looks:
+    """What was found of texts, each looked at once. The parts of a document may be a hundred, all of which speak of the
+    same values, and to look at those of a long call takes milliseconds."""
+
+    def __init__(self) -> None:
+        self.refusal = cache(refusal)
+        self.text_refusal = cache(text_refusal)
+        self.url_of = cache(url_of)
 
 
 # --- paths ------------------------------------------------------------------------------------------------------
@@ -196,6 +204,9 @@ def address_of(text: str) -> Address:
 # --- URLs -------------------------------------------------------------------------------------------------------
 
 _AUTHORITY_END = re.compile(r"[/?#\\]")
+_ESCAPE = re.compile(r"(?<!%)%[0-9A-Fa-f]{2}")
+_ENCODES_NOTHING = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNRESERVED = {f"%{ord(each):02X}": each for each in f"{ascii_letters}{digits}-._~"}
 
 
 def _url_refusal(text: str) -> str | None:
@@ -211,12 +222,28 @@ def _url_refusal(text: str) -> str | None:
         return reason
     if url.href != text:
         return f"is a URL that WHATWG's standard writes as `{_visible(url.href)}`"
+    if _ENCODES_NOTHING.search(text):
+        return "is a URL with a `%` in it that encodes nothing"
+    if (normal := with_escapes_normal(text)) != text:
+        return f"is a URL that RFC 3986 writes as `{_visible(normal)}`"
     return None
+
+
+def with_escapes_normal(url: str) -> str:
+    """By RFC 3986, 6.2.2.1 and 6.2.2.2: what need not be encoded is not, and hexadecimal digits are capitals. WHATWG's
+    standard leaves both as they come, and a server takes them for one."""
+    return _ESCAPE.sub(lambda found: _UNRESERVED.get(found[0].upper(), found[0].upper()), url)
 
 
 def host_of(url: ada_url.URL) -> str:
     """The host as a constraint names it: an IPv6 address without its brackets."""
     return str(url.hostname).removeprefix("[").removesuffix("]")
+
+
+def is_path_of_url(path: str) -> bool:
+    """Whether a URL that is not refused could have the path, which begins with a `/`."""
+    url = f"https://host{path}"
+    return refusal("url", url) is None and url_of(url).pathname == path
 
 
 def url_of(text: str) -> ada_url.URL:

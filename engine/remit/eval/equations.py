@@ -308,34 +308,29 @@ class Equations:
         return Constrained((Fact(YES, relationship), *described, _operand_of(judged, relationship, asked)))
 
     def _described(self, call: JudgedCall) -> Relationship | Unjudged | None:
-        """The relationship that says by which descriptor the call is judged; None under a schema in which tools have
-        none. Cost: O(descriptors of the tool), once."""
+        """The relationship that accepts the descriptor by which the call is judged; None under a schema in which tools
+        have none. Cost: O(1), once."""
         describing = self.schema.describing
         if describing is not None and self._description is None:
-            self._description = self._chosen(call, ObjectRef(plan.TOOL, call.tool), describing[1])
+            self._description = self._accepted(call, ObjectRef(plan.TOOL, call.tool), describing[1])
         return self._description
 
-    def _chosen(self, call: JudgedCall, tool: ObjectRef, relation: str) -> Relationship | Unjudged:
-        """Of the descriptors that are accepted now the one that the call names, or the only one."""
-        accepted: dict[str, Relationship] = {}
-        for subject, qualifiers in self.graph.edges(tool, relation):
-            self.budget.bytes += bytes_of(subject, qualifiers)
-            self.budget.spend()
-            if not qualifiers.counts_at(self.now_us):
-                continue
-            relationship = Relationship(tool, relation, subject, qualifiers)
-            if qualifiers.caveat is not None or subject.relation or subject.is_wildcard:
-                return Unjudged("", f"`{relationship.key}` does not say outright that a descriptor is accepted")
-            accepted[subject.id] = relationship
-        if not accepted:
-            return Unjudged("", f"no descriptor of `{tool}` is accepted")
-        if call.descriptor:
-            return accepted.get(call.descriptor) or Unjudged(
-                "", f"`{call.descriptor}`, which the call names, is no accepted descriptor of `{tool}`"
-            )
-        if len(accepted) > 1:
-            return Unjudged("", f"`{tool}` has {len(accepted)} accepted descriptors, and the call names none")
-        return next(iter(accepted.values()))
+    def _accepted(self, call: JudgedCall, tool: ObjectRef, relation: str) -> Relationship | Unjudged:
+        """That the descriptor which the call names is accepted now. No other is looked at: a call that is not judged
+        must not become one that is because a fact is gone."""
+        if not call.descriptor:
+            wanted = "name the one that you saw (`descriptor`, or `--descriptor`)"
+            shown = f"the relationships of `{tool}#{relation}` say which are accepted"
+            return Unjudged("", f"the call names no descriptor of `{tool}`: {wanted}; {shown}")
+        subject = SubjectRef(plan.DESCRIPTOR, call.descriptor)
+        self.budget.spend()
+        qualifiers = self.graph.find(tool, relation, subject)
+        if qualifiers is None or not qualifiers.counts_at(self.now_us):
+            return Unjudged("", f"`{subject}`, which the call names, is no accepted descriptor of `{tool}`")
+        accepting = Relationship(tool, relation, subject, qualifiers)
+        if qualifiers.caveat is not None:
+            return Unjudged("", f"`{accepting.key}` does not say outright that the descriptor is accepted")
+        return accepting
 
     def _declared_by(self, relationship: Relationship) -> Declared:
         """The permissions that the document of a relationship may ask for: of others nobody has counted on which side

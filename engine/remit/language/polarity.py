@@ -219,8 +219,8 @@ def _usersets(relation: Relation, effort: Effort) -> Iterator[Member]:
 
 def _asked_by_documents(schema: Schema, relation: Relation, effort: Effort) -> Iterator[tuple[Member, int]]:
     """What the constraint documents beside a relation may ask, and which way. A document that covers asks for what it
-    wants, one that matches for either, by `unrelated`. Both are judged by what describes a tool: one description more
-    may make a call one that cannot be judged, and one less as well."""
+    wants, one that matches for either, by `unrelated`. Both are judged by what describes a tool: a description more
+    may make a call one that can be judged, and so whatever its documents come to."""
     for subject in relation.subject_types if schema.uses_arguments else ():
         side = schema.side_of(subject.caveat) if subject.caveat is not None else None
         if side is None:

@@ -38,7 +38,7 @@ from remit.server.limits.fair_quota import FairQuota, Holdings
 from remit.server.limits.rates import Rates
 from remit.server.limits.readings import slow_request
 from remit.server.limits.serve_limits import ServeLimits, calls_max
-from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, SCHEMA_THREADS, ThreadPool
+from remit.server.limits.thread_pool import HEAVY_PER_CLIENT_MAX, SCHEMA_THREADS, ThreadPool, stopping
 from remit.server.limits.work_queue import WorkQueue
 from remit.server.rights import Gate
 from remit.server.streams import Stream, Streams
@@ -129,6 +129,7 @@ class Pipeline:
         self._under_way: dict[int, Call] = {}
         self._reading: dict[int, asyncio.Timeout] = {}  # calls whose request is waited for, on the event loop
         self._queued: dict[int, tuple[Call, Future[bytes]]] = {}  # calls that wait for a thread, or are on one
+        self._is_hurried = False
 
     # --- the ways through ---------------------------------------------------------------------------------------
 
@@ -274,7 +275,9 @@ class Pipeline:
 
     def admit(self, verb: Verb[Any], metadata: Metadata, call: Call) -> Engine:
         """Who calls, and whether it may, and whether it may already again; and the engine that answers. Raises
-        Unauthenticated, RightMissing, RateLimited, TooManySandboxes."""
+        Unauthenticated, RightMissing, RateLimited, TooManySandboxes, and StoreUnavailable once all are to stop."""
+        if self._is_hurried:
+            raise stopping()
         self.gate.admit(verb.method, verb.right, metadata, call)
         self.rates.take(call.key.id if call.key is not None else "")
         return self._engine_of(metadata)
@@ -402,7 +405,10 @@ class Pipeline:
         future.add_done_callback(lambda _: self._queued.pop(id(call), None))
 
     def hurry(self) -> None:
-        """Tell everything under way to stop now. A write that is on its way to the disk still gets there."""
+        """Tell everything under way to stop now, and let in nothing more: a connection that was there before the drain
+        may bring calls for as long as it is open, and whoever closes the pools would wait for those as well. A write
+        that is on its way to the disk still gets there."""
+        self._is_hurried = True
         for call in self.calls():
             call.cancel()
         for waiting in self._reading.values():

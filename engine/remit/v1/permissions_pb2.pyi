@@ -43,8 +43,9 @@ class Call(_message.Message):
     purpose: _builtins.str
     """What the call is for; at most 256 bytes in Unicode's form NFC. Empty: for nothing that has a name."""
     descriptor: _builtins.str
-    """The SHA-256 of the tool's description that the caller knows, in hexadecimal digits: the id of an object of type
-    `descriptor`. Empty: the caller tells none.
+    """The SHA-256 of the tool's description that the caller saw, in hexadecimal digits: the id of an object of type
+    `descriptor`. Where the schema has the relation `tool#descriptor`, the call is judged by that one alone, if it is
+    accepted; empty, it cannot be judged there.
     """
     def __init__(
         self,

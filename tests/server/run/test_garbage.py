@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 
+import pytest
+
 from remit.server.run.garbage import FULL_S, short_collections
+from tests.support.serving import PATIENCE_S
 
 
 class Knot:
@@ -56,3 +61,22 @@ def test_what_nobody_refers_to_is_freed_at_once_though_it_was_set_aside() -> Non
         gc.collect()
         kept.clear()
         assert gone() is None
+
+
+@pytest.mark.parametrize(("leaves", "said"), [("", "taken apart\n"), ("leave_all_at_exit()", "")])
+def test_at_the_end_of_the_process_nothing_is_taken_apart(leaves: str, said: str) -> None:
+    code = f"""
+from remit.server.run.garbage import leave_all_at_exit
+
+class Knot:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        print("taken apart")
+
+{leaves}
+Knot()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert ended.stdout == said

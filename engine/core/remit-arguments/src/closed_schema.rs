@@ -124,20 +124,28 @@ pub struct Property {
     pub default: Option<Json>,
 }
 
-/// A default, where it stands, what it has to fit and the place that it is of.
+/// How much the library is given: subschemas, as SUBSCHEMAS_MAX counts them, and the characters that patterns stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub subschemas: usize,
+    pub patterns: usize,
+}
+
+/// A default, where it stands, what it has to fit, how much that is, and the place that it is of.
 pub struct Default {
     pub at: String,
     pub value: Json,
     pub schema: Value,
+    pub size: Size,
     pub place: Place,
 }
 
-/// `schema` is what is given to the library; `subschemas` is how much that is, as SUBSCHEMAS_MAX counts it.
+/// `schema` is what is given to the library.
 pub struct ClosedSchema {
     pub schema: Value,
     pub place: Place,
     pub defaults: Vec<Default>,
-    pub subschemas: usize,
+    pub size: Size,
 }
 
 /// The closed schema of one that stands at a pointer. Cost: O(bytes + SUBSCHEMAS_MAX).
@@ -152,12 +160,10 @@ pub fn closed(schema: &Json, at: &str) -> Result<ClosedSchema, Problem> {
     let none = Object::default();
     let definitions =
         Definitions { named: object.get("$defs").and_then(Json::as_object).unwrap_or(&none), at: joined(at, "$defs") };
-    let mut unfolding = Unfolding { definitions: &definitions, count: 0, within: Vec::new() };
-    unfolding.walk(schema, at, 1)?;
-    let subschemas = unfolding.count;
+    let size = definitions.unfolded(schema, at)?;
     let mut closing = Closing { definitions: &definitions, defaults: Vec::new() };
     let (schema, place) = closing.described(schema, at, Within { is_object: false, fills: true }, false)?;
-    Ok(ClosedSchema { schema, place, defaults: closing.defaults, subschemas })
+    Ok(ClosedSchema { schema, place, defaults: closing.defaults, size })
 }
 
 fn refused<T>(at: &str, reason: impl Into<String>) -> Result<T, Problem> {
@@ -269,6 +275,14 @@ impl<'a> Definitions<'a> {
         }
     }
 
+    /// How much a schema is with all `$ref`s followed.
+    fn unfolded(&self, schema: &Json, at: &str) -> Result<Size, Problem> {
+        let size = Size { subschemas: 0, patterns: 0 };
+        let mut unfolding = Unfolding { definitions: self, size, within: Vec::new() };
+        unfolding.walk(schema, at, 1, 1)?;
+        Ok(unfolding.size)
+    }
+
     /// The same of a `$ref` that was followed before.
     fn known(&self, reference: &Json) -> &'a Json {
         self.target(reference, "").expect("it was followed before").0
@@ -278,14 +292,18 @@ impl<'a> Definitions<'a> {
 /// Counts what a schema is with all `$ref`s followed, before anything is done for each.
 struct Unfolding<'a> {
     definitions: &'a Definitions<'a>,
-    count: usize,
+    size: Size,
     within: Vec<String>,
 }
 
 impl Unfolding<'_> {
-    fn walk(&mut self, schema: &Json, at: &str, depth: usize) -> Result<(), Problem> {
-        self.count += 1 + schema.as_object().map_or(0, weight) / BYTES_EACH;
-        if self.count > SUBSCHEMAS_MAX {
+    /// `times`: how often the library may be given it.
+    fn walk(&mut self, schema: &Json, at: &str, depth: usize, times: usize) -> Result<(), Problem> {
+        let patterns = schema.as_object().map_or(0, characters);
+        let weight = schema.as_object().map_or(0, weight) + patterns * BYTES_A_CHARACTER;
+        self.size.subschemas += times * (1 + weight / BYTES_EACH);
+        self.size.patterns += times * patterns;
+        if self.size.subschemas > SUBSCHEMAS_MAX {
             return refused(at, format!("is beyond {SUBSCHEMAS_MAX} subschemas, `$ref`s followed"));
         }
         if depth > DEPTH_MAX {
@@ -300,20 +318,18 @@ impl Unfolding<'_> {
                 return refused(&joined(at, "$ref"), "leads back to where it stands");
             }
             self.within.push(target_at.clone());
-            self.walk(target, &target_at, depth + 1)?;
+            self.walk(target, &target_at, depth + 1, times)?;
             self.within.pop();
         }
-        below(object, at).into_iter().try_for_each(|(_, below, below_at)| self.walk(below, &below_at, depth + 1))
+        below(object, at).into_iter().try_for_each(|(keyword, below, below_at)| {
+            self.walk(below, &below_at, depth + 1, times + usize::from(keyword == "oneOf"))
+        })
     }
 }
 
-/// How many bytes a schema's own rules and names have, or are as good as.
+/// How many bytes a schema's own rules and names have.
 fn weight(schema: &Object) -> usize {
     let of = |keyword: &str, value: &Json| match (holds(keyword), value) {
-        (Some(Holds::Rule), Json::Text(pattern)) if keyword == "pattern" => {
-            let size = written_out(pattern).expect("it was read before").size;
-            value.canonical().len() + size * BYTES_A_CHARACTER
-        }
         (Some(Holds::Rule), _) if keyword != "$ref" => value.canonical().len(),
         (Some(Holds::SchemasByName), Json::Object(named)) if keyword != "$defs" => {
             named.entries().iter().map(|(name, _)| name.len()).sum()
@@ -321,6 +337,12 @@ fn weight(schema: &Object) -> usize {
         _ => 0,
     };
     schema.entries().iter().map(|(keyword, value)| of(keyword, value)).sum()
+}
+
+/// How many characters a schema's own pattern stands for.
+fn characters(schema: &Object) -> usize {
+    let pattern = schema.get("pattern").and_then(Json::as_text);
+    pattern.map_or(0, |pattern| written_out(pattern).expect("it was read before").size)
 }
 
 // --- what is made of it -----------------------------------------------------------------------------------------
@@ -400,9 +422,10 @@ impl<'a> Closing<'a> {
                         return refuse_default(below.as_object().expect("it has a default"), &below_at)
                             .map(|()| unreachable!("it has a default"));
                     }
+                    let size = self.definitions.unfolded(below, &below_at)?;
                     let at = joined(&below_at, "default");
                     let (schema, place) = (closed.clone(), below_place.clone());
-                    self.defaults.push(Default { at, value: default.clone(), schema, place });
+                    self.defaults.push(Default { at, value: default.clone(), schema, size, place });
                 }
                 place.fills |= default.is_some() || below_place.fills;
                 let property = Property { place: below_place, default: default.cloned() };

@@ -7,7 +7,7 @@
 use crate::glob::{self, Glob};
 use crate::json_text::{Json, Numbers, Object, Problem, Read, push_segment, read_object, refused};
 use crate::tree::{Argument, Bound, Constraint, Document, Goal, Hosts, Link, Member, Named, OneOf, Part, Says, Side};
-use crate::values::{self, Type, is_address_like, is_nfc};
+use crate::values::{self, Type, is_address_like, is_nfc, is_path_of_url};
 use ipnet::IpNet;
 use std::sync::Arc;
 
@@ -359,6 +359,10 @@ fn link(value: &Json) -> Read<Link> {
             let directory = path(value).below("path")?;
             if !directory.starts_with('/') {
                 return refused("is a relative path").below("path");
+            }
+            // In another spelling it would be the path of no URL that is judged, and a denial would match none.
+            if !is_path_of_url(&directory) {
+                return refused("is not written as the paths of URLs are").below("path");
             }
             Some(directory)
         }

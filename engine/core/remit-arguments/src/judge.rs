@@ -9,8 +9,9 @@
 use crate::call::{ReadCall, Types, is_id};
 use crate::document::BINDING;
 use crate::fitting::fits;
-use crate::json_text::{Json, compare_numbers};
+use crate::json_text::Json;
 use crate::judged::{Judged, Verdict};
+use crate::numbers::compare_numbers;
 use crate::tree::{Argument, Bound, Constraint, Document, Goal, Hosts, Link, Member, Named, Part, Says, Side};
 use crate::values::{ReadUrl, Type, address, is_address_like, is_below, is_nfc};
 use sha2::{Digest, Sha256};

@@ -14,6 +14,7 @@ pub mod json_text;
 pub mod judge;
 pub mod judged;
 mod keywords;
+mod numbers;
 mod patterns;
 mod schema_library;
 pub mod tool_schema;

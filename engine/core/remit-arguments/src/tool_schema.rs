@@ -4,9 +4,9 @@
 //! Law: the same arguments filled in twice are the same, and what is filled in fits.
 
 use crate::call::Types;
-use crate::closed_schema::{ClosedSchema, Default, Kinds, OPEN, Place, closed, joined};
+use crate::closed_schema::{ClosedSchema, Default, Kinds, OPEN, Place, Size, closed, joined};
 use crate::json_text::{DEPTH_MAX, Json, Numbers, Object, Problem, path_of, read_object};
-use crate::schema_library::Validator;
+use crate::schema_library::{Validator, WORK_MAX};
 use crate::values::Type;
 use std::collections::BTreeMap;
 
@@ -41,10 +41,10 @@ impl Descriptor {
                 return refused(&joined("", key), "is not a string");
             }
         }
-        let ClosedSchema { schema, place, defaults, subschemas } = closed(schema, "/input_schema")?;
-        defaults.iter().try_for_each(|default| check_default(default, subschemas))?;
+        let ClosedSchema { schema, place, defaults, size } = closed(schema, "/input_schema")?;
+        check_defaults(&defaults)?;
         let types = whole.get("types").map_or(Ok(Types::default()), |types| read_types(types, &place))?;
-        Ok(Descriptor { types, place, validator: validator(&schema, subschemas, "/input_schema")? })
+        Ok(Descriptor { types, place, validator: validator(&schema, size, "/input_schema")? })
     }
 
     /// The semantic types of its arguments.
@@ -52,8 +52,13 @@ impl Descriptor {
         &self.types
     }
 
+    /// How much there is of its schema: what it takes to be kept is bounded by that.
+    pub fn subschemas(&self) -> usize {
+        self.validator.size.subschemas
+    }
+
     /// The arguments as the tool gets to see them, or why they do not fit. They have to fit as they were given, and with
-    /// what is filled in. Cost: O(values of the arguments x subschemas).
+    /// what is filled in. Cost: O(values x subschemas + bytes of texts x characters of patterns).
     pub fn filled(&self, arguments: &Json) -> Result<Json, Problem> {
         if let Some(unfit) = self.validator.unfit(arguments) {
             return Err(unfit);
@@ -74,20 +79,29 @@ fn refused<T>(pointer: &str, reason: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { pointer: pointer.into(), reason: reason.into() })
 }
 
-fn validator(schema: &serde_json::Value, subschemas: usize, at: &str) -> Result<Validator, Problem> {
-    Validator::of(schema, subschemas).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
+fn validator(schema: &serde_json::Value, size: Size, at: &str) -> Result<Validator, Problem> {
+    Validator::of(schema, size).or_else(|problem| refused(at, format!("is no schema to the library: {problem}")))
 }
 
-/// That it fits as it stands, and with the defaults below it.
-fn check_default(default: &Default, subschemas: usize) -> Result<(), Problem> {
-    let validator = validator(&default.schema, subschemas, &default.at)?;
-    let unfit = validator.unfit(&default.value).or_else(|| {
-        Filling::default().fill(&default.place, &default.value, 1).map_or_else(Some, |filled| validator.unfit(&filled))
-    });
-    match unfit {
-        Some(unfit) => refused(&format!("{}{}", default.at, unfit.pointer), format!("{}, as a default", unfit.reason)),
-        None => Ok(()),
+/// That each fits as it stands, and with the defaults below it. All of them together may take as long as the arguments of
+/// one call: each of several in one another is looked at with all that is below it.
+fn check_defaults(defaults: &[Default]) -> Result<(), Problem> {
+    let mut work = 0;
+    for default in defaults {
+        let wrong = |unfit: Problem| Problem {
+            pointer: format!("{}{}", default.at, unfit.pointer),
+            reason: format!("{}, as a default", unfit.reason),
+        };
+        let validator = validator(&default.schema, default.size, &default.at)?;
+        validator.unfit(&default.value).map_or(Ok(()), Err).map_err(wrong)?;
+        let filled = Filling::default().fill(&default.place, &default.value, 1).map_err(wrong)?;
+        work += validator.work(&filled);
+        if work > WORK_MAX {
+            return refused(&default.at, "is, with the defaults before it, too much to judge");
+        }
+        validator.unfit(&filled).map_or(Ok(()), Err).map_err(wrong)?;
     }
+    Ok(())
 }
 
 // --- types ------------------------------------------------------------------------------------------------------

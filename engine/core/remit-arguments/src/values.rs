@@ -196,8 +196,8 @@ pub struct ReadUrl {
 }
 
 impl ReadUrl {
-    /// A URL of a scheme with hosts, which is its own serialisation (WHATWG), with nobody's name in it and a host in its one
-    /// spelling.
+    /// A URL of a scheme with hosts, which is its own serialisation (WHATWG), with nobody's name in it, and its host and
+    /// whatever is encoded in their one spelling.
     pub fn of(text: &str) -> Option<ReadUrl> {
         let url = Url::parse(text).ok().filter(|url| url.as_str() == text)?;
         let is_special = default_port(url.scheme()).is_some();
@@ -205,7 +205,7 @@ impl ReadUrl {
         // The standard has written `^` of a path as `%5E` since 2023, and this reader does not yet.
         let is_current = !url.path().contains('^');
         let read = ReadUrl { url };
-        (is_special && is_anonymous && is_current && is_host(read.host())).then_some(read)
+        (is_special && is_anonymous && is_current && are_escapes_normal(text) && is_host(read.host())).then_some(read)
     }
 
     pub fn scheme(&self) -> &str {
@@ -232,6 +232,28 @@ impl ReadUrl {
     }
 }
 
+/// Whether a URL that is not refused could have the path, which begins with a `/`.
+pub fn is_path_of_url(path: &str) -> bool {
+    ReadUrl::of(&format!("https://host{path}")).is_some_and(|url| url.path() == path)
+}
+
+/// By RFC 3986, 6.2.2.1 and 6.2.2.2: what need not be encoded is not, and hexadecimal digits are capitals. WHATWG's standard
+/// leaves both as they come, and a server takes them for one.
+fn are_escapes_normal(url: &str) -> bool {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    url.split('%').skip(1).all(|behind| match *behind.as_bytes() {
+        [high, low, ..] => digit(high).zip(digit(low)).is_some_and(|(high, low)| {
+            let encoded = high << 4 | low;
+            !encoded.is_ascii_alphanumeric() && !b"-._~".contains(&encoded)
+        }),
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +268,13 @@ mod tests {
         ),
         (
             Type::Url,
-            &["https://example.com/", "https://a.b:8443/x?y#z", "http://[2001:db8::1]/", "ws://10.0.0.1/"],
+            &[
+                "https://example.com/",
+                "https://a.b:8443/x?y#z",
+                "http://[2001:db8::1]/",
+                "ws://10.0.0.1/",
+                "https://a/%2F%C3%A9",
+            ],
             &[
                 "https://example.com",
                 "HTTPS://example.com/",
@@ -255,6 +283,12 @@ mod tests {
                 "https://b./",
                 "https://a/../b",
                 "https://a/^",
+                "https://a/%61",
+                "https://a/?%2d",
+                "https://a/%c3%a9",
+                "https://a/%",
+                "https://a/%4",
+                "https://a/#%é",
                 "https://[::ffff:a00:1]/",
                 "https://1.2/",
                 "file:///a",

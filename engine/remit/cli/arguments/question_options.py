@@ -29,7 +29,7 @@ Arguments = Annotated[
 ]
 Purpose = Annotated[str, typer.Option("--purpose", metavar="TEXT", help="What the call is for.")]
 Descriptor = Annotated[
-    str, typer.Option("--descriptor", metavar="SHA256", help="The digest of the tool's description that you know.")
+    str, typer.Option("--descriptor", metavar="SHA256", help="The digest of the tool's description that you saw.")
 ]
 
 

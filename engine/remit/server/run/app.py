@@ -33,7 +33,7 @@ from remit.server.net.tls import Certificates, TlsFiles
 from remit.server.pipeline import Pipeline
 from remit.server.run.banner import banner
 from remit.server.run.config import DRAIN_DELAY_S, Config
-from remit.server.run.garbage import short_collections
+from remit.server.run.garbage import leave_all_at_exit, short_collections
 from remit.server.run.open_files import raise_open_files
 from remit.server.run.sandboxes import Sandboxes
 from remit.server.run.server import CANCELLED_GRACE_S, Server
@@ -99,6 +99,7 @@ def serve(
     addresses = checked_address(grpc, protection), checked_address(http, protection) if http else None
     raise_open_files()
     sys.setswitchinterval(_SWITCH_S)
+    leave_all_at_exit()
 
     @contextmanager
     def opened() -> Iterator[Engine]:

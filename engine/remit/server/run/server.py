@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from remit.access.keyring import KeyRing
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 
 _IDLE_LOOK_S = 0.01  # while draining, whether all is done
 _CLOSE_S = 2.0  # for the frontend's callers to take what was said to them last
-CANCELLED_GRACE_S = 5.0  # for evaluations told to stop, which look up every millisecond or so
+# For evaluations told to stop, which look up every millisecond or so, and for their callers to take what they are told.
+CANCELLED_GRACE_S = 5.0
 
 
 class Server:
@@ -128,13 +130,17 @@ class Server:
         await self.grpc.drain(grace_s + CANCELLED_GRACE_S)
         self.pipeline.streams.drain()
         finished = await self._became_idle(grace_s)
+        # Not one after the other: each by itself is short enough for the watchdog, and all of them are not.
+        until_s = time.monotonic() + CANCELLED_GRACE_S
         if not finished:
             log.warning("grace period over", extra={"under_way": len(self.pipeline.calls())})
             self.hurry()
             await self._became_idle(CANCELLED_GRACE_S)
         await self.grpc.close()
         if self.frontend is not None:
-            await asyncio.to_thread(self.frontend.close, _CLOSE_S)
+            close_s = min(_CLOSE_S, max(0.0, until_s - time.monotonic()))
+            await asyncio.to_thread(self.frontend.close, close_s)
+        self.hurry()  # what came until the last connection was closed: nobody is left to have its answer
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         await self.pipeline.close()
@@ -150,7 +156,7 @@ class Server:
             async with asyncio.timeout(within_s):
                 while not self._is_idle():
                     if self._hurried.is_set():
-                        self.pipeline.hurry()  # also those who were let in since
+                        self.pipeline.hurry()  # also those who were being let in
                     await asyncio.sleep(_IDLE_LOOK_S)
         except TimeoutError:
             return False

@@ -30,8 +30,12 @@ const WORK_MAX: usize = 20_000;
 /// Parts of an expression or a document that take about as long as a step of a check.
 pub(super) const WORK_OF_A_STEP: u64 = 4;
 
-/// Contexts of relationships that are kept converted, for each store: some 20 MB. Others are converted each time.
-const CONVERTED_MAX: usize = 1 << 16;
+/// Bytes of the contexts that are kept converted, for each store. A document takes up to 17 times its text (measured), so that
+/// is 140 MB at most. Others are converted each time.
+const CONVERTED_MAX: usize = 8 << 20;
+
+/// What the shortest context counts for: there is more to it than its text.
+const CONTEXT_BYTES_MIN: usize = 128;
 
 /// The functions that an expression may call. No parser of the crate is ever used.
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -133,7 +137,12 @@ enum Meaning {
     Document(Side),
 }
 
-/// The context of a relationship, as it is used.
+/// The context of a relationship, as it is used, and how much of CONVERTED_MAX it takes.
+struct Kept {
+    bytes: usize,
+    converted: Converted,
+}
+
 enum Converted {
     Fixed(Fixed),
     /// Read as what may ask so much (see `Plan::asking`); None where that is less than it asks.
@@ -143,10 +152,10 @@ enum Converted {
 /// All caveats of a store's schema, and what its relationships fix, each converted when it is first met.
 #[derive(Default)]
 pub struct Caveats {
-    by_name: Vec<Meaning>,                            // by the number of the name in the graph
-    pub(super) has_documents: bool,                   // there are caveats whose contexts are documents
-    fixed: Chunked<OnceLock<Option<Box<Converted>>>>, // by the number of caveat and context in the graph
-    converted: AtomicUsize,
+    by_name: Vec<Meaning>,                       // by the number of the name in the graph
+    pub(super) has_documents: bool,              // there are caveats whose contexts are documents
+    fixed: Chunked<OnceLock<Option<Box<Kept>>>>, // by the number of caveat and context in the graph
+    converted: AtomicUsize,                      // bytes
 }
 
 impl Caveats {
@@ -181,8 +190,8 @@ impl Caveats {
             return;
         }
         self.grow(number as usize + 1);
-        if self.fixed[number as usize].take().is_some() {
-            *self.converted.get_mut() -= 1;
+        if let Some(Some(kept)) = self.fixed[number as usize].take() {
+            *self.converted.get_mut() -= kept.bytes;
         }
     }
 
@@ -196,22 +205,25 @@ impl Caveats {
     fn converted<'a>(
         &'a self,
         number: u32,
-        passing: &'a mut Option<Box<Converted>>,
+        graph: &Graph,
+        passing: &'a mut Option<Converted>,
         convert: impl FnOnce() -> Option<Converted>,
     ) -> Option<&'a Converted> {
         let place = &self.fixed[number as usize];
-        let converted = match place.get() {
-            Some(converted) => converted,
+        let kept = match place.get() {
+            Some(kept) => kept,
             None if self.converted.load(Ordering::Relaxed) < CONVERTED_MAX => place.get_or_init(|| {
-                self.converted.fetch_add(1, Ordering::Relaxed);
-                convert().map(Box::new)
+                let converted = convert()?;
+                let bytes = graph.caveats.text(number).len().max(CONTEXT_BYTES_MIN);
+                self.converted.fetch_add(bytes, Ordering::Relaxed);
+                Some(Box::new(Kept { bytes, converted }))
             }),
             None => {
-                *passing = convert().map(Box::new);
-                &*passing
+                *passing = convert();
+                return passing.as_ref();
             }
         };
-        converted.as_deref()
+        kept.as_deref().map(|kept| &kept.converted)
     }
 
     /// What a caveat comes to with its relationship's context and a request's, and the steps it took.
@@ -221,7 +233,7 @@ impl Caveats {
         };
         let mut passing = None;
         let fix = || caveat.fix(graph.caveats.text(number)).map(Converted::Fixed);
-        match self.converted(number, &mut passing, fix) {
+        match self.converted(number, graph, &mut passing, fix) {
             Some(Converted::Fixed(fixed)) => caveat.outcome(Some(fixed), request),
             _ => caveat.outcome(None, request),
         }
@@ -252,7 +264,7 @@ impl Caveats {
         let mut passing = None;
         let (name, written) = (graph.caveats.tag(number), graph.caveats.text(number));
         let read = || Some(Converted::Document(asking, self.document(name, written, declared)));
-        match self.converted(number, &mut passing, read) {
+        match self.converted(number, graph, &mut passing, read) {
             Some(Converted::Document(known, document)) if *known == asking => document.as_ref().map(tell),
             // Relations that declare different permissions have the same document.
             _ => self.document(name, written, declared).as_ref().map(tell),
@@ -353,6 +365,33 @@ mod tests {
             nested = message(&[(6, &message(&[(1, &nested)]))]);
         }
         assert_eq!(Context::from_struct(&message(&[(1, &message(&[(1, b"a"), (2, &nested)]))]), 4096), None);
+    }
+
+    /// Read as a document is.
+    fn read(caveats: &Caveats, number: u32, graph: &Graph) {
+        caveats.with_document(number, (NONE, &[]), graph, |_| ()).expect("it is a document");
+    }
+
+    #[test]
+    fn what_is_kept_converted_is_bounded_by_its_text_and_given_back_with_it() {
+        let mut graph = Graph::default();
+        let arguments = graph.names.intern("arguments");
+        let document = |of: usize| format!("{{\"a{of}\":{{\"equals\":\"{}\"}}}}", "x".repeat(15_000));
+        let numbers: Vec<u32> = (0..1_000).map(|of| graph.caveats.intern(arguments, &document(of))).collect();
+        let mut caveats = Caveats::install(&[], true, &mut graph);
+        numbers.iter().for_each(|number| read(&caveats, *number, &graph));
+        let is_kept = |caveats: &Caveats, number: u32| caveats.fixed[number as usize].get().is_some();
+        let kept = numbers.iter().filter(|number| is_kept(&caveats, **number)).count();
+        let bytes = *caveats.converted.get_mut();
+        assert!((CONVERTED_MAX..CONVERTED_MAX + 16_384).contains(&bytes), "{bytes}");
+        assert!(kept * 15_000 < bytes && kept < numbers.len());
+        for number in &numbers[..kept / 2] {
+            caveats.written(*number);
+        }
+        read(&caveats, numbers[999], &graph);
+        assert!(is_kept(&caveats, numbers[999]), "there is room again");
+        numbers.iter().for_each(|number| caveats.written(*number));
+        assert_eq!(*caveats.converted.get_mut(), 0);
     }
 
     proptest! {

@@ -210,7 +210,10 @@ impl<G: GraphView> Evaluation<'_, G> {
                 let slot = self.plan.target(targets, self.type_of(subject.object));
                 Operand::Goal { object: subject.object, slot }
             }
-            Node::Exists { kind } => self.exists(object, kind)?,
+            Node::Exists { kind } => match self.exists(object, kind)? {
+                UNKNOWN if self.gate != NONE => Operand::Goal { object: self.gate, slot: GATE },
+                known => Operand::Value(known),
+            },
             Node::Union { from, to } => Operand::Any(Operands { next: from, to, object, subject }),
             Node::Intersection { from, to } => Operand::All(Operands { next: from, to, object, subject }),
             Node::Exclusion { base, subtracted } => Operand::ButNot { base, subtracted },
@@ -244,17 +247,16 @@ impl<G: GraphView> Evaluation<'_, G> {
         if subject.kind == NONE && subject.object == object { YES } else { NO }
     }
 
-    fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Operand> {
+    /// Whether an object has an edge of a kind. As of an edge, what comes to UNKNOWN may hang on goals: `gate` says by which.
+    fn exists(&mut self, object: u32, kind: u32) -> Stoppable<Value> {
         let Some(node) = self.node_of(object, kind) else {
-            return Ok(Operand::Value(NO));
+            return Ok(NO);
         };
         let mut known = NO;
-        let mut gates = Vec::new();
         for place in 0..self.edges_len(node) {
             if let Some(edge) = self.edge(node, place)? {
                 if edge.fact == UNKNOWN && self.gate != NONE {
-                    gates.push(GatePart::gate(self.gate));
-                    continue;
+                    return self.exists_or_gates(node, place, known);
                 }
                 known = known.max(edge.fact);
                 if known == YES {
@@ -262,6 +264,26 @@ impl<G: GraphView> Evaluation<'_, G> {
                 }
             }
         }
-        Ok(if known == YES || gates.is_empty() { Operand::Value(known) } else { self.any_of_gates(known, gates) })
+        Ok(known)
+    }
+
+    /// The same, from a place on whose edge was looked at last and has a gate.
+    #[cold]
+    #[inline(never)]
+    fn exists_or_gates(&mut self, node: u32, place: u32, mut known: Value) -> Stoppable<Value> {
+        let mut gates = vec![GatePart::gate(self.gate)];
+        for place in place + 1..self.edges_len(node) {
+            match self.edge(node, place)? {
+                Some(edge) if edge.fact == UNKNOWN && self.gate != NONE => gates.push(GatePart::gate(self.gate)),
+                Some(edge) if edge.fact == YES => return Ok(YES),
+                Some(edge) => known = known.max(edge.fact),
+                None => {}
+            }
+        }
+        if known == UNKNOWN {
+            gates.push(GatePart::Value(UNKNOWN));
+        }
+        self.gate = self.scratch.gates.number(false, &gates);
+        Ok(UNKNOWN)
     }
 }

@@ -8,15 +8,14 @@
 use super::calls::{Call, JudgedCall, Outcome};
 use super::caveats::WORK_OF_A_STEP;
 use super::evaluator::Evaluation;
-use super::gates::{GATE, GatePart};
+use super::gates::GatePart;
 use super::goals::{NO, Subject, UNKNOWN, Value, YES};
-use super::operands::Operand;
 use crate::graph::view::GraphView;
 use crate::graph::{EPHEMERAL, End, NONE, Qualifiers};
 use crate::schema::plan::Alternative;
 use remit_arguments::{Judged, ReadCall, Verdict, judge};
 
-/// The type whose objects are tools, and the relation that says by which descriptor the calls of one are read.
+/// The type whose objects are tools; the relation that says which descriptors of one are accepted, and their type.
 const TOOL: &str = "tool";
 const DESCRIPTOR: &str = "descriptor";
 
@@ -162,30 +161,25 @@ impl<G: GraphView> Evaluation<'_, G> {
     fn described(&mut self, call: &Call, tool: u32) -> Option<ReadCall> {
         let kind = self.graph.find_kind(TOOL, DESCRIPTOR).filter(|kind| self.plan.is_relation(*kind))?;
         self.pay(1 + call.as_read().values() as u64 / WORK_OF_A_STEP);
-        Some(match self.accepted(call, tool, kind) {
-            Some(digest) => self.descriptors.described(self.id_of(digest), call.as_read()),
-            None => call.as_read().clone().unjudgeable(),
+        Some(if self.is_accepted(call.descriptor(), tool, kind) {
+            self.descriptors.described(call.descriptor(), call.as_read())
+        } else {
+            call.as_read().clone().unjudgeable()
         })
     }
 
-    /// Of the descriptors that are accepted now the one that the call names, or the only one.
-    fn accepted(&mut self, call: &Call, tool: u32, kind: u32) -> Option<u32> {
-        let node = self.node_of(tool, kind)?;
-        let mut accepted = Vec::new();
-        self.pay(self.edges_len(node).into());
-        for place in 0..self.edges_len(node) {
-            let (end, is_qualified) = self.end_of(node, place);
-            match (self.fact_of_time(node, end, is_qualified), end) {
-                (NO, _) => {}
-                (YES, End::Object(object)) if !self.is_wildcard(object) => accepted.push(object),
-                _ => return None, // it does not say outright that one is accepted
-            }
-        }
-        match (call.descriptor(), &accepted[..]) {
-            ("", [only]) => Some(*only),
-            ("", _) => None,
-            (named, _) => accepted.into_iter().find(|object| self.id_of(*object) == named),
-        }
+    /// Whether the descriptor that a call names is accepted now. No other is looked at: a call that is not judged must not
+    /// become one that is because a fact is gone.
+    fn is_accepted(&mut self, named: &str, tool: u32, kind: u32) -> bool {
+        let Some(node) = self.node_of(tool, kind) else {
+            return false;
+        };
+        let Some(named) = self.graph.types.find(DESCRIPTOR).and_then(|type_| self.known_object(type_, named)) else {
+            return false; // none is named, or one that no relationship does
+        };
+        let end = End::Object(named);
+        let is_qualified = self.view.edge_to(&self.view.row(node), end);
+        is_qualified.is_some_and(|is_qualified| self.fact_of_time(node, end, is_qualified) == YES)
     }
 
     /// Whether an edge is of another tool than the call's.
@@ -237,25 +231,16 @@ impl<G: GraphView> Evaluation<'_, G> {
         (known, gate)
     }
 
-    /// The greatest of what is known and some gates.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn any_of_gates(&mut self, known: Value, mut gates: Vec<GatePart>) -> Operand {
-        if known == UNKNOWN {
-            gates.push(GatePart::Value(UNKNOWN));
-        }
-        Operand::Goal { object: self.scratch.gates.number(false, &gates), slot: GATE }
-    }
-
     // --- objects ----------------------------------------------------------------------------------------------
 
-    fn id_of(&self, object: u32) -> &str {
-        if object & EPHEMERAL == 0 { self.graph.objects.text(object) } else { self.ephemerals.id(object) }
+    /// The number of an object that a relationship of the store or of the request names.
+    fn known_object(&self, type_: u32, id: &str) -> Option<u32> {
+        self.graph.objects.find(type_, id).or_else(|| self.ephemerals.find(type_, id))
     }
 
     /// The number of an object, whether a relationship names it or not.
     fn object_of(&mut self, type_: u32, id: &str) -> u32 {
-        if let Some(known) = self.graph.objects.find(type_, id).or_else(|| self.ephemerals.find(type_, id)) {
+        if let Some(known) = self.known_object(type_, id) {
             return known;
         }
         let named = &mut self.scratch.named;
