@@ -133,6 +133,7 @@ def runs(shell: Shell, tmp: Path, engine: Engine) -> Iterator[tuple[str, Outcome
     yield from _constraints(run)
     yield from _agents(run, shell, tmp)
     yield from _owners(run, shell)
+    yield from _applied(run)
     yield from _tools(run, shell, tmp)
     keys = ("--keys", str(tmp / "keys.json"))
     for_all = ("--principal", "service:x", "--store", "default", "--right", "check", "--expires", "9d")
@@ -219,6 +220,18 @@ def _agents(run: Any, shell: Shell, tmp: Path) -> Iterator[tuple[str, Outcome]]:
     assert shell(*office, "touch", "run:r-0#hold@hold:by-hand").code == 0
     yield run("release", *office, "release", "by-hand")
     yield run("terminate", *office, "terminate", "run:r-0")
+
+
+def _applied(run: Any) -> Iterator[tuple[str, Outcome]]:
+    """In the store of the agents: a person, and the same with another end."""
+    office, person = (
+        ("--store", "office", "apply", "-f", "-"),
+        "{apiVersion: remit/v1, kind: Person, metadata: {name: cleo}",
+    )
+    for until in ("2098-01-01T00:00:00Z", "2099-01-01T00:00:00Z"):
+        spec = f'spec: {{directory: {{name: people, until: "{until}"}}}}'
+        yield run("apply", *office, stdin=f"{person}, {spec}}}")
+    yield run("apply", *office, "--prune", stdin="{apiVersion: remit/v1, kind: People, items: [dido]}")
 
 
 def _owners(run: Any, shell: Shell) -> Iterator[tuple[str, Outcome]]:
