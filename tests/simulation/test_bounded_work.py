@@ -27,8 +27,16 @@ from tests.support.simulation.heavy_work import worked
 # A line of Python takes some 50 ns here, a slow one a microsecond: far within 10 ms.
 LINES_MAX = 30_000
 # A step of a restore looks at each relationship; what else a chunk of at most 1 MiB holds is checked at a stretch. What
-# was read of a write is judged and carried out at a stretch: it is never given up halfway.
-MORE = {"Restore": 500_000, "Write": 60_000, "spicedb.WriteRelationships": 60_000}
+# was read of a write is judged and carried out at a stretch: it is never given up halfway. So it is with verbs of
+# agents that write many facts: consent for a hundred agents, six hundred agents of a leaver, three hundred documents.
+MORE = {
+    "Restore": 500_000,
+    "Write": 60_000,
+    "spicedb.WriteRelationships": 60_000,
+    "GiveConsent": 100_000,
+    "TransferOwner": 250_000,
+    "Apply": 150_000,
+}
 # Why a heavy request of a verb may be refused; all others are answered. A schema over SpiceDB's wire is refused at its
 # last step, and what a deletion there would remove is more than may go: neither has a dry run, and the world stays.
 REFUSED = {

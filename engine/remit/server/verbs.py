@@ -54,8 +54,13 @@ _FOR_QUESTIONS = SizeLimits(counted=(_ITEMS, _CONTEXTUAL), caveats=(("contextual
 _FOR_WRITE = SizeLimits((_UPDATES, _PRECONDITIONS), measured=(_METADATA,), caveats=(("updates", _IN_UPDATE),))
 _FOR_DELETE = SizeLimits(counted=(_PRECONDITIONS,), measured=(_METADATA,))
 _FOR_IMPORT = SizeLimits(counted=(("relationships", "updates_max"),), caveats=(("relationships", _IN_FACT),))
-_FOR_TRANSFER = SizeLimits(counted=(("only", "items_max"),))
 _FOR_WATCH = SizeLimits(counted=(("filters", "filters_max"),))
+
+
+def _naming(*fields: str) -> SizeLimits:
+    """Of a verb of agents: each field names as much as a write may have updates, at most; its own bound is lower."""
+    return SizeLimits(counted=tuple((field, "updates_max") for field in fields))
+
 
 _IN_SPICEDB_FACT = Caveats(lambda fact: fact.optional_caveat, "optional_caveat")
 _SPICEDB_CONDITIONS = ("optional_preconditions", "spicedb_preconditions_max")
@@ -153,7 +158,7 @@ VERBS: tuple[UnaryVerb, ...] = (
          right=Right.TERMINATE, about=About.STORE, queue=_WRITES, reader=summary.TERMINATE),
     Verb(service="remit.v1.Agents", method="GiveConsent",
          handler=consents.give_consent, request=_A.GiveConsentRequest, response=_A.GiveConsentResponse,
-         right=Right.CONSENT, about=About.STORE, queue=_WRITES, reader=summary.GIVE_CONSENT),
+         right=Right.CONSENT, about=About.STORE, queue=_WRITES, sizes=_naming("agents"), reader=summary.GIVE_CONSENT),
     Verb(service="remit.v1.Agents", method="WithdrawConsent",
          handler=consents.withdraw_consent, request=_A.WithdrawConsentRequest, response=_A.WithdrawConsentResponse,
          right=Right.CONSENT, about=About.STORE, queue=_WRITES, reader=summary.WITHDRAW_CONSENT),
@@ -163,7 +168,8 @@ VERBS: tuple[UnaryVerb, ...] = (
     # Below a person it needs the right `spawn-unproven` as well, which only the request can tell.
     Verb(service="remit.v1.Agents", method="Spawn",
          handler=runs.spawn, request=_A.SpawnRequest, response=_A.SpawnResponse,
-         right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.SPAWN),
+         right=Right.SPAWN, about=About.STORE, queue=_WRITES, sizes=_naming("profiles", "bindings"),
+         reader=summary.SPAWN),
     Verb(service="remit.v1.Agents", method="Renew",
          handler=runs.renew, request=_A.RenewRequest, response=_A.RenewResponse,
          right=Right.SPAWN, about=About.STORE, queue=_WRITES, reader=summary.OF_RUN),
@@ -188,10 +194,12 @@ VERBS: tuple[UnaryVerb, ...] = (
 
     Verb(service="remit.v1.Agents", method="RegisterAgent",
          handler=registrations.register_agent, request=_A.RegisterAgentRequest, response=_A.RegisterAgentResponse,
-         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.REGISTER_AGENT),
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_naming("owners"),
+         reader=summary.REGISTER_AGENT),
     Verb(service="remit.v1.Agents", method="ChangeAgent",
          handler=registrations.change_agent, request=_A.ChangeAgentRequest, response=_A.ChangeAgentResponse,
-         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.CHANGE_AGENT),
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_naming("owners"),
+         reader=summary.CHANGE_AGENT),
     Verb(service="remit.v1.Agents", method="RetireAgent",
          handler=registrations.retire_agent, request=_A.RetireAgentRequest, response=_A.RetireAgentResponse,
          right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.RETIRE_AGENT),
@@ -216,14 +224,15 @@ VERBS: tuple[UnaryVerb, ...] = (
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.ORPHANS),
     Verb(service="remit.v1.Agents", method="TransferOwner",
          handler=owners.transfer_owner, request=_A.TransferOwnerRequest, response=_A.TransferOwnerResponse,
-         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_FOR_TRANSFER, reader=summary.TRANSFER_OWNER),
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_naming("only"),
+         reader=summary.TRANSFER_OWNER),
     Verb(service="remit.v1.Agents", method="Impact",
          handler=impacts.impact, request=_A.ImpactRequest, response=_A.ImpactResponse,
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.IMPACT),
 
     Verb(service="remit.v1.Agents", method="RegisterTool",
          handler=tools.register_tool, request=_A.RegisterToolRequest, response=_A.RegisterToolResponse,
-         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.REGISTER_TOOL),
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_naming("tags"), reader=summary.REGISTER_TOOL),
     Verb(service="remit.v1.Agents", method="ProposeDescriptor",
          handler=tools.propose_descriptor, request=_A.ProposeDescriptorRequest, response=_A.ProposeDescriptorResponse,
          right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.PROPOSE_DESCRIPTOR),
@@ -235,10 +244,10 @@ VERBS: tuple[UnaryVerb, ...] = (
          right=Right.ACCEPT, about=About.STORE, queue=_WRITES, reader=summary.REJECT_DESCRIPTOR),
     Verb(service="remit.v1.Agents", method="ChangeTool",
          handler=tools.change_tool, request=_A.ChangeToolRequest, response=_A.ChangeToolResponse,
-         right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.CHANGE_TOOL),
+         right=Right.REGISTER, about=About.STORE, queue=_WRITES, sizes=_naming("tags"), reader=summary.CHANGE_TOOL),
     Verb(service="remit.v1.Agents", method="RelaxTool",
          handler=tools.relax_tool, request=_A.RelaxToolRequest, response=_A.RelaxToolResponse,
-         right=Right.ACCEPT, about=About.STORE, queue=_WRITES, reader=summary.RELAX_TOOL),
+         right=Right.ACCEPT, about=About.STORE, queue=_WRITES, sizes=_naming("remove_tags"), reader=summary.RELAX_TOOL),
     Verb(service="remit.v1.Agents", method="RetireTool",
          handler=tools.retire_tool, request=_A.RetireToolRequest, response=_A.RetireToolResponse,
          right=Right.REGISTER, about=About.STORE, queue=_WRITES, reader=summary.RETIRE_TOOL),
@@ -250,7 +259,8 @@ VERBS: tuple[UnaryVerb, ...] = (
          right=Right.READ, about=About.STORE, queue=_READS, reader=summary.DESCRIBE_TOOL),
     Verb(service="remit.v1.Agents", method="Apply",
          handler=applies.apply, request=_A.ApplyRequest, response=_A.ApplyResponse,
-         right=Right.APPLY, about=About.STORE, queue=_WRITES, reader=summary.APPLY),
+         right=Right.APPLY, about=About.STORE, queue=_WRITES, sizes=_naming("documents", "selector"),
+         reader=summary.APPLY),
 )
 STREAMS: tuple[StreamVerb, ...] = (
     Verb(service="remit.v1.Permissions", method="WatchPermission",

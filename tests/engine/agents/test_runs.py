@@ -231,7 +231,7 @@ def test_what_a_run_is_bound_to_is_what_a_document_asks_for(world: EngineOfTest)
         ("null", "null", True), ('"881"', '"882"', False),
     ]:  # fmt: skip
         run = spawned(world, replace(ORDER, bindings={"invoice": bound}))
-        call = Call("erp.pay", f'{{"invoice":{value}}}'.encode())
+        call = Call("erp.pay", f'{{"invoice":{value}}}'.encode(), descriptor=tool.object.id)
         question = Question(parse_object("tool:erp.pay"), "use", SubjectRef(*run.object), call=call)
         assert (world.engine.questions.check("", question).verdict is Verdict.YES) is may, (bound, value)
 

@@ -22,14 +22,14 @@ from remit.eval.trees import ExpandLeaf, ExpandReference, ExpandUnion
 from remit.model import ObjectRef, SubjectRef
 from remit.notation import format_relationship, parse_relationship
 from remit.server.verbs import VERBS
-from remit.v1 import permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
+from remit.v1 import agents_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from tests.support.serving import NOW_US, SCHEMA
 
 
 def test_each_line_of_the_table_is_a_method_of_the_proto_files() -> None:
     declared = {
         (service.full_name, method.name, method.input_type.full_name, method.output_type.full_name)
-        for file in (permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2)
+        for file in (agents_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

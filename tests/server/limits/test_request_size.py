@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from authzed.api.v1 import permission_service_pb2
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import Struct
@@ -62,6 +63,10 @@ COUNTED = {
     "optional_relationship_filters": "filters_max",
     "optional_object_types": "filters_max",
     "optional_update_kinds": "filters_max",
+    **dict.fromkeys(
+        ("agents", "profiles", "bindings", "owners", "only", "tags", "remove_tags", "documents", "selector"),
+        "updates_max",
+    ),
 }
 OF_SPICEDB = {"items_max": "spicedb_items_max"}  # where the fields of both wires have one name
 OF_SPICEDB_STREAMS = {"updates_max": "spicedb_import_max"}
@@ -78,9 +83,13 @@ def limit_of(path: str, field: str) -> str:
 def too_many(kind: type[Message], field: str) -> Message:
     request = kind()
     repeated = getattr(request, field)
-    for _ in range(3):
-        if hasattr(repeated, "add"):
+    for at in range(3):
+        if isinstance(repeated, MutableMapping):
+            repeated[f"{at}"] = "x"
+        elif hasattr(repeated, "add"):
             repeated.add()
+        elif kind.DESCRIPTOR.fields_by_name[field].type == FieldDescriptor.TYPE_BYTES:
+            repeated.append(b"x")
         else:
             repeated.append(1 if kind.DESCRIPTOR.fields_by_name[field].enum_type is not None else "x")
     return request

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import count
 from random import Random
 
@@ -20,12 +21,14 @@ from google.protobuf.struct_pb2 import Struct
 from remit.engine.clock import ManualClock
 from remit.engine.facade import Engine
 from remit.engine.limits import Limits
-from remit.model import PLAIN, CaveatUse, ObjectRef, Operation, Qualifiers, Relationship, SubjectRef, Update
+from remit.model import PLAIN, CaveatUse, ObjectRef, Operation, Qualifiers, Record, Relationship, SubjectRef, Update
+from remit.notation import parse_relationship
 from remit.store.memory import MemoryStore
 from remit.v1 import core_pb2, permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 from remit.wire.facts import encode_relationship
 from remit.wire.values import encode_time
 from tests.support.large_schemas import SHAPES
+from tests.support.simulation import heavy_agents
 
 P, R, S, T = permissions_pb2, relationships_pb2, schemas_pb2, stores_pb2
 SP, SS, SC = permission_service_pb2, schema_service_pb2, spicedb_core
@@ -101,11 +104,26 @@ class HeavyWorld:
             updates = [Update(Operation.TOUCH, each) for each in facts[begin : begin + at_once]]
             tokens.append(self.engine.relationships.write("", updates).token)
         self.late_token = tokens[-3]
+        self._describe_agents()
         with_backup = self.engine.stores.backup("default")
         with_backup.take()
         while data := with_backup.read(1 << 20):
             self.backup += data
         with_backup.close()
+
+    def _describe_agents(self) -> None:
+        self.engine.stores.create(heavy_agents.STORE)
+        self.engine.schemas.write(heavy_agents.STORE, heavy_agents.SCHEMA)
+        facts = [Update(Operation.TOUCH, parse_relationship(each)) for each in heavy_agents.facts(self.size)]
+        described = (
+            Record("descriptor", ObjectRef("descriptor", sha256(each).hexdigest()), each)
+            for each in heavy_agents.DESCRIPTORS
+        )
+        self.engine.relationships.write(heavy_agents.STORE, [], records=list(described))
+        for begin in range(0, len(facts), self.limits.updates_max):
+            self.engine.relationships.write(heavy_agents.STORE, facts[begin : begin + self.limits.updates_max])
+        self.engine.tools.propose(heavy_agents.STORE, "0", descriptor=heavy_agents.DESCRIPTORS[1])
+        self.engine.holds.hold(heavy_agents.STORE, ObjectRef("system", "clock"), reason="", id="placed")
 
     def close(self) -> None:
         self.engine.close()
@@ -668,6 +686,7 @@ def _before(kind: type[Message], generator: Generator) -> Generator:
 
 
 HEAVY: Mapping[str, Generator] = {
+    **heavy_agents.generators(NOW_US + 3_600_000_000),
     "/remit.v1.Permissions/Check": _check,
     "/remit.v1.Permissions/CheckMany": _check_many,
     "/remit.v1.Permissions/Expand": _expand,

@@ -25,7 +25,7 @@ from remit.engine.agents.performing import (
 from remit.engine.agents.scene import Scene, require_known
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS
 from remit.errors import InvalidArgument, LimitExceeded, ObjectUnknown
-from remit.interrupt import Interrupt, never_interrupted, paced
+from remit.interrupt import Interrupt, looked_at, never_interrupted, paced
 from remit.model import ObjectRef, RecordKey, RelationshipFilter
 from remit.notation import checked_id, checked_object, format_time, parse_time
 from remit.store.port import ReadTransaction
@@ -127,7 +127,7 @@ class Consents:
         with self._verbs.stores.view(loaded.identity) as view:
             filter = RelationshipFilter(giver.type, giver.id, relation="consent")
             named = [each.relationship.subject.id for each in islice(view.scan(filter, look=look), CONSENTS_MAX)]
-            states = [_state(view, each, now_us, look) for each in named]
+            states = [_state(view, each, now_us, look) for each in looked_at(named, interrupt)]
         return [each for each in states if each is not None]
 
 

@@ -30,7 +30,7 @@ from remit.engine.request_view import RequestView, RequestViews
 from remit.errors import ObjectUnknown
 from remit.eval.evaluator import Evaluator
 from remit.eval.semantics import Answer
-from remit.interrupt import Interrupt, never_interrupted, paced
+from remit.interrupt import Interrupt, looked_at, never_interrupted, paced
 from remit.model import (
     WILDCARD,
     ObjectRef,
@@ -125,7 +125,10 @@ class Inventory:
         versions = [ObjectRef("agent_version", each) for each in found]
         pinned = self._pinned(store, view, versions, (VERSION_RECORD, CERTIFICATION, SWEPT))
         return AgentDescription(
-            described, tuple(describe_version(pinned, each) for each in versions), following, view.token
+            described,
+            tuple(describe_version(pinned, each) for each in looked_at(versions, interrupt)),
+            following,
+            view.token,
         )
 
     def _view(self, store: str, at_least: str, interrupt: Interrupt) -> RequestView:
@@ -149,7 +152,8 @@ class Inventory:
         answers = self._evaluator.check_many(view, questions, self._limits.steps_max, interrupt)
         owned = [isinstance(answer, Answer) and answer.verdict is Verdict.YES for answer in answers]
         return tuple(
-            describe_agent(pinned, agent, is_owned=is_owned) for agent, is_owned in zip(agents, owned, strict=True)
+            describe_agent(pinned, agent, is_owned=is_owned)
+            for agent, is_owned in looked_at(zip(agents, owned, strict=True), interrupt)
         )
 
     def _pinned(self, store: str, view: RequestView, objects: Sequence[ObjectRef], kinds: Sequence[str]) -> _Pinned:

@@ -98,6 +98,7 @@ class Lineage:
         with self._verbs.stores.view(self._verbs.stores.of(store).identity) as view:
             rows = view.scan(filter, decode_cursor(cursor, filter), look)
             for looked_at, stored in enumerate(rows, 1):
+                interrupt()  # of each run much is looked up
                 key = stored.relationship.key
                 state = run_state(view, key.resource.id, now_us)
                 is_meant = state is not None and (not version or state.version == version)
@@ -145,6 +146,7 @@ class Lineage:
         found: list[RunBelow] = []
         with self._verbs.stores.view(self._verbs.stores.of(store).identity) as view:
             for at in _walk(view, start, path, look):
+                interrupt()
                 state = run_state(view, at[-1], now_us)
                 if state is not None:
                     is_deepest = len(at) == SHOWN_DEPTH_MAX

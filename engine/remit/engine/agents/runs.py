@@ -32,6 +32,7 @@ from remit.errors import (
     RightMissing,
     SessionDiffers,
 )
+from remit.interrupt import Interrupt, looked_at
 from remit.model import ObjectRef, Qualifiers, Question, Relationship, RelationshipFilter, SubjectRef, Verdict
 from remit.notation import checked_id, format_time
 
@@ -171,7 +172,7 @@ class Runs:
         LifecycleRefused, ObjectUnknown."""
 
         def judge(view: RequestView, current: str) -> RemitError | None:
-            return _wider(view, intent, current)
+            return _wider(view, intent, current, submission.interrupt)
 
         return self._declare(store, "Narrow", run, intent, judge, submission)
 
@@ -458,10 +459,10 @@ def _declared(view: RequestView, run: str) -> str:
     return ""
 
 
-def _wider(view: RequestView, intent: str, current: str) -> NotNarrower | None:
+def _wider(view: RequestView, intent: str, current: str, interrupt: Interrupt) -> NotNarrower | None:
     """Where the profile covers what the other does not, or for calls that the other does not."""
     now, before = SubjectRef("profile", intent, "declares"), SubjectRef("profile", current, "declares")
-    for resource in covered_by(view, intent):
+    for resource in looked_at(covered_by(view, intent), interrupt):
         ours, theirs = (view.graph.find(resource, "in_intent", each) for each in (now, before))
         if ours is None:
             continue

@@ -14,7 +14,7 @@ from remit.engine.agents.scene import Sight
 from remit.engine.agents.tool_states import ID_LENGTH_MAX, TYPE, ToolState, document_of, state_of, tool_of, unknown_tool
 from remit.engine.cursors import decode_cursor, encode_cursor
 from remit.engine.tokens import encode_token
-from remit.interrupt import Interrupt, never_interrupted
+from remit.interrupt import Interrupt, looked_at, never_interrupted
 from remit.model import ObjectRef, RelationshipFilter, RelationshipKey, SubjectRef
 from remit.store.port import SMALL_DOCUMENTS_BYTES
 
@@ -92,7 +92,8 @@ class ToolReading:
         after = decode_cursor(cursor, _TOOLS)
         limit = min(limit or _PAGE, PAGE_MAX)
         with self._verbs.looking(store, at_least, interrupt) as sight:
-            states = ((_state_of(sight, tool), place) for tool, place in _tools_after(sight, after))
+            places = looked_at(_tools_after(sight, after), interrupt)
+            states = ((_state_of(sight, tool), place) for tool, place in places)
             listed = ((state, place) for state, place in states if state.is_registered or state.is_retired)
             found = list(islice(listed, limit))
             is_complete = len(found) < limit or next(listed, None) is None

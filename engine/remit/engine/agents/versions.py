@@ -35,7 +35,7 @@ from remit.engine.agents.performing import (
     require_agents,
 )
 from remit.engine.agents.scene import Scene
-from remit.engine.limits import Limits
+from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.request_view import RequestView
 from remit.errors import (
     CertifierOwns,
@@ -48,7 +48,7 @@ from remit.errors import (
 )
 from remit.eval.evaluator import Evaluator
 from remit.eval.lookups import Place
-from remit.interrupt import Interrupt
+from remit.interrupt import Interrupt, looked_at, paced
 from remit.model import ObjectRef, Qualifiers, Relationship, ResourceLookup, SubjectRef, Verdict
 from remit.notation import checked_id, checked_object, format_time, shortened
 
@@ -158,6 +158,7 @@ class Versions:
         registry = registry_of(directory)
         checked_reason(reason)
         snapshot = self._snapshot(store, version, registry, submission.interrupt)
+        submission.interrupt()  # to write down what it lists is work again
 
         def decide(scene: Scene) -> Decision[CertifiedVersion]:
             agent = _required(scene, version)
@@ -227,7 +228,7 @@ class Versions:
         ids: list[str] = []
         some: list[ObjectRef] = []
         complete, room = following is None, SNAPSHOT_BYTES_MAX // 2
-        for id, answer in entries:
+        for id, answer in looked_at(entries, paced(interrupt, ROWS_BETWEEN_INTERRUPTS)):
             if isinstance(answer, RemitError):
                 complete = False
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.applies import encode_change
 
@@ -19,4 +19,4 @@ def apply(engine: Engine, request: agents_pb2.ApplyRequest, call: Call) -> agent
         prune=request.prune,
         submission=submission_of(request, call),
     )
-    return agents_pb2.ApplyResponse(token=done.token, changes=map(encode_change, done.told))
+    return agents_pb2.ApplyResponse(token=done.token, changes=encoded(done.told, encode_change, engine, call))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.consents import encode_consent
 from remit.wire.facts import decode_object
@@ -31,4 +31,4 @@ def list_consents(
     engine: Engine, request: agents_pb2.ListConsentsRequest, call: Call
 ) -> agents_pb2.ListConsentsResponse:
     found = engine.consents.list(request.store, decode_object(request.giver, "giver"), interrupt=call.interrupt)
-    return agents_pb2.ListConsentsResponse(consents=map(encode_consent, found))
+    return agents_pb2.ListConsentsResponse(consents=encoded(found, encode_consent, engine, call))

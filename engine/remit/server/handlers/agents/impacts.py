@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
+from remit.server.handlers.agents.submissions import encoded
 from remit.v1 import agents_pb2
 from remit.wire.agents.stops import encode_stops
 from remit.wire.facts import decode_object, encode_relationship
@@ -22,7 +23,7 @@ def impact(engine: Engine, request: agents_pb2.ImpactRequest, call: Call) -> age
     )
     return agents_pb2.ImpactResponse(
         stops=encode_stops(found.stops, min(request.limit or NAMED, engine.limits.page_max)),
-        chains=map(encode_relationship, found.chains),
+        chains=encoded(found.chains, encode_relationship, engine, call),
         chains_more=found.chains_more,
         token=found.token,
         evaluated_at=encode_time(found.evaluated_at_us),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.owners import encode_orphan
 from remit.wire.facts import decode_object, decode_subject, encode_object
@@ -17,7 +17,7 @@ def orphans(engine: Engine, request: agents_pb2.OrphansRequest, call: Call) -> a
         request.store, leaving=leaving, limit=request.limit, cursor=request.cursor, interrupt=call.interrupt
     )
     return agents_pb2.OrphansResponse(
-        orphans=map(encode_orphan, page.orphans),
+        orphans=encoded(page.orphans, encode_orphan, engine, call),
         next_cursor=page.next_cursor,
         token=page.token,
         evaluated_at=encode_time(page.evaluated_at_us),
@@ -35,4 +35,6 @@ def transfer_owner(
         reason=request.reason,
         submission=submission_of(request, call),
     )
-    return agents_pb2.TransferOwnerResponse(token=done.token, objects=map(encode_object, done.told.objects))
+    return agents_pb2.TransferOwnerResponse(
+        token=done.token, objects=encoded(done.told.objects, encode_object, engine, call)
+    )

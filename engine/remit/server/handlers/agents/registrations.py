@@ -5,9 +5,8 @@ from __future__ import annotations
 from remit.engine.agents.registrations import require_few_owners
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.server.handlers.consistency import decode_at_least
-from remit.server.limits.answer_size import AnswerSize
 from remit.v1 import agents_pb2
 from remit.wire.agents.registry import decode_ceilings, decode_owners, encode_agent, encode_version
 
@@ -58,11 +57,7 @@ def list_agents(engine: Engine, request: agents_pb2.ListAgentsRequest, call: Cal
         cursor=request.cursor,
         interrupt=call.interrupt,
     )
-    made = AnswerSize(engine.limits, call.interrupt)
-    agents = []
-    for each in page.agents:
-        agents.append(encode_agent(each))
-        made.grew(agents[-1].ByteSize())
+    agents = encoded(page.agents, encode_agent, engine, call)
     return agents_pb2.ListAgentsResponse(agents=agents, next_cursor=page.next_cursor, token=page.token)
 
 
@@ -79,7 +74,7 @@ def describe_agent(
     )
     return agents_pb2.DescribeAgentResponse(
         agent=encode_agent(found.agent),
-        versions=[encode_version(each) for each in found.versions],
+        versions=encoded(found.versions, encode_version, engine, call),
         next_cursor=found.next_cursor,
         token=found.token,
     )

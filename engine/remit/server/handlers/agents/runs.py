@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.v1 import agents_pb2
 from remit.wire.agents.runs import decode_order, encode_below, encode_link, encode_run
 from remit.wire.facts import decode_object, encode_object
@@ -16,7 +16,7 @@ def spawn(engine: Engine, request: agents_pb2.SpawnRequest, call: Call) -> agent
         token=done.token,
         run=encode_run(done.told.run),
         was_there=done.told.was_there,
-        excess=map(encode_object, done.told.excess),
+        excess=encoded(done.told.excess, encode_object, engine, call),
     )
 
 
@@ -55,12 +55,12 @@ def list_runs(engine: Engine, request: agents_pb2.ListRunsRequest, call: Call) -
         cursor=request.cursor,
         interrupt=call.interrupt,
     )
-    return agents_pb2.ListRunsResponse(runs=map(encode_run, page.runs), next_cursor=page.next_cursor)
+    return agents_pb2.ListRunsResponse(runs=encoded(page.runs, encode_run, engine, call), next_cursor=page.next_cursor)
 
 
 def show_chain(engine: Engine, request: agents_pb2.ShowChainRequest, call: Call) -> agents_pb2.ShowChainResponse:
     links = engine.lineage.chain(request.store, request.run, interrupt=call.interrupt)
-    return agents_pb2.ShowChainResponse(links=map(encode_link, links))
+    return agents_pb2.ShowChainResponse(links=encoded(links, encode_link, engine, call))
 
 
 def show_subtree(engine: Engine, request: agents_pb2.ShowSubtreeRequest, call: Call) -> agents_pb2.ShowSubtreeResponse:
@@ -71,4 +71,6 @@ def show_subtree(engine: Engine, request: agents_pb2.ShowSubtreeRequest, call: C
         cursor=request.cursor,
         interrupt=call.interrupt,
     )
-    return agents_pb2.ShowSubtreeResponse(runs=map(encode_below, page.runs), next_cursor=page.next_cursor)
+    return agents_pb2.ShowSubtreeResponse(
+        runs=encoded(page.runs, encode_below, engine, call), next_cursor=page.next_cursor
+    )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from remit.engine.facade import Engine
 from remit.server.call import Call
-from remit.server.handlers.agents.submissions import submission_of
+from remit.server.handlers.agents.submissions import encoded, submission_of
 from remit.server.handlers.consistency import decode_at_least
-from remit.server.limits.answer_size import AnswerSize
 from remit.v1 import agents_pb2
 from remit.wire.agents.tools import encode_description, encode_tool
 
@@ -93,11 +92,7 @@ def list_tools(engine: Engine, request: agents_pb2.ListToolsRequest, call: Call)
         cursor=request.cursor,
         interrupt=call.interrupt,
     )
-    made = AnswerSize(engine.limits, call.interrupt)
-    tools = []
-    for each in page.tools:
-        tools.append(encode_tool(each))
-        made.grew(tools[-1].ByteSize())
+    tools = encoded(page.tools, encode_tool, engine, call)
     return agents_pb2.ListToolsResponse(tools=tools, next_cursor=page.next_cursor, token=page.token)
 
 
