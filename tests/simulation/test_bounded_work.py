@@ -28,7 +28,8 @@ from tests.support.simulation.heavy_work import worked
 LINES_MAX = 30_000
 # A step of a restore looks at each relationship; what else a chunk of at most 1 MiB holds is checked at a stretch. What
 # was read of a write is judged and carried out at a stretch: it is never given up halfway. So it is with verbs of
-# agents that write many facts: consent for a hundred agents, six hundred agents of a leaver, three hundred documents.
+# agents that write much: consent for a hundred agents, six hundred agents of a leaver, three hundred documents, what a
+# version could do on the day of its certificate.
 MORE = {
     "Restore": 500_000,
     "Write": 60_000,
@@ -36,6 +37,7 @@ MORE = {
     "GiveConsent": 100_000,
     "TransferOwner": 250_000,
     "Apply": 150_000,
+    "Certify": 40_000,
 }
 # Why a heavy request of a verb may be refused; all others are answered. A schema over SpiceDB's wire is refused at its
 # last step, and what a deletion there would remove is more than may go: neither has a dry run, and the world stays.

@@ -158,7 +158,6 @@ class Versions:
         registry = registry_of(directory)
         checked_reason(reason)
         snapshot = self._snapshot(store, version, registry, submission.interrupt)
-        submission.interrupt()  # to write down what it lists is work again
 
         def decide(scene: Scene) -> Decision[CertifiedVersion]:
             agent = _required(scene, version)
