@@ -17,6 +17,7 @@ CORE = Path(__file__).parents[2] / "engine" / "core"
 # Of each crate, its rooms in the order in which they are built upon one another: each may know those before it.
 ROOMS = {
     "remit-arguments": [
+        "numbers",
         "json_text",
         "values",
         "glob",
