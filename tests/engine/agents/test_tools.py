@@ -380,12 +380,18 @@ def test_what_widens_says_so_in_its_entry(paying: EngineOfTest) -> None:
     tools.accept("", "pay", TWO)
     tools.relax("", "pay", risk="low", domain="it")
     tools.change("", "pay", risk="high")
-    entries = [json.loads(each.entry_json) for each in deltas(paying) if each.entry_json][-4:]
+    tools.propose("", "pay", descriptor=FIRST)
+    tools.accept("", "pay", ONE, keep_earlier=True)
+    tools.reject("", "pay", TWO)  # calls that name it are judged no more, and others by what they named before
+    entries = [json.loads(each.entry_json) for each in deltas(paying) if each.entry_json][-7:]
     assert [(each["verb"], each.get("widens")) for each in entries] == [
         ("ProposeDescriptor", None),
         ("AcceptDescriptor", ["descriptor"]),
         ("RelaxTool", ["risk", "domain"]),
         ("ChangeTool", None),
+        ("ProposeDescriptor", None),
+        ("AcceptDescriptor", ["descriptor"]),
+        ("RejectDescriptor", None),
     ]
     assert entries[1]["dropped"] == [ONE]
 

@@ -3,7 +3,7 @@
 What a tool says of its arguments is a descriptor, kept under its digest. Proposed it is *pending*, which a record of
 the tool says and no answer rests on; accepted it is a fact, by which calls are judged. Who accepts names the digest, so
 that what was seen is what is accepted, whatever the tool has proposed meanwhile.
-Law: no call passes that did not before but by AcceptDescriptor, RejectDescriptor and RelaxTool."""
+Law: no call passes that did not before but by AcceptDescriptor and RelaxTool."""
 
 from __future__ import annotations
 
@@ -281,9 +281,7 @@ class Tools:
                 raise _not_pending(before, digest)
             scene.remove(Relationship(tool, "descriptor", SubjectRef(*descriptor)))
             left = tuple(each for each in before.accepted if each != digest)
-            # A call that names no descriptor is judged where there is exactly one: where one is left of two, it is now.
-            widens = {"widens": ["descriptor"]} if left else {}
-            return Decision(replace(before, accepted=left), id, {**entry, **widens})
+            return Decision(replace(before, accepted=left), id, entry)
 
         return self._verbs.perform(store, "RejectDescriptor", submission, decide, _again)
 
