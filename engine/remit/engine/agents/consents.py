@@ -122,9 +122,9 @@ class Consents:
     def list(self, store: str, giver: ObjectRef, *, interrupt: Interrupt = never_interrupted) -> list[ConsentState]:
         """Those of a person or a directory, withdrawn ones among them, CONSENTS_MAX at most."""
         checked_object(giver, field="giver")
-        loaded = self._verbs.stores.of(store)
-        look, now_us = paced(interrupt, ROWS_BETWEEN_INTERRUPTS), self._verbs.clock.now_us()
-        with self._verbs.stores.view(loaded.identity) as view:
+        look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
+        with self._verbs.looking(store, interrupt=interrupt) as sight:
+            view, now_us = sight.view, sight.now_us
             filter = RelationshipFilter(giver.type, giver.id, relation="consent")
             named = [each.relationship.subject.id for each in islice(view.scan(filter, look=look), CONSENTS_MAX)]
             states = [_state(view, each, now_us, look) for each in looked_at(named, interrupt)]

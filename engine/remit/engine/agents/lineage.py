@@ -67,8 +67,8 @@ class Lineage:
     def describe(self, store: str, run: str) -> RunState:
         """Raises ObjectUnknown."""
         checked_id(run, field="run")
-        with self._verbs.stores.view(self._verbs.stores.of(store).identity) as view:
-            state = run_state(view, run, self._verbs.clock.now_us())
+        with self._verbs.looking(store) as sight:
+            state = run_state(sight.view, run, sight.now_us)
         if state is None:
             raise _unknown(ObjectRef(RUN, run))
         return state
@@ -93,9 +93,10 @@ class Lineage:
         else:
             filter = RelationshipFilter(RUN, relation="delegated_by")
         count = self._page(limit)
-        look, now_us = paced(interrupt, ROWS_BETWEEN_INTERRUPTS), self._verbs.clock.now_us()
+        look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         found: list[RunState] = []
-        with self._verbs.stores.view(self._verbs.stores.of(store).identity) as view:
+        with self._verbs.looking(store, interrupt=interrupt) as sight:
+            view, now_us = sight.view, sight.now_us
             rows = view.scan(filter, decode_cursor(cursor, filter), look)
             for looked_at, stored in enumerate(rows, 1):
                 interrupt()  # of each run much is looked up
@@ -142,9 +143,10 @@ class Lineage:
             raise InvalidArgument(f"no runs stand below `{start}`: name a run, a `user` or a `system`", field="object")
         count = self._page(limit)
         path = decode_subtree_cursor(cursor, start, SHOWN_DEPTH_MAX)
-        look, now_us = paced(interrupt, ROWS_BETWEEN_INTERRUPTS), self._verbs.clock.now_us()
+        look = paced(interrupt, ROWS_BETWEEN_INTERRUPTS)
         found: list[RunBelow] = []
-        with self._verbs.stores.view(self._verbs.stores.of(store).identity) as view:
+        with self._verbs.looking(store, interrupt=interrupt) as sight:
+            view, now_us = sight.view, sight.now_us
             for at in _walk(view, start, path, look):
                 interrupt()
                 state = run_state(view, at[-1], now_us)
