@@ -126,6 +126,31 @@ def test_an_owner_who_is_held_is_not_present(world: EngineOfTest) -> None:
     assert applied(world, document("Agent", "payer", **AGENT_SPEC)).told[0].change is Change.UNCHANGED
 
 
+def test_what_is_written_between_the_rehearsal_and_the_write_is_judged_too(world: EngineOfTest) -> None:
+    """The owner is held at the last moment before the write is queued."""
+    queued = []
+
+    def before_bulk() -> None:
+        queued.append(True)
+        if len(queued) == 2:  # the first is that of the rehearsal
+            world.write("user:anne#hold@hold:late")
+
+    given = [document("Agent", "late", **AGENT_SPEC), *(document("Person", f"p{at}") for at in range(20))]
+    before = world.facts()
+    with pytest.raises(ApplyRefused, match="no owner who is present"):
+        applied(world, *given, submission=Submission(before_bulk=before_bulk))
+    assert len(queued) == 2
+    assert set(world.facts()) - set(before) == {"user:anne#hold@hold:late"}
+
+
+def test_a_crowd_is_not_looked_through_while_other_writes_wait(world: EngineOfTest) -> None:
+    for begin in range(0, 3_000, 1_000):
+        world.write(*(f"team:crowd#member@user:gone{at:04}" for at in range(begin, begin + 1_000)))
+    world.write("team:crowd#member@user:zoe", "user:zoe#registered@directory:people")
+    with pytest.raises(ApplyRefused, match="no owner who is present"):
+        applied(world, document("Agent", "late", **{**AGENT_SPEC, "owners": ["team:crowd"]}))
+
+
 @pytest.mark.parametrize(
     "given", [document("Agent", "payer", **AGENT_SPEC), document("Version", "payer.1", of="payer")]
 )
