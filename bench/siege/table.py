@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 
@@ -88,22 +88,30 @@ def _copies(target: Target, number: int) -> Iterator[bool]:
         yield True
 
 
+def _in_turn(
+    target: Target, send: Mapping[str, Callable[..., object]], requests: Iterable[tuple[str, bytes]]
+) -> Iterator[bool]:
+    """One after the other, whatever became of the one before."""
+    for verb, request in requests:
+        try:
+            send[verb](request, metadata=target.metadata())
+            yield True
+        except grpc.RpcError:
+            yield False
+            time.sleep(RETRY_S)
+
+
 def _stops(target: Target, number: int) -> Iterator[bool]:
     """Holds and releases what nobody asks about, a hold after the other; and ends its run, which is over after that."""
     send = {verb: target.channel().unary_unary(_A + verb, None, None) for verb in ("Hold", "Release", "Terminate")}
     for each in itertools.count():
         named = f"attack-{number}-{each}"
-        for verb, request in (
+        requests = (
             ("Hold", messages.hold(VICTIM, named)),
             ("Release", messages.release(named)),
             ("Terminate", messages.terminate(number % RUNS, dry_run=each % 2 == 0)),
-        ):
-            try:
-                send[verb](request, metadata=target.metadata())
-                yield True
-            except grpc.RpcError:
-                yield False
-                time.sleep(RETRY_S)
+        )
+        yield from _in_turn(target, send, requests)
 
 
 _OF_RUN = ("Renew", "Narrow", "DeclareIntent", "DescribeRun", "ShowChain", "ShowSubtree", "ListRuns")
@@ -151,13 +159,7 @@ def _registrations(target: Target, number: int) -> Iterator[bool]:
     """Agents, one after the other, from the beginning to the end of their lives."""
     send = {verb: target.channel().unary_unary(_A + verb, None, None) for verb in _REGISTRY}
     for each in itertools.count():
-        for verb, request in messages.registrations(f"attack-{number}-{each}"):
-            try:
-                send[verb](request, metadata=target.metadata())
-                yield True
-            except grpc.RpcError:
-                yield False
-                time.sleep(RETRY_S)
+        yield from _in_turn(target, send, messages.registrations(f"attack-{number}-{each}"))
 
 
 def _tools(target: Target, number: int) -> Iterator[bool]:
@@ -171,7 +173,7 @@ def _tools(target: Target, number: int) -> Iterator[bool]:
         asked += 1
         document = messages.descriptor(asked)
         digest = sha256(document).hexdigest()
-        for verb, said in (
+        sayings: tuple[tuple[str, dict[str, object]], ...] = (
             ("RegisterTool", {"domain": DOMAIN, "descriptor": document, "tags": ["a"]}),
             ("ProposeDescriptor", {"descriptor": document}),
             ("DescribeTool", {}),
@@ -180,13 +182,9 @@ def _tools(target: Target, number: int) -> Iterator[bool]:
             ("RelaxTool", {"remove_tags": [f"tag-{asked % 8}"], "risk": "low"}),
             ("RetireTool", {"dry_run": True}),
             ("ListTools", {}),
-        ):
-            try:
-                send[verb](requests[verb](**said).SerializeToString(), metadata=target.metadata())
-                yield True
-            except grpc.RpcError:
-                yield False
-                time.sleep(RETRY_S)
+        )
+        made = ((verb, requests[verb](**said).SerializeToString()) for verb, said in sayings)
+        yield from _in_turn(target, send, made)
 
 
 # fmt: off
