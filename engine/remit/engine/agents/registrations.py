@@ -30,8 +30,9 @@ from remit.engine.agents.performing import (
     checked_reason,
     registry_of,
 )
+from remit.engine.agents.placement import require_movable, require_placed
 from remit.engine.agents.scene import Scene, require_known
-from remit.errors import DomainNotPlaced, DomainStopped, InvalidArgument, LimitExceeded, ObjectUnknown, OwnerNotPresent
+from remit.errors import InvalidArgument, LimitExceeded, ObjectUnknown, OwnerNotPresent
 from remit.model import ObjectRef, Relationship, SubjectRef
 from remit.notation import checked_id, format_time
 
@@ -211,23 +212,9 @@ def _require_owners(scene: Scene, agent: ObjectRef, owners: Sequence[SubjectRef]
 
 
 def _require_place(scene: Scene, agent: ObjectRef, domain: ObjectRef) -> None:
-    """That the domain belongs to an estate, and that nobody moves the agent from under a hold."""
     require_known(scene, domain, "domain")
-    if not scene.asks(domain, "placed", SubjectRef(*agent)):
-        raise DomainNotPlaced(
-            f"`{domain}` belongs to no estate, so nobody could stop what is in it: write `{domain}#estate@estate:…`",
-            field="domain",
-            domain=domain,
-        )
-    for each in scene.related(agent, "domain"):
-        before = each.subject.object
-        if before != domain and not scene.rules_out(before, "stopped", SubjectRef(*agent)):
-            raise DomainStopped(
-                f"`{agent}` stands in `{before}`, which is held, or may be: release that first, or leave it there",
-                field="domain",
-                agent=agent,
-                domain=before,
-            )
+    require_placed(scene, agent, domain)
+    require_movable(scene, agent, domain)
 
 
 def _replace(scene: Scene, agent: ObjectRef, relation: str, subjects: Sequence[SubjectRef]) -> None:

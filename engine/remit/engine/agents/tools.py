@@ -22,6 +22,7 @@ from remit.engine.agents.performing import (
     Verbs,
     checked_reason,
 )
+from remit.engine.agents.placement import require_movable, require_placed
 from remit.engine.agents.scene import Scene
 from remit.engine.agents.tool_states import (
     ID_LENGTH_MAX,
@@ -37,8 +38,6 @@ from remit.engine.record_kinds import TOOL as KIND
 from remit.errors import (
     DescriptorInvalid,
     DescriptorNotPending,
-    DomainNotPlaced,
-    DomainStopped,
     InvalidArgument,
     LimitExceeded,
     WideningRefused,
@@ -100,7 +99,7 @@ class Tools:
 
         def decide(scene: Scene) -> Decision[ToolState]:
             before = required(scene, tool, "RegisterTool")
-            _require_placed(scene, place)
+            require_placed(scene, tool, place)
             # What facts said of it while it was not registered: nothing of that may let a call through.
             for relation in ("descriptor", "domain", "risk"):
                 for each in stored_of(scene, tool, relation):
@@ -325,8 +324,8 @@ class Tools:
             if risk:
                 _rate(scene, tool, risk)
             if place is not None:
-                _require_placed(scene, place)
-                _require_movable(scene, tool, before.domain, domain)
+                require_placed(scene, tool, place)
+                require_movable(scene, tool, place)
                 for each in stored_of(scene, tool, "domain"):
                     scene.remove(each)
                 scene.touch(tool, "domain", place)
@@ -416,28 +415,6 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 # --- what is refused, and what becomes of it -------------------------------------------------------------------------
-
-
-def _require_placed(scene: Scene, domain: ObjectRef) -> None:
-    if not scene.has(domain, "estate"):
-        raise DomainNotPlaced(
-            f"`{domain}` belongs to no estate, so no kill switch would reach what is in it: write "
-            f"`{domain}#estate@estate:…` first, or look at how it is spelt",
-            field="domain",
-            domain=domain,
-        )
-
-
-def _require_movable(scene: Scene, tool: ObjectRef, before: str, after: str) -> None:
-    """That nobody moves the tool from under a hold."""
-    place = ObjectRef("domain", before)
-    if before and before != after and not scene.rules_out(place, "stopped", SubjectRef(*tool)):
-        raise DomainStopped(
-            f"`{tool}` stands in `{place}`, which is held, or may be: release that first, or leave it there",
-            field="domain",
-            tool=tool,
-            domain=place,
-        )
 
 
 def _not_pending(state: ToolState, digest: str) -> DescriptorNotPending:
