@@ -102,12 +102,6 @@ class RequestViews:
             view = self._with_contextual(view, contextual)
         return view
 
-    def supposing(self, view: RequestView, supposed: Sequence[Relationship]) -> RequestView:
-        """A view of the head with facts laid over it that Remit itself wants to know the effect of: managed ones too,
-        which no caller may bring. Cost: O(those)."""
-        changed = {each.key: each.qualifiers for each in supposed}
-        return view._replace(graph=Overlay(view.graph, changed), changed=changed)
-
     def staged(self, transaction: WriteTransaction) -> RequestView:
         """What the transaction would make of its store, should it commit as it stands: for an admission, on the
         writer's thread, where memory is as far as the disk, and only as long as nothing more is written.

@@ -1,4 +1,4 @@
-"""A store as it would be if an object were held, or a person had left: a view with that laid over it.
+"""A store as it would be if an object were held, a version certified, or a person had left: a view with that laid over.
 
 Nothing is written, and nothing is concluded here: whoever wants to know what would change asks the same questions of
 both views."""

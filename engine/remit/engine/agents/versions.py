@@ -35,6 +35,7 @@ from remit.engine.agents.performing import (
     require_agents,
 )
 from remit.engine.agents.scene import Scene
+from remit.engine.agents.supposing import supposing
 from remit.engine.limits import ROWS_BETWEEN_INTERRUPTS, Limits
 from remit.engine.request_view import RequestView
 from remit.errors import (
@@ -49,7 +50,7 @@ from remit.errors import (
 from remit.eval.evaluator import Evaluator
 from remit.eval.lookups import Place
 from remit.interrupt import Interrupt, looked_at, paced
-from remit.model import ObjectRef, Qualifiers, Relationship, ResourceLookup, SubjectRef, Verdict
+from remit.model import PLAIN, ObjectRef, Qualifiers, RelationshipKey, ResourceLookup, SubjectRef, Verdict
 from remit.notation import checked_id, checked_object, format_time, shortened
 
 CERTIFIED_DAYS_MAX = 400
@@ -211,8 +212,7 @@ class Versions:
         """As if it were certified: until it is, its runs can be given nothing. Cost: a page of each lookup."""
         view = self._verbs.views.of(store, interrupt=interrupt)
         require_agents(view.schema)
-        certified = Relationship(version, "certified", SubjectRef(*registry))
-        supposed = self._verbs.views.supposing(view, [certified])
+        supposed = supposing(view, {RelationshipKey(version, "certified", SubjectRef(*registry)): PLAIN})
         lists = [self._granted(supposed, type, version, interrupt) for type in ("tool", "dataset")]
         (tools, some_tools, all_tools), (datasets, some_datasets, all_datasets) = lists
         return Snapshot(view.revision, tools, datasets, (*some_tools, *some_datasets), all_tools and all_datasets)
