@@ -329,7 +329,7 @@ def held_json(held: HoldResult) -> Json:
         "placed": hold.is_placed,
         "reason": hold.reason,
         "placed_by": hold.placed_by or None,
-        "placed_at": format_time(hold.placed_at_us) if hold.placed_at_us is not None else None,
+        "placed_at": _time_json(hold.placed_at_us),
         "token": held.token,
         "stops": would_stop_json(held.stops, named=False) if held.stops is not None else None,
     }
@@ -449,7 +449,7 @@ def agent_json(agent: AgentState) -> Json:
         "domain": agent.domain.id if agent.domain is not None else None,
         "ceilings": {name: value for name, value in set_ones.items() if value} or None,
         "registered_by": agent.registered_by or None,
-        "registered_at": format_time(agent.registered_at_us) if agent.registered_at_us is not None else None,
+        "registered_at": _time_json(agent.registered_at_us),
     }
 
 
@@ -464,9 +464,9 @@ def version_json(version: VersionState) -> Json:
         "like": version.like or None,
         "differs": list(version.differs) if version.like else None,
         "certified_by": version.certified_by or None,
-        "certified_until": format_time(until_us) if until_us is not None else None,
+        "certified_until": _time_json(until_us),
         "added_by": version.added_by or None,
-        "added_at": format_time(version.added_at_us) if version.added_at_us is not None else None,
+        "added_at": _time_json(version.added_at_us),
     }
 
 
